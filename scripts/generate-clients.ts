@@ -1,0 +1,39 @@
+// Generates the two Prisma clients into src/storage/generated/{sqlite,postgresql}.
+//
+// It is the package's `prepare` script, so `npm ci` in a fresh clone is enough. Where there is nothing to generate from
+// (installed from a tarball, where dist/ has the clients) or with (`--omit=dev`), it steps aside.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const prismaCli = join(root, 'node_modules', 'prisma', 'build', 'index.js')
+
+/** @returns whether the sources and the Prisma command line are both here */
+function canGenerate (): boolean {
+  return existsSync(join(root, 'prisma', 'models.prisma')) && existsSync(join(root, 'src', 'storage')) && existsSync(prismaCli)
+}
+
+function generate (provider: string): Promise<void> {
+  const env = {
+    ...process.env,
+    LATCHKEY_PRISMA_PROVIDER: provider,
+    // The clients need no native engine; naming one keeps the command line from downloading it.
+    PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
+    PRISMA_HIDE_UPDATE_MESSAGE: '1',
+    CHECKPOINT_DISABLE: '1'
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [prismaCli, 'generate'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.on('data', (chunk) => { output += chunk })
+    child.stderr.on('data', (chunk) => { output += chunk })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve()
+      else reject(new Error(`prisma generate failed for ${provider}:\n${output}`))
+    })
+  })
+}
+
+if (canGenerate()) await Promise.all(['sqlite', 'postgresql'].map(generate))
