@@ -1,0 +1,73 @@
+/** Addresses and allowlists. An IPv4-mapped IPv6 address is its IPv4 form; zone ids and leading-zero octets are refused. */
+import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { Failure } from '../errors.ts'
+
+interface Entry { address: string, family: 'ipv4' | 'ipv6', prefix: number }
+
+const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/
+
+/** One spelling per address: IPv4-mapped becomes IPv4, IPv6 its canonical text. Null: not an address. */
+export function canonicalAddress (text: string): string | null {
+  if (isIPv4(text)) return text
+  if (!isIPv6(text) || text.includes('%')) return null
+  const canonical = new SocketAddress({ address: text, family: 'ipv6' }).address
+  const dotted = mapped.exec(canonical)?.[1]
+  return dotted ?? canonical
+}
+
+function readEntry (text: string): Entry | null {
+  const [address = '', prefixText, ...rest] = text.split('/')
+  if (rest.length > 0) return null
+  const canonical = canonicalAddress(address)
+  if (canonical === null) return null
+  const written = isIPv4(address) ? 32 : 128
+  const family = isIPv4(canonical) ? 'ipv4' : 'ipv6'
+  const width = family === 'ipv4' ? 32 : 128
+  if (prefixText === undefined) return { address: canonical, family, prefix: width }
+  if (!/^(0|[1-9]\d{0,2})$/.test(prefixText)) return null
+  // A range written over a mapped address counts 96 bits that its IPv4 form does not have.
+  const prefix = Number(prefixText) - (written - width)
+  return prefix >= 0 && prefix <= width ? { address: canonical, family, prefix } : null
+}
+
+function spell (entry: Entry): string {
+  const whole = entry.family === 'ipv4' ? 32 : 128
+  return entry.prefix === whole ? entry.address : `${entry.address}/${entry.prefix}`
+}
+
+/** The allowlist in canonical spelling. @throws Failure `invalid_allowlist` naming the first entry that is none. */
+export function readAllowlist (entries: readonly string[]): string[] {
+  const canonical = entries.map(text => {
+    const entry = readEntry(text)
+    if (entry === null) {
+      throw new Failure('invalid_allowlist', {
+        message: `${JSON.stringify(text.slice(0, 64))} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
+        details: { entry: text.slice(0, 64) },
+      })
+    }
+    return spell(entry)
+  })
+  return [...new Set(canonical)]
+}
+
+// Keyed by the list itself: a stored list is never changed in place, so what was compiled from it stays true.
+const compiled = new WeakMap<readonly string[], BlockList>()
+
+function compile (entries: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const text of entries) {
+    const entry = readEntry(text)
+    if (entry !== null) list.addSubnet(entry.address, entry.prefix, entry.family)
+  }
+  compiled.set(entries, list)
+  return list
+}
+
+/** Whether an allowlist lets an address pass. An empty list lets every address pass; what is no address never passes one. */
+export function isAllowed (address: string, allowlist: readonly string[]): boolean {
+  if (allowlist.length === 0) return true
+  const canonical = canonicalAddress(address)
+  if (canonical === null) return false
+  const list = compiled.get(allowlist) ?? compile(allowlist)
+  return list.check(canonical, isIPv4(canonical) ? 'ipv4' : 'ipv6')
+}

@@ -1,0 +1,345 @@
+import { secondsAfter } from '../clock.ts'
+import { Failure } from '../errors.ts'
+import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../secrets.ts'
+import { readAllowlist } from './address.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
+import { requireHandedOn, requireUsableResource } from './resource.ts'
+import { requireGrantable } from './scope.ts'
+import { visible, type Operation, type Repositories } from './store.ts'
+
+export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+export type ClientAuthMethod = typeof clientAuthMethods[number]
+
+/** Client metadata by RFC 7591 §2, spelled as there. Descriptive only: no authority is ever read from it. */
+export interface ClientMetadata {
+  token_endpoint_auth_method: ClientAuthMethod
+  grant_types: string[]
+  response_types: string[]
+  jwks?: { keys: Record<string, unknown>[] }
+  [member: string]: unknown
+}
+
+export interface ClientSecret {
+  id: string
+  digest: string
+  hint: string
+  createdAt: Date
+  /** Null: until it is rotated. */
+  expiresAt: Date | null
+}
+
+/** What a client may have on one resource. Never holds an API-key-only scope. */
+export interface ClientGrant {
+  resourceId: string
+  scopes: readonly string[]
+}
+
+/** A machine that asks for tokens. */
+export interface Client {
+  /** The `client_id`. */
+  id: string
+  /** Null: it registered openly and belongs to nobody yet. */
+  organizationId: string | null
+  name: string
+  /** Whether an operator made it, or it registered itself (RFC 7591). */
+  origin: 'operator' | 'registered'
+  metadata: ClientMetadata
+  secrets: readonly ClientSecret[]
+  /** The first is the default: what a token request without `resource` gets. */
+  grants: readonly ClientGrant[]
+  /** Where it may ask for tokens from and use them from; empty: from everywhere. */
+  allowlist: readonly string[]
+  /** Ids of the resources whose credentials it may introspect (RFC 7662 §4). */
+  introspects: readonly string[]
+  /** A token minted under another generation is dead. */
+  generation: number
+  /** Digest of the registration access token (RFC 7592 §3); null when an operator made it. */
+  registrationAccessDigest: string | null
+  registrationTokenId: string | null
+  createdAt: Date
+  /** Coarse; null: never. */
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+  revokedReason: string | null
+}
+
+export interface ClientRepository {
+  insert (client: Client): Promise<void>
+  get (id: string): Promise<Client | null>
+  byRegistrationAccessDigest (digest: string): Promise<Client | null>
+  /** Replaces everything but id and createdAt, its secrets and grants included. */
+  update (client: Client): Promise<void>
+  /** Adds one to the generation of every client that has a grant on the resource. */
+  raiseGenerations (filter: { resourceId: string }): Promise<void>
+  /** Sets `lastUsedAt` of many clients at once; not part of any change. */
+  touch (usage: ReadonlyMap<string, Date>): Promise<void>
+  /** Registered clients that were never used and were created before `createdBefore`. */
+  idle (createdBefore: Date, limit: number): Promise<Client[]>
+  remove (id: string): Promise<void>
+  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Client>>
+}
+
+/** Assertions that were used (RFC 7523 §3 rule 7): each may be used once. */
+export interface UsedAssertions {
+  /** False: this id was remembered before. Exactly one of many racing callers gets true. */
+  remember (id: string, expiresAt: Date): Promise<boolean>
+  prune (before: Date): Promise<void>
+}
+
+/** A grant as an operator writes it: the resource by id or identifier. */
+export interface GrantInput { resource: string, scopes: readonly string[] }
+
+export interface ClientInput {
+  organizationId: string
+  name: string
+  grants: readonly GrantInput[]
+  allowlist?: readonly string[]
+  introspects?: readonly string[]
+  tokenEndpointAuthMethod?: ClientAuthMethod
+  jwks?: { keys: Record<string, unknown>[] }
+}
+
+/** A client and, where one was made, its secret in clear: shown now and never again (LB-09). */
+export interface NewClient { client: Client, secret: string | null }
+
+/** @throws Failure `unknown_resource`, `unknown_scope`, `scope_api_key_only`, `invalid_allowlist`, `not_found`. */
+export async function createClient (operation: Operation, input: ClientInput): Promise<NewClient> {
+  const { store, clock, actor } = operation
+  const now = clock()
+  const method = input.tokenEndpointAuthMethod ?? 'client_secret_basic'
+  const secret = method === 'private_key_jwt' ? null : newSecret()
+  if ((method === 'private_key_jwt') !== (input.jwks !== undefined)) {
+    throw new Failure('invalid_request', { message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.' })
+  }
+  return await store.transaction(async tx => {
+    await requireActiveOrganization(tx, actor, input.organizationId)
+    const client: Client = {
+      id: newId('cli'),
+      organizationId: input.organizationId,
+      name: input.name,
+      origin: 'operator',
+      metadata: {
+        client_name: input.name,
+        token_endpoint_auth_method: method,
+        grant_types: ['client_credentials'],
+        response_types: [],
+        ...(input.jwks ? { jwks: input.jwks } : {}),
+      },
+      secrets: secret === null ? [] : [newClientSecret(secret, now)],
+      grants: await resolveGrants(tx, actor, input.organizationId, input.grants),
+      allowlist: readAllowlist(input.allowlist ?? []),
+      introspects: await resolveResources(tx, input.organizationId, input.introspects ?? []),
+      generation: 1,
+      registrationAccessDigest: null,
+      registrationTokenId: null,
+      createdAt: now,
+      lastUsedAt: null,
+      revokedAt: null,
+      revokedReason: null,
+    }
+    await tx.clients.insert(client)
+    await tx.audit.append(auditEvent(actor, now, 'client.created', about(client)))
+    return { client, secret }
+  })
+}
+
+/** @throws Failure `not_found`, also for a client of another organization. */
+export async function getClient ({ store, actor }: Operation, id: string): Promise<Client> {
+  return visible(actor, await store.clients.get(id), 'client', id)
+}
+
+export interface ClientChange {
+  name?: string
+  grants?: readonly GrantInput[]
+  allowlist?: readonly string[]
+  introspects?: readonly string[]
+  /** Claims a client that registered openly for an organization. */
+  organizationId?: string
+}
+
+/** Changes a client. New scopes or a new allowlist end its outstanding tokens at once (LB-12, LB-13). */
+export async function updateClient (operation: Operation, id: string, change: ClientChange): Promise<Client> {
+  return await changeClient(operation, id, 'client.updated', async (before, tx) => {
+    const organizationId = await claimedBy(tx, operation, before, change.organizationId)
+    const after: Client = {
+      ...before,
+      organizationId,
+      name: change.name ?? before.name,
+      metadata: change.name === undefined ? before.metadata : { ...before.metadata, client_name: change.name },
+      grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
+      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
+      introspects: change.introspects ? await resolveResources(tx, organizationId, change.introspects) : before.introspects,
+    }
+    return authorityDiffers(before, after) ? nextGeneration(after) : after
+  })
+}
+
+/** Revokes a client and its outstanding tokens at once (LB-11). Doing it twice changes nothing. */
+export async function revokeClient ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<Client> {
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.clients.get(id), 'client', id)
+    if (before.revokedAt !== null) return before
+    const after = nextGeneration({ ...before, revokedAt: clock(), revokedReason: reason })
+    await tx.clients.update(after)
+    await tx.audit.append(auditEvent(actor, after.revokedAt!, 'client.revoked', about(after, { reason })))
+    return after
+  })
+}
+
+/**
+ * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end now,
+ * and so do the tokens that were minted with them.
+ */
+export async function rotateClientSecret (operation: Operation, id: string, overlapSeconds: number): Promise<{ client: Client, secret: string }> {
+  const secret = newSecret()
+  const client = await changeClient(operation, id, 'client.secret_rotated', async before => {
+    if (before.metadata.token_endpoint_auth_method === 'private_key_jwt') {
+      throw new Failure('invalid_request', { message: 'This client authenticates with its own keys and has no secret to rotate.' })
+    }
+    const now = operation.clock()
+    const kept = overlapSeconds === 0 ? [] : before.secrets.filter(held => isCurrent(held, now)).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
+    const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
+    return overlapSeconds === 0 ? nextGeneration(after) : after
+  })
+  return { client, secret }
+}
+
+/** Whether `digest` is that of a secret of the client that is valid at `now`. The digests are public to the caller. */
+export function currentSecrets (client: Client, now: Date): readonly ClientSecret[] {
+  return client.secrets.filter(secret => isCurrent(secret, now))
+}
+
+/** What a client gets by registering itself (RFC 7591 §3.2.1): secret and registration access token, both shown once. */
+export interface RegisteredClient extends NewClient { registrationAccessToken: string }
+
+/**
+ * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes,
+ * and one use of the token is spent in the same transaction; without, it belongs to nobody and has no scopes.
+ * @throws Failure `unauthorized` when the token has no uses left.
+ */
+export async function registerClient (
+  { store, clock, actor }: Operation, metadata: ClientMetadata, token: RegistrationToken | null,
+): Promise<RegisteredClient> {
+  const now = clock()
+  const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? null : newSecret()
+  const registrationAccessToken = newLabelledSecret('lkrat')
+  const client: Client = {
+    id: newId('cli'),
+    organizationId: token?.organizationId ?? null,
+    name: typeof metadata.client_name === 'string' ? metadata.client_name : 'registered client',
+    origin: 'registered',
+    metadata,
+    secrets: secret === null ? [] : [newClientSecret(secret, now)],
+    grants: token === null || token.resourceId === null ? [] : [{ resourceId: token.resourceId, scopes: token.scopes }],
+    allowlist: token?.allowlist ?? [],
+    introspects: [],
+    generation: 1,
+    registrationAccessDigest: digestOf(registrationAccessToken),
+    registrationTokenId: token?.id ?? null,
+    createdAt: now,
+    lastUsedAt: null,
+    revokedAt: null,
+    revokedReason: null,
+  }
+  await store.transaction(async tx => {
+    if (token !== null) await spendRegistrationToken(tx, token, now)
+    await tx.clients.insert(client)
+    await tx.audit.append(auditEvent(actor, now, 'client.registered', about(client)))
+  })
+  return { client, secret, registrationAccessToken }
+}
+
+/** Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. */
+export async function replaceClientMetadata (operation: Operation, id: string, metadata: ClientMetadata): Promise<Client> {
+  return await changeClient(operation, id, 'client.updated', async before => {
+    if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
+      [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')) {
+      throw new Failure('invalid_request', { message: 'A client cannot change between a secret and its own keys; register anew.' })
+    }
+    const name = typeof metadata.client_name === 'string' ? metadata.client_name : before.name
+    // New keys are a new proof of identity: what the old ones proved ends with them.
+    const rekeyed = JSON.stringify(metadata.jwks) !== JSON.stringify(before.metadata.jwks)
+    const after = { ...before, metadata, name }
+    return rekeyed ? nextGeneration(after) : after
+  })
+}
+
+/** Removes registered clients that were never used within `seconds` of registering; returns how many. */
+export async function reapIdleClients ({ store, clock, actor }: Operation, seconds: number): Promise<number> {
+  const now = clock()
+  return await store.transaction(async tx => {
+    const idle = await tx.clients.idle(secondsAfter(now, -seconds), 500)
+    for (const client of idle) {
+      await tx.clients.remove(client.id)
+      await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))
+    }
+    return idle.length
+  })
+}
+
+async function changeClient (
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>,
+): Promise<Client> {
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.clients.get(id), 'client', id)
+    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
+    const after = await change(before, tx)
+    await tx.clients.update(after)
+    await tx.audit.append(auditEvent(actor, clock(), type, about(after)))
+    return after
+  })
+}
+
+async function claimedBy (tx: Repositories, { actor }: Operation, client: Client, organizationId: string | undefined): Promise<string | null> {
+  if (organizationId === undefined || organizationId === client.organizationId) return client.organizationId
+  if (client.organizationId !== null) {
+    throw new Failure('conflict', { message: `The client ${client.id} belongs to ${client.organizationId} and cannot move.` })
+  }
+  return (await requireActiveOrganization(tx, actor, organizationId)).id
+}
+
+async function resolveGrants (tx: Repositories, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]): Promise<ClientGrant[]> {
+  const resolved = new Map<string, ClientGrant>()
+  for (const { resource: name, scopes } of grants) {
+    const resource = await requireUsableResource(tx, organizationId, name)
+    if (resolved.has(resource.id)) throw new Failure('invalid_request', { message: `The resource ${resource.identifier} is granted twice.`, details: { field: 'grants' } })
+    const granted = requireHandedOn(actor, resource, requireGrantable(scopes, resource.scopes, resource.identifier))
+    resolved.set(resource.id, { resourceId: resource.id, scopes: granted })
+  }
+  return [...resolved.values()]
+}
+
+async function resolveResources (tx: Repositories, organizationId: string | null, names: readonly string[]): Promise<string[]> {
+  const ids = new Set<string>()
+  for (const name of names) ids.add((await requireUsableResource(tx, organizationId, name)).id)
+  return [...ids]
+}
+
+function newClientSecret (secret: string, now: Date): ClientSecret {
+  return { id: newId('sec'), digest: digestOf(secret), hint: hintOf(secret), createdAt: now, expiresAt: null }
+}
+
+function isCurrent (secret: ClientSecret, now: Date): boolean {
+  return secret.expiresAt === null || secret.expiresAt > now
+}
+
+function endingBy (secret: ClientSecret, end: Date): ClientSecret {
+  return { ...secret, expiresAt: secret.expiresAt !== null && secret.expiresAt < end ? secret.expiresAt : end }
+}
+
+function nextGeneration (client: Client): Client {
+  return { ...client, generation: client.generation + 1 }
+}
+
+function authorityDiffers (before: Client, after: Client): boolean {
+  const authority = ({ organizationId, grants, allowlist }: Client) => JSON.stringify({ organizationId, grants, allowlist })
+  return authority(before) !== authority(after)
+}
+
+function about (client: Client, more: Record<string, unknown> = {}) {
+  const { name, grants, allowlist, introspects, generation } = client
+  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, generation, ...more } }
+}

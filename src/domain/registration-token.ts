@@ -1,0 +1,155 @@
+import { Failure } from '../errors.ts'
+import { digestOf, hintOf, newId, newLabelledSecret } from '../secrets.ts'
+import { readAllowlist } from './address.ts'
+import { auditEvent, type AuditEventType } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { requireHandedOn, requireUsableResource } from './resource.ts'
+import { requireGrantable } from './scope.ts'
+import { visible, type Operation, type Repositories } from './store.ts'
+
+/** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
+export interface RegistrationToken {
+  /** `rgt_…` */
+  id: string
+  digest: string
+  hint: string
+  organizationId: string
+  name: string
+  /** Null: clients that register with it may use no resource until an operator grants one. */
+  resourceId: string | null
+  scopes: readonly string[]
+  allowlist: readonly string[]
+  /** Null: no limit. */
+  usesLeft: number | null
+  createdBy: string
+  createdAt: Date
+  /** Null: never. */
+  expiresAt: Date | null
+  revokedAt: Date | null
+}
+
+export interface RegistrationTokenRepository {
+  insert (token: RegistrationToken): Promise<void>
+  get (id: string): Promise<RegistrationToken | null>
+  byDigest (digest: string): Promise<RegistrationToken | null>
+  update (token: RegistrationToken): Promise<void>
+  /** Takes one use, if there is one left. Exactly as many of many racing callers get true as there were uses. */
+  spend (id: string): Promise<boolean>
+  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<RegistrationToken>>
+}
+
+export interface RegistrationTokenInput {
+  organizationId: string
+  name: string
+  resource?: string
+  scopes?: readonly string[]
+  allowlist?: readonly string[]
+  uses?: number | null
+  expiresAt?: Date | null
+}
+
+/** Creates a registration token; `secret` is its text, shown now and never again. */
+export async function createRegistrationToken (
+  { store, clock, actor }: Operation, input: RegistrationTokenInput,
+): Promise<{ token: RegistrationToken, secret: string }> {
+  const now = clock()
+  const secret = newLabelledSecret('lkrgt')
+  const expiresAt = requireFuture(input.expiresAt ?? null, now)
+  return await store.transaction(async tx => {
+    await requireActiveOrganization(tx, actor, input.organizationId)
+    const resource = input.resource === undefined ? null : await requireUsableResource(tx, input.organizationId, input.resource)
+    if (resource === null && (input.scopes ?? []).length > 0) {
+      throw new Failure('invalid_request', { message: 'Scopes belong to a resource: name it.', details: { field: 'resource' } })
+    }
+    const token: RegistrationToken = {
+      id: newId('rgt'),
+      digest: digestOf(secret),
+      hint: hintOf(secret),
+      organizationId: input.organizationId,
+      name: input.name,
+      resourceId: resource?.id ?? null,
+      scopes: resource === null ? [] : requireHandedOn(actor, resource, requireGrantable(input.scopes ?? [], resource.scopes, resource.identifier)),
+      allowlist: readAllowlist(input.allowlist ?? []),
+      usesLeft: input.uses ?? null,
+      createdBy: actor.id,
+      createdAt: now,
+      expiresAt,
+      revokedAt: null,
+    }
+    await tx.registrationTokens.insert(token)
+    await tx.audit.append(auditEvent(actor, now, 'registration_token.created', about(token)))
+    return { token, secret }
+  })
+}
+
+/** @throws Failure `not_found`. */
+export async function getRegistrationToken ({ store, actor }: Operation, id: string): Promise<RegistrationToken> {
+  return visible(actor, await store.registrationTokens.get(id), 'registration token', id)
+}
+
+/** Changes name, remaining uses or expiry. */
+export async function updateRegistrationToken (
+  operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null },
+): Promise<RegistrationToken> {
+  return await changeToken(operation, id, 'registration_token.updated', (before, now) => {
+    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The registration token ${id} was revoked; create a new one.` })
+    return {
+      ...before,
+      name: change.name ?? before.name,
+      usesLeft: change.uses === undefined ? before.usesLeft : change.uses,
+      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+    }
+  })
+}
+
+/** Revokes it. Clients that registered with it stay. Doing it twice changes nothing. */
+export async function revokeRegistrationToken (operation: Operation, id: string): Promise<RegistrationToken> {
+  return await changeToken(operation, id, 'registration_token.revoked', (before, now) =>
+    before.revokedAt === null ? { ...before, revokedAt: now } : before)
+}
+
+/** The token behind a text, if it may still be used. Null: unknown, expired, revoked, used up, or its organization is suspended. */
+export async function findRegistrationToken ({ store, clock }: Operation, secret: string): Promise<RegistrationToken | null> {
+  const token = await store.registrationTokens.byDigest(digestOf(secret))
+  if (token === null || token.usesLeft === 0 || !isUsable(token, clock())) return null
+  const organization = await store.organizations.get(token.organizationId)
+  return organization?.status === 'active' ? token : null
+}
+
+/** Takes one use inside a transaction. @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile. */
+export async function spendRegistrationToken (tx: Repositories, token: RegistrationToken, now: Date): Promise<void> {
+  const current = await tx.registrationTokens.get(token.id)
+  if (current === null || !isUsable(current, now) || !await tx.registrationTokens.spend(token.id)) {
+    throw new Failure('unauthorized', { message: 'The registration token has no uses left.' })
+  }
+}
+
+/** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
+export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
+  if (expiresAt === null || expiresAt > now) return expiresAt
+  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.` })
+}
+
+function isUsable (token: RegistrationToken, now: Date): boolean {
+  return token.revokedAt === null && (token.expiresAt === null || token.expiresAt > now)
+}
+
+async function changeToken (
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: RegistrationToken, now: Date) => RegistrationToken,
+): Promise<RegistrationToken> {
+  return await store.transaction(async tx => {
+    const now = clock()
+    const before = visible(actor, await tx.registrationTokens.get(id), 'registration token', id)
+    const after = change(before, now)
+    if (after === before) return before
+    await tx.registrationTokens.update(after)
+    await tx.audit.append(auditEvent(actor, now, type, about(after)))
+    return after
+  })
+}
+
+function about (token: RegistrationToken) {
+  const { name, resourceId, scopes, usesLeft, expiresAt } = token
+  return { organizationId: token.organizationId, subject: token.id, detail: { name, resourceId, scopes, usesLeft, expiresAt } }
+}

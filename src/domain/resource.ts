@@ -1,0 +1,222 @@
+import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
+import { auditEvent, systemActor, type Actor } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { isScopeToken, type Scope } from './scope.ts'
+import { isKeyPrefix, type Style } from './style.ts'
+import { visible, type Operation, type Repositories, type Store } from './store.ts'
+import type { Clock } from '../clock.ts'
+
+/** A protected API, named by its resource indicator (RFC 8707). */
+export interface Resource {
+  /** `res_…`; the built-in ones have fixed ids. */
+  id: string
+  /** An absolute URI without fragment: the `aud` of its tokens. Unique in the deployment. */
+  identifier: string
+  name: string
+  /** Null: it belongs to the deployment, and every organization's credentials may be made for it. */
+  organizationId: string | null
+  scopes: readonly Scope[]
+  style: Style
+  /** Seconds that an access token for it lives. */
+  tokenLifetime: number
+  createdAt: Date
+  revokedAt: Date | null
+}
+
+export interface ResourceRepository {
+  insert (resource: Resource): Promise<void>
+  get (id: string): Promise<Resource | null>
+  byIdentifier (identifier: string): Promise<Resource | null>
+  /** Replaces everything but id and createdAt, its scopes included. */
+  update (resource: Resource): Promise<void>
+  /** With `visibleTo`: that organization's resources and the deployment's. */
+  page (query: PageQuery, filter: { visibleTo?: string }): Promise<Page<Resource>>
+}
+
+/** Seconds an access token lives unless a resource says otherwise (LB-10). */
+export const defaultTokenLifetime = 3600
+
+/** The resource that stands for the issuer's host: the API that shares its origin with Latchkey. */
+export const hostResourceId = 'res_host'
+/** Latchkey's own API. */
+export const managementResourceId = 'res_management'
+
+const builtIn = new Set<string>([hostResourceId, managementResourceId])
+
+export interface ResourceInput {
+  identifier: string
+  name?: string
+  organizationId?: string | null
+  scopes: readonly Scope[]
+  style: Style
+}
+
+/** @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier. */
+export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
+  const organizationId = actor.organizationId ?? input.organizationId ?? null
+  const resource: Resource = {
+    id: newId('res'),
+    identifier: requireIdentifier(input.identifier),
+    name: input.name ?? input.identifier,
+    organizationId,
+    scopes: requireScopes(input.scopes),
+    style: requireStyle(input.style),
+    tokenLifetime: defaultTokenLifetime,
+    createdAt: clock(),
+    revokedAt: null,
+  }
+  await store.transaction(async tx => {
+    if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
+    if (await tx.resources.byIdentifier(resource.identifier) !== null) {
+      throw new Failure('conflict', { message: `The identifier ${resource.identifier} is taken.` })
+    }
+    await tx.resources.insert(resource)
+    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
+  })
+  return resource
+}
+
+/** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
+export async function getResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  return readable(actor, await find(store, idOrIdentifier), idOrIdentifier)
+}
+
+export interface ResourceChange {
+  name?: string
+  scopes?: readonly Scope[]
+  style?: Style
+}
+
+/**
+ * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token; tokens
+ * that carry it die with the generation of their clients, which is raised in the same transaction.
+ */
+export async function updateResource ({ store, clock, actor }: Operation, idOrIdentifier: string, change: ResourceChange): Promise<Resource> {
+  return await store.transaction(async tx => {
+    const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    if (before.id === managementResourceId && change.scopes) {
+      throw new Failure('invalid_request', { message: 'The scopes of the management API are its own; they cannot be changed.' })
+    }
+    const after: Resource = {
+      ...before,
+      name: change.name ?? before.name,
+      scopes: change.scopes ? requireScopes(change.scopes) : before.scopes,
+      style: change.style ? requireStyle(change.style) : before.style,
+    }
+    await tx.resources.update(after)
+    const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))
+    if (narrowed.length > 0) await tx.clients.raiseGenerations({ resourceId: after.id })
+    await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', about(after)))
+    return after
+  })
+}
+
+/** Ends a resource: no credential for it passes any more. Doing it twice changes nothing. */
+export async function revokeResource ({ store, clock, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  return await store.transaction(async tx => {
+    const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    if (builtIn.has(before.id)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
+    if (before.revokedAt !== null) return before
+    const after = { ...before, revokedAt: clock() }
+    await tx.resources.update(after)
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'resource.revoked', about(after)))
+    return after
+  })
+}
+
+/** A resource that a credential of `organizationId` may be made for. @throws Failure `unknown_resource`. */
+export async function requireUsableResource (tx: Repositories, organizationId: string | null, idOrIdentifier: string): Promise<Resource> {
+  const found = await find(tx, idOrIdentifier)
+  if (found === null || found.revokedAt !== null || (found.organizationId !== null && found.organizationId !== organizationId)) {
+    throw new Failure('unknown_resource', {
+      message: `There is no resource ${JSON.stringify(idOrIdentifier.slice(0, 256))}; create it with \`latchkey resource create\`.`,
+      details: { resource: idOrIdentifier.slice(0, 256) },
+    })
+  }
+  return found
+}
+
+/** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
+export function requireHandedOn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
+  const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
+  if (missing.length === 0) return scopes
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential has not the scope ${missing.join(' ')} itself and cannot hand it on.`, details: { requiredScopes: missing },
+  })
+}
+
+/** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
+export async function seedResources (store: Store, clock: Clock, seeds: readonly Omit<Resource, 'createdAt' | 'revokedAt' | 'tokenLifetime' | 'organizationId'>[]): Promise<void> {
+  await store.transaction(async tx => {
+    for (const seed of seeds) {
+      const present = await tx.resources.get(seed.id)
+      if (present === null) {
+        const resource = { ...seed, organizationId: null, tokenLifetime: defaultTokenLifetime, createdAt: clock(), revokedAt: null }
+        await tx.resources.insert(resource)
+        await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
+      } else if (present.identifier !== seed.identifier || seed.id === managementResourceId) {
+        await tx.resources.update({
+          ...present, identifier: seed.identifier, ...(seed.id === managementResourceId ? { scopes: seed.scopes, style: seed.style } : {}),
+        })
+      }
+    }
+  })
+}
+
+async function find (repositories: Repositories, idOrIdentifier: string): Promise<Resource | null> {
+  return await repositories.resources.get(idOrIdentifier) ?? await repositories.resources.byIdentifier(idOrIdentifier)
+}
+
+function readable (actor: Actor, found: Resource | null, name: string): Resource {
+  if (found !== null && found.organizationId === null) return found
+  return visible(actor, found, 'resource', name)
+}
+
+function changeable (actor: Actor, found: Resource | null, name: string): Resource {
+  const resource = readable(actor, found, name)
+  if (actor.organizationId !== null && resource.organizationId === null) {
+    throw new Failure('insufficient_permissions', { message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.` })
+  }
+  return resource
+}
+
+/** RFC 8707 §2: an absolute URI without fragment. http only for loopback and test names is the deployment's business, not ours. */
+function requireIdentifier (text: string): string {
+  if (!URL.canParse(text) || text.includes('#') || /\s/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
+    throw new Failure('invalid_request', {
+      message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
+      details: { field: 'identifier' },
+    })
+  }
+  return text
+}
+
+function requireScopes (scopes: readonly Scope[]): Scope[] {
+  const byName = new Map<string, Scope>()
+  for (const scope of scopes) {
+    if (!isScopeToken(scope.name)) {
+      throw new Failure('invalid_request', {
+        message: `${JSON.stringify(scope.name.slice(0, 64))} cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
+        details: { field: 'scopes' },
+      })
+    }
+    if (byName.has(scope.name)) throw new Failure('invalid_request', { message: `The scope ${scope.name} is named twice.`, details: { field: 'scopes' } })
+    byName.set(scope.name, { name: scope.name, keyOnly: scope.keyOnly, description: scope.description })
+  }
+  return [...byName.values()]
+}
+
+function requireStyle (style: Style): Style {
+  if (isKeyPrefix(style.keyPrefix)) return style
+  throw new Failure('invalid_request', {
+    message: `${JSON.stringify(style.keyPrefix.slice(0, 64))} cannot be a key prefix: a lower-case letter and up to 15 more letters or digits.`,
+    details: { field: 'style' },
+  })
+}
+
+function about (resource: Resource) {
+  const { identifier, name, scopes, style } = resource
+  return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, scopes: scopes.map(scope => scope.name), style: style.errors } }
+}

@@ -1,0 +1,57 @@
+import { Failure } from '../errors.ts'
+
+/** What a caller may do on a resource, `invoices:read` say (RFC 6749 §3.3). */
+export interface Scope {
+  name: string
+  /** An API-key-only scope can never be granted to an OAuth client. */
+  keyOnly: boolean
+  description: string | null
+}
+
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
+
+/** Whether a text is a scope-token of RFC 6749 §3.3, of at most 128 characters. */
+export function isScopeToken (text: string): boolean {
+  return scopeToken.test(text)
+}
+
+/** The scopes of a space-delimited list, each once, in their order. */
+export function splitScope (scope: string): string[] {
+  return [...new Set(scope.split(' ').filter(name => name !== ''))]
+}
+
+/** Refuses names that `declared` does not have. Returns them without repetitions. */
+export function requireDeclared (names: readonly string[], declared: readonly Scope[], resource: string): string[] {
+  for (const name of names) {
+    if (!declared.some(scope => scope.name === name)) {
+      throw new Failure('unknown_scope', {
+        message: `The resource ${resource} does not declare the scope ${JSON.stringify(name)}; it declares: ${declared.map(scope => scope.name).join(' ') || 'none'}.`,
+        details: { scope: name, resource },
+      })
+    }
+  }
+  return [...new Set(names)]
+}
+
+/** As `requireDeclared`, for OAuth clients: refuses API-key-only scopes too (LB-14). */
+export function requireGrantable (names: readonly string[], declared: readonly Scope[], resource: string): string[] {
+  const wanted = requireDeclared(names, declared, resource)
+  for (const name of wanted) {
+    if (isKeyOnly(name, declared)) {
+      throw new Failure('scope_api_key_only', {
+        message: `The scope ${JSON.stringify(name)} of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
+        details: { scope: name, resource },
+      })
+    }
+  }
+  return wanted
+}
+
+/** Of `names`, those that `declared` still has and that a token may carry: the last word on what is granted. */
+export function grantableNow (names: readonly string[], declared: readonly Scope[]): string[] {
+  return names.filter(name => declared.some(scope => scope.name === name && !scope.keyOnly))
+}
+
+function isKeyOnly (name: string, declared: readonly Scope[]): boolean {
+  return declared.some(scope => scope.name === name && scope.keyOnly)
+}

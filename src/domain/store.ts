@@ -1,0 +1,55 @@
+/**
+ * The store as a whole: each concept's port in one place, and the transaction that spans them. A change and its audit row
+ * are always written in one transaction. Implemented by storage/.
+ */
+import type { AuditLog, Actor } from './audit.ts'
+import type { ApiKeyRepository } from './api-key.ts'
+import type { ClientRepository, UsedAssertions } from './client.ts'
+import type { OrganizationRepository } from './organization.ts'
+import type { RegistrationTokenRepository } from './registration-token.ts'
+import type { ResourceRepository } from './resource.ts'
+import type { SigningKeyRepository } from './signing-key.ts'
+import type { RevokedTokenRepository } from './token.ts'
+import type { Clock } from '../clock.ts'
+import { Failure } from '../errors.ts'
+
+export interface Repositories {
+  organizations: OrganizationRepository
+  resources: ResourceRepository
+  clients: ClientRepository
+  apiKeys: ApiKeyRepository
+  registrationTokens: RegistrationTokenRepository
+  signingKeys: SigningKeyRepository
+  revokedTokens: RevokedTokenRepository
+  usedAssertions: UsedAssertions
+  audit: AuditLog
+}
+
+/**
+ * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, and Failure `conflict`
+ * when a unique value is taken.
+ */
+export interface Store extends Repositories {
+  /**
+   * Runs `work` in one serializable transaction: all of it is kept or none, and nobody saw a part. May run `work` again
+   * when another transaction got in its way, so `work` has no effects but through `tx`. When the promise resolves, the
+   * change is durable and every later check sees it. Inside, only `tx` may be used.
+   */
+  transaction<T> (work: (tx: Repositories) => Promise<T>): Promise<T>
+}
+
+/** What every operation of the domain needs: where things are kept, what time it is, who asks. */
+export interface Operation {
+  store: Store
+  clock: Clock
+  actor: Actor
+}
+
+/**
+ * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
+ * answered like what does not exist.
+ */
+export function visible<T extends { organizationId: string | null }> (actor: Actor, found: T | null, what: string, id: string): T {
+  if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
+  throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
+}

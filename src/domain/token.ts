@@ -1,0 +1,111 @@
+import { hash } from 'node:crypto'
+import { compactVerify, type CompactVerifyGetKey } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { epochSeconds } from '../clock.ts'
+import { auditEvent } from './audit.ts'
+import type { KeyRing } from './signing-key.ts'
+import type { Operation } from './store.ts'
+
+/** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
+export interface AccessTokenClaims {
+  iss: string
+  aud: string
+  sub: string
+  client_id: string
+  jti: string
+  /** Seconds since the epoch, whole. */
+  iat: number
+  exp: number
+  /** Space-delimited; absent when nothing was granted. */
+  scope?: string
+  /** Absent: the client belongs to nobody. */
+  org_id?: string
+  /** The generation of the client under which the token was minted. */
+  gen: number
+}
+
+export interface RevokedTokenRepository {
+  /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
+  insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
+  has (jti: string): Promise<boolean>
+  /** The ones that have not expired at `now`. */
+  live (now: Date): Promise<{ jti: string, expiresAt: Date }[]>
+  prune (before: Date): Promise<void>
+}
+
+/** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */
+const clockTolerance = 15
+
+/** Reads the claims of a token that one of our keys signed. Remembers signatures that verified, never a verdict. */
+export interface TokenReader {
+  /** Null: not a token of this issuer, altered, or malformed. Says nothing about expiry or revocation: they change. */
+  read (token: string): Promise<AccessTokenClaims | null>
+}
+
+/** A reader that trusts the keys that `ring` returns at the moment of each call; `remember` is how many signatures it keeps in mind. */
+export function tokenReader (issuer: string, ring: () => KeyRing, remember = 50_000): TokenReader {
+  const verified = new LRUCache<string, { claims: AccessTokenClaims, kid: string }>({ max: remember })
+  const keyFor: CompactVerifyGetKey = header => {
+    const key = typeof header.kid === 'string' ? ring().verifying.get(header.kid) : undefined
+    if (key === undefined) throw new Error('no such key')
+    return key
+  }
+  return {
+    async read (token) {
+      const digest = hash('sha256', token, 'base64')
+      const known = verified.get(digest)
+      if (known !== undefined) return ring().verifying.has(known.kid) ? known.claims : null
+      try {
+        const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
+        const claims = readClaims(issuer, protectedHeader, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
+        if (claims !== null) verified.set(digest, { claims, kid: protectedHeader.kid! })
+        return claims
+      } catch {
+        return null
+      }
+    },
+  }
+}
+
+/** RFC 9068 §4, RFC 8725 §3.11: the exact type, and every claim present with its exact type. Anything else is no access token. */
+function readClaims (issuer: string, header: Record<string, unknown>, payload: Record<string, unknown>): AccessTokenClaims | null {
+  const wellFormed =
+    header.typ === 'at+jwt' &&
+    ['jwk', 'jku', 'x5u', 'x5c', 'crit'].every(member => header[member] === undefined) &&
+    payload.iss === issuer &&
+    typeof payload.aud === 'string' &&
+    typeof payload.sub === 'string' &&
+    payload.client_id === payload.sub &&
+    typeof payload.jti === 'string' && payload.jti !== '' &&
+    isNumericDate(payload.iat) && isNumericDate(payload.exp) &&
+    (payload.nbf === undefined || isNumericDate(payload.nbf)) &&
+    (payload.scope === undefined || typeof payload.scope === 'string') &&
+    (payload.org_id === undefined || typeof payload.org_id === 'string') &&
+    Number.isSafeInteger(payload.gen)
+  return wellFormed ? payload as unknown as AccessTokenClaims : null
+}
+
+function isNumericDate (value: unknown): boolean {
+  return Number.isSafeInteger(value) && value as number > 0
+}
+
+/** Whether the token is past its end: the second in which `exp` falls is already past (RFC 7519 §4.1.4). */
+export function isExpired (claims: AccessTokenClaims, now: Date): boolean {
+  return now.getTime() >= claims.exp * 1000
+}
+
+/** Whether the token claims to come from a future that no clock difference explains. */
+export function isFromTheFuture (claims: AccessTokenClaims & { nbf?: number }, now: Date): boolean {
+  return Math.max(claims.iat, claims.nbf ?? 0) > epochSeconds(now) + clockTolerance
+}
+
+/** Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). */
+export async function revokeToken ({ store, clock, actor }: Operation, claims: AccessTokenClaims): Promise<void> {
+  const now = clock()
+  await store.transaction(async tx => {
+    await tx.revokedTokens.insert({ jti: claims.jti, clientId: claims.client_id, revokedAt: now, expiresAt: new Date(claims.exp * 1000) })
+    await tx.audit.append(auditEvent(actor, now, 'token.revoked', {
+      organizationId: claims.org_id ?? null, subject: claims.client_id, detail: { jti: claims.jti },
+    }))
+  })
+}

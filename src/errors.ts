@@ -1,0 +1,67 @@
+/**
+ * The closed table of failures. What travels inside is a `Failure`; what a caller sees is made from it in one place per
+ * edge (management/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause` reach the log only.
+ */
+export const failures = {
+  invalid_request: { status: 400, message: 'The request is malformed.' },
+  unsupported_media_type: { status: 415, message: 'The body has a content type that this route does not read.' },
+  payload_too_large: { status: 413, message: 'The body is larger than this server reads.' },
+  unknown_resource: { status: 400, message: 'There is no resource with this identifier.' },
+  unknown_scope: { status: 400, message: 'The resource does not declare this scope.' },
+  scope_api_key_only: { status: 400, message: 'This scope is API-key only: no OAuth client can be granted it.' },
+  invalid_allowlist: { status: 400, message: 'An entry of the allowlist is neither an IP address nor a CIDR range.' },
+  invalid_expiry: { status: 400, message: 'The expiry is not in the future.' },
+  organization_not_active: { status: 409, message: 'The organization is suspended.' },
+  credential_revoked: { status: 409, message: 'The credential was revoked and cannot be changed any more.' },
+  unauthorized: { status: 401, message: 'The request carries no valid credential.' },
+  insufficient_permissions: { status: 403, message: 'The credential does not cover this operation.' },
+  registration_closed: { status: 403, message: 'This server does not register clients; ask its operator for one.' },
+  not_found: { status: 404, message: 'There is nothing here under this name, or it is not yours to see.' },
+  method_not_allowed: { status: 405, message: 'This path does not take this method.' },
+  conflict: { status: 409, message: 'Something with this name exists already.' },
+  too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
+  internal: { status: 500, message: 'The server failed to answer. The request id leads to the reason in its log.' },
+  storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
+} as const satisfies Record<string, { status: number, message: string }>
+
+/** The name of a row of the table. On the wire of the management API it is spelled in capitals. */
+export type FailureCode = keyof typeof failures
+
+/** What a failure may carry besides its code. */
+export interface FailureContext {
+  /** For people who called: replaces the table's sentence; names the thing, the reason and the way out. Never a secret. */
+  message?: string
+  /** For programs that called: machine-readable, public. */
+  details?: Record<string, unknown>
+  /** For the operator's log only. */
+  detail?: string
+  cause?: unknown
+}
+
+/** Thrown to stop a request. Whatever is not a `Failure` is a defect and is presented as `internal`. */
+export class Failure extends Error {
+  readonly code: FailureCode
+  readonly status: number
+  readonly details: Record<string, unknown> | undefined
+  readonly detail: string | undefined
+
+  constructor (code: FailureCode, context: FailureContext = {}) {
+    super(context.message ?? failures[code].message, context.cause === undefined ? {} : { cause: context.cause })
+    this.name = 'Failure'
+    this.code = code
+    this.status = failures[code].status
+    this.details = context.details
+    this.detail = context.detail
+  }
+}
+
+/** Start-up was refused. Lists every problem at once, each naming its variable. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[]
+
+  constructor (problems: readonly string[]) {
+    super(`Latchkey cannot start:\n${problems.map(problem => `  - ${problem}`).join('\n')}`)
+    this.name = 'ConfigurationError'
+    this.problems = problems
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The one place that makes, digests and compares secrets. A secret leaves this module as a return value of the function
+ * that made it, once; what is stored is its digest. All of them are random with at least 160 bits, so a fast digest is
+ * the right one: nobody can try their way through 2^160 of anything.
+ */
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+
+const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits
+const keyCheckLength = 6 // 62^6 > 2^32
+
+/** SHA-256 of a secret's text, base64url. What the store holds, and what look-ups go by. */
+export function digestOf (secret: string): string {
+  return hash('sha256', secret, 'base64url')
+}
+
+/** Whether two digests are the same, in time that does not depend on where they differ. */
+export function sameDigest (one: string, other: string): boolean {
+  const a = Buffer.from(one)
+  const b = Buffer.from(other)
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** `length` characters of base62, each drawn evenly. */
+export function randomBase62 (length: number): string {
+  let text = ''
+  while (text.length < length) {
+    for (const byte of randomBytes(length)) {
+      // 248 = 4 × 62: bytes above would make the first characters likelier.
+      if (byte < 248 && text.length < length) text += base62[byte % 62]
+    }
+  }
+  return text
+}
+
+/** An identifier that is never given out twice: `<kind>_` and 130 random bits. Not a secret. */
+export function newId (kind: string): string {
+  return `${kind}_${randomBase62(22)}`
+}
+
+/** A 256-bit secret in the base64url alphabet, because real SDKs send Basic credentials without form encoding them. */
+export function newSecret (): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** A 256-bit secret that says what it is: `<label>_…`. */
+export function newLabelledSecret (label: string): string {
+  return `${label}_${newSecret()}`
+}
+
+/** What people may see of a secret to tell it from another: its last four characters. */
+export function hintOf (secret: string): string {
+  return `…${secret.slice(-4)}`
+}
+
+function checkOf (text: string): string {
+  let rest = crc32(text)
+  let check = ''
+  for (let i = 0; i < keyCheckLength; i++) {
+    check = base62.charAt(rest % 62) + check
+    rest = Math.floor(rest / 62)
+  }
+  return check
+}
+
+export type Environment = 'live' | 'test'
+
+/** The public parts of an API key's text. */
+export interface ApiKeyText {
+  prefix: string
+  environment: Environment
+}
+
+/** A new API key: `<prefix>_<live|test>_<body><check>`. `prefix` is lower-case letters and digits. */
+export function newApiKeyText (prefix: string, environment: Environment): string {
+  const stem = `${prefix}_${environment}_${randomBase62(keyBodyLength)}`
+  return stem + checkOf(stem)
+}
+
+/** What people may see of an API key: prefix, environment and the last four characters. */
+export function apiKeyHint (text: string): string {
+  return `${text.slice(0, text.lastIndexOf('_') + 1)}…${text.slice(-4)}`
+}
+
+const apiKeyPattern = /^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/
+
+/** Reads an API key's text without a look-up. Null: it has not the form of a key, or its check is wrong. */
+export function readApiKeyText (text: string): ApiKeyText | null {
+  const match = apiKeyPattern.exec(text)
+  if (!match) return null
+  if (checkOf(text.slice(0, -keyCheckLength)) !== text.slice(-keyCheckLength)) return null
+  return { prefix: match[1]!, environment: match[2] as Environment }
+}
+
+/** Whether a text was meant to be an API key of this server, however damaged. For explanations, never for decisions. */
+export function resemblesApiKey (text: string): boolean {
+  return /^[a-z][a-z0-9]{0,15}_(live|test)_/.test(text)
+}
+
+function sealingKey (master: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', master, 'latchkey', 'signing-key sealing v1', 32))
+}
+
+/** Encrypts with AES-256-GCM under a key derived from `master`; `label` is bound to the result and needed to open it. */
+export function seal (plaintext: string, master: string, label: string): string {
+  const iv = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', sealingKey(master), iv).setAAD(Buffer.from(label))
+  const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
+  return ['v1', iv.toString('base64url'), cipher.getAuthTag().toString('base64url'), body.toString('base64url')].join('.')
+}
+
+/** Opens what `seal` made under any of `masters`. Null: none of them fits, or text or label were altered. */
+export function unseal (sealed: string, masters: readonly string[], label: string): string | null {
+  const [version, iv, tag, body] = sealed.split('.')
+  if (version !== 'v1' || iv === undefined || tag === undefined || body === undefined) return null
+  for (const master of masters) {
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', sealingKey(master), Buffer.from(iv, 'base64url'), { authTagLength: 16 })
+      decipher.setAAD(Buffer.from(label)).setAuthTag(Buffer.from(tag, 'base64url'))
+      return decipher.update(Buffer.from(body, 'base64url'), undefined, 'utf8') + decipher.final('utf8')
+    } catch {
+      // Not sealed under this one: the next may fit.
+    }
+  }
+  return null
+}
