@@ -71,3 +71,14 @@ export function isAllowed (address: string, allowlist: readonly string[]): boole
   const list = compiled.get(allowlist) ?? compile(allowlist)
   return list.check(canonical, isIPv4(canonical) ? 'ipv4' : 'ipv6')
 }
+
+/** Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. */
+export function addressBlock (address: string): string {
+  const canonical = canonicalAddress(address)
+  if (canonical === null || isIPv4(canonical)) return canonical ?? 'unknown'
+  const [head = '', tail] = canonical.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}

@@ -54,8 +54,11 @@ export type Verdict = { ok: true, principal: Principal } | { ok: false, refusal:
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
 
-/** Where and for what it was presented. `resource` null: any resource of this deployment will do. */
-export interface Presentation { resource: Resource | null, address: string }
+/**
+ * Where and for what it was presented. `resource` null: any resource of this deployment will do. `address` null: it is
+ * not known here, as when another server asks about the credential; whoever asks has to apply the allowlist.
+ */
+export interface Presentation { resource: Resource | null, address: string | null }
 
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
@@ -109,7 +112,7 @@ async function checkApiKey ({ registry, clock }: AuthenticatorOptions, text: str
   if (key.revokedAt !== null) return refuseKey('revoked')
   if (key.expiresAt !== null && key.expiresAt <= clock()) return refuseKey('expired')
   if (!await isActive(registry, key.organizationId)) return refuseKey('organization_suspended')
-  if (!isAllowed(address, key.allowlist)) return refuseKey('address_not_allowed')
+  if (address !== null && !isAllowed(address, key.allowlist)) return refuseKey('address_not_allowed')
   if (key.environment !== parsed.environment) return refuseKey('unknown')
   return { ok: true, principal: keyPrincipal(key, own) }
 }
@@ -128,7 +131,7 @@ async function checkAccessToken (options: AuthenticatorOptions, text: string, { 
   const own = resource ?? await registry.resourceByIdentifier(claims.aud)
   if (own === null || own.revokedAt !== null) return refuseToken('wrong_resource')
   if (client.organizationId !== null && !await isActive(registry, client.organizationId)) return refuseToken('organization_suspended')
-  if (!isAllowed(address, client.allowlist)) return refuseToken('address_not_allowed')
+  if (address !== null && !isAllowed(address, client.allowlist)) return refuseToken('address_not_allowed')
   return { ok: true, principal: tokenPrincipal(claims, client) }
 }
 
