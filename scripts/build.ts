@@ -1,0 +1,14 @@
+// npm run build: src/ → dist/, as JavaScript with declarations, the generated clients included.
+import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+for (const [command, ...parameters] of [
+  [process.execPath, join('scripts', 'generate-clients.ts')],
+  [process.execPath, join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'],
+] as [string, ...string[]][]) {
+  const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}

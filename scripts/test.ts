@@ -1,0 +1,70 @@
+// npm test: lint, types, every `check:…` script, then all tests with a real PostgreSQL beside them.
+// npm test -- test/domain        the same with only these tests; arguments go to tap
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { startPostgres } from '../test/postgres.ts'
+import { countTests, type Count } from './count-tests.ts'
+
+const root = join(import.meta.dirname, '..')
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(name => name.startsWith('check:'))]
+
+let running: ChildProcess | undefined
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+    running?.kill(signal)
+  })
+}
+
+let count: Count = { passed: 0, failed: 0, skipped: 0 }
+let succeeded = await runChecks()
+if (succeeded && !interrupted) {
+  const tests = await runTests(process.argv.slice(2))
+  count = tests.count
+  succeeded = tests.succeeded && count.failed === 0 && count.passed > 0
+}
+if (!succeeded && count.failed === 0) count.failed = 1 // a check, or a test file as a whole
+console.log(`${count.passed} passed, ${count.failed} failed`)
+process.exit(succeeded && !interrupted ? 0 : 1)
+
+/** Runs all of them, so that one run shows everything there is to mend. */
+async function runChecks (): Promise<boolean> {
+  const failed: string[] = []
+  for (const name of checks) {
+    if (!interrupted && await run('npm', ['run', '--silent', name]) !== 0) failed.push(name)
+  }
+  if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`)
+  return failed.length === 0
+}
+
+async function runTests (tapArguments: string[]): Promise<{ succeeded: boolean, count: Count }> {
+  if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) throw new Error('tap build failed')
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-tap-'))
+  const output = join(folder, 'output.tap')
+  const postgres = await startPostgres()
+  try {
+    const code = await run('tap', ['run', `--output-file=${output}`, ...tapArguments], { LATCHKEY_TEST_POSTGRES: postgres.url })
+    const { all, byDatabase } = countTests(await readFile(output, 'utf8'))
+    const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
+    console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${all.skipped > 0 ? `; ${all.skipped} skipped` : ''}`)
+    return { succeeded: code === 0, count: all }
+  } finally {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Runs a command of the project, its output shown; resolves to its exit code, -1 when a signal ended it. */
+function run (command: string, parameters: string[], environment: Record<string, string> = {}): Promise<number> {
+  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
+  return new Promise((resolve, reject) => {
+    running = spawn(command, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment, PATH } })
+    running.on('error', reject)
+    running.on('close', code => resolve(code ?? -1))
+  })
+}

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { ConfigurationError, Failure } from '../errors.ts'
+import { asFailure, isSerializationConflict } from './failures.ts'
+import { applyMigrations } from './migrations.ts'
+import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
+
+/** An open database. Everything that goes through it fails as `asFailure` says. */
+export interface Database {
+  provider: Provider
+  /** Statements of their own, each its own transaction. */
+  queries: Queries
+  /**
+   * Runs `work` in one serializable transaction; again, a few times, when another transaction got in its way. Inside, only
+   * the queries that `work` was given may be used.
+   */
+  transaction<T> (work: (queries: Queries) => Promise<T>): Promise<T>
+  /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
+  ping (): Promise<void>
+  /** Waits for what is running, then lets go of connections and lock. */
+  close (): Promise<void>
+}
+
+/** What the two databases differ in when they are opened. */
+interface Connection {
+  client: PrismaClient
+  /** After the client has let go of its own. */
+  release (): void
+}
+
+/** Milliseconds: to get a transaction started (on SQLite they queue for the one connection), and to get it done. */
+const transactionLimits = { maxWait: 5000, timeout: 8000 }
+const attempts = 8
+
+/**
+ * Opens `file:…` with SQLite, as the only server on that file, or `postgresql://…`. Creates a missing SQLite file; a
+ * PostgreSQL database has to exist, and is first reached for by the first query.
+ * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
+ */
+export async function openDatabase (url: string): Promise<Database> {
+  const provider = providerOf(url)
+  const { client, release } = await (provider === 'sqlite' ? openSqlite(url) : openPostgresql(url))
+  const guarded = failing(client)
+  return {
+    provider,
+    queries: guarded,
+    transaction: work => runTransaction(guarded, work),
+    ping: async () => { await guarded.$queryRaw`SELECT 1` },
+    async close () {
+      await client.$disconnect()
+      release()
+    },
+  }
+}
+
+/** Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile. */
+export async function migrate (url: string): Promise<string[]> {
+  const provider = providerOf(url)
+  try {
+    return await applyMigrations(provider, await migrationAdapter(provider, url))
+  } catch (error) {
+    throw asFailure(error)
+  }
+}
+
+/** @throws ConfigurationError, which does not repeat the URL: it may hold a password. */
+function providerOf (url: string): Provider {
+  if (url.startsWith('file:')) return 'sqlite'
+  if (/^postgres(ql)?:\/\//.test(url)) return 'postgresql'
+  throw new ConfigurationError(['DATABASE_URL: neither file:… (SQLite) nor postgresql://…'])
+}
+
+// The drivers are imported when they are needed: a server has one of them in memory, not both.
+
+async function openSqlite (url: string): Promise<Connection> {
+  const { ensureFile, lockForOneServer, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
+  const path = sqlitePath(url)
+  ensureFile(path)
+  return { release: lockForOneServer(path), client: await newPrismaClient('sqlite', sqliteAdapter(path)) }
+}
+
+async function openPostgresql (url: string): Promise<Connection> {
+  const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(newPool(url))), release: () => {} }
+}
+
+async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
+  if (provider === 'postgresql') return (await import('./postgresql.ts')).postgresqlMigrationAdapter(url)
+  const { sqliteMigrationAdapter, sqlitePath } = await import('./sqlite.ts')
+  return sqliteMigrationAdapter(sqlitePath(url))
+}
+
+/** The client, inside transactions too, with its errors as failures. */
+function failing (client: PrismaClient): PrismaClient {
+  return client.$extends({
+    query: {
+      async $allOperations ({ args, query }) {
+        try {
+          return await query(args)
+        } catch (error) {
+          throw isSerializationConflict(error) ? error : asFailure(error)
+        }
+      },
+    },
+  }) as unknown as PrismaClient
+}
+
+async function runTransaction<T> (client: PrismaClient, work: (queries: Queries) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runOnce(client, work)
+    } catch (error) {
+      if (!isSerializationConflict(error)) throw error
+      if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
+      // Of several that stand in each other's way, each waits for another while.
+      await sleep(Math.random() * 2 ** attempt * 4)
+    }
+  }
+}
+
+/** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
+async function runOnce<T> (client: PrismaClient, work: (queries: Queries) => Promise<T>): Promise<T> {
+  let thrown: { error: unknown } | null = null
+  const remembering = async (queries: Queries): Promise<T> => {
+    try {
+      return await work(queries)
+    } catch (error) {
+      thrown = { error }
+      throw error
+    }
+  }
+  try {
+    return await client.$transaction(remembering, { ...transactionLimits, isolationLevel: 'Serializable' })
+  } catch (error) {
+    if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
+    throw asFailure(error)
+  }
+}

@@ -1,0 +1,41 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { Provider } from './prisma.ts'
+import { newSchemaEngine, type MigrationList } from './schema-engine.ts'
+
+const noFilter = { externalTables: [], externalEnums: [] }
+
+/** Where a provider's migrations are, seen from src/storage as from dist/storage. */
+export function migrationsFolder (provider: Provider): string {
+  return join(import.meta.dirname, '..', '..', 'prisma', provider, 'migrations')
+}
+
+/**
+ * Applies what the database has not had yet, in order, each recorded in _prisma_migrations. Of several servers that
+ * start at once on PostgreSQL one applies and the others wait for it.
+ * @returns the names of the migrations that were applied.
+ */
+export async function applyMigrations (provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
+  const engine = await newSchemaEngine(adapter)
+  try {
+    const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(migrationsFolder(provider)), filters: noFilter })
+    return appliedMigrationNames
+  } finally {
+    engine.free()
+  }
+}
+
+async function readMigrations (folder: string): Promise<MigrationList> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
+  return {
+    baseDir: folder,
+    lockfile: { path: 'migration_lock.toml', content: await readFile(join(folder, 'migration_lock.toml'), 'utf8') },
+    shadowDbInitScript: '',
+    migrationDirectories: await Promise.all(names.map(async name => ({
+      path: name,
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: await readFile(join(folder, name, 'migration.sql'), 'utf8') } },
+    }))),
+  }
+}

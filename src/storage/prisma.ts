@@ -1,0 +1,24 @@
+/**
+ * The two generated clients under one type. Their types differ in what the databases differ in; SQLite's is the narrower,
+ * so what is written against it runs on both. The casts are here and nowhere else.
+ */
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { Prisma, PrismaClient } from './generated/sqlite/client.ts'
+
+export type { Prisma, PrismaClient }
+
+/** What may run queries: the client itself, or the one of a transaction. */
+export type Queries = Prisma.TransactionClient
+
+/** The databases there are; also the names of the folders below prisma/. */
+export type Provider = 'sqlite' | 'postgresql'
+
+/** A client for `provider` on `adapter`. Connects with its first query. */
+export async function newPrismaClient (provider: Provider, adapter: SqlDriverAdapterFactory): Promise<PrismaClient> {
+  if (provider === 'sqlite') {
+    const generated = await import('./generated/sqlite/client.ts')
+    return new generated.PrismaClient({ adapter, errorFormat: 'minimal' })
+  }
+  const generated = await import('./generated/postgresql/client.ts')
+  return new generated.PrismaClient({ adapter, errorFormat: 'minimal' }) as unknown as PrismaClient
+}

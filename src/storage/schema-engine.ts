@@ -1,0 +1,38 @@
+/** Prisma's schema engine, compiled to WebAssembly: it plans and applies migrations over our own connections. */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SchemaEngine } from '@prisma/schema-engine-wasm'
+
+export type { SchemaEngine }
+export type { MigrationList } from '@prisma/schema-engine-wasm'
+
+type Glue = typeof import('@prisma/schema-engine-wasm') & { __wbg_set_wasm (exports: object): void }
+
+// Of the types for WebAssembly, which only come with those of browsers.
+declare const WebAssembly: {
+  instantiate (bytes: Uint8Array, imports: Record<string, object>): Promise<{ instance: { exports: { __wbindgen_start (): void } } }>
+}
+
+let loaded: Promise<Glue> | undefined
+
+/** An engine over `adapter`, with the datamodel to plan for where it is to plan. Free it after use. */
+export async function newSchemaEngine (adapter: SqlMigrationAwareDriverAdapterFactory, datamodel?: string): Promise<SchemaEngine> {
+  loaded ??= load()
+  const { SchemaEngine } = await loaded
+  const datamodels: [string, string][] | undefined = datamodel === undefined ? undefined : [['schema.prisma', datamodel]]
+  return await SchemaEngine.new({ datamodels }, () => {}, bindMigrationAwareSqlAdapterFactory(adapter))
+}
+
+/** By hand, because importing WebAssembly as a module prints a warning. */
+async function load (): Promise<Glue> {
+  const require = createRequire(import.meta.url)
+  const folder = dirname(require.resolve('@prisma/schema-engine-wasm'))
+  const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg' as string) as Glue
+  const bytes = await readFile(join(folder, 'schema_engine_bg.wasm'))
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glue })
+  glue.__wbg_set_wasm(instance.exports)
+  instance.exports.__wbindgen_start()
+  return glue
+}

