@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
 import { apiKeyHint, digestOf, newApiKeyText, newId, type Environment } from '../secrets.ts'
-import { readAllowlist } from './address.ts'
+import { readAllowlist } from '../address.ts'
 import { auditEvent, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'

@@ -26,7 +26,7 @@ export const auditEventTypes = [
   'api_key.created', 'api_key.updated', 'api_key.revoked',
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
   'token.revoked', 'signing_key.created',
-  'admin_token.used', 'credential.refused', 'client.refused',
+  'credential.refused', 'client.refused',
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 

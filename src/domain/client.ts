@@ -1,7 +1,7 @@
 import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../secrets.ts'
-import { readAllowlist } from './address.ts'
+import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'

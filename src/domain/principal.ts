@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
-import { isAllowed } from './address.ts'
+import { isAllowed } from '../address.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import type { Registry } from './registry.ts'

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
-import { addressBlock } from './address.ts'
+import { addressBlock } from '../address.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './audit.ts'
 
 export interface RefusalEntry {
@@ -44,14 +44,15 @@ export function refusalLog (store: { audit: AuditLog }, clock: Clock, limits: Re
   const seen = new LRUCache<string, Seen>({ max: limits.parties })
   const waiting: AuditEvent[] = []
   let written = { minute: 0, rows: 0 }
-  let writing: Promise<void> | null = null
+  let writing = Promise.resolve()
+  let busy = false
 
   const write = async () => {
     for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
       // A database that cannot be reached must not turn a refusal into a failure: the row is given up.
       await store.audit.append(event).catch(() => {})
     }
-    writing = null
+    busy = false
   }
 
   return {
@@ -69,11 +70,11 @@ export function refusalLog (store: { audit: AuditLog }, clock: Clock, limits: Re
       written.rows++
       seen.set(key, { minute, omitted: 0 })
       waiting.push(rowOf(refusal, now, before?.omitted ?? 0))
-      writing ??= new Promise<void>(resolve => setImmediate(resolve)).then(write)
+      if (busy) return
+      busy = true
+      writing = new Promise<void>(resolve => setImmediate(resolve)).then(write)
     },
-    async flush () {
-      while (writing !== null) await writing
-    },
+    flush: () => writing,
   }
 }
 

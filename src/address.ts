@@ -1,6 +1,6 @@
 /** Addresses and allowlists. An IPv4-mapped IPv6 address is its IPv4 form; zone ids and leading-zero octets are refused. */
 import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net'
-import { Failure } from '../errors.ts'
+import { Failure } from './errors.ts'
 
 interface Entry { address: string, family: 'ipv4' | 'ipv6', prefix: number }
 

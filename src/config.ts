@@ -1,0 +1,194 @@
+/**
+ * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
+ * be told its name and its secrets. Problems are found together and each names its variable.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { readAllowlist } from './address.ts'
+import { ConfigurationError } from './errors.ts'
+import { digestOf, newLabelledSecret, newSecret } from './secrets.ts'
+
+export type RegistrationMode = 'closed' | 'token' | 'open'
+
+/** What a server is run with. */
+export interface Config {
+  port: number
+  host: string
+  /** Where a local server keeps its database and generated secrets. Absolute. */
+  dataFolder: string
+  /** `file:…` with an absolute path, or `postgresql://…`. */
+  databaseUrl: string
+  /** The issuer identifier (RFC 8414 §2): an origin, without trailing slash. */
+  issuer: string
+  /** Seals what the database must not tell. The first seals, all of them open. */
+  secrets: readonly string[]
+  /** SHA-256 of the admin token, base64url. */
+  adminTokenDigest: string
+  /** The admin token itself, only when this start generated it: to be printed once. */
+  generatedAdminToken: string | null
+  registration: RegistrationMode
+  /** Addresses and CIDR ranges of proxies whose forwarded headers count. */
+  trustProxy: readonly string[]
+  logLevel: string
+}
+
+interface Variable {
+  name: string
+  /** As shown to people. */
+  default: string
+  description: string
+}
+
+/** Every variable there is. .env.example and the README's table are generated from this. */
+export const variables: readonly Variable[] = [
+  { name: 'PORT', default: '3000', description: 'The port to listen on.' },
+  { name: 'HOST', default: '127.0.0.1', description: 'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and `LATCHKEY_ADMIN_TOKEN`.' },
+  { name: 'LATCHKEY_DATA', default: './data', description: 'The folder for the SQLite database and for what is generated on a laptop.' },
+  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…`.' },
+  { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
+  { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
+  { name: 'LATCHKEY_ADMIN_TOKEN', default: 'generated into <LATCHKEY_DATA> when local', description: 'The automation and break-glass credential of the management API, 32 characters or more.' },
+  { name: 'LATCHKEY_REGISTRATION', default: 'token', description: 'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, without scopes).' },
+  { name: 'LATCHKEY_TRUST_PROXY', default: 'none', description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.' },
+  { name: 'LATCHKEY_LOG_LEVEL', default: 'info', description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
+]
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads the configuration, generating what a local server lacks into its data folder (mode 0600).
+ * @throws ConfigurationError listing every problem.
+ */
+export function loadConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
+  const read = (name: string) => environment[name]?.trim() || undefined
+  const problems: string[] = []
+  const port = readPort(read('PORT'), problems)
+  const host = read('HOST') ?? '127.0.0.1'
+  const dataFolder = resolve(folder, read('LATCHKEY_DATA') ?? './data')
+  const issuer = readIssuer(read('LATCHKEY_ISSUER'), port, problems)
+  // What is generated is good for one machine: whoever can be reached from elsewhere has to choose.
+  const local = isLoopback(host) && isLoopback(hostOf(issuer))
+  if (!isLoopback(host) && read('LATCHKEY_ISSUER') === undefined) {
+    problems.push(`LATCHKEY_ISSUER: is required when HOST is ${host}: name the origin that clients reach this server by`)
+  }
+  const databaseUrl = readDatabaseUrl(read('DATABASE_URL'), dataFolder, folder, problems)
+  const registration = readChoice('LATCHKEY_REGISTRATION', read('LATCHKEY_REGISTRATION') ?? 'token', ['closed', 'token', 'open'] as const, problems)
+  const logLevel = readChoice('LATCHKEY_LOG_LEVEL', read('LATCHKEY_LOG_LEVEL') ?? 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, problems)
+  const trustProxy = readTrustProxy(read('LATCHKEY_TRUST_PROXY'), problems)
+  const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
+  const adminText = readSecret('LATCHKEY_ADMIN_TOKEN', read('LATCHKEY_ADMIN_TOKEN'), local, problems)
+  if (problems.length > 0) throw new ConfigurationError(problems)
+  const secret = secretText ?? generated(join(dataFolder, 'secret'), newSecret).text
+  const admin = adminText === undefined ? generated(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm')) : { text: adminText, isNew: false }
+  return {
+    port,
+    host,
+    dataFolder,
+    databaseUrl,
+    issuer,
+    secrets: secret.split(',').map(each => each.trim()),
+    adminTokenDigest: digestOf(admin.text),
+    generatedAdminToken: admin.isNew ? admin.text : null,
+    registration,
+    trustProxy,
+    logLevel,
+  }
+}
+
+/** Where a command finds its server: the variables, else what a local server left in its data folder. */
+export function readClientEnvironment (environment: Environment = process.env, folder: string = process.cwd()): { url: string | null, token: string | null, dataFolder: string } {
+  return {
+    url: environment.LATCHKEY_URL?.trim() || null,
+    token: environment.LATCHKEY_TOKEN?.trim() || null,
+    dataFolder: resolve(folder, environment.LATCHKEY_DATA?.trim() || './data'),
+  }
+}
+
+/** Tells commands on this machine where the server listens. */
+export function announceServer (config: Config, url: string): void {
+  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
+  writeFileSync(join(config.dataFolder, 'server.json'), JSON.stringify({ url }) + '\n', { mode: 0o600 })
+}
+
+/** Whether a host name or address can only be this machine. */
+function isLoopback (host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '')
+  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
+}
+
+function hostOf (issuer: string): string {
+  return URL.canParse(issuer) ? new URL(issuer).hostname : ''
+}
+
+function readPort (text: string | undefined, problems: string[]): number {
+  const port = text === undefined ? 3000 : Number(text)
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
+  problems.push(`PORT: ${JSON.stringify(text)} is not a port; use 1 to 65535`)
+  return 3000
+}
+
+function readIssuer (text: string | undefined, port: number, problems: string[]): string {
+  if (text === undefined) return `http://localhost:${port}`
+  if (!URL.canParse(text) || new URL(text).origin !== text) {
+    problems.push(`LATCHKEY_ISSUER: ${JSON.stringify(text)} is not an origin; write https://auth.example.com, without path or trailing slash`)
+  } else if (!text.startsWith('https://') && !isLoopback(hostOf(text))) {
+    problems.push(`LATCHKEY_ISSUER: ${text} is not https; secrets would cross the network in clear`)
+  }
+  return text
+}
+
+function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: string, problems: string[]): string {
+  if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
+  if (text.startsWith('file:') && text.length > 'file:'.length) return `file:${resolve(folder, text.slice('file:'.length))}`
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  // The text may hold a password: it is not repeated.
+  problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
+  return ''
+}
+
+function readChoice<T extends string> (name: string, text: string, choices: readonly T[], problems: string[]): T {
+  const choice = choices.find(each => each === text)
+  if (choice === undefined) problems.push(`${name}: ${JSON.stringify(text)} is none of ${choices.join(', ')}`)
+  return choice ?? choices[0]!
+}
+
+function readTrustProxy (text: string | undefined, problems: string[]): string[] {
+  const entries = (text ?? '').split(',').map(entry => entry.trim()).filter(entry => entry !== '')
+  for (const entry of entries) {
+    try {
+      readAllowlist([entry])
+      if (entry.endsWith('/0')) problems.push(`LATCHKEY_TRUST_PROXY: ${entry} trusts the whole internet to say who it is; name your proxies`)
+    } catch {
+      problems.push(`LATCHKEY_TRUST_PROXY: ${JSON.stringify(entry)} is neither an address nor a CIDR range`)
+    }
+  }
+  return entries
+}
+
+/** Undefined: to be generated. Several secrets are separated by commas. */
+function readSecret (name: string, text: string | undefined, local: boolean, problems: string[]): string | undefined {
+  if (text === undefined) {
+    if (!local) problems.push(`${name}: is required for a server that others can reach; generate one with \`openssl rand -base64 48\``)
+    return undefined
+  }
+  for (const secret of name === 'LATCHKEY_SECRET' ? text.split(',').map(each => each.trim()) : [text]) {
+    if (secret.length < 32 || new Set(secret).size < 10) {
+      problems.push(`${name}: is too easy to guess (32 characters or more, not a pattern); generate one with \`openssl rand -base64 48\``)
+    }
+  }
+  return text
+}
+
+function generated (file: string, make: () => string): { text: string, isNew: boolean } {
+  if (existsSync(file)) {
+    const text = readFileSync(file, 'utf8').trim()
+    if (text.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
+    return { text, isNew: false }
+  }
+  const text = make()
+  mkdirSync(resolve(file, '..'), { recursive: true, mode: 0o700 })
+  // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
+  writeFileSync(file, text + '\n', { mode: 0o600, flag: 'wx' })
+  return { text, isNew: true }
+}

@@ -1,0 +1,35 @@
+/** Counts in fixed windows of time, in bounded memory: the short-term limits of one process. */
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+
+export interface WindowLimit {
+  /** How many a window takes. */
+  max: number
+  windowSeconds: number
+}
+
+export interface WindowCounter {
+  /** Null: there is room. Else the whole seconds until there is room again, at least 1. */
+  exhausted (key: string): number | null
+  /** Counts one. */
+  count (key: string): void
+}
+
+/** Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. */
+export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, parties = 20_000): WindowCounter {
+  const windows = new LRUCache<string, { ends: number, counted: number }>({ max: parties })
+  return {
+    exhausted (key) {
+      const window = windows.get(key)
+      const now = clock().getTime()
+      if (window === undefined || window.counted < max || window.ends <= now) return null
+      return Math.max(1, Math.ceil((window.ends - now) / 1_000))
+    },
+    count (key) {
+      const window = windows.get(key)
+      const now = clock().getTime()
+      if (window !== undefined && window.ends > now) window.counted++
+      else windows.set(key, { ends: now + windowSeconds * 1_000, counted: 1 })
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import type { Refusal } from '../domain/principal.ts'
+
+const descriptions: Record<Refusal['reason'], string> = {
+  no_credential: '',
+  several_credentials: 'The request carries more than one credential',
+  credential_in_query: 'Access tokens are not accepted in the query of a URL',
+  key_as_bearer: 'The bearer credential is an API key, not an access token',
+  malformed: 'The credential is malformed',
+  unknown: 'The credential is not valid',
+  wrong_resource: 'The credential is not valid for this resource',
+  revoked: 'The credential was revoked',
+  expired: 'The credential has expired',
+  superseded: 'The client was changed after the token was issued; ask for a new one',
+  organization_suspended: 'The organization is suspended',
+  address_not_allowed: 'The credential may not be used from this address',
+  insufficient_scope: 'The credential lacks a scope that this route needs',
+  api_key_required: 'This route takes an API key only',
+}
+
+/**
+ * The `WWW-Authenticate` of a refusal (RFC 6750 §3, RFC 9728 §5.1). Without any credential it names the metadata and
+ * no error (RFC 6750 §3.1). The same for API keys as for tokens: a caller learns from it what would be accepted.
+ */
+export function challenge (refusal: Refusal, resourceMetadata: string | null): string {
+  const parameters: [string, string][] = []
+  if (refusal.reason !== 'no_credential') {
+    parameters.push(['error', errorCode(refusal)], ['error_description', publicDescription(refusal)])
+    if (refusal.requiredScopes) parameters.push(['scope', refusal.requiredScopes.join(' ')])
+  }
+  if (resourceMetadata !== null) parameters.push(['resource_metadata', resourceMetadata])
+  return ['Bearer', parameters.map(([name, value]) => `${name}="${value}"`).join(', ')].join(' ').trim()
+}
+
+/** The error code of RFC 6750 §3.1. */
+export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_token' | 'insufficient_scope' {
+  if (reason === 'several_credentials') return 'invalid_request'
+  if (reason === 'insufficient_scope' || reason === 'api_key_required') return 'insufficient_scope'
+  return 'invalid_token'
+}
+
+/**
+ * What a caller is told. Nobody learns more about an API key than that it is not valid: whether it exists, is revoked
+ * or belongs elsewhere is for the log.
+ */
+export function publicDescription ({ reason, presented }: Refusal): string {
+  const collapses = presented === 'api_key' && ['malformed', 'unknown', 'wrong_resource', 'revoked', 'expired'].includes(reason)
+  return collapses ? descriptions.unknown : descriptions[reason]
+}

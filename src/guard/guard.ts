@@ -1,0 +1,173 @@
+/**
+ * The guard: a Fastify plugin that lets a request through with exactly one valid credential whose scopes cover the route,
+ * and answers everything else in the resource's own words. Mount it in a context of its own; every route of that context
+ * says what it needs, or the server does not boot.
+ */
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import plugin from 'fastify-plugin'
+import type { Clock } from '../clock.ts'
+import { requireScopes, type Authenticator, type Principal, type Refusal, type Verdict } from '../domain/principal.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import type { Registry } from '../domain/registry.ts'
+import { hostResourceId, type Resource } from '../domain/resource.ts'
+import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
+import type { Style } from '../domain/style.ts'
+import { Failure } from '../errors.ts'
+import { challenge } from './challenge.ts'
+import { loggedRequest, pathOf } from './log.ts'
+import { presentedCredential } from './presentation.ts'
+import { errorStyles, type Answer, type Occasion } from './styles.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a guarded route needs: every one of these scopes. Empty: any valid credential. */
+    scopes?: readonly string[]
+    /** A route of a guarded context that needs no credential at all. */
+    public?: boolean
+    /** A route that answers API keys only. */
+    apiKeyOnly?: boolean
+  }
+  interface FastifyRequest {
+    /** Who is asking. Set on every guarded route before its handler runs. */
+    principal: Principal
+  }
+}
+
+/** What a guard decides with. */
+export interface GuardDependencies {
+  authenticator: Authenticator
+  registry: Registry
+  refusals: RefusalLog
+  clock: Clock
+}
+
+export interface GuardOptions {
+  /** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
+  resource: string | { any: true, style: Style }
+}
+
+/** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
+export function guard (dependencies: GuardDependencies): FastifyPluginAsync<GuardOptions> {
+  return plugin(async (app: FastifyInstance, { resource }: GuardOptions) => {
+    const of = await guardedResource(dependencies.registry, resource)
+    const declared: RouteOptions[] = []
+    // A placeholder, so that requests keep one hidden class; the hook below sets it before a handler can look.
+    app.decorateRequest('principal', null as unknown as Principal)
+    app.setChildLoggerFactory((logger, bindings, options) =>
+      logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
+    app.addHook('onRoute', route => { requireDeclaration(route); declared.push(route) })
+    app.addHook('onReady', async () => { await requireKnownScopes(of, declared) })
+    app.addHook('onRequest', async (request, reply) => await admit(dependencies, of, request, reply))
+    app.addHook('preValidation', async (request, reply) => await refuseTokenInBody(dependencies, of, request, reply))
+  }, { name: 'latchkey-guard', fastify: '5.x' })
+}
+
+/** The resource as it is now, looked up at every request; null: any. */
+interface GuardedResource {
+  current (): Promise<Resource | null>
+  style (resource: Resource | null): Style
+  metadataUrl (resource: Resource | null): Promise<string | null>
+}
+
+async function guardedResource (registry: Registry, option: GuardOptions['resource']): Promise<GuardedResource> {
+  if (typeof option !== 'string') {
+    return {
+      current: async () => null,
+      style: () => option.style,
+      metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
+    }
+  }
+  const found = await registry.resourceByIdentifier(option)
+  if (found === null) throw new Error(`There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`)
+  return {
+    current: async () => await registry.resource(found.id) ?? found,
+    style: resource => (resource ?? found).style,
+    metadataUrl: async resource => resourceMetadataUrl((resource ?? found).identifier),
+  }
+}
+
+function requireDeclaration ({ method, url, config }: RouteOptions): void {
+  if (config?.public === true || Array.isArray(config?.scopes)) return
+  throw new Error(`The guarded route ${String(method)} ${url} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
+}
+
+async function requireKnownScopes (of: GuardedResource, routes: readonly RouteOptions[]): Promise<void> {
+  const resource = await of.current()
+  if (resource === null) return
+  for (const { method, url, config } of routes) {
+    const unknown = (config?.scopes ?? []).find(name => !resource.scopes.some(scope => scope.name === name))
+    if (unknown !== undefined) {
+      throw new Error(`The guarded route ${String(method)} ${url} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
+    }
+  }
+}
+
+async function admit (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  const { config } = request.routeOptions
+  if (config.public === true) return
+  let resource: Resource | null = null
+  try {
+    resource = await of.current()
+    const presented = presentedCredential(request, of.style(resource))
+    if ('refusal' in presented) return await refuse(dependencies, of, resource, presented.refusal, request, reply)
+    const verdict = await judge(dependencies, presented.credential, resource, request)
+    if (!verdict.ok) return await refuse(dependencies, of, resource, verdict.refusal, request, reply)
+    if (presented.inQuery) discourageQuery(of.style(resource), reply)
+    request.principal = verdict.principal
+  } catch (error) {
+    return fail(dependencies, of.style(resource), error, request, reply)
+  }
+}
+
+async function judge (
+  { authenticator }: GuardDependencies, credential: Parameters<Authenticator['check']>[0], resource: Resource | null, request: FastifyRequest,
+): Promise<Verdict> {
+  const { scopes = [], apiKeyOnly = false } = request.routeOptions.config
+  const verdict = await authenticator.check(credential, { resource, address: request.ip })
+  if (verdict.ok && apiKeyOnly && verdict.principal.kind !== 'api_key') {
+    return { ok: false, refusal: { reason: 'api_key_required', presented: 'access_token', subject: verdict.principal.id, organizationId: verdict.principal.organizationId } }
+  }
+  return requireScopes(verdict, scopes)
+}
+
+/** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
+async function refuseTokenInBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  if (request.routeOptions.config.public === true || !request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return
+  if ((request.body as Record<string, unknown> | null | undefined)?.access_token === undefined) return
+  const refusal: Refusal = { reason: 'several_credentials', presented: null, subject: request.principal.id, organizationId: request.principal.organizationId }
+  return await refuse(dependencies, of, await of.current(), refusal, request, reply)
+}
+
+async function refuse (
+  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { reason, subject, organizationId } = refusal
+  request.log.info({ reason, subject, organizationId }, 'refused')
+  if (reason !== 'no_credential') {
+    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
+  }
+  reply.header('www-authenticate', challenge(refusal, await of.metadataUrl(resource)))
+  return send(reply, errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock)))
+}
+
+/** The check could not be made: never a pass, whatever broke. */
+function fail ({ clock }: GuardDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
+  request.log.error({ err: error }, 'the guard could not decide')
+  if (failure.status === 503) reply.header('retry-after', '1')
+  return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
+}
+
+function discourageQuery (style: Style, reply: FastifyReply): void {
+  const header = style.transports.find(transport => transport.in === 'header')
+  if (header) reply.header('warning', `299 - "Send the API key in the ${header.name} header: a URL ends up in logs"`)
+  reply.header('cache-control', 'no-store, private').header('referrer-policy', 'no-referrer')
+}
+
+function occasion (request: FastifyRequest, clock: Clock): Occasion {
+  return { path: pathOf(request.url), now: clock(), requestId: request.id }
+}
+
+function send (reply: FastifyReply, { status, contentType, body }: Answer): FastifyReply {
+  return reply.code(status).header('content-type', contentType).header('cache-control', 'no-store').send(JSON.stringify(body))
+}

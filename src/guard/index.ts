@@ -1,0 +1,3 @@
+export { guard, type GuardDependencies, type GuardOptions } from './guard.ts'
+export { loggedRequest } from './log.ts'
+export { errorStyles, type Answer, type ErrorStyle, type Occasion } from './styles.ts'

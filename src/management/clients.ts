@@ -1,0 +1,98 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
+import type { Store } from '../domain/store.ts'
+import { operationOf, organizationFilter, organizationOf, type ManagementDependencies } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { Allowlist, exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, ScopeNames } from './schemas.ts'
+
+const read = { scopes: ['clients:read'] }
+const write = { scopes: ['clients:write'] }
+
+const Grants = Type.Array(exactly({ resource: Id, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
+const Introspects = Type.Array(Id, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
+const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
+
+const NewClient = exactly({
+  organization: Type.Optional(Id),
+  name: Name,
+  grants: Grants,
+  allowlist: Type.Optional(Allowlist),
+  introspects: Type.Optional(Introspects),
+  tokenEndpointAuthMethod: Type.Optional(Type.Enum([...clientAuthMethods])),
+  jwks: Type.Optional(Jwks),
+})
+const ClientChange = exactly({
+  name: Type.Optional(Name),
+  grants: Type.Optional(Grants),
+  allowlist: Type.Optional(Allowlist),
+  introspects: Type.Optional(Introspects),
+  organization: Type.Optional(Id),
+})
+/** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
+const Rotation = exactly({ overlapSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }) })
+
+export function clientRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+  const wire = async (client: Client) => wireClient(client, await identifiers(dependencies.store, [client]))
+  return async app => {
+    app.post('/clients', { config: write, schema: { body: NewClient } }, async (request, reply) => {
+      const operation = operationOf(dependencies, request)
+      const { organization, ...input } = request.body
+      const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
+      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(client), ...(secret === null ? {} : { clientSecret: secret }) })
+    })
+
+    app.get('/clients', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const page = await operation.store.clients.page(query, organizationFilter(operation, request.query.organization))
+      const names = await identifiers(operation.store, page.items)
+      return wirePage(query, page, client => wireClient(client, names))
+    })
+
+    app.get('/clients/:id', { config: read, schema: { params: IdParams } }, async request =>
+      await wire(await getClient(operationOf(dependencies, request), request.params.id)))
+
+    app.patch('/clients/:id', { config: write, schema: { params: IdParams, body: ClientChange } }, async request => {
+      const { organization, ...change } = request.body
+      return await wire(await updateClient(operationOf(dependencies, request), request.params.id, {
+        ...change, ...(organization === undefined ? {} : { organizationId: organization }),
+      }))
+    })
+
+    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+      await wire(await revokeClient(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
+
+    app.post('/clients/:id/rotate-secret', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {
+      const { client, secret } = await rotateClientSecret(operationOf(dependencies, request), request.params.id, request.body.overlapSeconds)
+      return await reply.header('cache-control', 'no-store').send({ ...await wire(client), clientSecret: secret })
+    })
+  }
+}
+
+/** The identifiers of the resources that clients name by id. */
+async function identifiers (store: Store, clients: readonly Client[]): Promise<ReadonlyMap<string, string>> {
+  const ids = new Set(clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
+  const names = new Map<string, string>()
+  for (const id of ids) names.set(id, (await store.resources.get(id))?.identifier ?? id)
+  return names
+}
+
+function wireClient (client: Client, names: ReadonlyMap<string, string>) {
+  return {
+    clientId: client.id,
+    organization: client.organizationId,
+    name: client.name,
+    origin: client.origin,
+    tokenEndpointAuthMethod: client.metadata.token_endpoint_auth_method,
+    grants: client.grants.map(({ resourceId, scopes }) => ({ resource: names.get(resourceId) ?? resourceId, scopes })),
+    allowlist: client.allowlist,
+    introspects: client.introspects.map(id => names.get(id) ?? id),
+    generation: client.generation,
+    secrets: client.secrets.map(({ id, hint, createdAt, expiresAt }) => ({ id, hint, createdAt, expiresAt })),
+    createdAt: client.createdAt,
+    lastUsedAt: client.lastUsedAt,
+    revokedAt: client.revokedAt,
+    revokedReason: client.revokedReason,
+  }
+}

@@ -1,0 +1,50 @@
+/** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
+import type { FastifyPluginAsync } from 'fastify'
+import { managementResourceId, type Resource } from '../domain/resource.ts'
+import type { Scope } from '../domain/scope.ts'
+import { managementStyle, styles } from '../domain/style.ts'
+import { guard, type GuardDependencies } from '../guard/index.ts'
+import { apiKeyRoutes } from './api-keys.ts'
+import { auditRoutes } from './audit.ts'
+import { clientRoutes } from './clients.ts'
+import type { ManagementDependencies } from './operation.ts'
+import { organizationRoutes } from './organizations.ts'
+import { presentError } from './presenter.ts'
+import { registrationTokenRoutes } from './registration-tokens.ts'
+import { resourceRoutes } from './resources.ts'
+import { selfRoutes } from './self.ts'
+
+/** The path below which the management API lives. */
+export const managementPath = '/api/v1'
+
+const managed = ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']
+
+/** What a credential may be granted on the management API. */
+export const managementScopes: readonly Scope[] = [
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read',
+].map(name => ({ name, keyOnly: false, description: null }))
+
+/** The management API as the resource that its credentials are for. */
+export function managementResource (issuer: string): Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'> {
+  return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
+}
+
+export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string }): FastifyPluginAsync {
+  const guarded = guard(dependencies)
+  return async app => {
+    app.setErrorHandler(presentError)
+    await app.register(async api => {
+      await api.register(guarded, { resource: dependencies.issuer + managementPath })
+      await api.register(organizationRoutes(dependencies))
+      await api.register(resourceRoutes(dependencies))
+      await api.register(clientRoutes(dependencies))
+      await api.register(apiKeyRoutes(dependencies))
+      await api.register(registrationTokenRoutes(dependencies))
+      await api.register(auditRoutes(dependencies))
+    }, { prefix: managementPath })
+    await app.register(async self => {
+      await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })
+      await self.register(selfRoutes)
+    }, { prefix: managementPath })
+  }
+}

@@ -1,0 +1,46 @@
+import type { FastifyRequest } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { Actor } from '../domain/audit.ts'
+import type { Operation, Store } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
+
+/** What the routes of the management API work with. */
+export interface ManagementDependencies { store: Store, clock: Clock }
+
+/** The operation that a request asks for, in the name of its principal. */
+export function operationOf ({ store, clock }: ManagementDependencies, request: FastifyRequest): Operation {
+  return { store, clock, actor: actorOf(request) }
+}
+
+/** @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to manage. */
+function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
+  const isAdmin = principal.kind === 'admin_token'
+  if (!isAdmin && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
+  return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, address: ip, requestId: id }
+}
+
+/** Refuses who is confined to an organization what concerns the whole deployment. */
+export function requireDeployment ({ actor }: Operation, what: string): void {
+  if (actor.organizationId !== null) throw new Failure('insufficient_permissions', { message: `${what} takes the admin token; this credential is confined to ${actor.organizationId}.` })
+}
+
+/** The organization a list is confined to: the actor's own, else the one asked for. */
+export function organizationFilter ({ actor }: Operation, asked: string | undefined): { organizationId?: string } {
+  const organizationId = actor.organizationId ?? asked
+  return organizationId === undefined ? {} : { organizationId }
+}
+
+/** The organization something is created in: named, or the actor's own. A foreign one is answered as if it did not exist, further down. */
+export function organizationOf ({ actor }: Operation, named: string | undefined): string {
+  const organizationId = named ?? actor.organizationId
+  if (organizationId === null) throw new Failure('invalid_request', { message: 'Name the organization that it is to belong to.', details: { field: 'body.organization' } })
+  return organizationId
+}
+
+/** Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February. */
+export function readInstant (text: string | null | undefined): Date | null | undefined {
+  if (text === null || text === undefined) return text
+  const instant = new Date(text)
+  if (Number.isNaN(instant.getTime())) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
+  return instant
+}

@@ -1,0 +1,47 @@
+/** Collections on the wire: `{data, pagination: {limit, hasMore, nextCursor?}}`, by an opaque keyset cursor (OC-16). */
+import type { Page, PageQuery, Position } from '../domain/page.ts'
+import { Failure } from '../errors.ts'
+
+export interface WirePage<T> {
+  data: T[]
+  pagination: { limit: number, hasMore: boolean, nextCursor?: string }
+}
+
+const defaultLimit = 100
+const greatestLimit = 200
+
+/** @throws Failure `invalid_request` for a limit out of range or a cursor that no page gave out. */
+export function pageQuery ({ limit, cursor }: { limit?: string, cursor?: string }): PageQuery {
+  return { limit: readLimit(limit), after: cursor === undefined ? null : readCursor(cursor) }
+}
+
+export function wirePage<T extends { id: string, createdAt: Date }, W> ({ limit }: PageQuery, page: Page<T>, wire: (item: T) => W): WirePage<W> {
+  const last = page.items.at(-1)
+  return {
+    data: page.items.map(wire),
+    pagination: { limit, hasMore: page.hasMore, ...(page.hasMore && last ? { nextCursor: cursorAfter(last) } : {}) },
+  }
+}
+
+function readLimit (text: string | undefined): number {
+  const limit = text === undefined ? defaultLimit : /^\d{1,6}$/.test(text) ? Number(text) : NaN
+  if (limit >= 1 && limit <= greatestLimit) return limit
+  throw new Failure('invalid_request', { message: `limit must be a whole number from 1 to ${greatestLimit}.`, details: { field: 'limit' } })
+}
+
+function cursorAfter ({ id, createdAt }: { id: string, createdAt: Date }): string {
+  return Buffer.from(JSON.stringify([createdAt.getTime(), id])).toString('base64url')
+}
+
+function readCursor (cursor: string): Position {
+  try {
+    const [time, id, ...rest]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    // 8.64e15 ms is the last instant that a Date can hold.
+    if (Number.isSafeInteger(time) && Math.abs(time as number) <= 8.64e15 && typeof id === 'string' && /^[\w-]{1,64}$/.test(id) && rest.length === 0) {
+      return { createdAt: new Date(time as number), id }
+    }
+  } catch {
+    // Not ours: answered below.
+  }
+  throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
+}

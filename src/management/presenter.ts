@@ -1,0 +1,47 @@
+/** Errors of the management API and of every path that is nobody's: `{error, code, details?}` (OC-15). */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Failure } from '../errors.ts'
+
+/** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
+export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = failureOf(error)
+  if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, failure.message)
+  else request.log.info({ code: failure.code, detail: failure.detail }, failure.message)
+  if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
+  return reply.code(failure.status).header('cache-control', 'no-store').send({
+    error: failure.message,
+    code: failure.code.toUpperCase(),
+    ...(failure.details || failure.code === 'internal' ? { details: failure.details ?? { requestId: request.id } } : {}),
+  })
+}
+
+/** Answers for a path that does not exist. */
+export function presentNotFound (request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return presentError(new Failure('not_found', { message: 'There is no such route.' }), request, reply)
+}
+
+function failureOf (error: unknown): Failure {
+  if (error instanceof Failure) return error
+  const { code, statusCode, validation, validationContext, message } = error as FastifyError
+  if (validation) return invalid(validation, validationContext)
+  switch (code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return new Failure('unsupported_media_type', { message: 'Send application/json.' })
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': return new Failure('payload_too_large')
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY': return new Failure('invalid_request', { message: 'The body is empty; send a JSON object.' })
+  }
+  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) say nothing that the caller did not send.
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new Failure('invalid_request', { message: error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? 'The body is not valid JSON.' : 'The request is malformed.', detail: message })
+  }
+  return new Failure('internal', { cause: error })
+}
+
+function invalid (validation: NonNullable<FastifyError['validation']>, place = 'request'): Failure {
+  const [first] = validation
+  const unknown = first?.params?.additionalProperty
+  const field = [place, ...(first?.instancePath ?? '').split('/').filter(step => step !== ''), ...(typeof unknown === 'string' ? [unknown.slice(0, 64)] : [])].join('.')
+  return new Failure('invalid_request', {
+    message: typeof unknown === 'string' ? `${field} is not a member that this route knows.` : `${field} ${first?.message ?? 'is not valid'}.`,
+    details: { field },
+  })
+}

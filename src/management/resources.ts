@@ -1,0 +1,74 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type, type Static } from 'typebox'
+import { createResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
+import type { Scope } from '../domain/scope.ts'
+import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
+import { operationOf, type ManagementDependencies } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { exactly, Id, IdParams, Name, PageQuerystring, Reason } from './schemas.ts'
+
+const read = { scopes: ['resources:read'] }
+const write = { scopes: ['resources:write'] }
+
+const WireScope = exactly({
+  name: Type.String({ maxLength: 128 }),
+  keyOnly: Type.Optional(Type.Boolean()),
+  description: Type.Optional(Type.Union([Name, Type.Null()])),
+})
+const changeable = {
+  name: Type.Optional(Name),
+  style: Type.Optional(Type.Enum([...errorStyleNames])),
+  keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
+}
+const Scopes = Type.Array(WireScope, { maxItems: 200 })
+const NewResource = exactly({ ...changeable, identifier: Type.String({ maxLength: 512 }), organization: Type.Optional(Id), scopes: Scopes })
+const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(Scopes) })
+
+/** A resource is named by its id or, URL-encoded, by its identifier. */
+export function resourceRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post('/resources', { config: write, schema: { body: NewResource } }, async (request, reply) => {
+      const { organization, scopes, style, keyPrefix, ...rest } = request.body
+      const resource = await createResource(operationOf(dependencies, request), {
+        ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
+      })
+      return await reply.code(201).send(wireResource(resource))
+    })
+
+    app.get('/resources', { config: read, schema: { querystring: exactly(PageQuerystring) } }, async request => {
+      const { actor, store } = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      return wirePage(query, await store.resources.page(query, actor.organizationId === null ? {} : { visibleTo: actor.organizationId }), wireResource)
+    })
+
+    app.get('/resources/:id', { config: read, schema: { params: IdParams } }, async request =>
+      wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
+
+    app.patch('/resources/:id', { config: write, schema: { params: IdParams, body: ResourceChange } }, async request => {
+      const operation = operationOf(dependencies, request)
+      const { name, scopes, style, keyPrefix } = request.body
+      const before = await getResource(operation, request.params.id)
+      return wireResource(await updateResource(operation, before.id, {
+        ...(name === undefined ? {} : { name }),
+        ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
+        ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
+      }))
+    })
+
+    app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+      wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
+  }
+}
+
+function readScope ({ name, keyOnly = false, description = null }: Static<typeof WireScope>): Scope {
+  return { name, keyOnly, description }
+}
+
+function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: string | undefined): Style {
+  const style = name === undefined ? before : styles[name]
+  return keyPrefix === undefined ? style : { ...style, keyPrefix }
+}
+
+function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt }: Resource) {
+  return { id, identifier, name, organization: organizationId, scopes, style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }
+}

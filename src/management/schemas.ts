@@ -1,0 +1,24 @@
+/** The shapes that several routes share. A body with a member that is not named here is refused, not trimmed. */
+import { Type, type Static, type TSchema } from 'typebox'
+
+/** An object that has these members and no others. */
+export function exactly<T extends Record<string, TSchema>> (members: T) {
+  return Type.Object(members, { additionalProperties: false })
+}
+
+/** A name for people: 1 to 200 characters, neither control characters nor marks that change the reading direction. */
+export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*\\S[^\\p{Cc}\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$' })
+export const Id = Type.String({ minLength: 1, maxLength: 512 })
+export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
+export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
+export const Instant = Type.String({ maxLength: 35, pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$', description: 'An instant by RFC 3339.' })
+export const Reason = exactly({ reason: Type.Optional(Name) })
+export const IdParams = exactly({ id: Id })
+
+export const PageQuerystring = {
+  limit: Type.Optional(Type.String({ maxLength: 12, description: 'Rows per page, 1 to 200; 100 unless given.' })),
+  cursor: Type.Optional(Type.String({ maxLength: 512, description: '`nextCursor` of the page before.' })),
+}
+export const OrganizationQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id) })
+
+export type PageParameters = { limit?: Static<TSchema>, cursor?: string }
