@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
+import { defaultLimits, type Limits } from './limits.ts'
 import { applyMigrations } from './migrations.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 
@@ -17,7 +18,7 @@ export interface Database {
   transaction<T> (work: (queries: Queries) => Promise<T>): Promise<T>
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
-  /** Waits for what is running, then lets go of connections and lock. */
+  /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
   close (): Promise<void>
 }
 
@@ -28,8 +29,7 @@ interface Connection {
   release (): void
 }
 
-/** Milliseconds: to get a transaction started (on SQLite they queue for the one connection), and to get it done. */
-const transactionLimits = { maxWait: 5000, timeout: 8000 }
+/** How often a transaction is run before other transactions in its way mean that the storage is overwhelmed. */
 const attempts = 8
 
 /**
@@ -37,16 +37,22 @@ const attempts = 8
  * PostgreSQL database has to exist, and is first reached for by the first query.
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
-export async function openDatabase (url: string): Promise<Database> {
+export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}): Promise<Database> {
+  const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, release } = await (provider === 'sqlite' ? openSqlite(url) : openPostgresql(url))
-  const guarded = failing(client)
+  const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  let closed = false
+  const guarded = failing(client, () => closed)
   return {
     provider,
     queries: guarded,
-    transaction: work => runTransaction(guarded, work),
+    async transaction (work) {
+      if (closed) throw closedFailure()
+      return await runTransaction(guarded, limits, work)
+    },
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
+      closed = true
       await client.$disconnect()
       release()
     },
@@ -72,16 +78,16 @@ function providerOf (url: string): Provider {
 
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
-async function openSqlite (url: string): Promise<Connection> {
+async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   const { ensureFile, lockForOneServer, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
   const path = sqlitePath(url)
   ensureFile(path)
-  return { release: lockForOneServer(path), client: await newPrismaClient('sqlite', sqliteAdapter(path)) }
+  return { release: lockForOneServer(path), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
 }
 
-async function openPostgresql (url: string): Promise<Connection> {
+async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
   const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(newPool(url))), release: () => {} }
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(newPool(url, limits))), release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -90,11 +96,15 @@ async function migrationAdapter (provider: Provider, url: string): Promise<SqlMi
   return sqliteMigrationAdapter(sqlitePath(url))
 }
 
-/** The client, inside transactions too, with its errors as failures. */
-function failing (client: PrismaClient): PrismaClient {
+/**
+ * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
+ * and to a SQLite file that another server may have by then.
+ */
+function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ args, query }) {
+        if (isClosed()) throw closedFailure()
         try {
           return await query(args)
         } catch (error) {
@@ -105,10 +115,14 @@ function failing (client: PrismaClient): PrismaClient {
   }) as unknown as PrismaClient
 }
 
-async function runTransaction<T> (client: PrismaClient, work: (queries: Queries) => Promise<T>): Promise<T> {
+function closedFailure (): Failure {
+  return new Failure('storage_unavailable', { detail: 'the database was closed' })
+}
+
+async function runTransaction<T> (client: PrismaClient, limits: Limits, work: (queries: Queries) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(client, work)
+      return await runOnce(client, limits, work)
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
@@ -119,7 +133,7 @@ async function runTransaction<T> (client: PrismaClient, work: (queries: Queries)
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (client: PrismaClient, limits: Limits, work: (queries: Queries) => Promise<T>): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {
@@ -130,7 +144,7 @@ async function runOnce<T> (client: PrismaClient, work: (queries: Queries) => Pro
     }
   }
   try {
-    return await client.$transaction(remembering, { ...transactionLimits, isolationLevel: 'Serializable' })
+    return await client.$transaction(remembering, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: 'Serializable' })
   } catch (error) {
     if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
     throw asFailure(error)

@@ -4,6 +4,12 @@ import { Failure } from '../errors.ts'
 /** Prisma's codes for: no connection, no answer in time, no free connection, no transaction in time. */
 const prismaCodes = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'])
 
+/** The driver adapters' words for the same. */
+const adapterKinds = new Set([
+  'DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TlsConnectionError', 'TooManyConnections',
+  'AuthenticationFailed', 'DatabaseAccessDenied', 'DatabaseDoesNotExist',
+])
+
 const socketCodes = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOENT',
 ])
@@ -17,8 +23,8 @@ const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTO
  */
 const sqlState = /^(08|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
 
-/** The drivers' own sentences: they have no code. */
-const driverMessage = /timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open/i
+/** Sentences of the drivers and of the migration engine that come without a code. */
+const driverMessage = /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open/i
 
 interface Thrown {
   code?: unknown
@@ -52,7 +58,7 @@ function isUnavailable (error: unknown): boolean {
   const cause = driverCauseOf(error)
   const codes = [codeOf(error), cause?.originalCode, cause?.code].filter(code => typeof code === 'string')
   return codes.some(code => prismaCodes.has(code) || socketCodes.has(code) || sqliteCode.test(code) || sqlState.test(code)) ||
-    driverMessage.test(messageOf(error)) || cause?.kind === 'SocketTimeout'
+    driverMessage.test(messageOf(error)) || adapterKinds.has(cause?.kind ?? '')
 }
 
 function codeOf (error: unknown): string | undefined {

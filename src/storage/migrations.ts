@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Provider } from './prisma.ts'
 import { newSchemaEngine, type MigrationList } from './schema-engine.ts'
 
@@ -17,12 +17,32 @@ export function migrationsFolder (provider: Provider): string {
  * @returns the names of the migrations that were applied.
  */
 export async function applyMigrations (provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
-  const engine = await newSchemaEngine(adapter)
+  const { factory, disconnect } = disposable(adapter)
+  const engine = await newSchemaEngine(factory)
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(migrationsFolder(provider)), filters: noFilter })
     return appliedMigrationNames
   } finally {
     engine.free()
+    await disconnect()
+  }
+}
+
+/** The engine never ends its connections, and with them it would keep its locks. */
+function disposable (adapter: SqlMigrationAwareDriverAdapterFactory): { factory: SqlMigrationAwareDriverAdapterFactory, disconnect (): Promise<void> } {
+  const connections: SqlDriverAdapter[] = []
+  const remember = (connection: SqlDriverAdapter): SqlDriverAdapter => {
+    connections.push(connection)
+    return connection
+  }
+  return {
+    factory: {
+      provider: adapter.provider,
+      adapterName: adapter.adapterName,
+      connect: async () => remember(await adapter.connect()),
+      connectToShadowDb: async () => remember(await adapter.connectToShadowDb()),
+    },
+    disconnect: async () => { await Promise.all(connections.map(connection => connection.dispose())) },
   }
 }
 

@@ -1,22 +1,17 @@
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
-
-/**
- * Milliseconds. A database that does not answer becomes a refusal quickly: the server gives a statement up after
- * `statement`, and should the server be out of reach itself, this side does after `answer`.
- */
-const patience = { connection: 2000, statement: 3000, answer: 4000, idleTransaction: 10_000 }
+import { defaultLimits, type Limits } from './limits.ts'
 
 /** A pool whose broken connections end themselves and never the process. */
-export function newPool (url: string): pg.Pool {
+export function newPool (url: string, limits: Limits): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
     keepAlive: true,
-    connectionTimeoutMillis: patience.connection,
-    statement_timeout: patience.statement,
-    query_timeout: patience.answer,
-    idle_in_transaction_session_timeout: patience.idleTransaction,
+    connectionTimeoutMillis: limits.connect,
+    statement_timeout: limits.statement,
+    query_timeout: limits.answer,
+    idle_in_transaction_session_timeout: limits.transaction + limits.answer,
     application_name: 'latchkey',
   })
   // Without a listener the loss of an idle connection would end the process. The pool has replaced it already.
@@ -39,5 +34,5 @@ export function postgresqlAdapter (pool: pg.Pool): PrismaPg {
 
 /** For migrations: one connection, since the engine's lock belongs to the session, and no limit to a statement. */
 export function postgresqlMigrationAdapter (url: string): PrismaPg {
-  return new PrismaPg({ connectionString: url, max: 1, connectionTimeoutMillis: patience.connection, application_name: 'latchkey migration' })
+  return new PrismaPg({ connectionString: url, max: 1, connectionTimeoutMillis: defaultLimits.connect, application_name: 'latchkey migration' })
 }

@@ -4,10 +4,8 @@ import Database from 'better-sqlite3'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { ConfigurationError } from '../errors.ts'
+import { defaultLimits, type Limits } from './limits.ts'
 import { gated } from './sqlite-gate.ts'
-
-/** Milliseconds that a statement blocks while another program (a backup, a shell) holds the database. */
-const busyTimeout = 1000
 
 /** The path of `file:…`, absolute; relative ones start at the working directory. */
 export function sqlitePath (url: string): string {
@@ -51,8 +49,8 @@ function isBusy (error: unknown): boolean {
 }
 
 /** Prisma's adapter with what it leaves at SQLite's defaults, and with the gate. */
-export function sqliteAdapter (path: string): SqlDriverAdapterFactory {
-  const factory = new PrismaBetterSqlite3({ url: path, timeout: busyTimeout })
+export function sqliteAdapter (path: string, limits: Limits): SqlDriverAdapterFactory {
+  const factory = new PrismaBetterSqlite3({ url: path, timeout: limits.busy })
   return {
     provider: factory.provider,
     adapterName: factory.adapterName,
@@ -67,5 +65,5 @@ export function sqliteAdapter (path: string): SqlDriverAdapterFactory {
 
 /** For migrations: a connection of its own, as the engine wants it. */
 export function sqliteMigrationAdapter (path: string): PrismaBetterSqlite3 {
-  return new PrismaBetterSqlite3({ url: path, timeout: busyTimeout })
+  return new PrismaBetterSqlite3({ url: path, timeout: defaultLimits.busy })
 }

@@ -1,0 +1,13 @@
+/** What a write changed of that which checks look at. The view forgets it, or learns it, once the write is kept. */
+export type Change =
+  | { of: 'organization', id: string }
+  | { of: 'resources' }
+  | { of: 'client', id: string }
+  /** Any number of them. */
+  | { of: 'clients' }
+  | { of: 'apiKey', digest: string }
+  | { of: 'revokedToken', jti: string, expiresAt: Date }
+  | { of: 'revokedTokensPruned', before: Date }
+
+/** Takes note of a change. Called after its statement has run. */
+export type Note = (change: Change) => void

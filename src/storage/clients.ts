@@ -1,0 +1,87 @@
+import type { Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
+import type { Note } from './changes.ts'
+import type { Prisma, Queries } from './prisma.ts'
+import { bySecond, json, pageOf, toPage } from './rows.ts'
+
+const whole = {
+  secrets: { orderBy: { position: 'asc' } },
+  grants: { orderBy: { position: 'asc' } },
+} satisfies Prisma.ClientInclude
+
+export function clientRepository ({ client: table }: Queries, note: Note): ClientRepository {
+  return {
+    async insert ({ secrets, grants, ...client }) {
+      await table.create({ data: { ...columns(client), secrets: { create: secretsInOrder(secrets) }, grants: { create: grantsInOrder(grants) } } })
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id }, include: whole })
+      return row && read(row)
+    },
+    async byRegistrationAccessDigest (registrationAccessDigest) {
+      const row = await table.findUnique({ where: { registrationAccessDigest }, include: whole })
+      return row && read(row)
+    },
+    async update ({ id, createdAt: _, secrets, grants, ...client }) {
+      await table.update({
+        where: { id },
+        data: {
+          ...columns(client),
+          secrets: { deleteMany: {}, create: secretsInOrder(secrets) },
+          grants: { deleteMany: {}, create: grantsInOrder(grants) },
+        },
+      })
+      note({ of: 'client', id })
+    },
+    async raiseGenerations ({ resourceId }) {
+      await table.updateMany({ where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 } } })
+      note({ of: 'clients' })
+    },
+    async touch (usage) {
+      for (const { at, ids } of bySecond(usage)) {
+        await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
+      }
+    },
+    async idle (createdBefore, limit) {
+      const rows = await table.findMany({
+        where: { origin: 'registered', lastUsedAt: null, createdAt: { lt: createdBefore } },
+        orderBy: { createdAt: 'asc' },
+        take: limit,
+        include: whole,
+      })
+      return rows.map(read)
+    },
+    async remove (id) {
+      await table.delete({ where: { id } })
+      note({ of: 'client', id })
+    },
+    async page (query, { organizationId }) {
+      const { where, ...page } = pageOf(query)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] }, include: whole }), query, read)
+    },
+  }
+}
+
+/** What stands in the client's own row. */
+function columns<T extends Pick<Client, 'metadata' | 'allowlist' | 'introspects'>> (client: T) {
+  return { ...client, metadata: json(client.metadata), allowlist: json(client.allowlist), introspects: json(client.introspects) }
+}
+
+function secretsInOrder (secrets: readonly ClientSecret[]) {
+  return secrets.map(({ id, digest, hint, createdAt, expiresAt }, position) => ({ id, digest, hint, createdAt, expiresAt, position }))
+}
+
+function grantsInOrder (grants: readonly ClientGrant[]) {
+  return grants.map(({ resourceId, scopes }, position) => ({ resourceId, scopes: json(scopes), position }))
+}
+
+function read ({ secrets, grants, ...row }: Prisma.ClientGetPayload<{ include: typeof whole }>): Client {
+  return {
+    ...row,
+    origin: row.origin as Client['origin'],
+    metadata: row.metadata as unknown as ClientMetadata,
+    secrets: secrets.map(({ id, digest, hint, createdAt, expiresAt }) => ({ id, digest, hint, createdAt, expiresAt })),
+    grants: grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: scopes as string[] })),
+    allowlist: row.allowlist as string[],
+    introspects: row.introspects as string[],
+  }
+}

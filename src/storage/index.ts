@@ -1,0 +1,68 @@
+/** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
+import type { Registry } from '../domain/registry.ts'
+import type { Repositories, Store } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
+import type { Change, Note } from './changes.ts'
+import { migrate, openDatabase, type Database } from './database.ts'
+import type { Limits } from './limits.ts'
+import { repositoriesOver } from './repositories.ts'
+import { unbuffered, View } from './view.ts'
+
+/** An open store, migrated to what this version needs. */
+export interface Storage {
+  store: Store
+  registry: Registry
+  /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
+  ping (): Promise<void>
+  /** Rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
+  close (): Promise<void>
+}
+
+/**
+ * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
+ * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
+ * `storage_unavailable` when the database cannot be reached.
+ */
+export async function openStorage (url: string, limits: Partial<Limits> = {}): Promise<Storage> {
+  const database = await openDatabase(url, limits)
+  try {
+    await migrate(url)
+    return { ...await storeOn(database), ping: database.ping, close: database.close }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
+async function storeOn (database: Database): Promise<{ store: Store, registry: Registry }> {
+  if (database.provider === 'postgresql') {
+    const repositories = repositoriesOver(database.queries, () => {})
+    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories) }
+  }
+  const note: Note = change => view.apply(change)
+  const repositories = repositoriesOver(database.queries, note)
+  const view = new View(unbuffered(repositories), await repositories.revokedTokens.live(new Date(0)))
+  return { store: storeFrom(database, repositories, note), registry: view }
+}
+
+function storeFrom (database: Database, repositories: Repositories, note: Note): Store {
+  return {
+    ...repositories,
+    async transaction (work) {
+      let changes: Change[] = []
+      try {
+        return await database.transaction(queries => {
+          changes = []
+          return work(repositoriesOver(queries, change => { changes.push(change) }))
+        })
+      } catch (error) {
+        // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
+        if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
+        throw error
+      } finally {
+        changes.forEach(note)
+      }
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import type { Repositories } from '../domain/store.ts'
+import { apiKeyRepository } from './api-keys.ts'
+import { auditLog } from './audit-log.ts'
+import type { Note } from './changes.ts'
+import { clientRepository } from './clients.ts'
+import { organizationRepository } from './organizations.ts'
+import type { Queries } from './prisma.ts'
+import { registrationTokenRepository } from './registration-tokens.ts'
+import { resourceRepository } from './resources.ts'
+import { revokedTokenRepository } from './revoked-tokens.ts'
+import { signingKeyRepository } from './signing-keys.ts'
+import { usedAssertions } from './used-assertions.ts'
+
+/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. */
+export function repositoriesOver (queries: Queries, note: Note): Repositories {
+  return {
+    organizations: organizationRepository(queries, note),
+    resources: resourceRepository(queries, note),
+    clients: clientRepository(queries, note),
+    apiKeys: apiKeyRepository(queries, note),
+    registrationTokens: registrationTokenRepository(queries),
+    signingKeys: signingKeyRepository(queries),
+    revokedTokens: revokedTokenRepository(queries, note),
+    usedAssertions: usedAssertions(queries),
+    audit: auditLog(queries),
+  }
+}

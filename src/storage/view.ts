@@ -1,0 +1,96 @@
+import { LRUCache } from 'lru-cache'
+import type { ApiKey } from '../domain/api-key.ts'
+import type { Client } from '../domain/client.ts'
+import type { Organization } from '../domain/organization.ts'
+import type { Registry } from '../domain/registry.ts'
+import type { Resource } from '../domain/resource.ts'
+import type { Repositories } from '../domain/store.ts'
+import type { Change } from './changes.ts'
+
+/** How many credentials of each kind are kept in memory. */
+const capacity = 50_000
+
+/** A registry that asks the database every time: what several servers on one database need. */
+export function unbuffered ({ apiKeys, clients, organizations, resources, revokedTokens }: Repositories): Registry {
+  return {
+    apiKey: digest => apiKeys.byDigest(digest),
+    client: id => clients.get(id),
+    organization: id => organizations.get(id),
+    resource: id => resources.get(id),
+    resourceByIdentifier: identifier => resources.byIdentifier(identifier),
+    isTokenRevoked: jti => revokedTokens.has(jti),
+  }
+}
+
+/**
+ * A registry that keeps in memory what it was asked for. It is right only where this process makes every change, and
+ * hands each to `apply` before it is acknowledged. What does not exist is not kept: it may come into being.
+ */
+export class View implements Registry {
+  readonly #source: Registry
+  readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
+  readonly #clients = new LRUCache<string, Client>({ max: capacity })
+  readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
+  readonly #resources = new LRUCache<string, Resource>({ max: capacity })
+  readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
+  readonly #revoked: Map<string, Date>
+  #changes = 0
+
+  /** `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick. */
+  constructor (source: Registry, revoked: Iterable<{ jti: string, expiresAt: Date }>) {
+    this.#source = source
+    this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+  }
+
+  apiKey (digest: string): Promise<ApiKey | null> {
+    return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
+  }
+
+  client (id: string): Promise<Client | null> {
+    return this.#through(this.#clients, id, () => this.#source.client(id))
+  }
+
+  organization (id: string): Promise<Organization | null> {
+    return this.#through(this.#organizations, id, () => this.#source.organization(id))
+  }
+
+  resource (id: string): Promise<Resource | null> {
+    return this.#through(this.#resources, id, () => this.#source.resource(id))
+  }
+
+  resourceByIdentifier (identifier: string): Promise<Resource | null> {
+    return this.#through(this.#resourcesByIdentifier, identifier, () => this.#source.resourceByIdentifier(identifier))
+  }
+
+  async isTokenRevoked (jti: string): Promise<boolean> {
+    return this.#revoked.has(jti)
+  }
+
+  /** Forgets what changed, so that the next question reaches the database. */
+  apply (change: Change): void {
+    this.#changes++
+    switch (change.of) {
+      case 'organization': this.#organizations.delete(change.id); break
+      case 'client': this.#clients.delete(change.id); break
+      case 'clients': this.#clients.clear(); break
+      case 'apiKey': this.#apiKeys.delete(change.digest); break
+      case 'resources':
+        this.#resources.clear()
+        this.#resourcesByIdentifier.clear()
+        break
+      case 'revokedToken': this.#revoked.set(change.jti, change.expiresAt); break
+      case 'revokedTokensPruned':
+        for (const [jti, expiresAt] of this.#revoked) if (expiresAt < change.before) this.#revoked.delete(jti)
+    }
+  }
+
+  async #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Promise<T | null>): Promise<T | null> {
+    const present = kept.get(key)
+    if (present !== undefined) return present
+    const changesBefore = this.#changes
+    const loaded = await load()
+    // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
+    if (loaded !== null && this.#changes === changesBefore) kept.set(key, loaded)
+    return loaded
+  }
+}

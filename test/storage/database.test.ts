@@ -1,0 +1,370 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { ConfigurationError, Failure } from '../../src/errors.ts'
+import { migrate, openDatabase, type Database } from '../../src/storage/database.ts'
+import { migrationsFolder } from '../../src/storage/migrations.ts'
+import type { Queries } from '../../src/storage/prisma.ts'
+import { sqlitePath } from '../../src/storage/sqlite.ts'
+import { modelsPath, planMigration } from '../../scripts/plan-migration.ts'
+import { databases, type FreshDatabase } from '../databases.ts'
+import { administer, freshDatabase, startPostgres } from '../postgres.ts'
+
+const createdAt = new Date('2026-01-01T00:00:00.000Z')
+
+/** Short, so that giving up is quick. */
+const limits = { connect: 500, statement: 600, answer: 800, busy: 200, startTransaction: 1000, transaction: 1000 }
+
+function insert (queries: Queries, id: string, name = id) {
+  return queries.organization.create({ data: { id, name, status: 'active', createdAt } })
+}
+
+async function ids (queries: Queries): Promise<string[]> {
+  return (await queries.organization.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id)
+}
+
+/** A migrated database that is open until the test is over. */
+async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Database & { url: string }> {
+  const { url, drop } = await fresh()
+  const database = await openDatabase(url, limits)
+  t.teardown(async () => {
+    await database.close()
+    await drop()
+  })
+  await migrate(url)
+  return { ...database, url }
+}
+
+async function rejection (promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(() => { throw new Error('it was fulfilled') }, error => error)
+}
+
+async function isUnavailable (t: Test, promise: Promise<unknown>): Promise<void> {
+  const error = await rejection(promise)
+  t.ok(error instanceof Failure, String((error as Error).stack))
+  t.match(error, { code: 'storage_unavailable', status: 503 })
+}
+
+for (const { name, fresh } of databases) {
+  t.test(`[${name}] migrations`, async t => {
+    t.test('an empty database gets every migration, in order, and the record of it; a second time nothing', async t => {
+      const { url, drop } = await fresh()
+      t.teardown(drop)
+      const database = await openDatabase(url, limits)
+      t.teardown(() => database.close())
+      const names = (await readdir(migrationsFolder(name), { withFileTypes: true })).filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
+      t.same(await migrate(url), names)
+      t.same(await migrate(url), [])
+      const recorded = await database.queries.$queryRaw<{ migration_name: string, applied: boolean }[]>`
+        SELECT migration_name, finished_at IS NOT NULL AND rolled_back_at IS NULL AS applied FROM _prisma_migrations ORDER BY migration_name`
+      t.same(recorded.map(row => row.migration_name), names)
+      t.ok(recorded.every(row => row.applied))
+    })
+
+    t.test('migrations and models do not differ', async t => {
+      const migrated = await fresh()
+      const planned = await fresh()
+      t.teardown(migrated.drop)
+      t.teardown(planned.drop)
+      await migrate(migrated.url)
+      const sql = await planMigration(name, '', readFileSync(modelsPath, 'utf8'))
+      await execute(name, planned.url, sql!)
+      t.same(await shape(name, migrated.url), await shape(name, planned.url))
+    })
+  })
+
+  t.test(`[${name}] transactions`, async t => {
+    const database = await opened(t, fresh)
+
+    t.test('a write outside a transaction that rolls back is kept', async t => {
+      const started = Promise.withResolvers<void>()
+      const goOn = Promise.withResolvers<void>()
+      const rolledBack = rejection(database.transaction(async queries => {
+        await insert(queries, 'inside')
+        started.resolve()
+        await goOn.promise
+        throw new Error('no')
+      }))
+      await started.promise
+      const outside = insert(database.queries, 'outside')
+      // Long enough for a statement that does not wait to have been run.
+      await new Promise(resolve => setTimeout(resolve, 50))
+      goOn.resolve()
+      t.match(await rolledBack, { message: 'no' })
+      t.equal((await outside).id, 'outside')
+      t.same(await ids(database.queries), ['outside'])
+    })
+
+    t.test('nobody outside sees what is not committed', async t => {
+      const started = Promise.withResolvers<void>()
+      const transaction = database.transaction(async queries => {
+        await insert(queries, 'uncommitted')
+        started.resolve()
+        await new Promise(resolve => setTimeout(resolve, 50))
+        await queries.organization.delete({ where: { id: 'uncommitted' } })
+      })
+      await started.promise
+      t.notOk((await ids(database.queries)).includes('uncommitted'))
+      await transaction
+    })
+
+    t.test('a transaction that takes too long is rolled back, and the next one runs', async t => {
+      const late = database.transaction(async queries => {
+        await insert(queries, 'late')
+        await new Promise(resolve => setTimeout(resolve, 1200))
+        await insert(queries, 'too late')
+      })
+      await isUnavailable(t, late)
+      t.notOk((await ids(database.queries)).some(id => id.includes('late')))
+      await database.transaction(queries => insert(queries, 'after'))
+      t.ok((await ids(database.queries)).includes('after'))
+    })
+
+    t.test('transactions that read and then write the same row all succeed, and none is lost', async t => {
+      await insert(database.queries, 'counter', '0')
+      await Promise.all(Array.from({ length: 12 }, () => database.transaction(async queries => {
+        const { name } = await queries.organization.findUniqueOrThrow({ where: { id: 'counter' } })
+        await queries.organization.update({ where: { id: 'counter' }, data: { name: String(Number(name) + 1) } })
+      })))
+      t.equal((await database.queries.organization.findUnique({ where: { id: 'counter' } }))?.name, '12')
+    })
+
+    t.test('a taken unique value is a conflict, inside a transaction and outside', async t => {
+      await insert(database.queries, 'unique')
+      t.match(await rejection(insert(database.queries, 'unique')), { name: 'Failure', code: 'conflict' })
+      t.match(await rejection(database.transaction(queries => insert(queries, 'unique'))), { name: 'Failure', code: 'conflict' })
+    })
+
+    t.test('what the work throws passes unchanged', async t => {
+      const error = new TypeError('a defect')
+      t.equal(await rejection(database.transaction(async () => { throw error })), error)
+    })
+
+    t.test('a defect in a query is no failure of the storage', async t => {
+      t.notOk(await rejection(database.queries.$queryRaw`SELECT nonsense`) instanceof Failure)
+    })
+  })
+
+  t.test(`[${name}] a closed database stays closed, and can be opened anew`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    const database = await openDatabase(url, limits)
+    await database.ping()
+    await database.close()
+    await isUnavailable(t, database.ping())
+    await isUnavailable(t, database.transaction(async queries => { await queries.$queryRaw`SELECT 1` }))
+    const again = await openDatabase(url, limits)
+    t.teardown(() => again.close())
+    await again.ping()
+  })
+}
+
+/** Tables, columns, indexes and foreign keys, as the database itself tells them. */
+async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<unknown> {
+  if (provider === 'sqlite') {
+    const database = new Sqlite(sqlitePath(url), { readonly: true })
+    const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_prisma_migrations' ORDER BY type, name").all() as { type: string, name: string, sql: string }[]
+    const tables = rows.filter(({ type }) => type === 'table').map(({ name }) => [name, ...['table_info', 'foreign_key_list'].map(pragma => database.pragma(`${pragma}("${name}")`))])
+    const indexes = rows.filter(({ type }) => type === 'index').map(({ name, sql }) => [name, sql])
+    database.close()
+    return { tables, indexes }
+  }
+  const relevant = "WHERE n.nspname = 'public' AND c.relname NOT LIKE '\\_prisma%'"
+  const { rows: columns } = await administer(url, `
+    SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`)
+  const { rows: indexes } = await administer(url, `
+    SELECT pg_get_indexdef(i.indexrelid) AS index FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} ORDER BY 1`)
+  const { rows: constraints } = await administer(url, `
+    SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} ORDER BY 1, 2`)
+  return { columns, indexes, constraints }
+}
+
+async function execute (provider: 'sqlite' | 'postgresql', url: string, sql: string): Promise<void> {
+  if (provider === 'postgresql') {
+    await administer(url, sql)
+    return
+  }
+  const database = new Sqlite(sqlitePath(url))
+  database.exec(sql)
+  database.close()
+}
+
+t.test('[postgresql] several servers that start at once apply each migration once', async t => {
+  const { url, drop } = await freshDatabase()
+  t.teardown(drop)
+  const applied = await Promise.all([migrate(url), migrate(url), migrate(url)])
+  t.equal(applied.filter(names => names.length > 0).length, 1)
+  const { rows } = await administer(url, 'SELECT migration_name, count(*)::int FROM _prisma_migrations GROUP BY 1')
+  t.ok(rows.length > 0 && rows.every(({ count }) => count === 1))
+})
+
+t.test('[postgresql] a database that is gone', async t => {
+  const { url, drop } = await freshDatabase()
+  const database = await openDatabase(url, limits)
+  await migrate(url)
+
+  await t.test('connections that the server ended are replaced', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => database.ping()))
+    await administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
+    await insert(database.queries, 'back')
+  })
+
+  await t.test('a transaction whose connection is ended is a failure, and the next one works', async t => {
+    await isUnavailable(t, database.transaction(async queries => {
+      await insert(queries, 'lost')
+      await administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
+      await insert(queries, 'also lost')
+    }))
+    await database.transaction(queries => insert(queries, 'kept'))
+    t.same(await ids(database.queries), ['back', 'kept'])
+  })
+
+  await t.test('a statement that is stuck behind a lock is given up', async t => {
+    const holder = new pg.Client({ connectionString: url })
+    await holder.connect()
+    await holder.query('BEGIN; LOCK TABLE "Organization"')
+    await isUnavailable(t, ids(database.queries))
+    await isUnavailable(t, database.transaction(ids))
+    await holder.end()
+    t.same(await ids(database.queries), ['back', 'kept'])
+  })
+
+  await drop()
+  await isUnavailable(t, database.ping())
+  await isUnavailable(t, database.transaction(ids))
+  await database.close()
+})
+
+t.test('[postgresql] a server that hangs, and one that is not there', async t => {
+  const postgres = await startPostgres()
+  const database = await openDatabase(postgres.url, limits)
+  await migrate(postgres.url)
+  await insert(database.queries, 'before')
+  const postmaster = (await administer(postgres.url, "SELECT pg_read_file('postmaster.pid') AS file")).rows[0].file.split('\n')[0]
+  const backends = (): string[] => execFileSync('ps', ['-o', 'pid=', '--ppid', postmaster], { encoding: 'utf8' }).trim().split(/\s+/)
+
+  await t.test('one that hangs in the middle of a transaction leaves nothing behind that a later writer could fall into', async t => {
+    let hung: string[] = []
+    await isUnavailable(t, database.transaction(async queries => {
+      await insert(queries, 'half')
+      hung = backends()
+      for (const pid of hung) process.kill(Number(pid), 'SIGSTOP')
+      await insert(queries, 'other half')
+    }))
+    for (const pid of hung) process.kill(Number(pid), 'SIGCONT')
+    await Promise.all(Array.from({ length: 10 }, (_, i) => insert(database.queries, `later ${i}`)))
+    const { rows } = await administer(postgres.url, 'SELECT id FROM "Organization" ORDER BY id')
+    t.same(rows.map(({ id }) => id), ['before', ...Array.from({ length: 10 }, (_, i) => `later ${i}`)])
+  })
+
+  await postgres.stop()
+  await isUnavailable(t, database.ping())
+  await isUnavailable(t, insert(database.queries, 'nowhere'))
+  await isUnavailable(t, database.transaction(ids))
+  await isUnavailable(t, migrate(postgres.url))
+  await database.close()
+})
+
+t.test('[sqlite] the file', async t => {
+  const { url, drop } = await databases[0]!.fresh()
+  t.teardown(drop)
+  const path = join(dirname(sqlitePath(url)), 'deeper', 'still', 'latchkey.db')
+  const database = await openDatabase(`file:${path}`, limits)
+  await migrate(`file:${path}`)
+
+  t.test('it and its folders are created for their owner only', async t => {
+    await database.ping()
+    for (const suffix of ['', '.lock', '-wal']) t.equal(statSync(path + suffix).mode & 0o777, 0o600, suffix)
+    t.equal(statSync(dirname(path)).mode & 0o777, 0o700)
+  })
+
+  t.test('it is written durably, ahead in a log, and foreign keys hold', async t => {
+    const one = async (pragma: string) => Object.values((await database.queries.$queryRawUnsafe<Record<string, unknown>[]>(`PRAGMA ${pragma}`))[0]!)[0]
+    t.equal(await one('journal_mode'), 'wal')
+    t.equal(Number(await one('synchronous')), 2)
+    t.equal(Number(await one('foreign_keys')), 1)
+    t.equal(Number(await one('busy_timeout')), limits.busy)
+  })
+
+  t.test('a second server is refused, in this process and in another', async t => {
+    const refused = await rejection(openDatabase(`file:${path}`))
+    t.ok(refused instanceof ConfigurationError)
+    t.match((refused as Error).message, /DATABASE_URL: another Latchkey server is running on .*latchkey\.db/)
+    const other = await openElsewhere(path)
+    t.not(other.code, 0)
+    t.match(other.output, /another Latchkey server is running on/)
+  })
+
+  t.test('a server that was killed leaves no lock behind', async t => {
+    const killed = `${path}.killed`
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', `${opener(killed)}; console.log('open'); setInterval(() => {}, 1000)`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(holder.stdout, 'data')
+    t.not((await openElsewhere(killed)).code, 0)
+    holder.kill('SIGKILL')
+    await once(holder, 'close')
+    t.ok(existsSync(`${killed}.lock`))
+    t.equal((await openElsewhere(killed)).code, 0)
+  })
+
+  t.test('another program that holds it makes it unavailable, until it lets go', async t => {
+    const other = new Sqlite(path)
+    other.exec('BEGIN IMMEDIATE')
+    await isUnavailable(t, insert(database.queries, 'busy'))
+    await isUnavailable(t, database.transaction(queries => insert(queries, 'busy')))
+    other.exec('ROLLBACK')
+    other.close()
+    await database.transaction(queries => insert(queries, 'a BEGIN that failed holds nobody up'))
+    t.same(await ids(database.queries), ['a BEGIN that failed holds nobody up'])
+  })
+
+  t.test('a COMMIT that fails keeps nothing and holds nobody up', async t => {
+    await rejection(database.transaction(async queries => {
+      await queries.$executeRawUnsafe('PRAGMA defer_foreign_keys = ON')
+      await queries.scope.create({ data: { resourceId: 'nowhere', name: 'x', position: 0, keyOnly: false } })
+    }))
+    t.equal(await database.queries.scope.count(), 0)
+    await insert(database.queries, 'after a COMMIT that failed')
+  })
+
+  t.test('a full disk is unavailable storage', async t => {
+    await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1')
+    await isUnavailable(t, insert(database.queries, 'full', 'x'.repeat(1_000_000)))
+    await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1073741823')
+    await insert(database.queries, 'there is room again')
+  })
+
+  t.test('after close the next server may have it', async t => {
+    await database.close()
+    await isUnavailable(t, (async () => { await (await openDatabase(`file:${dirname(path)}`)).ping() })())
+    const next = await openDatabase(`file:${path}`)
+    t.ok((await ids(next.queries)).includes('there is room again'))
+    await next.close()
+    renameSync(path, `${path}.moved`)
+  })
+})
+
+t.test('a URL of another kind is refused without repeating it', async t => {
+  const error = await rejection(openDatabase('mysql://user:secret@host/db'))
+  t.ok(error instanceof ConfigurationError)
+  t.notMatch((error as Error).message, /secret/)
+})
+
+function opener (path: string): string {
+  const module = new URL('../../src/storage/database.ts', import.meta.url).href
+  return `const { openDatabase } = await import('${module}'); const database = await openDatabase('file:${path}'); await database.ping()`
+}
+
+async function openElsewhere (path: string): Promise<{ code: number, output: string }> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${opener(path)}; await database.close()`], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let output = ''
+  child.stderr.on('data', chunk => { output += chunk })
+  const [code] = await once(child, 'close')
+  return { code, output }
+}

@@ -1,0 +1,403 @@
+import t, { type Test } from 'tap'
+import type { ApiKey } from '../../src/domain/api-key.ts'
+import type { AuditEvent } from '../../src/domain/audit.ts'
+import type { Client } from '../../src/domain/client.ts'
+import type { Organization } from '../../src/domain/organization.ts'
+import type { Page, PageQuery } from '../../src/domain/page.ts'
+import type { RegistrationToken } from '../../src/domain/registration-token.ts'
+import type { Resource } from '../../src/domain/resource.ts'
+import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { databases, type FreshDatabase } from '../databases.ts'
+
+const start = new Date('2026-01-01T00:00:00.123Z')
+const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
+
+const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', createdAt: start, suspendedAt: null }
+
+const resource: Resource = {
+  id: 'res_a',
+  identifier: 'https://api.example/a',
+  name: 'A',
+  organizationId: 'org_a',
+  scopes: [{ name: 'z:last-by-name', keyOnly: false, description: null }, { name: 'a:key', keyOnly: true, description: 'only keys' }],
+  style: { keyPrefix: 'a', transports: [{ in: 'header', name: 'x-api-key' }, { in: 'bearer' }], errors: 'rfc9457' },
+  tokenLifetime: 3600,
+  createdAt: start,
+  revokedAt: null,
+}
+
+const client: Client = {
+  id: 'cli_a',
+  organizationId: 'org_a',
+  name: 'machine',
+  origin: 'operator',
+  metadata: { token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [], nested: { deep: [1, null, 'x'] } },
+  secrets: [
+    { id: 'sec_2', digest: 'two', hint: '…0002', createdAt: start, expiresAt: null },
+    { id: 'sec_1', digest: 'one', hint: '…0001', createdAt: start, expiresAt: later(60) },
+  ],
+  grants: [{ resourceId: 'res_b', scopes: ['b:read'] }, { resourceId: 'res_a', scopes: ['z:last-by-name', 'a:first'] }],
+  allowlist: ['192.0.2.0/24', '2001:db8::/32'],
+  introspects: ['res_a'],
+  generation: 1,
+  registrationAccessDigest: null,
+  registrationTokenId: null,
+  createdAt: start,
+  lastUsedAt: null,
+  revokedAt: null,
+  revokedReason: null,
+}
+
+const apiKey: ApiKey = {
+  id: 'key_a',
+  digest: 'digest-of-key-a',
+  hint: 'a_live_…abcd',
+  organizationId: 'org_a',
+  resourceId: 'res_a',
+  environment: 'live',
+  name: 'key',
+  scopes: ['a:key', 'z:last-by-name'],
+  allowlist: [],
+  createdBy: 'admin',
+  createdAt: start,
+  expiresAt: later(3600),
+  revokedAt: null,
+  revokedReason: null,
+  lastUsedAt: null,
+}
+
+const registrationToken: RegistrationToken = {
+  id: 'rgt_a',
+  digest: 'digest-of-token-a',
+  hint: '…wxyz',
+  organizationId: 'org_a',
+  name: 'partners',
+  resourceId: 'res_a',
+  scopes: ['z:last-by-name'],
+  allowlist: ['192.0.2.1'],
+  usesLeft: 3,
+  createdBy: 'admin',
+  createdAt: start,
+  expiresAt: null,
+  revokedAt: null,
+}
+
+const signingKey: SigningKey = {
+  kid: 'kid-a',
+  algorithm: 'ES256',
+  state: 'active',
+  publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'kid-a' },
+  sealedPrivateKey: 'sealed',
+  createdAt: start,
+  activatedAt: start,
+  retiredAt: null,
+}
+
+const event: AuditEvent = {
+  id: 'evt_a',
+  createdAt: start,
+  type: 'client.created',
+  actor: 'admin',
+  organizationId: 'org_a',
+  subject: 'cli_a',
+  address: '192.0.2.1',
+  requestId: 'req-1',
+  detail: { name: 'machine', grants: [{ scopes: ['a'] }] },
+}
+
+/** A store with an organization and two resources in it, open until the test is over. */
+async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage> {
+  const { url, drop } = await fresh()
+  const storage = await openStorage(url)
+  t.teardown(async () => {
+    await storage.close()
+    await drop()
+  })
+  await storage.store.organizations.insert(organization)
+  await storage.store.organizations.insert({ ...organization, id: 'org_b', name: 'B', createdAt: later(1) })
+  await storage.store.resources.insert(resource)
+  await storage.store.resources.insert({ ...resource, id: 'res_b', identifier: 'https://api.example/b', organizationId: null, scopes: [], createdAt: later(1) })
+  return storage
+}
+
+async function allPages<T extends { createdAt: Date, id: string }> (limit: number, page: (query: PageQuery) => Promise<Page<T>>): Promise<string[][]> {
+  const pages: string[][] = []
+  let after: PageQuery['after'] = null
+  for (;;) {
+    const { items, hasMore }: Page<T> = await page({ limit, after })
+    pages.push(items.map(({ id }) => id))
+    if (!hasMore) return pages
+    after = items.at(-1)!
+  }
+}
+
+const failure = (code: string) => ({ name: 'Failure', code })
+
+for (const { name, fresh } of databases) {
+  t.test(`[${name}] repositories`, async t => {
+    const { store, registry } = await opened(t, fresh)
+    const { organizations, resources, clients, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
+    await clients.insert(client)
+    await apiKeys.insert(apiKey)
+    await registrationTokens.insert(registrationToken)
+
+    t.test('what was inserted is read back exactly, and what is not there is null', async t => {
+      t.strictSame(await organizations.get('org_a'), organization)
+      t.strictSame(await resources.get('res_a'), resource)
+      t.strictSame(await resources.byIdentifier(resource.identifier), resource)
+      t.strictSame(await clients.get('cli_a'), client)
+      t.strictSame(await apiKeys.get('key_a'), apiKey)
+      t.strictSame(await apiKeys.byDigest(apiKey.digest), apiKey)
+      t.strictSame(await registrationTokens.get('rgt_a'), registrationToken)
+      t.strictSame(await registrationTokens.byDigest(registrationToken.digest), registrationToken)
+      t.strictSame([
+        await organizations.get('x'), await resources.get('x'), await resources.byIdentifier('x'), await clients.get('x'),
+        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x'), await registrationTokens.get('x'), await registrationTokens.byDigest('x'),
+      ], Array(9).fill(null))
+    })
+
+    t.test('a taken identifier, digest or id is a conflict', async t => {
+      await t.rejects(resources.insert({ ...resource, id: 'res_c' }), failure('conflict'))
+      await t.rejects(apiKeys.insert({ ...apiKey, id: 'key_c' }), failure('conflict'))
+      await t.rejects(registrationTokens.insert({ ...registrationToken, id: 'rgt_c' }), failure('conflict'))
+      await t.rejects(store.transaction(tx => tx.clients.insert(client)), failure('conflict'))
+    })
+
+    t.test('an update replaces everything but id and createdAt', async t => {
+      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', suspendedAt: later(5) }
+      await organizations.update({ ...changedOrganization, createdAt: later(99) })
+      t.strictSame(await organizations.get('org_a'), changedOrganization)
+
+      const changedResource: Resource = {
+        ...resource, identifier: 'https://api.example/moved', name: 'moved', scopes: [{ name: 'new', keyOnly: false, description: null }, resource.scopes[0]!], revokedAt: later(6),
+      }
+      await resources.update({ ...changedResource, createdAt: later(99) })
+      t.strictSame(await resources.get('res_a'), changedResource)
+
+      const changedClient: Client = {
+        ...client,
+        organizationId: 'org_b',
+        secrets: [client.secrets[1]!, { ...client.secrets[0]!, id: 'sec_3' }],
+        grants: [client.grants[1]!],
+        allowlist: [],
+        introspects: [],
+        generation: 2,
+        registrationAccessDigest: 'rat',
+        registrationTokenId: 'rgt_a',
+        revokedAt: later(7),
+        revokedReason: 'lost',
+      }
+      await clients.update({ ...changedClient, createdAt: later(99) })
+      t.strictSame(await clients.get('cli_a'), changedClient)
+      t.strictSame(await clients.byRegistrationAccessDigest('rat'), changedClient)
+
+      const changedKey: ApiKey = { ...apiKey, name: 'renamed', scopes: [], allowlist: ['::1'], expiresAt: null, revokedAt: later(8), revokedReason: 'leaked' }
+      await apiKeys.update({ ...changedKey, digest: 'other', createdAt: later(99) })
+      t.strictSame(await apiKeys.get('key_a'), changedKey)
+
+      const changedToken: RegistrationToken = { ...registrationToken, name: 'renamed', usesLeft: null, revokedAt: later(9) }
+      await registrationTokens.update({ ...changedToken, createdAt: later(99) })
+      t.strictSame(await registrationTokens.get('rgt_a'), changedToken)
+    })
+
+    t.test('generations are raised for the clients of one resource, and for no other', async t => {
+      await clients.insert({ ...client, id: 'cli_r1', secrets: [], grants: [{ resourceId: 'res_b', scopes: [] }], generation: 7 })
+      await clients.insert({ ...client, id: 'cli_r2', secrets: [], grants: [{ resourceId: 'res_a', scopes: [] }], generation: 7 })
+      await clients.raiseGenerations({ resourceId: 'res_b' })
+      t.equal((await clients.get('cli_r1'))?.generation, 8)
+      t.equal((await clients.get('cli_r2'))?.generation, 7)
+    })
+
+    t.test('the last use is kept to the second, never goes back, and is set for many at once', async t => {
+      const ids = Array.from({ length: 1200 }, (_, i) => `key_used_${i}`)
+      await store.transaction(async tx => {
+        for (const id of ids) await tx.apiKeys.insert({ ...apiKey, id, digest: id })
+      })
+      await apiKeys.touch(new Map(ids.map(id => [id, later(100)])))
+      const used = await apiKeys.get('key_used_1199')
+      t.strictSame(used?.lastUsedAt, new Date('2026-01-01T00:01:40.000Z'))
+      await apiKeys.touch(new Map([['key_used_0', later(50)], ['key_used_1', later(200)], ['unknown', later(200)]]))
+      t.strictSame((await apiKeys.get('key_used_0'))?.lastUsedAt, new Date('2026-01-01T00:01:40.000Z'))
+      t.strictSame((await apiKeys.get('key_used_1'))?.lastUsedAt, new Date('2026-01-01T00:03:20.000Z'))
+      await clients.insert({ ...client, id: 'cli_touched', secrets: [], grants: [] })
+      await clients.touch(new Map([['cli_touched', later(10)]]))
+      t.strictSame((await clients.get('cli_touched'))?.lastUsedAt, new Date('2026-01-01T00:00:10.000Z'))
+    })
+
+    t.test('idle are the registered clients that were never used, oldest first; a removed one is gone with its secrets', async t => {
+      const registered: Client = { ...client, secrets: [], grants: [], origin: 'registered' }
+      await clients.insert({ ...registered, id: 'cli_idle_2', createdAt: later(-20) })
+      await clients.insert({ ...registered, id: 'cli_idle_1', createdAt: later(-30), secrets: [{ ...client.secrets[0]!, id: 'sec_idle' }], grants: client.grants })
+      await clients.insert({ ...registered, id: 'cli_used', createdAt: later(-30), lastUsedAt: later(-1) })
+      await clients.insert({ ...registered, id: 'cli_young', createdAt: start })
+      await clients.insert({ ...registered, id: 'cli_operator', createdAt: later(-30), origin: 'operator' })
+      t.strictSame((await clients.idle(start, 10)).map(({ id }) => id), ['cli_idle_1', 'cli_idle_2'])
+      t.strictSame((await clients.idle(start, 1)).map(({ id }) => id), ['cli_idle_1'])
+      await clients.remove('cli_idle_1')
+      t.equal(await clients.get('cli_idle_1'), null)
+      await clients.insert({ ...registered, id: 'cli_new', secrets: [{ ...client.secrets[0]!, id: 'sec_idle' }] })
+    })
+
+    t.test('exactly as many racing registrations get through as the token has uses', async t => {
+      await registrationTokens.insert({ ...registrationToken, id: 'rgt_3', digest: 'three', usesLeft: 3 })
+      const spent = await Promise.all(Array.from({ length: 20 }, () => registrationTokens.spend('rgt_3')))
+      t.equal(spent.filter(Boolean).length, 3)
+      t.equal((await registrationTokens.get('rgt_3'))?.usesLeft, 0)
+      await registrationTokens.insert({ ...registrationToken, id: 'rgt_n', digest: 'unlimited', usesLeft: null })
+      t.equal(await registrationTokens.spend('rgt_n'), true)
+      t.equal((await registrationTokens.get('rgt_n'))?.usesLeft, null)
+      t.equal(await registrationTokens.spend('unknown'), false)
+    })
+
+    t.test('P2: of many racing callers exactly one remembers an assertion, inside transactions too', async t => {
+      const plain = Array.from({ length: 20 }, () => usedAssertions.remember('jti-1', later(60)))
+      t.equal((await Promise.all(plain)).filter(Boolean).length, 1)
+      const inside = Array.from({ length: 6 }, () => store.transaction(async tx => {
+        const first = await tx.usedAssertions.remember('jti-2', later(60))
+        await tx.organizations.get('org_a')
+        return first
+      }))
+      t.equal((await Promise.all(inside)).filter(Boolean).length, 1)
+      await usedAssertions.prune(later(60))
+      t.equal(await usedAssertions.remember('jti-1', later(60)), false)
+      await usedAssertions.prune(later(61))
+      t.equal(await usedAssertions.remember('jti-1', later(60)), true)
+    })
+
+    t.test('revoked tokens are remembered until they are pruned; revoking twice changes nothing', async t => {
+      const token = { jti: 'token-1', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) }
+      t.equal(await revokedTokens.has('token-1'), false)
+      await revokedTokens.insert(token)
+      await revokedTokens.insert({ ...token, expiresAt: later(999) })
+      t.equal(await revokedTokens.has('token-1'), true)
+      t.strictSame(await revokedTokens.live(later(59)), [{ jti: 'token-1', expiresAt: later(60) }])
+      t.strictSame(await revokedTokens.live(later(60)), [])
+      await revokedTokens.prune(later(60))
+      t.equal(await revokedTokens.has('token-1'), true)
+      await revokedTokens.prune(later(61))
+      t.equal(await revokedTokens.has('token-1'), false)
+    })
+
+    t.test('signing keys come oldest first', async t => {
+      await signingKeys.insert({ ...signingKey, kid: 'kid-b', state: 'pending', createdAt: later(10), activatedAt: null })
+      await signingKeys.insert(signingKey)
+      t.strictSame(await signingKeys.all(), [signingKey, { ...signingKey, kid: 'kid-b', state: 'pending', createdAt: later(10), activatedAt: null }])
+    })
+
+    t.test('pages are newest first and complete, also where many rows have one instant', async t => {
+      for (let i = 0; i < 7; i++) await audit.append({ ...event, id: `evt_${i}`, createdAt: later(i < 4 ? 0 : i), organizationId: i % 2 === 0 ? 'org_a' : null, type: i === 6 ? 'client.revoked' : 'client.created' })
+      const newestFirst = ['evt_6', 'evt_5', 'evt_4', 'evt_3', 'evt_2', 'evt_1', 'evt_0']
+      for (const limit of [1, 2, 3, 7, 200]) t.strictSame((await allPages(limit, query => audit.page(query, {}))).flat(), newestFirst)
+      t.strictSame(await allPages(7, query => audit.page(query, {})), [newestFirst])
+      t.strictSame((await allPages(1, query => audit.page(query, { organizationId: 'org_a' }))).flat(), ['evt_6', 'evt_4', 'evt_2', 'evt_0'])
+      t.strictSame((await allPages(2, query => audit.page(query, { type: 'client.revoked' }))).flat(), ['evt_6'])
+      t.strictSame((await allPages(2, query => audit.page(query, { subject: 'nobody' }))).flat(), [])
+      t.strictSame((await audit.page({ limit: 1, after: { createdAt: later(0), id: 'evt_1' } }, {})).items, [{ ...event, id: 'evt_0' }])
+    })
+
+    t.test('W3: a page of one organization has nothing of another', async t => {
+      await apiKeys.insert({ ...apiKey, id: 'key_b', digest: 'digest-of-key-b', organizationId: 'org_b' })
+      t.strictSame((await apiKeys.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['key_b'])
+      await registrationTokens.insert({ ...registrationToken, id: 'rgt_b', digest: 'b', organizationId: 'org_b' })
+      t.strictSame((await registrationTokens.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['rgt_b'])
+      t.strictSame((await clients.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['cli_a'])
+      t.strictSame((await organizations.page({ limit: 200, after: null }, { id: 'org_b' })).items.map(({ id }) => id), ['org_b'])
+      t.strictSame((await resources.page({ limit: 200, after: null }, { visibleTo: 'org_b' })).items.map(({ id }) => id), ['res_b'])
+      t.strictSame((await resources.page({ limit: 200, after: null }, { visibleTo: 'org_a' })).items.map(({ id }) => id), ['res_b', 'res_a'])
+      t.strictSame((await resources.page({ limit: 200, after: { createdAt: later(1), id: 'res_b' } }, { visibleTo: 'org_a' })).items.map(({ id }) => id), ['res_a'])
+    })
+
+    t.test('a transaction keeps all or nothing', async t => {
+      await t.rejects(store.transaction(async tx => {
+        await tx.organizations.insert({ ...organization, id: 'org_never' })
+        await tx.audit.append({ ...event, id: 'evt_never' })
+        throw new Error('changed my mind')
+      }), { message: 'changed my mind' })
+      t.equal(await organizations.get('org_never'), null)
+      t.strictSame((await audit.page({ limit: 200, after: null }, {})).items.filter(({ id }) => id === 'evt_never'), [])
+    })
+
+    t.test('the registry answers with what was acknowledged last, whoever asked before', async t => {
+      await organizations.insert({ ...organization, id: 'org_v' })
+      await resources.insert({ ...resource, id: 'res_v', identifier: 'https://v.example', organizationId: 'org_v' })
+      const grants = [{ resourceId: 'res_v', scopes: [] }]
+      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v' }
+      const machine: Client = { ...client, id: 'cli_v', organizationId: 'org_v', secrets: [], grants }
+
+      t.equal(await registry.apiKey('v'), null)
+      t.equal(await registry.client('cli_v'), null)
+      await apiKeys.insert(key)
+      await clients.insert(machine)
+      t.strictSame(await registry.apiKey('v'), key)
+      t.strictSame(await registry.client('cli_v'), machine)
+      t.match(await registry.organization('org_v'), { status: 'active' })
+      t.match(await registry.resource('res_v'), { revokedAt: null })
+      t.match(await registry.resourceByIdentifier('https://v.example'), { id: 'res_v' })
+      t.equal(await registry.isTokenRevoked('v'), false)
+
+      await store.transaction(async tx => {
+        await tx.apiKeys.update({ ...key, revokedAt: later(1) })
+        await tx.clients.update({ ...machine, generation: 2 })
+        await tx.organizations.update({ ...organization, id: 'org_v', status: 'suspended' })
+        await tx.resources.update({ ...resource, id: 'res_v', identifier: 'https://moved.example', organizationId: 'org_v', revokedAt: later(1) })
+        await tx.revokedTokens.insert({ jti: 'v', clientId: 'cli_v', revokedAt: start, expiresAt: later(60) })
+      })
+      t.strictSame((await registry.apiKey('v'))?.revokedAt, later(1))
+      t.equal((await registry.client('cli_v'))?.generation, 2)
+      t.match(await registry.organization('org_v'), { status: 'suspended' })
+      t.strictSame((await registry.resource('res_v'))?.revokedAt, later(1))
+      t.equal(await registry.resourceByIdentifier('https://v.example'), null)
+      t.match(await registry.resourceByIdentifier('https://moved.example'), { id: 'res_v' })
+      t.equal(await registry.isTokenRevoked('v'), true)
+
+      await store.transaction(tx => tx.clients.raiseGenerations({ resourceId: 'res_v' }))
+      t.equal((await registry.client('cli_v'))?.generation, 3)
+      await clients.remove('cli_v')
+      t.equal(await registry.client('cli_v'), null)
+    })
+
+    t.test('the registry takes nothing from a transaction that was rolled back', async t => {
+      await registry.organization('org_b')
+      await t.rejects(store.transaction(async tx => {
+        await tx.organizations.update({ ...organization, id: 'org_b', status: 'suspended' })
+        await tx.revokedTokens.insert({ jti: 'rolled back', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) })
+        throw new Error('no')
+      }))
+      t.match(await registry.organization('org_b'), { status: 'active' })
+      t.equal(await registry.isTokenRevoked('rolled back'), false)
+    })
+
+    t.test('Y3: a revocation that is acknowledged is seen by every later check, however many checks run beside it', async t => {
+      await apiKeys.insert({ ...apiKey, id: 'key_race', digest: 'race' })
+      for (let round = 0; round < 20; round++) {
+        await apiKeys.update({ ...apiKey, id: 'key_race', digest: 'race', revokedAt: null })
+        const checks = Array.from({ length: 8 }, async (_, i) => {
+          for (let turn = 0; turn < i; turn++) await new Promise(resolve => setImmediate(resolve))
+          await registry.apiKey('race')
+        })
+        await store.transaction(tx => tx.apiKeys.update({ ...apiKey, id: 'key_race', digest: 'race', revokedAt: later(1) }))
+        t.strictSame((await registry.apiKey('race'))?.revokedAt, later(1))
+        await Promise.all(checks)
+        t.strictSame((await registry.apiKey('race'))?.revokedAt, later(1))
+      }
+    })
+  })
+}
+
+t.test('[sqlite] the registry serves the same unchanged record as the same object, and knows revoked tokens after a restart', async t => {
+  const { url, drop } = await databases[0]!.fresh()
+  t.teardown(drop)
+  const first = await openStorage(url)
+  await first.store.organizations.insert(organization)
+  const once = await first.registry.organization('org_a')
+  t.equal(await first.registry.organization('org_a'), once)
+  await first.store.revokedTokens.insert({ jti: 'kept', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) })
+  await first.close()
+  const second = await openStorage(url)
+  t.teardown(() => second.close())
+  t.equal(await second.registry.isTokenRevoked('kept'), true)
+  t.strictSame(await second.registry.organization('org_a'), organization)
+  await second.store.revokedTokens.prune(later(61))
+  t.equal(await second.registry.isTokenRevoked('kept'), false)
+})
