@@ -1,0 +1,32 @@
+import type { FastifyRequest } from 'fastify'
+import { OAuthError } from './oauth-error.ts'
+
+const maxLength = 512
+const syntax = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
+
+/**
+ * The bearer token of a request's Authorization header (RFC 6750 §2.1), nowhere else. Null: no such header.
+ * @throws OAuthError for a header that is not a bearer token.
+ */
+export function bearerToken ({ headers: { authorization } }: FastifyRequest): string | null {
+  if (authorization === undefined) return null
+  const token = authorization.length > maxLength ? undefined : syntax.exec(authorization)?.[1]
+  if (token === undefined) {
+    throw new OAuthError(400, 'invalid_request', 'The Authorization header must be `Bearer` and one token.', challenge('invalid_request'))
+  }
+  return token
+}
+
+/** RFC 6750 §3.1: nothing presented, so nothing is said but how. */
+export function missingToken (description: string): OAuthError {
+  return new OAuthError(401, 'invalid_token', description, challenge())
+}
+
+/** RFC 6750 §3.1: one answer for unknown, expired, revoked and foreign tokens. */
+export function invalidToken (description: string): OAuthError {
+  return new OAuthError(401, 'invalid_token', description, challenge('invalid_token'))
+}
+
+function challenge (error?: string): Record<string, string> {
+  return { 'www-authenticate': error === undefined ? 'Bearer' : `Bearer error="${error}"` }
+}

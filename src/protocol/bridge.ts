@@ -1,0 +1,210 @@
+/**
+ * Between Fastify and oidc-provider: hands a request over unread, completes what the provider leaves open on the way
+ * back, and sees to it that every answer is JSON of RFC 6749 §5.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
+import { addressBlock } from '../address.ts'
+import { newId } from '../secrets.ts'
+import type { Client } from '../domain/client.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import type { UsageLog } from '../domain/usage.ts'
+import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
+import { introspect } from './introspection.ts'
+import type { ProtocolLimits } from './limits.ts'
+import { OAuthError, presentError, slowDown } from './oauth-error.ts'
+import type { ProtocolOptions } from './options.ts'
+import { paths } from './paths.ts'
+import { buildProvider } from './provider.ts'
+import { revoke } from './revocation.ts'
+
+export interface BridgeOptions extends ProtocolOptions {
+  refusals: RefusalLog
+  usage: UsageLog
+  limits: ProtocolLimits
+}
+
+interface Current {
+  provider: Provider
+  handle (req: IncomingMessage, res: ServerResponse): Promise<void>
+}
+
+/** What is known of a request beside what the provider reads of it. */
+interface Exchange { request: FastifyRequest, failure: unknown }
+
+const exchanges = new WeakMap<IncomingMessage, Exchange>()
+
+/** The routes that oidc-provider answers, and the provider itself as it is now. */
+export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
+  const current = currentProvider(options)
+  const mount = async (app: FastifyInstance): Promise<void> => {
+    const release = closeWithoutWaiting(app)
+    // The provider reads the body itself, with its own cap and its own check for repeated parameters.
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    app.addHook('onRequest', refuseQuery)
+    for (const url of [paths.token, paths.introspection, paths.revocation]) {
+      app.post(url, async (request, reply) => {
+        exchanges.set(request.raw, { request, failure: null })
+        handOver(reply, release)
+        await current().handle(request.raw, reply.raw)
+      })
+    }
+  }
+  return { mount, provider: () => current().provider }
+}
+
+const parameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token', 'token_type_hint']
+
+/** RFC 6749 §2.3.1: credentials never travel in the URI. What is there is not read, and whoever put it there is told. */
+async function refuseQuery ({ query }: FastifyRequest): Promise<void> {
+  const found = parameters.find(name => (query as Record<string, unknown>)[name] !== undefined)
+  if (found !== undefined) throw new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`)
+}
+
+/** What was set on the reply so far, by other plugins say, would be lost with it. */
+function handOver (reply: FastifyReply, release: (response: ServerResponse) => void): void {
+  reply.hijack()
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value)
+  }
+  release(reply.raw)
+}
+
+/** Fastify waits for keep-alive connections of hijacked replies; while closing they are told to end. */
+function closeWithoutWaiting (app: FastifyInstance): (response: ServerResponse) => void {
+  const open = new Set<ServerResponse>()
+  let closing = false
+  const end = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('connection', 'close')
+  }
+  app.addHook('preClose', async () => {
+    closing = true
+    open.forEach(end)
+  })
+  return response => {
+    if (closing) end(response)
+    open.add(response)
+    response.once('close', () => open.delete(response))
+  }
+}
+
+/** The provider of the key that signs now: built once for each key. */
+function currentProvider (options: BridgeOptions): () => Current {
+  const { clock, limits } = options
+  const failures = windowCounter(limits.failuresPerClient, clock)
+  const addressFailures = windowCounter(limits.failuresPerAddress, clock)
+  let built: Current & { kid: string } | null = null
+  return () => {
+    const ring = options.ring()
+    if (built?.kid !== ring.signing.kid) {
+      const provider = buildProvider({
+        ...options,
+        failures,
+        addressOf: ctx => exchangeOf(ctx).request.ip,
+        onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
+        onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
+      }, ring)
+      provider.use(completing(options, addressFailures))
+      built = { kid: ring.signing.kid, provider, handle: provider.callback() as Current['handle'] }
+    }
+    return built
+  }
+}
+
+/** Runs around the provider: what it leaves open is completed behind it, and what was thrown becomes an answer. */
+function completing (options: BridgeOptions, addressFailures: WindowCounter) {
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
+    const exchange = exchangeOf(ctx)
+    try {
+      await next()
+      if (exchange.failure === null) await complete(options, addressFailures, ctx)
+    } catch (thrown) {
+      exchange.failure = thrown
+    }
+    if (exchange.failure !== null) answerFailure(ctx, exchange)
+    // No browser has business here: there are no public clients (SECURITY N4).
+    for (const name of ['access-control-allow-origin', 'access-control-expose-headers', 'vary']) ctx.remove(name)
+  }
+}
+
+async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
+  const refused = errorOf(ctx)
+  if (refused === 'invalid_client') return await equalize(options, addressFailures, ctx)
+  // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
+  if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
+  const client = recordOf(ctx.oidc.client!)
+  if (ctx.path === paths.introspection) answer(ctx, await introspect(options, client, tokenOf(ctx)))
+  if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
+  options.usage.note(client.id)
+}
+
+async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
+  const { request } = exchangeOf(ctx)
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, address: request.ip, requestId: request.id }
+  await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
+  answer(ctx, '')
+}
+
+/**
+ * An unknown client has cost a look-up that found nothing, a known one came from memory: now it costs the same, so that
+ * how long a refusal takes does not tell whether there is such a client (SECURITY T9).
+ */
+async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
+  if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
+  const seconds = addressFailures.exhausted(addressBlock(ctx.ip))
+  if (seconds !== null) throw slowDown(seconds)
+}
+
+function answer (ctx: KoaContextWithOIDC, body: object | string): void {
+  ctx.status = 200
+  ctx.body = body
+}
+
+function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange): void {
+  const { status, headers, body, unexpected } = presentError(failure, request.id)
+  if (unexpected) request.log.error({ err: failure }, 'the authorization server failed')
+  ctx.set(headers)
+  ctx.status = status
+  ctx.body = body
+}
+
+/** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
+function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
+  if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
+  const { request } = exchangeOf(ctx)
+  const { clientId = '', record = null } = presentedBy(ctx) ?? {}
+  if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
+    failures.count(failureKey(clientId, request.ip))
+    addressFailures.count(addressBlock(request.ip))
+  }
+  refusals.record({
+    type: 'client.refused',
+    reason: reasonOf(error, record),
+    subject: record?.id ?? null,
+    organizationId: record?.organizationId ?? null,
+    address: request.ip,
+    requestId: request.id,
+  })
+}
+
+function reasonOf (error: errors.OIDCProviderError, record: Client | null): string {
+  if (record !== null && record.revokedAt !== null) return 'the client is revoked'
+  return (error.error_detail ?? error.error_description ?? error.error).slice(0, 200)
+}
+
+function exchangeOf (ctx: KoaContextWithOIDC): Exchange {
+  const exchange = exchanges.get(ctx.req)
+  if (exchange === undefined) throw new TypeError('a request that did not come over the bridge')
+  return exchange
+}
+
+function errorOf (ctx: KoaContextWithOIDC): unknown {
+  return typeof ctx.body === 'object' && ctx.body !== null && 'error' in ctx.body ? ctx.body.error : undefined
+}
+
+function tokenOf (ctx: KoaContextWithOIDC): string {
+  return ctx.oidc.params!.token as string
+}

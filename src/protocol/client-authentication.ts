@@ -1,0 +1,167 @@
+/**
+ * Who the client is, for oidc-provider: clients come from the registry, secrets are digests, assertions follow the strict
+ * profile. Whatever is wrong, a stranger gets one and the same answer (RFC 6749 §5.2); only who has proved to be the
+ * client learns that its address or its organization stands in the way.
+ */
+import { hash } from 'node:crypto'
+import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { addressBlock, isAllowed } from '../address.ts'
+import { epochSeconds, type Clock } from '../clock.ts'
+import { digestOf, sameDigest } from '../secrets.ts'
+import { currentSecrets, type Client as ClientRecord } from '../domain/client.ts'
+import type { Registry } from '../domain/registry.ts'
+import type { Store } from '../domain/store.ts'
+import type { WindowCounter } from '../domain/window-counter.ts'
+import { slowDown } from './oauth-error.ts'
+
+type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
+
+/** What a request is known to have presented, kept with its context. */
+export interface Presented {
+  /** The `client_id` as sent. */
+  clientId: string
+  /** The client of this id, a revoked one included; null: there is none. */
+  record: ClientRecord | null
+}
+
+export interface ClientAuthenticationOptions {
+  issuer: string
+  store: Pick<Store, 'usedAssertions'>
+  registry: Registry
+  clock: Clock
+  /** Counts failures by client and address. */
+  failures: WindowCounter
+}
+
+/** The grants that a client can be allowed here. */
+export const supportedGrantTypes = ['client_credentials'] as const
+
+/** How long before its end a client assertion may be made, and by how much clocks may differ, in seconds. */
+const assertionLifetime = 300
+export const clockTolerance = 15
+
+/** The precise reason of the one `invalid_client` that a client gets after it proved who it is. */
+export const addressRefused = 'ip_whitelist_mismatch'
+
+// The provider insists on a secret in clear and never gets to compare it.
+const placeholderSecret = 'kept-as-a-digest'
+
+const records = new WeakMap<ProviderClient, ClientRecord>()
+const presented = new WeakMap<KoaContextWithOIDC, Presented>()
+
+/** The record behind a client of the provider: the only source of its authority. */
+export function recordOf (client: ProviderClient): ClientRecord {
+  const record = records.get(client)
+  if (record === undefined) throw new TypeError('a client that did not come from the registry')
+  return record
+}
+
+/** What the request presented; undefined as long as no client was named. */
+export function presentedBy (ctx: KoaContextWithOIDC): Presented | undefined {
+  return presented.get(ctx)
+}
+
+/** Whom a failed authentication is counted against: the client as named, from where it was named. */
+export function failureKey (clientId: string, address: string): string {
+  return `${clientId.slice(0, 128)} ${addressBlock(address)}`
+}
+
+/** Lets the provider find and authenticate clients of the registry. */
+export function useRegistry (provider: Provider, options: ClientAuthenticationOptions): void {
+  provider.Client.find = clientFinder(provider, options)
+  Object.assign(provider.Client.prototype, {
+    async compareClientSecret (this: ProviderClient, secret: string): Promise<boolean> {
+      const record = recordOf(this)
+      if (!holdsSecret(record, secret, options.clock())) return false
+      await requireWelcome(options.registry, record, contextOf().ip)
+      return true
+    },
+    grantTypeAllowed (this: ProviderClient, type: string): boolean {
+      if (this.grantTypes?.includes(type)) return true
+      // RFC 6749 §5.2 has a code of its own for this; the provider says invalid_request.
+      throw refusal(400, 'unauthorized_client', `The client is not registered for the grant ${type}.`, 'grant_not_allowed')
+    },
+  })
+  provider.ReplayDetection.unique = async (issuer, jti, expiresAt) =>
+    await options.store.usedAssertions.remember(hash('sha256', JSON.stringify([issuer, jti]), 'base64url'), new Date(expiresAt * 1000))
+}
+
+function clientFinder (provider: Provider, { registry, failures }: ClientAuthenticationOptions) {
+  // Keyed by the record: what was made from it is true as long as the record is the registry's.
+  const made = new WeakMap<ClientRecord, ProviderClient>()
+  return async (id: string): Promise<ProviderClient | undefined> => {
+    const ctx = contextOf()
+    const seconds = failures.exhausted(failureKey(id, ctx.ip))
+    if (seconds !== null) throw slowDown(seconds)
+    const record = await registry.client(id)
+    presented.set(ctx, { clientId: id, record })
+    if (record === null || record.revokedAt !== null) return undefined
+    let client = made.get(record)
+    if (client === undefined) {
+      client = makeClient(provider, providerMetadata(record))
+      records.set(client, record)
+      made.set(record, client)
+    }
+    return client
+  }
+}
+
+/** A client of the provider. @throws errors.InvalidClientMetadata when its schema does not take the metadata (RFC 7591 §2). */
+export function makeClient (provider: Provider, metadata: Record<string, unknown>): ProviderClient {
+  return Reflect.construct(provider.Client, [metadata]) as ProviderClient
+}
+
+/** What the provider has to know of a client: how it authenticates and for which grants. Nothing that gives it authority. */
+function providerMetadata ({ id, metadata }: ClientRecord) {
+  const method = metadata.token_endpoint_auth_method
+  return {
+    client_id: id,
+    token_endpoint_auth_method: method,
+    grant_types: supportedGrantTypes.filter(type => metadata.grant_types.includes(type)),
+    response_types: [],
+    redirect_uris: [],
+    ...(method === 'private_key_jwt'
+      ? { jwks: metadata.jwks, token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg as string | undefined }
+      : { client_secret: placeholderSecret }),
+  }
+}
+
+function holdsSecret (record: ClientRecord, secret: string, now: Date): boolean {
+  const digest = digestOf(secret)
+  // Every secret is compared: how long it takes does not tell which one it was.
+  return currentSecrets(record, now).filter(held => sameDigest(held.digest, digest)).length > 0
+}
+
+/**
+ * The strict profile of RFC 7523 §3 (draft-ietf-oauth-rfc7523bis §4): meant for this issuer and nobody else, for minutes
+ * only. Runs after the signature was verified and before the assertion counts as used.
+ */
+export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenticationOptions, 'issuer' | 'registry' | 'clock'>) {
+  return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
+    const now = epochSeconds(clock())
+    if (claims.aud !== issuer) throw new errors.InvalidClientAuth('aud of the client_assertion must be the issuer, as one string')
+    if (typeof claims.exp !== 'number' || claims.exp > now + assertionLifetime + clockTolerance) throw new errors.InvalidClientAuth('exp of the client_assertion must be at most 5 minutes ahead')
+    if (claims.exp <= now - clockTolerance) throw new errors.InvalidClientAuth('the client_assertion is expired')
+    await requireWelcome(registry, recordOf(ctx.oidc.client!), ctx.ip)
+  }
+}
+
+/** What may keep an authenticated client out. It has proved who it is, so the answer may be plain (LB-24). */
+async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
+  if (record.organizationId !== null && (await registry.organization(record.organizationId))?.status !== 'active') {
+    throw refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
+  }
+  if (!isAllowed(address, record.allowlist)) {
+    throw refusal(401, 'invalid_client', `The address ${address} is not on this client's allowlist (ip_whitelist_mismatch).`, addressRefused)
+  }
+}
+
+function refusal (status: number, error: string, description: string, detail: string): errors.CustomOIDCProviderError {
+  return Object.assign(new errors.CustomOIDCProviderError(error, description, { detail }), { status, statusCode: status })
+}
+
+function contextOf (): KoaContextWithOIDC {
+  const ctx = Provider.ctx
+  if (ctx === undefined) throw new TypeError('outside of a request to the provider')
+  return ctx
+}

@@ -1,0 +1,163 @@
+/**
+ * Client metadata (RFC 7591 §2): what a stranger says about itself. Known members are kept after a check, unknown ones
+ * are ignored, and nothing here gives authority: scopes, organization and addresses are never read from it.
+ */
+import { errors, type Provider } from 'oidc-provider'
+import { Failure } from '../errors.ts'
+import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '../domain/client.ts'
+import { assertionAlgorithms, requirePublicKeys } from '../domain/client-keys.ts'
+import { makeClient, supportedGrantTypes } from './client-authentication.ts'
+import { OAuthError } from './oauth-error.ts'
+import { requireRedirectUris } from './redirect-uri.ts'
+
+type Body = Readonly<Record<string, unknown>>
+
+const maxNameLength = 200
+const maxTextLength = 256
+const maxUrlLength = 2_048
+const maxContacts = 10
+const maxListLength = 20
+
+/** Members that make a server fetch something for a stranger, or believe a third party (SECURITY R5). */
+const refusedMembers = new Map([
+  ['jwks_uri', 'Send the keys themselves in jwks.'],
+  ['sector_identifier_uri', 'There are no pairwise subjects here.'],
+  ['request_uris', 'There are no request objects here.'],
+  ['software_statement', 'Send the metadata themselves.'],
+])
+
+/**
+ * Reads a registration body. @throws OAuthError `invalid_client_metadata` naming the member, or `invalid_redirect_uri`
+ * (RFC 7591 §3.2.2).
+ */
+export function readClientMetadata (provider: Provider, body: unknown): ClientMetadata {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
+  const sent = body as Body
+  for (const [member, wayOut] of refusedMembers) {
+    if (sent[member] !== undefined) throw invalid(`${member} is not supported. ${wayOut}`)
+  }
+  requireText(sent, 'scope', maxUrlLength)
+  const redirectUris = requireRedirectUris(sent.redirect_uris)
+  const metadata = withoutUndefined({
+    client_name: readName(sent),
+    redirect_uris: redirectUris,
+    application_type: readApplicationType(sent, redirectUris),
+    grant_types: readGrantTypes(sent),
+    response_types: readResponseTypes(sent),
+    ...readAuthentication(sent),
+    contacts: readContacts(sent),
+    logo_uri: readUrl(sent, 'logo_uri'),
+    client_uri: readUrl(sent, 'client_uri'),
+    policy_uri: readUrl(sent, 'policy_uri'),
+    tos_uri: readUrl(sent, 'tos_uri'),
+    software_id: requireText(sent, 'software_id', maxTextLength),
+    software_version: requireText(sent, 'software_version', maxTextLength),
+  }) as ClientMetadata
+  requireTaken(provider, metadata)
+  return metadata
+}
+
+/** The last word has the provider's own schema: what it will not load later is refused now. */
+function requireTaken (provider: Provider, metadata: ClientMetadata): void {
+  const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? {} : { client_secret: 'not-made-yet' }
+  try {
+    makeClient(provider, { ...metadata, ...secret, client_id: 'not-made-yet' })
+  } catch (refused) {
+    if (refused instanceof errors.InvalidClientMetadata) throw new OAuthError(400, refused.error, `${refused.error_description}.`)
+    throw refused
+  }
+}
+
+function readName (sent: Body): string | undefined {
+  const name = requireText(sent, 'client_name', maxNameLength)
+  if (name === undefined) return undefined
+  // Control, format and bidirectional characters can make a name read as another one.
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim()
+  if (plain === '') throw invalid('client_name must have a visible character.')
+  return plain
+}
+
+function readGrantTypes (sent: Body): string[] {
+  const asked = requireTexts(sent, 'grant_types', maxListLength)
+  if (asked === undefined) return [...supportedGrantTypes]
+  const kept = supportedGrantTypes.filter(type => asked.includes(type))
+  if (kept.length === 0) throw invalid(`grant_types holds none of the supported grants: ${supportedGrantTypes.join(', ')}.`)
+  return kept
+}
+
+/** There is no authorization endpoint that answers yet, so of the asked ones none is left (RFC 7591 §2: the server may replace). */
+function readResponseTypes (sent: Body): string[] {
+  requireTexts(sent, 'response_types', maxListLength)
+  return []
+}
+
+/** The default of RFC 7591 §2 would refuse what RFC 8252 allows, so without a word the redirect URIs decide. */
+function readApplicationType (sent: Body, redirectUris: readonly string[] | undefined): string | undefined {
+  const asked = requireText(sent, 'application_type', maxTextLength)
+  if (asked !== undefined || redirectUris === undefined) return asked
+  return redirectUris.every(uri => /^https?:/i.test(uri)) ? 'web' : 'native'
+}
+
+function readAuthentication (sent: Body): Partial<ClientMetadata> {
+  const method = requireText(sent, 'token_endpoint_auth_method', maxTextLength) ?? 'client_secret_basic'
+  if (!isAuthMethod(method)) throw invalid(`token_endpoint_auth_method must be one of ${clientAuthMethods.join(', ')}.`)
+  const algorithm = requireText(sent, 'token_endpoint_auth_signing_alg', maxTextLength)
+  if (method !== 'private_key_jwt') return { token_endpoint_auth_method: method }
+  if (algorithm !== undefined && !assertionAlgorithms.some(each => each === algorithm)) {
+    throw invalid(`token_endpoint_auth_signing_alg must be one of ${assertionAlgorithms.join(', ')}.`)
+  }
+  return { token_endpoint_auth_method: method, ...withoutUndefined({ token_endpoint_auth_signing_alg: algorithm }), jwks: readKeys(sent) }
+}
+
+function readKeys (sent: Body): { keys: Record<string, unknown>[] } {
+  if (sent.jwks === undefined) throw invalid('private_key_jwt needs the public keys in jwks.')
+  try {
+    return requirePublicKeys(sent.jwks)
+  } catch (refused) {
+    throw refused instanceof Failure ? invalid(refused.message) : refused
+  }
+}
+
+function isAuthMethod (text: string): text is ClientAuthMethod {
+  return clientAuthMethods.some(method => method === text)
+}
+
+function readContacts (sent: Body): string[] | undefined {
+  return requireTexts(sent, 'contacts', maxContacts)
+}
+
+/** Links are shown to people one day: only what a browser may follow without running anything. */
+function readUrl (sent: Body, member: string): string | undefined {
+  const text = requireText(sent, member, maxUrlLength)
+  if (text === undefined) return undefined
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' || url.password !== '' || /[\s\p{Cc}]/u.test(text)) {
+    throw invalid(`${member} must be an https URL.`)
+  }
+  return text
+}
+
+function requireText (sent: Body, member: string, maxLength: number): string | undefined {
+  const value = sent[member]
+  if (value === undefined) return undefined
+  if (typeof value !== 'string') throw invalid(`${member} must be a text.`)
+  if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} characters.`)
+  return value === '' ? undefined : value
+}
+
+function requireTexts (sent: Body, member: string, maxLength: number): string[] | undefined {
+  const value = sent[member]
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) throw invalid(`${member} must be a list of texts.`)
+  if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} entries.`)
+  if (value.some(each => each.length > maxUrlLength)) throw invalid(`An entry of ${member} has more than ${maxUrlLength} characters.`)
+  return value as string[]
+}
+
+function withoutUndefined (members: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+}
+
+function invalid (description: string): OAuthError {
+  return new OAuthError(400, 'invalid_client_metadata', description)
+}

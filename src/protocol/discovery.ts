@@ -1,0 +1,100 @@
+/** What the server says of itself. Every member is true: what is named works, and nothing depends on the request. */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { clientAuthMethods } from '../domain/client.ts'
+import { assertionAlgorithms } from '../domain/client-keys.ts'
+import { resourceMetadata } from '../domain/resource-metadata.ts'
+import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
+import type { Store } from '../domain/store.ts'
+import { supportedGrantTypes } from './client-authentication.ts'
+import { OAuthError } from './oauth-error.ts'
+import type { ProtocolOptions } from './options.ts'
+import { paths } from './paths.ts'
+
+const maxAge = 300
+const scopesMaxAge = 10
+const open = {
+  'access-control-allow-origin': '*',
+  'cross-origin-resource-policy': 'cross-origin',
+  'cache-control': `public, max-age=${maxAge}`,
+}
+
+/** The four well-known documents. */
+export function discovery (options: ProtocolOptions) {
+  return async (app: FastifyInstance): Promise<void> => {
+    const scopes = declaredScopes(options)
+    const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
+    app.get(paths.serverMetadata, (_request, reply) => document(reply))
+    app.get(paths.openidConfiguration, (_request, reply) => document(reply))
+    app.get(paths.jwks, (_request, reply) => reply.headers(open).type('application/jwk-set+json').send(options.ring().jwks))
+    app.get(paths.resourceMetadata, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
+    app.get(`${paths.resourceMetadata}/*`, async (request, reply) => {
+      const path = request.url.slice(paths.resourceMetadata.length)
+      return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path), reply)
+    })
+    const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`]
+    for (const each of url) app.options(each, (_request, reply) => preflight(reply))
+  }
+}
+
+/** RFC 8414 §2; the members that OpenID Connect Discovery §3 adds say that there are no ID tokens. */
+export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 'issuer' | 'registration'>, scopes: readonly string[]) {
+  const authMethods = [...clientAuthMethods]
+  const algorithms = [...assertionAlgorithms]
+  return {
+    issuer,
+    // Required by discovery clients; there is no response type to ask it for yet, and it says so itself.
+    authorization_endpoint: issuer + paths.authorization,
+    token_endpoint: issuer + paths.token,
+    jwks_uri: issuer + paths.jwks,
+    ...(registration === 'closed' ? {} : { registration_endpoint: issuer + paths.registration }),
+    introspection_endpoint: issuer + paths.introspection,
+    revocation_endpoint: issuer + paths.revocation,
+    ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    response_types_supported: [],
+    response_modes_supported: [],
+    grant_types_supported: [...supportedGrantTypes],
+    token_endpoint_auth_methods_supported: authMethods,
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_methods_supported: authMethods,
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    revocation_endpoint_auth_methods_supported: authMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [],
+  }
+}
+
+/**
+ * The scopes of the deployment's own resources that a token can carry. An organization's resources are its own business,
+ * and the management API is not for strangers to find. Remembered for a moment: this is advice, not authority.
+ */
+function declaredScopes ({ store, clock }: ProtocolOptions): () => Promise<readonly string[]> {
+  let known: { scopes: readonly string[], until: number } = { scopes: [], until: 0 }
+  return async () => {
+    const now = clock().getTime()
+    if (now >= known.until) known = { scopes: await readScopes(store), until: now + scopesMaxAge * 1_000 }
+    return known.scopes
+  }
+}
+
+async function readScopes ({ resources }: Store): Promise<string[]> {
+  const { items } = await resources.page({ limit: 200, after: null }, {})
+  const own = items.filter(resource => resource.organizationId === null && resource.revokedAt === null && resource.id !== managementResourceId)
+  return [...new Set(own.flatMap(resource => resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)))].sort()
+}
+
+async function describe ({ issuer }: ProtocolOptions, resource: Resource | null, reply: FastifyReply): Promise<FastifyReply> {
+  if (resource === null || resource.revokedAt !== null) throw new OAuthError(404, 'not_found', 'There is no protected resource with this path.')
+  return await reply.headers(open).send(resourceMetadata(resource, issuer))
+}
+
+/** MCP clients send a header of their own, so browsers ask first. */
+function preflight (reply: FastifyReply): FastifyReply {
+  const { 'access-control-allow-origin': origin } = open
+  return reply.code(204).headers({
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': 'GET',
+    'access-control-allow-headers': '*',
+    'access-control-max-age': '3600',
+  }).send()
+}

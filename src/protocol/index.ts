@@ -1,0 +1,82 @@
+/** The authorization server as a Fastify plugin: token, introspection, revocation, registration, discovery. */
+import type { FastifyInstance, FastifyPluginAsync, HTTPMethods } from 'fastify'
+import { refusalLog } from '../domain/refusals.ts'
+import { usageLog } from '../domain/usage.ts'
+import { bridge } from './bridge.ts'
+import { discovery } from './discovery.ts'
+import { defaultLimits } from './limits.ts'
+import { noStore, OAuthError, presentError } from './oauth-error.ts'
+import type { ProtocolOptions } from './options.ts'
+import { paths } from './paths.ts'
+import { registration } from './registration.ts'
+
+export { defaultLimits, type ProtocolLimits } from './limits.ts'
+export type { ProtocolOptions, RegistrationMode } from './options.ts'
+export { paths } from './paths.ts'
+
+/** Everything that a client of the authorization server talks to. */
+export function protocol (given: ProtocolOptions): FastifyPluginAsync {
+  return async app => {
+    const { store, clock } = given
+    const options = {
+      ...given,
+      refusals: given.refusals ?? refusalLog(store, clock),
+      usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
+      limits: { ...defaultLimits, ...given.limits },
+    }
+    app.setErrorHandler((thrown, request, reply) => {
+      const { status, headers, body, unexpected } = presentError(thrown, request.id)
+      if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
+      return reply.code(status).headers(headers).send(body)
+    })
+    const { mount, provider } = bridge(options)
+    await app.register(mount)
+    await app.register(registration({ ...options, provider }))
+    await app.register(discovery(options))
+    await app.register(unsupportedAuthorization)
+    for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
+    app.addHook('onClose', async () => {
+      await options.usage.close()
+      await options.refusals.flush()
+    })
+  }
+}
+
+/** Named in the metadata because discovery clients insist; answers here and never redirects (RFC 6749 §4.1.2.1). */
+async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.route({
+    method: ['GET', 'POST'],
+    url: paths.authorization,
+    handler: () => { throw new OAuthError(400, 'unsupported_response_type', 'This server has no response types: use the grant client_credentials at the token endpoint.') },
+  })
+}
+
+const readOnly = ['GET', 'HEAD', 'OPTIONS'] as const
+const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
+  [paths.token, ['POST']],
+  [paths.introspection, ['POST']],
+  [paths.revocation, ['POST']],
+  [paths.registration, ['POST']],
+  [`${paths.registration}/:clientId`, ['GET', 'HEAD', 'PUT', 'DELETE']],
+  [paths.authorization, ['GET', 'HEAD', 'POST']],
+  [paths.serverMetadata, readOnly],
+  [paths.openidConfiguration, readOnly],
+  [paths.jwks, readOnly],
+  [paths.resourceMetadata, readOnly],
+  [`${paths.resourceMetadata}/*`, readOnly],
+]
+const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** RFC 9110 §15.5.6. Answered before a body is read. */
+function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly HTTPMethods[]): void {
+  app.route({
+    method: methods.filter(method => !taken.includes(method)),
+    url,
+    exposeHeadRoute: false,
+    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, allow: taken.join(', ') })
+      .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
+    handler: () => undefined,
+  })
+}

@@ -1,0 +1,22 @@
+import type { WindowLimit } from '../domain/window-counter.ts'
+
+/** What one process takes before it answers 429. */
+export interface ProtocolLimits {
+  /** Failed authentications of one client from one address: further attempts are refused unread. */
+  failuresPerClient: WindowLimit
+  /** Failed authentications from one address, whoever it claims to be: further failures say so; who proves itself passes. */
+  failuresPerAddress: WindowLimit
+  /** Clients that one address may register without a registration token. */
+  registrationsPerAddress: WindowLimit
+  /** Clients that may be registered without a registration token by everybody together. */
+  registrations: WindowLimit
+}
+
+const hour = 3_600
+
+export const defaultLimits: ProtocolLimits = {
+  failuresPerClient: { max: 30, windowSeconds: 60 },
+  failuresPerAddress: { max: 300, windowSeconds: 60 },
+  registrationsPerAddress: { max: 20, windowSeconds: hour },
+  registrations: { max: 1_000, windowSeconds: hour },
+}

@@ -1,0 +1,64 @@
+/** The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
+import { Failure } from '../errors.ts'
+
+/** A refusal in OAuth's own words. `description` is public. */
+export class OAuthError extends Error {
+  readonly status: number
+  readonly error: string
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor (status: number, error: string, description: string, headers: Readonly<Record<string, string>> = {}) {
+    super(description)
+    this.name = 'OAuthError'
+    this.status = status
+    this.error = error
+    this.headers = headers
+  }
+}
+
+/** Too many failed attempts: RFC 6585 §4, with the code that RFC 8628 §3.5 registered for it. */
+export function slowDown (seconds: number): OAuthError {
+  return new OAuthError(429, 'slow_down', 'Too many failed attempts; try again later.', { 'retry-after': String(seconds) })
+}
+
+/** What is sent. */
+export interface OAuthAnswer {
+  status: number
+  headers: Readonly<Record<string, string>>
+  body: { error: string, error_description: string }
+}
+
+/** Never cached, whatever it says (RFC 6749 §5.1). */
+export const noStore = { 'cache-control': 'no-store' } as const
+
+/** Turns whatever was thrown into an answer. `unexpected` tells whether it is a defect that belongs into the log. */
+export function presentError (thrown: unknown, requestId: string): OAuthAnswer & { unexpected: boolean } {
+  const { status, error, description, headers } = read(thrown) ?? {
+    status: 500, error: 'server_error', description: `The server failed to answer. Request ${requestId} leads to the reason in its log.`, headers: {},
+  }
+  return { status, headers: { ...noStore, ...headers }, body: { error, error_description: description }, unexpected: status === 500 }
+}
+
+interface Read { status: number, error: string, description: string, headers: Readonly<Record<string, string>> }
+
+function read (thrown: unknown): Read | null {
+  if (thrown instanceof OAuthError) return { ...thrown, status: thrown.status, error: thrown.error, headers: thrown.headers, description: thrown.message }
+  if (thrown instanceof Failure) return readFailure(thrown)
+  return readFastifyError(thrown)
+}
+
+function readFailure (failure: Failure): Read | null {
+  if (failure.code === 'storage_unavailable') return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
+  if (failure.status >= 500) return null
+  const error = failure.code === 'registration_closed' ? 'access_denied' : failure.status === 401 ? 'invalid_token' : 'invalid_request'
+  return { status: failure.status, error, description: failure.message, headers: {} }
+}
+
+/** Fastify's own refusals of a body: too large, of another type, not JSON. Its sentences quote the input: ours do not. */
+function readFastifyError (thrown: unknown): Read | null {
+  const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500
+  if (!(status >= 400 && status < 500)) return null
+  if (status === 413) return { status, error: 'invalid_request', description: 'The body is larger than this server reads.', headers: {} }
+  if (status === 415) return { status: 400, error: 'invalid_request', description: 'The body has a content type that this endpoint does not read.', headers: {} }
+  return { status: 400, error: 'invalid_request', description: 'The body is not what its content type says.', headers: {} }
+}

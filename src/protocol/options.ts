@@ -1,0 +1,31 @@
+import type { Clock } from '../clock.ts'
+import type { Authenticator } from '../domain/principal.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import type { Registry } from '../domain/registry.ts'
+import type { KeyRing } from '../domain/signing-key.ts'
+import type { Store } from '../domain/store.ts'
+import type { TokenReader } from '../domain/token.ts'
+import type { UsageLog } from '../domain/usage.ts'
+import type { ProtocolLimits } from './limits.ts'
+
+/** Who may register a client: nobody, who has a registration token, everybody. */
+export type RegistrationMode = 'closed' | 'token' | 'open'
+
+/** What the authorization server is made of. */
+export interface ProtocolOptions {
+  /** The issuer identifier: an origin, without path and trailing slash. */
+  issuer: string
+  store: Store
+  registry: Registry
+  clock: Clock
+  /** The keys as they are at the moment of the call. */
+  ring: () => KeyRing
+  reader: TokenReader
+  authenticator: Authenticator
+  registration: RegistrationMode
+  /** Where refusals go; its own log, written to the store's audit log, unless given. */
+  refusals?: RefusalLog
+  /** Where the use of clients is noted; its own log unless given. */
+  usage?: UsageLog
+  limits?: Partial<ProtocolLimits>
+}

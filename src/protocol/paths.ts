@@ -1,0 +1,12 @@
+/** Where the authorization server answers, below the issuer's origin. */
+export const paths = {
+  token: '/api/v1/auth/token',
+  authorization: '/api/v1/oauth/authorize',
+  registration: '/api/v1/oauth/register',
+  introspection: '/api/v1/oauth/introspect',
+  revocation: '/api/v1/oauth/revoke',
+  jwks: '/.well-known/jwks.json',
+  serverMetadata: '/.well-known/oauth-authorization-server',
+  openidConfiguration: '/.well-known/openid-configuration',
+  resourceMetadata: '/.well-known/oauth-protected-resource',
+} as const

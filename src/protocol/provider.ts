@@ -1,0 +1,92 @@
+/**
+ * oidc-provider as it is used here: client authentication, the token endpoint, and the frame of introspection and
+ * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is not
+ * used is off, and only the routes that bridge.ts mounts reach it.
+ */
+import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
+import type { KeyRing } from '../domain/signing-key.ts'
+import { assertionAlgorithms } from '../domain/client-keys.ts'
+import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
+import { paths } from './paths.ts'
+import { ownClaims, registerClientCredentials } from './token.ts'
+
+export interface ProviderOptions extends ClientAuthenticationOptions {
+  /** Told of every refusal with its precise reason. */
+  onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
+  /** Told of everything that is no refusal but a defect or a database that is away. */
+  onFailure (ctx: KoaContextWithOIDC, error: unknown): void
+  /** The client's address as Fastify sees it. */
+  addressOf (ctx: KoaContextWithOIDC): string
+}
+
+/** Builds a provider that signs with the ring's active key. A rotation builds another one. */
+export function buildProvider (options: ProviderOptions, { signing }: KeyRing): Provider {
+  const provider = new Provider(options.issuer, configuration(options, signing.privateJwk))
+  pinHost(provider, options)
+  useRegistry(provider, options)
+  registerClientCredentials(provider, options.registry)
+  provider.on('grant.error', options.onRefusal)
+  provider.on('introspection.error', options.onRefusal)
+  provider.on('revocation.error', options.onRefusal)
+  provider.on('server_error', options.onFailure)
+  return provider
+}
+
+function configuration (options: ProviderOptions, privateJwk: object): Configuration {
+  return {
+    adapter: nothingKept,
+    jwks: { keys: [privateJwk as never] },
+    routes: { token: paths.token, introspection: paths.introspection, revocation: paths.revocation },
+    responseTypes: [],
+    scopes: [],
+    claims: {},
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientDefaults: { grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: 'ES256' },
+    enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: ['ES256'] },
+    clockTolerance,
+    assertJwtClientAuthClaimsAndHeader: assertionRules(options),
+    formats: { customizers: { jwt: ownClaims(options.clock) as never } },
+    ttl: {
+      ClientCredentials: (_ctx, token) => token.resourceServer!.accessTokenTTL!,
+      // Named only because the provider prints a notice about every default that it has to call.
+      ...{ AccessToken: 1, AuthorizationCode: 1, Grant: 1, IdToken: 1, Interaction: 1, Session: 1 },
+    },
+    features: {
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => false },
+      revocation: { enabled: true, allowedPolicy: () => false },
+      resourceIndicators: { enabled: false },
+      devInteractions: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: false },
+    },
+    cookies: { keys: ['no cookie is ever set'] },
+    findAccount: () => undefined,
+    // The endpoints are for machines; bridge.ts takes away what the provider offers to browsers.
+    clientBasedCORS: () => true,
+    // Errors are JSON, whatever Accept says.
+    renderError: (ctx, out) => {
+      ctx.body = out
+    },
+  }
+}
+
+/** Absolute URLs, and with them the audiences of assertions, are the issuer's whatever Host says (SECURITY §0.3). */
+function pinHost (provider: Provider, { issuer, addressOf }: ProviderOptions): void {
+  const { host, protocol } = new URL(issuer)
+  Object.defineProperties(provider.request, {
+    host: { get: () => host },
+    protocol: { get: () => protocol.slice(0, -1) },
+    secure: { get: () => protocol === 'https:' },
+    ip: { get (this: { ctx: KoaContextWithOIDC }) { return addressOf(this.ctx) } },
+  })
+}
+
+/** There is nothing to find, and what would be written is a mistake. */
+function nothingKept (model: string): Adapter {
+  const nothing = async () => undefined
+  const refuse = async () => { throw new TypeError(`oidc-provider wants to keep a ${model}`) }
+  return { find: nothing, findByUid: nothing, findByUserCode: nothing, upsert: refuse, consume: refuse, destroy: refuse, revokeByGrantId: refuse }
+}

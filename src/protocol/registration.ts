@@ -1,0 +1,183 @@
+/**
+ * Dynamic client registration and its management (RFC 7591, RFC 7592). Our own handlers: the provider's would take
+ * authority from the body, spend registration tokens without a transaction, and answer with what is stored of a secret.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Provider } from 'oidc-provider'
+import { addressBlock } from '../address.ts'
+import { epochSeconds } from '../clock.ts'
+import { Failure } from '../errors.ts'
+import { digestOf, sameDigest } from '../secrets.ts'
+import type { Actor } from '../domain/audit.ts'
+import { currentSecrets, registerClient, replaceClientMetadata, revokeClient, type Client } from '../domain/client.ts'
+import { findRegistrationToken, type RegistrationToken } from '../domain/registration-token.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import type { Registry } from '../domain/registry.ts'
+import { grantableNow } from '../domain/scope.ts'
+import type { Operation } from '../domain/store.ts'
+import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { bearerToken, invalidToken, missingToken } from './bearer.ts'
+import { readClientMetadata } from './client-metadata.ts'
+import type { ProtocolLimits } from './limits.ts'
+import { noStore, OAuthError, slowDown } from './oauth-error.ts'
+import type { ProtocolOptions } from './options.ts'
+import { paths } from './paths.ts'
+
+export interface RegistrationOptions extends ProtocolOptions {
+  refusals: RefusalLog
+  limits: ProtocolLimits
+  /** Whose schema judges metadata. */
+  provider: () => Provider
+}
+
+const bodyLimit = 16 * 1024
+const nobody: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonymous', organizationId: null, scopes: [] }
+
+interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter }
+
+type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
+
+/** The registration endpoint and the configuration endpoint of each client. */
+export function registration (options: RegistrationOptions) {
+  const { clock, limits } = options
+  const counters: Counters = {
+    failures: windowCounter(limits.failuresPerAddress, clock),
+    perAddress: windowCounter(limits.registrationsPerAddress, clock),
+    all: windowCounter(limits.registrations, clock),
+  }
+  return async (app: FastifyInstance): Promise<void> => {
+    app.removeContentTypeParser(['text/plain'])
+    app.addHook('onRequest', async (_request, reply) => { reply.headers(noStore) })
+    const tokens = new WeakMap<FastifyRequest, RegistrationToken | null>()
+    // Before the body is read: who may not register is not listened to.
+    const onRequest = async (request: FastifyRequest) => { tokens.set(request, await admit(options, counters, request)) }
+    app.post(paths.registration, { bodyLimit, onRequest }, (request, reply) => register(options, counters, tokens.get(request)!, request, reply))
+    const url = `${paths.registration}/:clientId`
+    app.get(url, async (request: ClientRequest) => await read(options, counters, request))
+    app.put(url, { bodyLimit }, async (request: ClientRequest) => await replace(options, counters, request))
+    app.delete(url, async (request: ClientRequest, reply) => await remove(options, counters, request, reply))
+  }
+}
+
+/** The registration token that a request came with; null: without, where that is enough. */
+async function admit (options: RegistrationOptions, counters: Counters, request: FastifyRequest): Promise<RegistrationToken | null> {
+  if (options.registration === 'closed') throw new Failure('registration_closed')
+  const secret = bearerToken(request)
+  if (secret === null) {
+    if (options.registration === 'open') return null
+    throw missingToken('Registration needs a registration token: ask an operator for one and send it as `Authorization: Bearer`.')
+  }
+  const token = await findRegistrationToken(operation(options, request, nobody), secret)
+  if (token === null) throw refuse(options, counters, request, 'unknown_registration_token', 'The registration token is unknown, expired, revoked or used up.')
+  return token
+}
+
+async function register (
+  options: RegistrationOptions, counters: Counters, token: RegistrationToken | null, request: FastifyRequest, reply: FastifyReply,
+): Promise<FastifyReply> {
+  const metadata = readClientMetadata(options.provider(), request.body)
+  if (token === null) takeTurn(counters, request.ip)
+  const actor = token === null ? nobody : { id: token.id, organizationId: token.organizationId, scopes: [] }
+  const { client, secret, registrationAccessToken } = await registerClient(operation(options, request, actor), metadata, token).catch(spentMeanwhile)
+  return await reply.code(201).send({
+    ...await clientInformation(options, client, registrationAccessToken),
+    ...(secret === null ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
+  })
+}
+
+/** Somebody took the last use between the check and the transaction: the same answer as a little earlier. */
+function spentMeanwhile (failure: unknown): never {
+  throw failure instanceof Failure && failure.code === 'unauthorized' ? invalidToken('The registration token is unknown, expired, revoked or used up.') : failure
+}
+
+/** Caps what strangers may register (SECURITY R3). */
+function takeTurn ({ perAddress, all }: Counters, address: string): void {
+  const seconds = perAddress.exhausted(addressBlock(address)) ?? all.exhausted('all')
+  if (seconds !== null) {
+    throw new OAuthError(429, 'slow_down', 'Too many registrations; try again later, or register with a registration token.', { 'retry-after': String(seconds) })
+  }
+  perAddress.count(addressBlock(address))
+  all.count('all')
+}
+
+async function read (options: RegistrationOptions, counters: Counters, request: ClientRequest): Promise<object> {
+  const { client, token } = await authenticate(options, counters, request)
+  return await clientInformation(options, client, token)
+}
+
+/** RFC 7592 §2.2. Replaces what describes the client; what it may do is not in there. */
+async function replace (options: RegistrationOptions, counters: Counters, request: ClientRequest): Promise<object> {
+  const { client, token } = await authenticate(options, counters, request)
+  const metadata = readClientMetadata(options.provider(), request.body)
+  requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
+  const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
+  return await clientInformation(options, replaced, token)
+}
+
+async function remove (options: RegistrationOptions, counters: Counters, request: ClientRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { client } = await authenticate(options, counters, request)
+  await revokeClient(operation(options, request, client), client.id, 'deleted by the client itself')
+  return await reply.code(204).send()
+}
+
+/** The client that a registration access token is for (RFC 7592 §3), if it is the one of the path. */
+async function authenticate (options: RegistrationOptions, counters: Counters, request: ClientRequest): Promise<{ client: Client, token: string }> {
+  const token = bearerToken(request)
+  if (token === null) throw missingToken('The registration access token is missing.')
+  const digest = digestOf(token)
+  const client = await options.store.clients.byRegistrationAccessDigest(digest)
+  const own = client !== null && client.registrationAccessDigest !== null && sameDigest(client.registrationAccessDigest, digest) &&
+    client.id === request.params.clientId && client.revokedAt === null && await isServed(options.registry, client)
+  if (!own) throw refuse(options, counters, request, 'unknown_registration_access_token', 'The registration access token is not good for this client.')
+  return { client, token }
+}
+
+async function isServed (registry: Registry, { organizationId }: Client): Promise<boolean> {
+  return organizationId === null || (await registry.organization(organizationId))?.status === 'active'
+}
+
+function refuse ({ refusals }: RegistrationOptions, { failures }: Counters, { ip, id }: FastifyRequest, reason: string, description: string): OAuthError {
+  failures.count(addressBlock(ip))
+  refusals.record({ type: 'client.refused', reason, subject: null, organizationId: null, address: ip, requestId: id })
+  const seconds = failures.exhausted(addressBlock(ip))
+  return seconds === null ? invalidToken(description) : slowDown(seconds)
+}
+
+const serverOnly = ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at']
+
+/** RFC 7592 §2.2: the body names this client, proves to know its secret if it names one, and leaves the server's members out. */
+function requireOwnIdentity (client: Client, body: Record<string, unknown>, now: Date): void {
+  const forbidden = serverOnly.find(member => body[member] !== undefined)
+  if (forbidden !== undefined) throw new OAuthError(400, 'invalid_client_metadata', `${forbidden} must not be sent (RFC 7592 §2.2).`)
+  if (body.client_id !== client.id) throw new OAuthError(400, 'invalid_client_metadata', 'client_id must be the id of this client (RFC 7592 §2.2).')
+  if (body.client_secret === undefined) return
+  const digest = digestOf(String(body.client_secret))
+  if (typeof body.client_secret === 'string' && currentSecrets(client, now).some(held => sameDigest(held.digest, digest))) return
+  throw new OAuthError(400, 'invalid_client_metadata', 'client_secret must be the present one, or left out (RFC 7592 §2.2).')
+}
+
+function asMetadataError (failure: unknown): never {
+  throw failure instanceof Failure && failure.status === 400 ? new OAuthError(400, 'invalid_client_metadata', failure.message) : failure
+}
+
+/** RFC 7591 §3.2.1, RFC 7592 §3: what is registered, as it is; `scope` is what the client really has. Never the secret. */
+async function clientInformation ({ issuer, registry }: RegistrationOptions, client: Client, registrationAccessToken: string): Promise<object> {
+  const scope = await grantedScope(registry, client)
+  return {
+    client_id: client.id,
+    client_id_issued_at: epochSeconds(client.createdAt),
+    registration_access_token: registrationAccessToken,
+    registration_client_uri: `${issuer}${paths.registration}/${client.id}`,
+    ...client.metadata,
+    ...(scope === '' ? {} : { scope }),
+  }
+}
+
+async function grantedScope (registry: Registry, client: Client): Promise<string> {
+  const granted = await Promise.all(client.grants.map(async ({ resourceId, scopes }) => grantableNow(scopes, (await registry.resource(resourceId))?.scopes ?? [])))
+  return [...new Set(granted.flat())].join(' ')
+}
+
+function operation ({ store, clock }: RegistrationOptions, { ip, id }: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>): Operation {
+  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], address: ip, requestId: id } }
+}

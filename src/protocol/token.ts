@@ -1,0 +1,83 @@
+/** The token endpoint's one grant (RFC 6749 §4.4): what was configured for the client is what it gets (LB-08). */
+import type { Provider, TokenEndpointGrantContext } from 'oidc-provider'
+import { errors } from 'oidc-provider'
+import { epochSeconds, type Clock } from '../clock.ts'
+import type { Client } from '../domain/client.ts'
+import type { Registry } from '../domain/registry.ts'
+import { hostResourceId, type Resource } from '../domain/resource.ts'
+import { grantableNow } from '../domain/scope.ts'
+import { recordOf } from './client-authentication.ts'
+
+/** What a client gets now: a resource and its scopes on it. */
+export interface Granted { resource: Resource, scopes: string[] }
+
+/**
+ * Decides what a client gets. `requested` is the request's `resource` (RFC 8707 §2); without it the client's first grant
+ * counts. A client without any grant, one that registered openly say, gets a token for the host that carries no scope.
+ * @throws errors.InvalidTarget
+ */
+export async function decideGrant (registry: Registry, client: Client, requested: string | readonly string[] | undefined): Promise<Granted> {
+  const wanted = [...new Set(requested === undefined ? [] : typeof requested === 'string' ? [requested] : requested)]
+  if (wanted.length > 1) throw new errors.InvalidTarget('A token is for one resource: name one.')
+  const resource = wanted[0] === undefined ? await defaultResource(registry, client) : await grantedResource(registry, client, wanted[0])
+  const grant = client.grants.find(each => each.resourceId === resource.id)
+  return { resource, scopes: grantableNow(grant?.scopes ?? [], resource.scopes) }
+}
+
+async function defaultResource (registry: Registry, client: Client): Promise<Resource> {
+  const resource = await registry.resource(client.grants[0]?.resourceId ?? hostResourceId)
+  if (resource !== null && resource.revokedAt === null) return resource
+  throw new errors.InvalidTarget('The default resource of this client does not exist any more; name another one in `resource`.')
+}
+
+async function grantedResource (registry: Registry, client: Client, identifier: string): Promise<Resource> {
+  const resource = await findResource(registry, identifier)
+  if (resource !== null && resource.revokedAt === null && mayUse(client, resource)) return resource
+  throw new errors.InvalidTarget('This client has no access to the requested resource, or there is no such resource.')
+}
+
+/** By the exact identifier, except that an origin is the same with and without its slash (RFC 3986 §6.2.3): URL parsers add it. */
+async function findResource (registry: Registry, identifier: string): Promise<Resource | null> {
+  const exact = await registry.resourceByIdentifier(identifier)
+  if (exact !== null) return exact
+  const origin = URL.parse(identifier)?.origin
+  return identifier === `${origin}/` ? await registry.resourceByIdentifier(identifier.slice(0, -1)) : null
+}
+
+function mayUse (client: Client, resource: Resource): boolean {
+  return client.grants.length === 0 ? resource.id === hostResourceId : client.grants.some(grant => grant.resourceId === resource.id)
+}
+
+type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[] }>
+
+/** Registers the grant. `scope` is not among its parameters, so the provider drops it unread, however malformed. */
+export function registerClientCredentials (provider: Provider, registry: Registry): void {
+  provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
+    const { client, params } = ctx.oidc
+    const { resource, scopes } = await decideGrant(registry, recordOf(client), params.resource)
+    const scope = scopes.join(' ') || undefined
+    const token = new provider.ClientCredentials({ client, scope })
+    token.resourceServer = new provider.ResourceServer(resource.identifier, {
+      scope: scope ?? '',
+      audience: resource.identifier,
+      accessTokenFormat: 'jwt',
+      accessTokenTTL: resource.tokenLifetime,
+      jwt: { sign: { alg: 'ES256' } },
+    })
+    ctx.oidc.entity('ClientCredentials', token)
+    const text = await token.save()
+    // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
+    ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
+  }, ['resource'], ['resource'])
+}
+
+interface MintedToken { header: unknown, payload: Record<string, unknown> }
+
+/** Adds to a token what our guard goes by: the organization, the client's generation, and the time of our clock. */
+export function ownClaims (clock: Clock) {
+  return (_ctx: unknown, token: { client?: Parameters<typeof recordOf>[0] | undefined, expiration: number }, jwt: MintedToken): void => {
+    const { organizationId, generation } = recordOf(token.client!)
+    const iat = epochSeconds(clock())
+    Object.assign(jwt.payload, { iat, exp: iat + token.expiration, ...(organizationId === null ? {} : { org_id: organizationId }), gen: generation })
+  }
+}
