@@ -15,6 +15,7 @@ export const failures = {
   credential_revoked: { status: 409, message: 'The credential was revoked and cannot be changed any more.' },
   unauthorized: { status: 401, message: 'The request carries no valid credential.' },
   insufficient_permissions: { status: 403, message: 'The credential does not cover this operation.' },
+  tls_required: { status: 403, message: 'This server is only spoken to over TLS; use https.' },
   registration_closed: { status: 403, message: 'This server does not register clients; ask its operator for one.' },
   not_found: { status: 404, message: 'There is nothing here under this name, or it is not yours to see.' },
   method_not_allowed: { status: 405, message: 'This path does not take this method.' },

@@ -124,7 +124,7 @@ async function declaredScopes ({ actor }: Operation, tx: Repositories, key: ApiK
 
 async function changeKey (
   { store, clock, actor }: Operation, id: string, type: AuditEventType,
-  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>,
+  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
 ): Promise<ApiKey> {
   return await store.transaction(async tx => {
     const now = clock()

@@ -53,7 +53,7 @@ export interface AuditLog {
 /** A row about `actor`, who did `type` to `subject`, at `at`. */
 export function auditEvent (
   actor: Actor, at: Date, type: AuditEventType,
-  about: { organizationId: string | null, subject: string | null, detail?: Record<string, unknown> },
+  about: { organizationId: string | null, subject: string | null, detail?: Record<string, unknown> }
 ): AuditEvent {
   return {
     id: newId('evt'),

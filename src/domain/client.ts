@@ -221,7 +221,7 @@ export interface RegisteredClient extends NewClient { registrationAccessToken: s
  * @throws Failure `unauthorized` when the token has no uses left.
  */
 export async function registerClient (
-  { store, clock, actor }: Operation, metadata: ClientMetadata, token: RegistrationToken | null,
+  { store, clock, actor }: Operation, metadata: ClientMetadata, token: RegistrationToken | null
 ): Promise<RegisteredClient> {
   const now = clock()
   const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? null : newSecret()
@@ -281,7 +281,7 @@ export async function reapIdleClients ({ store, clock, actor }: Operation, secon
 }
 
 async function changeClient (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>,
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
 ): Promise<Client> {
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.clients.get(id), 'client', id)

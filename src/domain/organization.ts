@@ -39,7 +39,7 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
 
 /** Renames, suspends or resumes. A suspended organization's credentials are refused from the next request on. */
 export async function updateOrganization (
-  { store, clock, actor }: Operation, id: string, change: { name?: string, status?: Organization['status'] },
+  { store, clock, actor }: Operation, id: string, change: { name?: string, status?: Organization['status'] }
 ): Promise<Organization> {
   return await store.transaction(async tx => {
     const before = visibleOrganization(actor, await tx.organizations.get(id), id)

@@ -51,7 +51,7 @@ export interface RegistrationTokenInput {
 
 /** Creates a registration token; `secret` is its text, shown now and never again. */
 export async function createRegistrationToken (
-  { store, clock, actor }: Operation, input: RegistrationTokenInput,
+  { store, clock, actor }: Operation, input: RegistrationTokenInput
 ): Promise<{ token: RegistrationToken, secret: string }> {
   const now = clock()
   const secret = newLabelledSecret('lkrgt')
@@ -90,7 +90,7 @@ export async function getRegistrationToken ({ store, actor }: Operation, id: str
 
 /** Changes name, remaining uses or expiry. */
 export async function updateRegistrationToken (
-  operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null },
+  operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null }
 ): Promise<RegistrationToken> {
   return await changeToken(operation, id, 'registration_token.updated', (before, now) => {
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The registration token ${id} was revoked; create a new one.` })
@@ -136,7 +136,7 @@ function isUsable (token: RegistrationToken, now: Date): boolean {
 }
 
 async function changeToken (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: RegistrationToken, now: Date) => RegistrationToken,
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: RegistrationToken, now: Date) => RegistrationToken
 ): Promise<RegistrationToken> {
   return await store.transaction(async tx => {
     const now = clock()

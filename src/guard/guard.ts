@@ -12,6 +12,7 @@ import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
 import type { Style } from '../domain/style.ts'
+import type { UsageLog } from '../domain/usage.ts'
 import { Failure } from '../errors.ts'
 import { challenge } from './challenge.ts'
 import { loggedRequest, pathOf } from './log.ts'
@@ -38,6 +39,8 @@ export interface GuardDependencies {
   authenticator: Authenticator
   registry: Registry
   refusals: RefusalLog
+  /** Where the use of API keys is noted. */
+  keyUsage: UsageLog
   clock: Clock
 }
 
@@ -113,6 +116,7 @@ async function admit (dependencies: GuardDependencies, of: GuardedResource, requ
     const verdict = await judge(dependencies, presented.credential, resource, request)
     if (!verdict.ok) return await refuse(dependencies, of, resource, verdict.refusal, request, reply)
     if (presented.inQuery) discourageQuery(of.style(resource), reply)
+    if (verdict.principal.kind === 'api_key') dependencies.keyUsage.note(verdict.principal.id)
     request.principal = verdict.principal
   } catch (error) {
     return fail(dependencies, of.style(resource), error, request, reply)
@@ -120,7 +124,7 @@ async function admit (dependencies: GuardDependencies, of: GuardedResource, requ
 }
 
 async function judge (
-  { authenticator }: GuardDependencies, credential: Parameters<Authenticator['check']>[0], resource: Resource | null, request: FastifyRequest,
+  { authenticator }: GuardDependencies, credential: Parameters<Authenticator['check']>[0], resource: Resource | null, request: FastifyRequest
 ): Promise<Verdict> {
   const { scopes = [], apiKeyOnly = false } = request.routeOptions.config
   const verdict = await authenticator.check(credential, { resource, address: request.ip })
@@ -139,7 +143,7 @@ async function refuseTokenInBody (dependencies: GuardDependencies, of: GuardedRe
 }
 
 async function refuse (
-  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply,
+  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
   const { reason, subject, organizationId } = refusal
   request.log.info({ reason, subject, organizationId }, 'refused')

@@ -1,0 +1,86 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { loadConfig } from '../src/config.ts'
+import { ConfigurationError } from '../src/errors.ts'
+import { digestOf } from '../src/secrets.ts'
+
+const good = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
+
+function folder (t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'latchkey-config-'))
+  t.teardown(() => { rmSync(path, { recursive: true }) })
+  return path
+}
+
+function problemsOf (load: () => unknown): readonly string[] {
+  try {
+    load()
+    return []
+  } catch (error) {
+    return error instanceof ConfigurationError ? error.problems : [String(error)]
+  }
+}
+
+tap.test('with no environment at all a laptop gets everything it needs, once', async t => {
+  const home = folder(t)
+  const first = loadConfig({}, home)
+  t.match(first, {
+    port: 3000, host: '127.0.0.1', issuer: 'http://localhost:3000', registration: 'token', trustProxy: [], databaseUrl: `file:${home}/data/latchkey.db`,
+  })
+  t.ok(first.generatedAdminToken)
+  t.equal(first.adminTokenDigest, digestOf(first.generatedAdminToken!))
+  for (const name of ['secret', 'admin-token']) t.equal(statSync(join(home, 'data', name)).mode & 0o777, 0o600, name)
+  const second = loadConfig({}, home)
+  t.equal(second.generatedAdminToken, null, 'printed once')
+  t.equal(second.adminTokenDigest, first.adminTokenDigest)
+  t.same(second.secrets, first.secrets)
+})
+
+tap.test('S1: a configuration that is not safe is refused by the name of its variable', async t => {
+  const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: good }
+  const cases: [string, Record<string, string>, RegExp][] = [
+    ['a port that is none', { PORT: 'http' }, /^PORT: "http"/],
+    ['a port out of range', { PORT: '65536' }, /^PORT: /],
+    ['a public issuer without TLS', { ...remote, LATCHKEY_ISSUER: 'http://auth.example.com' }, /^LATCHKEY_ISSUER: .*not https/],
+    ['an issuer with a path', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/oidc' }, /^LATCHKEY_ISSUER: .*not an origin/],
+    ['an issuer with a trailing slash', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/' }, /^LATCHKEY_ISSUER: /],
+    ['an issuer that is no URL', { ...remote, LATCHKEY_ISSUER: 'auth.example.com' }, /^LATCHKEY_ISSUER: /],
+    ['no issuer on a public address', { ...remote, LATCHKEY_ISSUER: '' }, /^LATCHKEY_ISSUER: is required/],
+    ['no secret on a public address', { ...remote, LATCHKEY_SECRET: '' }, /^LATCHKEY_SECRET: is required/],
+    ['no admin token on a public address', { ...remote, LATCHKEY_ADMIN_TOKEN: '' }, /^LATCHKEY_ADMIN_TOKEN: is required/],
+    ['no secret for a public issuer', { LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET: is required/],
+    ['a short secret', { LATCHKEY_SECRET: 'changeme' }, /^LATCHKEY_SECRET: is too easy/],
+    ['a patterned secret', { LATCHKEY_SECRET: 'a'.repeat(64) }, /^LATCHKEY_SECRET: is too easy/],
+    ['one weak secret of several', { LATCHKEY_SECRET: `${good},changeme` }, /^LATCHKEY_SECRET: is too easy/],
+    ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
+    ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
+    ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
+    ['every proxy trusted', { LATCHKEY_TRUST_PROXY: '0.0.0.0/0' }, /^LATCHKEY_TRUST_PROXY: .*whole internet/],
+    ['`true` as proxy', { LATCHKEY_TRUST_PROXY: 'true' }, /^LATCHKEY_TRUST_PROXY: "true"/],
+    ['a zone id as proxy', { LATCHKEY_TRUST_PROXY: 'fe80::1%eth0' }, /^LATCHKEY_TRUST_PROXY: /],
+    ['an unknown log level', { LATCHKEY_LOG_LEVEL: 'verbose' }, /^LATCHKEY_LOG_LEVEL: /],
+  ]
+  for (const [title, environment, problem] of cases) {
+    const home = folder(t)
+    const problems = problemsOf(() => loadConfig(environment, home))
+    t.ok(problems.some(each => problem.test(each)), `${title}: ${problems.join('; ')}`)
+    t.notOk(existsSync(join(home, 'data')), `${title}: nothing is left behind`)
+  }
+})
+
+tap.test('S1: all problems are named at once', async t => {
+  const problems = problemsOf(() => loadConfig({ PORT: '0', DATABASE_URL: 'x', LATCHKEY_SECRET: 'y', LATCHKEY_REGISTRATION: 'z' }, folder(t)))
+  t.same(problems.map(problem => problem.split(':')[0]), ['PORT', 'DATABASE_URL', 'LATCHKEY_REGISTRATION', 'LATCHKEY_SECRET'])
+})
+
+tap.test('a generated secret that was damaged is not replaced by a new one', async t => {
+  const home = folder(t)
+  loadConfig({}, home)
+  const file = join(home, 'data', 'secret')
+  const { writeFileSync } = await import('node:fs')
+  writeFileSync(file, 'x')
+  t.match(problemsOf(() => loadConfig({}, home)), [/secret: is damaged/])
+  t.equal(readFileSync(file, 'utf8'), 'x')
+})

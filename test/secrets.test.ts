@@ -1,0 +1,89 @@
+import tap from 'tap'
+import {
+  apiKeyHint, digestOf, hintOf, newApiKeyText, newId, newSecret, randomBase62, readApiKeyText, resemblesApiKey, sameDigest, seal, unseal,
+} from '../src/secrets.ts'
+
+tap.test('Y1: a key reads back as what it was made of', async t => {
+  for (const prefix of ['lb', 'c', 'a1b2c3d4e5f6g7h8']) {
+    for (const environment of ['live', 'test'] as const) {
+      const text = newApiKeyText(prefix, environment)
+      t.match(text, /^[a-z0-9]+_(live|test)_[0-9A-Za-z]{33}$/)
+      t.same(readApiKeyText(text), { prefix, environment })
+    }
+  }
+})
+
+tap.test('Y1: every single changed, lost or added character makes the check fail', async t => {
+  const text = newApiKeyText('lb', 'live')
+  for (let i = 0; i < text.length; i++) {
+    t.equal(readApiKeyText(text.slice(0, i) + text.slice(i + 1)), null, `without character ${i}`)
+    const other = text[i] === 'x' ? 'y' : 'x'
+    t.equal(readApiKeyText(text.slice(0, i) + other + text.slice(i + 1)), null, `with another character ${i}`)
+  }
+  for (const damaged of [text + 'a', text + '\n', ' ' + text, text + '\0', text.toUpperCase(), text.replace('_live_', '_test_'), text.replace('lb_', 'lc_'), '', 'lb_live_']) {
+    t.equal(readApiKeyText(damaged), null, JSON.stringify(damaged))
+  }
+})
+
+tap.test('Y1: the check is the one that is documented: CRC32 of what stands before, six base62 characters', async t => {
+  // Worked out by hand from crc32('lb_live_' + '0' × 27), so that scanners elsewhere can rely on it.
+  const stem = `lb_live_${'0'.repeat(27)}`
+  let rest = 0xffffffff
+  for (const byte of Buffer.from(stem)) {
+    rest ^= byte
+    for (let bit = 0; bit < 8; bit++) rest = (rest >>> 1) ^ (rest & 1 ? 0xedb88320 : 0)
+  }
+  let number = (rest ^ 0xffffffff) >>> 0
+  let check = ''
+  for (let i = 0; i < 6; i++, number = Math.floor(number / 62)) check = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[number % 62] + check
+  t.same(readApiKeyText(stem + check), { prefix: 'lb', environment: 'live' })
+})
+
+tap.test('Y1: bodies are drawn evenly from base62 and do not repeat', async t => {
+  const counts = new Map<string, number>()
+  const seen = new Set<string>()
+  for (let i = 0; i < 20_000; i++) {
+    const body = randomBase62(27)
+    seen.add(body)
+    for (const character of body) counts.set(character, (counts.get(character) ?? 0) + 1)
+  }
+  t.equal(seen.size, 20_000)
+  t.equal(counts.size, 62)
+  const expected = 20_000 * 27 / 62
+  for (const [character, count] of counts) t.ok(Math.abs(count - expected) < 6 * Math.sqrt(expected), `${character}: ${count} of ${expected}`)
+})
+
+tap.test('what people see of a secret does not give it away', async t => {
+  const text = newApiKeyText('lb', 'live')
+  t.equal(apiKeyHint(text), `lb_live_…${text.slice(-4)}`)
+  t.equal(hintOf('abcdefgh'), '…efgh')
+  t.ok(resemblesApiKey(text) && resemblesApiKey('lb_live_damaged') && !resemblesApiKey('eyJhbGciOi.a.b') && !resemblesApiKey('lkadm_live'))
+})
+
+tap.test('digests are compared whole', async t => {
+  const digest = digestOf('one')
+  t.ok(sameDigest(digest, digestOf('one')))
+  t.notOk(sameDigest(digest, digestOf('two')))
+  t.notOk(sameDigest(digest, digest.slice(1)))
+  t.notOk(sameDigest(digest, ''))
+})
+
+tap.test('client secrets survive Basic without form encoding', async t => {
+  for (let i = 0; i < 100; i++) t.match(newSecret(), /^[A-Za-z0-9_-]{43}$/)
+  t.match(newId('org'), /^org_[0-9A-Za-z]{22}$/)
+})
+
+tap.test('K2: what is sealed opens under its secret and its label alone', async t => {
+  const sealed = seal('{"d":"private"}', 'master-one', 'kid-1')
+  t.notMatch(sealed, /private|"d"/)
+  t.not(seal('{"d":"private"}', 'master-one', 'kid-1'), sealed, 'never the same twice')
+  t.equal(unseal(sealed, ['master-one'], 'kid-1'), '{"d":"private"}')
+  t.equal(unseal(sealed, ['master-two', 'master-one'], 'kid-1'), '{"d":"private"}')
+  t.equal(unseal(sealed, ['master-two'], 'kid-1'), null)
+  t.equal(unseal(sealed, ['master-one'], 'kid-2'), null)
+  t.equal(unseal(sealed, [], 'kid-1'), null)
+  const [version, iv, tag, body] = sealed.split('.') as [string, string, string, string]
+  for (const altered of [[version, iv, tag, body.slice(2) + 'AA'], [version, iv, 'AAAA', body], ['v2', iv, tag, body], [version, iv, tag]]) {
+    t.equal(unseal(altered.join('.'), ['master-one'], 'kid-1'), null)
+  }
+})
