@@ -17,6 +17,8 @@ import { administer, freshDatabase, startPostgres } from '../postgres.ts'
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z')
 
+t.setTimeout(120_000)
+
 /** Short, so that giving up is quick. */
 const limits = { connect: 500, statement: 600, answer: 800, busy: 200, startTransaction: 1000, transaction: 1000 }
 
@@ -164,6 +166,11 @@ for (const { name, fresh } of databases) {
   })
 }
 
+/** Resolves once ten questions in a row are answered: a connection that was ended may be used once before its end is known. */
+async function recovered (database: Database): Promise<void> {
+  for (let inARow = 0; inARow < 10;) inARow = await database.ping().then(() => inARow + 1, () => 0)
+}
+
 /** Tables, columns, indexes and foreign keys, as the database itself tells them. */
 async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<unknown> {
   if (provider === 'sqlite') {
@@ -209,19 +216,22 @@ t.test('[postgresql] a database that is gone', async t => {
   const { url, drop } = await freshDatabase()
   const database = await openDatabase(url, limits)
   await migrate(url)
+  const endConnections = () => administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
 
   await t.test('connections that the server ended are replaced', async () => {
     await Promise.all(Array.from({ length: 5 }, () => database.ping()))
-    await administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
+    await endConnections()
+    await recovered(database)
     await insert(database.queries, 'back')
   })
 
   await t.test('a transaction whose connection is ended is a failure, and the next one works', async t => {
     await isUnavailable(t, database.transaction(async queries => {
       await insert(queries, 'lost')
-      await administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
+      await endConnections()
       await insert(queries, 'also lost')
     }))
+    await recovered(database)
     await database.transaction(queries => insert(queries, 'kept'))
     t.same(await ids(database.queries), ['back', 'kept'])
   })
@@ -280,7 +290,7 @@ t.test('[sqlite] the file', async t => {
   await migrate(`file:${path}`)
 
   t.test('it and its folders are created for their owner only', async t => {
-    await database.ping()
+    await insert(database.queries, 'first')
     for (const suffix of ['', '.lock', '-wal']) t.equal(statSync(path + suffix).mode & 0o777, 0o600, suffix)
     t.equal(statSync(dirname(path)).mode & 0o777, 0o700)
   })
@@ -321,7 +331,7 @@ t.test('[sqlite] the file', async t => {
     other.exec('ROLLBACK')
     other.close()
     await database.transaction(queries => insert(queries, 'a BEGIN that failed holds nobody up'))
-    t.same(await ids(database.queries), ['a BEGIN that failed holds nobody up'])
+    t.same(await ids(database.queries), ['a BEGIN that failed holds nobody up', 'first'])
   })
 
   t.test('a COMMIT that fails keeps nothing and holds nobody up', async t => {
