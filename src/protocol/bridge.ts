@@ -125,6 +125,8 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
       exchange.failure = thrown
     }
     if (exchange.failure !== null) answerFailure(ctx, exchange)
+    // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
+    if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
     // No browser has business here: there are no public clients (SECURITY N4).
     for (const name of ['access-control-allow-origin', 'access-control-expose-headers', 'vary']) ctx.remove(name)
   }
@@ -132,6 +134,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
 
 async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   const refused = errorOf(ctx)
+  if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
   if (refused === 'invalid_client') return await equalize(options, addressFailures, ctx)
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
@@ -203,6 +206,12 @@ function exchangeOf (ctx: KoaContextWithOIDC): Exchange {
 
 function errorOf (ctx: KoaContextWithOIDC): unknown {
   return typeof ctx.body === 'object' && ctx.body !== null && 'error' in ctx.body ? ctx.body.error : undefined
+}
+
+/** RFC 6749 §5.2 has no client authentication at all under invalid_client; the provider calls it malformed. */
+function isAnonymous (ctx: KoaContextWithOIDC): boolean {
+  const { client_id: id, client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? { client_id: 'unread' }
+  return ctx.status === 400 && ctx.headers.authorization === undefined && id === undefined && secret === undefined && assertion === undefined
 }
 
 function tokenOf (ctx: KoaContextWithOIDC): string {

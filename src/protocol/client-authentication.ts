@@ -3,7 +3,6 @@
  * profile. Whatever is wrong, a stranger gets one and the same answer (RFC 6749 §5.2); only who has proved to be the
  * client learns that its address or its organization stands in the way.
  */
-import { hash } from 'node:crypto'
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, isAllowed } from '../address.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
@@ -83,7 +82,7 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
     },
   })
   provider.ReplayDetection.unique = async (issuer, jti, expiresAt) =>
-    await options.store.usedAssertions.remember(hash('sha256', JSON.stringify([issuer, jti]), 'base64url'), new Date(expiresAt * 1000))
+    await options.store.usedAssertions.remember(digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000))
 }
 
 function clientFinder (provider: Provider, { registry, failures }: ClientAuthenticationOptions) {

@@ -95,7 +95,7 @@ function readResponseTypes (sent: Body): string[] {
 function readApplicationType (sent: Body, redirectUris: readonly string[] | undefined): string | undefined {
   const asked = requireText(sent, 'application_type', maxTextLength)
   if (asked !== undefined || redirectUris === undefined) return asked
-  return redirectUris.every(uri => /^https?:/i.test(uri)) ? 'web' : 'native'
+  return redirectUris.every(uri => /^https:/i.test(uri)) ? 'web' : 'native'
 }
 
 function readAuthentication (sent: Body): Partial<ClientMetadata> {

@@ -73,7 +73,7 @@ async function admit (options: RegistrationOptions, counters: Counters, request:
 }
 
 async function register (
-  options: RegistrationOptions, counters: Counters, token: RegistrationToken | null, request: FastifyRequest, reply: FastifyReply,
+  options: RegistrationOptions, counters: Counters, token: RegistrationToken | null, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
   const metadata = readClientMetadata(options.provider(), request.body)
   if (token === null) takeTurn(counters, request.ip)

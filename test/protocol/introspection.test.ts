@@ -1,0 +1,150 @@
+import { decodeJwt } from 'jose'
+import tap from 'tap'
+import { createApiKey, revokeApiKey } from '../../src/domain/api-key.ts'
+import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/client.ts'
+import { createOrganization, updateOrganization } from '../../src/domain/organization.ts'
+import { revokeResource } from '../../src/domain/resource.ts'
+import { digestOf } from '../../src/secrets.ts'
+import { basic, startServer } from './server.ts'
+
+const path = '/api/v1/oauth/introspect'
+const dead = { active: false }
+
+tap.test('I1: a client learns about its own token, truthfully and completely', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client({ allowlist: ['127.0.0.0/8'] })
+  const token = (await server.token(client, secret)).body.access_token
+  const { status, headers, body } = await server.post(path, { token }, { authorization: basic(client.id, secret) })
+  const { iat, exp, jti } = decodeJwt(token)
+  t.equal(status, 200)
+  t.equal(headers.get('cache-control'), 'no-store', 'T11')
+  t.strictSame(body, {
+    active: true,
+    scope: 'invoices:read',
+    client_id: client.id,
+    token_type: 'Bearer',
+    exp,
+    iat,
+    sub: client.id,
+    aud: server.api.identifier,
+    iss: server.issuer,
+    jti,
+    org_id: server.organization.id,
+    allowed_addresses: ['127.0.0.0/8'],
+  })
+})
+
+tap.test('I1: who is nobody is refused, who may not know hears active:false and nothing more', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const other = await server.client()
+  const wrongResource = await server.client({ introspects: [server.other.id] })
+  const asker = await server.client({ introspects: [server.api.id], grants: [] })
+  const token = (await server.token(client, secret)).body.access_token
+  const anonymous = await server.post(path, { token })
+  t.match(anonymous, { status: 401, body: { error: 'invalid_client' } })
+  t.equal(anonymous.headers.get('cache-control'), 'no-store')
+  t.match(await server.post(path, { token }, { authorization: basic(client.id, 'wrong') }), { status: 401, body: { error: 'invalid_client' } })
+  t.match(await server.post(path, {}, { authorization: basic(client.id, secret) }), { status: 400, body: { error: 'invalid_request' } })
+  t.match(await server.post(path, `token=${token}&token=${token}`, { authorization: basic(client.id, secret) }), { status: 400 })
+  for (const each of [other, wrongResource]) t.strictSame((await server.post(path, { token }, { authorization: basic(each.client.id, each.secret) })).body, dead)
+  const told = await server.post(path, { token, token_type_hint: 'refresh_token' }, { authorization: basic(asker.client.id, asker.secret) })
+  t.match(told.body, { active: true, client_id: client.id }, 'a resource server that may, whatever the hint')
+  const garbage = ['x', 'a.b.c', `${token}x`, token.slice(0, -1), token.slice(0, -3) + 'AAA', 'lb_live_' + 'a'.repeat(33), '\u0000', 'é', '..']
+  for (const each of garbage) t.strictSame((await server.post(path, { token: each }, { authorization: basic(asker.client.id, asker.secret) })).body, dead, each.slice(-12))
+})
+
+tap.test('LB-10, LB-11, LB-12, LB-13: whatever ends a token makes it inactive at once', async t => {
+  const server = await startServer(t)
+  const asker = await server.client({ introspects: [server.api.id], grants: [] })
+  const ends: Record<string, (id: string) => Promise<unknown> | void> = {
+    'a revoked client': id => revokeClient(server.operation, id, null),
+    'changed scopes': id => updateClient(server.operation, id, { grants: [{ resource: server.api.id, scopes: ['invoices:write'] }] }),
+    'a changed allowlist': id => updateClient(server.operation, id, { allowlist: ['10.0.0.0/8'] }),
+    'an emergency rotation': id => rotateClientSecret(server.operation, id, 0),
+    'time': () => server.advance(3600),
+  }
+  for (const [what, end] of Object.entries(ends)) {
+    const { client, secret } = await server.client()
+    const token = (await server.token(client, secret)).body.access_token
+    const ask = async () => (await server.post(path, { token }, { authorization: basic(asker.client.id, asker.secret) })).body
+    t.equal((await ask()).active, true, `before ${what}`)
+    await end(client.id)
+    t.strictSame(await ask(), dead, what)
+  }
+  const { client, secret } = await server.client()
+  const token = (await server.token(client, secret)).body.access_token
+  await updateOrganization(server.operation, server.organization.id, { status: 'suspended' })
+  const own = await createOrganization(server.operation, { name: 'Watcher' })
+  const watcher = await server.client({ organizationId: own.id, introspects: [server.api.id], grants: [] })
+  t.strictSame((await server.post(path, { token }, { authorization: basic(watcher.client.id, watcher.secret) })).body, dead, 'a suspended organization')
+  await updateOrganization(server.operation, server.organization.id, { status: 'active' })
+  await revokeResource(server.operation, server.api.id)
+  t.strictSame((await server.post(path, { token }, { authorization: basic(watcher.client.id, watcher.secret) })).body, dead, 'a revoked resource')
+})
+
+tap.test('an API key can be introspected by who may introspect for its resource, and by nobody else', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const asker = await server.client({ introspects: [server.api.id], grants: [] })
+  const expiresAt = new Date(Math.floor(server.clock().getTime() / 1000) * 1000 + 60_000)
+  const { key, text } = await createApiKey(server.operation, {
+    organizationId: server.organization.id, resource: server.api.id, environment: 'test', name: 'ci', scopes: ['invoices:read', 'portal-provision'], allowlist: ['192.0.2.7'], expiresAt
+  })
+  const ask = async () => (await server.post(path, { token: text }, { authorization: basic(asker.client.id, asker.secret) })).body
+  t.strictSame(await ask(), {
+    active: true,
+    scope: 'invoices:read portal-provision',
+    token_type: 'api_key',
+    exp: expiresAt.getTime() / 1000,
+    iat: Math.floor(key.createdAt.getTime() / 1000),
+    sub: key.id,
+    aud: server.api.identifier,
+    org_id: server.organization.id,
+    environment: 'test',
+    allowed_addresses: ['192.0.2.7'],
+  })
+  t.strictSame((await server.post(path, { token: text }, { authorization: basic(client.id, secret) })).body, dead)
+  await revokeApiKey(server.operation, key.id, null)
+  t.strictSame(await ask(), dead)
+})
+
+tap.test('the admin token is no token to introspect', async t => {
+  const server = await startServer(t, { adminTokenDigest: digestOf('the admin token') })
+  const { client, secret } = await server.client({ introspects: [server.api.id] })
+  t.strictSame((await server.post(path, { token: 'the admin token' }, { authorization: basic(client.id, secret) })).body, dead)
+})
+
+tap.test('I2: the owner ends its token at once, nobody else does, and both hear 200', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const other = await server.client({ introspects: [server.api.id] })
+  const own = basic(client.id, secret)
+  const foreign = basic(other.client.id, other.secret)
+  const fresh = async () => (await server.token(client, secret)).body.access_token as string
+  const isActive = async (token: string) => (await server.post(path, { token }, { authorization: own })).body.active
+  const revoke = async (token: string, authorization: string, more = {}) => await server.post('/api/v1/oauth/revoke', { token, ...more }, { authorization })
+
+  const token = await fresh()
+  const sibling = await fresh()
+  t.match(await revoke(token, foreign), { status: 200, text: '' }, 'another client')
+  t.equal(await isActive(token), true)
+  for (const each of ['nonsense', 'a.b.c', `${token}x`]) t.match(await revoke(each, own), { status: 200, text: '' }, each.slice(-8))
+  t.match(await revoke(token, own, { token_type_hint: 'refresh_token' }), { status: 200, text: '' }, 'a wrong hint')
+  t.equal(await isActive(token), false)
+  t.equal(await isActive(sibling), true, 'its sibling lives')
+  t.match(await revoke(token, own), { status: 200 }, 'again')
+  t.equal((await server.store.audit.page({ limit: 50, after: null }, { type: 'token.revoked' })).items.length, 1)
+  t.match(await server.post('/api/v1/oauth/revoke', { token }), { status: 401, body: { error: 'invalid_client' } })
+  t.match(await server.post('/api/v1/oauth/revoke', {}, { authorization: own }), { status: 400, body: { error: 'invalid_request' } })
+  server.advance(3600)
+  t.match(await revoke(sibling, own), { status: 200, text: '' }, 'an expired one')
+})
+
+tap.test('an API key is not revoked here, and the answer says so', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const { text, key } = await createApiKey(server.operation, { organizationId: server.organization.id, resource: server.api.id, environment: 'live', name: 'ci', scopes: [] })
+  t.match(await server.post('/api/v1/oauth/revoke', { token: text }, { authorization: basic(client.id, secret) }), { status: 400, body: { error: 'unsupported_token_type' } })
+  t.equal((await server.store.apiKeys.get(key.id))!.revokedAt, null)
+})

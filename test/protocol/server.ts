@@ -1,0 +1,168 @@
+/** The authorization server alone, over real HTTP, on a database of its own, with a clock that tests move. */
+import helmet from '@fastify/helmet'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { randomUUID } from 'node:crypto'
+import { createServer, type AddressInfo } from 'node:net'
+import { secondsAfter, type Clock } from '../../src/clock.ts'
+import { systemActor } from '../../src/domain/audit.ts'
+import { createClient, type Client, type ClientInput } from '../../src/domain/client.ts'
+import { createOrganization, type Organization } from '../../src/domain/organization.ts'
+import { authenticator } from '../../src/domain/principal.ts'
+import { refusalLog, type RefusalLog } from '../../src/domain/refusals.ts'
+import type { Registry } from '../../src/domain/registry.ts'
+import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/registration-token.ts'
+import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resource.ts'
+import { openKeyRing } from '../../src/domain/signing-key.ts'
+import type { Operation, Store } from '../../src/domain/store.ts'
+import { styles } from '../../src/domain/style.ts'
+import { tokenReader } from '../../src/domain/token.ts'
+import { protocol, type ProtocolLimits, type RegistrationMode } from '../../src/protocol/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { databases } from '../databases.ts'
+
+export interface Setup {
+  registration?: RegistrationMode
+  limits?: Partial<ProtocolLimits>
+  issuer?: string
+  /** Takes the place of the registry, to make it fail say. */
+  registry?: (registry: Registry) => Registry
+  adminTokenDigest?: string
+}
+
+export interface TestServer {
+  url: string
+  issuer: string
+  app: FastifyInstance
+  store: Store
+  registry: Registry
+  operation: Operation
+  clock: Clock
+  refusals: RefusalLog
+  advance (seconds: number): void
+  organization: Organization
+  /** Declares invoices:read, invoices:write and the API-key-only portal-provision. */
+  api: Resource
+  other: Resource
+  client (input?: Partial<ClientInput>): Promise<{ client: Client, secret: string }>
+  registrationToken (input?: Partial<RegistrationTokenInput>): Promise<string>
+  /** Posts a form; a text is sent as it is. */
+  post (path: string, body: Record<string, string> | string, headers?: Record<string, string>): Promise<Answer>
+  /** Gets a token for a client, with Basic. */
+  token (client: Client, secret: string, more?: Record<string, string>): Promise<Answer>
+  send (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  body: any
+}
+
+interface Cleaner { teardown (work: () => unknown): void }
+
+export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestServer> {
+  const database = await databases[0]!.fresh()
+  let now = new Date()
+  const clock: Clock = () => now
+  const { store, registry: real, close } = await openStorage(database.url)
+  const registry = setup.registry?.(real) ?? real
+  const port = await freePort()
+  const issuer = setup.issuer ?? `http://127.0.0.1:${port}`
+  const operation: Operation = { store, clock, actor: systemActor }
+  await seedResources(store, clock, [{ id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee }])
+  const ring = await openKeyRing(store, clock, ['a secret of the tests, long enough'])
+  const reader = tokenReader(issuer, () => ring)
+  const refusals = refusalLog(store, clock)
+  const app = Fastify({ genReqId: () => randomUUID(), logger: false })
+  await app.register(helmet)
+  await app.register(protocol({
+    issuer,
+    store,
+    registry,
+    clock,
+    ring: () => ring,
+    reader,
+    refusals,
+    authenticator: authenticator({ registry, reader, clock, adminTokenDigest: setup.adminTokenDigest ?? null }),
+    registration: setup.registration ?? 'token',
+    ...(setup.limits ? { limits: setup.limits } : {}),
+  }))
+  await app.listen({ port, host: '127.0.0.1' })
+  t.teardown(async () => {
+    await app.close()
+    await close()
+    await database.drop()
+  })
+
+  const url = `http://127.0.0.1:${port}`
+  const organization = await createOrganization(operation, { name: 'Acme' })
+  const scopes = [
+    { name: 'invoices:read', keyOnly: false, description: null },
+    { name: 'invoices:write', keyOnly: false, description: null },
+    { name: 'portal-provision', keyOnly: true, description: null },
+  ]
+  const api = await createResource(operation, { identifier: `${issuer}/api/v1`, scopes, style: styles.ledgerbee })
+  const other = await createResource(operation, { identifier: 'https://other.example.test', scopes: [{ name: 'things:read', keyOnly: false, description: null }], style: styles.ledgerbee })
+
+  const send: TestServer['send'] = async (method, path, body, headers = {}) => {
+    const json = body !== undefined && typeof body !== 'string'
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : body as string }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, text, body: parse(text) }
+  }
+  const post: TestServer['post'] = async (path, body, headers) => await send(
+    'POST', path, typeof body === 'string' ? body : new URLSearchParams(body).toString(), { 'content-type': 'application/x-www-form-urlencoded', ...headers }
+  )
+  return {
+    url,
+    issuer,
+    app,
+    store,
+    registry,
+    operation,
+    clock,
+    refusals,
+    organization,
+    api,
+    other,
+    send,
+    post,
+    advance (seconds) { now = secondsAfter(now, seconds) },
+    async client (input = {}) {
+      const { client, secret } = await createClient(operation, {
+        organizationId: organization.id, name: 'billing', grants: [{ resource: api.id, scopes: ['invoices:read'] }], ...input
+      })
+      return { client, secret: secret! }
+    },
+    async registrationToken (input = {}) {
+      return (await createRegistrationToken(operation, { organizationId: organization.id, name: 'agents', resource: api.id, scopes: ['invoices:read'], ...input })).secret
+    },
+    token: async (client, secret, more = {}) => await post('/api/v1/auth/token', { grant_type: 'client_credentials', ...more }, { authorization: basic(client.id, secret) }),
+  }
+}
+
+export function basic (id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+}
+
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
