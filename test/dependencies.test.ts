@@ -22,7 +22,7 @@ t.test('the parts of Prisma have one version', async t => {
   t.equal(dependencies['@prisma/schema-engine-wasm']?.split('-')[0], dependencies['@prisma/client'])
 })
 
-t.test('the lock file names no registry, so that each installation uses its own', async t => {
+t.test('the lock file names no registry but the public one', async t => {
   const hosts = [...read('package-lock.json').matchAll(/"resolved": "https?:\/\/([^/"]+)/g)].map(match => match[1])
   t.same(hosts.filter(host => host !== 'registry.npmjs.org'), [])
 })
