@@ -21,28 +21,26 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-let count: Count = { passed: 0, failed: 0, skipped: 0 }
-let succeeded = await runChecks()
-if (succeeded && !interrupted) {
-  const tests = await runTests(process.argv.slice(2))
-  count = tests.count
-  succeeded = tests.succeeded && count.failed === 0 && count.passed > 0
-}
-if (!succeeded && count.failed === 0) count.failed = 1 // a check, or a test file as a whole
-console.log(`${count.passed} passed, ${count.failed} failed`)
-process.exit(succeeded && !interrupted ? 0 : 1)
+// A failed check does not spare the tests: one run shows everything there is to mend.
+const failedChecks = await runChecks()
+const { code, count } = interrupted ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 } } : await runTests(process.argv.slice(2))
+if (failedChecks.length > 0) console.log(`failed checks: ${failedChecks.join(', ')}`)
+// A run that failed without a failed test, because of a file that ended early say, must not look like a good one.
+const failedTests = code !== 0 || count.passed === 0 ? Math.max(count.failed, 1) : count.failed
+const failed = failedTests + failedChecks.length
+console.log(`${count.passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
 
-/** Runs all of them, so that one run shows everything there is to mend. */
-async function runChecks (): Promise<boolean> {
+/** Runs all of them; returns the names of those that failed. */
+async function runChecks (): Promise<string[]> {
   const failed: string[] = []
   for (const name of checks) {
     if (!interrupted && await run('npm', ['run', '--silent', name]) !== 0) failed.push(name)
   }
-  if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`)
-  return failed.length === 0
+  return failed
 }
 
-async function runTests (tapArguments: string[]): Promise<{ succeeded: boolean, count: Count }> {
+async function runTests (tapArguments: string[]): Promise<{ code: number, count: Count }> {
   if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) throw new Error('tap build failed')
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-tap-'))
   const output = join(folder, 'output.tap')
@@ -52,7 +50,7 @@ async function runTests (tapArguments: string[]): Promise<{ succeeded: boolean, 
     const { all, byDatabase } = countTests(await readFile(output, 'utf8'))
     const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
     console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${all.skipped > 0 ? `; ${all.skipped} skipped` : ''}`)
-    return { succeeded: code === 0, count: all }
+    return { code, count: all }
   } finally {
     await postgres.stop()
     await rm(folder, { recursive: true, force: true })
