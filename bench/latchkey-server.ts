@@ -1,0 +1,66 @@
+/**
+ * The server under measurement: Latchkey, and beside it, in the same process, the bare routes that it is compared with.
+ * Prints one line of JSON when it listens: where, and the credentials to use.
+ */
+import Fastify, { type FastifyInstance } from 'fastify'
+import { createPrivateKey, randomBytes, sign } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createApiKey } from '../src/domain/api-key.ts'
+import { createClient } from '../src/domain/client.ts'
+import { createOrganization } from '../src/domain/organization.ts'
+import { updateResource } from '../src/domain/resource.ts'
+import { loadConfig, openLatchkey } from '../src/index.ts'
+
+const clientCount = Number(process.argv[2] ?? 1000)
+const port = Number(process.argv[3] ?? 4300)
+const data = mkdtempSync(join(tmpdir(), 'latchkey-bench-'))
+const issuer = `http://127.0.0.1:${port}`
+const config = loadConfig({ PORT: String(port), LATCHKEY_DATA: data, LATCHKEY_ISSUER: issuer, LATCHKEY_LOG_LEVEL: 'silent' })
+
+const latchkey = await openLatchkey(config)
+const { operation } = latchkey
+await updateResource(operation, issuer, { scopes: [{ name: 'company:read', keyOnly: false, description: null }] })
+const organization = await createOrganization(operation, { name: 'Bench' })
+const owner = { organizationId: organization.id, name: 'bench' }
+const { text: key } = await createApiKey(operation, { ...owner, resource: issuer, environment: 'live', scopes: ['company:read'] })
+const clients: string[] = []
+for (let i = 0; i < clientCount; i++) {
+  const { client, secret } = await createClient(operation, { ...owner, grants: [{ resource: issuer, scopes: ['company:read'] }] })
+  clients.push(Buffer.from(`${client.id}:${secret}`).toString('base64'))
+}
+
+const answer = { company: 'Bench', status: 'active' }
+const app = Fastify({ logger: false })
+await app.register(latchkey.routes)
+app.get('/bare', async () => answer)
+await app.register(async api => {
+  await api.register(latchkey.guard, { resource: issuer })
+  api.get('/guarded', { config: { scopes: ['company:read'] } }, async () => answer)
+})
+await app.register(bareSigner)
+process.once('SIGINT', () => process.exit(0))
+await app.listen({ port, host: '127.0.0.1' })
+process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: organization.id }) + '\n')
+
+/** The least that a token endpoint can do: sign one ES256 JWT with the claims of ours, on the thread pool. Reads no body. */
+async function bareSigner (context: FastifyInstance): Promise<void> {
+  const { generateKeyPairSync } = await import('node:crypto')
+  const privateKey = createPrivateKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }))
+  const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: randomBytes(32).toString('base64url') })).toString('base64url')
+  const subject = `cli_${'x'.repeat(22)}`
+  context.removeAllContentTypeParsers()
+  context.addContentTypeParser('*', (_request, payload, done) => { payload.resume(); done(null) })
+  context.post('/sign', async () => {
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = {
+      jti: randomBytes(32).toString('base64url'), sub: subject, iat, exp: iat + 3600, scope: 'company:read', client_id: subject, iss: issuer, aud: issuer, org_id: organization.id, gen: 1,
+    }
+    const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
+    const signature = await new Promise<Buffer>((resolve, reject) => {
+      sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, value) => { if (error) reject(error); else resolve(value) })
+    })
+    return { access_token: `${input}.${signature.toString('base64url')}`, expires_in: 3600, scope: 'company:read', token_type: 'Bearer' }
+  })
+}
