@@ -1,0 +1,136 @@
+/** The guard mounted in a stranger's own Fastify app, and what keeps such an app from booting. */
+import Fastify, { type FastifyInstance } from 'fastify'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap from 'tap'
+import { loadConfig, openLatchkey, createApiKey, createOrganization, createResource, styles, type Latchkey } from '../../src/index.ts'
+import { errorStyleNames } from '../../src/domain/style.ts'
+import { revokeApiKey } from '../../src/domain/api-key.ts'
+
+const resource = 'https://api.acme.test'
+const read = { name: 'invoices:read', keyOnly: false, description: null }
+
+let latchkey: Latchkey
+let organizationId: string
+
+tap.before(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-guard-'))
+  latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: folder }, folder))
+  await createResource(latchkey.operation, { identifier: resource, scopes: [read], style: styles.ledgerbee })
+  organizationId = (await createOrganization(latchkey.operation, { name: 'Acme' })).id
+  tap.teardown(async () => {
+    await latchkey.close()
+    rmSync(folder, { recursive: true })
+  })
+})
+
+async function keyFor (name: string, scopes: string[] = [read.name]): Promise<{ id: string, text: string }> {
+  const { key, text } = await createApiKey(latchkey.operation, { organizationId, resource: name, environment: 'live', name: 'ci', scopes })
+  return { id: key.id, text }
+}
+
+async function booted (routes: (api: FastifyInstance) => void, of = resource): Promise<FastifyInstance> {
+  const app = Fastify()
+  await app.register(async api => {
+    await api.register(latchkey.guard, { resource: of })
+    routes(api)
+  })
+  await app.ready()
+  return app
+}
+
+tap.test('a stranger protects a route of their own app', async t => {
+  const app = await booted(api => {
+    api.get('/invoices', { config: { scopes: [read.name] } }, async ({ principal }) => ({ by: principal.id, for: principal.organizationId }))
+    api.get('/health', { config: { public: true } }, async () => 'up')
+  })
+  const { id, text } = await keyFor(resource)
+  const good = await app.inject({ url: '/invoices', headers: { 'x-api-key': text } })
+  t.same([good.statusCode, good.json()], [200, { by: id, for: organizationId }])
+  t.equal((await app.inject({ url: '/invoices' })).statusCode, 401)
+  t.equal((await app.inject({ method: 'HEAD', url: '/invoices' })).statusCode, 401, 'HEAD is guarded like GET')
+  t.equal((await app.inject({ url: '/health' })).body, 'up')
+})
+
+tap.test('an app does not boot whose guard would not know what to ask for', async t => {
+  const handler = async () => 'reached'
+  await t.rejects(booted(api => { api.get('/invoices', handler) }), /GET \/invoices does not say what it needs/)
+  await t.rejects(booted(api => { api.get('/invoices', { config: {} }, handler) }), /does not say what it needs/)
+  await t.rejects(booted(api => { api.get('/invoices', { config: { scopes: 'invoices:read' as unknown as string[] } }, handler) }), /does not say what it needs/)
+  await t.rejects(booted(api => { api.get('/invoices', { config: { scopes: ['invoices:raed'] } }, handler) }), /needs the scope invoices:raed, which https:\/\/api.acme.test does not declare/)
+  await t.rejects(booted(() => {}, 'https://other.test'), /There is no resource https:\/\/other.test to guard; create it first/)
+})
+
+tap.test('every style tells the same refusals in its own words', async t => {
+  const shapes: Record<string, string[]> = {
+    ledgerbee: ['statusCode', 'timestamp', 'path', 'message', 'code', 'details'],
+    opencrane: ['error', 'code', 'details'],
+    rfc9457: ['type', 'title', 'status', 'instance', 'code', 'reason'],
+  }
+  t.same(Object.keys(shapes).sort(), [...errorStyleNames].sort(), 'no style without its shape')
+  for (const style of errorStyleNames) {
+    const identifier = `https://${style}.test/api`
+    await createResource(latchkey.operation, { identifier, scopes: [read], style: styles[style] })
+    const app = await booted(api => { api.get('/invoices', { config: { scopes: [read.name] } }, async () => 'reached') }, identifier)
+    const { id, text: revoked } = await keyFor(identifier)
+    await revokeApiKey(latchkey.operation, id, null)
+    const { text: weak } = await keyFor(identifier, [])
+    const bearer = styles[style].transports.some(transport => transport.in === 'bearer')
+    const send = async (key?: string) => await app.inject({ url: '/invoices', headers: key === undefined ? {} : bearer ? { authorization: `Bearer ${key}` } : { 'x-api-key': key } })
+    const answers = { none: await send(), malformed: await send('api_live_damaged'), revoked: await send(revoked), lacking: await send(weak) }
+    t.same(Object.values(answers).map(answer => answer.statusCode), [401, 401, 401, 403], style)
+    for (const [failure, answer] of Object.entries(answers)) {
+      const members = failure === 'lacking' && style === 'rfc9457' ? [...shapes[style]!, 'requiredScopes'] : shapes[style]
+      t.same(Object.keys(answer.json()), members, `${style}: ${failure}`)
+      t.match(answer.headers['www-authenticate'], `resource_metadata="https://${style}.test/.well-known/oauth-protected-resource/api"`, `${style}: ${failure}`)
+    }
+    t.equal(answers.none.headers['www-authenticate'], `Bearer resource_metadata="https://${style}.test/.well-known/oauth-protected-resource/api"`)
+    t.match(answers.malformed.headers['www-authenticate'], /error="invalid_token"/)
+    t.match(answers.lacking.headers['www-authenticate'], /error="insufficient_scope".*scope="invoices:read"/)
+    t.same(answers.revoked.json().details ?? answers.revoked.json().reason, answers.malformed.json().details ?? answers.malformed.json().reason, 'nobody learns that a key existed')
+  }
+})
+
+tap.test('a key of one resource is nothing to another', async t => {
+  const identifier = 'https://two.test'
+  await createResource(latchkey.operation, { identifier, scopes: [read], style: styles.ledgerbee })
+  const app = await booted(api => { api.get('/invoices', { config: { scopes: [read.name] } }, async () => 'reached') }, identifier)
+  const { text } = await keyFor(resource)
+  const refused = await app.inject({ url: '/invoices', headers: { 'x-api-key': text } })
+  t.same([refused.statusCode, refused.json().details], [401, { reason: 'invalid_api_key' }])
+})
+
+tap.test('B3: when the database is gone nobody passes', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-guard-'))
+  const other = await openLatchkey(loadConfig({ LATCHKEY_DATA: folder }, folder))
+  await createResource(other.operation, { identifier: resource, scopes: [read], style: styles.ledgerbee })
+  const organization = await createOrganization(other.operation, { name: 'Acme' })
+  const { text } = await createApiKey(other.operation, { organizationId: organization.id, resource, environment: 'live', name: 'ci', scopes: [read.name] })
+  const app = Fastify()
+  await app.register(async api => {
+    await api.register(other.guard, { resource })
+    api.get('/invoices', { config: { scopes: [read.name] } }, async () => 'reached')
+  })
+  await app.ready()
+  await other.close()
+  const answer = await app.inject({ url: '/invoices', headers: { 'x-api-key': text } })
+  t.same([answer.statusCode, answer.headers['retry-after']], [503, '1'])
+  t.same(Object.keys(answer.json()), ['statusCode', 'timestamp', 'path', 'message', 'code', 'details'])
+  t.equal(answer.json().code, 'STORAGE_UNAVAILABLE')
+  rmSync(folder, { recursive: true })
+})
+
+tap.test('B1: a token in the body is a second credential', async t => {
+  const { default: formbody } = await import('@fastify/formbody')
+  const app = Fastify()
+  await app.register(formbody)
+  await app.register(async api => {
+    await api.register(latchkey.guard, { resource })
+    api.post('/invoices', { config: { scopes: [read.name] } }, async () => 'reached')
+  })
+  const { text } = await keyFor(resource)
+  const post = async (payload: string) => (await app.inject({ method: 'POST', url: '/invoices', headers: { 'x-api-key': text, 'content-type': 'application/x-www-form-urlencoded' }, payload })).statusCode
+  t.equal(await post('amount=1'), 200)
+  t.equal(await post('amount=1&access_token=x'), 400)
+})
