@@ -1,0 +1,120 @@
+/** Real HTTP requests, printed with their answers as they happen; secrets are shortened, expectations are kept account of. */
+import { STATUS_CODES } from 'node:http'
+
+export interface Sent {
+  headers?: Record<string, string>
+  /** A body as JSON. */
+  json?: object
+  /** A body as a form. */
+  form?: Record<string, string>
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  body: any
+}
+
+/** Members of an answer whose value is a secret. */
+const secretMembers = ['access_token', 'client_secret', 'clientSecret', 'key', 'token', 'registration_access_token']
+
+/** An expectation did not hold: the story ends here. */
+export class Unexpected extends Error {
+  override name = 'Unexpected'
+}
+
+export class Transcript {
+  readonly #origin: string
+  readonly #secrets = new Set<string>()
+  #step = 0
+  #sentInStep = 0
+  #held = 0
+
+  constructor (origin: string) {
+    this.#origin = origin
+  }
+
+  /** How many expectations held so far. */
+  get held (): number {
+    return this.#held
+  }
+
+  /** Begins the next step of the story. */
+  step (title: string): void {
+    this.#sentInStep = 0
+    console.log(`\n${++this.#step}. ${title}\n`)
+  }
+
+  /** From now on `secret` is printed shortened. */
+  hide (secret: string): void {
+    this.#secrets.add(secret)
+  }
+
+  async send (method: string, path: string, { headers = {}, json, form }: Sent = {}): Promise<Answer> {
+    const body = json ? JSON.stringify(json) : form ? new URLSearchParams(form).toString() : undefined
+    const type: Record<string, string> = json ? { 'content-type': 'application/json' } : form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
+    const sent = { ...headers, ...type }
+    if (this.#sentInStep++ > 0) console.log()
+    this.#print('>', [`${method} ${path}`, ...Object.entries(sent).map(header => header.join(': ')), ...(body ? ['', body] : [])])
+    const response = await fetch(this.#origin + path, { method, headers: sent, ...(body ? { body } : {}), redirect: 'manual' })
+    const answer: Answer = { status: response.status, headers: response.headers, body: readBody(await response.text()) }
+    for (const member of secretMembers) if (typeof answer.body?.[member] === 'string') this.hide(answer.body[member])
+    this.#print('<', [`${answer.status} ${STATUS_CODES[answer.status]}`, ...shownHeaders(response.headers), ...shownBody(answer.body)])
+    return answer
+  }
+
+  /** @throws Unexpected when it does not hold. */
+  expect (sentence: string, holds: boolean): void {
+    console.log(`  ${holds ? '✓' : '✗'} ${sentence}`)
+    if (!holds) throw new Unexpected(sentence)
+    this.#held++
+  }
+
+  #print (mark: string, lines: readonly string[]): void {
+    for (const line of lines) console.log(`  ${mark} ${this.#shorten(line)}`.trimEnd())
+  }
+
+  #shorten (line: string): string {
+    let text = line
+    // The longest first: a secret may stand inside another.
+    for (const secret of [...this.#secrets].sort((one, other) => other.length - one.length)) {
+      text = text.replaceAll(secret, `${secret.slice(0, 10)}…${secret.slice(-4)}`)
+    }
+    return text
+  }
+}
+
+/** RFC 7617, printed shortened by whoever hides the result. */
+export function basic (id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+}
+
+function readBody (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function shownHeaders (headers: Headers): string[] {
+  const value = headers.get('www-authenticate')
+  return value === null ? [] : [`www-authenticate: ${value}`]
+}
+
+function shownBody (body: unknown): string[] {
+  if (body === '') return []
+  return ['', ...(typeof body === 'string' ? body : laidOut(body, '')).split('\n')]
+}
+
+const width = 110
+
+/** JSON that stays on one line where it fits, and opens up where it does not. */
+function laidOut (value: unknown, indent: string): string {
+  const flat = JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ')
+  if (typeof value !== 'object' || value === null || indent.length + flat.length <= width) return flat
+  const deeper = `${indent}  `
+  const isList = Array.isArray(value)
+  const members = Object.entries(value).map(([name, member]) => `${deeper}${isList ? '' : `${JSON.stringify(name)}: `}${laidOut(member, deeper)}`)
+  return `${isList ? '[' : '{'}\n${members.join(',\n')}\n${indent}${isList ? ']' : '}'}`
+}

@@ -1,0 +1,92 @@
+/** The management API as commands use it. */
+import { resemblesApiKey } from '../secrets.ts'
+import { CommandError, RefusedError, UsageError } from './failure.ts'
+import type { Connection } from './connection.ts'
+
+/** What the server answered: the bytes for `--json`, the value for people. */
+export interface Answer<T> { body: Buffer, value: T }
+
+type Method = 'GET' | 'POST' | 'PATCH'
+type Query = Record<string, string | undefined>
+
+export interface Api {
+  get<T> (path: string, query?: Query): Promise<Answer<T>>
+  post<T> (path: string, body?: object): Promise<Answer<T>>
+  patch<T> (path: string, body: object): Promise<Answer<T>>
+}
+
+const patience = 30_000
+
+/** Calls the management API behind `connection`. Every method throws CommandError when the answer is not a success. */
+export function managementApi (connection: Connection): Api {
+  return {
+    get: (path, query) => call(connection, 'GET', path + queryString(query)),
+    post: (path, body) => call(connection, 'POST', path, body ?? {}),
+    patch: (path, body) => call(connection, 'PATCH', path, body),
+  }
+}
+
+/** A piece of a path that came from the command line. */
+export function segment (text: string): string {
+  // What a URL would read as "here" or "one up" names nothing and must not lead to another route.
+  if (text === '' || text === '.' || text === '..') throw new UsageError(`${JSON.stringify(text)} is not an id.`)
+  return encodeURIComponent(text)
+}
+
+function queryString (query: Query = {}): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
+
+async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object): Promise<Answer<T>> {
+  const response = await reach(url, `${url}/api/v1${path}`, {
+    method,
+    headers: {
+      // An API key of the management API is a credential like the others, but never a bearer one.
+      ...(resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }),
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    // A redirect is not followed: the token was meant for this server.
+    redirect: 'manual',
+    signal: AbortSignal.timeout(patience),
+  })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const value = parse(bytes)
+  if (value === undefined) throw new CommandError(`${url} answered ${response.status} without JSON. Is it a Latchkey server? Name the right one with --url.`)
+  if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
+  return { body: bytes, value: value as T }
+}
+
+async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    throw new CommandError(unreachable(server, error as Error))
+  }
+}
+
+function unreachable (server: string, error: Error): string {
+  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
+  if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
+  if (error.name === 'TimeoutError') return `${server} did not answer within ${patience / 1000} seconds. Look at its log, or name another with --url.`
+  return `${server} cannot be reached (${code ?? error.name}). Check --url or LATCHKEY_URL.`
+}
+
+function parse (bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** The server's own sentence and code; the way out where only this side knows it. */
+function explain (status: number, value: unknown, url: string): string {
+  const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
+  const sentence = typeof error === 'string' ? error : `${url} answered ${status}.`
+  const marked = typeof code === 'string' ? `${sentence} (${code})` : sentence
+  return status === 401 ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.` : marked
+}

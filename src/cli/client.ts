@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { segment, type Answer, type Api } from './api.ts'
+import {
+  allowlistOf, allowlistOption, answering, anyAddressOption, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags,
+  type ListFlags, type Page,
+} from './command.ts'
+import { CommandError, UsageError } from './failure.ts'
+import { fieldLines, instant, words, type Field } from './print.ts'
+import { pathOf as resourcePath } from './resource.ts'
+import { readDuration } from './time.ts'
+
+interface Grant { resource: string, scopes: string[] }
+
+interface Client {
+  clientId: string
+  organization: string | null
+  name: string
+  origin: string
+  tokenEndpointAuthMethod: string
+  grants: Grant[]
+  allowlist: string[]
+  introspects: string[]
+  secrets: { id: string, hint: string, createdAt: string, expiresAt: string | null }[]
+  createdAt: string
+  lastUsedAt: string | null
+  revokedAt: string | null
+  revokedReason: string | null
+  clientSecret?: string
+}
+
+interface ClientFlags {
+  org?: string
+  name?: string
+  resource?: string
+  scope?: string[]
+  allowIp?: string[]
+  allowAnyIp?: boolean
+  introspect?: string[]
+  authMethod?: string
+  jwks?: string
+}
+
+/** `latchkey client …` */
+export function clientCommands (): Command {
+  const client = new Command('client').description('clients: machines that ask for access tokens')
+  addCreate(client)
+  withPageFlags(client.command('list').description('list the clients, newest first'), { org: true })
+    .action(answering<Page<Client>, ListFlags>(showList, (api, flags) => api.get('/clients', pageQuery(flags))))
+  client.command('show').description('show a client').argument('<id>')
+    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+  addUpdate(client)
+  client.command('rotate-secret').description('give a client a new secret').argument('<id>')
+    .option('--overlap <duration>', 'how long the secrets before stay good; 0 ends them and every token at once', readDuration, readDuration('24h'))
+    .action(answering<Client, { overlap: number }>(show, (api, { overlap }, id) => api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap })))
+  client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
+    .action(answering<Client, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  return client
+}
+
+function addCreate (client: Command): void {
+  client.command('create').description('create a client; its secret is shown once')
+    .requiredOption('--org <id>', 'the organization it belongs to')
+    .requiredOption('--name <text>', 'what people call it')
+    .option('--resource <identifier>', 'the protected API that its tokens are for')
+    .addOption(scopeOption())
+    .addOption(allowlistOption())
+    .addOption(introspectOption())
+    .addOption(new Option('--auth-method <name>', 'how it proves itself').choices(['client_secret_basic', 'client_secret_post', 'private_key_jwt']))
+    .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
+    .action(answering<Client, ClientFlags>(show, create))
+}
+
+function addUpdate (client: Command): void {
+  client.command('update').description('change a client; new scopes or addresses end its tokens at once').argument('<id>')
+    .addOption(scopeOption('a scope; the ones given replace the ones it has; repeat it for several'))
+    .option('--resource <identifier>', 'which API the scopes are for, if it has several or none')
+    .addOption(allowlistOption())
+    .addOption(anyAddressOption())
+    .addOption(introspectOption())
+    .option('--name <text>', 'what people call it')
+    .option('--org <id>', 'claim a client that registered openly for this organization')
+    .action(answering<Client, ClientFlags>(show, update))
+}
+
+function introspectOption (): Option {
+  return new Option('--introspect <identifier>', 'an API whose credentials it may introspect; repeat it for several').argParser(repeated)
+}
+
+function pathOf (id: string): string {
+  return `/clients/${segment(id)}`
+}
+
+async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
+  if (flags.scope !== undefined && flags.resource === undefined) throw new UsageError('Scopes belong to an API: name it with --resource.')
+  const method = flags.authMethod ?? (flags.jwks === undefined ? undefined : 'private_key_jwt')
+  if ((method === 'private_key_jwt') !== (flags.jwks !== undefined)) throw new UsageError('private_key_jwt and --jwks FILE go together.')
+  return await api.post('/clients', {
+    organization: flags.org,
+    name: flags.name,
+    grants: flags.resource === undefined ? [] : [{ resource: flags.resource, scopes: flags.scope ?? [] }],
+    allowlist: flags.allowIp,
+    introspects: flags.introspect,
+    tokenEndpointAuthMethod: method,
+    jwks: flags.jwks === undefined ? undefined : readPublicKeys(flags.jwks),
+  })
+}
+
+async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
+  const { scope, name, org, introspect, resource } = flags
+  if (resource !== undefined && scope === undefined) throw new UsageError('--resource says which API the scopes are for: give --scope too.')
+  const given = { name, organization: org, allowlist: allowlistOf(flags), introspects: introspect }
+  requireChange({ scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --name, --org')
+  const grants = scope === undefined ? undefined : await changedGrants(api, id, scope, resource)
+  return await api.patch(pathOf(id), { ...given, grants })
+}
+
+/** The client's grants with the scopes of one replaced: of the named API's, else of the first, which is the default. */
+async function changedGrants (api: Api, id: string, scopes: string[], named: string | undefined): Promise<Grant[]> {
+  const { grants } = (await api.get<Client>(pathOf(id))).value
+  const resource = named === undefined ? grants[0]?.resource : await identifierOf(api, named)
+  if (resource === undefined) throw new CommandError(`The client ${id} has no API yet: name the one the scopes are for with --resource.`)
+  const changed = { resource, scopes }
+  return grants.some(grant => grant.resource === resource)
+    ? grants.map(grant => grant.resource === resource ? changed : grant)
+    : [...grants, changed]
+}
+
+async function identifierOf (api: Api, idOrIdentifier: string): Promise<string> {
+  return (await api.get<{ identifier: string }>(resourcePath(idOrIdentifier))).value.identifier
+}
+
+/** Reads a JWK set and makes sure that no private half leaves this machine. */
+function readPublicKeys (file: string): unknown {
+  const set = readJson(file) as { keys?: unknown } | null
+  if (!Array.isArray(set?.keys) || set.keys.length === 0) throw new CommandError(`${file} is no JWK set: it has to look like {"keys": [{"kty": …}]} (RFC 7517 §5).`)
+  if (set.keys.some(key => ['d', 'k', 'p', 'q'].some(member => Object.hasOwn(Object(key), member)))) {
+    throw new CommandError(`${file} holds a private key: send only the public ones. Nothing was sent.`)
+  }
+  return set
+}
+
+function readJson (file: string): unknown {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new CommandError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new CommandError(`${file} is not JSON.`)
+  }
+}
+
+function show (client: Client): string {
+  return fieldLines([
+    ['client id', client.clientId],
+    ['name', client.name],
+    ['organization', client.organization ?? 'none: claim it with latchkey client update ID --org ORG'],
+    ...client.grants.map((grant): Field => ['may', `${words(grant.scopes) ?? 'nothing'} at ${grant.resource}`]),
+    ['introspects', words(client.introspects)],
+    ['addresses', words(client.allowlist) ?? 'any'],
+    ['proves itself by', client.tokenEndpointAuthMethod],
+    ...client.secrets.map(({ hint, expiresAt }): Field => ['secret', expiresAt === null ? hint : `${hint} until ${instant(expiresAt)}`]),
+    ['created', instant(client.createdAt)],
+    ['last used', instant(client.lastUsedAt)],
+    ['revoked', instant(client.revokedAt)],
+    ['reason', client.revokedReason],
+    ['client secret', client.clientSecret],
+  ]) + (client.clientSecret === undefined ? '' : 'Keep the secret: it is not shown again.\n')
+}
+
+const showList = showPage<Client>(
+  ['CLIENT ID', 'NAME', 'ORGANIZATION', 'LAST USED', 'REVOKED'],
+  each => [each.clientId, each.name, each.organization, instant(each.lastUsedAt), instant(each.revokedAt)],
+  'There is no client yet. Create one: npx latchkey client create --org ORG --resource API --scope NAME --name NAME'
+)

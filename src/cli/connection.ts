@@ -1,0 +1,71 @@
+/** Where a command finds its server and what it proves itself with. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readClientEnvironment } from '../config.ts'
+import { CommandError } from './failure.ts'
+
+export interface Connection {
+  /** An origin, perhaps with a path; no trailing slash. */
+  url: string
+  token: string
+}
+
+/** The options that every command takes. */
+export interface GlobalOptions { url?: string, token?: string, json?: boolean }
+
+/**
+ * Options first, then the environment, then what a local server left in its data folder. The local admin token is sent to
+ * the local server and to nobody else.
+ * @throws CommandError saying what is missing and where to get it.
+ */
+export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
+  const local = readLocalServer(environment.dataFolder)
+  const named = options.url ?? environment.url
+  const url = named === null ? local.url : readUrl(named)
+  if (url === null) {
+    throw new CommandError(`No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one with --url or LATCHKEY_URL.`)
+  }
+  const token = options.token ?? environment.token ?? (url === local.url ? local.token : null)
+  if (token === null) {
+    throw new CommandError(`There is no token for ${url}: set LATCHKEY_TOKEN, or pass --token.`)
+  }
+  return { url, token: requireToken(token) }
+}
+
+function readLocalServer (folder: string): { url: string | null, token: string | null } {
+  const text = readIfThere(join(folder, 'server.json'))
+  return { url: text === null ? null : readAnnouncedUrl(text, folder), token: readIfThere(join(folder, 'admin-token')) }
+}
+
+function readAnnouncedUrl (text: string, folder: string): string {
+  try {
+    return readUrl((JSON.parse(text) as { url: string }).url)
+  } catch {
+    throw new CommandError(`${join(folder, 'server.json')} is damaged: remove it and start the server again, or name the server with --url.`)
+  }
+}
+
+function readIfThere (file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim() || null
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw new CommandError(`${file} cannot be read (${code}): use the account that runs the server, or LATCHKEY_URL and LATCHKEY_TOKEN.`)
+  }
+}
+
+function readUrl (text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new CommandError('The server\'s URL is not one: write it like https://auth.example.com.')
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+/** Checked here, because fetch would repeat a token that cannot travel in a header in its error message. */
+function requireToken (text: string): string {
+  const token = text.trim()
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  throw new CommandError('The token is empty or has characters that no token has; copy it again.')
+}

@@ -1,0 +1,31 @@
+/** Runs one command line. Exit code 0: done; 1: it could not be done; 2: the command line is wrong. */
+import { CommanderError } from 'commander'
+import { ConfigurationError, Failure } from '../errors.ts'
+import { CommandError, RefusedError, UsageError } from './failure.ts'
+import { program } from './program.ts'
+
+// Whoever reads may have seen enough: `latchkey client list | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+const latchkey = program()
+try {
+  await latchkey.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report (error: unknown): number {
+  // Commander has printed its own already; only help that was asked for is a success.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof RefusedError && latchkey.opts().json) process.stderr.write(error.body)
+  else process.stderr.write(`${explain(error)}\n`)
+  return error instanceof UsageError ? 2 : 1
+}
+
+function explain (error: unknown): string {
+  if (error instanceof CommandError || error instanceof Failure) return `latchkey: ${error.message}`
+  if (error instanceof ConfigurationError) return error.message
+  return `latchkey: ${error instanceof Error ? error.stack ?? error.message : String(error)}`
+}

@@ -1,0 +1,35 @@
+import { Command } from 'commander'
+import { answering } from './command.ts'
+import { fieldLines, instant, words } from './print.ts'
+
+interface Principal {
+  kind: string
+  id: string
+  name: string
+  organization: string | null
+  environment: string
+  resource: string | null
+  scopes: string[]
+  allowlist: string[]
+  expiresAt: string | null
+}
+
+/** `latchkey whoami` */
+export function whoamiCommand (): Command {
+  return new Command('whoami').description('what the credential in use amounts to')
+    .action(answering<Principal, object>(show, api => api.get('/principal')))
+}
+
+function show (principal: Principal): string {
+  return fieldLines([
+    ['id', principal.id],
+    ['kind', principal.kind],
+    ['name', principal.name],
+    ['organization', principal.organization],
+    ['environment', principal.environment],
+    ['resource', principal.resource],
+    ['scopes', words(principal.scopes)],
+    ['addresses', words(principal.allowlist)],
+    ['expires', instant(principal.expiresAt) ?? 'never'],
+  ])
+}

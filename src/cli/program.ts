@@ -1,0 +1,36 @@
+/** The command line on one screen. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { keyCommands } from './api-key.ts'
+import { clientCommands } from './client.ts'
+import { organizationCommands } from './organization.ts'
+import { whoamiCommand } from './principal.ts'
+import { registrationTokenCommands } from './registration-token.ts'
+import { resourceCommands } from './resource.ts'
+import { migrateCommand, serveCommand } from './server.ts'
+
+/** `latchkey`, ready to parse. It throws where commander would have ended the process. */
+export function program (): Command {
+  const root = new Command('latchkey')
+    .description('An authorization server for machines.')
+    .version(version(), '--version')
+    .option('--url <url>', 'the server; else LATCHKEY_URL, else the one that runs here')
+    .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
+    .option('--json', 'print the API\'s answer as it is')
+  const commands = [
+    serveCommand(), migrateCommand(), organizationCommands(), resourceCommands(), clientCommands(), keyCommands(), registrationTokenCommands(), whoamiCommand(),
+  ]
+  for (const command of commands) root.addCommand(command)
+  return throwing(root)
+}
+
+/** Exit is decided in one place, main.ts. A command has to be told on its own: it does not inherit when it is added. */
+function throwing (command: Command): Command {
+  command.exitOverride().showHelpAfterError('Add --help to see what it takes.')
+  command.commands.forEach(throwing)
+  return command
+}
+
+function version (): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+}

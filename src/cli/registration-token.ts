@@ -1,0 +1,112 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { segment, type Answer, type Api } from './api.ts'
+import { expiryOption } from './api-key.ts'
+import {
+  allowlistOption, answering, pageQuery, readCount, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
+} from './command.ts'
+import { UsageError } from './failure.ts'
+import { fieldLines, instant, words } from './print.ts'
+
+interface RegistrationToken {
+  id: string
+  hint: string
+  organization: string
+  name: string
+  resource: string | null
+  scopes: string[]
+  allowlist: string[]
+  usesLeft: number | null
+  createdBy: string
+  createdAt: string
+  expiresAt: string | null
+  revokedAt: string | null
+  token?: string
+}
+
+interface TokenFlags {
+  org?: string
+  name?: string
+  resource?: string
+  scope?: string[]
+  allowIp?: string[]
+  uses?: number | null
+  expires?: string | null
+}
+
+/** `latchkey registration-token …` */
+export function registrationTokenCommands (): Command {
+  const token = new Command('registration-token').description('registration tokens: let agents register themselves, with scopes set beforehand')
+  token.command('create').description('create a registration token; it is shown once')
+    .requiredOption('--org <id>', 'the organization that clients which register with it belong to')
+    .option('--resource <identifier>', 'the protected API they get scopes for')
+    .addOption(scopeOption('a scope they get; repeat it for several'))
+    .addOption(allowlistOption())
+    .option('--uses <n>', 'how many clients may register with it', readUses)
+    .addOption(expiryOption())
+    .option('--name <text>', 'what people call it')
+    .action(answering<RegistrationToken, TokenFlags>(show, create))
+  withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
+    .action(answering<Page<RegistrationToken>, ListFlags>(showList, (api, flags) => api.get('/registration-tokens', pageQuery(flags))))
+  token.command('show').description('show a registration token, without its secret').argument('<id>')
+    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+  token.command('update').description('change a registration token').argument('<id>')
+    .option('--name <text>', 'what people call it')
+    .option('--uses <n>', 'how many more clients may register with it, or unlimited', readUses)
+    .addOption(expiryOption())
+    .action(answering<RegistrationToken, TokenFlags>(show, update))
+  token.command('revoke').description('revoke a registration token; clients that used it stay').argument('<id>')
+    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+  return token
+}
+
+function pathOf (id: string): string {
+  return `/registration-tokens/${segment(id)}`
+}
+
+function readUses (text: string): number | null {
+  if (text === 'unlimited') return null
+  try {
+    return Number(readCount(text))
+  } catch {
+    throw new InvalidArgumentError('Write a whole number from 1 up, or unlimited.')
+  }
+}
+
+async function create (api: Api, flags: TokenFlags): Promise<Answer<RegistrationToken>> {
+  if (flags.scope !== undefined && flags.resource === undefined) throw new UsageError('Scopes belong to an API: name it with --resource.')
+  return await api.post('/registration-tokens', {
+    organization: flags.org,
+    name: flags.name,
+    resource: flags.resource,
+    scopes: flags.scope,
+    allowlist: flags.allowIp,
+    uses: flags.uses,
+    expiresAt: flags.expires,
+  })
+}
+
+async function update (api: Api, { name, uses, expires }: TokenFlags, id: string): Promise<Answer<RegistrationToken>> {
+  return await api.patch(pathOf(id), requireChange({ name, uses, expiresAt: expires }, '--name, --uses, --expires'))
+}
+
+function show (token: RegistrationToken): string {
+  return fieldLines([
+    ['id', token.id],
+    ['name', token.name],
+    ['organization', token.organization],
+    ['gives', token.resource === null ? 'no scopes' : `${words(token.scopes) ?? 'no scopes'} at ${token.resource}`],
+    ['addresses', words(token.allowlist) ?? 'any'],
+    ['uses left', token.usesLeft ?? 'unlimited'],
+    ['looks like', token.token === undefined ? token.hint : null],
+    ['created', `${instant(token.createdAt)} by ${token.createdBy}`],
+    ['expires', instant(token.expiresAt) ?? 'never'],
+    ['revoked', instant(token.revokedAt)],
+    ['token', token.token],
+  ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
+}
+
+const showList = showPage<RegistrationToken>(
+  ['ID', 'NAME', 'ORGANIZATION', 'USES LEFT', 'EXPIRES', 'REVOKED'],
+  each => [each.id, each.name, each.organization, each.usesLeft ?? 'unlimited', instant(each.expiresAt) ?? 'never', instant(each.revokedAt)],
+  'There is no registration token yet. Create one: npx latchkey registration-token create --org ORG'
+)

@@ -1,0 +1,103 @@
+import { Command, Option } from 'commander'
+import { segment, type Answer, type Api } from './api.ts'
+import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { fieldLines, instant } from './print.ts'
+
+interface Scope { name: string, keyOnly?: boolean, description?: string | null }
+
+interface Resource {
+  id: string
+  identifier: string
+  name: string
+  organization: string | null
+  scopes: Scope[]
+  style: string
+  keyPrefix: string
+  tokenLifetime: number
+  createdAt: string
+  revokedAt: string | null
+}
+
+interface ResourceFlags { name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string }
+
+const keyOnlySuffix = ':key-only'
+
+/** `latchkey resource …` */
+export function resourceCommands (): Command {
+  const resource = new Command('resource').description('resources: the protected APIs, with their scopes')
+  withResourceFlags(resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL'))
+    .option('--org <id>', 'the organization it belongs to; without, every organization can have credentials for it')
+    .action(answering<Resource, ResourceFlags>(show, create))
+  withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
+    .action(answering<Page<Resource>, ListFlags>(showList, (api, flags) => api.get('/resources', pageQuery(flags))))
+  resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
+    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+  withResourceFlags(resource.command('update').description('change a resource; --scope replaces all of its scopes').argument('<id>', 'its id or identifier'))
+    .action(answering<Resource, ResourceFlags>(show, update))
+  resource.command('revoke').description('end a resource: nothing passes for it any more').argument('<id>', 'its id or identifier')
+    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+  return resource
+}
+
+/** Where a resource is found, by id or identifier. */
+export function pathOf (id: string): string {
+  return `/resources/${segment(id)}`
+}
+
+function withResourceFlags (command: Command): Command {
+  return command
+    .addOption(scopeOption(`a scope; repeat it for several; "${keyOnlySuffix}" behind it keeps it from OAuth clients`))
+    .option('--name <text>', 'what people call it')
+    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(['ledgerbee', 'opencrane', 'rfc9457']))
+    .option('--key-prefix <text>', 'what its API keys start with')
+}
+
+async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
+  return await api.post('/resources', {
+    identifier, name: flags.name, organization: flags.org, scopes: (flags.scope ?? []).map(readScope), style: flags.style, keyPrefix: flags.keyPrefix,
+  })
+}
+
+async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answer<Resource>> {
+  const { name, scope, style, keyPrefix } = flags
+  requireChange({ name, scope, style, keyPrefix }, '--scope, --name, --style, --key-prefix')
+  const scopes = scope === undefined ? undefined : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
+  return await api.patch(pathOf(id), { name, scopes, style, keyPrefix })
+}
+
+/** Scopes may hold colons; only the one suffix means something. */
+function readScope (text: string): Scope {
+  return text.endsWith(keyOnlySuffix) ? { name: text.slice(0, -keyOnlySuffix.length), keyOnly: true } : { name: text }
+}
+
+/** A scope that stays keeps its description. */
+function withDescriptions (scopes: Scope[], before: readonly Scope[]): Scope[] {
+  return scopes.map(scope => {
+    const description = before.find(each => each.name === scope.name)?.description
+    return description ? { ...scope, description } : scope
+  })
+}
+
+function show (resource: Resource): string {
+  return fieldLines([
+    ['id', resource.id],
+    ['identifier', resource.identifier],
+    ['name', resource.name === resource.identifier ? null : resource.name],
+    ['organization', resource.organization],
+    ['scopes', scopesOf(resource)],
+    ['style', resource.style],
+    ['key prefix', resource.keyPrefix],
+    ['created', instant(resource.createdAt)],
+    ['revoked', instant(resource.revokedAt)],
+  ])
+}
+
+function scopesOf ({ scopes }: Resource): string {
+  return scopes.map(scope => scope.keyOnly ? `${scope.name} (API keys only)` : scope.name).join(', ') || 'none'
+}
+
+const showList = showPage<Resource>(
+  ['ID', 'IDENTIFIER', 'STYLE', 'REVOKED', 'SCOPES'],
+  each => [each.id, each.identifier, each.style, instant(each.revokedAt), scopesOf(each)],
+  'There is no resource yet. Create one: npx latchkey resource create https://api.example.com --scope NAME'
+)
