@@ -1,6 +1,8 @@
 /** A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own. */
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,9 +19,10 @@ export interface Postgres {
 export async function startPostgres (): Promise<Postgres> {
   const password = randomBytes(12).toString('hex')
   const port = await freePort()
+  const databaseDir = join(tmpdir(), `latchkey-postgres-${randomBytes(6).toString('hex')}`)
   const said: string[] = []
   const server = new EmbeddedPostgres({
-    databaseDir: join(tmpdir(), `latchkey-postgres-${randomBytes(6).toString('hex')}`),
+    databaseDir,
     user: 'postgres',
     password,
     port,
@@ -39,7 +42,26 @@ export async function startPostgres (): Promise<Postgres> {
   } catch (error) {
     throw new Error(`PostgreSQL did not start: ${String(error)}\n${said.join('')}`)
   }
-  return { url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`, stop: () => server.stop() }
+  const dismiss = await stopWithUs(databaseDir)
+  return {
+    url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`,
+    async stop () {
+      dismiss()
+      await server.stop()
+    },
+  }
+}
+
+/**
+ * Has a shell stop the server and remove its data once this process is gone, because a test that is killed cannot.
+ * @returns what sends the shell away.
+ */
+async function stopWithUs (databaseDir: string): Promise<() => void> {
+  const [postmaster] = (await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')
+  const script = 'while kill -0 "$1"; do sleep 1; done; kill -INT "$2"; while kill -0 "$2"; do sleep 1; done; rm -rf "$3"'
+  const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), postmaster!, databaseDir], { detached: true, stdio: 'ignore' })
+  guard.unref()
+  return () => { guard.kill() }
 }
 
 function settings (values: Record<string, string>): string[] {
