@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,6 +40,7 @@ export async function startPostgres (): Promise<Postgres> {
     await server.initialise()
     await server.start()
   } catch (error) {
+    await rm(databaseDir, { recursive: true, force: true })
     throw new Error(`PostgreSQL did not start: ${String(error)}\n${said.join('')}`)
   }
   const dismiss = await stopWithUs(databaseDir)
@@ -58,7 +59,7 @@ export async function startPostgres (): Promise<Postgres> {
  */
 async function stopWithUs (databaseDir: string): Promise<() => void> {
   const [postmaster] = (await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')
-  const script = 'while kill -0 "$1"; do sleep 1; done; kill -INT "$2"; while kill -0 "$2"; do sleep 1; done; rm -rf "$3"'
+  const script = 'while kill -0 "$1"; do sleep 1; done; kill -QUIT "$2"; while kill -0 "$2"; do sleep 1; done; rm -rf "$3"'
   const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), postmaster!, databaseDir], { detached: true, stdio: 'ignore' })
   guard.unref()
   return () => { guard.kill() }
