@@ -66,13 +66,14 @@ export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 
 
 /**
  * The scopes of the deployment's own resources that a token can carry. An organization's resources are its own business,
- * and the management API is not for strangers to find. Remembered for a moment: this is advice, not authority.
+ * and the management API is not for strangers to find. Remembered for a moment, and
+ * for longer while the database is away: this is advice, not authority.
  */
 function declaredScopes ({ store, clock }: ProtocolOptions): () => Promise<readonly string[]> {
   let known: { scopes: readonly string[], until: number } = { scopes: [], until: 0 }
   return async () => {
     const now = clock().getTime()
-    if (now >= known.until) known = { scopes: await readScopes(store), until: now + scopesMaxAge * 1_000 }
+    if (now >= known.until) known = { scopes: await readScopes(store).catch(() => known.scopes), until: now + scopesMaxAge * 1_000 }
     return known.scopes
   }
 }

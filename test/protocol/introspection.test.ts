@@ -51,7 +51,7 @@ tap.test('I1: who is nobody is refused, who may not know hears active:false and 
   const told = await server.post(path, { token, token_type_hint: 'refresh_token' }, { authorization: basic(asker.client.id, asker.secret) })
   t.match(told.body, { active: true, client_id: client.id }, 'a resource server that may, whatever the hint')
   const garbage = ['x', 'a.b.c', `${token}x`, token.slice(0, -1), token.slice(0, -3) + 'AAA', 'lb_live_' + 'a'.repeat(33), '\u0000', 'é', '..']
-  for (const each of garbage) t.strictSame((await server.post(path, { token: each }, { authorization: basic(asker.client.id, asker.secret) })).body, dead, each.slice(-12))
+  for (const each of garbage) t.strictSame((await server.post(path, { token: each }, { authorization: basic(asker.client.id, asker.secret) })).body, dead, JSON.stringify(each.slice(-12)))
 })
 
 tap.test('LB-10, LB-11, LB-12, LB-13: whatever ends a token makes it inactive at once', async t => {
@@ -62,7 +62,7 @@ tap.test('LB-10, LB-11, LB-12, LB-13: whatever ends a token makes it inactive at
     'changed scopes': id => updateClient(server.operation, id, { grants: [{ resource: server.api.id, scopes: ['invoices:write'] }] }),
     'a changed allowlist': id => updateClient(server.operation, id, { allowlist: ['10.0.0.0/8'] }),
     'an emergency rotation': id => rotateClientSecret(server.operation, id, 0),
-    'time': () => server.advance(3600),
+    time: () => server.advance(3600),
   }
   for (const [what, end] of Object.entries(ends)) {
     const { client, secret } = await server.client()

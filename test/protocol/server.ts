@@ -56,7 +56,7 @@ export interface Answer {
   status: number
   headers: Headers
   text: string
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+
   body: any
 }
 
