@@ -53,7 +53,7 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
       }))
     })
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       await wire(await revokeApiKey(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
   }
 }

@@ -60,7 +60,7 @@ export function clientRoutes (dependencies: ManagementDependencies): FastifyPlug
       }))
     })
 
-    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       await wire(await revokeClient(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
 
     app.post('/clients/:id/rotate-secret', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {

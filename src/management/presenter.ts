@@ -22,16 +22,16 @@ export function presentNotFound (request: FastifyRequest, reply: FastifyReply): 
 
 function failureOf (error: unknown): Failure {
   if (error instanceof Failure) return error
-  const { code, statusCode, validation, validationContext, message } = error as FastifyError
+  const { code, statusCode, validation, validationContext } = error as FastifyError
   if (validation) return invalid(validation, validationContext)
   switch (code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return new Failure('unsupported_media_type', { message: 'Send application/json.' })
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return new Failure('payload_too_large')
     case 'FST_ERR_CTP_EMPTY_JSON_BODY': return new Failure('invalid_request', { message: 'The body is empty; send a JSON object.' })
   }
-  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) say nothing that the caller did not send.
+  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) quote what the caller sent: only their codes are logged.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new Failure('invalid_request', { message: error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? 'The body is not valid JSON.' : 'The request is malformed.', detail: message })
+    return new Failure('invalid_request', { message: error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? 'The body is not valid JSON.' : 'The request is malformed.', detail: code })
   }
   return new Failure('internal', { cause: error })
 }

@@ -52,7 +52,7 @@ export function registrationTokenRoutes (dependencies: ManagementDependencies): 
       }))
     })
 
-    app.post('/registration-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+    app.post('/registration-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       wireToken(await revokeRegistrationToken(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -55,7 +55,7 @@ export function resourceRoutes (dependencies: ManagementDependencies): FastifyPl
       }))
     })
 
-    app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Type.Optional(Reason) } }, async request =>
+    app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
   }
 }
