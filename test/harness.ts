@@ -1,0 +1,258 @@
+/** A real Latchkey on a real socket, with a small protected API behind its guard, and what tests do to it over HTTP. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { buildServer, openLatchkey, type Latchkey } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { hostResourceId, updateResource } from '../src/domain/resource.ts'
+import type { Scope } from '../src/domain/scope.ts'
+import { newSecret } from '../src/secrets.ts'
+
+export type Json = Record<string, any>
+
+/** A clock that tests move. It runs with the machine's until it is stopped. */
+export class MovableClock {
+  #offset = 0
+  #stopped: number | null = null
+
+  readonly now = (): Date => new Date((this.#stopped ?? Date.now()) + this.#offset)
+
+  advance (seconds: number): void {
+    this.#offset += seconds * 1000
+  }
+
+  /** From now on it only moves by `advance`. Begins at a whole second. */
+  stop (): void {
+    this.#stopped = Math.floor(this.now().getTime() / 1000) * 1000
+    this.#offset = 0
+  }
+}
+
+export interface ServerOptions {
+  /** The URL of an empty database; a new SQLite file unless given. */
+  database?: string
+  registration?: 'closed' | 'token' | 'open'
+  trustProxy?: string
+  clock?: MovableClock
+  /** What the server says it is; its own address unless given. */
+  issuer?: string
+  /** Further variables of the environment. */
+  environment?: Record<string, string>
+  /** Registers more routes before the server listens. */
+  mount?: (app: FastifyInstance, latchkey: Latchkey) => Promise<void>
+}
+
+export interface Outgoing {
+  method?: string
+  /** Sent as it is; a path that no URL parser has touched. */
+  path: string
+  /** A list of names and values where one name is to be sent several times. */
+  headers?: Record<string, string> | string[]
+  body?: string | Buffer | URLSearchParams | Json
+  /** The caller's address: any of 127.0.0.0/8. */
+  from?: string
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  /** The body as JSON; empty when it is none. */
+  json: Json
+}
+
+export interface OrganizationAnswer { id: string, name: string }
+export interface ClientAnswer extends Json { clientId: string, clientSecret: string }
+export interface KeyAnswer extends Json { id: string, key: string }
+
+export const apiScopes: readonly Scope[] = [
+  { name: 'company:read', keyOnly: false, description: 'Read the company' },
+  { name: 'invoices:read', keyOnly: false, description: null },
+  { name: 'invoices:write', keyOnly: false, description: null },
+  { name: 'portal-provision', keyOnly: true, description: null },
+  { name: 'portal-sso-mint', keyOnly: true, description: null },
+]
+
+/** A protected API in the manner of LedgerBee. */
+async function ledgerbeeRoutes (app: FastifyInstance): Promise<void> {
+  const seen = ({ principal: { kind, id, organizationId, environment } }: { principal: any }) => ({ kind, id, organizationId, environment })
+  app.get('/company', { config: { scopes: ['company:read'] } }, async request => ({ company: 'Acme', seen: seen(request) }))
+  app.get('/invoices', { config: { scopes: ['invoices:read'] } }, async request => ({ invoices: [], seen: seen(request) }))
+  app.post('/invoices', { config: { scopes: ['invoices:write'] } }, async (request, reply) => await reply.code(201).send({ created: true, seen: seen(request) }))
+  app.post('/partners/customers', { config: { scopes: ['portal-provision'] } }, async (request, reply) => await reply.code(201).send({ provisioned: true, seen: seen(request) }))
+  app.get('/echo', { config: { scopes: [] } }, async request => ({ headers: request.headers, ip: request.ip, protocol: request.protocol, host: request.host, seen: seen(request) }))
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export type TestServer = Awaited<ReturnType<typeof startServer>>
+
+/** Starts one. `close` ends everything it started. */
+export async function startServer (options: ServerOptions = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-server-'))
+  const port = await freePort()
+  const clock = options.clock ?? new MovableClock()
+  const adminToken = `lkadm_${newSecret()}`
+  const secret = newSecret()
+  const issuer = options.issuer ?? `http://127.0.0.1:${port}`
+  const environment = {
+    PORT: String(port),
+    LATCHKEY_DATA: folder,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_ADMIN_TOKEN: adminToken,
+    LATCHKEY_SECRET: secret,
+    LATCHKEY_LOG_LEVEL: 'trace',
+    LATCHKEY_REGISTRATION: options.registration ?? 'token',
+    LATCHKEY_TRUST_PROXY: options.trustProxy ?? '',
+    ...(options.database === undefined ? {} : { DATABASE_URL: options.database }),
+    ...options.environment,
+  }
+  const config = loadConfig(environment, folder)
+  const latchkey = await openLatchkey(config, clock.now)
+  const lines: string[] = []
+  const app = await buildServer(latchkey, { write: line => { lines.push(line) } })
+  await updateResource(latchkey.operation, hostResourceId, { scopes: apiScopes })
+  await app.register(async api => {
+    await api.register(latchkey.guard, { resource: issuer })
+    await ledgerbeeRoutes(api)
+  }, { prefix: '/api/v1' })
+  await options.mount?.(app, latchkey)
+  await app.listen({ port, host: '127.0.0.1' })
+
+  const url = `http://127.0.0.1:${port}`
+  const agent = new Agent({ keepAlive: true })
+
+  const send = ({ method = 'GET', path, headers = {}, body, from }: Outgoing): Promise<Answer> => {
+    const flat = Array.isArray(headers) ? [...headers] : Object.entries(headers).flat()
+    const has = (name: string) => flat.some((each, i) => i % 2 === 0 && each.toLowerCase() === name)
+    let payload: Buffer | undefined
+    if (body instanceof URLSearchParams) {
+      if (!has('content-type')) flat.push('content-type', 'application/x-www-form-urlencoded')
+      payload = Buffer.from(body.toString())
+    } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
+      payload = Buffer.from(body)
+    } else if (body !== undefined) {
+      if (!has('content-type')) flat.push('content-type', 'application/json')
+      payload = Buffer.from(JSON.stringify(body))
+    }
+    // Node would announce a body in chunks.
+    if (payload === undefined && method !== 'GET' && method !== 'HEAD' && !has('transfer-encoding')) flat.push('content-length', '0')
+    if (!has('host')) flat.push('host', `127.0.0.1:${port}`)
+    if (payload !== undefined && !has('content-length') && !has('transfer-encoding')) flat.push('content-length', String(payload.length))
+    return new Promise((resolve, reject) => {
+      const outgoing = httpRequest({ host: '127.0.0.1', port, method, path, headers: flat as never, agent, ...(from ? { localAddress: from } : {}) }, incoming => {
+        const chunks: Buffer[] = []
+        incoming.on('data', chunk => chunks.push(chunk))
+        incoming.on('error', reject)
+        incoming.on('end', () => {
+          const text = Buffer.concat(chunks).toString()
+          resolve({ status: incoming.statusCode!, headers: incoming.headers, text, json: asJson(text) })
+        })
+      })
+      outgoing.on('error', reject)
+      outgoing.end(payload)
+    })
+  }
+
+  /** Bytes as they are, on a connection of their own; resolves to everything that came back. */
+  const raw = (bytes: string | Buffer): Promise<string> => new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    socket.on('data', chunk => chunks.push(chunk))
+    socket.on('error', reject)
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString()))
+    socket.end(bytes)
+  })
+
+  const admin = (method: string, path: string, body?: Json): Promise<Answer> =>
+    send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}` }, ...(body === undefined ? {} : { body }) })
+
+  const made = async (path: string, body: Json): Promise<Json> => {
+    const answer = await admin('POST', path, body)
+    if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.status} ${answer.text}`)
+    return answer.json
+  }
+
+  const createOrganization = async (name = 'Acme') => await made('/organizations', { name }) as OrganizationAnswer
+
+  /** A client of the host resource with `invoices:read`, unless `input` says otherwise. */
+  const createClient = async (input: Json = {}) => await made('/clients', {
+    organization: input.organization ?? (await createOrganization()).id,
+    name: 'billing',
+    grants: [{ resource: issuer, scopes: input.scopes ?? ['invoices:read'] }],
+    ...without(input, 'scopes'),
+  }) as ClientAnswer
+
+  /** A live key of the host resource with `invoices:read`, unless `input` says otherwise. */
+  const createKey = async (input: Json = {}) => await made('/api-keys', {
+    organization: input.organization ?? (await createOrganization()).id, resource: issuer, environment: 'live', name: 'ci', scopes: ['invoices:read'], ...input,
+  }) as KeyAnswer
+
+  const createRegistrationToken = async (input: Json = {}) => await made('/registration-tokens', {
+    organization: input.organization ?? (await createOrganization()).id, name: 'agents', resource: issuer, scopes: ['invoices:read'], ...input,
+  }) as Json & { id: string, token: string }
+
+  const tokenRequest = (client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {}, more: Partial<Outgoing> = {}) => send({
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    body: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret, ...parameters }),
+    ...more,
+  })
+
+  const tokenFor = async (client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {}, more: Partial<Outgoing> = {}): Promise<string> => {
+    const answer = await tokenRequest(client, parameters, more)
+    if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
+    return answer.json.access_token
+  }
+
+  const bearer = (token: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) => send({ path, headers: { authorization: `Bearer ${token}` }, ...more })
+  const withKey = (key: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) => send({ path, headers: { 'x-api-key': key }, ...more })
+
+  let closing: Promise<void> | undefined
+  const end = async () => {
+    agent.destroy()
+    await app.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  const close = (): Promise<void> => {
+    closing ??= end()
+    return closing
+  }
+
+  const state = { url, issuer, port, folder, environment, config, clock, adminToken, secret, latchkey, app, lines }
+  const exchanges = { send, raw, admin, tokenRequest, tokenFor, bearer, withKey }
+  return { ...state, ...exchanges, createOrganization, createClient, createKey, createRegistrationToken, close }
+}
+
+/** RFC 6749 §2.3.1, without form encoding: what real SDKs send. */
+export function basic (id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+}
+
+export function decodeJwt (token: string): { header: Json, payload: Json } {
+  const [header, payload] = token.split('.').map(part => asJson(Buffer.from(part, 'base64url').toString()))
+  return { header: header!, payload: payload! }
+}
+
+function asJson (text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return {}
+  }
+}
+
+function without (input: Json, ...names: string[]): Json {
+  return Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)))
+}
