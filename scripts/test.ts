@@ -46,7 +46,9 @@ async function runTests (tapArguments: string[]): Promise<{ code: number, count:
   const output = join(folder, 'output.tap')
   const postgres = await startPostgres()
   try {
-    const code = await run('tap', ['run', `--output-file=${output}`, ...tapArguments], { LATCHKEY_TEST_POSTGRES: postgres.url })
+    // Only failures are worth a line in a log.
+    const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
+    const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], { LATCHKEY_TEST_POSTGRES: postgres.url })
     const { all, byDatabase } = countTests(await readFile(output, 'utf8'))
     const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
     console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${all.skipped > 0 ? `; ${all.skipped} skipped` : ''}`)
