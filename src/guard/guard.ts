@@ -6,7 +6,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
-import { requireScopes, type Authenticator, type Principal, type Refusal, type Verdict } from '../domain/principal.ts'
+import { requireScopes, type Authenticator, type Credential, type Principal, type Refusal, type Verdict } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
@@ -53,15 +53,22 @@ export interface GuardOptions {
 export function guard (dependencies: GuardDependencies): FastifyPluginAsync<GuardOptions> {
   return plugin(async (app: FastifyInstance, { resource }: GuardOptions) => {
     const of = await guardedResource(dependencies.registry, resource)
-    const declared: RouteOptions[] = []
+    const needs: RouteNeeds[] = []
     // A placeholder, so that requests keep one hidden class; the hook below sets it before a handler can look.
     app.decorateRequest('principal', null as unknown as Principal)
     app.setChildLoggerFactory((logger, bindings, options) =>
       logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
-    app.addHook('onRoute', route => { requireDeclaration(route); declared.push(route) })
-    app.addHook('onReady', async () => { await requireKnownScopes(of, declared) })
-    app.addHook('onRequest', async (request, reply) => await admit(dependencies, of, request, reply))
-    app.addHook('preValidation', async (request, reply) => await refuseTokenInBody(dependencies, of, request, reply))
+    app.addHook('onRoute', route => {
+      const need = needsOf(route)
+      if (need === null) return
+      needs.push(need)
+      // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
+      route.onRequest = [async (request, reply) => await admit(dependencies, of, need, request, reply), ...hooksOf(route.onRequest)]
+      if (mayHaveBody(route)) {
+        route.preValidation = [async (request, reply) => await refuseTokenInBody(dependencies, of, request, reply), ...hooksOf(route.preValidation)]
+      }
+    })
+    app.addHook('onReady', async () => { await requireKnownScopes(of, needs) })
   }, { name: 'latchkey-guard', fastify: '5.x' })
 }
 
@@ -89,31 +96,41 @@ async function guardedResource (registry: Registry, option: GuardOptions['resour
   }
 }
 
-function requireDeclaration ({ method, url, config }: RouteOptions): void {
-  if (config?.public === true || Array.isArray(config?.scopes)) return
-  throw new Error(`The guarded route ${String(method)} ${url} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
+/** What a guarded route asks for. */
+interface RouteNeeds { route: string, scopes: readonly string[], apiKeyOnly: boolean }
+
+/** Null: the route is public. @throws when it does not say. */
+function needsOf ({ method, url, config }: RouteOptions): RouteNeeds | null {
+  const route = `${String(method)} ${url}`
+  if (config?.public === true) return null
+  if (Array.isArray(config?.scopes)) return { route, scopes: config.scopes, apiKeyOnly: config.apiKeyOnly === true }
+  throw new Error(`The guarded route ${route} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
 }
 
-async function requireKnownScopes (of: GuardedResource, routes: readonly RouteOptions[]): Promise<void> {
+async function requireKnownScopes (of: GuardedResource, needs: readonly RouteNeeds[]): Promise<void> {
   const resource = await of.current()
   if (resource === null) return
-  for (const { method, url, config } of routes) {
-    const unknown = (config?.scopes ?? []).find(name => !resource.scopes.some(scope => scope.name === name))
-    if (unknown !== undefined) {
-      throw new Error(`The guarded route ${String(method)} ${url} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
-    }
+  for (const { route, scopes } of needs) {
+    const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
+    if (unknown !== undefined) throw new Error(`The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
   }
 }
 
-async function admit (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  const { config } = request.routeOptions
-  if (config.public === true) return
+function mayHaveBody ({ method }: RouteOptions): boolean {
+  return [method].flat().some(each => each !== 'GET' && each !== 'HEAD')
+}
+
+function hooksOf<T> (hooks: T | T[] | undefined): T[] {
+  return hooks === undefined ? [] : [hooks].flat() as T[]
+}
+
+async function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   let resource: Resource | null = null
   try {
     resource = await of.current()
     const presented = presentedCredential(request, of.style(resource))
     if ('refusal' in presented) return await refuse(dependencies, of, resource, presented.refusal, request, reply)
-    const verdict = await judge(dependencies, presented.credential, resource, request)
+    const verdict = await judge(dependencies, need, presented.credential, resource, request)
     if (!verdict.ok) return await refuse(dependencies, of, resource, verdict.refusal, request, reply)
     if (presented.inQuery) discourageQuery(of.style(resource), reply)
     if (verdict.principal.kind === 'api_key') dependencies.keyUsage.note(verdict.principal.id)
@@ -124,9 +141,8 @@ async function admit (dependencies: GuardDependencies, of: GuardedResource, requ
 }
 
 async function judge (
-  { authenticator }: GuardDependencies, credential: Parameters<Authenticator['check']>[0], resource: Resource | null, request: FastifyRequest
+  { authenticator }: GuardDependencies, { scopes, apiKeyOnly }: RouteNeeds, credential: Credential, resource: Resource | null, request: FastifyRequest
 ): Promise<Verdict> {
-  const { scopes = [], apiKeyOnly = false } = request.routeOptions.config
   const verdict = await authenticator.check(credential, { resource, address: request.ip })
   if (verdict.ok && apiKeyOnly && verdict.principal.kind !== 'api_key') {
     return { ok: false, refusal: { reason: 'api_key_required', presented: 'access_token', subject: verdict.principal.id, organizationId: verdict.principal.organizationId } }
@@ -136,7 +152,7 @@ async function judge (
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
 async function refuseTokenInBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  if (request.routeOptions.config.public === true || !request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return
+  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return
   if ((request.body as Record<string, unknown> | null | undefined)?.access_token === undefined) return
   const refusal: Refusal = { reason: 'several_credentials', presented: null, subject: request.principal.id, organizationId: request.principal.organizationId }
   return await refuse(dependencies, of, await of.current(), refusal, request, reply)
