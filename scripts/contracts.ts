@@ -1,0 +1,78 @@
+// npm run contracts: runs the contract tests and prints, per system, how many of its statements work.
+// A statement works when a test with its id in front of the title ran, and all such tests passed.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { Parser } from 'tap-parser'
+import { startPostgres } from '../test/postgres.ts'
+
+interface Outcome { passed: number, failed: string[] }
+
+const root = join(import.meta.dirname, '..')
+const systems = { LB: 'LedgerBee', CL: 'Crane Ledger', CK: 'CraftKit', CD: 'CraftDesk', OC: 'OpenCrane' }
+const statements = Object.keys(JSON.parse(await readFile(join(root, 'test/contracts/statements.json'), 'utf8')) as Record<string, string>)
+
+const { output, code } = await runContracts()
+const outcomes = outcomesOf(output)
+for (const [prefix, name] of Object.entries(systems)) console.log(lineFor(name, statements.filter(id => id.startsWith(`${prefix}-`))))
+const failed = [...outcomes.values()].flatMap(outcome => outcome.failed)
+for (const title of failed) console.log(`failed: ${title}`)
+if (code !== 0) console.log('The run failed; `npm test -- test/contracts` shows why.')
+process.exit(code === 0 && failed.length === 0 ? 0 : 1)
+
+/** Runs the tests for real, on both databases. */
+async function runContracts (): Promise<{ output: string, code: number }> {
+  if (!existsSync(join(root, '.tap', 'plugins')) && await runTap(['build']) !== 0) throw new Error('tap build failed')
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-contracts-'))
+  const file = join(folder, 'output.tap')
+  const postgres = await startPostgres()
+  try {
+    const code = await runTap(['run', '--reporter=tap', `--output-file=${file}`, 'test/contracts/*.test.ts'], postgres.url)
+    return { output: await readFile(file, 'utf8').catch(() => ''), code }
+  } finally {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function runTap (parameters: string[], postgres?: string): Promise<number> {
+  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
+  return new Promise((resolve, reject) => {
+    const child = spawn('tap', parameters, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, PATH, ...(postgres === undefined ? {} : { LATCHKEY_TEST_POSTGRES: postgres }) } })
+    child.on('error', reject)
+    child.on('close', code => resolve(code ?? -1))
+  })
+}
+
+function outcomesOf (tap: string): Map<string, Outcome> {
+  const outcomes = new Map<string, Outcome>()
+  const parser = new Parser()
+  follow(parser, outcomes)
+  parser.end(tap)
+  return outcomes
+}
+
+/** Tests stand at whatever depth tap nests them. A skipped one has shown nothing. */
+function follow (parser: Parser, outcomes: Map<string, Outcome>): void {
+  parser.on('child', child => follow(child, outcomes))
+  parser.on('assert', ({ name, ok, skip, todo }) => {
+    const id = /^([A-Z]{2}-\d\d): /.exec(name)?.[1]
+    if (id === undefined || skip || todo) return
+    const outcome = outcomes.get(id) ?? { passed: 0, failed: [] }
+    if (ok) outcome.passed++
+    else outcome.failed.push(name)
+    outcomes.set(id, outcome)
+  })
+}
+
+function lineFor (name: string, ids: string[]): string {
+  const missing = ids.filter(id => !works(outcomes.get(id)))
+  const named = missing.length === 0 ? '' : `  missing: ${missing.length === ids.length ? `${ids[0]} to ${ids.at(-1)}` : missing.join(', ')}`
+  return `${name.padEnd(14)}${String(ids.length - missing.length).padStart(3)} of ${ids.length}${named}`
+}
+
+function works (outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && outcome.passed > 0 && outcome.failed.length === 0
+}
