@@ -1,0 +1,124 @@
+import tap from 'tap'
+import { addressBlock } from '../../src/address.ts'
+import type { AuditEvent } from '../../src/domain/audit.ts'
+import { requirePublicKeys } from '../../src/domain/client-keys.ts'
+import { refusalLog, type RefusalEntry } from '../../src/domain/refusals.ts'
+import { resourceMetadataUrl } from '../../src/domain/resource-metadata.ts'
+import { usageLog } from '../../src/domain/usage.ts'
+import { windowCounter } from '../../src/domain/window-counter.ts'
+import { Failure } from '../../src/errors.ts'
+
+const entry: RefusalEntry = { type: 'credential.refused', reason: 'unknown', subject: null, organizationId: null, address: '192.0.2.1', requestId: 'r' }
+
+function clockAt (start: number) {
+  let now = start
+  return { clock: () => new Date(now), advance: (ms: number) => { now += ms } }
+}
+
+function log (limits?: Parameters<typeof refusalLog>[2]) {
+  const rows: AuditEvent[] = []
+  const time = clockAt(0)
+  let failing = false
+  const audit = {
+    append: async (event: AuditEvent) => {
+      if (failing) throw new Failure('storage_unavailable')
+      rows.push(event)
+    },
+    page: async () => ({ items: [], hasMore: false })
+  }
+  return { ...time, rows, refusals: refusalLog({ audit }, time.clock, limits), fail: (fails: boolean) => { failing = fails } }
+}
+
+tap.test('a party that is refused for one reason has one row a minute, and the next says how many were left out', async t => {
+  const { refusals, rows, advance } = log()
+  for (let i = 0; i < 10; i++) refusals.record(entry)
+  refusals.record({ ...entry, reason: 'expired' })
+  refusals.record({ ...entry, address: '192.0.2.2' })
+  refusals.record({ ...entry, subject: 'key_1' })
+  refusals.record({ ...entry, subject: 'key_1', address: '192.0.2.3' })
+  await refusals.flush()
+  t.strictSame(rows.map(row => [row.subject, row.address, row.detail.reason]), [
+    [null, '192.0.2.1', 'unknown'], [null, '192.0.2.1', 'expired'], [null, '192.0.2.2', 'unknown'], ['key_1', '192.0.2.1', 'unknown']
+  ])
+  advance(60_000)
+  refusals.record(entry)
+  await refusals.flush()
+  t.strictSame(rows.at(-1)!.detail, { reason: 'unknown', omitted: 9 })
+})
+
+tap.test('neither many parties nor a slow database make the log grow without bound', async t => {
+  const { refusals, rows } = log({ parties: 10, rowsPerMinute: 5, waiting: 3 })
+  for (let i = 0; i < 100; i++) refusals.record({ ...entry, address: `192.0.2.${i}` })
+  await refusals.flush()
+  t.equal(rows.length, 3)
+  for (let i = 0; i < 100; i++) refusals.record({ ...entry, address: `198.51.100.${i}` })
+  await refusals.flush()
+  t.equal(rows.length, 5)
+})
+
+tap.test('a database that is away costs a row, never a request', async t => {
+  const { refusals, rows, fail } = log()
+  fail(true)
+  refusals.record(entry)
+  await refusals.flush()
+  fail(false)
+  refusals.record({ ...entry, reason: 'expired' })
+  await refusals.flush()
+  t.strictSame(rows.map(row => row.detail.reason), ['expired'])
+})
+
+tap.test('what was used is written once for many uses, and again after a failure', async t => {
+  const { clock, advance } = clockAt(1_000)
+  const written: [string, number][][] = []
+  let failing = true
+  const usage = usageLog(async noted => {
+    if (failing) throw new Error('away')
+    written.push([...noted].map(([id, at]) => [id, at.getTime()]))
+  }, clock)
+  usage.note('a')
+  usage.note('b')
+  await usage.flush()
+  failing = false
+  advance(500)
+  usage.note('a')
+  await usage.close()
+  await usage.flush()
+  t.strictSame(written, [[['a', 1_500], ['b', 1_000]]])
+})
+
+tap.test('a window takes as many as it takes and opens again', async t => {
+  const { clock, advance } = clockAt(0)
+  const counter = windowCounter({ max: 2, windowSeconds: 60 }, clock)
+  counter.count('a')
+  t.equal(counter.exhausted('a'), null)
+  counter.count('a')
+  t.equal(counter.exhausted('a'), 60)
+  t.equal(counter.exhausted('b'), null)
+  advance(59_500)
+  t.equal(counter.exhausted('a'), 1)
+  advance(500)
+  t.equal(counter.exhausted('a'), null)
+  counter.count('a')
+  t.equal(counter.exhausted('a'), null, 'a new window')
+})
+
+tap.test('§0.9: an IPv6 client is its /64, a mapped address its IPv4 form', async t => {
+  t.equal(addressBlock('192.0.2.7'), '192.0.2.7')
+  t.equal(addressBlock('::ffff:192.0.2.7'), '192.0.2.7')
+  t.equal(addressBlock('2001:db8::1'), addressBlock('2001:db8:0:0:ffff::2'))
+  t.not(addressBlock('2001:db8::1'), addressBlock('2001:db8:0:1::1'))
+  t.equal(addressBlock('::1'), '0:0:0:0::/64')
+  t.equal(addressBlock('nonsense'), 'unknown')
+})
+
+tap.test('RFC 9728 §3.1: the well-known path stands between host and path', async t => {
+  t.equal(resourceMetadataUrl('https://api.example.test'), 'https://api.example.test/.well-known/oauth-protected-resource')
+  t.equal(resourceMetadataUrl('https://api.example.test/'), 'https://api.example.test/.well-known/oauth-protected-resource')
+  t.equal(resourceMetadataUrl('https://api.example.test:8443/a/b'), 'https://api.example.test:8443/.well-known/oauth-protected-resource/a/b')
+  t.equal(resourceMetadataUrl('urn:example:api'), null)
+})
+
+tap.test('a key set without a usable public key is refused by the name of the key', async t => {
+  const bad: [unknown, RegExp][] = [[undefined, /jwks/], [{ keys: [] }, /1 to 10/], [{ keys: [{ kty: 'oct', k: 'x' }] }, /symmetric/], [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\]/]]
+  for (const [jwks, message] of bad) t.throws(() => requirePublicKeys(jwks), { code: 'invalid_request', message })
+})
