@@ -4,7 +4,7 @@ import {
   allowlistOf, allowlistOption, answering, anyAddressOption, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
 } from './command.ts'
 import { fieldLines, instant, words } from './print.ts'
-import { readExpiry } from './time.ts'
+import { readExpiry, type Expiry } from './time.ts'
 
 interface ApiKey {
   id: string
@@ -32,7 +32,7 @@ interface KeyFlags {
   scope?: string[]
   allowIp?: string[]
   allowAnyIp?: boolean
-  expires?: string | null
+  expires?: Expiry
 }
 
 /** `latchkey key …` */
@@ -80,12 +80,12 @@ async function create (api: Api, flags: KeyFlags): Promise<Answer<ApiKey>> {
     name: flags.name,
     scopes: flags.scope ?? [],
     allowlist: flags.allowIp,
-    expiresAt: flags.expires,
+    expiresAt: flags.expires?.at,
   })
 }
 
 async function update (api: Api, flags: KeyFlags, id: string): Promise<Answer<ApiKey>> {
-  const change = { name: flags.name, scopes: flags.scope, allowlist: allowlistOf(flags), expiresAt: flags.expires }
+  const change = { name: flags.name, scopes: flags.scope, allowlist: allowlistOf(flags), expiresAt: flags.expires?.at }
   return await api.patch(pathOf(id), requireChange(change, '--name, --scope, --allow-ip, --allow-any-ip, --expires'))
 }
 

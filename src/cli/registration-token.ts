@@ -6,6 +6,7 @@ import {
 } from './command.ts'
 import { UsageError } from './failure.ts'
 import { fieldLines, instant, words } from './print.ts'
+import type { Expiry } from './time.ts'
 
 interface RegistrationToken {
   id: string
@@ -23,14 +24,17 @@ interface RegistrationToken {
   token?: string
 }
 
+/** Wrapped, because commander takes a bare null for "not given". */
+interface Uses { left: number | null }
+
 interface TokenFlags {
   org?: string
   name?: string
   resource?: string
   scope?: string[]
   allowIp?: string[]
-  uses?: number | null
-  expires?: string | null
+  uses?: Uses
+  expires?: Expiry
 }
 
 /** `latchkey registration-token …` */
@@ -63,10 +67,10 @@ function pathOf (id: string): string {
   return `/registration-tokens/${segment(id)}`
 }
 
-function readUses (text: string): number | null {
-  if (text === 'unlimited') return null
+function readUses (text: string): Uses {
+  if (text === 'unlimited') return { left: null }
   try {
-    return Number(readCount(text))
+    return { left: Number(readCount(text)) }
   } catch {
     throw new InvalidArgumentError('Write a whole number from 1 up, or unlimited.')
   }
@@ -80,13 +84,13 @@ async function create (api: Api, flags: TokenFlags): Promise<Answer<Registration
     resource: flags.resource,
     scopes: flags.scope,
     allowlist: flags.allowIp,
-    uses: flags.uses,
-    expiresAt: flags.expires,
+    uses: flags.uses?.left,
+    expiresAt: flags.expires?.at,
   })
 }
 
 async function update (api: Api, { name, uses, expires }: TokenFlags, id: string): Promise<Answer<RegistrationToken>> {
-  return await api.patch(pathOf(id), requireChange({ name, uses, expiresAt: expires }, '--name, --uses, --expires'))
+  return await api.patch(pathOf(id), requireChange({ name, uses: uses?.left, expiresAt: expires?.at }, '--name, --uses, --expires'))
 }
 
 function show (token: RegistrationToken): string {

@@ -13,9 +13,15 @@ export function readDuration (text: string): number {
   throw new InvalidArgumentError('Write a number with s, m, h, d or w, up to ten years: 24h, 90d.')
 }
 
+/** An expiry of the command line. Wrapped, because commander takes a bare null for "not given". */
+export interface Expiry { at: string | null }
+
 /** An instant by duration, day (its first moment in UTC) or time; null for `never`. @throws InvalidArgumentError. */
-export function readExpiry (text: string, clock: Clock = systemClock): string | null {
-  if (text === 'never') return null
+export function readExpiry (text: string, clock: Clock = systemClock): Expiry {
+  return { at: text === 'never' ? null : readFuture(text, clock) }
+}
+
+function readFuture (text: string, clock: Clock): string {
   if (/^\d{4}-/.test(text)) return readInstant(text)
   try {
     return secondsAfter(clock(), readDuration(text)).toISOString()

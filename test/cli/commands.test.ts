@@ -1,0 +1,331 @@
+/** The command line as its users see it: transcripts against a real server. Lines with `! ` go to stderr, `[1]` is an exit code. */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { latchkeyCommand, run, startServer } from '../running-server.ts'
+import { readTranscript, Words } from '../transcript.ts'
+
+const server = await startServer(tap)
+const words = new Words()
+
+/** The words of a command line; double quotes hold one together. */
+function split (command: string): string[] {
+  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
+}
+
+async function latchkey (command: string, environment: Record<string, string> = {}) {
+  return await run(process.execPath, [latchkeyCommand, ...split(command)], { env: { ...server.environment, ...environment } })
+}
+
+async function follow (t: Test, text: string): Promise<void> {
+  for (const { command, output } of readTranscript(text)) {
+    const [name, ...rest] = words.fill(command).split(' ')
+    if (name !== 'latchkey') throw new Error(`not ours: ${command}`)
+    const { code, stdout, stderr } = await latchkey(rest.join(' '))
+    const shown = stdout + stderr.replace(/^(?=.)/gm, '! ') + (code === 0 ? '' : `[${code}]\n`)
+    t.ok(words.matches(output, shown), command, { expected: output, found: shown })
+  }
+}
+
+tap.test('organizations: create, list, show, update, suspend, resume', async t => await follow(t, `
+$ latchkey org list
+! There is no organization yet. Create one: npx latchkey org create NAME
+$ latchkey org create "Acme & Sons"
+id       {org}
+name     Acme & Sons
+status   active
+created  {}
+$ latchkey org list
+ID                          NAME         STATUS  CREATED
+{org}  Acme & Sons  active  {}
+$ latchkey org update {org} --name Acme
+id       {org}
+name     Acme
+status   active
+created  {}
+$ latchkey org suspend {org}
+id         {org}
+name       Acme
+status     suspended
+created    {}
+suspended  {}
+$ latchkey client create --org {org} --name early
+! latchkey: The organization {org} is suspended; resume it first. (ORGANIZATION_NOT_ACTIVE)
+[1]
+$ latchkey org resume {org}
+id       {org}
+name     Acme
+status   active
+created  {}
+$ latchkey org show {org}
+id       {org}
+name     Acme
+status   active
+created  {}
+`))
+
+tap.test('resources: a scope may hold colons, the one suffix :key-only means something', async t => await follow(t, `
+$ latchkey resource create https://api.acme.test --scope invoices:read --scope invoices:write --scope portal-provision:key-only
+id          {api}
+identifier  https://api.acme.test
+scopes      invoices:read, invoices:write, portal-provision (API keys only)
+style       ledgerbee
+key prefix  lb
+created     {}
+$ latchkey resource create https://api.acme.test
+! latchkey: The identifier https://api.acme.test is taken. (CONFLICT)
+[1]
+$ latchkey resource create https://reports.acme.test --scope reports:read --style rfc9457 --key-prefix acme --name Reports --org {org}
+id            {reports}
+identifier    https://reports.acme.test
+name          Reports
+organization  {org}
+scopes        reports:read
+style         rfc9457
+key prefix    acme
+created       {}
+$ latchkey resource update https://reports.acme.test --scope reports:read --scope reports:write
+id            {reports}
+identifier    https://reports.acme.test
+name          Reports
+organization  {org}
+scopes        reports:read, reports:write
+style         rfc9457
+key prefix    acme
+created       {}
+$ latchkey resource revoke {reports}
+...
+revoked       {}
+$ latchkey resource show acme
+! latchkey: There is no resource "acme". (NOT_FOUND)
+[1]
+`))
+
+tap.test('clients: create, change, rotate, revoke; the secret is shown once', async t => await follow(t, `
+$ latchkey client create --org {org} --resource https://api.acme.test --scope invoices:read --name billing --allow-ip 127.0.0.1
+client id         {client}
+name              billing
+organization      {org}
+may               invoices:read at https://api.acme.test
+addresses         127.0.0.1
+proves itself by  client_secret_basic
+secret            {hint}
+created           {}
+client secret     {secret}
+Keep the secret: it is not shown again.
+$ latchkey client show {client}
+client id         {client}
+name              billing
+organization      {org}
+may               invoices:read at https://api.acme.test
+addresses         127.0.0.1
+proves itself by  client_secret_basic
+secret            {hint}
+created           {}
+$ latchkey client update {client} --scope invoices:read --scope invoices:write
+...
+may               invoices:read invoices:write at https://api.acme.test
+addresses         127.0.0.1
+...
+$ latchkey client update {client} --allow-any-ip
+...
+may               invoices:read invoices:write at https://api.acme.test
+addresses         any
+...
+$ latchkey client update {client} --scope portal-provision
+! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only: no OAuth client can be granted it. Create an API key instead. (SCOPE_API_KEY_ONLY)
+[1]
+$ latchkey client rotate-secret {client} --overlap 1h
+...
+secret            {newhint}
+secret            {hint} until {}
+created           {}
+client secret     {newsecret}
+Keep the secret: it is not shown again.
+$ latchkey client list --org {org}
+CLIENT ID                   NAME     ORGANIZATION                LAST USED  REVOKED
+{client}  billing  {org}  -          -
+$ latchkey client revoke {client} --reason "it leaked"
+...
+revoked           {}
+reason            it leaked
+$ latchkey client update {client} --name other
+! latchkey: The client {client} was revoked; create a new one. (CREDENTIAL_REVOKED)
+[1]
+$ latchkey client create --org {org} --name empty
+...
+$ latchkey client create --org {org} --name billing --resource https://nowhere.test --scope x
+! latchkey: There is no resource "https://nowhere.test"; create it with \`latchkey resource create\`. (UNKNOWN_RESOURCE)
+[1]
+`))
+
+tap.test('keys: create, change, revoke; the key is shown once', async t => await follow(t, `
+$ latchkey key create --org {org} --resource https://api.acme.test --scope invoices:read --scope portal-provision --env live --name ci --expires 2099-01-31
+id            {key}
+name          ci
+organization  {org}
+may           invoices:read portal-provision at https://api.acme.test
+environment   live
+addresses     any
+created       {} by admin
+expires       2099-01-31T00:00:00Z
+key           {keytext}
+Keep the key: it is not shown again.
+$ latchkey key update {key} --expires never --allow-ip 10.0.0.0/8 --scope invoices:read
+id            {key}
+name          ci
+organization  {org}
+may           invoices:read at https://api.acme.test
+environment   live
+addresses     10.0.0.0/8
+looks like    {keyhint}
+created       {} by admin
+expires       never
+$ latchkey key update {key} --allow-ip 10.0.0.256
+! latchkey: "10.0.0.256" is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32. (INVALID_ALLOWLIST)
+[1]
+$ latchkey key list --limit 1
+ID                          NAME  LOOKS LIKE     ORGANIZATION                EXPIRES  LAST USED  REVOKED
+{key}  ci    {keyhint}  {org}  never    -          -
+$ latchkey key revoke {key}
+...
+revoked       {}
+$ latchkey key show {key}
+...
+revoked       {}
+`))
+
+tap.test('registration tokens: create, change, revoke; the token is shown once', async t => await follow(t, `
+$ latchkey registration-token create --org {org} --resource https://api.acme.test --scope invoices:read --uses 1 --expires 2099-01-31 --name agents
+id            {rgt}
+name          agents
+organization  {org}
+gives         invoices:read at {}
+addresses     any
+uses left     1
+created       {} by admin
+expires       2099-01-31T00:00:00Z
+token         {rgttext}
+Keep the token: it is not shown again.
+$ latchkey registration-token update {rgt} --uses unlimited --expires never
+...
+uses left     unlimited
+looks like    {}
+created       {} by admin
+expires       never
+$ latchkey registration-token list
+ID                          NAME    ORGANIZATION                USES LEFT  EXPIRES  REVOKED
+{rgt}  agents  {org}  unlimited  never    -
+$ latchkey registration-token revoke {rgt}
+...
+revoked       {}
+`))
+
+tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
+  for (const [command, message] of [
+    ['', /Usage: latchkey/],
+    ['org', /Usage: latchkey org/],
+    ['orgs', /unknown command 'orgs'/],
+    ['org delete x', /unknown command 'delete'/],
+    ['org create', /missing required argument 'name'/],
+    ['org create a b', /too many arguments/],
+    ['org create Acme --colour red', /unknown option '--colour'/],
+    ['org show ""', /"" is not an id/],
+    ['org show ..', /"\.\." is not an id/],
+    ['org update x', /Nothing to change: give at least one of --name/],
+    ['client create --org x', /required option '--name <text>' not specified/],
+    ['client create --org x --name y --scope z', /name it with --resource/],
+    ['client create --org x --name y --auth-method private_key_jwt', /--jwks FILE/],
+    ['client create --org x --name y --auth-method none', /Allowed choices are client_secret_basic/],
+    ['client update x --allow-ip ::1 --allow-any-ip', /cannot be used with/],
+    ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
+    ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
+    ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
+    ['key list --limit 0', /whole number from 1 up/],
+    ['registration-token create --org x --uses 0', /or unlimited/]
+  ] as const) {
+    const { code, stdout, stderr } = await latchkey(command)
+    t.equal(code, 2, command)
+    t.match(stderr, message)
+    t.equal(stdout, '')
+  }
+})
+
+tap.test('help and version are successes', async t => {
+  t.match(await latchkey('--help'), { code: 0, stdout: /registration-token/, stderr: '' })
+  t.match(await latchkey('client --help'), { code: 0, stdout: /rotate-secret/, stderr: '' })
+  t.match(await latchkey('--version'), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/, stderr: '' })
+})
+
+tap.test('--json prints exactly what the API answered, a refusal to stderr', async t => {
+  const token = await adminToken()
+  const answer = await fetch(`${server.url}/api/v1/organizations`, { headers: { authorization: `Bearer ${token}` } })
+  t.same(await latchkey('--json org list'), { code: 0, stdout: await answer.text(), stderr: '' })
+  const refused = await latchkey('org show nope --json')
+  t.match(refused, { code: 1, stdout: '' })
+  t.same(JSON.parse(refused.stderr), { error: 'There is no organization "nope".', code: 'NOT_FOUND' })
+})
+
+tap.test('a list says when there is more, and where it goes on', async t => {
+  await latchkey('org create Second')
+  const first = await latchkey('org list --limit 1')
+  const cursor = /--cursor (\S+)/.exec(first.stderr)?.[1]
+  t.match(first.stdout, /Second/)
+  t.match(await latchkey(`org list --limit 1 --cursor ${cursor}`), { code: 0, stdout: /Acme/, stderr: '' })
+})
+
+tap.test('where the server is: options before environment before the local data folder', async t => {
+  const elsewhere = { LATCHKEY_DATA: '/nonexistent/latchkey' }
+  const token = await adminToken()
+  t.match(await latchkey('org list', elsewhere), { code: 1, stderr: /No server is known.*npm start.*--url or LATCHKEY_URL/ })
+  t.match(await latchkey('org list', { ...elsewhere, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }), { code: 0 })
+  t.match(await latchkey(`org list --url ${server.url}/ --token ${token}`, { ...elsewhere, LATCHKEY_URL: 'http://127.0.0.1:1', LATCHKEY_TOKEN: 'other' }), { code: 0 })
+  t.match(await latchkey('org list --url nonsense'), { code: 1, stderr: /write it like https/ })
+  t.match(await latchkey('org list', { LATCHKEY_URL: 'http://127.0.0.1:2', LATCHKEY_TOKEN: 'x' }), { code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npm start.*--url/ })
+})
+
+tap.test('the local admin token goes to the local server and to nobody else', async t => {
+  t.match(await latchkey('org list --url http://127.0.0.1:2'), { code: 1, stderr: /There is no token for http:\/\/127\.0\.0\.1:2: set LATCHKEY_TOKEN, or pass --token/ })
+})
+
+tap.test('a token is never printed, whatever is wrong with it', async t => {
+  for (const secret of ['wrong-token-4711', 'wrong token 4711', 'wröng-4711', 'lk_live_4711']) {
+    const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'org', 'list', '--token', secret], { env: server.environment })
+    t.equal(code, 1)
+    t.notMatch(stdout + stderr, /4711/)
+    t.match(stderr, /token/)
+  }
+})
+
+tap.test('an API key of the management API works as a token, within its organization', async t => {
+  const { identifier } = (JSON.parse((await latchkey('--json resource show res_management')).stdout)) as { identifier: string }
+  const created = await latchkey(`--json key create --org ${words.get('org')} --resource ${identifier} --scope clients:read --env live --name operator`)
+  const { key } = JSON.parse(created.stdout) as { key: string }
+  t.match(await latchkey('whoami', { LATCHKEY_TOKEN: key }), { code: 0, stdout: new RegExp(`^kind +api_key\nname +operator\norganization +${words.get('org')}$`, 'm') })
+  t.match(await latchkey('client list', { LATCHKEY_TOKEN: key }), { code: 0 })
+  t.match(await latchkey('org create Third', { LATCHKEY_TOKEN: key }), { code: 1, stderr: /INSUFFICIENT_PERMISSIONS/ })
+})
+
+tap.test('a client with keys of its own: public ones are sent, private ones never leave', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-jwks-'))
+  t.teardown(async () => await rm(folder, { recursive: true, force: true }))
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const write = async (name: string, content: string) => {
+    await writeFile(join(folder, name), content)
+    return join(folder, name)
+  }
+  const create = async (file: string) => await latchkey(`client create --org ${words.get('org')} --name own-keys --jwks ${file}`)
+  const set = (key: KeyObject) => JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }] })
+
+  t.match(await create(await write('public.json', set(publicKey))), { code: 0, stdout: /proves itself by {2}private_key_jwt\n(?!.*secret)/s })
+  t.match(await create(await write('private.json', set(privateKey))), { code: 1, stderr: /holds a private key.*Nothing was sent/ })
+  t.match(await create(await write('one.json', JSON.stringify(publicKey.export({ format: 'jwk' })))), { code: 1, stderr: /is no JWK set/ })
+  t.match(await create(await write('broken.json', '{')), { code: 1, stderr: /is not JSON/ })
+  t.match(await create(join(folder, 'missing.json')), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
+})
+
+async function adminToken (): Promise<string> {
+  return (await readFile(`${server.dataFolder}/admin-token`, 'utf8')).trim()
+}

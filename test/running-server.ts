@@ -1,0 +1,78 @@
+/** A server as an operator starts it: `latchkey serve`, in a process and a data folder of its own. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** The command itself, as the package names it. */
+export const latchkeyCommand = join(root, 'bin', 'latchkey.js')
+
+export interface RunningServer { url: string, dataFolder: string, environment: Record<string, string> }
+
+interface Cleaner { teardown (work: () => unknown): void }
+
+/** Starts it and waits until it has said where it listens; stopped and removed with the test. */
+export async function startServer (t: Cleaner): Promise<RunningServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'))
+  const port = await freePort()
+  const dataFolder = join(folder, 'data')
+  const environment = ownEnvironment({ LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn' })
+  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said: string[] = []
+  for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })
+  t.teardown(async () => {
+    await stop(server)
+    await rm(folder, { recursive: true, force: true })
+  })
+  await waitFor(() => existsSync(join(dataFolder, 'server.json')), server, said)
+  return { url: `http://127.0.0.1:${port}`, dataFolder, environment }
+}
+
+export interface Ran { code: number | null, stdout: string, stderr: string }
+
+/** Runs a program to its end. */
+export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string> } = {}): Promise<Ran> {
+  const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, ...options })
+  const ran: Ran = { code: null, stdout: '', stderr: '' }
+  child.stdout.on('data', bytes => { ran.stdout += String(bytes) })
+  child.stderr.on('data', bytes => { ran.stderr += String(bytes) })
+  ran.code = (await once(child, 'close'))[0] as number | null
+  return ran
+}
+
+/** This process's environment without anything that is meant for another Latchkey. */
+export function ownEnvironment (more: Record<string, string>): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(([name, value]) => value !== undefined && !/^(LATCHKEY_|DATABASE_URL$|PORT$|HOST$)/.test(name))
+  return { ...Object.fromEntries(inherited) as Record<string, string>, ...more }
+}
+
+export async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Ends a process that was started here, politely, and waits for it. */
+export async function stop (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'close')
+}
+
+async function waitFor (ready: () => boolean, child: ChildProcess, said: readonly string[]): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (ready()) return
+    if (child.exitCode !== null) break
+    await pause(50)
+  }
+  throw new Error(`the server did not start:\n${said.join('')}`)
+}

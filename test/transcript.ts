@@ -1,0 +1,63 @@
+/**
+ * Transcripts of a terminal as tests: `$ command`, then what it prints. In commands and in output `{name}` stands for a
+ * word that is not known beforehand: the same one wherever the name comes back. `{}` is any word, a line `...` any lines.
+ */
+
+export interface Step {
+  command: string
+  output: string
+}
+
+/** The steps of a transcript; a line before the first command is an error, it would never be checked. */
+export function readTranscript (text: string): Step[] {
+  const steps: Step[] = []
+  for (const line of text.replace(/^\n+|\s+$/g, '').split('\n')) {
+    if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: '' })
+    else if (steps.length === 0) throw new Error(`not a command: ${line}`)
+    else steps.at(-1)!.output += `${line}\n`
+  }
+  return steps
+}
+
+/** What the placeholders of a transcript stood for so far. */
+export class Words {
+  readonly #known = new Map<string, string>()
+
+  /** What a name stands for. */
+  get (name: string): string {
+    const word = this.#known.get(name)
+    if (word === undefined) throw new Error(`nothing was printed for {${name}}`)
+    return word
+  }
+
+  /** The command as it can be run. */
+  fill (command: string): string {
+    return command.replace(/\{(\w+)\}/g, (_, name: string) => this.get(name))
+  }
+
+  /** Whether a real output is the expected one; learns the words that were not known. */
+  matches (expected: string, real: string): boolean {
+    const fresh: string[] = []
+    const pattern = expected.split(/(\{\w*\}|^\.\.\.\n)/m).map(piece => this.#patternOf(piece, fresh)).join('')
+    const match = new RegExp(`^${pattern}$`).exec(real)
+    if (match === null) return false
+    for (const name of fresh) this.#known.set(name, match.groups![name]!)
+    return true
+  }
+
+  #patternOf (piece: string, fresh: string[]): string {
+    if (piece === '...\n') return '(?:.*\\n)*?'
+    if (piece === '{}') return '[^\\s"\']+'
+    const name = /^\{(\w+)\}$/.exec(piece)?.[1]
+    if (name === undefined) return literal(piece)
+    const known = this.#known.get(name)
+    if (known !== undefined) return literal(known)
+    if (fresh.includes(name)) return `\\k<${name}>`
+    fresh.push(name)
+    return `(?<${name}>[^\\s"']+)`
+  }
+}
+
+function literal (text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+}
