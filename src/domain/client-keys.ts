@@ -2,8 +2,8 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { Failure } from '../errors.ts'
 
-/** The algorithms a client may sign its assertions with. */
-export const assertionAlgorithms = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
+/** The algorithms a client may sign its assertions with. Ed25519 and EdDSA are the new and the old name of one (RFC 9864 §2.2). */
+export const assertionAlgorithms = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'] as const
 
 const maxKeys = 10
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
@@ -33,7 +33,7 @@ function requirePublicKey (jwk: unknown, index: number): Record<string, unknown>
 function algorithmsOf (jwk: Record<string, unknown>, name: string): readonly string[] {
   const key = open(jwk, name)
   if (key.asymmetricKeyType === 'ec' && jwk.crv === 'P-256') return ['ES256']
-  if (key.asymmetricKeyType === 'ed25519') return ['EdDSA']
+  if (key.asymmetricKeyType === 'ed25519') return ['Ed25519', 'EdDSA']
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
   if (key.asymmetricKeyType === 'rsa' && bits >= 2048 && bits <= 8192) return ['RS256', 'PS256']
   return refuse(`${name} must be an EC key on P-256, an Ed25519 key or an RSA key of 2048 to 8192 bits`)

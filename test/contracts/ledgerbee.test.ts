@@ -492,7 +492,7 @@ for (const { name, fresh } of databases) {
     grant_types_supported: ['client_credentials'],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
       [`${endpoint}_endpoint_auth_methods_supported`, ['client_secret_basic', 'client_secret_post', 'private_key_jwt']],
-      [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ['ES256', 'RS256', 'PS256', 'EdDSA']],
+      [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA']],
     ])),
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [],

@@ -13,7 +13,7 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
   const server = await startServer(t)
   const at = (path: string) => server.issuer + path
   const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
-  const algorithms = ['ES256', 'RS256', 'PS256', 'EdDSA']
+  const algorithms = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA']
   for (const document of documents) {
     const { status, headers, body } = await server.send('GET', document)
     t.equal(status, 200)
