@@ -3,6 +3,7 @@ import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { requirePublicKeys } from './client-keys.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
@@ -126,7 +127,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
         token_endpoint_auth_method: method,
         grant_types: ['client_credentials'],
         response_types: [],
-        ...(input.jwks ? { jwks: input.jwks } : {}),
+        ...(input.jwks ? { jwks: requirePublicKeys(input.jwks) } : {}),
       },
       secrets: secret === null ? [] : [newClientSecret(secret, now)],
       grants: await resolveGrants(tx, actor, input.organizationId, input.grants),

@@ -2,11 +2,13 @@
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
  * parse → find → compare → state → organization → address → environment → scope; the first that fails is the reason.
  */
+import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
+import type { Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
@@ -62,7 +64,7 @@ export interface Presentation { resource: Resource | null, address: string | nul
 
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
-  check (credential: Credential, presentation: Presentation): Promise<Verdict>
+  check (credential: Credential, presentation: Presentation): Awaitable<Verdict>
 }
 
 export interface AuthenticatorOptions {
@@ -75,10 +77,10 @@ export interface AuthenticatorOptions {
 
 export function authenticator (options: AuthenticatorOptions): Authenticator {
   return {
-    async check (credential, presentation) {
-      if (credential.kind === 'api_key') return await checkApiKey(options, credential.text, presentation)
+    check (credential, presentation) {
+      if (credential.kind === 'api_key') return checkApiKey(options, credential.text, presentation)
       if (isAdminToken(options, credential.text, presentation)) return adminVerdict
-      return await checkAccessToken(options, credential.text, presentation)
+      return checkAccessToken(options, credential.text, presentation)
     },
   }
 }
@@ -100,48 +102,58 @@ export function requireScopes (verdict: Verdict, scopes: readonly string[]): Ver
   }
 }
 
-async function checkApiKey ({ registry, clock }: AuthenticatorOptions, text: string, { resource, address }: Presentation): Promise<Verdict> {
+function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  const { registry, clock } = options
   const parsed = readApiKeyText(text)
   if (parsed === null) return refuse('malformed', 'api_key')
-  const digest = digestOf(text)
-  const key = await registry.apiKey(digest)
-  if (key === null || !sameDigest(key.digest, digest)) return refuse('unknown', 'api_key')
-  const refuseKey = (reason: Reason) => refuse(reason, 'api_key', key.id, key.organizationId)
-  const own = await registry.resource(key.resourceId)
-  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return refuseKey('wrong_resource')
-  if (key.revokedAt !== null) return refuseKey('revoked')
-  if (key.expiresAt !== null && key.expiresAt <= clock()) return refuseKey('expired')
-  if (!await isActive(registry, key.organizationId)) return refuseKey('organization_suspended')
-  if (address !== null && !isAllowed(address, key.allowlist)) return refuseKey('address_not_allowed')
-  if (key.environment !== parsed.environment) return refuseKey('unknown')
-  return { ok: true, principal: keyPrincipal(key, own) }
+  // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
+  return whenKnown(registry.apiKey(digestOf(text)), key => {
+    if (key === null || key.environment !== parsed.environment) return refuse('unknown', 'api_key')
+    return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
+      const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
+      return reason === null ? { ok: true, principal: keyPrincipal(key, resource!) } : refuse(reason, 'api_key', key.id, key.organizationId)
+    })
+  })
 }
 
-async function checkAccessToken (options: AuthenticatorOptions, text: string, { resource, address }: Presentation): Promise<Verdict> {
-  const { registry, reader } = options
-  const now = options.clock()
-  const claims = await reader.read(text)
-  if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
-  const refuseToken = (reason: Reason) => refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
-  if (resource !== null && resource.identifier !== claims.aud) return refuseToken('wrong_resource')
-  if (isExpired(claims, now)) return refuseToken('expired')
-  const client = await registry.client(claims.client_id)
-  if (client === null || client.revokedAt !== null || await registry.isTokenRevoked(claims.jti)) return refuseToken('revoked')
-  if (client.generation !== claims.gen) return refuseToken('superseded')
-  const own = resource ?? await registry.resourceByIdentifier(claims.aud)
-  if (own === null || own.revokedAt !== null) return refuseToken('wrong_resource')
-  if (client.organizationId !== null && !await isActive(registry, client.organizationId)) return refuseToken('organization_suspended')
-  if (address !== null && !isAllowed(address, client.allowlist)) return refuseToken('address_not_allowed')
-  return { ok: true, principal: tokenPrincipal(claims, client) }
+function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Organization | null, { resource, address }: Presentation, now: Date): Reason | null {
+  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
+  if (key.revokedAt !== null) return 'revoked'
+  if (key.expiresAt !== null && key.expiresAt <= now) return 'expired'
+  if (organization?.status !== 'active') return 'organization_suspended'
+  if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
+  return null
+}
+
+function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  return whenKnown(reader.read(text), claims => {
+    const now = clock()
+    if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
+    const refuseToken = (reason: Reason) => refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
+    if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuseToken('wrong_resource')
+    if (isExpired(claims, now)) return refuseToken('expired')
+    return whenBothKnown(registry.client(claims.client_id), registry.isTokenRevoked(claims.jti), (client, revoked) => {
+      if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked')
+      if (client.generation !== claims.gen) return refuseToken('superseded')
+      const organization = client.organizationId === null ? null : registry.organization(client.organizationId)
+      return whenBothKnown(presentation.resource ?? registry.resourceByIdentifier(claims.aud), organization, (resource, organization) => {
+        const reason = reasonAgainstClient(client, resource, organization, presentation)
+        return reason === null ? { ok: true, principal: tokenPrincipal(claims, client) } : refuseToken(reason)
+      })
+    })
+  })
+}
+
+function reasonAgainstClient (client: Client, resource: Resource | null, organization: Organization | null, { address }: Presentation): Reason | null {
+  if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
+  if (client.organizationId !== null && organization?.status !== 'active') return 'organization_suspended'
+  if (address !== null && !isAllowed(address, client.allowlist)) return 'address_not_allowed'
+  return null
 }
 
 function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
   if (adminTokenDigest === null || (resource !== null && resource.id !== managementResourceId)) return false
   return sameDigest(digestOf(text), adminTokenDigest)
-}
-
-async function isActive (registry: Registry, organizationId: string): Promise<boolean> {
-  return (await registry.organization(organizationId))?.status === 'active'
 }
 
 function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): Verdict {

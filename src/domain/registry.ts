@@ -1,3 +1,4 @@
+import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import type { Organization } from './organization.ts'
@@ -8,12 +9,13 @@ import type { Resource } from './resource.ts'
  * view in memory cannot promise that, the database is asked. Throws Failure `storage_unavailable`, never guesses.
  * Records are shared and frozen in spirit: nobody changes one. The same unchanged record is the same object where a view
  * in memory serves it.
+ * What is in memory is answered at once, not by a promise.
  */
 export interface Registry {
-  apiKey (digest: string): Promise<ApiKey | null>
-  client (id: string): Promise<Client | null>
-  organization (id: string): Promise<Organization | null>
-  resource (id: string): Promise<Resource | null>
-  resourceByIdentifier (identifier: string): Promise<Resource | null>
-  isTokenRevoked (jti: string): Promise<boolean>
+  apiKey (digest: string): Awaitable<ApiKey | null>
+  client (id: string): Awaitable<Client | null>
+  organization (id: string): Awaitable<Organization | null>
+  resource (id: string): Awaitable<Resource | null>
+  resourceByIdentifier (identifier: string): Awaitable<Resource | null>
+  isTokenRevoked (jti: string): Awaitable<boolean>
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { compactVerify, type CompactVerifyGetKey } from 'jose'
 import { LRUCache } from 'lru-cache'
+import type { Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { auditEvent } from './audit.ts'
 import type { KeyRing } from './signing-key.ts'
@@ -39,7 +40,7 @@ const clockTolerance = 15
 /** Reads the claims of a token that one of our keys signed. Remembers signatures that verified, never a verdict. */
 export interface TokenReader {
   /** Null: not a token of this issuer, altered, or malformed. Says nothing about expiry or revocation: they change. */
-  read (token: string): Promise<AccessTokenClaims | null>
+  read (token: string): Awaitable<AccessTokenClaims | null>
 }
 
 /** A reader that trusts the keys that `ring` returns at the moment of each call; `remember` is how many signatures it keeps in mind. */
@@ -50,19 +51,22 @@ export function tokenReader (issuer: string, ring: () => KeyRing, remember = 50_
     if (key === undefined) throw new Error('no such key')
     return key
   }
+  const verify = async (token: string, digest: string): Promise<AccessTokenClaims | null> => {
+    try {
+      const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
+      const claims = readClaims(issuer, protectedHeader, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
+      if (claims !== null) verified.set(digest, { claims, kid: protectedHeader.kid! })
+      return claims
+    } catch {
+      return null
+    }
+  }
   return {
-    async read (token) {
+    read (token) {
       const digest = hash('sha256', token, 'base64')
       const known = verified.get(digest)
-      if (known !== undefined) return ring().verifying.has(known.kid) ? known.claims : null
-      try {
-        const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
-        const claims = readClaims(issuer, protectedHeader, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
-        if (claims !== null) verified.set(digest, { claims, kid: protectedHeader.kid! })
-        return claims
-      } catch {
-        return null
-      }
+      if (known === undefined) return verify(token, digest)
+      return ring().verifying.has(known.kid) ? known.claims : null
     },
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { requireScopes, type Authenticator, type Credential, type Principal, type Refusal, type Verdict } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
@@ -63,9 +64,9 @@ export function guard (dependencies: GuardDependencies): FastifyPluginAsync<Guar
       if (need === null) return
       needs.push(need)
       // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
-      route.onRequest = [async (request, reply) => await admit(dependencies, of, need, request, reply), ...hooksOf(route.onRequest)]
+      route.onRequest = [(request, reply, done) => { whenKnown(admit(dependencies, of, need, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.onRequest)]
       if (mayHaveBody(route)) {
-        route.preValidation = [async (request, reply) => await refuseTokenInBody(dependencies, of, request, reply), ...hooksOf(route.preValidation)]
+        route.preValidation = [(request, reply, done) => { whenKnown(admitBody(dependencies, of, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.preValidation)]
       }
     })
     app.addHook('onReady', async () => { await requireKnownScopes(of, needs) })
@@ -74,15 +75,15 @@ export function guard (dependencies: GuardDependencies): FastifyPluginAsync<Guar
 
 /** The resource as it is now, looked up at every request; null: any. */
 interface GuardedResource {
-  current (): Promise<Resource | null>
+  current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
-  metadataUrl (resource: Resource | null): Promise<string | null>
+  metadataUrl (resource: Resource | null): Awaitable<string | null>
 }
 
 async function guardedResource (registry: Registry, option: GuardOptions['resource']): Promise<GuardedResource> {
   if (typeof option !== 'string') {
     return {
-      current: async () => null,
+      current: () => null,
       style: () => option.style,
       metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
     }
@@ -90,9 +91,9 @@ async function guardedResource (registry: Registry, option: GuardOptions['resour
   const found = await registry.resourceByIdentifier(option)
   if (found === null) throw new Error(`There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`)
   return {
-    current: async () => await registry.resource(found.id) ?? found,
+    current: () => whenKnown(registry.resource(found.id), resource => resource ?? found),
     style: resource => (resource ?? found).style,
-    metadataUrl: async resource => resourceMetadataUrl((resource ?? found).identifier),
+    metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
   }
 }
 
@@ -124,54 +125,72 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
   return hooks === undefined ? [] : [hooks].flat() as T[]
 }
 
-async function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  let resource: Resource | null = null
+/** Whether the request may pass. If not, the answer is sent; whatever breaks, it does not pass. */
+function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  const stop = (error: unknown) => fail(dependencies, of.style(null), error, request, reply)
   try {
-    resource = await of.current()
-    const presented = presentedCredential(request, of.style(resource))
-    if ('refusal' in presented) return await refuse(dependencies, of, resource, presented.refusal, request, reply)
-    const verdict = await judge(dependencies, need, presented.credential, resource, request)
-    if (!verdict.ok) return await refuse(dependencies, of, resource, verdict.refusal, request, reply)
+    const passes = whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply))
+    return passes instanceof Promise ? passes.catch(stop) : passes
+  } catch (error) {
+    return stop(error)
+  }
+}
+
+function decide (
+  dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
+): Awaitable<boolean> {
+  const presented = presentedCredential(request, of.style(resource))
+  if ('refusal' in presented) return refuse(dependencies, of, resource, presented.refusal, request, reply)
+  return whenKnown(judge(dependencies, need, presented.credential, resource, request), verdict => {
+    if (!verdict.ok) return refuse(dependencies, of, resource, verdict.refusal, request, reply)
     if (presented.inQuery) discourageQuery(of.style(resource), reply)
     if (verdict.principal.kind === 'api_key') dependencies.keyUsage.note(verdict.principal.id)
     request.principal = verdict.principal
-  } catch (error) {
-    return fail(dependencies, of.style(resource), error, request, reply)
-  }
+    return true
+  })
 }
 
-async function judge (
+function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  const refusal = tokenInBody(request)
+  return refusal === null || whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply))
+}
+
+function judge (
   { authenticator }: GuardDependencies, { scopes, apiKeyOnly }: RouteNeeds, credential: Credential, resource: Resource | null, request: FastifyRequest
-): Promise<Verdict> {
-  const verdict = await authenticator.check(credential, { resource, address: request.ip })
-  if (verdict.ok && apiKeyOnly && verdict.principal.kind !== 'api_key') {
-    return { ok: false, refusal: { reason: 'api_key_required', presented: 'access_token', subject: verdict.principal.id, organizationId: verdict.principal.organizationId } }
-  }
-  return requireScopes(verdict, scopes)
+): Awaitable<Verdict> {
+  return whenKnown(authenticator.check(credential, { resource, address: request.ip }), verdict => {
+    if (verdict.ok && apiKeyOnly && verdict.principal.kind !== 'api_key') {
+      const { id, organizationId } = verdict.principal
+      return { ok: false, refusal: { reason: 'api_key_required', presented: 'access_token', subject: id, organizationId } }
+    }
+    return requireScopes(verdict, scopes)
+  })
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
-async function refuseTokenInBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return
-  if ((request.body as Record<string, unknown> | null | undefined)?.access_token === undefined) return
-  const refusal: Refusal = { reason: 'several_credentials', presented: null, subject: request.principal.id, organizationId: request.principal.organizationId }
-  return await refuse(dependencies, of, await of.current(), refusal, request, reply)
+function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | null {
+  if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return null
+  if ((body as Record<string, unknown> | null | undefined)?.access_token === undefined) return null
+  return { reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId }
 }
 
-async function refuse (
+/** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
+function refuse (
   { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
-): Promise<FastifyReply> {
+): Awaitable<false> {
   const { reason, subject, organizationId } = refusal
   request.log.info({ reason, subject, organizationId }, 'refused')
   if (reason !== 'no_credential') {
     refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
   }
-  reply.header('www-authenticate', challenge(refusal, await of.metadataUrl(resource)))
-  return send(reply, errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock)))
+  return whenKnown(of.metadataUrl(resource), metadataUrl => {
+    reply.header('www-authenticate', challenge(refusal, metadataUrl))
+    return send(reply, errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock)))
+  })
 }
 
 /** The check could not be made: never a pass, whatever broke. */
-function fail ({ clock }: GuardDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function fail ({ clock }: GuardDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
   request.log.error({ err: error }, 'the guard could not decide')
   if (failure.status === 503) reply.header('retry-after', '1')
@@ -188,6 +207,7 @@ function occasion (request: FastifyRequest, clock: Clock): Occasion {
   return { path: pathOf(request.url), now: clock(), requestId: request.id }
 }
 
-function send (reply: FastifyReply, { status, contentType, body }: Answer): FastifyReply {
-  return reply.code(status).header('content-type', contentType).header('cache-control', 'no-store').send(JSON.stringify(body))
+function send (reply: FastifyReply, { status, contentType, body }: Answer): false {
+  reply.code(status).header('content-type', contentType).header('cache-control', 'no-store').send(JSON.stringify(body))
+  return false
 }

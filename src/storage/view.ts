@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import type { Organization } from '../domain/organization.ts'
@@ -42,27 +43,27 @@ export class View implements Registry {
     this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
   }
 
-  apiKey (digest: string): Promise<ApiKey | null> {
+  apiKey (digest: string): Awaitable<ApiKey | null> {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
   }
 
-  client (id: string): Promise<Client | null> {
+  client (id: string): Awaitable<Client | null> {
     return this.#through(this.#clients, id, () => this.#source.client(id))
   }
 
-  organization (id: string): Promise<Organization | null> {
+  organization (id: string): Awaitable<Organization | null> {
     return this.#through(this.#organizations, id, () => this.#source.organization(id))
   }
 
-  resource (id: string): Promise<Resource | null> {
+  resource (id: string): Awaitable<Resource | null> {
     return this.#through(this.#resources, id, () => this.#source.resource(id))
   }
 
-  resourceByIdentifier (identifier: string): Promise<Resource | null> {
+  resourceByIdentifier (identifier: string): Awaitable<Resource | null> {
     return this.#through(this.#resourcesByIdentifier, identifier, () => this.#source.resourceByIdentifier(identifier))
   }
 
-  async isTokenRevoked (jti: string): Promise<boolean> {
+  isTokenRevoked (jti: string): boolean {
     return this.#revoked.has(jti)
   }
 
@@ -84,9 +85,11 @@ export class View implements Registry {
     }
   }
 
-  async #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Promise<T | null>): Promise<T | null> {
-    const present = kept.get(key)
-    if (present !== undefined) return present
+  #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Awaitable<T | null> {
+    return kept.get(key) ?? this.#load(kept, key, load)
+  }
+
+  async #load<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Promise<T | null> {
     const changesBefore = this.#changes
     const loaded = await load()
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
