@@ -68,11 +68,11 @@ async function reach (server: string, url: string, init: RequestInit): Promise<R
 }
 
 function unreachable (server: string, error: Error): string {
-  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
+  const { code, message } = (error.cause ?? {}) as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
   if (error.name === 'TimeoutError') return `${server} did not answer within ${patience / 1000} seconds. Look at its log, or name another with --url.`
-  return `${server} cannot be reached (${code ?? error.name}). Check --url or LATCHKEY_URL.`
+  return `${server} cannot be reached (${code ?? message ?? error.name}). Check --url or LATCHKEY_URL.`
 }
 
 function parse (bytes: Buffer): unknown {
