@@ -56,7 +56,7 @@ tap.test('openid-client: private_key_jwt with every algorithm that discovery nam
 
 async function liveOf (t: Test, config: openid.Configuration, name: string): Promise<void> {
   const tokens = await openid.clientCredentialsGrant(config, { resource: issuer })
-  t.equal(tokens.expiresIn(), 3600, name)
+  t.equal(tokens.expires_in, 3600, name)
   t.equal(tokens.scope, 'invoices:read')
   t.notOk('refresh_token' in tokens)
   const known = await openid.tokenIntrospection(config, tokens.access_token)
