@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } 
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
 import { revokeClient, updateClient } from '../../src/domain/client.ts'
+import { databases } from '../databases.ts'
 import { startServer, type TestServer } from './server.ts'
 
 const path = '/api/v1/auth/token'
@@ -53,19 +54,21 @@ tap.test('P2: aud is exactly the issuer, as one string', async t => {
   t.equal(bent.statusCode, 401, 'Host makes no audience')
 })
 
-tap.test('P2: an assertion counts once, also when many come at the same time', async t => {
-  const server = await startServer(t, { limits: { failuresPerClient: { max: 1_000, windowSeconds: 60 } } })
-  const signer = await clientWithKey(server)
-  const text = await assertion(server, signer)
-  const statuses = (await Promise.all(Array.from({ length: 20 }, async () => await exchange(server, text)))).map(({ status }) => status)
-  t.equal(statuses.filter(status => status === 200).length, 1)
-  t.equal(statuses.filter(status => status === 401).length, 19)
-  t.equal((await exchange(server, text)).status, 401)
-  const other = await clientWithKey(server)
-  const jti = randomUUID()
-  t.equal((await exchange(server, await assertion(server, signer, { jti }))).status, 200)
-  t.equal((await exchange(server, await assertion(server, other, { jti }))).status, 200, 'an id is the client\'s own')
-})
+for (const database of databases) {
+  tap.test(`P2: an assertion counts once, also when many come at the same time [${database.name}]`, async t => {
+    const server = await startServer(t, { database, limits: { failuresPerClient: { max: 1_000, windowSeconds: 60 } } })
+    const signer = await clientWithKey(server)
+    const text = await assertion(server, signer)
+    const statuses = (await Promise.all(Array.from({ length: 20 }, async () => await exchange(server, text)))).map(({ status }) => status)
+    t.equal(statuses.filter(status => status === 200).length, 1)
+    t.equal(statuses.filter(status => status === 401).length, 19)
+    t.equal((await exchange(server, text)).status, 401)
+    const other = await clientWithKey(server)
+    const jti = randomUUID()
+    t.equal((await exchange(server, await assertion(server, signer, { jti }))).status, 200)
+    t.equal((await exchange(server, await assertion(server, other, { jti }))).status, 200, 'an id is the client\'s own')
+  })
+}
 
 tap.test('P2: an assertion lives five minutes at most and says who it is', async t => {
   const server = await startServer(t, { limits: { failuresPerClient: { max: 1_000, windowSeconds: 60 } } })
@@ -124,4 +127,11 @@ tap.test('the MCP SDK\'s private-key authentication is taken', async t => {
   const parameters = new URLSearchParams({ grant_type: 'client_credentials' })
   await authenticate(new Headers(), parameters, metadata.token_endpoint, metadata)
   t.equal((await server.post(path, parameters.toString())).status, 200)
+})
+
+tap.test('an operator\'s client takes public keys only, too', async t => {
+  const server = await startServer(t)
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwks = { keys: [{ ...await exportJWK(privateKey) }] }
+  await t.rejects(server.client({ tokenEndpointAuthMethod: 'private_key_jwt', jwks }), { code: 'invalid_request', message: /private/ })
 })

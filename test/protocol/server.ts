@@ -27,6 +27,8 @@ export interface Setup {
   /** Takes the place of the registry, to make it fail say. */
   registry?: (registry: Registry) => Registry
   adminTokenDigest?: string
+  trustProxy?: string
+  database?: typeof databases[number]
 }
 
 export interface TestServer {
@@ -63,7 +65,7 @@ export interface Answer {
 interface Cleaner { teardown (work: () => unknown): void }
 
 export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestServer> {
-  const database = await databases[0]!.fresh()
+  const database = await (setup.database ?? databases[0]!).fresh()
   let now = new Date()
   const clock: Clock = () => now
   const { store, registry: real, close } = await openStorage(database.url)
@@ -75,7 +77,8 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const ring = await openKeyRing(store, clock, ['a secret of the tests, long enough'])
   const reader = tokenReader(issuer, () => ring)
   const refusals = refusalLog(store, clock)
-  const app = Fastify({ genReqId: () => randomUUID(), logger: false })
+  const app = Fastify({ genReqId: () => randomUUID(), logger: false, trustProxy: setup.trustProxy ?? false })
+  app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
   await app.register(helmet)
   await app.register(protocol({
     issuer,

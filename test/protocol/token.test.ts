@@ -1,7 +1,9 @@
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose'
+import { setTimeout } from 'node:timers/promises'
 import tap from 'tap'
 import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/client.ts'
 import { updateOrganization } from '../../src/domain/organization.ts'
+import type { Registry } from '../../src/domain/registry.ts'
 import { hostResourceId, revokeResource, updateResource } from '../../src/domain/resource.ts'
 import { Failure } from '../../src/errors.ts'
 import { basic, startServer } from './server.ts'
@@ -20,6 +22,7 @@ tap.test('LB-07: client credentials are exchanged for a bearer token, by Basic o
     t.equal(headers.get('cache-control'), 'no-store', 'T11')
     t.match(headers.get('content-type'), /^application\/json/)
     t.equal(headers.get('x-content-type-options'), 'nosniff', 'what other plugins set is not lost')
+    t.match(headers.get('x-request-id'), /^[0-9a-f-]{36}$/)
     t.equal(headers.get('access-control-allow-origin'), null, 'N4')
   }
 })
@@ -191,9 +194,37 @@ tap.test('T9: unknown, wrong, revoked and method-less look the same', async t =>
     await server.post(path, form, { authorization: basic(revoked.client.id, revoked.secret) }),
     await server.post(path, form, { authorization: basic(client.id.toUpperCase(), secret) }),
   ]
-  const seen = answers.map(({ status, text, headers }) => JSON.stringify([status, text, [...headers].filter(([name]) => name !== 'date')]))
+  const seen = answers.map(({ status, text, headers }) => JSON.stringify([status, text, [...headers].filter(([name]) => name !== 'date' && name !== 'x-request-id')]))
   t.strictSame([...new Set(seen)], [seen[0]])
   t.strictSame(answers[0]!.body, { error: 'invalid_client', error_description: 'client authentication failed' })
+})
+
+tap.test('T9: a client that exists costs a refusal the same look-up as one that does not', async t => {
+  const missed: string[] = []
+  const server = await startServer(t, {
+    registry: real => overridden(real, {
+      client: async id => {
+        const found = await real.client(id)
+        if (found === null) missed.push(id)
+        return found
+      }
+    })
+  })
+  const { client } = await server.client()
+  await server.token(client, 'wrong')
+  t.equal(missed.length, 1)
+  t.not(missed[0], client.id)
+  await server.token({ ...client, id: 'cli_nobody' }, 'wrong')
+  t.equal(missed.length, 2)
+})
+
+tap.test('LB-24, N1: the address is the one that a trusted proxy tells, and nobody else', async t => {
+  for (const [trustProxy, status] of [['127.0.0.1', 200], ['192.0.2.1', 401]] as const) {
+    const server = await startServer(t, { trustProxy })
+    const { client, secret } = await server.client({ allowlist: ['203.0.113.7'] })
+    const forwarded = { authorization: basic(client.id, secret), 'x-forwarded-for': '203.0.113.7' }
+    t.equal((await server.post(path, { grant_type: 'client_credentials' }, forwarded)).status, status, `from behind ${trustProxy}`)
+  }
 })
 
 tap.test('T14: a grant that is not the client\'s, and one that nobody has', async t => {
@@ -274,17 +305,11 @@ tap.test('N3: failures of one client are limited and other clients do not notice
 tap.test('B3, N7: without its database the server says so, with a defect it says nothing', async t => {
   let failure: Error | null = null
   const server = await startServer(t, {
-    registry: real => ({
-      ...real,
+    registry: real => overridden(real, {
       client: async id => {
         if (failure) throw failure
         return await real.client(id)
-      },
-      resource: id => real.resource(id),
-      resourceByIdentifier: id => real.resourceByIdentifier(id),
-      organization: id => real.organization(id),
-      apiKey: id => real.apiKey(id),
-      isTokenRevoked: id => real.isTokenRevoked(id),
+      }
     })
   })
   const { client, secret } = await server.client()
@@ -333,11 +358,33 @@ tap.test('a client\'s use is noted behind the request', async t => {
   t.ok(Math.abs((await server.store.clients.get(client.id))!.lastUsedAt!.getTime() - server.clock().getTime()) < 1_000, 'to the second')
 })
 
-tap.test('closing does not wait for the keep-alive connections of token requests', async t => {
-  const server = await startServer(t)
+tap.test('closing answers what is under way and does not wait for keep-alive connections', async t => {
+  let release = () => {}
+  const held = new Promise<void>(resolve => { release = resolve })
+  const server = await startServer(t, { registry: real => overridden(real, { client: async id => await held.then(() => real.client(id)) }) })
   const { client, secret } = await server.client()
-  await server.token(client, secret)
   const before = Date.now()
-  await server.app.close()
+  const answer = server.token(client, secret)
+  await setTimeout(100)
+  const closed = server.app.close()
+  await setTimeout(100)
+  release()
+  const { status, headers } = await answer
+  t.equal(status, 200)
+  t.equal(headers.get('connection'), 'close')
+  await closed
   t.ok(Date.now() - before < 5_000)
 })
+
+/** A registry with some of its answers replaced. */
+function overridden (real: Registry, change: Partial<Registry>): Registry {
+  return {
+    client: id => real.client(id),
+    resource: id => real.resource(id),
+    resourceByIdentifier: id => real.resourceByIdentifier(id),
+    organization: id => real.organization(id),
+    apiKey: id => real.apiKey(id),
+    isTokenRevoked: id => real.isTokenRevoked(id),
+    ...change
+  }
+}
