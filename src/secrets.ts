@@ -15,6 +15,12 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
+/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither. */
+export function readDigest (text: string): string | null {
+  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text
+  return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
+}
+
 /** Whether two digests are the same, in time that does not depend on where they differ. */
 export function sameDigest (one: string, other: string): boolean {
   const a = Buffer.from(one)

@@ -1,6 +1,7 @@
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
+import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { Resource } from './resource.ts'
 
@@ -14,6 +15,7 @@ import type { Resource } from './resource.ts'
 export interface Registry {
   apiKey (digest: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
+  member (id: string): Awaitable<Member | null>
   organization (id: string): Awaitable<Organization | null>
   resource (id: string): Awaitable<Resource | null>
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>

@@ -5,6 +5,7 @@
 import type { AuditLog, Actor } from './audit.ts'
 import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
+import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { ResourceRepository } from './resource.ts'
@@ -17,6 +18,7 @@ export interface Repositories {
   organizations: OrganizationRepository
   resources: ResourceRepository
   clients: ClientRepository
+  members: MemberRepository
   apiKeys: ApiKeyRepository
   registrationTokens: RegistrationTokenRepository
   signingKeys: SigningKeyRepository
