@@ -50,17 +50,20 @@ export function readAllowlist (entries: readonly string[]): string[] {
   return [...new Set(canonical)]
 }
 
-// Keyed by the list itself: a stored list is never changed in place, so what was compiled from it stays true.
-const compiled = new WeakMap<readonly string[], BlockList>()
+// One list per family: in a common one ::/0 would cover every IPv4 address in its mapped form.
+interface Compiled { ipv4: BlockList, ipv6: BlockList }
 
-function compile (entries: readonly string[]): BlockList {
-  const list = new BlockList()
+// Keyed by the list itself: a stored list is never changed in place, so what was compiled from it stays true.
+const compiled = new WeakMap<readonly string[], Compiled>()
+
+function compile (entries: readonly string[]): Compiled {
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
   for (const text of entries) {
     const entry = readEntry(text)
-    if (entry !== null) list.addSubnet(entry.address, entry.prefix, entry.family)
+    if (entry !== null) lists[entry.family].addSubnet(entry.address, entry.prefix, entry.family)
   }
-  compiled.set(entries, list)
-  return list
+  compiled.set(entries, lists)
+  return lists
 }
 
 /** Whether an allowlist lets an address pass. An empty list lets every address pass; what is no address never passes one. */
@@ -68,8 +71,9 @@ export function isAllowed (address: string, allowlist: readonly string[]): boole
   if (allowlist.length === 0) return true
   const canonical = canonicalAddress(address)
   if (canonical === null) return false
-  const list = compiled.get(allowlist) ?? compile(allowlist)
-  return list.check(canonical, isIPv4(canonical) ? 'ipv4' : 'ipv6')
+  const lists = compiled.get(allowlist) ?? compile(allowlist)
+  const family = isIPv4(canonical) ? 'ipv4' : 'ipv6'
+  return lists[family].check(canonical, family)
 }
 
 /** Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. */

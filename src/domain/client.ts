@@ -196,10 +196,11 @@ export async function revokeClient ({ store, clock, actor }: Operation, id: stri
  */
 export async function rotateClientSecret (operation: Operation, id: string, overlapSeconds: number): Promise<{ client: Client, secret: string }> {
   const secret = newSecret()
-  const client = await changeClient(operation, id, 'client.secret_rotated', async before => {
+  const client = await changeClient(operation, id, 'client.secret_rotated', async (before, tx) => {
     if (before.metadata.token_endpoint_auth_method === 'private_key_jwt') {
       throw new Failure('invalid_request', { message: 'This client authenticates with its own keys and has no secret to rotate.' })
     }
+    await requireNoMoreThanOwn(tx, operation.actor, before)
     const now = operation.clock()
     const kept = overlapSeconds === 0 ? [] : before.secrets.filter(held => isCurrent(held, now)).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
     const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
@@ -311,6 +312,14 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
     resolved.set(resource.id, { resourceId: resource.id, scopes: granted })
   }
   return [...resolved.values()]
+}
+
+/** Who is told a client's secret can do what the client can. @throws Failure `insufficient_permissions`. */
+async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
+  for (const { resourceId, scopes } of grants) {
+    const resource = await tx.resources.get(resourceId)
+    if (resource !== null) requireHandedOn(actor, resource, scopes)
+  }
 }
 
 async function resolveResources (tx: Repositories, organizationId: string | null, names: readonly string[]): Promise<string[]> {

@@ -52,6 +52,7 @@ export function tokenReader (issuer: string, ring: () => KeyRing, remember = 50_
     return key
   }
   const verify = async (token: string, digest: string): Promise<AccessTokenClaims | null> => {
+    if (!isCanonical(token)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
       const claims = readClaims(issuer, protectedHeader, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
@@ -69,6 +70,11 @@ export function tokenReader (issuer: string, ring: () => KeyRing, remember = 50_
       return ring().verifying.has(known.kid) ? known.claims : null
     },
   }
+}
+
+/** Base64url has several spellings of the same bytes, by padding and by bits that are not used; a token has one (RFC 7515 §2). */
+function isCanonical (token: string): boolean {
+  return token.split('.').every(part => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 /** RFC 9068 §4, RFC 8725 §3.11: the exact type, and every claim present with its exact type. Anything else is no access token. */
