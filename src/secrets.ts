@@ -84,6 +84,21 @@ export function newApiKeyText (prefix: string, environment: Environment): string
   return stem + checkOf(stem)
 }
 
+/** A new publishable key: `<prefix>_pub_<live|test>_…`. Never taken for an API key, and no secret. */
+export function newPublishableText (prefix: string, environment: Environment): string {
+  return `${prefix}_pub_${environment}_${randomBase62(22)}`
+}
+
+/** A new secret for the path of a webhook: `whk_` and 256 random bits. */
+export function newWebhookToken (): string {
+  return newLabelledSecret('whk')
+}
+
+/** Whether a text has the form of a webhook's secret. */
+export function isWebhookToken (text: string): boolean {
+  return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** What people may see of an API key: prefix, environment and the last four characters. */
 export function apiKeyHint (text: string): string {
   return `${text.slice(0, text.lastIndexOf('_') + 1)}…${text.slice(-4)}`

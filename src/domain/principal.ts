@@ -16,9 +16,11 @@ import { isExpired, isFromTheFuture, type AccessTokenClaims, type TokenReader } 
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {
-  kind: 'api_key' | 'access_token' | 'admin_token'
-  /** The key's id, the `client_id`, or `admin`. */
+  kind: 'api_key' | 'access_token' | 'session' | 'admin_token'
+  /** The key's id, the `client_id`, the publishable key's id, or `admin`. */
   id: string
+  /** The end user of a session; null: the machine acts for itself. */
+  subject: string | null
   name: string
   /** The organization it acts for; null: none, or, for the admin token, the whole deployment. */
   organizationId: string | null
@@ -103,16 +105,21 @@ export function requireScopes (verdict: Verdict, scopes: readonly string[]): Ver
 }
 
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  const { registry, clock } = options
+  const { registry } = options
   const parsed = readApiKeyText(text)
   if (parsed === null) return refuse('malformed', 'api_key')
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
   return whenKnown(registry.apiKey(digestOf(text)), key => {
     if (key === null || key.environment !== parsed.environment) return refuse('unknown', 'api_key')
-    return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
-      const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
-      return reason === null ? { ok: true, principal: keyPrincipal(key, resource!) } : refuse(reason, 'api_key', key.id, key.organizationId)
-    })
+    return judgeApiKey(options, key, presentation)
+  })
+}
+
+/** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
+export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<Verdict> {
+  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
+    const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
+    return reason === null ? { ok: true, principal: keyPrincipal(key, resource!) } : refuse(reason, 'api_key', key.id, key.organizationId)
   })
 }
 
@@ -164,6 +171,7 @@ function keyPrincipal (key: ApiKey, resource: Resource): Principal {
   return {
     kind: 'api_key',
     id: key.id,
+    subject: null,
     name: key.name,
     organizationId: key.organizationId,
     environment: key.environment,
@@ -178,6 +186,7 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
   return {
     kind: 'access_token',
     id: client.id,
+    subject: null,
     name: client.name,
     organizationId: client.organizationId,
     environment: 'live',
@@ -191,6 +200,6 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
 const adminVerdict: Verdict = {
   ok: true,
   principal: {
-    kind: 'admin_token', id: 'admin', name: 'admin token', organizationId: null, environment: 'live', resource: null, scopes: [], allowlist: [], expiresAt: null,
+    kind: 'admin_token', id: 'admin', subject: null, name: 'admin token', organizationId: null, environment: 'live', resource: null, scopes: [], allowlist: [], expiresAt: null,
   },
 }

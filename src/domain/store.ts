@@ -7,10 +7,12 @@ import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
 import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
+import type { PublishableKeyRepository } from './publishable-key.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { ResourceRepository } from './resource.ts'
 import type { SigningKeyRepository } from './signing-key.ts'
 import type { RevokedTokenRepository } from './token.ts'
+import type { WebhookTokenRepository } from './webhook-token.ts'
 import type { Clock } from '../clock.ts'
 import { Failure } from '../errors.ts'
 
@@ -20,6 +22,8 @@ export interface Repositories {
   clients: ClientRepository
   members: MemberRepository
   apiKeys: ApiKeyRepository
+  publishableKeys: PublishableKeyRepository
+  webhookTokens: WebhookTokenRepository
   registrationTokens: RegistrationTokenRepository
   signingKeys: SigningKeyRepository
   revokedTokens: RevokedTokenRepository
