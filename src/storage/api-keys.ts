@@ -6,7 +6,7 @@ import { bySecond, json, pageOf, toPage } from './rows.ts'
 export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKeyRepository {
   return {
     async insert (key) {
-      await table.create({ data: { ...key, scopes: json(key.scopes), allowlist: json(key.allowlist) } })
+      await table.create({ data: columns(key) })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })
@@ -17,7 +17,7 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       return row && read(row)
     },
     async update ({ id, digest, createdAt: _, ...key }) {
-      await table.update({ where: { id }, data: { ...key, scopes: json(key.scopes), allowlist: json(key.allowlist) } })
+      await table.update({ where: { id }, data: columns(key) })
       note({ of: 'apiKey', digest })
     },
     async touch (usage) {
@@ -32,11 +32,20 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
   }
 }
 
+function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' | 'allowlist'>> (key: T) {
+  return { ...key, organizations: json(key.organizations), scopes: json(key.scopes), objects: json(key.objects), allowlist: json(key.allowlist) }
+}
+
 function read (row: Prisma.ApiKeyGetPayload<object>): ApiKey {
+  const organizations = row.organizations as string[]
   return {
     ...row,
+    // Keys from before they could have several name none: theirs is the one that they belong to.
+    organizations: organizations.length === 0 ? [row.organizationId] : organizations,
     environment: row.environment as ApiKey['environment'],
+    access: row.access as ApiKey['access'],
     scopes: row.scopes as string[],
+    objects: row.objects as ApiKey['objects'],
     allowlist: row.allowlist as string[],
   }
 }

@@ -5,6 +5,7 @@ export type Change =
   | { of: 'client', id: string }
   /** Any number of them. */
   | { of: 'clients' }
+  | { of: 'member', id: string }
   | { of: 'apiKey', digest: string }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }

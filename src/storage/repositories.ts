@@ -3,6 +3,7 @@ import { apiKeyRepository } from './api-keys.ts'
 import { auditLog } from './audit-log.ts'
 import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
+import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
 import type { Queries } from './prisma.ts'
 import { registrationTokenRepository } from './registration-tokens.ts'
@@ -17,6 +18,7 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     organizations: organizationRepository(queries, note),
     resources: resourceRepository(queries, note),
     clients: clientRepository(queries, note),
+    members: memberRepository(queries, note),
     apiKeys: apiKeyRepository(queries, note),
     registrationTokens: registrationTokenRepository(queries),
     signingKeys: signingKeyRepository(queries),

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
+import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
@@ -12,10 +13,11 @@ import type { Change } from './changes.ts'
 const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered ({ apiKeys, clients, organizations, resources, revokedTokens }: Repositories): Registry {
+export function unbuffered ({ apiKeys, clients, members, organizations, resources, revokedTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
     client: id => clients.get(id),
+    member: id => members.get(id),
     organization: id => organizations.get(id),
     resource: id => resources.get(id),
     resourceByIdentifier: identifier => resources.byIdentifier(identifier),
@@ -31,6 +33,7 @@ export class View implements Registry {
   readonly #source: Registry
   readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #clients = new LRUCache<string, Client>({ max: capacity })
+  readonly #members = new LRUCache<string, Member>({ max: capacity })
   readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
@@ -49,6 +52,10 @@ export class View implements Registry {
 
   client (id: string): Awaitable<Client | null> {
     return this.#through(this.#clients, id, () => this.#source.client(id))
+  }
+
+  member (id: string): Awaitable<Member | null> {
+    return this.#through(this.#members, id, () => this.#source.member(id))
   }
 
   organization (id: string): Awaitable<Organization | null> {
@@ -74,6 +81,7 @@ export class View implements Registry {
       case 'organization': this.#organizations.delete(change.id); break
       case 'client': this.#clients.delete(change.id); break
       case 'clients': this.#clients.clear(); break
+      case 'member': this.#members.delete(change.id); break
       case 'apiKey': this.#apiKeys.delete(change.digest); break
       case 'resources':
         this.#resources.clear()
