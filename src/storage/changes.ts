@@ -7,6 +7,9 @@ export type Change =
   | { of: 'clients' }
   | { of: 'member', id: string }
   | { of: 'apiKey', digest: string }
+  | { of: 'publishableKey', id: string }
+  /** Any number of them. */
+  | { of: 'webhookTokens' }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
 

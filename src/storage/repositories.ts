@@ -6,11 +6,13 @@ import { clientRepository } from './clients.ts'
 import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
 import type { Queries } from './prisma.ts'
+import { publishableKeyRepository } from './publishable-keys.ts'
 import { registrationTokenRepository } from './registration-tokens.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
 import { usedAssertions } from './used-assertions.ts'
+import { webhookTokenRepository } from './webhook-tokens.ts'
 
 /** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. */
 export function repositoriesOver (queries: Queries, note: Note): Repositories {
@@ -20,6 +22,8 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     clients: clientRepository(queries, note),
     members: memberRepository(queries, note),
     apiKeys: apiKeyRepository(queries, note),
+    publishableKeys: publishableKeyRepository(queries, note),
+    webhookTokens: webhookTokenRepository(queries, note),
     registrationTokens: registrationTokenRepository(queries),
     signingKeys: signingKeyRepository(queries),
     revokedTokens: revokedTokenRepository(queries, note),
