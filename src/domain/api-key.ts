@@ -2,12 +2,12 @@ import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environment } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
-import { auditEvent, type AuditEventType } from './audit.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { permissionsOf, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
-import { requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
+import { managementResourceId, requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
 import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
@@ -65,6 +65,29 @@ export interface ApiKey extends KeyLimits {
   lastUsedAt: Date | null
 }
 
+/**
+ * `active`: nothing speaks against it. `expired`: its end has passed. `rotated`: another key replaced it; until `expiresAt`
+ * it works beside that one. `revoked`: ended by somebody, whatever else happened to it.
+ */
+export const keyStatuses = ['active', 'expired', 'rotated', 'revoked'] as const
+export type KeyStatus = typeof keyStatuses[number]
+
+/** What has become of a key by `now`. */
+export function statusOf ({ revokedAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
+  if (revokedAt !== null) return 'revoked'
+  if (rotatedTo !== null) return 'rotated'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+}
+
+/** Which keys a list is to hold; what is left out does not narrow it. */
+export interface ApiKeyFilter {
+  organizationId?: string
+  /** Exactly this name. */
+  name?: string
+  /** Those whose status, at an instant, is this one. */
+  status?: { is: KeyStatus, at: Date }
+}
+
 export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
@@ -73,17 +96,23 @@ export interface ApiKeyRepository {
   update (key: ApiKey): Promise<void>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<ApiKey>>
+  page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
 /** What a key may do now: never more than its resource declares and its creator may (CD-09). `creator` null: an operator vouches for it. */
 export function effectiveScopes (key: ApiKey, resource: Resource, creator: Member | null): readonly string[] {
-  const asked = key.access === 'custom' ? expand(key.scopes, resource.scopes) : expand(['*'], resource.scopes)
-  const allowed = key.access === 'read-only' ? asked.filter(isReadOnly) : asked
+  const allowed = scopesOfAccess(key, resource)
   if (key.creatorId === null) return allowed
   if (creator === null) return []
   const permitted = new Set(expand(permissionsOf(creator), resource.scopes))
   return allowed.filter(scope => permitted.has(scope))
+}
+
+/** What its level of access comes to on its resource, whoever made it. */
+function scopesOfAccess ({ access, scopes }: Pick<ApiKey, 'access' | 'scopes'>, resource: Resource): readonly string[] {
+  if (access === 'custom') return expand(scopes, resource.scopes)
+  const all = expand(['*'], resource.scopes)
+  return access === 'read-only' ? all.filter(isReadOnly) : all
 }
 
 export interface ApiKeyInput extends Partial<KeyLimits> {
@@ -119,10 +148,13 @@ export async function createApiKey (operation: Operation, input: ApiKeyInput): P
 export async function importApiKey (operation: Operation, input: ApiKeyInput & { digest: string, hint: string }): Promise<ApiKey> {
   const digest = readDigest(input.digest)
   if (digest === null) throw new Failure('invalid_request', { message: 'digest must be the SHA-256 of the key, as 64 hex digits or 43 base64url characters.', details: { field: 'digest' } })
+  if (digestOf(input.hint) === digest) throw new Failure('invalid_request', { message: 'hint is the key itself; give what people may see of it, its last four characters say.', details: { field: 'hint' } })
   return await operation.store.transaction(async tx => {
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
+    if (resource.id === managementResourceId) throw new Failure('invalid_request', { message: 'Keys of the management API are made here, not imported.', details: { field: 'resource' } })
     if (await tx.apiKeys.byDigest(digest) !== null) throw new Failure('conflict', { message: 'A key with this digest exists already.' })
     const key = await newKey(operation, tx, resource, input, { digest, hint: input.hint, imported: true })
+    if (resource.style.importedKeys !== true) await tx.resources.update({ ...resource, style: { ...resource.style, importedKeys: true } })
     await insert(operation, tx, key, 'api_key.imported')
     return key
   })
@@ -147,6 +179,7 @@ export interface ApiKeyChange extends Partial<KeyLimits> {
 export async function updateApiKey (operation: Operation, id: string, change: ApiKeyChange): Promise<ApiKey> {
   return await changeKey(operation, id, 'api_key.updated', async (before, now, tx) => {
     requireChangeable(before)
+    requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const after: ApiKey = {
       ...before,
@@ -176,7 +209,8 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     requireChangeable(before)
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
-    requireHandedOn(actor, resource, before.access === 'custom' ? expand(before.scopes, resource.scopes) : [])
+    // Whoever rotates a key is told a secret that may do all that the key may.
+    requireHandedOn(actor, resource, scopesOfAccess(before, resource))
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -248,6 +282,13 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
   return [...ids]
 }
 
+/** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */
+function requireOwnReach (actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange): void {
+  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
+  if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
+  throw new Failure('insufficient_permissions', { message: `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin token. It can be renamed, rotated and revoked.` })
+}
+
 function requirePatterns ({ actor }: Operation, resource: Resource, scopes: readonly string[]): string[] {
   const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
   requireHandedOn(actor, resource, expand(patterns, resource.scopes))
@@ -258,7 +299,7 @@ function requirePatterns ({ actor }: Operation, resource: Resource, scopes: read
 async function requireAccess ({ actor }: Operation, tx: Repositories, resource: Resource, key: ApiKey): Promise<void> {
   if (key.access !== 'custom') {
     if (key.scopes.length > 0 || Object.keys(key.objects).length > 0) throw new Failure('invalid_request', { message: `A key with ${key.access} access names no scopes and no objects; use custom access for that.`, details: { field: 'access' } })
-    requireHandedOn(actor, resource, expand(['*'], resource.scopes))
+    requireHandedOn(actor, resource, scopesOfAccess(key, resource))
   } else if (resource.style.customAccessFeature !== undefined && (await tx.organizations.get(key.organizationId))?.features.includes(resource.style.customAccessFeature) !== true) {
     throw new Failure('feature_not_included', { message: `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or read-only access, or change the plan.`, details: { feature: resource.style.customAccessFeature } })
   }

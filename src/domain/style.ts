@@ -18,6 +18,8 @@ export interface Style {
   requireTls?: boolean
   /** What an organization's plan has to include for keys with custom access (CD-12). Absent: nothing. */
   customAccessFeature?: string
+  /** Whether keys that were made elsewhere were taken over: they have any form. Set by the first import. */
+  importedKeys?: boolean
 }
 
 const headerAndQuery: readonly KeyTransport[] = [{ in: 'header', name: 'x-api-key' }, { in: 'query', name: 'x-api-key' }]
