@@ -99,6 +99,16 @@ export function isWebhookToken (text: string): boolean {
   return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
 }
 
+/** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
+export function withoutWebhookToken (path: string): string {
+  if (!/whk_|%/i.test(path)) return path
+  return path.split('/').map(segment => /whk_/i.test(decoded(segment)) ? 'whk_…' : segment).join('/')
+}
+
+function decoded (segment: string): string {
+  return segment.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+}
+
 /** What people may see of an API key: prefix, environment and the last four characters. */
 export function apiKeyHint (text: string): string {
   return `${text.slice(0, text.lastIndexOf('_') + 1)}…${text.slice(-4)}`

@@ -226,6 +226,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     const end = secondsAfter(now, overlapSeconds)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
+    await tx.webhookTokens.handOver(before.id, key.id)
     await tx.audit.append(auditEvent(actor, now, 'api_key.rotated', about(key, { rotatedFrom: before.id, overlapSeconds })))
     return { key, text }
   })

@@ -95,8 +95,8 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
 }
 
 /** Whether a principal may touch an object of a type: for lists, and where a route's declaration cannot say it. */
-export function mayTouch ({ objects }: Principal, type: string, id: string): boolean {
-  return objects[type] === undefined || objects[type].includes(id)
+export function mayTouch ({ objects }: Pick<Principal, 'objects'>, type: string, id: string): boolean {
+  return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
 }
 
 /** Adds a step: whether the principal has every scope that the route asks for. */

@@ -18,6 +18,8 @@ export interface Style {
   requireTls?: boolean
   /** What an organization's plan has to include for keys with custom access (CD-12). Absent: nothing. */
   customAccessFeature?: string
+  /** What an organization's plan has to include for sessions of end users (CK-14). Absent: nothing. */
+  sessionFeature?: string
   /** Whether keys that were made elsewhere were taken over: they have any form. Set by the first import. */
   importedKeys?: boolean
 }
@@ -29,7 +31,7 @@ const bearer: readonly KeyTransport[] = [{ in: 'bearer' }]
 export const styles: Readonly<Record<ErrorStyleName, Style>> = {
   ledgerbee: { keyPrefix: 'lb', transports: headerAndQuery, errors: 'ledgerbee' },
   'crane-ledger': { keyPrefix: 'cl', transports: bearer, errors: 'crane-ledger', requireTls: true },
-  craftkit: { keyPrefix: 'ck', transports: bearer, errors: 'craftkit' },
+  craftkit: { keyPrefix: 'ck', transports: bearer, errors: 'craftkit', sessionFeature: 'embedding' },
   craftdesk: { keyPrefix: 'cd', transports: bearer, errors: 'craftdesk', customAccessFeature: 'custom-scopes' },
   opencrane: { keyPrefix: 'oc', transports: bearer, errors: 'opencrane' },
   rfc9457: { keyPrefix: 'api', transports: headerAndQuery, errors: 'rfc9457' },
