@@ -99,23 +99,6 @@ export function mayTouch ({ objects }: Pick<Principal, 'objects'>, type: string,
   return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
 }
 
-/** Adds a step: whether the principal has every scope that the route asks for. */
-export function requireScopes (verdict: Verdict, scopes: readonly string[]): Verdict {
-  if (!verdict.ok || verdict.principal.kind === 'admin_token') return verdict
-  const { principal } = verdict
-  if (scopes.every(scope => principal.scopes.includes(scope))) return verdict
-  return {
-    ok: false,
-    refusal: {
-      reason: 'insufficient_scope',
-      presented: principal.kind === 'api_key' ? 'api_key' : 'access_token',
-      subject: principal.id,
-      organizationId: principal.organizationId,
-      requiredScopes: scopes,
-    },
-  }
-}
-
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { registry } = options
   const parsed = readApiKeyText(text)
