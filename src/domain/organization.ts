@@ -68,7 +68,8 @@ export async function requireActiveOrganization (tx: Repositories, actor: Actor,
   return organization
 }
 
-function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
+/** As `visible`, for an organization itself. @throws Failure `not_found`. */
+export function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
   const { organizationId: _, ...organization } = visible(actor, found && { ...found, organizationId: found.id }, 'organization', id)
   return organization
 }

@@ -8,7 +8,7 @@ export interface RateLimitState {
   windowSeconds: number
   /** As this server knows it: another one may have taken more meanwhile. */
   remaining: number
-  /** Seconds until there is more; for `minute` until the quota is whole again. */
+  /** Seconds until the quota is whole again; where nothing remains of a `minute`, until there is one, as `Retry-After` says. */
   resetSeconds: number
 }
 
@@ -52,6 +52,8 @@ export function rateLimiter (buckets = 50_000): RateLimiter {
 }
 
 function stateOf (perMinute: number, untilFull: number): RateLimitState {
-  const remaining = Math.max(0, Math.floor((window - untilFull + 0.001) / (window / perMinute)))
-  return { policy: 'minute', quota: perMinute, windowSeconds: 60, remaining, resetSeconds: Math.ceil(untilFull / 1_000) }
+  const interval = window / perMinute
+  const remaining = Math.max(0, Math.floor((window - untilFull + 0.001) / interval))
+  const untilMore = remaining === 0 ? untilFull + interval - window : untilFull
+  return { policy: 'minute', quota: perMinute, windowSeconds: 60, remaining, resetSeconds: Math.ceil((untilMore - 0.001) / 1_000) }
 }

@@ -1,8 +1,10 @@
 import type { Repositories } from '../domain/store.ts'
+import { allowanceRepository } from './allowances.ts'
 import { apiKeyRepository } from './api-keys.ts'
 import { auditLog } from './audit-log.ts'
 import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
+import { creditRepository } from './credits.ts'
 import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
 import type { Queries } from './prisma.ts'
@@ -11,6 +13,7 @@ import { registrationTokenRepository } from './registration-tokens.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
+import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
 
@@ -28,6 +31,9 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     signingKeys: signingKeyRepository(queries),
     revokedTokens: revokedTokenRepository(queries, note),
     usedAssertions: usedAssertions(queries),
+    credits: creditRepository(queries),
+    allowances: allowanceRepository(queries),
+    usage: usageRepository(queries),
     audit: auditLog(queries),
   }
 }
