@@ -90,13 +90,13 @@ export async function getPublishableKey ({ store, actor }: Operation, id: string
 }
 
 /** Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice changes nothing. */
-export async function revokePublishableKey ({ store, clock, actor }: Operation, id: string): Promise<PublishableKey> {
+export async function revokePublishableKey ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<PublishableKey> {
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     await tx.publishableKeys.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt, 'publishable_key.revoked', about(after)))
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'publishable_key.revoked', about(after, { reason })))
     return after
   })
 }
@@ -114,7 +114,7 @@ async function newSigningPair (): Promise<{ publicJwk: JWK, signingKey: PrivateS
   }
 }
 
-function about (key: PublishableKey) {
+function about (key: PublishableKey, more: Record<string, unknown> = {}) {
   const { name, publishable, resourceId, environment, scopes, publicJwk } = key
-  return { organizationId: key.organizationId, subject: key.id, detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid } }
+  return { organizationId: key.organizationId, subject: key.id, detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid, ...more } }
 }

@@ -137,13 +137,13 @@ export async function getWebhookToken ({ store, actor }: Operation, id: string):
 }
 
 /** Revokes it: refused from the next request on. Doing it twice changes nothing. */
-export async function revokeWebhookToken ({ store, clock, actor }: Operation, id: string): Promise<WebhookToken> {
+export async function revokeWebhookToken ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<WebhookToken> {
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     await tx.webhookTokens.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt, 'webhook_token.revoked', about(after)))
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'webhook_token.revoked', about(after, { reason })))
     return after
   })
 }
@@ -160,7 +160,7 @@ function requireObject (key: ApiKey, { type, id }: BoundObject): BoundObject {
   throw new Failure('insufficient_permissions', { message: `The API key ${key.id} is restricted to other objects of this type; use another key, or widen its restriction.`, details: { field: 'object' } })
 }
 
-function about (token: WebhookToken) {
+function about (token: WebhookToken, more: Record<string, unknown> = {}) {
   const { hint, resourceId, apiKeyId, object } = token
-  return { organizationId: token.organizationId, subject: token.id, detail: { hint, resourceId, apiKeyId, object } }
+  return { organizationId: token.organizationId, subject: token.id, detail: { hint, resourceId, apiKeyId, object, ...more } }
 }

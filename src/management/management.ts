@@ -10,14 +10,16 @@ import { clientRoutes } from './clients.ts'
 import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
 import { presentError } from './presenter.ts'
+import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { webhookTokenRoutes } from './webhook-tokens.ts'
 
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']
+const managed = ['organizations', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
@@ -39,6 +41,8 @@ export function management (dependencies: ManagementDependencies & GuardDependen
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))
+      await api.register(publishableKeyRoutes(dependencies))
+      await api.register(webhookTokenRoutes(dependencies))
       await api.register(registrationTokenRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
     }, { prefix: managementPath })

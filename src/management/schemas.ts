@@ -14,6 +14,8 @@ export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 
 export const Instant = Type.String({ maxLength: 35, pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$', description: 'An instant by RFC 3339.' })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
+export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
+export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
 export const IdParams = exactly({ id: Id })
 
 export const PageQuerystring = {
