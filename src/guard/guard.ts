@@ -178,9 +178,7 @@ function authenticate (
   if ('refusal' in presented) return { ok: false, refusal: presented.refusal }
   const { credential } = presented
   const presentation = { resource, address: request.ip }
-  if (!need.session) return authenticator.check(credential, presentation)
-  if (credential.kind === 'access_token') return sessions.check(credential.text, presentation)
-  return whenKnown(authenticator.check(credential, presentation), verdict => verdict.ok ? { ok: false, refusal: refusalOf(verdict, 'session_required') } : verdict)
+  return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, presentation) : authenticator.check(credential, presentation)
 }
 
 /** Environment → organization and its plan → kind of credential → scope → object: what a good credential may fail at. */
@@ -192,6 +190,7 @@ function reasonAgainstCall (
   return whenKnown(reasonAgainstPlace(registry, need, principal, request), reason => {
     if (reason !== null) return reason
     if (need.apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
+    if (need.session && principal.kind !== 'session') return 'session_required'
     if (!need.scopes.every(scope => principal.scopes.includes(scope))) return 'insufficient_scope'
     if (need.object !== null && !mayTouch(principal, need.object.type, parameter(request, need.object.param))) return 'object_not_allowed'
     return null
