@@ -10,7 +10,6 @@ import { dayOf, monthOf } from './calendar.ts'
 import { visibleOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import type { Operation, Repositories, Store } from './store.ts'
-import type { DayUsage } from './usage-meter.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
 
@@ -40,8 +39,8 @@ export interface CreditRepository {
   add (account: CreditAccount, amount: number): Promise<number | null>
   /** Takes from an account, whoever else takes at the same time; returns the balance after. Null: there is less, and nothing was taken. */
   take (account: CreditAccount, amount: number): Promise<number | null>
-  /** @throws Failure `conflict` for an entry that exists. */
-  append (entry: CreditEntry): Promise<void>
+  /** @throws Failure `conflict` for an entry that exists: then none is appended. */
+  append (entries: readonly CreditEntry[]): Promise<void>
   entry (id: string): Promise<CreditEntry | null>
   page (query: PageQuery, filter: { organizationId: string, environment?: Environment }): Promise<Page<CreditEntry>>
 }
@@ -67,7 +66,7 @@ export async function grantCredits (
     const balance = await tx.credits.add(account, amount)
     if (balance === null) throw new Failure('invalid_request', { message: `An account holds at most ${greatestCredits} credits; grant less.`, details: { field: 'amount' } })
     const entry: CreditEntry = { ...account, id: newId('crd'), apiKeyId: null, amount, balance, reason, createdAt: clock() }
-    await tx.credits.append(entry)
+    await tx.credits.append([entry])
     await tx.audit.append(auditEvent(actor, entry.createdAt, 'credits.granted', {
       organizationId, subject: organizationId, detail: { environment, amount, balance, reason, entry: entry.id },
     }))
@@ -96,13 +95,14 @@ export async function spendCredits (store: Store, spendings: readonly Spending[]
   for (const { credits } of spendings) requireWholeCredits(credits)
   const verdicts = new Map<Spending, SpendVerdict>()
   await store.transaction(async tx => {
-    const usage: DayUsage[] = []
+    const entries: CreditEntry[] = []
     for (const spending of inLockOrder(spendings)) {
-      const verdict = await spend(tx, spending)
+      const { entry, verdict } = await spend(tx, spending)
       verdicts.set(spending, verdict)
-      if (verdict.ok) usage.push({ keyId: spending.key.id, day: dayOf(spending.now), calls: 0, credits: spending.credits })
+      if (entry !== null) entries.push(entry)
     }
-    await tx.usage.add(usage)
+    await tx.credits.append(entries)
+    await tx.usage.add(entries.map(({ apiKeyId, amount, createdAt }) => ({ keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount })))
   }, 'read committed')
   return spendings.map(spending => verdicts.get(spending)!)
 }
@@ -114,19 +114,23 @@ function inLockOrder (spendings: readonly Spending[]): Spending[] {
 }
 
 /** The account first: whoever holds its row may touch the allowances of its keys. */
-async function spend (tx: Repositories, { id, key, credits, now }: Spending): Promise<SpendVerdict> {
+async function spend (tx: Repositories, { id, key, credits, now }: Spending): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
   const { organizationId, environment } = key
   const account = { organizationId, environment }
   const month = monthOf(now)
   const balance = await tx.credits.take(account, credits)
-  if (balance === null) return { ok: false, reason: 'insufficient_credits', spentThisMonth: (await tx.allowances.taken(key.id, month)).credits }
+  if (balance === null) return await refused(tx, 'insufficient_credits', key.id, month)
   const spentThisMonth = await tx.allowances.takeCredits(key.id, month, credits, key.creditsPerMonth)
   if (spentThisMonth === null) {
     await tx.credits.add(account, credits)
-    return { ok: false, reason: 'quota_exceeded', spentThisMonth: (await tx.allowances.taken(key.id, month)).credits }
+    return await refused(tx, 'quota_exceeded', key.id, month)
   }
-  await tx.credits.append({ ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now })
-  return { ok: true, spentThisMonth }
+  const entry: CreditEntry = { ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now }
+  return { entry, verdict: { ok: true, spentThisMonth } }
+}
+
+async function refused (tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', keyId: string, month: string): Promise<{ entry: null, verdict: SpendVerdict }> {
+  return { entry: null, verdict: { ok: false, reason, spentThisMonth: (await tx.allowances.taken(keyId, month)).credits } }
 }
 
 /**
@@ -144,7 +148,7 @@ export async function refundCredits ({ store, clock }: Pick<Operation, 'store' |
     const balance = await tx.credits.add({ organizationId, environment }, amount)
     if (balance === null) throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
     await tx.allowances.giveBackCredits(apiKeyId, monthOf(createdAt), amount)
-    await tx.credits.append({ organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock() })
+    await tx.credits.append([{ organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock() }])
     await tx.usage.add([{ keyId: apiKeyId, day: dayOf(createdAt), calls: 0, credits: -amount }])
   })
 }

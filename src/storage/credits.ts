@@ -24,8 +24,8 @@ export function creditRepository (queries: Queries): CreditRepository {
       })
       return rows[0] === undefined ? null : Number(rows[0].balance)
     },
-    async append (entry) {
-      await entries.create({ data: entry })
+    async append (added) {
+      if (added.length > 0) await entries.createMany({ data: [...added] })
     },
     async entry (id) {
       const row = await entries.findUnique({ where: { id } })

@@ -1,10 +1,16 @@
+import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { DayUsage, UsageRepository } from '../domain/usage-meter.ts'
 import type { Queries } from './prisma.ts'
 
 export function usageRepository (queries: Queries): UsageRepository {
   return {
     async add (usage) {
-      for (const rows of inChunks(summed(usage))) await queries.$executeRawUnsafe(upsert(rows.length), ...rows.flatMap(valuesOf))
+      for (const rows of inChunks(summed(usage))) {
+        await queries.$executeRaw`
+          INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") VALUES ${join(rows.map(tuple))}
+          ON CONFLICT ("apiKeyId", "day") DO UPDATE
+          SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
+      }
     },
     async ofKey (apiKeyId, { from, to }) {
       const rows = await queries.keyUsage.findMany({ where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' } })
@@ -36,14 +42,9 @@ function summed (usage: readonly DayUsage[]): DayUsage[] {
   return [...sums].toSorted(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row)
 }
 
-function upsert (rows: number): string {
-  const values = Array.from({ length: rows }, (_, i) => `($${i * 4 + 1}, $${i * 4 + 2}, $${i * 4 + 3}, $${i * 4 + 4})`)
-  return `INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") VALUES ${values.join(', ')}
-    ON CONFLICT ("apiKeyId", "day") DO UPDATE SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
-}
-
-function valuesOf ({ keyId, day, calls, credits }: DayUsage) {
-  return [keyId, day, BigInt(calls), BigInt(credits)]
+/** A row as INSERT takes it. */
+function tuple ({ keyId, day, calls, credits }: DayUsage) {
+  return sql`(${keyId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
 }
 
 /** SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535. */
