@@ -5,6 +5,7 @@ import {
 } from './command.ts'
 import { fieldLines, instant, words } from './print.ts'
 import { readExpiry, type Expiry } from './time.ts'
+import { keyUsageCommand } from './usage.ts'
 
 interface ApiKey {
   id: string
@@ -60,6 +61,7 @@ export function keyCommands (): Command {
     .action(answering<ApiKey, KeyFlags>(show, update))
   key.command('revoke').description('revoke a key at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
     .action(answering<ApiKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  key.addCommand(keyUsageCommand())
   return key
 }
 

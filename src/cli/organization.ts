@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { segment } from './api.ts'
 import { answering, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { fieldLines, instant } from './print.ts'
+import { creditsCommand } from './usage.ts'
 
 interface Organization { id: string, name: string, status: string, createdAt: string, suspendedAt: string | null }
 
@@ -20,6 +21,7 @@ export function organizationCommands (): Command {
     .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'suspended' })))
   org.command('resume').description('accept its credentials again').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'active' })))
+  org.addCommand(creditsCommand())
   return org
 }
 

@@ -14,6 +14,7 @@ import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
 
 /** The path below which the management API lives. */
@@ -23,7 +24,7 @@ const managed = ['organizations', 'resources', 'clients', 'api-keys', 'publishab
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -44,6 +45,7 @@ export function management (dependencies: ManagementDependencies & GuardDependen
       await api.register(publishableKeyRoutes(dependencies))
       await api.register(webhookTokenRoutes(dependencies))
       await api.register(registrationTokenRoutes(dependencies))
+      await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
