@@ -92,7 +92,7 @@ export function meter (store: Store, clock: Clock): Meter {
       const rate = callsPerMinute === null ? null : rates.take(id, callsPerMinute, now)
       const states = rate === null ? [] : [rate.state]
       if (rate !== null && rate.waitSeconds !== null) return { ok: false, reason: 'rate_limited', retryAfterSeconds: rate.waitSeconds, limits: states }
-      const giveBackRate = () => { if (callsPerMinute !== null) rates.giveBack(id, callsPerMinute) }
+      const giveBackRate = () => { if (rate !== null) rates.giveBack(id) }
       if (callsPerMonth === null) return afterMonth(call, states, giveBackRate, null)
       return whenKnown(calls.take(id, callsPerMonth, now), month => afterMonth(call, states, giveBackRate, month))
     },

@@ -12,48 +12,59 @@ export interface RateLimitState {
   resetSeconds: number
 }
 
-/** Short-term limits of one process, by token buckets. */
+/** Short-term limits of one process, by leaky buckets. */
 export interface RateLimiter {
   /**
-   * Takes one call out of the bucket of `id`, which holds at most `perMinute` and fills evenly. `waitSeconds` null: taken;
-   * else nothing was, and in so many seconds, at least 1, there is one.
+   * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly. `waitSeconds`
+   * null: taken; else nothing was, and in so many seconds, at least 1, there is room.
    */
   take (id: string, perMinute: number, now: Date): { waitSeconds: number | null, state: RateLimitState }
-  /** Puts one back that was taken. */
-  giveBack (id: string, perMinute: number): void
+  /** Takes one out again. */
+  giveBack (id: string): void
 }
 
-const window = 60_000
+/** A call in the unit that buckets count in: a bucket of n calls loses n units in a millisecond, so all is whole numbers. */
+const call = 60_000
 
-/**
- * Keeps at most `buckets`, one number each; the ones that were not asked for the longest are forgotten first, which fills
- * them. The number is the instant at which the bucket is full (the "theoretical arrival time" of the generic cell rate
- * algorithm), so that nothing has to run while time goes by.
- */
+interface Bucket {
+  /** What is in it, in units, at the instant `at`, in milliseconds. */
+  used: number
+  at: number
+}
+
+/** Keeps at most `buckets`; the ones that were not asked for the longest are forgotten first, which empties them. */
 export function rateLimiter (buckets = 50_000): RateLimiter {
-  const fullAt = new LRUCache<string, number>({ max: buckets })
+  const known = new LRUCache<string, Bucket>({ max: buckets })
   return {
-    take (id, perMinute, instant) {
-      const now = instant.getTime()
-      const interval = window / perMinute
-      // Never further away than a whole window: a clock that steps back must not lock a key out.
-      const full = Math.min(Math.max(fullAt.get(id) ?? now, now), now + window)
-      // A thousandth of a millisecond for what fractions add up to.
-      const wait = full + interval - (now + window) - 0.001
-      if (wait > 0) return { waitSeconds: Math.ceil(wait / 1_000), state: stateOf(perMinute, full - now) }
-      fullAt.set(id, full + interval)
-      return { waitSeconds: null, state: stateOf(perMinute, full + interval - now) }
+    take (id, perMinute, now) {
+      const bucket = known.get(id) ?? { used: 0, at: 0 }
+      leak(bucket, perMinute, now.getTime())
+      const excess = bucket.used + call - perMinute * call
+      if (excess > 0) return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute) }
+      bucket.used += call
+      known.set(id, bucket)
+      return { waitSeconds: null, state: stateOf(bucket, perMinute) }
     },
-    giveBack (id, perMinute) {
-      const full = fullAt.get(id)
-      if (full !== undefined) fullAt.set(id, full - window / perMinute)
+    giveBack (id) {
+      const bucket = known.get(id)
+      if (bucket !== undefined) bucket.used = Math.max(0, bucket.used - call)
     },
   }
 }
 
-function stateOf (perMinute: number, untilFull: number): RateLimitState {
-  const interval = window / perMinute
-  const remaining = Math.max(0, Math.floor((window - untilFull + 0.001) / interval))
-  const untilMore = remaining === 0 ? untilFull + interval - window : untilFull
-  return { policy: 'minute', quota: perMinute, windowSeconds: 60, remaining, resetSeconds: Math.ceil((untilMore - 0.001) / 1_000) }
+/** A clock that stepped back leaks nothing until it goes on; a quota that was lowered leaves no more in the bucket than it holds. */
+function leak (bucket: Bucket, perMinute: number, now: number): void {
+  const elapsed = Math.max(0, Math.min(now - bucket.at, call))
+  bucket.used = Math.max(0, Math.min(bucket.used, perMinute * call) - elapsed * perMinute)
+  bucket.at = now
+}
+
+function secondsToLeak (units: number, perMinute: number): number {
+  return Math.ceil(Math.ceil(units / perMinute) / 1_000)
+}
+
+function stateOf ({ used }: Bucket, perMinute: number): RateLimitState {
+  const remaining = Math.floor((perMinute * call - used) / call)
+  const resetSeconds = secondsToLeak(remaining === 0 ? used + call - perMinute * call : used, perMinute)
+  return { policy: 'minute', quota: perMinute, windowSeconds: 60, remaining, resetSeconds }
 }

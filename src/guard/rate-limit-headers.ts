@@ -1,4 +1,4 @@
-/** The fields of draft-ietf-httpapi-ratelimit-headers-10: Lists of Strings with Parameters (RFC 9651). */
+/** The fields of draft-ietf-httpapi-ratelimit-headers (two fields since its revision 08): Lists of Strings with Parameters (RFC 9651). */
 import type { RateLimitState } from '../domain/rate-limit.ts'
 
 /** `RateLimit-Policy` and `RateLimit` for every limit that a key has; no fields when it has none. */
