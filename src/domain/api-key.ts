@@ -181,13 +181,15 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     requireChangeable(before)
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    // Scopes and objects are custom access's alone: another level of access leaves them behind.
+    const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
       ...before,
       name: change.name ?? before.name,
       organizations: change.organizations ? await resolveOrganizations(operation, tx, before.organizationId, change.organizations) : before.organizations,
       access: change.access ?? before.access,
-      scopes: change.scopes ? requirePatterns(operation, resource, change.scopes) : before.scopes,
-      objects: change.objects ?? before.objects,
+      scopes: change.scopes ? requirePatterns(operation, resource, change.scopes) : leavesCustom ? [] : before.scopes,
+      objects: change.objects ?? (leavesCustom ? {} : before.objects),
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
       ...limitsOf(change, before)

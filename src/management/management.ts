@@ -7,6 +7,7 @@ import { guard, type GuardDependencies } from '../guard/index.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
+import { memberRoutes } from './members.ts'
 import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
 import { presentError } from './presenter.ts'
@@ -20,7 +21,7 @@ import { webhookTokenRoutes } from './webhook-tokens.ts'
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
+const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
@@ -39,6 +40,7 @@ export function management (dependencies: ManagementDependencies & GuardDependen
     await app.register(async api => {
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       await api.register(organizationRoutes(dependencies))
+      await api.register(memberRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))

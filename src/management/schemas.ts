@@ -7,15 +7,25 @@ export function exactly<T extends Record<string, TSchema>> (members: T) {
 }
 
 /** A name for people: 1 to 200 characters, neither control characters nor marks that change the reading direction. */
-export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*\\S[^\\p{Cc}\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$' })
+export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=\\s*\\S)[^\\p{Cc}\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$' })
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
 export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
 export const Instant = Type.String({ maxLength: 35, pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$', description: 'An instant by RFC 3339.' })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
+/** What a plan includes, a route asks for: `embedding`. */
+export const Features = Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true })
+/** From 1 to what a column holds; null: no limit. */
+export const Allowance = Type.Union([Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), Type.Null()])
 export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
 export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
+export const Objects = Type.Record(
+  ObjectType, Type.Array(ObjectId, { maxItems: 1_000, uniqueItems: true }),
+  { additionalProperties: false, maxProperties: 50, description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.' }
+)
+/** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
+export const Rotation = exactly({ overlapSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }) })
 export const IdParams = exactly({ id: Id })
 
 export const PageQuerystring = {

@@ -1,4 +1,4 @@
-import type { ApiKey, ApiKeyRepository } from '../domain/api-key.ts'
+import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { bySecond, json, pageOf, toPage } from './rows.ts'
@@ -25,10 +25,21 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
         await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
       }
     },
-    async page (query, { organizationId }) {
+    async page (query, { organizationId, name, status }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, name }, narrowed] } }), query, read)
     },
+  }
+}
+
+/** `statusOf` as a condition. */
+function withStatus (status: KeyStatus, at: Date): Prisma.ApiKeyWhereInput {
+  switch (status) {
+    case 'revoked': return { revokedAt: { not: null } }
+    case 'rotated': return { revokedAt: null, rotatedTo: { not: null } }
+    case 'expired': return { revokedAt: null, rotatedTo: null, expiresAt: { lte: at } }
+    case 'active': return { revokedAt: null, rotatedTo: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
   }
 }
 
