@@ -276,7 +276,7 @@ function discourageQuery (style: Style, reply: FastifyReply): void {
 }
 
 function occasion (request: FastifyRequest, clock: Clock): Occasion {
-  return { path: pathOf(request.url), now: clock(), requestId: request.id }
+  return { path: pathOf(request), now: clock(), requestId: request.id }
 }
 
 function send (reply: FastifyReply, { status, contentType, body }: Answer): false {

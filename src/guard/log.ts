@@ -1,14 +1,19 @@
 import type { FastifyRequest } from 'fastify'
 import { withoutWebhookToken } from '../secrets.ts'
 
-/** The path of a URL, as it may be repeated: the query may hold a credential, and a webhook's path does (LB-04, CK-11). */
-export function pathOf (url: string): string {
+type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
+
+/**
+ * The path of a request, as it may be repeated: the query may hold a credential, and a webhook's path does (LB-04, CK-11).
+ * A webhook is named by its route: whatever was sent in the token's place stays out.
+ */
+export function pathOf ({ url, routeOptions }: Located): string {
+  if (routeOptions?.config?.webhook !== undefined && routeOptions.url !== undefined) return routeOptions.url
   const end = url.indexOf('?')
   return withoutWebhookToken(end === -1 ? url : url.slice(0, end))
 }
 
-/** What a log line may say of a request. A webhook's is named by its route: whatever was sent in the token's place stays out. */
-export function loggedRequest (request: Pick<FastifyRequest, 'method' | 'url' | 'ip'> & Partial<Pick<FastifyRequest, 'routeOptions'>>): Record<string, unknown> {
-  const { method, url, ip, routeOptions } = request
-  return { method, path: routeOptions?.config?.webhook === undefined ? pathOf(url) : routeOptions.url, remoteAddress: ip }
+/** What a log line may say of a request. */
+export function loggedRequest (request: Pick<FastifyRequest, 'method' | 'ip'> & Located): Record<string, unknown> {
+  return { method: request.method, path: pathOf(request), remoteAddress: request.ip }
 }
