@@ -182,9 +182,9 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
   return resource
 }
 
-/** RFC 8707 §2: an absolute URI without fragment. http only for loopback and test names is the deployment's business, not ours. */
+/** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
 function requireIdentifier (text: string): string {
-  if (!URL.canParse(text) || text.includes('#') || /\s/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
+  if (!URL.canParse(text) || text.includes('#') || !/^[\x21-\x7e]+$/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
     throw new Failure('invalid_request', {
       message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
       details: { field: 'identifier' },

@@ -103,8 +103,9 @@ async function migrationAdapter (provider: Provider, url: string): Promise<SqlMi
 function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
-      async $allOperations ({ args, query }) {
+      async $allOperations ({ operation, args, query }) {
         if (isClosed()) throw closedFailure()
+        if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
         try {
           return await query(args)
         } catch (error) {
@@ -113,6 +114,12 @@ function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
       },
     },
   }) as unknown as PrismaClient
+}
+
+/** Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the transaction. */
+function asksForNul (where: unknown): boolean {
+  if (typeof where === 'string') return where.includes('\0')
+  return typeof where === 'object' && where !== null && Object.values(where).some(asksForNul)
 }
 
 function closedFailure (): Failure {
