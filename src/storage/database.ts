@@ -79,10 +79,17 @@ function providerOf (url: string): Provider {
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
 async function openSqlite (url: string, limits: Limits): Promise<Connection> {
-  const { ensureFile, lockForOneServer, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
+  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
   const path = sqlitePath(url)
   ensureFile(path)
-  return { release: lockForOneServer(path), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+  const release = lockForOneServer(path)
+  try {
+    requireDatabase(path)
+    return { release, client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
