@@ -168,10 +168,22 @@ function keyPrincipal (key: ApiKey, resource: Resource): Principal {
     organizationId: key.organizationId,
     environment: key.environment,
     resource: resource.identifier,
-    scopes: key.scopes,
+    scopes: declaredScopes(key, resource),
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
   }
+}
+
+// Both are records that nobody changes: what follows from them is true as long as they are the registry's.
+const declared = new WeakMap<ApiKey, { by: Resource, scopes: readonly string[] }>()
+
+/** Of a key's scopes, those that its resource still has: one that was taken away is gone on the next request, as from a client's tokens. */
+function declaredScopes (key: ApiKey, resource: Resource): readonly string[] {
+  const known = declared.get(key)
+  if (known?.by === resource) return known.scopes
+  const scopes = key.scopes.filter(name => resource.scopes.some(scope => scope.name === name))
+  declared.set(key, { by: resource, scopes })
+  return scopes
 }
 
 function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
