@@ -13,8 +13,8 @@ import { refusalLog } from './domain/refusals.ts'
 import type { Registry } from './domain/registry.ts'
 import { hostResourceId, seedResources } from './domain/resource.ts'
 import { sessionChecks } from './domain/session.ts'
-import { openKeyRing } from './domain/signing-key.ts'
-import type { Operation } from './domain/store.ts'
+import { openKeyRing, type KeyRing } from './domain/signing-key.ts'
+import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
@@ -49,11 +49,10 @@ export interface Latchkey {
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
   const { store, registry, close } = await openStorage(config.databaseUrl)
-  await seedResources(store, clock, [
-    { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
-    managementResource(issuer),
-  ])
-  const keys = await openKeyRing(store, clock, config.secrets)
+  const keys = await prepare(store, config, clock).catch(async error => {
+    await close()
+    throw error
+  })
   const ring = () => keys
   const reader = tokenReader(issuer, ring)
   const refusals = refusalLog(store, clock)
@@ -95,6 +94,15 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await close()
     },
   }
+}
+
+/** Brings a database to what a server of this configuration needs, and opens its keys. */
+async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<KeyRing> {
+  await seedResources(store, clock, [
+    { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
+    managementResource(issuer),
+  ])
+  return await openKeyRing(store, clock, secrets)
 }
 
 /**

@@ -130,7 +130,7 @@ function readPort (text: string | undefined, problems: string[]): number {
 
 function readIssuer (text: string | undefined, port: number, problems: string[]): string {
   if (text === undefined) return `http://localhost:${port}`
-  if (!URL.canParse(text) || new URL(text).origin !== text) {
+  if (!URL.canParse(text) || new URL(text).origin !== text || !/^https?:/.test(text)) {
     problems.push(`LATCHKEY_ISSUER: ${JSON.stringify(text)} is not an origin; write https://auth.example.com, without path or trailing slash`)
   } else if (!text.startsWith('https://') && !isLoopback(hostOf(text))) {
     problems.push(`LATCHKEY_ISSUER: ${text} is not https; secrets would cross the network in clear`)
@@ -181,14 +181,24 @@ function readSecret (name: string, text: string | undefined, local: boolean, pro
 }
 
 function generated (file: string, make: () => string): { text: string, isNew: boolean } {
-  if (existsSync(file)) {
-    const text = readFileSync(file, 'utf8').trim()
-    if (text.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
-    return { text, isNew: false }
+  const kept = orRefuse(file, () => existsSync(file) ? readFileSync(file, 'utf8').trim() : null)
+  if (kept !== null) {
+    if (kept.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
+    return { text: kept, isNew: false }
   }
   const text = make()
-  mkdirSync(resolve(file, '..'), { recursive: true, mode: 0o700 })
-  // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
-  writeFileSync(file, text + '\n', { mode: 0o600, flag: 'wx' })
+  orRefuse(file, () => {
+    mkdirSync(resolve(file, '..'), { recursive: true, mode: 0o700 })
+    // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
+    writeFileSync(file, text + '\n', { mode: 0o600, flag: 'wx' })
+  })
   return { text, isNew: true }
+}
+
+function orRefuse<T> (file: string, access: () => T): T {
+  try {
+    return access()
+  } catch (error) {
+    throw new ConfigurationError([`LATCHKEY_DATA: ${file} cannot be read or written (${(error as NodeJS.ErrnoException).code}); name a folder that this account may use`])
+  }
 }

@@ -11,6 +11,7 @@ import { loadConfig } from '../src/config.ts'
 import { hostResourceId, updateResource } from '../src/domain/resource.ts'
 import type { Scope } from '../src/domain/scope.ts'
 import { newSecret } from '../src/secrets.ts'
+import { databases } from './databases.ts'
 
 export type Json = Record<string, any>
 
@@ -233,6 +234,21 @@ export async function startServer (options: ServerOptions = {}) {
   const state = { url, issuer, port, folder, environment, config, clock, adminToken, secret, latchkey, app, lines }
   const exchanges = { send, raw, admin, tokenRequest, tokenFor, bearer, withKey }
   return { ...state, ...exchanges, createOrganization, createClient, createKey, createRegistrationToken, close }
+}
+
+/** One server on each database, all of them up before the first test begins; `close` ends servers and databases. */
+export async function startOnEachDatabase (options: Omit<ServerOptions, 'database'> = {}) {
+  const started = await Promise.all(databases.map(async ({ name, fresh }) => {
+    const database = await fresh()
+    return { name, database, server: await startServer({ ...options, database: database.url }) }
+  }))
+  const close = async () => {
+    for (const { server, database } of started) {
+      await server.close()
+      await database.drop()
+    }
+  }
+  return { servers: started.map(({ name, server }) => ({ name, server })), close }
 }
 
 /** RFC 6749 §2.3.1, without form encoding: what real SDKs send. */

@@ -24,6 +24,8 @@ export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsy
   return async app => {
     await app.register(latchkey.guard, { resource: identifierOf(latchkey) })
     app.setErrorHandler(presentError)
+    // Who gets no report pays for none.
+    app.addHook('onError', async ({ spending }) => { if (spending !== null) await latchkey.meter.refund(spending, 'no report') })
 
     app.get('/organizations', { config: { scopes: [] } }, async ({ principal }) => {
       const organizations = await Promise.all(principal.organizations.map(id => latchkey.registry.organization(id)))
@@ -58,7 +60,8 @@ export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsy
     app.get('/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:read'] } }, async request =>
       ({ data: ledgerOf(request).reports }))
 
-    app.post('/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:write'], credits: reportCost } }, async (request, reply) => {
+    const Order = Type.Object({ kind: Type.Literal('balance') }, { additionalProperties: false })
+    app.post('/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:write'], credits: reportCost }, schema: { body: Order } }, async (request, reply) => {
       const report = drawUpBalance(ledgerOf(request), request.principal.environment)
       return await reply.code(201).send({ ...report, creditsSpent: reportCost })
     })

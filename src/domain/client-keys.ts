@@ -1,11 +1,13 @@
 /** The public keys with which a client proves itself (RFC 7517, RFC 7523). */
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { Failure } from '../errors.ts'
+import { isPlainText } from '../text.ts'
 
 /** The algorithms a client may sign its assertions with. Ed25519 and EdDSA are the new and the old name of one (RFC 9864 §2.2). */
 export const assertionAlgorithms = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'] as const
 
 const maxKeys = 10
+const coordinates = ['x', 'y', 'n', 'e']
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
 /**
@@ -24,13 +26,16 @@ function requirePublicKey (jwk: unknown, index: number): Record<string, unknown>
   if (privateMembers.some(member => jwk[member] !== undefined)) refuse(`${name} holds private or symmetric key material; send the public key only, and replace this one: it is no secret any more`)
   const usable = algorithmsOf(jwk, name)
   if (jwk.use !== undefined && jwk.use !== 'sig') refuse(`${name}.use must be "sig"`)
-  if (jwk.kid !== undefined && (typeof jwk.kid !== 'string' || jwk.kid === '' || jwk.kid.length > 256)) refuse(`${name}.kid must be a text of at most 256 characters`)
+  if (jwk.kid !== undefined && (typeof jwk.kid !== 'string' || jwk.kid === '' || jwk.kid.length > 256 || !isPlainText(jwk.kid))) {
+    refuse(`${name}.kid must be a text of at most 256 characters, none of them a control character`)
+  }
   if (jwk.alg !== undefined && !usable.includes(jwk.alg as string)) refuse(`${name}.alg must be one of ${usable.join(', ')}`)
   const { kty, crv, x, y, n, e, kid, alg } = jwk
   return Object.fromEntries(Object.entries({ kty, crv, x, y, n, e, kid, alg, use: 'sig' }).filter(([, value]) => value !== undefined))
 }
 
 function algorithmsOf (jwk: Record<string, unknown>, name: string): readonly string[] {
+  if (coordinates.some(member => jwk[member] !== undefined && !/^[\w-]+$/.test(String(jwk[member])))) refuse(`${name} is not written in base64url`)
   const key = open(jwk, name)
   if (key.asymmetricKeyType === 'ec' && jwk.crv === 'P-256') return ['ES256']
   if (key.asymmetricKeyType === 'ed25519') return ['Ed25519', 'EdDSA']

@@ -132,7 +132,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
       secrets: secret === null ? [] : [newClientSecret(secret, now)],
       grants: await resolveGrants(tx, actor, input.organizationId, input.grants),
       allowlist: readAllowlist(input.allowlist ?? []),
-      introspects: await resolveResources(tx, input.organizationId, input.introspects ?? []),
+      introspects: await resolveIntrospects(tx, actor, input.organizationId, input.introspects ?? []),
       generation: 1,
       registrationAccessDigest: null,
       registrationTokenId: null,
@@ -172,7 +172,7 @@ export async function updateClient (operation: Operation, id: string, change: Cl
       metadata: change.name === undefined ? before.metadata : { ...before.metadata, client_name: change.name },
       grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
-      introspects: change.introspects ? await resolveResources(tx, organizationId, change.introspects) : before.introspects,
+      introspects: change.introspects ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects) : before.introspects,
     }
     return authorityDiffers(before, after) ? nextGeneration(after) : after
   })
@@ -322,9 +322,18 @@ async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, { grants }:
   }
 }
 
-async function resolveResources (tx: Repositories, organizationId: string | null, names: readonly string[]): Promise<string[]> {
+/** Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an organization's to give. */
+async function resolveIntrospects (
+  tx: Repositories, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
+): Promise<string[]> {
   const ids = new Set<string>()
-  for (const name of names) ids.add((await requireUsableResource(tx, organizationId, name)).id)
+  for (const name of names) {
+    const resource = await requireUsableResource(tx, organizationId, name)
+    if (actor.organizationId !== null && resource.organizationId === null && !held.includes(resource.id)) {
+      throw new Failure('insufficient_permissions', { message: `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes the admin token.` })
+    }
+    ids.add(resource.id)
+  }
   return [...ids]
 }
 

@@ -55,7 +55,7 @@ export interface ResourceInput {
 
 /** @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier. */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
-  const organizationId = actor.organizationId ?? input.organizationId ?? null
+  const organizationId = input.organizationId ?? actor.organizationId
   const resource: Resource = {
     id: newId('res'),
     identifier: requireIdentifier(input.identifier),
@@ -69,6 +69,7 @@ export async function createResource ({ store, clock, actor }: Operation, input:
   }
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
+    if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     if (await tx.resources.byIdentifier(resource.identifier) !== null) {
       throw new Failure('conflict', { message: `The identifier ${resource.identifier} is taken.` })
     }
@@ -138,6 +139,13 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
   return found
 }
 
+/** The issuer's own origin is described by this server's well-known documents: what is protected there is not an organization's to say. */
+async function requireElsewhere (tx: Repositories, identifier: string): Promise<void> {
+  const host = await tx.resources.get(hostResourceId)
+  if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
+  throw new Failure('insufficient_permissions', { message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.` })
+}
+
 /** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
 export function requireHandedOn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
   const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
@@ -182,9 +190,9 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
   return resource
 }
 
-/** RFC 8707 §2: an absolute URI without fragment. http only for loopback and test names is the deployment's business, not ours. */
+/** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
 function requireIdentifier (text: string): string {
-  if (!URL.canParse(text) || text.includes('#') || /\s/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
+  if (!URL.canParse(text) || text.includes('#') || !/^[\x21-\x7e]+$/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
     throw new Failure('invalid_request', {
       message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
       details: { field: 'identifier' },

@@ -124,11 +124,18 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
   return hooks === undefined ? [] : [hooks].flat() as T[]
 }
 
-/** Whether the request may pass. If not, the answer is sent; whatever breaks, it does not pass. */
+/** Whether the request may pass. If not, the answer is sent. */
 function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
+}
+
+/** The outcome of `pass`; whatever breaks in it, now or later, is answered, and the request does not pass. */
+function orStop (
+  dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
+): Awaitable<boolean> {
   const stop = (error: unknown) => fail(dependencies, of.style(null), error, request, reply)
   try {
-    const passes = whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply))
+    const passes = pass()
     return passes instanceof Promise ? passes.catch(stop) : passes
   } catch (error) {
     return stop(error)
@@ -232,7 +239,8 @@ function refusalOf ({ principal, key }: Verdict & { ok: true }, reason: Reason):
 
 function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
   const refusal = tokenInBody(request)
-  return refusal === null || whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply))
+  if (refusal === null) return true
+  return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply)))
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */

@@ -1,16 +1,16 @@
 import type { FastifyRequest } from 'fastify'
-import { withoutWebhookToken } from '../secrets.ts'
+import { withoutSecrets, withoutWebhookToken } from '../secrets.ts'
 
 type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
 
 /**
- * The path of a request, as it may be repeated: the query may hold a credential, and a webhook's path does (LB-04, CK-11).
- * A webhook is named by its route: whatever was sent in the token's place stays out.
+ * The path of a request, as it may be repeated: the query may hold a credential, a webhook's path does (LB-04, CK-11), and
+ * somebody may take a key for its id. A webhook is named by its route: whatever was sent in the token's place stays out.
  */
 export function pathOf ({ url, routeOptions }: Located): string {
   if (routeOptions?.config?.webhook !== undefined && routeOptions.url !== undefined) return routeOptions.url
   const end = url.indexOf('?')
-  return withoutWebhookToken(end === -1 ? url : url.slice(0, end))
+  return withoutSecrets(withoutWebhookToken(end === -1 ? url : url.slice(0, end)))
 }
 
 /** What a log line may say of a request. */

@@ -4,6 +4,7 @@ import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientS
 import type { Store } from '../domain/store.ts'
 import { operationOf, organizationFilter, organizationOf, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
+import { resourceNames } from './resource-names.ts'
 import { Allowlist, exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['clients:read'] }
@@ -68,12 +69,8 @@ export function clientRoutes (dependencies: ManagementDependencies): FastifyPlug
   }
 }
 
-/** The identifiers of the resources that clients name by id. */
 async function identifiers (store: Store, clients: readonly Client[]): Promise<ReadonlyMap<string, string>> {
-  const ids = new Set(clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
-  const names = new Map<string, string>()
-  for (const id of ids) names.set(id, (await store.resources.get(id))?.identifier ?? id)
-  return names
+  return await resourceNames(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
 }
 
 function wireClient (client: Client, names: ReadonlyMap<string, string>) {

@@ -36,8 +36,8 @@ function cursorAfter ({ id, createdAt }: { id: string, createdAt: Date }): strin
 function readCursor (cursor: string): Position {
   try {
     const [time, id, ...rest]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    // 8.64e15 ms is the last instant that a Date can hold.
-    if (Number.isSafeInteger(time) && Math.abs(time as number) <= 8.64e15 && typeof id === 'string' && /^[\w-]{1,64}$/.test(id) && rest.length === 0) {
+    // 8.64e15 ms is the last instant that a Date can hold; what was before 1970 is nobody's, and PostgreSQL cannot read all of it.
+    if (Number.isSafeInteger(time) && time as number >= 0 && time as number <= 8.64e15 && typeof id === 'string' && /^[\w-]{1,64}$/.test(id) && rest.length === 0) {
       return { createdAt: new Date(time as number), id }
     }
   } catch {

@@ -1,18 +1,26 @@
 /** Errors of the management API and of every path that is nobody's: `{error, code, details?}` (OC-15). */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure, failures } from '../errors.ts'
+import { withoutSecrets } from '../secrets.ts'
 
 /** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = failureOf(error)
-  if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, failure.message)
-  else request.log.info({ code: failure.code, detail: failure.detail }, failure.message)
+  // The log has the table's sentence: the failure's own may quote what was sent.
+  const { message } = failures[failure.code]
+  if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, message)
+  else request.log.info({ code: failure.code, detail: failure.detail }, message)
   if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
   return reply.code(failure.status).header('cache-control', 'no-store').send({
-    error: failure.message,
+    error: withoutSecrets(failure.message),
     code: failure.code.toUpperCase(),
-    ...(failure.details || failure.code === 'internal' ? { details: failure.details ?? { requestId: request.id } } : {}),
+    ...(failure.details || failure.code === 'internal' ? { details: publicDetails(failure.details ?? { requestId: request.id }) } : {}),
   })
+}
+
+/** What was sent may be quoted, unless it was a secret. */
+function publicDetails (details: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutSecrets(value) : value]))
 }
 
 /** Answers for a path that does not exist. */

@@ -14,7 +14,7 @@ import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { introspect } from './introspection.ts'
 import type { ProtocolLimits } from './limits.ts'
-import { OAuthError, presentError, slowDown } from './oauth-error.ts'
+import { noStore, OAuthError, presentError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 import { buildProvider } from './provider.ts'
@@ -45,6 +45,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
     app.addHook('onRequest', refuseQuery)
+    app.addHook('onRequest', refuseUntypedBody)
     for (const url of [paths.token, paths.introspection, paths.revocation]) {
       app.post(url, async (request, reply) => {
         exchanges.set(request.raw, { request, failure: null })
@@ -62,6 +63,14 @@ const parameters = ['client_id', 'client_secret', 'client_assertion', 'client_as
 async function refuseQuery ({ query }: FastifyRequest): Promise<void> {
   const found = parameters.find(name => (query as Record<string, unknown>)[name] !== undefined)
   if (found !== undefined) throw new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`)
+}
+
+/** The provider leaves a body without a type unread, and would complain about what it did not see. */
+async function refuseUntypedBody ({ headers }: FastifyRequest): Promise<void> {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (hasBody && headers['content-type'] === undefined) {
+    throw new OAuthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded, and say so.')
+  }
 }
 
 /** What was set on the reply so far, by other plugins say, would be lost with it. */
@@ -127,6 +136,8 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
     if (exchange.failure !== null) answerFailure(ctx, exchange)
     // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
     if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
+    ctx.set(noStore)
     // No browser has business here: there are no public clients (SECURITY N4).
     for (const name of ['access-control-allow-origin', 'access-control-expose-headers', 'vary']) ctx.remove(name)
   }

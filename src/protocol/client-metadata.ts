@@ -4,6 +4,7 @@
  */
 import { errors, type Provider } from 'oidc-provider'
 import { Failure } from '../errors.ts'
+import { isPlainText } from '../text.ts'
 import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '../domain/client.ts'
 import { assertionAlgorithms, requirePublicKeys } from '../domain/client-keys.ts'
 import { makeClient, supportedGrantTypes } from './client-authentication.ts'
@@ -71,8 +72,8 @@ function requireTaken (provider: Provider, metadata: ClientMetadata): void {
 function readName (sent: Body): string | undefined {
   const name = requireText(sent, 'client_name', maxNameLength)
   if (name === undefined) return undefined
-  // Control, format and bidirectional characters can make a name read as another one.
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim()
+  // Control, format and bidirectional characters, and halves of surrogate pairs, can make a name read as another one.
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim()
   if (plain === '') throw invalid('client_name must have a visible character.')
   return plain
 }
@@ -142,6 +143,8 @@ function requireText (sent: Body, member: string, maxLength: number): string | u
   if (value === undefined) return undefined
   if (typeof value !== 'string') throw invalid(`${member} must be a text.`)
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} characters.`)
+  // A name is made plain by readName, and a scope is a hint that is not kept.
+  if (member !== 'client_name' && member !== 'scope' && !isPlainText(value)) throw invalid(`${member} has a control character or is not well-formed Unicode.`)
   return value === '' ? undefined : value
 }
 
@@ -151,6 +154,7 @@ function requireTexts (sent: Body, member: string, maxLength: number): string[] 
   if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) throw invalid(`${member} must be a list of texts.`)
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} entries.`)
   if (value.some(each => each.length > maxUrlLength)) throw invalid(`An entry of ${member} has more than ${maxUrlLength} characters.`)
+  if (!value.every(isPlainText)) throw invalid(`An entry of ${member} has a control character or is not well-formed Unicode.`)
   return value as string[]
 }
 

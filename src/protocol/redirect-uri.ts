@@ -23,7 +23,7 @@ function problemOf (uri: string): string | null {
   if (uri.length > maxLength) return `has more than ${maxLength} characters`
   // URL parsers drop tabs and line ends and trim: what is judged and what is used later would not be the same.
   // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u0020\u007f-\u009f\\]/.test(uri)) return 'has a space, a control character or a backslash'
+  if (!uri.isWellFormed() || /[\u0000-\u0020\u007f-\u009f\\]/.test(uri)) return 'has a space, a control character or a backslash'
   if (uri.includes('#')) return 'has a fragment (RFC 6749 §3.1.2)'
   const url = URL.parse(uri)
   if (url === null) return 'is not an absolute URI'

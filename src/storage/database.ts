@@ -81,10 +81,17 @@ function providerOf (url: string): Provider {
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
 async function openSqlite (url: string, limits: Limits): Promise<Connection> {
-  const { ensureFile, lockForOneServer, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
+  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
   const path = sqlitePath(url)
   ensureFile(path)
-  return { release: lockForOneServer(path), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+  const release = lockForOneServer(path)
+  try {
+    requireDatabase(path)
+    return { release, client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
@@ -105,8 +112,9 @@ async function migrationAdapter (provider: Provider, url: string): Promise<SqlMi
 function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
-      async $allOperations ({ args, query }) {
+      async $allOperations ({ operation, args, query }) {
         if (isClosed()) throw closedFailure()
+        if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
         try {
           return await query(args)
         } catch (error) {
@@ -115,6 +123,12 @@ function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
       },
     },
   }) as unknown as PrismaClient
+}
+
+/** Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the transaction. */
+function asksForNul (where: unknown): boolean {
+  if (typeof where === 'string') return where.includes('\0')
+  return typeof where === 'object' && where !== null && Object.values(where).some(asksForNul)
 }
 
 function closedFailure (): Failure {

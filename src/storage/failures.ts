@@ -24,7 +24,7 @@ const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTO
 const sqlState = /^(08|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
 
 /** Sentences of the drivers and of the migration engine that come without a code. */
-const driverMessage = /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open/i
+const driverMessage = /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i
 
 interface Thrown {
   code?: unknown

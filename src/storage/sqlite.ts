@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
@@ -12,13 +12,34 @@ export function sqlitePath (url: string): string {
   return resolve(url.slice('file:'.length))
 }
 
-/** Creates the file, readable by its owner only, and the folder above it. Leaves what is there as it is. */
+/**
+ * Creates the file, readable by its owner only, and the folder above it. Leaves what is there as it is.
+ * @throws ConfigurationError when there can be no file.
+ */
 export function ensureFile (path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  // Not opened when it is there: closing it again would let go of the locks that this process has on it.
+  if (existsSync(path)) return
   try {
-    closeSync(openSync(path, 'wx', 0o600))
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    throw new ConfigurationError([`DATABASE_URL: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); name a file that this account may use`])
+  }
+}
+
+/** @throws ConfigurationError when the file is something else than a SQLite database. An empty one is a new database. */
+export function requireDatabase (path: string): void {
+  let database: InstanceType<typeof Database> | undefined
+  try {
+    database = new Database(path, { timeout: defaultLimits.busy })
+    database.pragma('schema_version')
+  } catch (error) {
+    const { code } = error as { code?: string }
+    if (code === 'SQLITE_NOTADB') throw new ConfigurationError([`DATABASE_URL: ${path} is not a SQLite database; name another file, or restore this one from a backup`])
+    if (code === 'SQLITE_CANTOPEN') throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account may use`])
+    throw error
+  } finally {
+    database?.close()
   }
 }
 

@@ -3,17 +3,14 @@ import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
 import { newApiKeyText, seal } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
-import { apiScopes, basic, decodeJwt, MovableClock, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
+import { apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 
-for (const { name, fresh } of databases) {
-  const database = await fresh()
-  const clock = new MovableClock()
-  clock.stop()
-  const server = await startServer({ database: database.url, clock })
-  tap.teardown(async () => {
-    await server.close()
-    await database.drop()
-  })
+const clock = new MovableClock()
+clock.stop()
+const { servers, close } = await startOnEachDatabase({ clock })
+tap.teardown(close)
+
+for (const { name, server } of servers) {
   const test = (title: string, body: (t: Test) => Promise<void>) => tap.test(`${title} [${name}]`, body)
   const { send, admin, bearer, withKey, tokenFor, tokenRequest, createClient, createKey, createOrganization, createRegistrationToken, issuer } = server
   const metadataUrl = `${issuer}/.well-known/oauth-protected-resource`
@@ -543,7 +540,7 @@ for (const { name, fresh } of databases) {
   })
 
   test('LB-21: /.well-known/jwks.json has public keys only, the one that signs now and those that still verify', async t => {
-    const retiredDatabase = await fresh()
+    const retiredDatabase = await databases.find(each => each.name === name)!.fresh()
     const first = await startServer({ database: retiredDatabase.url, clock })
     const client = await first.createClient()
     const old = await retire(first, clock)

@@ -1,0 +1,31 @@
+/** What an operator takes away from a resource is gone on the next request, whoever had it. */
+import tap from 'tap'
+import { databases } from '../databases.ts'
+import { apiScopes, basic, startServer } from '../harness.ts'
+
+for (const { name, fresh } of databases) {
+  tap.test(`LB-02, B3: a scope taken from the resource is taken from its keys at once [${name}]`, async t => {
+    const database = await fresh()
+    const server = await startServer({ database: database.url })
+    t.teardown(async () => {
+      await server.close()
+      await database.drop()
+    })
+    const { key } = await server.createKey({ scopes: ['company:read', 'invoices:read'] })
+    const asker = await server.createClient({ introspects: [server.issuer] })
+    const scopesOf = async () => (await server.withKey(key, '/api/v1/api-key')).json.scopes
+    t.equal((await server.withKey(key, '/api/v1/company')).status, 200)
+
+    await server.admin('PATCH', '/resources/res_host', { scopes: apiScopes.filter(scope => scope.name !== 'company:read') })
+    t.match(await server.withKey(key, '/api/v1/company'), { status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS' } })
+    t.equal((await server.withKey(key, '/api/v1/invoices')).status, 200, 'the others stay')
+    t.strictSame(await scopesOf(), ['invoices:read'])
+    const introspection = await server.send({
+      method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(asker.clientId, asker.clientSecret) }, body: new URLSearchParams({ token: key }),
+    })
+    t.equal(introspection.json.scope, 'invoices:read')
+
+    await server.admin('PATCH', '/resources/res_host', { scopes: apiScopes })
+    t.strictSame(await scopesOf(), ['company:read', 'invoices:read'], 'and it is back when the resource has it again')
+  })
+}

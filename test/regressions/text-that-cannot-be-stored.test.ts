@@ -1,0 +1,90 @@
+/** NUL, halves of surrogate pairs and instants out of range are errors to PostgreSQL. They are a caller's mistake, not a defect. */
+import { generateKeyPairSync } from 'node:crypto'
+import tap from 'tap'
+import { databases } from '../databases.ts'
+import { basic, startServer } from '../harness.ts'
+
+const texts = ['a\0b', '\0', 'a\ud800', 'a\udc00b', 'a\u001b[31m', 'a\u202eb', 'a\u2028b']
+
+for (const { name, fresh } of databases) {
+  tap.test(`N7 [${name}]`, async t => {
+    const database = await fresh()
+    const server = await startServer({ database: database.url, registration: 'open' })
+    t.teardown(async () => {
+      await server.close()
+      await database.drop()
+    })
+    const { id: organization } = await server.createOrganization()
+    const client = await server.createClient({ organization })
+    const key = await server.createKey({ organization })
+    const admin = { authorization: `Bearer ${server.adminToken}` }
+    const register = (body: Record<string, unknown>) => server.send({ method: 'POST', path: '/api/v1/oauth/register', body })
+    const form = { grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret }
+    const exchange = (parameters: Record<string, string>) => server.send({ method: 'POST', path: '/api/v1/auth/token', body: new URLSearchParams({ ...form, ...parameters }) })
+
+    t.test(`N7, W3: an id with a NUL in it is the id of nothing [${name}]`, async t => {
+      for (const collection of ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']) {
+        t.match(await server.send({ path: `/api/v1/${collection}/a%00b`, headers: admin }), { status: 404, json: { code: 'NOT_FOUND' } }, collection)
+      }
+      for (const query of ['clients?organization=%00', 'api-keys?organization=%00', 'audit?organization=%00', 'audit?subject=%00']) {
+        t.match(await server.send({ path: `/api/v1/${query}`, headers: admin }), { status: 200, json: { data: [] } }, query)
+      }
+      for (const resource of ['\0', 'https://x.test/\0', 'a\ud800']) {
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [{ resource, scopes: [] }] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [], introspects: [resource] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
+        t.match(await exchange({ resource }), { status: 400, json: { error: 'invalid_target' } })
+      }
+      t.match(await server.admin('POST', '/clients', { organization: 'a\0b', name: 'x', grants: [] }), { status: 404, json: { code: 'NOT_FOUND' } })
+    })
+
+    t.test(`T9, N7: a client_id with a NUL in it is an unknown client like any other [${name}]`, async t => {
+      t.match(await exchange({ client_id: '\0' }), { status: 401, json: { error: 'invalid_client' } })
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const assertion = `${part({ alg: 'ES256' })}.${part({ iss: '\0', sub: '\0', aud: server.issuer, jti: 'x', exp: 4_000_000_000 })}.AAAA`
+      const unknown = await server.send({
+        method: 'POST',
+        path: '/api/v1/auth/token',
+        body: new URLSearchParams({ grant_type: 'client_credentials', client_assertion: assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }),
+      })
+      t.match(unknown, { status: 401, json: { error: 'invalid_client' } })
+      const authorization = basic(client.clientId, client.clientSecret)
+      t.strictSame((await server.send({ method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization }, body: new URLSearchParams({ token: '\0' }) })).json, { active: false })
+    })
+
+    t.test(`L3, A10: no name, reason or description holds what ends a line or turns it around [${name}]`, async t => {
+      for (const text of texts) {
+        const title = text.split('').map(each => each.charCodeAt(0).toString(16)).join(' ')
+        const refused = { status: 400, json: { code: 'INVALID_REQUEST' } }
+        t.match(await server.admin('POST', '/organizations', { name: text }), refused, title)
+        t.match(await server.admin('POST', '/clients', { organization, name: text, grants: [] }), refused, title)
+        t.match(await server.admin('PATCH', `/clients/${client.clientId}`, { name: text }), refused, title)
+        t.match(await server.admin('POST', `/api-keys/${key.id}/revoke`, { reason: text }), refused, title)
+        t.match(await server.admin('POST', '/resources', { identifier: 'https://y.test', scopes: [{ name: 'a', description: text }] }), refused, title)
+        t.match(await server.admin('POST', '/resources', { identifier: `https://y.test/${text}`, scopes: [] }), refused, title)
+      }
+      t.equal((await server.withKey(key.key)).status, 200, 'nothing was revoked')
+      for (const text of ['Acme', '株式会社 アクメ', 'Café 🏢', 'a']) t.equal((await server.admin('POST', '/organizations', { name: text })).status, 201, text)
+    })
+
+    t.test(`R5, N7: metadata of a registration are plain text [${name}]`, async t => {
+      const { x, y } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+      const withKey = (key: object) => ({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'EC', crv: 'P-256', x, y, ...key }] } })
+      t.equal((await register(withKey({ kid: 'mine' }))).status, 201)
+      for (const text of texts.slice(0, 4)) {
+        for (const body of [{ software_id: text }, { software_version: text }, { client_uri: `https://x.test/${text}` }, withKey({ kid: text }), withKey({ x: `${x}\0` })]) {
+          t.match(await register(body), { status: 400, json: { error: 'invalid_client_metadata' } }, JSON.stringify(body))
+        }
+        t.match(await register({ redirect_uris: [`https://x.test/${text}`] }), { status: 400, json: { error: 'invalid_redirect_uri' } })
+        t.equal((await register({ scope: text })).status, 201, 'a scope is a hint')
+      }
+      t.match(await register({ client_name: 'a\0b\ud800c' }), { status: 201, json: { client_name: 'abc' } })
+    })
+
+    t.test(`W4: a cursor of no page is refused, wherever its instant lies [${name}]`, async t => {
+      for (const time of [-8.64e15, -1e14, -1, 8.64e15 + 2]) {
+        const cursor = Buffer.from(JSON.stringify([time, 'cli_x'])).toString('base64url')
+        t.match(await server.send({ path: `/api/v1/clients?cursor=${cursor}`, headers: admin }), { status: 400, json: { code: 'INVALID_REQUEST' } }, String(time))
+      }
+    })
+  })
+}

@@ -1,0 +1,40 @@
+/** What a server cannot start on is named, with its variable, and without a stack. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import tap from 'tap'
+import { loadConfig } from '../../src/config.ts'
+import { ConfigurationError } from '../../src/errors.ts'
+import { openStorage } from '../../src/storage/index.ts'
+
+tap.test('S1: a data folder that is a file is refused by name', async t => {
+  const folder = t.testdir({ taken: 'a file' })
+  for (const path of [join(folder, 'taken'), join(folder, 'taken', 'below')]) {
+    try {
+      loadConfig({ LATCHKEY_DATA: path }, folder)
+      t.fail('it was taken')
+    } catch (error) {
+      t.ok(error instanceof ConfigurationError)
+      t.match(String(error), /LATCHKEY_DATA: .*taken.* cannot be read or written \(E\w+\)/)
+    }
+  }
+})
+
+tap.test('S1: only http and https name an issuer', async t => {
+  for (const issuer of ['ftp://localhost', 'ws://127.0.0.1:3000', 'wss://auth.example.com']) {
+    t.throws(() => loadConfig({ LATCHKEY_ISSUER: issuer }, t.testdirName), /LATCHKEY_ISSUER: .* is not an origin/, issuer)
+  }
+})
+
+tap.test('S1: a database file that is none is refused by name, and left as it is', async t => {
+  const folder = t.testdir({ 'notes.db': 'These are no pages of SQLite. '.repeat(100) })
+  mkdirSync(join(folder, 'a-folder.db'))
+  writeFileSync(join(folder, 'new.db'), '')
+  for (const [name, problem] of [['notes.db', /is not a SQLite database/], ['a-folder.db', /cannot be opened/], ['notes.db/below.db', /cannot be written \(E\w+\)/]] as const) {
+    const refused = await openStorage(`file:${join(folder, name)}`).then(() => null, (error: unknown) => error)
+    t.ok(refused instanceof ConfigurationError, name)
+    t.match(String(refused), /DATABASE_URL: /)
+    t.match(String(refused), problem)
+  }
+  const storage = await openStorage(`file:${join(folder, 'new.db')}`)
+  await storage.close()
+})

@@ -1,0 +1,14 @@
+/** Every route that Latchkey has, as Fastify is told of them, so that no test forgets a new one. */
+import Fastify from 'fastify'
+import { serverOptions, type Latchkey } from '../../src/app.ts'
+
+export interface Route { method: string, url: string }
+
+export async function routesOf (latchkey: Latchkey): Promise<Route[]> {
+  const app = Fastify(serverOptions({ logLevel: 'silent', trustProxy: [] }))
+  const routes: Route[] = []
+  app.addHook('onRoute', ({ method, url }) => { for (const each of [method].flat()) routes.push({ method: each, url }) })
+  await app.register(latchkey.routes)
+  await app.close()
+  return routes
+}

@@ -1,0 +1,265 @@
+/** Who may see and change what on the management API. Titles carry the ids of the security requirements. */
+import tap, { type Test } from 'tap'
+import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
+import { routesOf } from './routes.ts'
+
+const managementScopes = [...['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read']
+
+/** An organization with one of everything, and keys of the management API that belong to it. */
+async function tenant (server: TestServer, name: string) {
+  const organization = (await server.createOrganization(name)).id
+  const management = `${server.issuer}/api/v1`
+  const resource = (await server.admin('POST', '/resources', { identifier: `https://${name}.test/api`, organization, scopes: [{ name: 'read' }] })).json
+  const grants = [{ resource: server.issuer, scopes: ['invoices:read'] }]
+  const client = await server.createClient({ organization, name: `${name} client`, grants })
+  const apiKey = await server.createKey({ organization, name: `${name} key` })
+  const registrationToken = await server.createRegistrationToken({ organization, name: `${name} token` })
+  const managementKey = async (scopes: readonly string[]) => await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
+  const managementClient = await server.createClient({ organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }] })
+  return { name, organization, resource, client, apiKey, registrationToken, managementKey, managementClient }
+}
+
+type Tenant = Awaited<ReturnType<typeof tenant>>
+
+/** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
+function requestsFor ({ organization, resource, client, apiKey, registrationToken }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
+  const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
+  const encoded = encodeURIComponent(resource.identifier)
+  return {
+    'POST /organizations': { scope: 'organizations:write', path: '/organizations', body: { name: 'x' } },
+    'GET /organizations': { scope: 'organizations:read', path: '/organizations', collection: 'list' },
+    'GET /organizations/:id': { scope: 'organizations:read', path: `/organizations/${organization}` },
+    'PATCH /organizations/:id': { scope: 'organizations:write', path: `/organizations/${organization}`, body: { name: 'taken over' } },
+    'POST /resources': { scope: 'resources:write', path: '/resources', body: { identifier: resource.identifier, organization, scopes: [] }, collection: 'create' },
+    'GET /resources': { scope: 'resources:read', path: '/resources', collection: 'list' },
+    'GET /resources/:id': { scope: 'resources:read', path: `/resources/${encoded}` },
+    'PATCH /resources/:id': { scope: 'resources:write', path: `/resources/${resource.id}`, body: { name: 'taken over', scopes: [] } },
+    'POST /resources/:id/revoke': { scope: 'resources:write', path: `/resources/${resource.id}/revoke` },
+    'POST /clients': { scope: 'clients:write', path: '/clients', body: { organization, name: 'x', grants }, collection: 'create' },
+    'GET /clients': { scope: 'clients:read', path: `/clients?organization=${organization}`, collection: 'list' },
+    'GET /clients/:id': { scope: 'clients:read', path: `/clients/${client.clientId}` },
+    'PATCH /clients/:id': { scope: 'clients:write', path: `/clients/${client.clientId}`, body: { name: 'taken over', grants: [] } },
+    'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
+    'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
+    'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
+    'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
+    'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
+    'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },
+    'POST /api-keys/:id/revoke': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/revoke` },
+    'POST /registration-tokens': { scope: 'registration-tokens:write', path: '/registration-tokens', body: { organization, resource: issuer, scopes: ['invoices:read'] }, collection: 'create' },
+    'GET /registration-tokens': { scope: 'registration-tokens:read', path: `/registration-tokens?organization=${organization}`, collection: 'list' },
+    'GET /registration-tokens/:id': { scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}` },
+    'PATCH /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 } },
+    'POST /registration-tokens/:id/revoke': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke` },
+    'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
+  }
+}
+
+/** Everything that a request could have changed. */
+async function stateOf (server: TestServer): Promise<Json> {
+  const state: Json = {}
+  for (const collection of ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']) {
+    state[collection] = (await server.admin('GET', `/${collection}?limit=200`)).json.data.map(({ lastUsedAt: _, ...row }: Json) => row)
+  }
+  return state
+}
+
+/** The exact members of a refusal, so that a leak fails. */
+function plainRefusal (t: Test, answer: Answer, why: string): void {
+  const members = Object.keys(answer.json).filter(member => member !== 'details')
+  t.strictSame(members, ['error', 'code'], why)
+  const details = Object.keys(answer.json.details ?? {}).filter(member => !['reason', 'requiredScopes'].includes(member))
+  t.strictSame(details, [], why)
+}
+
+const { servers, close } = await startOnEachDatabase()
+tap.teardown(close)
+const inhabited = await Promise.all(servers.map(async ({ name, server }) => ({
+  database: name, server, victim: await tenant(server, 'victim'), attacker: await tenant(server, 'attacker'),
+})))
+
+for (const { database, server, victim, attacker } of inhabited) {
+  const { issuer, send } = server
+  const ask = (method: string, { path, body }: { path: string, body?: Json }, headers: Outgoing['headers'] = {}) =>
+    send({ method, path: `/api/v1${path}`, headers, ...(body === undefined ? {} : { body }) })
+
+  tap.test(`W3: no route of the management API does anything for a stranger, a neighbour, or a credential without its scope [${database}]`, async t => {
+    const requests = requestsFor(victim, issuer)
+    const known = new Set(Object.keys(requests))
+    const present = (await routesOf(server.latchkey)).filter(({ url, method }) => url.startsWith('/api/v1/') && method !== 'HEAD' && !/^\/api\/v1\/(auth|oauth|api-key$|principal$)/.test(url))
+    t.ok(present.length >= 26)
+    t.strictSame(present.map(({ method, url }) => `${method} ${url.slice('/api/v1'.length)}`).filter(each => !known.has(each)), [], 'every route is in the matrix')
+
+    const foreignKey = await attacker.managementKey(managementScopes)
+    const foreignToken = await server.tokenFor(attacker.managementClient)
+    const revoked = await victim.managementKey(managementScopes)
+    await server.admin('POST', `/api-keys/${revoked.id}/revoke`)
+    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 3_000).toISOString() })
+    server.clock.advance(3)
+    const apiCredentials = { 'a key of the API': { 'x-api-key': victim.apiKey.key }, 'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` } }
+    const narrow = new Map<string, string>()
+    for (const scope of managementScopes) narrow.set(scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key)
+
+    const before = await stateOf(server)
+    for (const [route, request] of Object.entries(requests)) {
+      const method = route.split(' ')[0]!
+      const strangers: Record<string, Outgoing['headers']> = {
+        nobody: {},
+        'a revoked key': { 'x-api-key': revoked.key },
+        'an expired key': { 'x-api-key': expired.key },
+        'a management key as Bearer': { authorization: `Bearer ${foreignKey.key}` },
+        'a wrong admin token': { authorization: `Bearer ${server.adminToken}x` },
+        'the admin token as a key': { 'x-api-key': server.adminToken },
+        ...apiCredentials,
+      }
+      for (const [who, headers] of Object.entries(strangers)) {
+        const answer = await ask(method, request, headers)
+        t.equal(answer.status, 401, `${who}: ${route}`)
+        plainRefusal(t, answer, `${who}: ${route}`)
+        t.match(answer.headers['www-authenticate'], /^Bearer /)
+      }
+      const lacking = await ask(method, request, { 'x-api-key': narrow.get(request.scope)! })
+      t.equal(lacking.status, 403, `without ${request.scope}: ${route}`)
+      t.match(lacking.json, { code: 'INSUFFICIENT_PERMISSIONS', details: { reason: 'insufficient_scope', requiredScopes: [request.scope] } })
+      plainRefusal(t, lacking, route)
+      const neighbours: Record<string, string>[] = [{ 'x-api-key': foreignKey.key }, { authorization: `Bearer ${foreignToken}` }]
+      for (const headers of neighbours) await neighbour(t, route, method, request, headers)
+    }
+    t.strictSame(await stateOf(server), before, 'nothing changed')
+  })
+
+  async function neighbour (t: Test, route: string, method: string, request: { path: string, body?: Json, collection?: string }, headers: Outgoing['headers']): Promise<void> {
+    const answer = await ask(method, request, headers)
+    if (request.collection === 'list') {
+      t.equal(answer.status, 200, route)
+      t.notOk(answer.text.includes(victim.organization), `${route} shows nothing of the neighbour`)
+      for (const trace of ['victim', victim.client.clientId, victim.apiKey.id, victim.registrationToken.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
+      return
+    }
+    const expected = route === 'POST /organizations' ? 403 : 404
+    t.equal(answer.status, expected, `a neighbour: ${route}`)
+    plainRefusal(t, answer, `a neighbour: ${route}`)
+    if (expected !== 404) return
+    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|res|cli|key|rgt)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}) } } : {}) }, headers)
+    t.equal(nowhere.status, 404)
+    const neutral = (text: string) => text.replace(/\\"[^"]*\\"/g, 'it')
+    t.equal(neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`)
+  }
+
+  tap.test(`W3: the owner can do all of it, so the matrix asks for something [${database}]`, async t => {
+    const own = await tenant(server, 'owner')
+    const { key } = await own.managementKey(managementScopes)
+    for (const [route, request] of Object.entries(requestsFor(own, issuer))) {
+      const answer = await ask(route.split(' ')[0]!, request, { 'x-api-key': key })
+      const expected = route === 'POST /organizations' ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : 200
+      t.equal(answer.status, expected, `${route}: ${answer.text.slice(0, 200)}`)
+    }
+  })
+
+  tap.test(`W3: an organization changes nothing that is the deployment's [${database}]`, async t => {
+    const { key } = await attacker.managementKey(managementScopes)
+    const before = await stateOf(server)
+    const requests: [string, string, Json?][] = [
+      ['PATCH', '/resources/res_host', { scopes: [] }],
+      ['PATCH', '/resources/res_management', { name: 'mine' }],
+      ['POST', '/resources/res_host/revoke'],
+      ['POST', '/organizations', { name: 'another' }],
+      ['PATCH', `/organizations/${attacker.organization}`, { status: 'suspended' }],
+    ]
+    for (const [method, path, body] of requests) {
+      const answer = await ask(method, { path, ...(body ? { body } : {}) }, { 'x-api-key': key })
+      t.equal(answer.status, 403, `${method} ${path}`)
+      t.equal(answer.json.code, 'INSUFFICIENT_PERMISSIONS')
+    }
+    t.strictSame(await stateOf(server), before)
+    const elsewhere = await ask('POST', { path: '/resources', body: { identifier: 'https://attacker.test/owned', organization: victim.organization, scopes: [] } }, { 'x-api-key': key })
+    t.equal(elsewhere.status, 404, 'what it would create for another organization is not created')
+    for (const organization of [victim.organization, 'org_nowhere']) {
+      const grant = await ask('POST', { path: '/api-keys', body: { organization: attacker.organization, resource: victim.resource.identifier, environment: 'live', name: 'x', scopes: ['read'] } }, { 'x-api-key': key })
+      t.match(grant.json, { code: 'UNKNOWN_RESOURCE' }, organization)
+    }
+  })
+
+  tap.test(`Y2: nobody hands on more of the management API than they have [${database}]`, async t => {
+    const management = `${issuer}/api/v1`
+    const { key } = await attacker.managementKey(['api-keys:write', 'clients:write', 'registration-tokens:write'])
+    const headers = { 'x-api-key': key }
+    const before = await stateOf(server)
+    const powerful = attacker.managementClient.clientId
+    const grants = [{ resource: management, scopes: ['audit:read'] }]
+    const { organization } = attacker
+    const requests: [string, string, Json][] = [
+      ['POST', '/api-keys', { resource: management, environment: 'live', name: 'x', scopes: ['audit:read'] }],
+      ['PATCH', `/api-keys/${attacker.apiKey.id}`, { scopes: ['audit:read'] }],
+      ['POST', '/clients', { name: 'x', grants }],
+      ['PATCH', `/clients/${attacker.client.clientId}`, { grants }],
+      ['POST', '/registration-tokens', { resource: management, scopes: ['audit:read'] }],
+      ['POST', `/clients/${powerful}/rotate-secret`, { overlapSeconds: 60 }],
+    ]
+    for (const [method, path, body] of requests) {
+      const answer = await ask(method, { path, body: method === 'POST' && !path.includes('rotate') ? { organization, ...body } : body }, headers)
+      t.ok([400, 403].includes(answer.status), `${method} ${path}: ${answer.status} ${answer.text.slice(0, 120)}`)
+    }
+    t.strictSame(await stateOf(server), before, 'nothing changed')
+    const own = await ask('POST', { path: '/api-keys', body: { resource: management, environment: 'live', name: 'x', scopes: ['clients:write'] } }, headers)
+    t.equal(own.status, 201, 'what one has can be handed on')
+  })
+
+  tap.test(`Y2: what only the server sets cannot be set by a body [${database}]`, async t => {
+    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', '__typename', 'userId', 'quota', 'remaining']
+    const before = await stateOf(server)
+    const bodies: [string, string, Json][] = [
+      ['POST', '/organizations', { name: 'x' }],
+      ['PATCH', `/organizations/${victim.organization}`, { name: 'x' }],
+      ['POST', '/resources', { identifier: 'https://x.test', scopes: [] }],
+      ['PATCH', `/resources/${victim.resource.id}`, { name: 'x' }],
+      ['POST', '/clients', { organization: victim.organization, name: 'x', grants: [] }],
+      ['PATCH', `/clients/${victim.client.clientId}`, { name: 'x' }],
+      ['POST', '/api-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
+      ['PATCH', `/api-keys/${victim.apiKey.id}`, { name: 'x' }],
+      ['POST', '/registration-tokens', { organization: victim.organization }],
+      ['PATCH', `/registration-tokens/${victim.registrationToken.id}`, { name: 'x' }],
+    ]
+    for (const [method, path, body] of bodies) {
+      for (const member of serverOnly.filter(each => each !== 'status' || path.startsWith('/organizations') === false)) {
+        const answer = await server.admin(method, path, { ...body, [member]: 'x' })
+        t.equal(answer.status, 400, `${method} ${path} with ${member}`)
+        t.equal(answer.json.code, 'INVALID_REQUEST')
+      }
+    }
+    t.strictSame(await stateOf(server), before, 'nothing changed')
+  })
+
+  tap.test(`W4: limits, cursors and filters are read strictly [${database}]`, async t => {
+    for (let i = 0; i < 3; i++) await server.createOrganization(`page ${i}`)
+    const cursor = (await server.admin('GET', '/organizations?limit=1')).json.pagination.nextCursor
+    const forge = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+    const [time, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [number, string]
+    const bad = [
+      'limit=0', 'limit=-1', 'limit=201', 'limit=1e9', 'limit=1000000000', 'limit=1.5', 'limit=abc', 'limit=', 'limit=1&limit=2', 'limit=%00', 'limit=1;--', 'limit[]=1', 'limit=%D9%A3',
+      'cursor=', 'cursor=x', `cursor=${cursor}x.`, `cursor=${cursor}&cursor=${cursor}`, 'cursor=%27%3B%20DROP%20TABLE%20organizations%3B--',
+      ...[forge([time]), forge([time, id, 1]), forge([String(time), id]), forge([time, "'; DROP TABLE x; --"]), forge([1e300, id]), forge([-8.65e15, id]), forge([null, id]), forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]), forge([time + 0.5, id])].map(each => `cursor=${each}`),
+      'sort=name', 'filter=x', 'offset=1', 'name=x', 'organization=1', '__proto__=x', 'constructor=x', '$where=1',
+    ]
+    for (const query of bad) {
+      const answer = await server.admin('GET', `/organizations?${query}`)
+      t.equal(answer.status, 400, query)
+      t.strictSame(Object.keys(answer.json), ['error', 'code', 'details'], query)
+      t.equal(answer.json.code, 'INVALID_REQUEST', query)
+      t.notMatch(answer.text, /select|prisma|sql|stack/i)
+    }
+    const harmless = await server.admin('GET', `/audit?subject=${encodeURIComponent("x' OR '1'='1")}`)
+    t.strictSame(harmless.json.data, [])
+    const names: string[] = []
+    let next: string | undefined
+    do {
+      const page: Json = (await server.admin('GET', `/organizations?limit=2${next ? `&cursor=${next}` : ''}`)).json
+      t.ok(page.data.length <= 2)
+      t.equal('nextCursor' in page.pagination, page.pagination.hasMore)
+      names.push(...page.data.map((each: Json) => each.id))
+      next = page.pagination.nextCursor
+    } while (next !== undefined)
+    t.equal(new Set(names).size, names.length, 'each once')
+    t.equal(names.length, (await server.admin('GET', '/organizations?limit=200')).json.data.length, 'and all of them')
+  })
+}
