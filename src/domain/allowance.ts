@@ -63,7 +63,13 @@ export function blockSize (left: number): number {
   return Math.max(1, Math.min(greatestBlock, Math.floor(left / 10)))
 }
 
-export function callAllowance (allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, keys = 50_000): CallAllowance {
+/**
+ * Keeps at most `keys` months in memory. `uptime` is milliseconds that only go forward: how long a key was idle has nothing
+ * to do with the calendar.
+ */
+export function callAllowance (
+  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, keys = 50_000, uptime = () => performance.now()
+): CallAllowance {
   const giving = new Set<Promise<void>>()
   const giveBack = (block: Block) => {
     const { keyId, month, left } = block
@@ -73,8 +79,9 @@ export function callAllowance (allowances: Pick<AllowanceRepository, 'taken' | '
     const done = allowances.giveBackCalls(keyId, month, left).catch(() => {}).finally(() => { giving.delete(done) })
     giving.add(done)
   }
-  // Its own clock: how long a key was idle has nothing to do with the calendar.
-  const blocks = new LRUCache<string, Block>({ max: keys, ttl: idleSeconds * 1_000, updateAgeOnGet: true, dispose: giveBack })
+  const blocks = new LRUCache<string, Block>({
+    max: keys, ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
+  })
 
   const blockOf = (keyId: string, quota: number, month: string): Block => {
     // With the quota in it: units of a quota that was changed are not handed out under another.

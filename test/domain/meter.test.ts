@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
-import { blockSize } from '../../src/domain/allowance.ts'
+import { blockSize, callAllowance } from '../../src/domain/allowance.ts'
 import type { Meter, MeterVerdict } from '../../src/domain/meter.ts'
 import { databases } from '../databases.ts'
 import { noon, openMetering } from '../metering.ts'
@@ -88,6 +88,27 @@ for (const { name, fresh } of databases) {
     t.match(await two.admit({ key, credits: 0, now: noon }), { ok: false })
     const secondLater = new Date(noon.getTime() + 1_000)
     t.equal(admitted(await admitMany([two], 60, key, 0, secondLater)), 4)
+  })
+
+  t.test(`Y4: what is held for a key that nobody uses is given back after ten seconds, and for one too many at once [${name}]`, async t => {
+    const { store: { allowances } } = await openMetering(t, fresh)
+    let uptime = 1
+    const held = callAllowance(allowances, 2, () => uptime)
+    const taken = async (id: string) => (await allowances.taken(id, '2026-01')).calls
+    await held.take('key_a', 1_000, noon)
+    await held.take('key_b', 1_000, noon)
+    t.strictSame([await taken('key_a'), await taken('key_b')], [100, 100])
+    uptime += 6_000
+    await held.take('key_b', 1_000, noon)
+    uptime += 6_000
+    await held.giveBackIdle()
+    t.strictSame([await taken('key_a'), await taken('key_b')], [1, 100])
+    await held.take('key_c', 1_000, noon)
+    await held.take('key_d', 1_000, noon)
+    await held.giveBackIdle()
+    t.equal(await taken('key_b'), 2)
+    await held.close()
+    t.strictSame([await taken('key_c'), await taken('key_d')], [1, 1])
   })
 
   t.test(`Y4: the month ends at 00:00 UTC of the first, of a leap February too [${name}]`, async t => {
