@@ -129,8 +129,8 @@ export function resemblesApiKey (text: string): boolean {
   return /^[a-z][a-z0-9]{0,15}_(live|test)_/.test(text)
 }
 
-/** The forms that our secrets have: API keys, labelled secrets, JWTs. Each keeps what tells people its kind. */
-const forms = [/([a-z][a-z0-9]{0,15}_(?:live|test)_)[0-9A-Za-z]+/g, /(lk[a-z]{3}_)[\w-]{8,}/g, /(eyJ)[\w-]+\.[\w.-]+/g]
+/** The forms that our secrets have: API keys, labelled secrets, those of webhooks, JWTs. Each keeps what tells people its kind. */
+const forms = [/([a-z][a-z0-9]{0,15}_(?:live|test)_)[0-9A-Za-z]+/g, /(lk[a-z]{3}_|whk_)[\w-]{8,}/g, /(eyJ)[\w-]+\.[\w.-]+/g]
 
 /** A text with everything in it that looks like a secret of ours cut short: for logs, and for errors that quote what was sent. */
 export function withoutSecrets (text: string): string {

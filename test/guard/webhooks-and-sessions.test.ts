@@ -2,7 +2,7 @@
 import { importPKCS8, SignJWT } from 'jose'
 import { randomUUID } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import tap, { type Test } from 'tap'
 import type { Latchkey } from '../../src/app.ts'
@@ -223,9 +223,9 @@ for (const database of databases) {
       await server.send({ path: `/v1/failing/${token}` }),
       await server.send({ path: `/v1/hooks/${token}` }), await server.send({ method: 'POST', path: `/v1/hooks/${token}/more` }), await server.send({ path: `/nowhere/${encoded}` }),
       await server.send({ method: 'POST', path: `/v1/hooks/${token}?again=${token}` }), await server.send({ method: 'POST', path: `/v1/hooks/${token}`, headers: { authorization: `Bearer ${key.key}` } }),
-      await server.send({ method: 'POST', path: `/v1/hooks/${token}`, body: '{', headers: { 'content-type': 'application/json' } }), await server.send({ method: 'POST', path: `/v1/hooks/%zz${token}` }),
+      await server.send({ method: 'POST', path: `/v1/hooks/${token}`, body: '{', headers: { 'content-type': 'application/json' } }), await server.send({ method: 'POST', path: `/v1/hooks/%zz${token}` }), await server.admin('GET', `/webhook-tokens/${token}`),
     ]
-    t.same(answers.map(({ status }) => status), [201, 201, 401, 401, 500, 404, 404, 404, 201, 400, 400, 400])
+    t.same(answers.map(({ status }) => status), [201, 201, 401, 401, 500, 404, 404, 404, 201, 400, 400, 400, 404])
     const secret = token.slice(4)
     for (const { text } of answers) t.notOk(text.includes(secret), text)
 
@@ -241,7 +241,8 @@ for (const database of databases) {
     }
     t.ok(server.lines.some(line => line.includes('/v1/hooks/:token')), 'the webhook is named by its route')
     if (database.name === 'sqlite') {
-      const stored = readdirSync(server.folder).filter(name => /\.db(-wal)?$/.test(name)).map(name => readFileSync(join(server.folder, name)).toString('latin1'))
+      const folder = dirname(server.config.databaseUrl.slice('file:'.length))
+      const stored = readdirSync(folder).filter(name => /\.db(-wal)?$/.test(name)).map(name => readFileSync(join(folder, name)).toString('latin1'))
       t.ok(stored.some(bytes => bytes.includes(pair.publishableKey)))
       for (const canary of canaries) t.notOk(stored.some(bytes => bytes.includes(canary)), 'T10: nor in the database')
     }
