@@ -1,13 +1,13 @@
-/** A store with what metering needs in it: an organization, a resource, and keys with limits. */
+/** A store with what metering needs in it: a resource, and an organization with keys for each test. */
 import type { Test } from 'tap'
 import type { ApiKey } from '../src/domain/api-key.ts'
 import { systemActor } from '../src/domain/audit.ts'
-import { grantCredits } from '../src/domain/credit.ts'
+import { grantCredits, type CreditAccount } from '../src/domain/credit.ts'
 import { meter, type Meter } from '../src/domain/meter.ts'
 import { styles } from '../src/domain/style.ts'
-import type { Operation } from '../src/domain/store.ts'
+import type { Operation, Store } from '../src/domain/store.ts'
 import { openStorage, type Storage } from '../src/storage/index.ts'
-import type { Environment } from '../src/secrets.ts'
+import { newId, type Environment } from '../src/secrets.ts'
 import type { FreshDatabase } from './databases.ts'
 import { MovableClock } from './harness.ts'
 
@@ -21,67 +21,77 @@ export function clockAt (instant: Date | string): MovableClock {
   return clock
 }
 
-export interface Metering extends Storage {
-  url: string
+/** An organization of its own on a database that others use too, and what a test does with it. Its clock stands at noon. */
+export interface Tenant {
+  store: Store
+  organizationId: string
+  live: CreditAccount
+  test: CreditAccount
   clock: MovableClock
   operation: Operation
-  /** A meter of its own; closed with the test unless it was closed before. */
+  /** Closed with the test. */
   newMeter (): Meter
-  /** Another server on the same database; on SQLite, which serves one, the same again. */
-  another (): Promise<{ store: Operation['store'], newMeter (): Meter }>
-  newKey (id: string, properties?: Partial<ApiKey>): Promise<ApiKey>
-  grant (amount: number, environment?: Environment, organizationId?: string): Promise<void>
+  /** On another server of the same database; on SQLite, which serves one, on the same. */
+  newMeterElsewhere (): Meter
+  elsewhere: Store
+  newKey (properties?: Partial<ApiKey>): Promise<ApiKey>
+  grant (amount: number, environment?: Environment): Promise<void>
 }
 
+export interface Metering extends Storage {
+  newTenant (t: Test): Promise<Tenant>
+}
+
+/** Open until the test is over. */
 export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Metering> {
   const { url, drop } = await fresh()
-  const clock = clockAt(noon)
   const storage = await openStorage(url)
-  const open: Storage[] = [storage]
-  const meters: Meter[] = []
+  const other = url.startsWith('file:') ? storage : await openStorage(url)
   t.teardown(async () => {
-    for (const each of meters) await each.close()
-    for (const each of open) await each.close()
+    for (const each of new Set([storage, other])) await each.close()
     await drop()
   })
-  const meterOver = (store: Operation['store']) => () => {
+  const resource = {
+    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, createdAt: noon, revokedAt: null
+  }
+  if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
+  return { ...storage, newTenant: t => newTenant(t, storage.store, other.store) }
+}
+
+async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tenant> {
+  const clock = clockAt(noon)
+  const operation = { store, clock: clock.now, actor: systemActor }
+  const organizationId = newId('org')
+  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], createdAt: noon, suspendedAt: null })
+  const meterOver = (store: Store) => () => {
     const made = meter(store, clock.now)
-    meters.push(made)
+    t.teardown(() => made.close())
     return made
   }
-  const { store } = storage
-  for (const id of ['org_a', 'org_b']) await store.organizations.insert({ id, name: id, status: 'active', features: [], createdAt: noon, suspendedAt: null })
-  await store.resources.insert({
-    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, createdAt: noon, revokedAt: null
-  })
-  const operation = { store, clock: clock.now, actor: systemActor }
   return {
-    ...storage,
-    url,
+    store,
+    elsewhere,
+    organizationId,
+    live: { organizationId, environment: 'live' },
+    test: { organizationId, environment: 'test' },
     clock,
     operation,
     newMeter: meterOver(store),
-    async another () {
-      if (url.startsWith('file:')) return { store, newMeter: meterOver(store) }
-      const other = await openStorage(url)
-      open.push(other)
-      return { store: other.store, newMeter: meterOver(other.store) }
-    },
-    async newKey (id, properties = {}) {
-      const key: ApiKey = { ...unlimitedKey, id, digest: `digest-of-${id}`, ...properties }
+    newMeterElsewhere: meterOver(elsewhere),
+    async newKey (properties = {}) {
+      const id = newId('key')
+      const key: ApiKey = { ...unlimitedKey, id, digest: `digest-of-${id}`, organizationId, organizations: [organizationId], ...properties }
       await store.apiKeys.insert(key)
       return key
     },
-    async grant (amount, environment = 'live', organizationId = 'org_a') {
+    async grant (amount, environment = 'live') {
       await grantCredits(operation, { organizationId, environment, amount, reason: 'test' })
     },
   }
 }
 
-const unlimitedKey: Omit<ApiKey, 'id' | 'digest'> = {
+const unlimitedKey: Omit<ApiKey, 'id' | 'digest' | 'organizationId' | 'organizations'> = {
   hint: 'api_live_…abcd',
-  organizationId: 'org_a',
-  organizations: ['org_a'],
   resourceId: 'res_a',
   environment: 'live',
   name: 'key',
