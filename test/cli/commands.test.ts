@@ -361,8 +361,10 @@ ID                          REACHES          IN THE NAME OF              ORGANIZ
 $ latchkey webhook-token revoke {wht} --reason "it leaked"
 ...
 revoked         {}
-$ latchkey webhook-token create --key {hookkey} --type Templates --object tpl_1
-! latchkey: body.object.type must match pattern {} (INVALID_REQUEST)
+$ latchkey key revoke {hookkey}
+...
+$ latchkey webhook-token create --key {hookkey} --type templates --object tpl_1
+! latchkey: The API key {hookkey} was revoked; use another one. (CREDENTIAL_REVOKED)
 [1]
 `))
 
