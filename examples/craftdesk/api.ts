@@ -21,6 +21,7 @@ export function craftdesk (latchkey: Latchkey, desk: Desk): FastifyPluginAsyncTy
   return async app => {
     await app.register(latchkey.guard, { resource: identifierOf(latchkey) })
     app.setErrorHandler(presentError)
+    app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'route', 'There is no such route.'))
 
     app.get('/v1/projects', { config: { scopes: ['projects:read'] } }, async request => ({
       data: [...projectsOf(request).values()].filter(({ id }) => mayTouch(request.principal, 'projects', id)).map(({ id, name }) => ({ id, name })),

@@ -30,6 +30,7 @@ export function craftkit (latchkey: Latchkey, studio: Studio, only: Pick<GuardOp
   return async app => {
     await app.register(latchkey.guard, { resource: identifierOf(latchkey), ...only })
     app.setErrorHandler(presentError)
+    app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'not_found', 'There is no such route.'))
 
     const Values = Type.Record(Type.String(), Type.String({ maxLength: 1_000 }))
     const Order = Type.Object({ template: Type.String(), values: Values }, { additionalProperties: false })

@@ -24,6 +24,7 @@ export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsy
   return async app => {
     await app.register(latchkey.guard, { resource: identifierOf(latchkey) })
     app.setErrorHandler(presentError)
+    app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'There is no such route.'))
     // Who gets no report pays for none.
     app.addHook('onError', async ({ spending }) => { if (spending !== null) await latchkey.meter.refund(spending, 'no report') })
 

@@ -4,7 +4,7 @@ import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craft
 import { openDesk } from '../../examples/craftdesk/desk.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
 import type { Answer, Json } from '../harness.ts'
-import { onBothDatabases, refusalsOf, refused, usageOf, type ProtectedApi } from './protected-api.ts'
+import { eventually, onBothDatabases, refusalsOf, refused, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,
@@ -100,10 +100,10 @@ await onBothDatabases(api, (test, served) => {
     await admin('POST', `/api-keys/${revoked.id}/revoke`)
     clock.advance(60)
     await projects(used.key)
-    await usageOf(served, used.id)
-    const list = async () => (await admin('GET', `/api-keys?organization=${workspace}&status=active`)).json.data as Json[]
-    while ((await list()).every(({ lastUsedAt }) => lastUsedAt === null)) await new Promise(resolve => setTimeout(resolve, 50))
-    const dates = Object.fromEntries((await list()).map(each => [each.id, [each.createdAt, each.lastUsedAt]]))
+    const list = await eventually(
+      async () => (await admin('GET', `/api-keys?organization=${workspace}&status=active`)).json.data as Json[],
+      keys => keys.some(({ lastUsedAt }) => lastUsedAt !== null))
+    const dates = Object.fromEntries(list.map(each => [each.id, [each.createdAt, each.lastUsedAt]]))
     t.strictSame(dates, { [used.id]: [createdAt.toISOString(), clock.now().toISOString()], [unused.id]: [createdAt.toISOString(), null] })
   })
 
@@ -245,8 +245,7 @@ await onBothDatabases(api, (test, served) => {
     const { json } = await admin('GET', `/api-keys/${id}/usage?from=${quiet}&to=${loud}`)
     t.strictSame(json.days, [{ day: quiet, calls: 1, credits: 0 }, { day: loud, calls: 20, credits: 0 }])
     t.match((await admin('GET', `/organizations/${workspace}/usage?from=${quiet}&to=${loud}`)).json, { organization: workspace, live: { calls: 21, credits: 0 }, test: { calls: 0, credits: 0 } })
-    let reasons: string[] = []
-    while ((reasons = await refusalsOf(served, id)).length === 0) await new Promise(resolve => setTimeout(resolve, 50))
+    const reasons = await eventually(async () => await refusalsOf(served, id), found => found.length > 0)
     t.strictSame(reasons, ['insufficient_scope'], 'once a minute: enough to see it')
     const { json: { data: [event] } } = await admin('GET', `/audit?type=credential.refused&subject=${id}`)
     t.match(event, { organization: workspace, subject: id, address: '127.0.0.1' })

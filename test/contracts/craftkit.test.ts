@@ -7,7 +7,7 @@ import { openStudio } from '../../examples/craftkit/studio.ts'
 import { digestOf, newApiKeyText } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { eventually, loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftkitPath,
@@ -270,7 +270,7 @@ await onBothDatabases(api, (test, served) => {
     const ledger = await server.createKey({ organization: project })
     refusedAs(t, await rendering(ledger.key), 401, 'invalid_credentials')
     t.strictSame(loggedReasons(server).slice(before), ['foreign_deployment', 'malformed', 'wrong_resource'])
-    t.ok((await waitFor(async () => await refusalsOf(served), reasons => reasons.includes('foreign_deployment'))).includes('wrong_resource'))
+    t.ok((await eventually(async () => await refusalsOf(served), reasons => reasons.includes('foreign_deployment'))).includes('wrong_resource'))
     t.equal((await rendering(key)).status, 201)
   })
 
@@ -302,21 +302,12 @@ await onBothDatabases(api, (test, served) => {
     for (let i = 0; i < 2; i++) t.equal((await rendering(next.key)).status, 201)
     const callsToday = async (id: string) => ((await usageOf(served, id)).days as Json[]).find(each => each.day === day())?.calls ?? 0
     t.strictSame([await callsToday(old.id), await callsToday(next.id)], [0, 2])
-    const lastUsed = await waitFor(async () => (await admin('GET', `/api-keys/${old.id}`)).json.lastUsedAt as string | null, instant => instant !== null)
+    const lastUsed = await eventually(async () => (await admin('GET', `/api-keys/${old.id}`)).json.lastUsedAt as string | null, instant => instant !== null)
     t.ok(Math.abs(Date.parse(lastUsed!) - usedAt.getTime()) < 1_000, 'and when it was used last')
     await admin('POST', `/api-keys/${old.id}/revoke`)
     t.strictSame([(await rendering(old.key)).status, (await rendering(next.key)).status], [401, 201])
   })
 })
-
-/** Asks until the answer will do: what is written behind the requests' backs comes soon, not at once. */
-async function waitFor<T> (ask: () => Promise<T>, enough: (answer: T) => boolean): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    const answer = await ask()
-    if (enough(answer) || tries === 100) return answer
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
 
 tap.test('CK-04: a key that was revoked on one replica is refused on the other from the next call on [postgresql]', async t => {
   const database = await databases.find(({ name }) => name === 'postgresql')!.fresh()
@@ -350,6 +341,6 @@ tap.test('CK-13: where only live keys are served, a test key is invalid_credenti
   const [live, test] = [await served.createKey({ organization, scopes: projectScopes }), await served.createKey({ organization, scopes: projectScopes, environment: 'test' })]
   refusedAs(t, await served.call(test.key, 'POST', '/v1/renders', order), 401, 'invalid_credentials')
   t.strictSame(loggedReasons(served.server), ['wrong_environment'])
-  t.strictSame(await waitFor(async () => await refusalsOf(served, test.id), reasons => reasons.length > 0), ['wrong_environment'])
+  t.strictSame(await eventually(async () => await refusalsOf(served, test.id), reasons => reasons.length > 0), ['wrong_environment'])
   t.equal((await served.call(live.key, 'POST', '/v1/renders', order)).status, 201)
 })

@@ -263,6 +263,8 @@ await onBothDatabases(api, (test, served) => {
       await call(key, 'GET', `${accounts(organization)}?key=${key}&x-api-key=${canary}`),
       await call(null, 'GET', accounts(organization), undefined, { headers: { 'x-api-key': key, authorization: `Basic ${key}` } }),
       await call(key, 'POST', accounts(organization), { name: key, currency: canary }),
+      await call(key, 'POST', accounts(organization), undefined, { body: `{"name": ${key}}`, headers: { 'content-type': 'application/json' } }),
+      await call(key, 'POST', accounts(organization), { [canary]: 1 }),
       await server.send({ path: `${craneLedgerPath}${accounts(organization)}`, headers: { authorization: `Bearer ${key}` } }),
     ]
     await admin('POST', `/api-keys/${id}/revoke`)

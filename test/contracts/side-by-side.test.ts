@@ -103,6 +103,20 @@ tap.test('every API takes its own keys, and no other API takes them', async t =>
   }
 })
 
+tap.test('what no API has is answered in the words of the API that it was asked of', async t => {
+  const message = 'There is no such route.'
+  const answers: Record<string, Json> = {
+    '/api/v1/nowhere': { error: message, code: 'NOT_FOUND' },
+    '/crane-ledger/nowhere': { error: { type: 'not_found_error', code: 'not_found', message, status: 404 } },
+    '/craftkit/v1/nowhere': { error: { code: 'not_found', message } },
+    '/craftdesk/v1/nowhere': { message: 'Not Found', code: 404, errors: { route: [message] } },
+  }
+  for (const [path, body] of Object.entries(answers)) {
+    const { status, json } = await server.send({ path })
+    t.strictSame([status, json], [404, body], path)
+  }
+})
+
 tap.test('a token is for the API that it was asked for', async t => {
   const client = await server.createClient({ organization, grants: apis.map(({ resource, scope }) => ({ resource, scopes: [scope] })) })
   for (const own of apis) {
