@@ -100,8 +100,19 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     crossOriginResourcePolicy: { policy: 'cross-origin' },
   })
   await app.register(latchkey.routes)
+  app.addHook('preClose', async () => { hangUpOnTheSlow(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app
+}
+
+/** How long requests that have begun may take once the server is closing, in milliseconds. */
+const closingPatience = 10_000
+
+/** A server that closes no longer enforces its timeouts, so whoever never finishes a request would keep it from ending. */
+function hangUpOnTheSlow ({ server }: FastifyInstance): void {
+  const timer = setTimeout(() => { server.closeAllConnections() }, closingPatience)
+  timer.unref()
+  server.once('close', () => { clearTimeout(timer) })
 }
 
 /** Serves until it is told to stop, and says what to do next. */
