@@ -16,7 +16,7 @@ import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
-import { Failure } from './errors.ts'
+import { ConfigurationError, Failure } from './errors.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
@@ -43,7 +43,7 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl)
+  const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
   const keys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -73,6 +73,14 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await close()
     },
   }
+}
+
+/** While serving that is an answer; at the start it is a reason not to. */
+function unreachable (error: unknown): never {
+  if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
+  // The first line of what the driver said; no driver repeats the password.
+  const [said = ''] = (error.detail ?? '').trim().split('\n')
+  throw new ConfigurationError([`DATABASE_URL: the database cannot be reached${said === '' ? '' : ` (${said})`}; start it, or name another`])
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys. */
@@ -121,14 +129,28 @@ export async function serve (): Promise<void> {
   const latchkey = await openLatchkey(config)
   const app = await buildServer(latchkey)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { app.close().catch(error => { app.log.fatal(error) }) })
-  const address = await app.listen({ port: config.port, host: config.host })
+  const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
+    await app.close()
+    throw cannotListen(error, config)
+  })
   announceServer(config, address)
   process.stdout.write(welcome(config))
 }
 
+/** What keeps a server from listening, by the variable that would change it. */
+function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE': return new ConfigurationError([`PORT: another program listens on ${host}:${port}; stop it, or choose another port`])
+    case 'EACCES': return new ConfigurationError([`PORT: this account may not listen on ${port}; choose 1024 or more`])
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND': return new ConfigurationError([`HOST: ${host} is no address of this machine`])
+    default: return error
+  }
+}
+
 /** Applies the migrations that the database lacks, and returns. */
 export async function migrateOnly (): Promise<void> {
-  const storage = await openStorage(loadConfig().databaseUrl)
+  const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
   await storage.close()
 }
 
