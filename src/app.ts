@@ -19,7 +19,7 @@ import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
-import { Failure } from './errors.ts'
+import { ConfigurationError, Failure } from './errors.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
@@ -48,7 +48,7 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl)
+  const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
   const keys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -96,6 +96,14 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   }
 }
 
+/** While serving that is an answer; at the start it is a reason not to. */
+function unreachable (error: unknown): never {
+  if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
+  // The first line of what the driver said; no driver repeats the password.
+  const [said = ''] = (error.detail ?? '').trim().split('\n')
+  throw new ConfigurationError([`DATABASE_URL: the database cannot be reached${said === '' ? '' : ` (${said})`}; start it, or name another`])
+}
+
 /** Brings a database to what a server of this configuration needs, and opens its keys. */
 async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<KeyRing> {
   await seedResources(store, clock, [
@@ -121,8 +129,19 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     crossOriginResourcePolicy: { policy: 'cross-origin' },
   })
   await app.register(latchkey.routes)
+  app.addHook('preClose', async () => { hangUpOnTheSlow(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app
+}
+
+/** How long requests that have begun may take once the server is closing, in milliseconds. */
+const closingPatience = 10_000
+
+/** A server that closes no longer enforces its timeouts, so whoever never finishes a request would keep it from ending. */
+function hangUpOnTheSlow ({ server }: FastifyInstance): void {
+  const timer = setTimeout(() => { server.closeAllConnections() }, closingPatience)
+  timer.unref()
+  server.once('close', () => { clearTimeout(timer) })
 }
 
 /** Serves until it is told to stop, and says what to do next. */
@@ -131,14 +150,28 @@ export async function serve (): Promise<void> {
   const latchkey = await openLatchkey(config)
   const app = await buildServer(latchkey)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { app.close().catch(error => { app.log.fatal(error) }) })
-  const address = await app.listen({ port: config.port, host: config.host })
+  const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
+    await app.close()
+    throw cannotListen(error, config)
+  })
   announceServer(config, address)
   process.stdout.write(welcome(config))
 }
 
+/** What keeps a server from listening, by the variable that would change it. */
+function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE': return new ConfigurationError([`PORT: another program listens on ${host}:${port}; stop it, or choose another port`])
+    case 'EACCES': return new ConfigurationError([`PORT: this account may not listen on ${port}; choose 1024 or more`])
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND': return new ConfigurationError([`HOST: ${host} is no address of this machine`])
+    default: return error
+  }
+}
+
 /** Applies the migrations that the database lacks, and returns. */
 export async function migrateOnly (): Promise<void> {
-  const storage = await openStorage(loadConfig().databaseUrl)
+  const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
   await storage.close()
 }
 

@@ -1,5 +1,5 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
-import type { FastifyInstance, FastifyPluginAsync, HTTPMethods } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
 import { refusalLog } from '../domain/refusals.ts'
 import { usageLog } from '../domain/usage.ts'
 import { bridge } from './bridge.ts'
@@ -30,6 +30,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
       return reply.code(status).headers(headers).send(body)
     })
+    app.addHook('onRequest', refuseRepeatedHeaders)
     const { mount, provider } = bridge(options)
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
@@ -42,6 +43,15 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       await options.refusals.flush()
     })
   }
+}
+
+const single = ['authorization', 'content-type']
+
+/** Node keeps the first of them and drops the rest: a second proof, or a second meaning of the body, must not hide (RFC 6749 §2.3). */
+async function refuseRepeatedHeaders ({ raw: { rawHeaders } }: FastifyRequest): Promise<void> {
+  const names = rawHeaders.filter((_, i) => i % 2 === 0).map(name => name.toLowerCase())
+  const repeated = single.find(name => names.indexOf(name) !== names.lastIndexOf(name))
+  if (repeated !== undefined) throw new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`)
 }
 
 /** Named in the metadata because discovery clients insist; answers here and never redirects (RFC 6749 §4.1.2.1). */

@@ -1,9 +1,13 @@
 /** What a server cannot start on is named, with its variable, and without a stack. */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import tap from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { ConfigurationError } from '../../src/errors.ts'
+import { newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
 
 tap.test('S1: a data folder that is a file is refused by name', async t => {
@@ -37,4 +41,23 @@ tap.test('S1: a database file that is none is refused by name, and left as it is
   }
   const storage = await openStorage(`file:${join(folder, 'new.db')}`)
   await storage.close()
+})
+
+tap.test('S1: a port that is taken, an address that is not ours and a database that is away are named by their variables', async t => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as AddressInfo
+  const own = { LATCHKEY_ISSUER: 'http://localhost', LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret(), LATCHKEY_DATA: t.testdir() }
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ PORT: String(port) }, /^Latchkey cannot start:\n {2}- PORT: another program listens on 127\.0\.0\.1:\d+; .*\n$/],
+    [{ HOST: '203.0.113.1' }, /^Latchkey cannot start:\n {2}- HOST: 203\.0\.113\.1 is no address of this machine\n$/],
+    [{ DATABASE_URL: 'postgresql://somebody:hunter2hunter2@127.0.0.1:1/none' }, /^Latchkey cannot start:\n {2}- DATABASE_URL: the database cannot be reached.*\n$/],
+  ]
+  for (const [more, expected] of cases) {
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: { ...own, ...more }, encoding: 'utf8', timeout: 20_000 })
+    t.equal(status, 1)
+    t.match(stderr, expected)
+    t.notMatch(stderr, 'hunter2')
+  }
 })
