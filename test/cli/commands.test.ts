@@ -511,6 +511,45 @@ tap.test('a client with keys of its own: public ones are sent, private ones neve
   t.match(await create(join(folder, 'missing.json')), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
 })
 
+tap.test('CL-08: usage of a key, credits of an organization: show and grant', async t => await follow(t, `
+$ latchkey key usage {key} --from 2026-01-01 --to 2026-01-31
+key          {key}
+environment  live
+days         2026-01-01 to 2026-01-31, UTC
+calls        0
+credits      0
+calls today  0
+last used    never
+$ latchkey key usage {key} --from tomorrow
+! latchkey: from must be a day, as in 2027-01-31. (INVALID_REQUEST)
+[1]
+$ latchkey org credits {org}
+organization  {org}
+live          0
+test          0
+$ latchkey org credits {org} --grant 500 --env live --reason welcome
+granted  500 live credits
+balance  500
+reason   welcome
+entry    {entry}
+$ latchkey org credits {org}
+organization  {org}
+live          500
+test          0
+$ latchkey org credits {org} --grant 5
+! latchkey: Say which account is to have them: --env live or --env test.
+[2]
+$ latchkey org credits {org} --env live
+! latchkey: --env and --reason go with --grant.
+[2]
+`))
+
+tap.test('a number of credits is a whole one', async t => {
+  for (const amount of ['0', '-1', '1.5', 'many', '9007199254740993']) {
+    t.match(await latchkey(`org credits ${words.get('org')} --env live --grant ${amount}`), { code: 2, stderr: /Write a whole number from 1 up/ }, amount)
+  }
+})
+
 async function adminToken (): Promise<string> {
   return (await readFile(`${server.dataFolder}/admin-token`, 'utf8')).trim()
 }
