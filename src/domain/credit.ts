@@ -153,7 +153,8 @@ export async function refundCredits ({ store, clock }: Pick<Operation, 'store' |
   })
 }
 
-function requireWholeCredits (amount: number): void {
+/** @throws Failure `invalid_request` for what is not a whole number from 1 to `greatestCredits`. */
+export function requireWholeCredits (amount: number): void {
   if (Number.isSafeInteger(amount) && amount > 0) return
   throw new Failure('invalid_request', { message: `Credits are whole numbers from 1 to ${greatestCredits}.`, details: { field: 'amount' } })
 }

@@ -1,10 +1,13 @@
 /** Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came meanwhile. */
 import { newId } from '../secrets.ts'
-import { spendCredits, type Spending, type SpendVerdict } from './credit.ts'
+import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { Store } from './store.ts'
 
 export interface Spender {
-  /** Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`. */
+  /**
+   * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`, and
+   * `invalid_request` for an amount that is not whole: alone, not with those that came at the same time.
+   */
   spend (spending: Omit<Spending, 'id'>): Promise<{ id: string, verdict: SpendVerdict }>
   /** Resolves when everything asked for so far is decided. */
   settled (): Promise<void>
@@ -37,6 +40,7 @@ export function spender (store: Store): Spender {
   }
   return {
     async spend (asked) {
+      requireWholeCredits(asked.credits)
       const spending = { ...asked, id: newId('crd') }
       const verdict = await new Promise<SpendVerdict>((resolve, reject) => {
         waiting.push({ spending, resolve, reject })

@@ -206,6 +206,17 @@ for (const { name, fresh } of databases) {
       t.strictSame(items.filter(({ amount }) => amount < 0).map(({ id }) => id).toSorted(), verdicts.flatMap(each => each.ok ? [each.spending!] : []).toSorted())
     })
 
+    await t.test(`CL-03: a cost that is no whole number fails alone, not the calls that came with it [${name}]`, async t => {
+      const { store, live, newMeter, newKey, grant } = await newTenant(t)
+      const meter = newMeter()
+      const key = await newKey()
+      await grant(2)
+      const calls = [1, -1, 0.5, 1].map(async credits => await meter.admit({ key, credits, now: noon }))
+      const outcomes = await Promise.allSettled(calls)
+      t.match(outcomes, [{ value: { ok: true } }, { reason: { code: 'invalid_request' } }, { reason: { code: 'invalid_request' } }, { value: { ok: true } }])
+      t.equal(await store.credits.balance(live), 0)
+    })
+
     await t.test(`CL-03: a call that failed by our own fault is refunded [${name}]`, async t => {
       const { store, live, newMeter, newKey, grant } = await newTenant(t)
       const meter = newMeter()
