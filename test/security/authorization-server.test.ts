@@ -140,7 +140,7 @@ tap.test('T12, T13: no refresh token, and no scope is too strange to be ignored'
   for (const scope of ['offline_access', 'invoices:read offline_access', Array(10_000).fill('a').join(' '), 'é', '"', '\\', 'a\nb']) {
     const started = performance.now()
     const answer = await tokenRequest(client, { scope })
-    t.ok(performance.now() - started < 1_000)
+    t.ok(performance.now() - started < 5_000)
     t.strictSame(Object.keys(answer.json), ['access_token', 'token_type', 'expires_in', 'scope'])
     t.equal(answer.json.scope, 'invoices:read company:read')
   }
