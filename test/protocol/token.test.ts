@@ -373,12 +373,19 @@ tap.test('a client\'s use is noted behind the request', async t => {
 
 tap.test('closing answers what is under way and does not wait for keep-alive connections', async t => {
   let release = () => {}
+  let arrived = () => {}
   const held = new Promise<void>(resolve => { release = resolve })
-  const server = await startServer(t, { registry: real => overridden(real, { client: async id => await held.then(() => real.client(id)) }) })
-  const { client, secret } = await server.client()
+  const arrival = new Promise<void>(resolve => { arrived = resolve })
+  const client = async (real: Registry, id: string) => {
+    arrived()
+    await held
+    return await real.client(id)
+  }
+  const server = await startServer(t, { registry: real => overridden(real, { client: async id => await client(real, id) }) })
+  const { client: machine, secret } = await server.client()
   const before = Date.now()
-  const answer = server.token(client, secret)
-  await setTimeout(100)
+  const answer = server.token(machine, secret)
+  await arrival
   const closed = server.app.close()
   await setTimeout(100)
   release()
