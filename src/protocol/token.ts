@@ -48,12 +48,19 @@ function mayUse (client: Client, resource: Resource): boolean {
   return client.grants.length === 0 ? resource.id === hostResourceId : client.grants.some(grant => grant.resourceId === resource.id)
 }
 
-type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[] }>
+type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], scope?: string }>
 
-/** Registers the grant. `scope` is not among its parameters, so the provider drops it unread, however malformed. */
+/** More than this no honest request asks for, and it is read before it is ignored (SECURITY T13). */
+const longestScope = 4_096
+
+/**
+ * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
+ * one asks for makes no difference (LB-08).
+ */
 export function registerClientCredentials (provider: Provider, registry: Registry): void {
   provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
     const { client, params } = ctx.oidc
+    if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
     const { resource, scopes } = await decideGrant(registry, recordOf(client), params.resource)
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
@@ -68,7 +75,7 @@ export function registerClientCredentials (provider: Provider, registry: Registr
     const text = await token.save()
     // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
     ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
-  }, ['resource'], ['resource'])
+  }, ['resource', 'scope'], ['resource'])
 }
 
 interface MintedToken { header: unknown, payload: Record<string, unknown> }

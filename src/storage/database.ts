@@ -31,7 +31,10 @@ interface Connection {
 }
 
 /** How often a transaction is run before other transactions in its way mean that the storage is overwhelmed. */
-const attempts = 8
+const attempts = 20
+
+/** The longest a transaction waits before it is run again, in milliseconds. */
+const longestWait = 250
 
 /**
  * Opens `file:…` with SQLite, as the only server on that file, or `postgresql://…`. Creates a missing SQLite file; a
@@ -146,7 +149,7 @@ async function runTransaction<T> (client: PrismaClient, options: TransactionOpti
       if (!isSerializationConflict(error)) throw error
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
       // Of several that stand in each other's way, each waits for another while.
-      await sleep(Math.random() * 2 ** attempt * 4)
+      await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
     }
   }
 }

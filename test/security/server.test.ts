@@ -255,7 +255,7 @@ tap.test('N5: what is too large or too deep is refused early, and a slow sender 
   }))
   const started = performance.now()
   for (let i = 0; i < 50; i++) t.equal((await send({ path: '/api/v1/company' })).status, 401)
-  t.ok(performance.now() - started < 5_000)
+  t.ok(performance.now() - started < 20_000)
   for (const socket of slow) socket.destroy()
 })
 
@@ -267,6 +267,12 @@ tap.test('N6: no body, form or query reaches a prototype', async t => {
       const answer = await send({ method, path: url.replace(/:\w+/g, 'x').replace('*', 'x'), headers: asAdmin, body })
       t.ok(answer.status >= 400 && answer.status < 500, `${method} ${url}: ${answer.status}`)
     }
+  }
+  const { key } = await server.createKey({ scopes: ['invoices:write'] })
+  const { token } = await server.createRegistrationToken()
+  for (const body of polluting.slice(0, 4)) {
+    t.equal((await send({ method: 'POST', path: '/api/v1/invoices', headers: { 'x-api-key': key, 'content-type': 'application/json' }, body })).status, 400, `a guarded route without a schema: ${body}`)
+    t.equal((await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body })).status, 400, `registration: ${body}`)
   }
   const client = await server.createClient()
   await send({ method: 'POST', path: '/api/v1/auth/token', body: `grant_type=client_credentials&client_id=${client.clientId}&client_secret=${client.clientSecret}&__proto__[polluted]=1&__proto__.polluted=1&constructor[prototype][polluted]=1`, headers: { 'content-type': 'application/x-www-form-urlencoded' } })
@@ -392,7 +398,7 @@ for (const { name, server } of fuzzed.servers) {
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
       const request = `${method} ${path} ${JSON.stringify(headers)} ${String(body)}`
       if (answer.status >= 500) t.fail(`${answer.status}: ${request}\n${answer.text}`)
-      if (performance.now() - started > 1_000) t.fail(`slow: ${request}`)
+      if (performance.now() - started > 5_000) t.fail(`slow: ${request}`)
       if (/\bat .+\.(ts|js):\d|node_modules|prisma|SQLITE|\bSELECT\b/.test(answer.text)) t.fail(`tells of its inside: ${request}\n${answer.text}`)
       if (answer.status >= 400 && method !== 'HEAD' && !/^application\/(problem\+)?json/.test(answer.headers['content-type'] ?? '')) t.fail(`no JSON: ${answer.status} ${request}`)
     }
