@@ -154,6 +154,8 @@ function decide (
     if (!verdict.ok) return no(verdict.refusal)
     return whenKnown(reasonAgainstCall(dependencies, of, need, verdict.principal, request), against => {
       if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
+      // Noted before its limits are looked at: a key that only runs into them is still in use.
+      if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
       return whenKnown(takeCost(dependencies, need, verdict.key), metered => {
         const headers = metered === null ? {} : rateLimitHeaders(metered.limits)
         if (metered !== null && !metered.ok) {
@@ -161,7 +163,6 @@ function decide (
         }
         reply.headers(headers)
         if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
-        if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
         request.principal = verdict.principal
         request.organizationId = organizationOf(need, verdict.principal, request)
         request.spending = metered?.spending ?? null
