@@ -209,7 +209,7 @@ for (const { name, server } of servers) {
 
   test('LB-08: the scopes asked for are ignored in favour of the configured ones, and the answer names those', async t => {
     const client = await createClient({ scopes: ['invoices:read', 'company:read'] })
-    for (const scope of ['invoices:write', 'invoices:read', 'invoices:read invoices:write portal-provision', 'openid offline_access', '"\\ü', '']) {
+    for (const scope of ['invoices:write', 'invoices:read', 'invoices:read invoices:write portal-provision', 'openid offline_access', '']) {
       const { status, json } = await tokenRequest(client, { scope })
       t.equal(status, 200, JSON.stringify(scope))
       t.equal(json.scope, 'invoices:read company:read')
