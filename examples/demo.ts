@@ -1,36 +1,42 @@
 /**
- * The main job, as real requests against a real server: `npm run demo`. It starts on an empty temporary database, with
- * LedgerBee mounted behind the guard, and stays up afterwards. With `--once` it ends: exit code 0 if every step held.
+ * The main job of an example, as real requests against a real server: `npm run demo`, or `npm run demo -- --example craftkit`.
+ * It starts on an empty temporary database, with the example mounted behind the guard, and stays up afterwards. With
+ * `--once` it ends: exit code 0 if every step held.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { announceServer } from '../src/config.ts'
 import { buildServer, loadConfig, openLatchkey } from '../src/index.ts'
-import { declareLedgerbee, ledgerbee } from './ledgerbee/api.ts'
-import { openBooks } from './ledgerbee/books.ts'
-import { mainJob, type Leftovers } from './main-job.ts'
+import type { Leftovers } from './example.ts'
+import { examples } from './examples.ts'
 import { Transcript, Unexpected } from './transcript.ts'
 
-const once = process.argv.includes('--once')
+const { once, example: name } = parseArgs({ options: { once: { type: 'boolean', default: false }, example: { type: 'string', default: 'ledgerbee' } } }).values
+const example = examples[name]
+if (example === undefined) {
+  console.error(`There is no example ${JSON.stringify(name)}; there are: ${Object.keys(examples).join(', ')}.`)
+  process.exit(1)
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
 const port = await freePort()
 const origin = `http://127.0.0.1:${port}`
-const config = loadConfig({ PORT: String(port), LATCHKEY_ISSUER: origin, LATCHKEY_DATA: folder, LATCHKEY_LOG_LEVEL: 'error' })
+const config = loadConfig({ PORT: String(port), LATCHKEY_ISSUER: origin, LATCHKEY_DATA: folder, LATCHKEY_LOG_LEVEL: 'error', ...example.environment })
 
 const latchkey = await openLatchkey(config)
-await declareLedgerbee(latchkey)
 const app = await buildServer(latchkey)
-await app.register(ledgerbee(latchkey, openBooks()))
+await example.mount(app, latchkey)
 await app.listen({ port, host: config.host })
 announceServer(config, origin)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
-console.log(`Latchkey listens at ${origin}, with LedgerBee, a small protected API, behind its guard. The empty database is in ${folder}.`)
+console.log(`Latchkey listens at ${origin}, with ${example.title}, a small protected API, behind its guard. The empty database is in ${folder}.`)
 
 const http = new Transcript(origin)
 try {
-  const leftovers = await mainJob(http, origin, config.generatedAdminToken!)
+  const leftovers = await example.tell({ http, origin, adminToken: config.generatedAdminToken! })
   console.log(`\nEvery step held: ${http.held} expectations.`)
   if (once) await end()
   else console.log(goOn(leftovers))
@@ -40,13 +46,11 @@ try {
   await end()
 }
 
-function goOn ({ key, agentId, agentSecret }: Leftovers): string {
+function goOn ({ curl, latchkey }: Leftovers): string {
   return `
 It stays up. Go on in another terminal:
 
-  curl -i -H 'x-api-key: ${key}' ${origin}/api/v1/company
-  curl -u '${agentId}:${agentSecret}' -d grant_type=client_credentials ${origin}/api/v1/auth/token
-  LATCHKEY_DATA=${folder} npx latchkey client list
+${[...curl, `LATCHKEY_DATA=${folder} npx latchkey ${latchkey}`].map(command => `  ${command}`).join('\n')}
 
 Ctrl-C ends it and removes ${folder}.`
 }

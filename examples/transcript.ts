@@ -58,7 +58,7 @@ export class Transcript {
     this.#print('>', [`${method} ${path}`, ...Object.entries(sent).map(header => header.join(': ')), ...(body ? ['', body] : [])])
     const response = await fetch(this.#origin + path, { method, headers: sent, ...(body ? { body } : {}), redirect: 'manual' })
     const answer: Answer = { status: response.status, headers: response.headers, body: readBody(await response.text()) }
-    for (const member of secretMembers) if (typeof answer.body?.[member] === 'string') this.hide(answer.body[member])
+    for (const secret of secretsOf(answer.body)) this.hide(secret)
     this.#print('<', [`${answer.status} ${STATUS_CODES[answer.status]}`, ...shownHeaders(response.headers), ...shownBody(answer.body)])
     return answer
   }
@@ -97,9 +97,18 @@ function readBody (text: string): unknown {
   }
 }
 
+/** Of a signing key the private half, in both spellings. */
+function secretsOf (body: any): string[] {
+  const found = [...secretMembers.map(member => body?.[member]), body?.signingKey?.jwk?.d]
+  const pem = body?.signingKey?.pem
+  return [...found.filter(secret => typeof secret === 'string'), ...(typeof pem === 'string' ? [JSON.stringify(pem).slice(1, -1)] : [])]
+}
+
 function shownHeaders (headers: Headers): string[] {
-  const value = headers.get('www-authenticate')
-  return value === null ? [] : [`www-authenticate: ${value}`]
+  return ['www-authenticate', 'retry-after', 'ratelimit-policy', 'ratelimit'].flatMap(name => {
+    const value = headers.get(name)
+    return value === null ? [] : [`${name}: ${value}`]
+  })
 }
 
 function shownBody (body: unknown): string[] {

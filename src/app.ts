@@ -7,15 +7,18 @@ import { systemClock, type Clock } from './clock.ts'
 import { announceServer, loadConfig, type Config } from './config.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
-import { authenticator } from './domain/principal.ts'
+import { meter, type Meter } from './domain/meter.ts'
+import { authenticator, judgeApiKey } from './domain/principal.ts'
 import { refusalLog } from './domain/refusals.ts'
 import type { Registry } from './domain/registry.ts'
 import { hostResourceId, seedResources } from './domain/resource.ts'
+import { sessionChecks } from './domain/session.ts'
 import { openKeyRing, type KeyRing } from './domain/signing-key.ts'
 import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
+import { webhookChecks } from './domain/webhook-token.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
@@ -33,6 +36,8 @@ export interface Latchkey {
   routes: FastifyPluginAsync
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
+  /** Counts calls and takes credits; a route gives them back with `refund` when it fails by its own fault. */
+  meter: Meter
   /** Writes what is pending and lets go of the database. */
   close (): Promise<void>
 }
@@ -55,13 +60,28 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) })
-  const floor = { issuer, store, registry, clock, ring, reader, refusals, keyUsage, authenticator: checks }
+  const calls = meter(store, clock)
+  const floor = {
+    issuer,
+    store,
+    registry,
+    clock,
+    ring,
+    reader,
+    refusals,
+    keyUsage,
+    meter: calls,
+    authenticator: checks,
+    sessions: sessionChecks({ issuer, registry, ring, clock }),
+    webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
+  }
 
   return {
     config,
     registry,
     operation,
     guard: guard(floor),
+    meter: calls,
     routes: async app => {
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management(floor))
@@ -69,6 +89,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     async close () {
       await house.stop()
       await keyUsage.close()
+      await calls.close()
       await refusals.flush()
       await close()
     },

@@ -1,7 +1,7 @@
 /** Latchkey as a library: open it, mount its routes, guard your own. */
 export { buildServer, openLatchkey, serverOptions, type Latchkey } from './app.ts'
 export { loadConfig, type Config } from './config.ts'
-export type { Principal } from './domain/principal.ts'
+export { mayTouch, type Principal } from './domain/principal.ts'
 export { createApiKey } from './domain/api-key.ts'
 export { createClient } from './domain/client.ts'
 export { createOrganization } from './domain/organization.ts'

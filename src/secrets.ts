@@ -15,6 +15,12 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
+/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither. */
+export function readDigest (text: string): string | null {
+  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text
+  return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
+}
+
 /** Whether two digests are the same, in time that does not depend on where they differ. */
 export function sameDigest (one: string, other: string): boolean {
   const a = Buffer.from(one)
@@ -78,6 +84,31 @@ export function newApiKeyText (prefix: string, environment: Environment): string
   return stem + checkOf(stem)
 }
 
+/** A new publishable key: `<prefix>_pub_<live|test>_…`. Never taken for an API key, and no secret. */
+export function newPublishableText (prefix: string, environment: Environment): string {
+  return `${prefix}_pub_${environment}_${randomBase62(22)}`
+}
+
+/** A new secret for the path of a webhook: `whk_` and 256 random bits. */
+export function newWebhookToken (): string {
+  return newLabelledSecret('whk')
+}
+
+/** Whether a text has the form of a webhook's secret. */
+export function isWebhookToken (text: string): boolean {
+  return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
+/** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
+export function withoutWebhookToken (path: string): string {
+  if (!/whk_|%/i.test(path)) return path
+  return path.split('/').map(segment => /whk_/i.test(decoded(segment)) ? 'whk_…' : segment).join('/')
+}
+
+function decoded (segment: string): string {
+  return segment.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+}
+
 /** What people may see of an API key: prefix, environment and the last four characters. */
 export function apiKeyHint (text: string): string {
   return `${text.slice(0, text.lastIndexOf('_') + 1)}…${text.slice(-4)}`
@@ -98,8 +129,8 @@ export function resemblesApiKey (text: string): boolean {
   return /^[a-z][a-z0-9]{0,15}_(live|test)_/.test(text)
 }
 
-/** The forms that our secrets have: API keys, labelled secrets, JWTs. Each keeps what tells people its kind. */
-const forms = [/([a-z][a-z0-9]{0,15}_(?:live|test)_)[0-9A-Za-z]+/g, /(lk[a-z]{3}_)[\w-]{8,}/g, /(eyJ)[\w-]+\.[\w.-]+/g]
+/** The forms that our secrets have: API keys, labelled secrets, those of webhooks, JWTs. Each keeps what tells people its kind. */
+const forms = [/([a-z][a-z0-9]{0,15}_(?:live|test)_)[0-9A-Za-z]+/g, /(lk[a-z]{3}_|whk_)[\w-]{8,}/g, /(eyJ)[\w-]+\.[\w.-]+/g]
 
 /** A text with everything in it that looks like a secret of ours cut short: for logs, and for errors that quote what was sent. */
 export function withoutSecrets (text: string): string {

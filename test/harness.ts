@@ -43,6 +43,8 @@ export interface ServerOptions {
   issuer?: string
   /** Further variables of the environment. */
   environment?: Record<string, string>
+  /** Leaves the small protected API out: `mount` brings what stands in its place. */
+  bare?: boolean
   /** Registers more routes before the server listens. */
   mount?: (app: FastifyInstance, latchkey: Latchkey) => Promise<void>
 }
@@ -123,11 +125,13 @@ export async function startServer (options: ServerOptions = {}) {
   const latchkey = await openLatchkey(config, clock.now)
   const lines: string[] = []
   const app = await buildServer(latchkey, { write: line => { lines.push(line) } })
-  await updateResource(latchkey.operation, hostResourceId, { scopes: apiScopes })
-  await app.register(async api => {
-    await api.register(latchkey.guard, { resource: issuer })
-    await ledgerbeeRoutes(api)
-  }, { prefix: '/api/v1' })
+  if (options.bare !== true) {
+    await updateResource(latchkey.operation, hostResourceId, { scopes: apiScopes })
+    await app.register(async api => {
+      await api.register(latchkey.guard, { resource: issuer })
+      await ledgerbeeRoutes(api)
+    }, { prefix: '/api/v1' })
+  }
   await options.mount?.(app, latchkey)
   await app.listen({ port, host: '127.0.0.1' })
 

@@ -1,21 +1,32 @@
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
-import {
-  allowlistOf, allowlistOption, answering, anyAddressOption, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
-} from './command.ts'
+import { segment } from './api.ts'
+import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from './key-flags.ts'
 import { fieldLines, instant, words } from './print.ts'
-import { readExpiry, type Expiry } from './time.ts'
+import { readDuration } from './time.ts'
+import { keyUsageCommand } from './usage.ts'
 
 interface ApiKey {
   id: string
   hint: string
+  status: string
   organization: string
+  organizations: string[]
   resource: string
   environment: string
   name: string
+  access: string
   scopes: string[]
+  objects: Objects
   allowlist: string[]
+  callsPerMonth: number | null
+  creditsPerMonth: number | null
+  callsPerMinute: number | null
   createdBy: string
+  creator: string | null
+  imported: boolean
+  rotatedFrom: string | null
+  rotatedTo: string | null
   createdAt: string
   expiresAt: string | null
   revokedAt: string | null
@@ -24,69 +35,50 @@ interface ApiKey {
   key?: string
 }
 
-interface KeyFlags {
-  org?: string
-  resource?: string
-  env?: string
-  name?: string
-  scope?: string[]
-  allowIp?: string[]
-  allowAnyIp?: boolean
-  expires?: Expiry
-}
+interface ImportFlags extends KeyFlags { digest: string, hint: string }
+interface KeyListFlags extends ListFlags { status?: string, name?: string }
 
 /** `latchkey key …` */
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
-  key.command('create').description('create an API key; it is shown once')
-    .requiredOption('--org <id>', 'the organization it belongs to')
-    .requiredOption('--resource <identifier>', 'the protected API it is for')
-    .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
-    .requiredOption('--name <text>', 'what people call it')
-    .addOption(scopeOption())
-    .addOption(allowlistOption())
-    .addOption(expiryOption())
-    .action(answering<ApiKey, KeyFlags>(show, create))
-  withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
-    .action(answering<Page<ApiKey>, ListFlags>(showList, (api, flags) => api.get('/api-keys', pageQuery(flags))))
+  withNewKeyFlags(key.command('create').description('create an API key; it is shown once'))
+    .action(answering<ApiKey, KeyFlags>(show, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
+  withNewKeyFlags(key.command('import').description('take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'))
+    .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
+    .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
+    .action(answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) => api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint })))
+  addList(key)
   key.command('show').description('show a key, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  key.command('update').description('change a key; its secret stays').argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .addOption(scopeOption('a scope; the ones given replace the ones it has; repeat it for several'))
-    .addOption(allowlistOption())
-    .addOption(anyAddressOption())
-    .addOption(expiryOption())
-    .action(answering<ApiKey, KeyFlags>(show, update))
+  addUpdate(key)
+  key.command('rotate').description('replace a key by a new one, which is shown once').argument('<id>')
+    .option('--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h'))
+    .action(answering<ApiKey, { overlap: number }>(show, (api, { overlap }, id) => api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap })))
   key.command('revoke').description('revoke a key at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
     .action(answering<ApiKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  key.addCommand(keyUsageCommand())
   return key
 }
 
-/** `--expires`, which several kinds of secret take. */
-export function expiryOption (): Option {
-  return new Option('--expires <when>', 'a duration (90d), a day (2027-01-31), a time or never').argParser(text => readExpiry(text))
+function addList (key: Command): void {
+  withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
+    .addOption(new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'rotated', 'revoked']))
+    .option('--name <text>', 'only those of exactly this name')
+    .action(answering<Page<ApiKey>, KeyListFlags>(showList, (api, { status, name, ...flags }) => api.get('/api-keys', { ...pageQuery(flags), status, name })))
+}
+
+function addUpdate (key: Command): void {
+  const update = key.command('update').description('change a key; its secret stays').argument('<id>')
+  withAuthorityFlags(update, 'a scope or a pattern; the ones given replace the ones it has; repeat it for several')
+    .option('--name <text>', 'what people call it')
+    .addOption(new Option('--any-object', 'restrict it to no objects any more').conflicts('object'))
+    .addOption(new Option('--only-own-org', 'let it reach no organization but its own').conflicts('alsoOrg'))
+    .addOption(anyAddressOption())
+    .action(answering<ApiKey, KeyFlags>(show, (api, flags, id) => api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists'))))
 }
 
 function pathOf (id: string): string {
   return `/api-keys/${segment(id)}`
-}
-
-async function create (api: Api, flags: KeyFlags): Promise<Answer<ApiKey>> {
-  return await api.post('/api-keys', {
-    organization: flags.org,
-    resource: flags.resource,
-    environment: flags.env,
-    name: flags.name,
-    scopes: flags.scope ?? [],
-    allowlist: flags.allowIp,
-    expiresAt: flags.expires?.at,
-  })
-}
-
-async function update (api: Api, flags: KeyFlags, id: string): Promise<Answer<ApiKey>> {
-  const change = { name: flags.name, scopes: flags.scope, allowlist: allowlistOf(flags), expiresAt: flags.expires?.at }
-  return await api.patch(pathOf(id), requireChange(change, '--name, --scope, --allow-ip, --allow-any-ip, --expires'))
 }
 
 function show (key: ApiKey): string {
@@ -94,12 +86,18 @@ function show (key: ApiKey): string {
     ['id', key.id],
     ['name', key.name],
     ['organization', key.organization],
-    ['may', `${words(key.scopes) ?? 'nothing'} at ${key.resource}`],
+    ['reaches also', words(key.organizations.filter(id => id !== key.organization))],
+    ['may', `${authorityOf(key)} at ${key.resource}`],
+    ['objects', words(Object.entries(key.objects).map(([type, ids]) => `${type}:${ids.join(',') || 'none'}`))],
+    ['as far as', key.creator === null ? null : `${key.creator} may`],
     ['environment', key.environment],
     ['addresses', words(key.allowlist) ?? 'any'],
+    ['limits', limitsOf(key)],
     ['looks like', key.key === undefined ? key.hint : null],
-    ['created', `${instant(key.createdAt)} by ${key.createdBy}`],
+    ['created', `${instant(key.createdAt)} by ${key.createdBy}${key.imported ? ', from a digest' : ''}`],
     ['expires', instant(key.expiresAt) ?? 'never'],
+    ['replaces', key.rotatedFrom],
+    ['replaced by', key.rotatedTo],
     ['last used', instant(key.lastUsedAt)],
     ['revoked', instant(key.revokedAt)],
     ['reason', key.revokedReason],
@@ -107,8 +105,18 @@ function show (key: ApiKey): string {
   ]) + (key.key === undefined ? '' : 'Keep the key: it is not shown again.\n')
 }
 
+function authorityOf ({ access, scopes }: ApiKey): string {
+  if (access === 'custom') return words(scopes) ?? 'nothing'
+  return access === 'full' ? 'everything' : 'read everything'
+}
+
+function limitsOf ({ callsPerMonth, creditsPerMonth, callsPerMinute }: ApiKey): string | null {
+  const limits = [[callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [callsPerMinute, 'calls a minute']] as const
+  return limits.filter(([count]) => count !== null).map(([count, of]) => `${count} ${of}`).join(', ') || null
+}
+
 const showList = showPage<ApiKey>(
-  ['ID', 'NAME', 'LOOKS LIKE', 'ORGANIZATION', 'EXPIRES', 'LAST USED', 'REVOKED'],
-  each => [each.id, each.name, each.hint, each.organization, instant(each.expiresAt) ?? 'never', instant(each.lastUsedAt), instant(each.revokedAt)],
+  ['ID', 'NAME', 'LOOKS LIKE', 'ORGANIZATION', 'STATUS', 'EXPIRES', 'LAST USED'],
+  each => [each.id, each.name, each.hint, each.organization, each.status, instant(each.expiresAt) ?? 'never', instant(each.lastUsedAt)],
   'There is no key yet. Create one: npx latchkey key create --org ORG --resource API --scope NAME --env live --name NAME'
 )

@@ -4,6 +4,7 @@ import { managementApi, type Answer, type Api } from './api.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
 import { UsageError } from './failure.ts'
 import { tableLines } from './print.ts'
+import { readExpiry } from './time.ts'
 
 /** The flags of a command by name; each command knows its own. */
 export type Flags = Record<string, unknown>
@@ -88,6 +89,24 @@ export function allowlistOf (flags: { allowIp?: string[], allowAnyIp?: boolean }
 export function readCount (text: string): string {
   if (/^[1-9]\d{0,8}$/.test(text)) return text
   throw new InvalidArgumentError('Write a whole number from 1 up.')
+}
+
+/** A number of the command line. Wrapped, because commander takes a bare null for "not given". */
+export interface Amount { count: number | null }
+
+/** A whole number from 1 up, or null for `unlimited`. @throws InvalidArgumentError. */
+export function readAmount (text: string): Amount {
+  if (text === 'unlimited') return { count: null }
+  try {
+    return { count: Number(readCount(text)) }
+  } catch {
+    throw new InvalidArgumentError('Write a whole number from 1 up, or unlimited.')
+  }
+}
+
+/** `--expires`, which several kinds of secret take. */
+export function expiryOption (): Option {
+  return new Option('--expires <when>', 'a duration (90d), a day (2027-01-31), a time or never').argParser(text => readExpiry(text))
 }
 
 /** A change that changes something. @throws UsageError naming the flags there are. */

@@ -1,26 +1,45 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { segment } from './api.ts'
-import { answering, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant } from './print.ts'
+import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { fieldLines, instant, words } from './print.ts'
+import { creditsCommand } from './usage.ts'
 
-interface Organization { id: string, name: string, status: string, createdAt: string, suspendedAt: string | null }
+interface Organization { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null }
 
 /** `latchkey org …` */
 export function organizationCommands (): Command {
   const org = new Command('org').description('organizations: the tenants that clients and keys belong to')
   org.command('create').description('create an organization').argument('<name>')
-    .action(answering(show, (api, _flags, name) => api.post('/organizations', { name })))
+    .addOption(featureOption())
+    .action(answering<Organization, OrganizationFlags>(show, (api, { feature }, name) => api.post('/organizations', { name, features: feature })))
   withPageFlags(org.command('list').description('list the organizations, newest first'), { org: false })
     .action(answering<Page<Organization>, ListFlags>(showList, (api, flags) => api.get('/organizations', pageQuery(flags))))
   org.command('show').description('show an organization').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  org.command('update').description('rename an organization').argument('<id>').option('--name <text>', 'its new name')
-    .action(answering<Organization, { name?: string }>(show, (api, { name }, id) => api.patch(pathOf(id), requireChange({ name }, '--name'))))
+  addUpdate(org)
   org.command('suspend').description('refuse all of its credentials from now on').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'suspended' })))
   org.command('resume').description('accept its credentials again').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'active' })))
+  org.addCommand(creditsCommand())
   return org
+}
+
+interface OrganizationFlags { name?: string, feature?: string[], withoutFeatures?: boolean }
+
+function addUpdate (org: Command): void {
+  org.command('update').description('rename an organization, or change what its plan includes').argument('<id>')
+    .option('--name <text>', 'its new name')
+    .addOption(featureOption('what its plan includes; the ones given replace the ones it has; repeat it for several'))
+    .addOption(new Option('--without-features', 'its plan includes nothing of the kind any more').conflicts('feature'))
+    .action(answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures }, id) => {
+      const change = { name, features: withoutFeatures ? [] : feature }
+      return api.patch(pathOf(id), requireChange(change, '--name, --feature, --without-features'))
+    }))
+}
+
+function featureOption (description = 'what its plan includes, custom-scopes say; repeat it for several'): Option {
+  return new Option('--feature <name>', description).argParser(repeated)
 }
 
 function pathOf (id: string): string {
@@ -32,6 +51,7 @@ function show (organization: Organization): string {
     ['id', organization.id],
     ['name', organization.name],
     ['status', organization.status],
+    ['features', words(organization.features)],
     ['created', instant(organization.createdAt)],
     ['suspended', instant(organization.suspendedAt)],
   ])

@@ -17,6 +17,11 @@ export function tableLines (headings: readonly string[], rows: ReadonlyArray<Rea
   return cells.map(row => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('')
 }
 
+/** Several lines as they are, a key in PEM say. */
+export function block (text: string): string {
+  return text.trimEnd().split('\n').map(line => `${printable(line)}\n`).join('')
+}
+
 /** An instant of the API without its milliseconds. */
 export function instant (text: string | null | undefined): string | null {
   return text?.replace(/\.\d+Z$/, 'Z') ?? null

@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { keyCommands } from './api-key.ts'
 import { clientCommands } from './client.ts'
+import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
 import { whoamiCommand } from './principal.ts'
+import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
 import { resourceCommands } from './resource.ts'
 import { migrateCommand, serveCommand } from './server.ts'
+import { webhookTokenCommands } from './webhook-token.ts'
 
 /** `latchkey`, ready to parse. It throws where commander would have ended the process. */
 export function program (): Command {
@@ -18,7 +21,8 @@ export function program (): Command {
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), organizationCommands(), resourceCommands(), clientCommands(), keyCommands(), registrationTokenCommands(), whoamiCommand(),
+    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
+    webhookTokenCommands(), registrationTokenCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)

@@ -1,8 +1,7 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { segment, type Answer, type Api } from './api.ts'
-import { expiryOption } from './api-key.ts'
 import {
-  allowlistOption, answering, pageQuery, readCount, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
+  allowlistOption, answering, expiryOption, pageQuery, readAmount, requireChange, scopeOption, showPage, withPageFlags, type Amount, type ListFlags, type Page,
 } from './command.ts'
 import { UsageError } from './failure.ts'
 import { fieldLines, instant, words } from './print.ts'
@@ -24,16 +23,13 @@ interface RegistrationToken {
   token?: string
 }
 
-/** Wrapped, because commander takes a bare null for "not given". */
-interface Uses { left: number | null }
-
 interface TokenFlags {
   org?: string
   name?: string
   resource?: string
   scope?: string[]
   allowIp?: string[]
-  uses?: Uses
+  uses?: Amount
   expires?: Expiry
 }
 
@@ -45,7 +41,7 @@ export function registrationTokenCommands (): Command {
     .option('--resource <identifier>', 'the protected API they get scopes for')
     .addOption(scopeOption('a scope they get; repeat it for several'))
     .addOption(allowlistOption())
-    .option('--uses <n>', 'how many clients may register with it', readUses)
+    .option('--uses <n>', 'how many clients may register with it', readAmount)
     .addOption(expiryOption())
     .option('--name <text>', 'what people call it')
     .action(answering<RegistrationToken, TokenFlags>(show, create))
@@ -55,7 +51,7 @@ export function registrationTokenCommands (): Command {
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change a registration token').argument('<id>')
     .option('--name <text>', 'what people call it')
-    .option('--uses <n>', 'how many more clients may register with it, or unlimited', readUses)
+    .option('--uses <n>', 'how many more clients may register with it, or unlimited', readAmount)
     .addOption(expiryOption())
     .action(answering<RegistrationToken, TokenFlags>(show, update))
   token.command('revoke').description('revoke a registration token; clients that used it stay').argument('<id>')
@@ -67,15 +63,6 @@ function pathOf (id: string): string {
   return `/registration-tokens/${segment(id)}`
 }
 
-function readUses (text: string): Uses {
-  if (text === 'unlimited') return { left: null }
-  try {
-    return { left: Number(readCount(text)) }
-  } catch {
-    throw new InvalidArgumentError('Write a whole number from 1 up, or unlimited.')
-  }
-}
-
 async function create (api: Api, flags: TokenFlags): Promise<Answer<RegistrationToken>> {
   if (flags.scope !== undefined && flags.resource === undefined) throw new UsageError('Scopes belong to an API: name it with --resource.')
   return await api.post('/registration-tokens', {
@@ -84,13 +71,13 @@ async function create (api: Api, flags: TokenFlags): Promise<Answer<Registration
     resource: flags.resource,
     scopes: flags.scope,
     allowlist: flags.allowIp,
-    uses: flags.uses?.left,
+    uses: flags.uses?.count,
     expiresAt: flags.expires?.at,
   })
 }
 
 async function update (api: Api, { name, uses, expires }: TokenFlags, id: string): Promise<Answer<RegistrationToken>> {
-  return await api.patch(pathOf(id), requireChange({ name, uses: uses?.left, expiresAt: expires?.at }, '--name, --uses, --expires'))
+  return await api.patch(pathOf(id), requireChange({ name, uses: uses?.count, expiresAt: expires?.at }, '--name, --uses, --expires'))
 }
 
 function show (token: RegistrationToken): string {

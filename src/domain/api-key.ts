@@ -1,29 +1,61 @@
+import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
-import { apiKeyHint, digestOf, newApiKeyText, newId, type Environment } from '../secrets.ts'
+import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environment } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
-import { auditEvent, type AuditEventType } from './audit.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { permissionsOf, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
-import { requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
-import { requireDeclared } from './scope.ts'
+import { managementResourceId, requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
+import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
-/** A long-lived secret of an organization for one resource. Revoked and expired keys stay, so that the answer stays precise. */
-export interface ApiKey {
+/** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
+export const accessLevels = ['full', 'read-only', 'custom'] as const
+export type Access = typeof accessLevels[number]
+
+/** Type of object → the ids that a key is restricted to. A type that is not named is not restricted. */
+export type ObjectRestriction = Readonly<Record<string, readonly string[]>>
+
+/** How much of something a key may have; null: no limit. */
+export interface KeyLimits {
+  /** Calls in a calendar month, UTC. */
+  callsPerMonth: number | null
+  /** Whole credits in a calendar month, UTC. */
+  creditsPerMonth: number | null
+  /** Calls in a minute. */
+  callsPerMinute: number | null
+}
+
+/** A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer stays precise. */
+export interface ApiKey extends KeyLimits {
   /** `key_…`: what people and logs call it by. */
   id: string
   digest: string
   /** Prefix, environment and last four characters, for people. */
   hint: string
   organizationId: string
+  /** The organizations whose data it reaches, its own first. */
+  organizations: readonly string[]
   resourceId: string
   environment: Environment
   name: string
+  access: Access
+  /** With `custom` access: scopes and patterns of scopes. */
   scopes: readonly string[]
+  objects: ObjectRestriction
   /** Empty: from everywhere. */
   allowlist: readonly string[]
+  /** The credential that made it. */
   createdBy: string
+  /** The member it can never do more than; null: an operator vouches for it. */
+  creatorId: string | null
+  /** Its text was made elsewhere; only its digest is known here. */
+  imported: boolean
+  rotatedFrom: string | null
+  /** The key that replaced it; it works until `expiresAt`. */
+  rotatedTo: string | null
   createdAt: Date
   /** Null: never. */
   expiresAt: Date | null
@@ -31,6 +63,29 @@ export interface ApiKey {
   revokedReason: string | null
   /** Coarse; null: never. */
   lastUsedAt: Date | null
+}
+
+/**
+ * `active`: nothing speaks against it. `expired`: its end has passed. `rotated`: another key replaced it; until `expiresAt`
+ * it works beside that one. `revoked`: ended by somebody, whatever else happened to it.
+ */
+export const keyStatuses = ['active', 'expired', 'rotated', 'revoked'] as const
+export type KeyStatus = typeof keyStatuses[number]
+
+/** What has become of a key by `now`. */
+export function statusOf ({ revokedAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
+  if (revokedAt !== null) return 'revoked'
+  if (rotatedTo !== null) return 'rotated'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+}
+
+/** Which keys a list is to hold; what is left out does not narrow it. */
+export interface ApiKeyFilter {
+  organizationId?: string
+  /** Exactly this name. */
+  name?: string
+  /** Those whose status, at an instant, is this one. */
+  status?: { is: KeyStatus, at: Date }
 }
 
 export interface ApiKeyRepository {
@@ -41,47 +96,67 @@ export interface ApiKeyRepository {
   update (key: ApiKey): Promise<void>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<ApiKey>>
+  page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
-export interface ApiKeyInput {
+/** What a key may do now: never more than its resource declares and its creator may (CD-09). `creator` null: an operator vouches for it. */
+export function effectiveScopes (key: ApiKey, resource: Resource, creator: Member | null): readonly string[] {
+  const allowed = scopesOfAccess(key, resource)
+  if (key.creatorId === null) return allowed
+  if (creator === null) return []
+  const permitted = new Set(expand(permissionsOf(creator), resource.scopes))
+  return allowed.filter(scope => permitted.has(scope))
+}
+
+/** What its level of access comes to on its resource, whoever made it. */
+function scopesOfAccess ({ access, scopes }: Pick<ApiKey, 'access' | 'scopes'>, resource: Resource): readonly string[] {
+  if (access === 'custom') return expand(scopes, resource.scopes)
+  const all = expand(['*'], resource.scopes)
+  return access === 'read-only' ? all.filter(isReadOnly) : all
+}
+
+export interface ApiKeyInput extends Partial<KeyLimits> {
   organizationId: string
+  /** Further organizations whose data it reaches. */
+  organizations?: readonly string[]
   resource: string
   environment: Environment
   name: string
-  scopes: readonly string[]
+  access?: Access
+  scopes?: readonly string[]
+  objects?: ObjectRestriction
   allowlist?: readonly string[]
+  creatorId?: string | null
   expiresAt?: Date | null
 }
 
 /** Creates a key; `text` is the key itself, shown now and never again. */
-export async function createApiKey ({ store, clock, actor }: Operation, input: ApiKeyInput): Promise<{ key: ApiKey, text: string }> {
-  const now = clock()
-  const expiresAt = requireFuture(input.expiresAt ?? null, now)
-  return await store.transaction(async tx => {
-    await requireActiveOrganization(tx, actor, input.organizationId)
+export async function createApiKey (operation: Operation, input: ApiKeyInput): Promise<{ key: ApiKey, text: string }> {
+  return await operation.store.transaction(async tx => {
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
     const text = newApiKeyText(resource.style.keyPrefix, input.environment)
-    const key: ApiKey = {
-      id: newId('key'),
-      digest: digestOf(text),
-      hint: apiKeyHint(text),
-      organizationId: input.organizationId,
-      resourceId: resource.id,
-      environment: input.environment,
-      name: input.name,
-      scopes: requireHandedOn(actor, resource, requireDeclared(input.scopes, resource.scopes, resource.identifier)),
-      allowlist: readAllowlist(input.allowlist ?? []),
-      createdBy: actor.id,
-      createdAt: now,
-      expiresAt,
-      revokedAt: null,
-      revokedReason: null,
-      lastUsedAt: null,
-    }
-    await tx.apiKeys.insert(key)
-    await tx.audit.append(auditEvent(actor, now, 'api_key.created', about(key)))
+    const key = await newKey(operation, tx, resource, input, { digest: digestOf(text), hint: apiKeyHint(text), imported: false })
+    await insert(operation, tx, key, 'api_key.created')
     return { key, text }
+  })
+}
+
+/**
+ * Takes over a key that was made elsewhere, by its SHA-256, so that its holder need not change anything. `digest` is hex
+ * or base64url. @throws Failure `conflict` for a digest that is known already.
+ */
+export async function importApiKey (operation: Operation, input: ApiKeyInput & { digest: string, hint: string }): Promise<ApiKey> {
+  const digest = readDigest(input.digest)
+  if (digest === null) throw new Failure('invalid_request', { message: 'digest must be the SHA-256 of the key, as 64 hex digits or 43 base64url characters.', details: { field: 'digest' } })
+  if (digestOf(input.hint) === digest) throw new Failure('invalid_request', { message: 'hint is the key itself; give what people may see of it, its last four characters say.', details: { field: 'hint' } })
+  return await operation.store.transaction(async tx => {
+    const resource = await requireUsableResource(tx, input.organizationId, input.resource)
+    if (resource.id === managementResourceId) throw new Failure('invalid_request', { message: 'Keys of the management API are made here, not imported.', details: { field: 'resource' } })
+    if (await tx.apiKeys.byDigest(digest) !== null) throw new Failure('conflict', { message: 'A key with this digest exists already.' })
+    const key = await newKey(operation, tx, resource, input, { digest, hint: input.hint, imported: true })
+    if (resource.style.importedKeys !== true) await tx.resources.update({ ...resource, style: { ...resource.style, importedKeys: true } })
+    await insert(operation, tx, key, 'api_key.imported')
+    return key
   })
 }
 
@@ -90,9 +165,12 @@ export async function getApiKey ({ store, actor }: Operation, id: string): Promi
   return visible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
-export interface ApiKeyChange {
+export interface ApiKeyChange extends Partial<KeyLimits> {
   name?: string
+  organizations?: readonly string[]
+  access?: Access
   scopes?: readonly string[]
+  objects?: ObjectRestriction
   allowlist?: readonly string[]
   expiresAt?: Date | null
 }
@@ -100,14 +178,59 @@ export interface ApiKeyChange {
 /** Changes a key; true from the next request on. */
 export async function updateApiKey (operation: Operation, id: string, change: ApiKeyChange): Promise<ApiKey> {
   return await changeKey(operation, id, 'api_key.updated', async (before, now, tx) => {
-    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${id} was revoked; create a new one.` })
-    return {
+    requireChangeable(before)
+    requireOwnReach(operation.actor, before, change)
+    const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    // Scopes and objects are custom access's alone: another level of access leaves them behind.
+    const leavesCustom = change.access !== undefined && change.access !== 'custom'
+    const after: ApiKey = {
       ...before,
       name: change.name ?? before.name,
-      scopes: change.scopes ? await declaredScopes(operation, tx, before, change.scopes) : before.scopes,
+      organizations: change.organizations ? await resolveOrganizations(operation, tx, before.organizationId, change.organizations) : before.organizations,
+      access: change.access ?? before.access,
+      scopes: change.scopes ? requirePatterns(operation, resource, change.scopes) : leavesCustom ? [] : before.scopes,
+      objects: change.objects ?? (leavesCustom ? {} : before.objects),
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+      ...limitsOf(change, before)
     }
+    await requireAccess(operation, tx, resource, after)
+    return after
+  })
+}
+
+/**
+ * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
+ * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key.
+ */
+export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const now = clock()
+    const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireChangeable(before)
+    if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${id} has expired; create a new one.` })
+    const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    // Whoever rotates a key is told a secret that may do all that the key may.
+    requireHandedOn(actor, resource, scopesOfAccess(before, resource))
+    const text = newApiKeyText(resource.style.keyPrefix, before.environment)
+    const key: ApiKey = {
+      ...before,
+      id: newId('key'),
+      digest: digestOf(text),
+      hint: apiKeyHint(text),
+      imported: false,
+      createdBy: actor.id,
+      rotatedFrom: before.id,
+      createdAt: now,
+      lastUsedAt: null
+    }
+    const end = secondsAfter(now, overlapSeconds)
+    await tx.apiKeys.insert(key)
+    await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
+    await tx.webhookTokens.handOver(before.id, key.id)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.rotated', about(key, { rotatedFrom: before.id, overlapSeconds })))
+    return { key, text }
   })
 }
 
@@ -117,9 +240,90 @@ export async function revokeApiKey (operation: Operation, id: string, reason: st
     before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before)
 }
 
-async function declaredScopes ({ actor }: Operation, tx: Repositories, key: ApiKey, scopes: readonly string[]): Promise<readonly string[]> {
-  const resource: Resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-  return requireHandedOn(actor, resource, requireDeclared(scopes, resource.scopes, resource.identifier))
+async function newKey (
+  operation: Operation, tx: Repositories, resource: Resource, input: ApiKeyInput, identity: Pick<ApiKey, 'digest' | 'hint' | 'imported'>
+): Promise<ApiKey> {
+  const { clock, actor } = operation
+  const now = clock()
+  await requireActiveOrganization(tx, actor, input.organizationId)
+  const key: ApiKey = {
+    ...identity,
+    id: newId('key'),
+    organizationId: input.organizationId,
+    organizations: await resolveOrganizations(operation, tx, input.organizationId, input.organizations ?? []),
+    resourceId: resource.id,
+    environment: input.environment,
+    name: input.name,
+    access: input.access ?? 'custom',
+    scopes: requirePatterns(operation, resource, input.scopes ?? []),
+    objects: input.objects ?? {},
+    allowlist: readAllowlist(input.allowlist ?? []),
+    ...limitsOf(input, { callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null }),
+    createdBy: actor.id,
+    creatorId: input.creatorId ?? null,
+    rotatedFrom: null,
+    rotatedTo: null,
+    createdAt: now,
+    expiresAt: requireFuture(input.expiresAt ?? null, now),
+    revokedAt: null,
+    revokedReason: null,
+    lastUsedAt: null
+  }
+  await requireAccess(operation, tx, resource, key)
+  return key
+}
+
+async function insert ({ actor }: Operation, tx: Repositories, key: ApiKey, type: AuditEventType): Promise<void> {
+  await tx.apiKeys.insert(key)
+  await tx.audit.append(auditEvent(actor, key.createdAt, type, about(key)))
+}
+
+/** Its own first, each once; every one has to be the actor's to see. */
+async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own: string, further: readonly string[]): Promise<string[]> {
+  const ids = new Set([own, ...further])
+  for (const id of ids) if (id !== own) await requireActiveOrganization(tx, actor, id)
+  return [...ids]
+}
+
+/** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */
+function requireOwnReach (actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange): void {
+  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
+  if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
+  throw new Failure('insufficient_permissions', { message: `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin token. It can be renamed, rotated and revoked.` })
+}
+
+function requirePatterns ({ actor }: Operation, resource: Resource, scopes: readonly string[]): string[] {
+  const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
+  requireHandedOn(actor, resource, expand(patterns, resource.scopes))
+  return patterns
+}
+
+/** What the level of access asks for besides: scopes only with `custom`, a plan that includes it, a creator of the same organization. */
+async function requireAccess ({ actor }: Operation, tx: Repositories, resource: Resource, key: ApiKey): Promise<void> {
+  if (key.access !== 'custom') {
+    if (key.scopes.length > 0 || Object.keys(key.objects).length > 0) throw new Failure('invalid_request', { message: `A key with ${key.access} access names no scopes and no objects; use custom access for that.`, details: { field: 'access' } })
+    requireHandedOn(actor, resource, scopesOfAccess(key, resource))
+  } else if (resource.style.customAccessFeature !== undefined && (await tx.organizations.get(key.organizationId))?.features.includes(resource.style.customAccessFeature) !== true) {
+    throw new Failure('feature_not_included', { message: `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or read-only access, or change the plan.`, details: { feature: resource.style.customAccessFeature } })
+  }
+  if (key.creatorId === null) return
+  const creator = await tx.members.get(key.creatorId)
+  if (creator === null || creator.organizationId !== key.organizationId || creator.removedAt !== null) {
+    throw new Failure('not_found', { message: `There is no member ${JSON.stringify(key.creatorId.slice(0, 64))} in the organization of the key.` })
+  }
+}
+
+function limitsOf (given: Partial<KeyLimits>, before: KeyLimits): KeyLimits {
+  return {
+    callsPerMonth: given.callsPerMonth === undefined ? before.callsPerMonth : given.callsPerMonth,
+    creditsPerMonth: given.creditsPerMonth === undefined ? before.creditsPerMonth : given.creditsPerMonth,
+    callsPerMinute: given.callsPerMinute === undefined ? before.callsPerMinute : given.callsPerMinute
+  }
+}
+
+function requireChangeable (key: ApiKey): void {
+  if (key.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; create a new one.` })
+  if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; change that one.`, details: { rotatedTo: key.rotatedTo } })
 }
 
 async function changeKey (
@@ -137,7 +341,11 @@ async function changeKey (
   })
 }
 
-function about (key: ApiKey) {
-  const { name, hint, resourceId, environment, scopes, allowlist, expiresAt, revokedReason } = key
-  return { organizationId: key.organizationId, subject: key.id, detail: { name, hint, resourceId, environment, scopes, allowlist, expiresAt, revokedReason } }
+function about (key: ApiKey, more: Record<string, unknown> = {}) {
+  const { name, hint, organizations, resourceId, environment, access, scopes, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  return {
+    organizationId: key.organizationId,
+    subject: key.id,
+    detail: { name, hint, organizations, resourceId, environment, access, scopes, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute, ...more }
+  }
 }

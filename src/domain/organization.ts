@@ -10,6 +10,8 @@ export interface Organization {
   id: string
   name: string
   status: 'active' | 'suspended'
+  /** Names of what its plan includes; a route may ask for one. */
+  features: readonly string[]
   createdAt: Date
   suspendedAt: Date | null
 }
@@ -21,9 +23,9 @@ export interface OrganizationRepository {
   page (query: PageQuery, filter: { id?: string }): Promise<Page<Organization>>
 }
 
-export async function createOrganization ({ store, clock, actor }: Operation, input: { name: string }): Promise<Organization> {
+export async function createOrganization ({ store, clock, actor }: Operation, input: { name: string, features?: readonly string[] }): Promise<Organization> {
   const organization: Organization = {
-    id: newId('org'), name: input.name, status: 'active', createdAt: clock(), suspendedAt: null,
+    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], createdAt: clock(), suspendedAt: null,
   }
   await store.transaction(async tx => {
     await tx.organizations.insert(organization)
@@ -39,7 +41,7 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
 
 /** Renames, suspends or resumes. A suspended organization's credentials are refused from the next request on. */
 export async function updateOrganization (
-  { store, clock, actor }: Operation, id: string, change: { name?: string, status?: Organization['status'] }
+  { store, clock, actor }: Operation, id: string, change: { name?: string, status?: Organization['status'], features?: readonly string[] }
 ): Promise<Organization> {
   return await store.transaction(async tx => {
     const before = visibleOrganization(actor, await tx.organizations.get(id), id)
@@ -49,6 +51,7 @@ export async function updateOrganization (
       ...before,
       name: change.name ?? before.name,
       status,
+      features: change.features ?? before.features,
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
     }
     await tx.organizations.update(after)
@@ -65,7 +68,8 @@ export async function requireActiveOrganization (tx: Repositories, actor: Actor,
   return organization
 }
 
-function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
+/** As `visible`, for an organization itself. @throws Failure `not_found`. */
+export function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
   const { organizationId: _, ...organization } = visible(actor, found && { ...found, organizationId: found.id }, 'organization', id)
   return organization
 }

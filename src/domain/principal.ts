@@ -1,13 +1,15 @@
 /**
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
- * parse → find → compare → state → organization → address → environment → scope; the first that fails is the reason.
+ * parse → find → compare → state → organization → address → environment → place → scope → object → limits; the first that
+ * fails is the reason.
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
-import type { ApiKey } from './api-key.ts'
+import { effectiveScopes, type ApiKey, type ObjectRestriction } from './api-key.ts'
 import type { Client } from './client.ts'
+import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
@@ -16,16 +18,22 @@ import { isExpired, isFromTheFuture, type AccessTokenClaims, type TokenReader } 
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {
-  kind: 'api_key' | 'access_token' | 'admin_token'
-  /** The key's id, the `client_id`, or `admin`. */
+  kind: 'api_key' | 'access_token' | 'session' | 'admin_token'
+  /** The key's id, the `client_id`, the publishable key's id, or `admin`. */
   id: string
+  /** The end user of a session; null: the machine acts for itself. */
+  subject: string | null
   name: string
   /** The organization it acts for; null: none, or, for the admin token, the whole deployment. */
   organizationId: string | null
+  /** Every organization whose data it reaches, its own first. */
+  organizations: readonly string[]
   environment: Environment
   /** The identifier of the resource the credential is for; null: the admin token, which is for the management API. */
   resource: string | null
   scopes: readonly string[]
+  /** The objects it is restricted to, by type; a type that is not named is not restricted. */
+  objects: ObjectRestriction
   allowlist: readonly string[]
   /** Null: never. */
   expiresAt: Date | null
@@ -34,9 +42,10 @@ export interface Principal {
 /** Every reason for which a request is refused. Precise, for the log; outside, the resource's style collapses them. */
 export type Reason =
   | 'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer'
-  | 'malformed' | 'unknown' | 'wrong_resource' | 'revoked' | 'expired' | 'superseded'
-  | 'organization_suspended' | 'address_not_allowed'
-  | 'insufficient_scope' | 'api_key_required'
+  | 'malformed' | 'unknown' | 'foreign_deployment' | 'wrong_resource' | 'revoked' | 'expired' | 'rotated' | 'superseded'
+  | 'organization_suspended' | 'address_not_allowed' | 'wrong_environment'
+  | 'organization_not_found' | 'feature_missing' | 'insufficient_scope' | 'object_not_allowed' | 'api_key_required' | 'session_required'
+  | 'rate_limited' | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
 
 /** A refusal: the reason, and what is known about who was refused. */
 export interface Refusal {
@@ -50,8 +59,8 @@ export interface Refusal {
   requiredScopes?: readonly string[]
 }
 
-/** The answer of a check: "no" is a value. */
-export type Verdict = { ok: true, principal: Principal } | { ok: false, refusal: Refusal }
+/** The answer of a check: "no" is a value. With "yes" comes the API key, if it was one: its limits are looked at last. */
+export type Verdict = { ok: true, principal: Principal, key: ApiKey | null } | { ok: false, refusal: Refusal }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
@@ -85,41 +94,42 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
   }
 }
 
-/** Adds the last step: whether the principal has every scope that the route asks for. */
-export function requireScopes (verdict: Verdict, scopes: readonly string[]): Verdict {
-  if (!verdict.ok || verdict.principal.kind === 'admin_token') return verdict
-  const { principal } = verdict
-  if (scopes.every(scope => principal.scopes.includes(scope))) return verdict
-  return {
-    ok: false,
-    refusal: {
-      reason: 'insufficient_scope',
-      presented: principal.kind === 'api_key' ? 'api_key' : 'access_token',
-      subject: principal.id,
-      organizationId: principal.organizationId,
-      requiredScopes: scopes,
-    },
-  }
+/** Whether a principal may touch an object of a type: for lists, and where a route's declaration cannot say it. */
+export function mayTouch ({ objects }: Pick<Principal, 'objects'>, type: string, id: string): boolean {
+  return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
 }
 
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  const { registry, clock } = options
+  const { registry } = options
   const parsed = readApiKeyText(text)
-  if (parsed === null) return refuse('malformed', 'api_key')
+  if (parsed === null && !mayBeImported(text, presentation.resource)) return refuse('malformed', 'api_key')
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
   return whenKnown(registry.apiKey(digestOf(text)), key => {
-    if (key === null || key.environment !== parsed.environment) return refuse('unknown', 'api_key')
-    return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
-      const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
-      return reason === null ? { ok: true, principal: keyPrincipal(key, resource!) } : refuse(reason, 'api_key', key.id, key.organizationId)
-    })
+    if (key !== null) return judgeApiKey(options, key, presentation)
+    // The check was right, so somebody minted it in this format: another deployment (CK-13).
+    return refuse(parsed === null ? 'unknown' : 'foreign_deployment', 'api_key')
+  })
+}
+
+/** A key that was made elsewhere has any form; it is looked up only where such keys were taken over. */
+function mayBeImported (text: string, resource: Resource | null): boolean {
+  return resource?.style.importedKeys === true && text.length >= 16 && text.length <= 512
+}
+
+/** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
+export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<Verdict> {
+  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
+    const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
+    if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
+    return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), creator =>
+      ({ ok: true, key, principal: keyPrincipal(key, resource!, creator) }))
   })
 }
 
 function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Organization | null, { resource, address }: Presentation, now: Date): Reason | null {
   if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
   if (key.revokedAt !== null) return 'revoked'
-  if (key.expiresAt !== null && key.expiresAt <= now) return 'expired'
+  if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
   if (organization?.status !== 'active') return 'organization_suspended'
   if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
   return null
@@ -138,7 +148,7 @@ function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, te
       const organization = client.organizationId === null ? null : registry.organization(client.organizationId)
       return whenBothKnown(presentation.resource ?? registry.resourceByIdentifier(claims.aud), organization, (resource, organization) => {
         const reason = reasonAgainstClient(client, resource, organization, presentation)
-        return reason === null ? { ok: true, principal: tokenPrincipal(claims, client) } : refuseToken(reason)
+        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client) } : refuseToken(reason)
       })
     })
   })
@@ -160,41 +170,43 @@ function refuse (reason: Reason, presented: Refusal['presented'], subject: strin
   return { ok: false, refusal: { reason, presented, subject, organizationId } }
 }
 
-function keyPrincipal (key: ApiKey, resource: Resource): Principal {
-  return {
+interface Made { resource: Resource, creator: Member | null, principal: Principal }
+const made = new WeakMap<ApiKey, Made>()
+
+/** The principal of a key; made once for the records that it follows from, which the registry replaces when they change. */
+function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null): Principal {
+  const known = made.get(key)
+  if (known !== undefined && known.resource === resource && known.creator === creator) return known.principal
+  const principal: Principal = {
     kind: 'api_key',
     id: key.id,
+    subject: null,
     name: key.name,
     organizationId: key.organizationId,
+    organizations: key.organizations,
     environment: key.environment,
     resource: resource.identifier,
-    scopes: declaredScopes(key, resource),
+    scopes: effectiveScopes(key, resource, creator),
+    objects: key.objects,
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
   }
-}
-
-// Both are records that nobody changes: what follows from them is true as long as they are the registry's.
-const declared = new WeakMap<ApiKey, { by: Resource, scopes: readonly string[] }>()
-
-/** Of a key's scopes, those that its resource still has: one that was taken away is gone on the next request, as from a client's tokens. */
-function declaredScopes (key: ApiKey, resource: Resource): readonly string[] {
-  const known = declared.get(key)
-  if (known?.by === resource) return known.scopes
-  const scopes = key.scopes.filter(name => resource.scopes.some(scope => scope.name === name))
-  declared.set(key, { by: resource, scopes })
-  return scopes
+  made.set(key, { resource, creator, principal })
+  return principal
 }
 
 function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
   return {
     kind: 'access_token',
     id: client.id,
+    subject: null,
     name: client.name,
     organizationId: client.organizationId,
+    organizations: client.organizationId === null ? [] : [client.organizationId],
     environment: 'live',
     resource: claims.aud,
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
+    objects: {},
     allowlist: client.allowlist,
     expiresAt: new Date(claims.exp * 1000),
   }
@@ -202,7 +214,19 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
 
 const adminVerdict: Verdict = {
   ok: true,
+  key: null,
   principal: {
-    kind: 'admin_token', id: 'admin', name: 'admin token', organizationId: null, environment: 'live', resource: null, scopes: [], allowlist: [], expiresAt: null,
+    kind: 'admin_token',
+    id: 'admin',
+    subject: null,
+    name: 'admin token',
+    organizationId: null,
+    organizations: [],
+    environment: 'live',
+    resource: null,
+    scopes: [],
+    objects: {},
+    allowlist: [],
+    expiresAt: null,
   },
 }

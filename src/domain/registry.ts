@@ -1,8 +1,11 @@
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
+import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
+import type { PublishableKey } from './publishable-key.ts'
 import type { Resource } from './resource.ts'
+import type { WebhookToken } from './webhook-token.ts'
 
 /**
  * What a check needs to know, as it is now. An answer is never older than the last change that was acknowledged: where a
@@ -13,9 +16,13 @@ import type { Resource } from './resource.ts'
  */
 export interface Registry {
   apiKey (digest: string): Awaitable<ApiKey | null>
+  apiKeyById (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
+  member (id: string): Awaitable<Member | null>
   organization (id: string): Awaitable<Organization | null>
+  publishableKey (id: string): Awaitable<PublishableKey | null>
   resource (id: string): Awaitable<Resource | null>
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
+  webhookToken (digest: string): Awaitable<WebhookToken | null>
   isTokenRevoked (jti: string): Awaitable<boolean>
 }

@@ -15,6 +15,44 @@ export function isScopeToken (text: string): boolean {
   return scopeToken.test(text)
 }
 
+/**
+ * Whether a text is a scope or a pattern of scopes: `invoices:*` (everything on one type), `*:read` (one action on every
+ * type) or `*`. An asterisk anywhere else is an ordinary character.
+ */
+export function isScopePattern (text: string): boolean {
+  return isScopeToken(text)
+}
+
+/** Whether a pattern, or a scope as its own pattern, covers a scope. */
+export function covers (pattern: string, scope: string): boolean {
+  if (pattern === scope || pattern === '*') return true
+  const [type, action] = halves(scope)
+  const [patternType, patternAction] = halves(pattern)
+  if (action === null || patternAction === null) return false
+  return (patternType === '*' && patternAction === action) || (patternAction === '*' && patternType === type)
+}
+
+/**
+ * The declared scopes that `patterns` cover. An API-key-only scope is never covered by a pattern, only by its own name:
+ * nobody comes by one who was not given it deliberately.
+ */
+export function expand (patterns: readonly string[], declared: readonly Scope[]): string[] {
+  return declared
+    .filter(({ name, keyOnly }) => patterns.some(pattern => keyOnly ? pattern === name : covers(pattern, name)))
+    .map(({ name }) => name)
+}
+
+/** Whether a scope lets its holder look and nothing more: its action is `read`. */
+export function isReadOnly (scope: string): boolean {
+  return halves(scope)[1] === 'read'
+}
+
+/** `type:action`; the action is null where there is no colon. */
+function halves (scope: string): [type: string, action: string | null] {
+  const colon = scope.lastIndexOf(':')
+  return colon === -1 ? [scope, null] : [scope.slice(0, colon), scope.slice(colon + 1)]
+}
+
 /** The scopes of a space-delimited list, each once, in their order. */
 export function splitScope (scope: string): string[] {
   return [...new Set(scope.split(' ').filter(name => name !== ''))]
@@ -31,6 +69,13 @@ export function requireDeclared (names: readonly string[], declared: readonly Sc
     }
   }
   return [...new Set(names)]
+}
+
+/** As `requireDeclared`, for API keys: a pattern passes when it covers something that is declared. */
+export function requireDeclaredPatterns (patterns: readonly string[], declared: readonly Scope[], resource: string): string[] {
+  const wanted = [...new Set(patterns)]
+  requireDeclared(wanted.filter(pattern => expand([pattern], declared).length === 0), declared, resource)
+  return wanted
 }
 
 /** As `requireDeclared`, for OAuth clients: refuses API-key-only scopes too (LB-14). */

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { calculateJwkThumbprint, importJWK, type CryptoKey, type JWK } from 'jose'
+import { calculateJwkThumbprint, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
 import { seal, unseal } from '../secrets.ts'
@@ -55,6 +55,11 @@ export async function openKeyRing (store: Store, clock: Clock, secrets: readonly
     verifying: new Map(await Promise.all(published.map(async key => [key.kid, await importJWK(key.publicJwk, key.algorithm) as CryptoKey] as const))),
     jwks: { keys: published.map(key => key.publicJwk) },
   }
+}
+
+/** Signs claims as a JWT of the type `typ`. Access tokens are oidc-provider's to sign; everything else is signed here. */
+export async function signJwt ({ kid, algorithm, privateJwk }: OpenSigningKey, typ: string, claims: object): Promise<string> {
+  return await new SignJWT({ ...claims }).setProtectedHeader({ alg: algorithm, typ, kid }).sign(privateJwk)
 }
 
 async function insertFirst (store: Store, clock: Clock, secrets: readonly string[]): Promise<void> {

@@ -3,13 +3,19 @@
  * are always written in one transaction. Implemented by storage/.
  */
 import type { AuditLog, Actor } from './audit.ts'
+import type { AllowanceRepository } from './allowance.ts'
 import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
+import type { CreditRepository } from './credit.ts'
+import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
+import type { PublishableKeyRepository } from './publishable-key.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { ResourceRepository } from './resource.ts'
 import type { SigningKeyRepository } from './signing-key.ts'
 import type { RevokedTokenRepository } from './token.ts'
+import type { UsageRepository } from './usage-meter.ts'
+import type { WebhookTokenRepository } from './webhook-token.ts'
 import type { Clock } from '../clock.ts'
 import { Failure } from '../errors.ts'
 
@@ -17,11 +23,17 @@ export interface Repositories {
   organizations: OrganizationRepository
   resources: ResourceRepository
   clients: ClientRepository
+  members: MemberRepository
   apiKeys: ApiKeyRepository
+  publishableKeys: PublishableKeyRepository
+  webhookTokens: WebhookTokenRepository
   registrationTokens: RegistrationTokenRepository
   signingKeys: SigningKeyRepository
   revokedTokens: RevokedTokenRepository
   usedAssertions: UsedAssertions
+  credits: CreditRepository
+  allowances: AllowanceRepository
+  usage: UsageRepository
   audit: AuditLog
 }
 
@@ -35,8 +47,14 @@ export interface Store extends Repositories {
    * when another transaction got in its way, so `work` has no effects but through `tx`. When the promise resolves, the
    * change is durable and every later check sees it. Inside, only `tx` may be used.
    */
-  transaction<T> (work: (tx: Repositories) => Promise<T>): Promise<T>
+  transaction<T> (work: (tx: Repositories) => Promise<T>, isolation?: Isolation): Promise<T>
 }
+
+/**
+ * `serializable` unless said otherwise. `read committed` is for work of which every decision is the condition of an update:
+ * it waits for the rows that others hold, and need not run again.
+ */
+export type Isolation = 'serializable' | 'read committed'
 
 /** What every operation of the domain needs: where things are kept, what time it is, who asks. */
 export interface Operation {

@@ -5,7 +5,7 @@ export type KeyTransport =
   | { in: 'query', name: string }
 
 /** The error styles there are; guard/styles.ts has a renderer for each. */
-export const errorStyleNames = ['ledgerbee', 'opencrane', 'rfc9457'] as const
+export const errorStyleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457'] as const
 export type ErrorStyleName = typeof errorStyleNames[number]
 
 /** How a resource wants credentials to travel, how its keys look and how its errors look. Data, never a branch. */
@@ -14,6 +14,14 @@ export interface Style {
   keyPrefix: string
   transports: readonly KeyTransport[]
   errors: ErrorStyleName
+  /** Whether a request that did not arrive over TLS is refused before its credential is looked at. Absent: no. */
+  requireTls?: boolean
+  /** What an organization's plan has to include for keys with custom access (CD-12). Absent: nothing. */
+  customAccessFeature?: string
+  /** What an organization's plan has to include for sessions of end users (CK-14). Absent: nothing. */
+  sessionFeature?: string
+  /** Whether keys that were made elsewhere were taken over: they have any form. Set by the first import. */
+  importedKeys?: boolean
 }
 
 const headerAndQuery: readonly KeyTransport[] = [{ in: 'header', name: 'x-api-key' }, { in: 'query', name: 'x-api-key' }]
@@ -22,6 +30,9 @@ const bearer: readonly KeyTransport[] = [{ in: 'bearer' }]
 /** The named styles; a resource takes one as it is or with a prefix of its own. */
 export const styles: Readonly<Record<ErrorStyleName, Style>> = {
   ledgerbee: { keyPrefix: 'lb', transports: headerAndQuery, errors: 'ledgerbee' },
+  'crane-ledger': { keyPrefix: 'cl', transports: bearer, errors: 'crane-ledger', requireTls: true },
+  craftkit: { keyPrefix: 'ck', transports: bearer, errors: 'craftkit', sessionFeature: 'embedding' },
+  craftdesk: { keyPrefix: 'cd', transports: bearer, errors: 'craftdesk', customAccessFeature: 'custom-scopes' },
   opencrane: { keyPrefix: 'oc', transports: bearer, errors: 'opencrane' },
   rfc9457: { keyPrefix: 'api', transports: headerAndQuery, errors: 'rfc9457' },
 }

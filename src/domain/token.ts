@@ -35,27 +35,41 @@ export interface RevokedTokenRepository {
 }
 
 /** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */
-const clockTolerance = 15
+export const clockTolerance = 15
 
-/** Reads the claims of a token that one of our keys signed. Remembers signatures that verified, never a verdict. */
-export interface TokenReader {
-  /** Null: not a token of this issuer, altered, or malformed. Says nothing about expiry or revocation: they change. */
-  read (token: string): Awaitable<AccessTokenClaims | null>
+/** Reads the claims of a JWT that one of our keys signed. Remembers signatures that verified, never a verdict. */
+export interface JwtReader<Claims> {
+  /** Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation: they change. */
+  read (token: string): Awaitable<Claims | null>
 }
 
-/** A reader that trusts the keys that `ring` returns at the moment of each call; `remember` is how many signatures it keeps in mind. */
-export function tokenReader (issuer: string, ring: () => KeyRing, remember = 50_000): TokenReader {
-  const verified = new LRUCache<string, { claims: AccessTokenClaims, kid: string }>({ max: remember })
+/** Reads access tokens. */
+export type TokenReader = JwtReader<AccessTokenClaims>
+
+/** A reader of access tokens that trusts the keys that `ring` returns at the moment of each call. */
+export function tokenReader (issuer: string, ring: () => KeyRing): TokenReader {
+  return jwtReader('at+jwt', ring, payload => readClaims(issuer, payload))
+}
+
+/**
+ * A reader of tokens of the type `typ`, which nothing of another type passes (RFC 8725 §3.11). `readClaims` returns null for claims
+ * that are not those of the type; `remember` is how many signatures are kept in mind.
+ */
+export function jwtReader<Claims extends object> (
+  typ: string, ring: () => KeyRing, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = 50_000
+): JwtReader<Claims> {
+  const verified = new LRUCache<string, { claims: Claims, kid: string }>({ max: remember })
   const keyFor: CompactVerifyGetKey = header => {
     const key = typeof header.kid === 'string' ? ring().verifying.get(header.kid) : undefined
     if (key === undefined) throw new Error('no such key')
     return key
   }
-  const verify = async (token: string, digest: string): Promise<AccessTokenClaims | null> => {
+  const verify = async (token: string, digest: string): Promise<Claims | null> => {
     if (!isCanonical(token)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
-      const claims = readClaims(issuer, protectedHeader, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
+      if (protectedHeader.typ !== typ || bringsItsOwnKey(protectedHeader)) return null
+      const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
       if (claims !== null) verified.set(digest, { claims, kid: protectedHeader.kid! })
       return claims
     } catch {
@@ -77,11 +91,14 @@ function isCanonical (token: string): boolean {
   return token.split('.').every(part => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
-/** RFC 9068 §4, RFC 8725 §3.11: the exact type, and every claim present with its exact type. Anything else is no access token. */
-function readClaims (issuer: string, header: Record<string, unknown>, payload: Record<string, unknown>): AccessTokenClaims | null {
+/** Whether a JOSE header names a key of its own, or something that has to be understood: neither is ever asked of us (RFC 8725 §3.10). */
+export function bringsItsOwnKey (header: object): boolean {
+  return ['jwk', 'jku', 'x5u', 'x5c', 'crit'].some(member => member in header)
+}
+
+/** RFC 9068 §4: every claim present with its exact type. Anything else is no access token. */
+function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
   const wellFormed =
-    header.typ === 'at+jwt' &&
-    ['jwk', 'jku', 'x5u', 'x5c', 'crit'].every(member => header[member] === undefined) &&
     payload.iss === issuer &&
     typeof payload.aud === 'string' &&
     typeof payload.sub === 'string' &&
@@ -95,17 +112,18 @@ function readClaims (issuer: string, header: Record<string, unknown>, payload: R
   return wellFormed ? payload as unknown as AccessTokenClaims : null
 }
 
-function isNumericDate (value: unknown): boolean {
+/** Whether a claim is a whole number of seconds since the epoch (RFC 7519 §2; RFC 9068 has no use for fractions). */
+export function isNumericDate (value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number > 0
 }
 
 /** Whether the token is past its end: the second in which `exp` falls is already past (RFC 7519 §4.1.4). */
-export function isExpired (claims: AccessTokenClaims, now: Date): boolean {
+export function isExpired (claims: { exp: number }, now: Date): boolean {
   return now.getTime() >= claims.exp * 1000
 }
 
 /** Whether the token claims to come from a future that no clock difference explains. */
-export function isFromTheFuture (claims: AccessTokenClaims & { nbf?: number }, now: Date): boolean {
+export function isFromTheFuture (claims: { iat: number, nbf?: number }, now: Date): boolean {
   return Math.max(claims.iat, claims.nbf ?? 0) > epochSeconds(now) + clockTolerance
 }
 

@@ -7,14 +7,25 @@ const descriptions: Record<Refusal['reason'], string> = {
   key_as_bearer: 'The bearer credential is an API key, not an access token',
   malformed: 'The credential is malformed',
   unknown: 'The credential is not valid',
+  foreign_deployment: 'The credential is not valid',
   wrong_resource: 'The credential is not valid for this resource',
   revoked: 'The credential was revoked',
   expired: 'The credential has expired',
+  rotated: 'The credential was replaced by another one',
   superseded: 'The client was changed after the token was issued; ask for a new one',
   organization_suspended: 'The organization is suspended',
   address_not_allowed: 'The credential may not be used from this address',
+  wrong_environment: 'The credential is for another environment',
+  organization_not_found: 'There is no such organization',
+  feature_missing: 'The plan of the organization does not include this',
   insufficient_scope: 'The credential lacks a scope that this route needs',
+  object_not_allowed: 'The credential is restricted to other objects',
   api_key_required: 'This route takes an API key only',
+  session_required: 'This route takes a session token only',
+  rate_limited: 'Too many requests',
+  quota_exceeded: 'The allowance of the month is used up',
+  insufficient_credits: 'There are not enough credits left',
+  tls_required: 'This API is only spoken to over TLS',
 }
 
 /**
@@ -34,7 +45,7 @@ export function challenge (refusal: Refusal, resourceMetadata: string | null): s
 /** The error code of RFC 6750 §3.1. */
 export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_token' | 'insufficient_scope' {
   if (reason === 'several_credentials') return 'invalid_request'
-  if (reason === 'insufficient_scope' || reason === 'api_key_required') return 'insufficient_scope'
+  if (reason === 'insufficient_scope' || reason === 'object_not_allowed' || reason === 'api_key_required' || reason === 'session_required') return 'insufficient_scope'
   return 'invalid_token'
 }
 
@@ -43,6 +54,6 @@ export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_to
  * or belongs elsewhere is for the log.
  */
 export function publicDescription ({ reason, presented }: Refusal): string {
-  const collapses = presented === 'api_key' && ['malformed', 'unknown', 'wrong_resource', 'revoked', 'expired'].includes(reason)
+  const collapses = presented === 'api_key' && ['malformed', 'unknown', 'foreign_deployment', 'wrong_resource', 'wrong_environment', 'revoked', 'expired', 'rotated'].includes(reason)
   return collapses ? descriptions.unknown : descriptions[reason]
 }

@@ -7,31 +7,37 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import plugin from 'fastify-plugin'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import { requireScopes, type Authenticator, type Credential, type Principal, type Refusal, type Verdict } from '../domain/principal.ts'
+import type { ApiKey } from '../domain/api-key.ts'
+import type { Meter, MeterVerdict } from '../domain/meter.ts'
+import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
+
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
+import type { SessionChecks } from '../domain/session.ts'
 import type { Style } from '../domain/style.ts'
 import type { UsageLog } from '../domain/usage.ts'
+import type { BoundObject, WebhookChecks } from '../domain/webhook-token.ts'
 import { Failure } from '../errors.ts'
+import type { Environment } from '../secrets.ts'
 import { challenge } from './challenge.ts'
 import { loggedRequest, pathOf } from './log.ts'
-import { presentedCredential } from './presentation.ts'
+import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
+import { presentedCredential, type Presented } from './presentation.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { errorStyles, type Answer, type Occasion } from './styles.ts'
 
 declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** What a guarded route needs: every one of these scopes. Empty: any valid credential. */
-    scopes?: readonly string[]
-    /** A route of a guarded context that needs no credential at all. */
-    public?: boolean
-    /** A route that answers API keys only. */
-    apiKeyOnly?: boolean
-  }
   interface FastifyRequest {
     /** Who is asking. Set on every guarded route before its handler runs. */
     principal: Principal
+    /** The organization that the path names, or the principal's own; null: none. */
+    organizationId: string | null
+    /** The object that a webhook's token is bound to; null on every other route. */
+    boundObject: BoundObject | null
+    /** What the call has cost, for `meter.refund`; null: nothing. */
+    spending: string | null
   }
 }
 
@@ -42,21 +48,29 @@ export interface GuardDependencies {
   refusals: RefusalLog
   /** Where the use of API keys is noted. */
   keyUsage: UsageLog
+  meter: Meter
+  sessions: SessionChecks
+  webhooks: WebhookChecks
   clock: Clock
 }
 
 export interface GuardOptions {
   /** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
   resource: string | { any: true, style: Style }
+  /** The one environment that is served here; keys of the other are refused (CK-13). Both unless given. */
+  environment?: Environment
 }
 
 /** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
 export function guard (dependencies: GuardDependencies): FastifyPluginAsync<GuardOptions> {
-  return plugin(async (app: FastifyInstance, { resource }: GuardOptions) => {
-    const of = await guardedResource(dependencies.registry, resource)
+  return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
+    const of = { ...await guardedResource(dependencies.registry, resource), environment: environment ?? null }
     const needs: RouteNeeds[] = []
     // A placeholder, so that requests keep one hidden class; the hook below sets it before a handler can look.
     app.decorateRequest('principal', null as unknown as Principal)
+    app.decorateRequest('organizationId', null)
+    app.decorateRequest('boundObject', null)
+    app.decorateRequest('spending', null)
     app.setChildLoggerFactory((logger, bindings, options) =>
       logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
     app.addHook('onRoute', route => {
@@ -69,18 +83,23 @@ export function guard (dependencies: GuardDependencies): FastifyPluginAsync<Guar
         route.preValidation = [(request, reply, done) => { whenKnown(admitBody(dependencies, of, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.preValidation)]
       }
     })
-    app.addHook('onReady', async () => { await requireKnownScopes(of, needs) })
+    app.addHook('onReady', async () => {
+      const current = await of.current()
+      if (current !== null) requireKnownScopes(current, needs)
+    })
   }, { name: 'latchkey-guard', fastify: '5.x' })
 }
 
 /** The resource as it is now, looked up at every request; null: any. */
 interface GuardedResource {
+  /** Null: both. */
+  environment: Environment | null
   current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
   metadataUrl (resource: Resource | null): Awaitable<string | null>
 }
 
-async function guardedResource (registry: Registry, option: GuardOptions['resource']): Promise<GuardedResource> {
+async function guardedResource (registry: Registry, option: GuardOptions['resource']): Promise<Omit<GuardedResource, 'environment'>> {
   if (typeof option !== 'string') {
     return {
       current: () => null,
@@ -94,26 +113,6 @@ async function guardedResource (registry: Registry, option: GuardOptions['resour
     current: () => whenKnown(registry.resource(found.id), resource => resource ?? found),
     style: resource => (resource ?? found).style,
     metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
-  }
-}
-
-/** What a guarded route asks for. */
-interface RouteNeeds { route: string, scopes: readonly string[], apiKeyOnly: boolean }
-
-/** Null: the route is public. @throws when it does not say. */
-function needsOf ({ method, url, config }: RouteOptions): RouteNeeds | null {
-  const route = `${String(method)} ${url}`
-  if (config?.public === true) return null
-  if (Array.isArray(config?.scopes)) return { route, scopes: config.scopes, apiKeyOnly: config.apiKeyOnly === true }
-  throw new Error(`The guarded route ${route} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
-}
-
-async function requireKnownScopes (of: GuardedResource, needs: readonly RouteNeeds[]): Promise<void> {
-  const resource = await of.current()
-  if (resource === null) return
-  for (const { route, scopes } of needs) {
-    const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
-    if (unknown !== undefined) throw new Error(`The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
   }
 }
 
@@ -146,33 +145,103 @@ function orStop (
 function decide (
   dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
 ): Awaitable<boolean> {
-  const presented = presentedCredential(request, of.style(resource))
-  if ('refusal' in presented) return refuse(dependencies, of, resource, presented.refusal, request, reply)
-  return whenKnown(judge(dependencies, need, presented.credential, resource, request), verdict => {
-    if (!verdict.ok) return refuse(dependencies, of, resource, verdict.refusal, request, reply)
-    if (presented.inQuery) discourageQuery(of.style(resource), reply)
-    if (verdict.principal.kind === 'api_key') dependencies.keyUsage.note(verdict.principal.id)
-    request.principal = verdict.principal
-    return true
+  const style = of.style(resource)
+  const no = (refusal: Refusal, headers?: Record<string, string>) => refuse(dependencies, of, resource, refusal, request, reply, headers)
+  // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
+  if (style.requireTls === true && request.protocol !== 'https') return no(anonymous('tls_required'))
+  const presented = presentedCredential(request, style)
+  return whenKnown(authenticate(dependencies, need, presented, resource, request), verdict => {
+    if (!verdict.ok) return no(verdict.refusal)
+    return whenKnown(reasonAgainstCall(dependencies, of, need, verdict.principal, request), against => {
+      if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
+      // Noted before its limits are looked at: a key that only runs into them is still in use.
+      if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
+      return whenKnown(takeCost(dependencies, need, verdict.key), metered => {
+        const headers = metered === null ? {} : rateLimitHeaders(metered.limits)
+        if (metered !== null && !metered.ok) {
+          return no(refusalOf(verdict, metered.reason), { ...headers, ...(metered.retryAfterSeconds === null ? {} : { 'retry-after': String(metered.retryAfterSeconds) }) })
+        }
+        reply.headers(headers)
+        if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
+        request.principal = verdict.principal
+        request.organizationId = organizationOf(need, verdict.principal, request)
+        request.spending = metered?.spending ?? null
+        return true
+      })
+    })
   })
+}
+
+/** Who is asking, by the one kind of proof that the route takes. */
+function authenticate (
+  { authenticator, sessions, webhooks }: GuardDependencies, need: RouteNeeds, presented: Presented, resource: Resource | null, request: FastifyRequest
+): Awaitable<Verdict> {
+  if (need.webhook !== null) {
+    if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') return { ok: false, refusal: anonymous('several_credentials') }
+    return whenKnown(webhooks.check(parameter(request, need.webhook.param), { resource, type: need.webhook.type }), verdict => {
+      if (verdict.ok) request.boundObject = verdict.object
+      return verdict
+    })
+  }
+  if ('refusal' in presented) return { ok: false, refusal: presented.refusal }
+  const { credential } = presented
+  const presentation = { resource, address: request.ip }
+  return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, presentation) : authenticator.check(credential, presentation)
+}
+
+/** Environment → organization and its plan → kind of credential → scope → object: what a good credential may fail at. */
+function reasonAgainstCall (
+  { registry }: GuardDependencies, of: GuardedResource, need: RouteNeeds, principal: Principal, request: FastifyRequest
+): Awaitable<Reason | null> {
+  if (principal.kind === 'admin_token') return need.apiKeyOnly ? 'api_key_required' : null
+  if (of.environment !== null && principal.environment !== of.environment) return 'wrong_environment'
+  return whenKnown(reasonAgainstPlace(registry, need, principal, request), reason => {
+    if (reason !== null) return reason
+    if (need.apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
+    if (need.session && principal.kind !== 'session') return 'session_required'
+    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return 'insufficient_scope'
+    if (need.object !== null && !mayTouch(principal, need.object.type, parameter(request, need.object.param))) return 'object_not_allowed'
+    return null
+  })
+}
+
+/** Foreign and missing organizations get one answer (CL-05). */
+function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Principal, request: FastifyRequest): Awaitable<Reason | null> {
+  const organizationId = organizationOf(need, principal, request)
+  if (need.organization !== null && (organizationId === null || !principal.organizations.includes(organizationId))) return 'organization_not_found'
+  // Its own organization was looked at with the credential.
+  if (need.feature === null && organizationId === principal.organizationId) return null
+  return whenKnown(organizationId === null ? null : registry.organization(organizationId), organization => {
+    if (organization === null) return 'organization_not_found'
+    if (organization.status !== 'active') return 'organization_suspended'
+    return need.feature === null || organization.features.includes(need.feature) ? null : 'feature_missing'
+  })
+}
+
+function takeCost ({ meter, clock }: GuardDependencies, { credits }: RouteNeeds, key: ApiKey | null): Awaitable<MeterVerdict | null> {
+  return key === null ? null : meter.admit({ key, credits, now: clock() })
+}
+
+function organizationOf ({ organization }: RouteNeeds, principal: Principal, request: FastifyRequest): string | null {
+  return organization === null ? principal.organizationId : parameter(request, organization)
+}
+
+function parameter ({ params }: FastifyRequest, name: string): string {
+  return (params as Record<string, string>)[name] ?? ''
+}
+
+function anonymous (reason: Reason): Refusal {
+  return { reason, presented: null, subject: null, organizationId: null }
+}
+
+function refusalOf ({ principal, key }: Verdict & { ok: true }, reason: Reason): Refusal {
+  return { reason, presented: key === null ? 'access_token' : 'api_key', subject: principal.id, organizationId: principal.organizationId }
 }
 
 function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
   const refusal = tokenInBody(request)
   if (refusal === null) return true
   return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply)))
-}
-
-function judge (
-  { authenticator }: GuardDependencies, { scopes, apiKeyOnly }: RouteNeeds, credential: Credential, resource: Resource | null, request: FastifyRequest
-): Awaitable<Verdict> {
-  return whenKnown(authenticator.check(credential, { resource, address: request.ip }), verdict => {
-    if (verdict.ok && apiKeyOnly && verdict.principal.kind !== 'api_key') {
-      const { id, organizationId } = verdict.principal
-      return { ok: false, refusal: { reason: 'api_key_required', presented: 'access_token', subject: id, organizationId } }
-    }
-    return requireScopes(verdict, scopes)
-  })
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
@@ -182,9 +251,12 @@ function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | n
   return { reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId }
 }
 
+/** The statuses that speak of credentials (RFC 6750 §3.1). */
+const challenged = new Set([400, 401, 403])
+
 /** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
 function refuse (
-  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
+  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, headers: Record<string, string> = {}
 ): Awaitable<false> {
   const { reason, subject, organizationId } = refusal
   request.log.info({ reason, subject, organizationId }, 'refused')
@@ -192,8 +264,9 @@ function refuse (
     refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
-    reply.header('www-authenticate', challenge(refusal, metadataUrl))
-    return send(reply, errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock)))
+    const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))
+    if (challenged.has(answer.status)) reply.header('www-authenticate', challenge(refusal, metadataUrl))
+    return send(reply.headers(headers), answer)
   })
 }
 
@@ -212,7 +285,7 @@ function discourageQuery (style: Style, reply: FastifyReply): void {
 }
 
 function occasion (request: FastifyRequest, clock: Clock): Occasion {
-  return { path: pathOf(request.url), now: clock(), requestId: request.id }
+  return { path: pathOf(request), now: clock(), requestId: request.id }
 }
 
 function send (reply: FastifyReply, { status, contentType, body }: Answer): false {

@@ -24,11 +24,18 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
 const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
 function readAuthorization (value: string, style: Style): Presented {
+  // Another scheme proves nothing here: as if there were no credential (RFC 6750 §3.1).
+  if (!/^bearer(\s|$)/i.test(value)) return refused('no_credential', null)
   const text = bearerPattern.exec(value)?.[1]
+  if (takesKeysAsBearer(style)) return readKeyOrToken(text)
   if (text === undefined) return refused('malformed', 'access_token')
-  if (!resemblesApiKey(text)) return { credential: { kind: 'access_token', text }, inQuery: false }
-  if (takesKeysAsBearer(style)) return { credential: { kind: 'api_key', text }, inQuery: false }
-  return refused('key_as_bearer', 'api_key')
+  return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : { credential: { kind: 'access_token', text }, inQuery: false }
+}
+
+/** Where both travel as bearer, only what has the three parts of a JWT is a token. */
+function readKeyOrToken (text: string | undefined): Presented {
+  if (text === undefined) return refused('malformed', 'api_key')
+  return { credential: { kind: text.split('.').length === 3 ? 'access_token' : 'api_key', text }, inQuery: false }
 }
 
 function findAll (request: FastifyRequest, style: Style): Found[] {

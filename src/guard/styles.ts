@@ -2,7 +2,7 @@
  * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise one
  * is in the log. Adding a style adds an entry here and its name in domain/style.ts.
  */
-import type { Refusal } from '../domain/principal.ts'
+import type { Reason, Refusal } from '../domain/principal.ts'
 import type { ErrorStyleName } from '../domain/style.ts'
 import { failures, type Failure } from '../errors.ts'
 import { publicDescription } from './challenge.ts'
@@ -22,25 +22,47 @@ export interface ErrorStyle {
   failure (failure: Failure, occasion: Occasion): Answer
 }
 
-/** 400 for two proofs, 403 for a good proof of too little, 401 for everything else. */
-function statusOf ({ reason }: Refusal): number {
-  if (reason === 'several_credentials') return 400
-  return ['insufficient_scope', 'api_key_required', 'organization_suspended'].includes(reason) ? 403 : 401
+/** Every reason's status, unless a style has its own: a bad proof is 401, a good proof of too little 403. */
+const statuses: Readonly<Record<Reason, number>> = {
+  no_credential: 401,
+  several_credentials: 400,
+  credential_in_query: 401,
+  key_as_bearer: 401,
+  malformed: 401,
+  unknown: 401,
+  foreign_deployment: 401,
+  wrong_resource: 401,
+  revoked: 401,
+  expired: 401,
+  rotated: 401,
+  superseded: 401,
+  organization_suspended: 403,
+  address_not_allowed: 401,
+  wrong_environment: 401,
+  organization_not_found: 404,
+  feature_missing: 403,
+  insufficient_scope: 403,
+  object_not_allowed: 403,
+  api_key_required: 403,
+  session_required: 403,
+  rate_limited: 429,
+  quota_exceeded: 429,
+  insufficient_credits: 402,
+  tls_required: 403,
 }
 
 /** The machine-readable reason that a caller may know. */
 function publicReason ({ reason, presented }: Refusal): string {
   switch (reason) {
     case 'no_credential': return 'missing_credentials'
-    case 'several_credentials': return 'several_credentials'
     case 'credential_in_query': return 'access_token_in_query'
     case 'key_as_bearer': return 'api_key_as_bearer_token'
     case 'address_not_allowed': return 'ip_whitelist_mismatch'
-    case 'insufficient_scope': return 'insufficient_scope'
     case 'api_key_required': return 'endpoint_requires_api_key_auth'
-    case 'organization_suspended': return 'organization_suspended'
-    default: return presented === 'api_key' ? 'invalid_api_key' : 'invalid_token'
+    case 'session_required': return 'endpoint_requires_session'
   }
+  if (statuses[reason] !== 401) return reason
+  return presented === 'api_key' ? 'invalid_api_key' : 'invalid_token'
 }
 
 /** A sentence for people, with the way out. */
@@ -53,56 +75,110 @@ function sentence (refusal: Refusal): string {
     case 'insufficient_scope': return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
     case 'api_key_required': return 'This route answers API keys only.'
     case 'superseded': return 'The client was changed after this token was issued; ask for a new token.'
+    case 'tls_required': return 'This API is only spoken to over TLS; use https, and replace the key: it has crossed the network in clear.'
     default: return `${publicDescription(refusal)}.`
   }
 }
 
-function code (refusal: Refusal): string {
-  if (refusal.reason === 'organization_suspended') return 'ORGANIZATION_SUSPENDED'
-  return { 400: 'INVALID_REQUEST', 401: 'UNAUTHORIZED', 403: 'INSUFFICIENT_PERMISSIONS' }[statusOf(refusal)]!
+function upperCode (refusal: Refusal): string {
+  const { reason } = refusal
+  const status = statuses[reason]
+  if (reason === 'organization_suspended' || status === 404 || status === 429 || status === 402 || reason === 'tls_required' || reason === 'feature_missing') return reason.toUpperCase()
+  return { 400: 'INVALID_REQUEST', 401: 'UNAUTHORIZED', 403: 'INSUFFICIENT_PERMISSIONS' }[status]!
 }
 
 function details (refusal: Refusal): Record<string, unknown> {
   return { reason: publicReason(refusal), ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {}) }
 }
 
+/** CL-12's codes, and what else its API can say. */
+function craneCode ({ reason }: Refusal): string {
+  switch (reason) {
+    case 'expired': case 'rotated': return 'expired_api_key'
+    case 'insufficient_scope': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'insufficient_permissions'
+    case 'address_not_allowed': return 'ip_not_allowed'
+    case 'tls_required': return 'https_required'
+  }
+  return statuses[reason] === 401 ? 'invalid_api_key' : reason
+}
+
+const craneTypes: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error', 401: 'authentication_error', 402: 'billing_error', 403: 'permission_error', 404: 'not_found_error', 429: 'rate_limit_error'
+}
+
+/** CK-05 to CK-07 and CK-14: what is no permission to be here at all is `invalid_credentials`, whatever the reason. */
+function craftkitCode ({ reason }: Refusal): string {
+  switch (reason) {
+    case 'no_credential': return 'missing_authorization'
+    case 'organization_suspended': return 'partner_suspended'
+    case 'organization_not_found': return 'not_found'
+    case 'feature_missing': return 'invalid_credentials'
+    case 'rate_limited': case 'quota_exceeded': return 'rate_limited'
+    case 'insufficient_scope': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'forbidden'
+  }
+  return statuses[reason] === 401 ? 'invalid_credentials' : reason
+}
+
+const craftkitSentences: Readonly<Record<string, string>> = {
+  missing_authorization: 'Send the API key as Authorization: Bearer.',
+  invalid_credentials: 'The credential is not valid here.',
+  partner_suspended: 'The project is suspended; contact support.',
+}
+
+/** CraftDesk's three words for a status, and the field that its errors hang on. */
+const craftdeskMessages: Readonly<Record<number, string>> = {
+  400: 'Bad Request', 401: 'Unauthorized', 402: 'Payment Required', 403: 'Forbidden', 404: 'Not Found', 429: 'Too Many Requests', 500: 'Server Error', 503: 'Service Unavailable'
+}
+
 const json = 'application/json; charset=utf-8'
+
+function answer (status: number, body: Record<string, unknown>, contentType = json): Answer {
+  return { status, contentType, body }
+}
 
 export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   ledgerbee: {
-    refusal: (refusal, { path, now }) => ({
-      status: statusOf(refusal),
-      contentType: json,
-      body: { statusCode: statusOf(refusal), timestamp: now.toISOString(), path, message: sentence(refusal), code: code(refusal), details: details(refusal) },
-    }),
-    failure: (failure, { path, now, requestId }) => ({
-      status: failure.status,
-      contentType: json,
-      body: { statusCode: failure.status, timestamp: now.toISOString(), path, message: failure.message, code: failure.code.toUpperCase(), details: { requestId } },
-    }),
+    refusal: (refusal, { path, now }) => {
+      const statusCode = statuses[refusal.reason]
+      return answer(statusCode, { statusCode, timestamp: now.toISOString(), path, message: sentence(refusal), code: upperCode(refusal), details: details(refusal) })
+    },
+    failure: ({ status, message, code }, { path, now, requestId }) =>
+      answer(status, { statusCode: status, timestamp: now.toISOString(), path, message, code: code.toUpperCase(), details: { requestId } }),
+  },
+  'crane-ledger': {
+    refusal: refusal => {
+      const status = statuses[refusal.reason]
+      return answer(status, { error: { type: craneTypes[status], code: craneCode(refusal), message: sentence(refusal), status } })
+    },
+    failure: ({ status, message, code }) => answer(status, { error: { type: 'api_error', code, message, status } }),
+  },
+  craftkit: {
+    refusal: refusal => {
+      const code = craftkitCode(refusal)
+      const status = refusal.reason === 'feature_missing' ? 401 : statuses[refusal.reason]
+      return answer(status, { error: { code, message: craftkitSentences[code] ?? sentence(refusal) } })
+    },
+    failure: ({ status, message, code }) => answer(status, { error: { code, message } }),
+  },
+  craftdesk: {
+    refusal: refusal => {
+      const status = statuses[refusal.reason]
+      const field = status === 429 ? 'rate_limit' : status === 404 ? 'workspace' : 'api_key'
+      return answer(status, { message: craftdeskMessages[status], code: status, errors: { [field]: [sentence(refusal)] } })
+    },
+    failure: ({ status, message }, { requestId }) =>
+      answer(status, { message: craftdeskMessages[status] ?? 'Server Error', code: status, errors: { server: [message, `Request ${requestId}`] } }),
   },
   opencrane: {
-    refusal: refusal => ({
-      status: statusOf(refusal),
-      contentType: json,
-      body: { error: sentence(refusal), code: code(refusal), details: details(refusal) },
-    }),
-    failure: (failure, { requestId }) => ({
-      status: failure.status,
-      contentType: json,
-      body: { error: failure.message, code: failure.code.toUpperCase(), details: { requestId } },
-    }),
+    refusal: refusal => answer(statuses[refusal.reason], { error: sentence(refusal), code: upperCode(refusal), details: details(refusal) }),
+    failure: ({ status, message, code }, { requestId }) => answer(status, { error: message, code: code.toUpperCase(), details: { requestId } }),
   },
   rfc9457: {
-    refusal: (refusal, { path }) => ({
-      status: statusOf(refusal),
-      contentType: 'application/problem+json; charset=utf-8',
-      body: { type: 'about:blank', title: sentence(refusal), status: statusOf(refusal), instance: path, code: code(refusal), ...details(refusal) },
-    }),
-    failure: (failure, { path, requestId }) => ({
-      status: failure.status,
-      contentType: 'application/problem+json; charset=utf-8',
-      body: { type: 'about:blank', title: failures[failure.code].message, status: failure.status, instance: path, code: failure.code.toUpperCase(), requestId },
-    }),
+    refusal: (refusal, { path }) => {
+      const status = statuses[refusal.reason]
+      return answer(status, { type: 'about:blank', title: sentence(refusal), status, instance: path, code: upperCode(refusal), ...details(refusal) }, 'application/problem+json; charset=utf-8')
+    },
+    failure: ({ status, code }, { path, requestId }) =>
+      answer(status, { type: 'about:blank', title: failures[code].message, status, instance: path, code: code.toUpperCase(), requestId }, 'application/problem+json; charset=utf-8'),
   },
 }

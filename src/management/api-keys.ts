@@ -1,56 +1,95 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
-import { createApiKey, getApiKey, revokeApiKey, updateApiKey, type ApiKey } from '../domain/api-key.ts'
-import type { Store } from '../domain/store.ts'
-import { operationOf, organizationFilter, organizationOf, readInstant, type ManagementDependencies } from './operation.ts'
+import { Type, type Static } from 'typebox'
+import {
+  accessLevels, createApiKey, getApiKey, importApiKey, keyStatuses, revokeApiKey, rotateApiKey, statusOf, updateApiKey,
+  type ApiKey, type ApiKeyInput, type KeyLimits,
+} from '../domain/api-key.ts'
+import type { Operation, Store } from '../domain/store.ts'
+import { operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, Name, OrganizationQuerystring, Reason, ScopeNames } from './schemas.ts'
+import { Allowance, Allowlist, exactly, Id, IdParams, Instant, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
 
-const ExpiresAt = Type.Optional(Type.Union([Instant, Type.Null()]))
-const NewKey = exactly({
+const changeable = {
+  organizations: Type.Optional(Type.Array(Id, { maxItems: 100, description: 'The organizations whose data it reaches, besides the one that it belongs to.' })),
+  access: Type.Optional(Type.Enum([...accessLevels])),
+  scopes: Type.Optional(ScopeNames),
+  objects: Type.Optional(Objects),
+  allowlist: Type.Optional(Allowlist),
+  expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
+  callsPerMonth: Type.Optional(Allowance),
+  creditsPerMonth: Type.Optional(Allowance),
+  callsPerMinute: Type.Optional(Allowance),
+}
+const made = {
+  ...changeable,
   organization: Type.Optional(Id),
   resource: Id,
   environment: Type.Enum(['live', 'test']),
   name: Name,
-  scopes: ScopeNames,
-  allowlist: Type.Optional(Allowlist),
-  expiresAt: ExpiresAt,
+  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
+}
+const NewKey = exactly(made)
+const ImportedKey = exactly({
+  ...made,
+  digest: Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }),
+  hint: Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }),
 })
-const KeyChange = exactly({ name: Type.Optional(Name), scopes: Type.Optional(ScopeNames), allowlist: Type.Optional(Allowlist), expiresAt: ExpiresAt })
+const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
+const KeyQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  status: Type.Optional(Type.Enum([...keyStatuses])),
+  name: Type.Optional(Name),
+})
 
 export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
-  const wire = async (key: ApiKey) => wireKey(key, await identifierOf(dependencies.store, key.resourceId))
+  const { store, clock } = dependencies
+  const wire = async (key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
   return async app => {
     app.post('/api-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
-      const { organization, expiresAt, ...input } = request.body
-      const { key, text } = await createApiKey(operation, {
-        ...input, organizationId: organizationOf(operation, organization), expiresAt: readInstant(expiresAt) ?? null,
-      })
+      const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
     })
 
-    app.get('/api-keys', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+    app.post('/api-keys/import', { config: write, schema: { body: ImportedKey } }, async (request, reply) => {
+      const operation = operationOf(dependencies, request)
+      const { digest, hint, ...input } = request.body
+      return await reply.code(201).send(await wire(await importApiKey(operation, { ...readKey(operation, input), digest, hint })))
+    })
+
+    app.get('/api-keys', { config: read, schema: { querystring: KeyQuerystring } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      const page = await operation.store.apiKeys.page(query, organizationFilter(operation, request.query.organization))
+      const { organization, name, status } = request.query
+      const now = clock()
+      const page = await operation.store.apiKeys.page(query, {
+        ...organizationFilter(operation, organization),
+        ...(name === undefined ? {} : { name }),
+        ...(status === undefined ? {} : { status: { is: status, at: now } }),
+      })
       const names = new Map<string, string>()
       for (const id of new Set(page.items.map(key => key.resourceId))) names.set(id, await identifierOf(operation.store, id))
-      return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!))
+      return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!, now))
     })
 
     app.get('/api-keys/:id', { config: read, schema: { params: IdParams } }, async request =>
       await wire(await getApiKey(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/api-keys/:id', { config: write, schema: { params: IdParams, body: KeyChange } }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireMayLimit(operation, request.body)
       const { expiresAt, ...change } = request.body
       const instant = readInstant(expiresAt)
-      return await wire(await updateApiKey(operationOf(dependencies, request), request.params.id, {
-        ...change, ...(instant === undefined ? {} : { expiresAt: instant }),
-      }))
+      return await wire(await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
+    })
+
+    app.post('/api-keys/:id/rotate', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {
+      const { key, text } = await rotateApiKey(operationOf(dependencies, request), request.params.id, request.body.overlapSeconds)
+      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
     })
 
     app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
@@ -58,11 +97,47 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
   }
 }
 
+function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
+  requireMayLimit(operation, body)
+  const { organization, creator, expiresAt, ...input } = body
+  return { ...input, organizationId: organizationOf(operation, organization), creatorId: creator ?? null, expiresAt: readInstant(expiresAt) ?? null }
+}
+
+/** What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure `insufficient_permissions`. */
+function requireMayLimit (operation: Operation, { callsPerMonth, creditsPerMonth, callsPerMinute }: Partial<KeyLimits>): void {
+  if ([callsPerMonth, creditsPerMonth, callsPerMinute].some(limit => limit !== undefined)) requireDeployment(operation, 'Setting the limits of a key')
+}
+
 async function identifierOf (store: Store, resourceId: string): Promise<string> {
   return (await store.resources.get(resourceId))?.identifier ?? resourceId
 }
 
-function wireKey (key: ApiKey, resource: string) {
-  const { id, hint, organizationId, environment, name, scopes, allowlist, createdBy, createdAt, expiresAt, revokedAt, revokedReason, lastUsedAt } = key
-  return { id, hint, organization: organizationId, resource, environment, name, scopes, allowlist, createdBy, createdAt, expiresAt, revokedAt, revokedReason, lastUsedAt }
+function wireKey (key: ApiKey, resource: string, now: Date) {
+  return {
+    id: key.id,
+    hint: key.hint,
+    status: statusOf(key, now),
+    organization: key.organizationId,
+    organizations: key.organizations,
+    resource,
+    environment: key.environment,
+    name: key.name,
+    access: key.access,
+    scopes: key.scopes,
+    objects: key.objects,
+    allowlist: key.allowlist,
+    callsPerMonth: key.callsPerMonth,
+    creditsPerMonth: key.creditsPerMonth,
+    callsPerMinute: key.callsPerMinute,
+    createdBy: key.createdBy,
+    creator: key.creatorId,
+    imported: key.imported,
+    rotatedFrom: key.rotatedFrom,
+    rotatedTo: key.rotatedTo,
+    createdAt: key.createdAt,
+    expiresAt: key.expiresAt,
+    revokedAt: key.revokedAt,
+    revokedReason: key.revokedReason,
+    lastUsedAt: key.lastUsedAt,
+  }
 }

@@ -5,7 +5,7 @@ import type { Store } from '../domain/store.ts'
 import { operationOf, organizationFilter, organizationOf, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, ScopeNames } from './schemas.ts'
+import { Allowlist, exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['clients:read'] }
 const write = { scopes: ['clients:write'] }
@@ -30,8 +30,6 @@ const ClientChange = exactly({
   introspects: Type.Optional(Introspects),
   organization: Type.Optional(Id),
 })
-/** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
-const Rotation = exactly({ overlapSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }) })
 
 export function clientRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   const wire = async (client: Client) => wireClient(client, await identifiers(dependencies.store, [client]))

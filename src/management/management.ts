@@ -7,21 +7,25 @@ import { guard, type GuardDependencies } from '../guard/index.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
+import { memberRoutes } from './members.ts'
 import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
 import { presentError } from './presenter.ts'
+import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { usageRoutes } from './usage.ts'
+import { webhookTokenRoutes } from './webhook-tokens.ts'
 
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']
+const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -36,10 +40,14 @@ export function management (dependencies: ManagementDependencies & GuardDependen
     await app.register(async api => {
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       await api.register(organizationRoutes(dependencies))
+      await api.register(memberRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))
+      await api.register(publishableKeyRoutes(dependencies))
+      await api.register(webhookTokenRoutes(dependencies))
       await api.register(registrationTokenRoutes(dependencies))
+      await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {

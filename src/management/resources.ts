@@ -65,7 +65,8 @@ function readScope ({ name, keyOnly = false, description = null }: Static<typeof
 }
 
 function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: string | undefined): Style {
-  const style = name === undefined ? before : styles[name]
+  const { importedKeys } = before
+  const style = name === undefined ? before : { ...styles[name], ...(importedKeys === undefined ? {} : { importedKeys }) }
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
 

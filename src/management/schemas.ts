@@ -17,6 +17,18 @@ export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 
 export const Instant = Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
+/** What a plan includes, a route asks for: `embedding`. */
+export const Features = Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true })
+/** From 1 to what a column holds; null: no limit. */
+export const Allowance = Type.Union([Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), Type.Null()])
+export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
+export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
+export const Objects = Type.Record(
+  ObjectType, Type.Array(ObjectId, { maxItems: 1_000, uniqueItems: true }),
+  { additionalProperties: false, maxProperties: 50, description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.' }
+)
+/** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
+export const Rotation = exactly({ overlapSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }) })
 export const IdParams = exactly({ id: Id })
 
 export const PageQuerystring = {

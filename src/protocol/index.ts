@@ -1,4 +1,4 @@
-/** The authorization server as a Fastify plugin: token, introspection, revocation, registration, discovery. */
+/** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
 import { refusalLog } from '../domain/refusals.ts'
 import { usageLog } from '../domain/usage.ts'
@@ -9,6 +9,7 @@ import { noStore, OAuthError, presentError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 import { registration } from './registration.ts'
+import { session } from './session.ts'
 
 export { defaultLimits, type ProtocolLimits } from './limits.ts'
 export type { ProtocolOptions, RegistrationMode } from './options.ts'
@@ -33,6 +34,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     const { mount, provider } = bridge(options)
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
+    await app.register(session(options))
     await app.register(discovery(options))
     await app.register(unsupportedAuthorization)
     for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
@@ -66,6 +68,7 @@ async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
 const readOnly = ['GET', 'HEAD', 'OPTIONS'] as const
 const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
   [paths.token, ['POST']],
+  [paths.session, ['POST']],
   [paths.introspection, ['POST']],
   [paths.revocation, ['POST']],
   [paths.registration, ['POST']],

@@ -1,6 +1,7 @@
 /** Where the authorization server answers, below the issuer's origin. */
 export const paths = {
   token: '/api/v1/auth/token',
+  session: '/api/v1/auth/session',
   authorization: '/api/v1/oauth/authorize',
   registration: '/api/v1/oauth/register',
   introspection: '/api/v1/oauth/introspect',

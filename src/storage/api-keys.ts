@@ -1,4 +1,4 @@
-import type { ApiKey, ApiKeyRepository } from '../domain/api-key.ts'
+import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { bySecond, json, pageOf, toPage } from './rows.ts'
@@ -6,7 +6,7 @@ import { bySecond, json, pageOf, toPage } from './rows.ts'
 export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKeyRepository {
   return {
     async insert (key) {
-      await table.create({ data: { ...key, scopes: json(key.scopes), allowlist: json(key.allowlist) } })
+      await table.create({ data: columns(key) })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })
@@ -17,7 +17,7 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       return row && read(row)
     },
     async update ({ id, digest, createdAt: _, ...key }) {
-      await table.update({ where: { id }, data: { ...key, scopes: json(key.scopes), allowlist: json(key.allowlist) } })
+      await table.update({ where: { id }, data: columns(key) })
       note({ of: 'apiKey', digest })
     },
     async touch (usage) {
@@ -25,18 +25,38 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
         await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
       }
     },
-    async page (query, { organizationId }) {
+    async page (query, { organizationId, name, status }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, name }, narrowed] } }), query, read)
     },
   }
 }
 
+/** `statusOf` as a condition. */
+function withStatus (status: KeyStatus, at: Date): Prisma.ApiKeyWhereInput {
+  switch (status) {
+    case 'revoked': return { revokedAt: { not: null } }
+    case 'rotated': return { revokedAt: null, rotatedTo: { not: null } }
+    case 'expired': return { revokedAt: null, rotatedTo: null, expiresAt: { lte: at } }
+    case 'active': return { revokedAt: null, rotatedTo: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
+  }
+}
+
+function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' | 'allowlist'>> (key: T) {
+  return { ...key, organizations: json(key.organizations), scopes: json(key.scopes), objects: json(key.objects), allowlist: json(key.allowlist) }
+}
+
 function read (row: Prisma.ApiKeyGetPayload<object>): ApiKey {
+  const organizations = row.organizations as string[]
   return {
     ...row,
+    // Keys from before they could have several name none: theirs is the one that they belong to.
+    organizations: organizations.length === 0 ? [row.organizationId] : organizations,
     environment: row.environment as ApiKey['environment'],
+    access: row.access as ApiKey['access'],
     scopes: row.scopes as string[],
+    objects: row.objects as ApiKey['objects'],
     allowlist: row.allowlist as string[],
   }
 }

@@ -5,7 +5,11 @@ export type Change =
   | { of: 'client', id: string }
   /** Any number of them. */
   | { of: 'clients' }
+  | { of: 'member', id: string }
   | { of: 'apiKey', digest: string }
+  | { of: 'publishableKey', id: string }
+  /** Any number of them. */
+  | { of: 'webhookTokens' }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
@@ -12,10 +13,10 @@ export interface Database {
   /** Statements of their own, each its own transaction. */
   queries: Queries
   /**
-   * Runs `work` in one serializable transaction; again, a few times, when another transaction got in its way. Inside, only
-   * the queries that `work` was given may be used.
+   * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction got in
+   * its way. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
    */
-  transaction<T> (work: (queries: Queries) => Promise<T>): Promise<T>
+  transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
@@ -49,9 +50,10 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   return {
     provider,
     queries: guarded,
-    async transaction (work) {
+    async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
-      return await runTransaction(guarded, limits, work)
+      const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
+      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work)
     },
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
@@ -136,10 +138,13 @@ function closedFailure (): Failure {
   return new Failure('storage_unavailable', { detail: 'the database was closed' })
 }
 
-async function runTransaction<T> (client: PrismaClient, limits: Limits, work: (queries: Queries) => Promise<T>): Promise<T> {
+/** As Prisma takes them. */
+interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
+
+async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(client, limits, work)
+      return await runOnce(client, options, work)
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
@@ -150,7 +155,7 @@ async function runTransaction<T> (client: PrismaClient, limits: Limits, work: (q
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, limits: Limits, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {
@@ -161,7 +166,7 @@ async function runOnce<T> (client: PrismaClient, limits: Limits, work: (queries:
     }
   }
   try {
-    return await client.$transaction(remembering, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: 'Serializable' })
+    return await client.$transaction(remembering, options)
   } catch (error) {
     if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
     throw asFailure(error)

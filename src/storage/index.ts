@@ -49,13 +49,13 @@ async function storeOn (database: Database): Promise<{ store: Store, registry: R
 function storeFrom (database: Database, repositories: Repositories, note: Note): Store {
   return {
     ...repositories,
-    async transaction (work) {
+    async transaction (work, isolation) {
       let changes: Change[] = []
       try {
         return await database.transaction(queries => {
           changes = []
           return work(repositoriesOver(queries, change => { changes.push(change) }))
-        })
+        }, isolation)
       } catch (error) {
         // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
         if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []

@@ -12,15 +12,17 @@ export function migrationsFolder (provider: Provider): string {
 }
 
 /**
- * Applies what the database has not had yet, in order, each recorded in _prisma_migrations. Of several servers that
- * start at once on PostgreSQL one applies and the others wait for it.
+ * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in _prisma_migrations.
+ * Of several servers that start at once on PostgreSQL one applies and the others wait for it.
  * @returns the names of the migrations that were applied.
  */
-export async function applyMigrations (provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
+export async function applyMigrations (
+  provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
+): Promise<string[]> {
   const { factory, disconnect } = disposable(adapter)
   const engine = await newSchemaEngine(factory)
   try {
-    const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(migrationsFolder(provider)), filters: noFilter })
+    const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(folder), filters: noFilter })
     return appliedMigrationNames
   } finally {
     engine.free()

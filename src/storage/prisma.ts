@@ -2,10 +2,14 @@
  * The two generated clients under one type. Their types differ in what the databases differ in; SQLite's is the narrower,
  * so what is written against it runs on both. The casts are here and nowhere else.
  */
+import { DbNull } from '@prisma/client/runtime/client'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Prisma, PrismaClient } from './generated/sqlite/client.ts'
 
 export type { Prisma, PrismaClient }
+
+/** What a column of JSON is set to so that it holds NULL. */
+export { DbNull }
 
 /** What may run queries: the client itself, or the one of a transaction. */
 export type Queries = Prisma.TransactionClient

@@ -1,15 +1,21 @@
 import type { Repositories } from '../domain/store.ts'
+import { allowanceRepository } from './allowances.ts'
 import { apiKeyRepository } from './api-keys.ts'
 import { auditLog } from './audit-log.ts'
 import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
+import { creditRepository } from './credits.ts'
+import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
 import type { Queries } from './prisma.ts'
+import { publishableKeyRepository } from './publishable-keys.ts'
 import { registrationTokenRepository } from './registration-tokens.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
+import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
+import { webhookTokenRepository } from './webhook-tokens.ts'
 
 /** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. */
 export function repositoriesOver (queries: Queries, note: Note): Repositories {
@@ -17,11 +23,17 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     organizations: organizationRepository(queries, note),
     resources: resourceRepository(queries, note),
     clients: clientRepository(queries, note),
+    members: memberRepository(queries, note),
     apiKeys: apiKeyRepository(queries, note),
+    publishableKeys: publishableKeyRepository(queries, note),
+    webhookTokens: webhookTokenRepository(queries, note),
     registrationTokens: registrationTokenRepository(queries),
     signingKeys: signingKeyRepository(queries),
     revokedTokens: revokedTokenRepository(queries, note),
     usedAssertions: usedAssertions(queries),
+    credits: creditRepository(queries),
+    allowances: allowanceRepository(queries),
+    usage: usageRepository(queries),
     audit: auditLog(queries),
   }
 }

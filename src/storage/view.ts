@@ -2,24 +2,31 @@ import { LRUCache } from 'lru-cache'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
+import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
+import type { PublishableKey } from '../domain/publishable-key.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { Repositories } from '../domain/store.ts'
+import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
 
 /** How many credentials of each kind are kept in memory. */
 const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered ({ apiKeys, clients, organizations, resources, revokedTokens }: Repositories): Registry {
+export function unbuffered ({ apiKeys, clients, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
+    apiKeyById: id => apiKeys.get(id),
     client: id => clients.get(id),
+    member: id => members.get(id),
     organization: id => organizations.get(id),
+    publishableKey: id => publishableKeys.get(id),
     resource: id => resources.get(id),
     resourceByIdentifier: identifier => resources.byIdentifier(identifier),
     isTokenRevoked: jti => revokedTokens.has(jti),
+    webhookToken: digest => webhookTokens.byDigest(digest),
   }
 }
 
@@ -30,10 +37,14 @@ export function unbuffered ({ apiKeys, clients, organizations, resources, revoke
 export class View implements Registry {
   readonly #source: Registry
   readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
+  readonly #apiKeysById = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #clients = new LRUCache<string, Client>({ max: capacity })
+  readonly #members = new LRUCache<string, Member>({ max: capacity })
   readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
+  readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
+  readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
   readonly #revoked: Map<string, Date>
   #changes = 0
 
@@ -47,12 +58,24 @@ export class View implements Registry {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
   }
 
+  apiKeyById (id: string): Awaitable<ApiKey | null> {
+    return this.#through(this.#apiKeysById, id, () => this.#source.apiKeyById(id))
+  }
+
   client (id: string): Awaitable<Client | null> {
     return this.#through(this.#clients, id, () => this.#source.client(id))
   }
 
+  member (id: string): Awaitable<Member | null> {
+    return this.#through(this.#members, id, () => this.#source.member(id))
+  }
+
   organization (id: string): Awaitable<Organization | null> {
     return this.#through(this.#organizations, id, () => this.#source.organization(id))
+  }
+
+  publishableKey (id: string): Awaitable<PublishableKey | null> {
+    return this.#through(this.#publishableKeys, id, () => this.#source.publishableKey(id))
   }
 
   resource (id: string): Awaitable<Resource | null> {
@@ -61,6 +84,10 @@ export class View implements Registry {
 
   resourceByIdentifier (identifier: string): Awaitable<Resource | null> {
     return this.#through(this.#resourcesByIdentifier, identifier, () => this.#source.resourceByIdentifier(identifier))
+  }
+
+  webhookToken (digest: string): Awaitable<WebhookToken | null> {
+    return this.#through(this.#webhookTokens, digest, () => this.#source.webhookToken(digest))
   }
 
   isTokenRevoked (jti: string): boolean {
@@ -74,7 +101,13 @@ export class View implements Registry {
       case 'organization': this.#organizations.delete(change.id); break
       case 'client': this.#clients.delete(change.id); break
       case 'clients': this.#clients.clear(); break
-      case 'apiKey': this.#apiKeys.delete(change.digest); break
+      case 'member': this.#members.delete(change.id); break
+      case 'apiKey':
+        this.#apiKeys.delete(change.digest)
+        this.#apiKeysById.clear()
+        break
+      case 'publishableKey': this.#publishableKeys.delete(change.id); break
+      case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'resources':
         this.#resources.clear()
         this.#resourcesByIdentifier.clear()

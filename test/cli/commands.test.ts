@@ -7,6 +7,9 @@ import tap, { type Test } from 'tap'
 import { latchkeyCommand, run, startServer } from '../running-server.ts'
 import { readTranscript, Words } from '../transcript.ts'
 
+// Some sixty processes, one after the other.
+tap.setTimeout(300_000)
+
 const server = await startServer(tap)
 const words = new Words()
 
@@ -187,14 +190,185 @@ $ latchkey key update {key} --allow-ip 10.0.0.256
 ! latchkey: "10.0.0.256" is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32. (INVALID_ALLOWLIST)
 [1]
 $ latchkey key list --limit 1
-ID                          NAME  LOOKS LIKE     ORGANIZATION                EXPIRES  LAST USED  REVOKED
-{key}  ci    {keyhint}  {org}  never    -          -
+ID                          NAME  LOOKS LIKE     ORGANIZATION                STATUS  EXPIRES  LAST USED
+{key}  ci    {keyhint}  {org}  active  never    -
 $ latchkey key revoke {key}
 ...
 revoked       {}
 $ latchkey key show {key}
 ...
 revoked       {}
+`))
+
+tap.test('organizations have features; members bound the keys they made', async t => await follow(t, `
+$ latchkey org update {org} --feature embedding --feature custom-scopes
+id        {org}
+name      Acme
+status    active
+features  embedding custom-scopes
+created   {}
+$ latchkey org update {org} --without-features
+id       {org}
+name     Acme
+status   active
+created  {}
+$ latchkey member create "Ada L." --org {org} --role member
+id            {member}
+name          Ada L.
+organization  {org}
+role          member
+may           what the role may
+created       {}
+$ latchkey member update {member} --role viewer --scope invoices:*
+...
+role          viewer
+may           invoices:*
+created       {}
+$ latchkey member update {member} --role-scopes
+...
+may           what the role may
+created       {}
+$ latchkey member list --org {org}
+ID                          NAME    ORGANIZATION                ROLE    REMOVED
+{member}  Ada L.  {org}  viewer  -
+`))
+
+tap.test('keys: levels of access, objects, organizations, limits, rotation and import', async t => await follow(t, `
+$ latchkey org create Other
+id       {other}
+...
+$ latchkey key create --org {org} --resource https://api.acme.test --env test --name full --access full --creator {member} --also-org {other} --calls-per-month 1000 --calls-per-minute 5
+id            {full}
+name          full
+organization  {org}
+reaches also  {other}
+may           everything at https://api.acme.test
+as far as     {member} may
+environment   test
+addresses     any
+limits        1000 calls a month, 5 calls a minute
+created       {} by admin
+expires       never
+key           {fulltext}
+Keep the key: it is not shown again.
+$ latchkey key update {full} --access custom --scope invoices:* --object projects:prj_1 --object projects:a:b --object tasks:t1 --only-own-org --calls-per-month unlimited --credits-per-month 7
+...
+may           invoices:* at https://api.acme.test
+objects       projects:prj_1,a:b tasks:t1
+as far as     {member} may
+environment   test
+addresses     any
+limits        7 credits a month, 5 calls a minute
+...
+$ latchkey key update {full} --any-object
+id            {full}
+name          full
+organization  {org}
+may           invoices:* at https://api.acme.test
+as far as     {member} may
+...
+$ latchkey key rotate {full} --overlap 1h
+id            {next}
+...
+expires       never
+replaces      {full}
+key           {nexttext}
+Keep the key: it is not shown again.
+$ latchkey key show {full}
+...
+expires       {}
+replaced by   {next}
+$ latchkey key rotate {full}
+! latchkey: The API key {full} was replaced by {next}; change that one. (CREDENTIAL_SUPERSEDED)
+[1]
+$ latchkey key import --org {org} --resource https://api.acme.test --env live --name legacy --access read-only --digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --hint …test
+id            {legacy}
+name          legacy
+organization  {org}
+may           read everything at https://api.acme.test
+environment   live
+addresses     any
+looks like    …test
+created       {} by admin, from a digest
+expires       never
+$ latchkey key list --org {org} --status rotated --name full
+ID                          NAME  LOOKS LIKE     ORGANIZATION                STATUS   EXPIRES               LAST USED
+{full}  full  {}  {org}  rotated  {}  -
+$ latchkey member remove {member}
+id            {member}
+...
+removed       {}
+`))
+
+tap.test('publishable keys: create, list, show, revoke; the signing key is shown once', async t => await follow(t, `
+$ latchkey publishable-key list
+! There is no publishable key yet. Create one: npx latchkey publishable-key create --org ORG --resource API --scope NAME --env live --name NAME
+$ latchkey publishable-key create --org {org} --resource https://api.acme.test --env live --name editor --scope invoices:read
+id               {pbk}
+name             editor
+organization     {org}
+sessions may     invoices:read at https://api.acme.test
+environment      live
+created          {} by admin
+publishable key  {pbktext}
+-----BEGIN PRIVATE KEY-----
+{}
+{}
+{}
+-----END PRIVATE KEY-----
+Keep the signing key: it is not shown again.
+$ latchkey publishable-key show {pbk}
+id               {pbk}
+name             editor
+organization     {org}
+sessions may     invoices:read at https://api.acme.test
+environment      live
+created          {} by admin
+publishable key  {pbktext}
+$ latchkey publishable-key list --org {org}
+ID                          NAME    PUBLISHABLE KEY                     ORGANIZATION                REVOKED
+{pbk}  editor  {pbktext}  {org}  -
+$ latchkey publishable-key revoke {pbk} --reason "it leaked"
+...
+revoked          {}
+publishable key  {pbktext}
+$ latchkey publishable-key create --org {org} --resource https://api.acme.test --env live --name editor --scope portal-provision
+! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only: no OAuth client can be granted it. Create an API key instead. (SCOPE_API_KEY_ONLY)
+[1]
+`))
+
+tap.test('webhook tokens: create, list, show, revoke; the token is shown once', async t => await follow(t, `
+$ latchkey webhook-token list
+! There is no webhook token yet. Create one: npx latchkey webhook-token create --key KEY --type TYPE --object ID
+$ latchkey key create --org {org} --resource https://api.acme.test --env live --name hooks --scope invoices:write
+id            {hookkey}
+...
+$ latchkey webhook-token create --key {hookkey} --type templates --object tpl_1
+id              {wht}
+organization    {org}
+reaches         templates tpl_1 at https://api.acme.test
+in the name of  {hookkey}
+created         {} by admin
+token           {whttext}
+Keep the token: it is not shown again.
+$ latchkey webhook-token show {wht}
+id              {wht}
+organization    {org}
+reaches         templates tpl_1 at https://api.acme.test
+in the name of  {hookkey}
+looks like      {}
+created         {} by admin
+$ latchkey webhook-token list --org {org}
+ID                          REACHES          IN THE NAME OF              ORGANIZATION                REVOKED
+{wht}  templates tpl_1  {hookkey}  {org}  -
+$ latchkey webhook-token revoke {wht} --reason "it leaked"
+...
+revoked         {}
+$ latchkey key revoke {hookkey}
+...
+$ latchkey webhook-token create --key {hookkey} --type templates --object tpl_1
+! latchkey: The API key {hookkey} was revoked; use another one. (CREDENTIAL_REVOKED)
+[1]
 `))
 
 tap.test('registration tokens: create, change, revoke; the token is shown once', async t => await follow(t, `
@@ -244,6 +418,20 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
     ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
     ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
     ['key list --limit 0', /whole number from 1 up/],
+    ['key list --status gone', /Allowed choices are active, expired, rotated, revoked/],
+    ['key update x', /Nothing to change: give at least one of those that --help lists/],
+    ['key update x --object projects', /projects:prj_1/],
+    ['key update x --object constructor:', /projects:prj_1/],
+    ['key update x --object a:b --any-object', /cannot be used with/],
+    ['key update x --calls-per-month 0', /or unlimited/],
+    ['key update x --access all', /Allowed choices are full, read-only, custom/],
+    ['key rotate x --overlap tomorrow', /24h, 90d/],
+    ['key import --org x --resource y --env live --name z --hint h', /required option '--digest <sha256>' not specified/],
+    ['member create Ada --org x', /required option '--role <name>' not specified/],
+    ['member update x', /give at least one of --name, --role, --scope, --role-scopes/],
+    ['org update x --feature a --without-features', /cannot be used with/],
+    ['publishable-key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
+    ['webhook-token create --type t --object x', /required option '--key <id>' not specified/],
     ['registration-token create --org x --uses 0', /or unlimited/]
   ] as const) {
     const { code, stdout, stderr } = await latchkey(command)
@@ -273,7 +461,7 @@ tap.test('a list says when there is more, and where it goes on', async t => {
   const first = await latchkey('org list --limit 1')
   const cursor = /--cursor (\S+)/.exec(first.stderr)?.[1]
   t.match(first.stdout, /Second/)
-  t.match(await latchkey(`org list --limit 1 --cursor ${cursor}`), { code: 0, stdout: /Acme/, stderr: '' })
+  t.match(await latchkey(`org list --limit 2 --cursor ${cursor}`), { code: 0, stdout: /Other[^]*Acme/, stderr: '' })
 })
 
 tap.test('where the server is: options before environment before the local data folder', async t => {
@@ -324,6 +512,45 @@ tap.test('a client with keys of its own: public ones are sent, private ones neve
   t.match(await create(await write('one.json', JSON.stringify(publicKey.export({ format: 'jwk' })))), { code: 1, stderr: /is no JWK set/ })
   t.match(await create(await write('broken.json', '{')), { code: 1, stderr: /is not JSON/ })
   t.match(await create(join(folder, 'missing.json')), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
+})
+
+tap.test('CL-08: usage of a key, credits of an organization: show and grant', async t => await follow(t, `
+$ latchkey key usage {key} --from 2026-01-01 --to 2026-01-31
+key          {key}
+environment  live
+days         2026-01-01 to 2026-01-31, UTC
+calls        0
+credits      0
+calls today  0
+last used    never
+$ latchkey key usage {key} --from tomorrow
+! latchkey: from must be a day, as in 2027-01-31. (INVALID_REQUEST)
+[1]
+$ latchkey org credits {org}
+organization  {org}
+live          0
+test          0
+$ latchkey org credits {org} --grant 500 --env live --reason welcome
+granted  500 live credits
+balance  500
+reason   welcome
+entry    {entry}
+$ latchkey org credits {org}
+organization  {org}
+live          500
+test          0
+$ latchkey org credits {org} --grant 5
+! latchkey: Say which account is to have them: --env live or --env test.
+[2]
+$ latchkey org credits {org} --env live
+! latchkey: --env and --reason go with --grant.
+[2]
+`))
+
+tap.test('a number of credits is a whole one', async t => {
+  for (const amount of ['0', '-1', '1.5', 'many', '9007199254740993']) {
+    t.match(await latchkey(`org credits ${words.get('org')} --env live --grant ${amount}`), { code: 2, stderr: /Write a whole number from 1 up/ }, amount)
+  }
 })
 
 async function adminToken (): Promise<string> {

@@ -18,7 +18,7 @@ tap.before(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-guard-'))
   latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: folder }, folder))
   await createResource(latchkey.operation, { identifier: resource, scopes: [read], style: styles.ledgerbee })
-  organizationId = (await createOrganization(latchkey.operation, { name: 'Acme' })).id
+  organizationId = (await createOrganization(latchkey.operation, { name: 'Acme', features: ['custom-scopes'] })).id
   tap.teardown(async () => {
     await latchkey.close()
     rmSync(folder, { recursive: true })
@@ -65,13 +65,16 @@ tap.test('an app does not boot whose guard would not know what to ask for', asyn
 tap.test('every style tells the same refusals in its own words', async t => {
   const shapes: Record<string, string[]> = {
     ledgerbee: ['statusCode', 'timestamp', 'path', 'message', 'code', 'details'],
+    'crane-ledger': ['error'],
+    craftkit: ['error'],
+    craftdesk: ['message', 'code', 'errors'],
     opencrane: ['error', 'code', 'details'],
     rfc9457: ['type', 'title', 'status', 'instance', 'code', 'reason'],
   }
   t.same(Object.keys(shapes).sort(), [...errorStyleNames].sort(), 'no style without its shape')
   for (const style of errorStyleNames) {
     const identifier = `https://${style}.test/api`
-    await createResource(latchkey.operation, { identifier, scopes: [read], style: styles[style] })
+    await createResource(latchkey.operation, { identifier, scopes: [read], style: { ...styles[style], requireTls: false } })
     const app = await booted(api => { api.get('/invoices', { config: { scopes: [read.name] } }, async () => 'reached') }, identifier)
     const { id, text: revoked } = await keyFor(identifier)
     await revokeApiKey(latchkey.operation, id, null)
@@ -88,7 +91,9 @@ tap.test('every style tells the same refusals in its own words', async t => {
     t.equal(answers.none.headers['www-authenticate'], `Bearer resource_metadata="https://${style}.test/.well-known/oauth-protected-resource/api"`)
     t.match(answers.malformed.headers['www-authenticate'], /error="invalid_token"/)
     t.match(answers.lacking.headers['www-authenticate'], /error="insufficient_scope".*scope="invoices:read"/)
-    t.same(answers.revoked.json().details ?? answers.revoked.json().reason, answers.malformed.json().details ?? answers.malformed.json().reason, 'nobody learns that a key existed')
+    const { timestamp: _, ...revokedBody } = answers.revoked.json()
+    const { timestamp: __, ...malformedBody } = answers.malformed.json()
+    t.same(revokedBody, malformedBody, 'nobody learns that a key existed')
   }
 })
 
@@ -133,4 +138,29 @@ tap.test('B1: a token in the body is a second credential', async t => {
   const post = async (payload: string) => (await app.inject({ method: 'POST', url: '/invoices', headers: { 'x-api-key': text, 'content-type': 'application/x-www-form-urlencoded' }, payload })).statusCode
   t.equal(await post('amount=1'), 200)
   t.equal(await post('amount=1&access_token=x'), 400)
+})
+
+tap.test('CL-02: an API that is only spoken to over TLS refuses clear requests before it looks at the credential', async t => {
+  const identifier = 'https://tls.test'
+  await createResource(latchkey.operation, { identifier, scopes: [read], style: styles['crane-ledger'] })
+  const { text } = await keyFor(identifier)
+  const app = Fastify({ trustProxy: '127.0.0.1' })
+  await app.register(async api => {
+    await api.register(latchkey.guard, { resource: identifier })
+    api.get('/invoices', { config: { scopes: [read.name] } }, async () => 'reached')
+  })
+  const send = async (authorization: string, forwarded: string, remoteAddress = '127.0.0.1') =>
+    await app.inject({ url: '/invoices', remoteAddress, headers: { authorization, 'x-forwarded-proto': forwarded } })
+  t.equal((await send(`Bearer ${text}`, 'https')).statusCode, 200)
+  const clear = await send(`Bearer ${text}`, 'http')
+  t.same([clear.statusCode, clear.json().error.code], [403, 'https_required'])
+  t.same((await send('Bearer cl_live_nonsense', 'http')).body, clear.body, 'good or not makes no difference')
+  t.equal((await send(`Bearer ${text}`, 'https', '192.0.2.7')).statusCode, 403, 'only a trusted proxy is believed')
+})
+
+tap.test('a route that asks for what cannot be does not boot', async t => {
+  const handler = async () => 'reached'
+  await t.rejects(booted(api => { api.get('/organizations/:id', { config: { scopes: [], organization: 'organization_id' } }, handler) }), /has no path parameter :organization_id/)
+  await t.rejects(booted(api => { api.get('/projects', { config: { scopes: [], object: { type: 'projects', param: 'project_id' } } }, handler) }), /has no path parameter :project_id/)
+  await t.rejects(booted(api => { api.get('/reports', { config: { scopes: [], credits: 0.5 } }, handler) }), /costs 0.5 credits: use a whole number/)
 })

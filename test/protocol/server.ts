@@ -12,7 +12,7 @@ import { refusalLog, type RefusalLog } from '../../src/domain/refusals.ts'
 import type { Registry } from '../../src/domain/registry.ts'
 import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/registration-token.ts'
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resource.ts'
-import { openKeyRing } from '../../src/domain/signing-key.ts'
+import { openKeyRing, type KeyRing } from '../../src/domain/signing-key.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { styles } from '../../src/domain/style.ts'
 import { tokenReader } from '../../src/domain/token.ts'
@@ -40,6 +40,7 @@ export interface TestServer {
   operation: Operation
   clock: Clock
   refusals: RefusalLog
+  ring: KeyRing
   advance (seconds: number): void
   organization: Organization
   /** Declares invoices:read, invoices:write and the API-key-only portal-provision. */
@@ -131,6 +132,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     operation,
     clock,
     refusals,
+    ring,
     organization,
     api,
     other,

@@ -400,10 +400,14 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
 function overridden (real: Registry, change: Partial<Registry>): Registry {
   return {
     client: id => real.client(id),
+    member: id => real.member(id),
     resource: id => real.resource(id),
     resourceByIdentifier: id => real.resourceByIdentifier(id),
     organization: id => real.organization(id),
     apiKey: id => real.apiKey(id),
+    apiKeyById: id => real.apiKeyById(id),
+    publishableKey: id => real.publishableKey(id),
+    webhookToken: digest => real.webhookToken(digest),
     isTokenRevoked: id => real.isTokenRevoked(id),
     ...change
   }

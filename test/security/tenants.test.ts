@@ -1,9 +1,14 @@
 /** Who may see and change what on the management API. Titles carry the ids of the security requirements. */
 import tap, { type Test } from 'tap'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
+import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
-const managementScopes = [...['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read']
+const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
+const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+
+/** What only the admin token may do, also for the organization's own. */
+const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits']
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
 async function tenant (server: TestServer, name: string) {
@@ -13,16 +18,20 @@ async function tenant (server: TestServer, name: string) {
   const grants = [{ resource: server.issuer, scopes: ['invoices:read'] }]
   const client = await server.createClient({ organization, name: `${name} client`, grants })
   const apiKey = await server.createKey({ organization, name: `${name} key` })
+  const made = async (path: string, body: Json) => (await server.admin('POST', path, body)).json
+  const member = await made('/members', { organization, name: `${name} member`, role: 'admin' })
+  const publishableKey = await made('/publishable-keys', { organization, resource: server.issuer, environment: 'live', name: `${name} pair`, scopes: ['invoices:read'] })
+  const webhookToken = await made('/webhook-tokens', { apiKey: apiKey.id, object: { type: 'templates', id: `${name} template` } })
   const registrationToken = await server.createRegistrationToken({ organization, name: `${name} token` })
   const managementKey = async (scopes: readonly string[]) => await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
   const managementClient = await server.createClient({ organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }] })
-  return { name, organization, resource, client, apiKey, registrationToken, managementKey, managementClient }
+  return { name, organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, managementKey, managementClient }
 }
 
 type Tenant = Awaited<ReturnType<typeof tenant>>
 
 /** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
-function requestsFor ({ organization, resource, client, apiKey, registrationToken }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
+function requestsFor ({ organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
   return {
@@ -30,6 +39,15 @@ function requestsFor ({ organization, resource, client, apiKey, registrationToke
     'GET /organizations': { scope: 'organizations:read', path: '/organizations', collection: 'list' },
     'GET /organizations/:id': { scope: 'organizations:read', path: `/organizations/${organization}` },
     'PATCH /organizations/:id': { scope: 'organizations:write', path: `/organizations/${organization}`, body: { name: 'taken over' } },
+    'GET /organizations/:id/usage': { scope: 'usage:read', path: `/organizations/${organization}/usage` },
+    'GET /organizations/:id/credits': { scope: 'credits:read', path: `/organizations/${organization}/credits` },
+    'POST /organizations/:id/credits': { scope: 'credits:write', path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 1, reason: 'x' } },
+    'GET /organizations/:id/credits/entries': { scope: 'credits:read', path: `/organizations/${organization}/credits/entries` },
+    'POST /members': { scope: 'members:write', path: '/members', body: { organization, name: 'x', role: 'owner' }, collection: 'create' },
+    'GET /members': { scope: 'members:read', path: `/members?organization=${organization}`, collection: 'list' },
+    'GET /members/:id': { scope: 'members:read', path: `/members/${member.id}` },
+    'PATCH /members/:id': { scope: 'members:write', path: `/members/${member.id}`, body: { name: 'taken over', role: 'owner' } },
+    'POST /members/:id/remove': { scope: 'members:write', path: `/members/${member.id}/remove` },
     'POST /resources': { scope: 'resources:write', path: '/resources', body: { identifier: resource.identifier, organization, scopes: [] }, collection: 'create' },
     'GET /resources': { scope: 'resources:read', path: '/resources', collection: 'list' },
     'GET /resources/:id': { scope: 'resources:read', path: `/resources/${encoded}` },
@@ -42,9 +60,20 @@ function requestsFor ({ organization, resource, client, apiKey, registrationToke
     'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
     'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
     'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
+    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
     'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
     'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
     'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },
+    'GET /api-keys/:id/usage': { scope: 'usage:read', path: `/api-keys/${apiKey.id}/usage` },
+    'POST /publishable-keys': { scope: 'publishable-keys:write', path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
+    'GET /publishable-keys': { scope: 'publishable-keys:read', path: `/publishable-keys?organization=${organization}`, collection: 'list' },
+    'GET /publishable-keys/:id': { scope: 'publishable-keys:read', path: `/publishable-keys/${publishableKey.id}` },
+    'POST /publishable-keys/:id/revoke': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}/revoke` },
+    'POST /webhook-tokens': { scope: 'webhook-tokens:write', path: '/webhook-tokens', body: { apiKey: apiKey.id, object: { type: 'templates', id: 'x' } }, collection: 'create' },
+    'GET /webhook-tokens': { scope: 'webhook-tokens:read', path: `/webhook-tokens?organization=${organization}`, collection: 'list' },
+    'GET /webhook-tokens/:id': { scope: 'webhook-tokens:read', path: `/webhook-tokens/${webhookToken.id}` },
+    'POST /webhook-tokens/:id/revoke': { scope: 'webhook-tokens:write', path: `/webhook-tokens/${webhookToken.id}/revoke` },
+    'POST /api-keys/:id/rotate': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/rotate`, body: { overlapSeconds: 0 }, collection: 'create' },
     'POST /api-keys/:id/revoke': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/revoke` },
     'POST /registration-tokens': { scope: 'registration-tokens:write', path: '/registration-tokens', body: { organization, resource: issuer, scopes: ['invoices:read'] }, collection: 'create' },
     'GET /registration-tokens': { scope: 'registration-tokens:read', path: `/registration-tokens?organization=${organization}`, collection: 'list' },
@@ -58,7 +87,7 @@ function requestsFor ({ organization, resource, client, apiKey, registrationToke
 /** Everything that a request could have changed. */
 async function stateOf (server: TestServer): Promise<Json> {
   const state: Json = {}
-  for (const collection of ['organizations', 'resources', 'clients', 'api-keys', 'registration-tokens']) {
+  for (const collection of collections) {
     state[collection] = (await server.admin('GET', `/${collection}?limit=200`)).json.data.map(({ lastUsedAt: _, ...row }: Json) => row)
   }
   return state
@@ -133,14 +162,14 @@ for (const { database, server, victim, attacker } of inhabited) {
     if (request.collection === 'list') {
       t.equal(answer.status, 200, route)
       t.notOk(answer.text.includes(victim.organization), `${route} shows nothing of the neighbour`)
-      for (const trace of ['victim', victim.client.clientId, victim.apiKey.id, victim.registrationToken.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
+      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
       return
     }
-    const expected = route === 'POST /organizations' ? 403 : 404
+    const expected = deploymentOnly.includes(route) ? 403 : 404
     t.equal(answer.status, expected, `a neighbour: ${route}`)
     plainRefusal(t, answer, `a neighbour: ${route}`)
     if (expected !== 404) return
-    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|res|cli|key|rgt)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}) } } : {}) }, headers)
+    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|res|cli|key|pbk|wht|rgt)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
     t.equal(nowhere.status, 404)
     const neutral = (text: string) => text.replace(/\\"[^"]*\\"/g, 'it')
     t.equal(neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`)
@@ -151,7 +180,7 @@ for (const { database, server, victim, attacker } of inhabited) {
     const { key } = await own.managementKey(managementScopes)
     for (const [route, request] of Object.entries(requestsFor(own, issuer))) {
       const answer = await ask(route.split(' ')[0]!, request, { 'x-api-key': key })
-      const expected = route === 'POST /organizations' ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : 200
+      const expected = deploymentOnly.includes(route) ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : 200
       t.equal(answer.status, expected, `${route}: ${answer.text.slice(0, 200)}`)
     }
   })
@@ -206,7 +235,7 @@ for (const { database, server, victim, attacker } of inhabited) {
   })
 
   tap.test(`Y2: what only the server sets cannot be set by a body [${database}]`, async t => {
-    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', '__typename', 'userId', 'quota', 'remaining']
+    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', 'publicJwk', 'publishable', 'signingKey', '__typename', 'userId', 'quota', 'remaining']
     const before = await stateOf(server)
     const bodies: [string, string, Json][] = [
       ['POST', '/organizations', { name: 'x' }],
@@ -217,6 +246,8 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/clients/${victim.client.clientId}`, { name: 'x' }],
       ['POST', '/api-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
       ['PATCH', `/api-keys/${victim.apiKey.id}`, { name: 'x' }],
+      ['POST', '/publishable-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
+      ['POST', '/webhook-tokens', { apiKey: victim.apiKey.id, object: { type: 'templates', id: 'x' } }],
       ['POST', '/registration-tokens', { organization: victim.organization }],
       ['PATCH', `/registration-tokens/${victim.registrationToken.id}`, { name: 'x' }],
     ]

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import type { Client } from '../../src/domain/client.ts'
+import type { Member } from '../../src/domain/member.ts'
 import type { Organization } from '../../src/domain/organization.ts'
 import type { Page, PageQuery } from '../../src/domain/page.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
@@ -16,7 +17,7 @@ import { databases, type FreshDatabase } from '../databases.ts'
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
 
-const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', createdAt: start, suspendedAt: null }
+const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], createdAt: start, suspendedAt: null }
 
 const resource: Resource = {
   id: 'res_a',
@@ -52,17 +53,29 @@ const client: Client = {
   revokedReason: null,
 }
 
+const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, createdAt: start, removedAt: null }
+
 const apiKey: ApiKey = {
   id: 'key_a',
   digest: 'digest-of-key-a',
   hint: 'a_live_…abcd',
   organizationId: 'org_a',
+  organizations: ['org_a', 'org_b'],
   resourceId: 'res_a',
   environment: 'live',
   name: 'key',
+  access: 'custom',
   scopes: ['a:key', 'z:last-by-name'],
+  objects: { projects: ['prj_1', 'ü'], tasks: [] },
   allowlist: [],
+  callsPerMonth: 1,
+  creditsPerMonth: 2_147_483_647,
+  callsPerMinute: null,
   createdBy: 'admin',
+  creatorId: 'mem_a',
+  imported: true,
+  rotatedFrom: 'key_0',
+  rotatedTo: null,
   createdAt: start,
   expiresAt: later(3600),
   revokedAt: null,
@@ -140,8 +153,10 @@ const failure = (code: string) => ({ name: 'Failure', code })
 for (const { name, fresh } of databases) {
   t.test(`[${name}] repositories`, async t => {
     const { store, registry } = await opened(t, fresh)
-    const { organizations, resources, clients, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
+    const { organizations, resources, clients, members, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
     await clients.insert(client)
+    await members.insert(member)
+    await members.insert({ ...member, id: 'mem_scoped', scopes: ['invoices:*'] })
     await apiKeys.insert(apiKey)
     await registrationTokens.insert(registrationToken)
 
@@ -150,14 +165,16 @@ for (const { name, fresh } of databases) {
       t.strictSame(await resources.get('res_a'), resource)
       t.strictSame(await resources.byIdentifier(resource.identifier), resource)
       t.strictSame(await clients.get('cli_a'), client)
+      t.strictSame(await members.get('mem_a'), member)
+      t.strictSame((await members.get('mem_scoped'))?.scopes, ['invoices:*'])
       t.strictSame(await apiKeys.get('key_a'), apiKey)
       t.strictSame(await apiKeys.byDigest(apiKey.digest), apiKey)
       t.strictSame(await registrationTokens.get('rgt_a'), registrationToken)
       t.strictSame(await registrationTokens.byDigest(registrationToken.digest), registrationToken)
       t.strictSame([
         await organizations.get('x'), await resources.get('x'), await resources.byIdentifier('x'), await clients.get('x'),
-        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x'), await registrationTokens.get('x'), await registrationTokens.byDigest('x'),
-      ], Array(9).fill(null))
+        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x'), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
+      ], Array(10).fill(null))
     })
 
     t.test('a taken identifier, digest or id is a conflict', async t => {
@@ -168,7 +185,7 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('an update replaces everything but id and createdAt', async t => {
-      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', suspendedAt: later(5) }
+      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', features: [], suspendedAt: later(5) }
       await organizations.update({ ...changedOrganization, createdAt: later(99) })
       t.strictSame(await organizations.get('org_a'), changedOrganization)
 
@@ -195,7 +212,15 @@ for (const { name, fresh } of databases) {
       t.strictSame(await clients.get('cli_a'), changedClient)
       t.strictSame(await clients.byRegistrationAccessDigest('rat'), changedClient)
 
-      const changedKey: ApiKey = { ...apiKey, name: 'renamed', scopes: [], allowlist: ['::1'], expiresAt: null, revokedAt: later(8), revokedReason: 'leaked' }
+      const changedMember: Member = { ...member, name: 'Grace', role: 'viewer', scopes: ['a:*'], removedAt: later(3) }
+      await members.update({ ...changedMember, organizationId: 'org_b', createdAt: later(99) })
+      t.strictSame(await members.get('mem_a'), changedMember)
+      await members.update({ ...changedMember, scopes: null })
+      t.strictSame(await members.get('mem_a'), { ...changedMember, scopes: null })
+
+      const changedKey: ApiKey = {
+        ...apiKey, name: 'renamed', organizations: ['org_a'], access: 'read-only', scopes: [], objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: 7, creatorId: null, rotatedTo: 'key_b', allowlist: ['::1'], expiresAt: null, revokedAt: later(8), revokedReason: 'leaked',
+      }
       await apiKeys.update({ ...changedKey, digest: 'other', createdAt: later(99) })
       t.strictSame(await apiKeys.get('key_a'), changedKey)
 
@@ -302,6 +327,8 @@ for (const { name, fresh } of databases) {
     t.test('W3: a page of one organization has nothing of another', async t => {
       await apiKeys.insert({ ...apiKey, id: 'key_b', digest: 'digest-of-key-b', organizationId: 'org_b' })
       t.strictSame((await apiKeys.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['key_b'])
+      await members.insert({ ...member, id: 'mem_b', organizationId: 'org_b' })
+      t.strictSame((await members.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['mem_b'])
       await registrationTokens.insert({ ...registrationToken, id: 'rgt_b', digest: 'b', organizationId: 'org_b' })
       t.strictSame((await registrationTokens.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['rgt_b'])
       t.strictSame((await clients.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['cli_a'])
@@ -326,10 +353,14 @@ for (const { name, fresh } of databases) {
       await resources.insert({ ...resource, id: 'res_v', identifier: 'https://v.example', organizationId: 'org_v' })
       const grants = [{ resourceId: 'res_v', scopes: [] }]
       const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v' }
+      const person: Member = { ...member, id: 'mem_v', organizationId: 'org_v' }
       const machine: Client = { ...client, id: 'cli_v', organizationId: 'org_v', secrets: [], grants }
 
       t.equal(await registry.apiKey('v'), null)
       t.equal(await registry.client('cli_v'), null)
+      t.equal(await registry.member('mem_v'), null)
+      await members.insert(person)
+      t.strictSame(await registry.member('mem_v'), person)
       await apiKeys.insert(key)
       await clients.insert(machine)
       t.strictSame(await registry.apiKey('v'), key)
@@ -341,12 +372,14 @@ for (const { name, fresh } of databases) {
 
       await store.transaction(async tx => {
         await tx.apiKeys.update({ ...key, revokedAt: later(1) })
+        await tx.members.update({ ...person, removedAt: later(1) })
         await tx.clients.update({ ...machine, generation: 2 })
         await tx.organizations.update({ ...organization, id: 'org_v', status: 'suspended' })
         await tx.resources.update({ ...resource, id: 'res_v', identifier: 'https://moved.example', organizationId: 'org_v', revokedAt: later(1) })
         await tx.revokedTokens.insert({ jti: 'v', clientId: 'cli_v', revokedAt: start, expiresAt: later(60) })
       })
       t.strictSame((await registry.apiKey('v'))?.revokedAt, later(1))
+      t.strictSame((await registry.member('mem_v'))?.removedAt, later(1))
       t.equal((await registry.client('cli_v'))?.generation, 2)
       t.match(await registry.organization('org_v'), { status: 'suspended' })
       t.strictSame((await registry.resource('res_v'))?.revokedAt, later(1))

@@ -1,0 +1,17 @@
+/** How an example makes itself known to Latchkey, at its first start and at every later one. */
+import { createResource, updateResource, type Latchkey, type Style } from '../src/index.ts'
+
+export interface Declaration {
+  identifier: string
+  name: string
+  /** `type:action` */
+  scopes: readonly string[]
+  style: Style
+}
+
+/** Creates the resource, or brings the one that is there up to date. */
+export async function declare ({ operation, registry }: Latchkey, { identifier, name, scopes, style }: Declaration): Promise<void> {
+  const declared = { name, style, scopes: scopes.map(scope => ({ name: scope, keyOnly: false, description: null })) }
+  if (await registry.resourceByIdentifier(identifier) === null) await createResource(operation, { identifier, ...declared })
+  else await updateResource(operation, identifier, declared)
+}

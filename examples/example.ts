@@ -1,0 +1,49 @@
+/** What the demo needs to know of an example. */
+import type { FastifyInstance } from 'fastify'
+import type { Latchkey } from '../src/index.ts'
+import type { Answer, Transcript } from './transcript.ts'
+
+export interface Example {
+  title: string
+  /** Variables that its server needs besides. */
+  environment: Record<string, string>
+  /** Declares its resource and mounts its routes. */
+  mount (app: FastifyInstance, latchkey: Latchkey): Promise<void>
+  /** Tells its main job. @throws Unexpected at the first expectation that does not hold. */
+  tell (stage: Stage): Promise<Leftovers>
+}
+
+/** What a story is told with. */
+export interface Stage {
+  http: Transcript
+  origin: string
+  adminToken: string
+}
+
+/** Commands that the reader can go on with; `latchkey` is what to say to the command line. */
+export interface Leftovers { curl: readonly string[], latchkey: string }
+
+/** The operator of the demo: makes things over the management API. */
+export interface Operator {
+  /** @throws Unexpected unless it was made. */
+  create (collection: string, json: object): Promise<any>
+  send (method: string, path: string, json?: object): Promise<Answer>
+}
+
+export function operatorOf ({ http, adminToken }: Stage): Operator {
+  http.hide(adminToken)
+  const send = async (method: string, path: string, json?: object) =>
+    await http.send(method, `/api/v1/${path}`, { headers: bearer(adminToken), ...(json === undefined ? {} : { json }) })
+  return {
+    send,
+    async create (collection, json) {
+      const { status, body } = await send('POST', collection, json)
+      http.expect('201: it is made', status === 201)
+      return body
+    },
+  }
+}
+
+export function bearer (credential: string): Record<string, string> {
+  return { authorization: `Bearer ${credential}` }
+}

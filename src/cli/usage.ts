@@ -1,0 +1,75 @@
+/** `latchkey key usage` and `latchkey org credits`. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { segment, type Answer, type Api } from './api.ts'
+import { answering } from './command.ts'
+import { UsageError } from './failure.ts'
+import { fieldLines, instant, tableLines } from './print.ts'
+
+interface KeyUsage {
+  apiKey: string
+  environment: string
+  from: string
+  to: string
+  lastUsedAt: string | null
+  calls: number
+  credits: number
+  callsToday: number
+  days: { day: string, calls: number, credits: number }[]
+}
+
+interface Credits { organization: string, live: number, test: number }
+interface CreditEntry { id: string, environment: string, amount: number, balance: number, reason: string, createdAt: string }
+
+interface GrantFlags { grant?: number, env?: string, reason?: string }
+
+/** `latchkey key usage ID`: whether a key is still in use, and how much. */
+export function keyUsageCommand (): Command {
+  return new Command('usage').description('show how much a key is used, by day (UTC); this month unless you say which days').argument('<id>')
+    .option('--from <day>', 'the first day: 2027-01-01')
+    .option('--to <day>', 'the last day')
+    .action(answering<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) => api.get(`/api-keys/${segment(id)}/usage`, { from, to })))
+}
+
+/** `latchkey org credits ID`: what an organization has to spend; with `--grant`, more of it. */
+export function creditsCommand (): Command {
+  return new Command('credits').description('show what an organization has to spend, or grant it more').argument('<id>')
+    .option('--grant <n>', 'grant so many credits', readCredits)
+    .addOption(new Option('--env <name>', 'on which account').choices(['live', 'test']))
+    .option('--reason <text>', 'why, for those who look later')
+    .action(answering<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
+}
+
+async function creditsOrGrant (api: Api, { grant, env, reason }: GrantFlags, id: string): Promise<Answer<Credits | CreditEntry>> {
+  const path = `/organizations/${segment(id)}/credits`
+  if (grant === undefined) {
+    if (env !== undefined || reason !== undefined) throw new UsageError('--env and --reason go with --grant.')
+    return await api.get<Credits>(path)
+  }
+  if (env === undefined) throw new UsageError('Say which account is to have them: --env live or --env test.')
+  return await api.post<CreditEntry>(path, { environment: env, amount: grant, reason: reason ?? 'granted' })
+}
+
+/** @throws InvalidArgumentError. */
+function readCredits (text: string): number {
+  const amount = /^[1-9]\d*$/.test(text) ? Number(text) : NaN
+  if (Number.isSafeInteger(amount)) return amount
+  throw new InvalidArgumentError('Write a whole number from 1 up.')
+}
+
+function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits, callsToday, days }: KeyUsage): string {
+  const total = fieldLines([
+    ['key', apiKey],
+    ['environment', environment],
+    ['days', `${from} to ${to}, UTC`],
+    ['calls', calls],
+    ['credits', credits],
+    ['calls today', callsToday],
+    ['last used', instant(lastUsedAt) ?? 'never'],
+  ])
+  return days.length === 0 ? total : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(each => [each.day, each.calls, each.credits]))}`
+}
+
+function showCredits (answer: Credits | CreditEntry): string {
+  if ('live' in answer) return fieldLines([['organization', answer.organization], ['live', answer.live], ['test', answer.test]])
+  return fieldLines([['granted', `${answer.amount} ${answer.environment} credits`], ['balance', answer.balance], ['reason', answer.reason], ['entry', answer.id]])
+}

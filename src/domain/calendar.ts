@@ -1,0 +1,26 @@
+/** Days and months, all in UTC: no zone's daylight saving moves the end of a quota. */
+
+/** 'YYYY-MM-DD' */
+export function dayOf (instant: Date): string {
+  return instant.toISOString().slice(0, 10)
+}
+
+/** 'YYYY-MM' */
+export function monthOf (instant: Date): string {
+  return instant.toISOString().slice(0, 7)
+}
+
+/** The first instant of the instant's month. */
+export function monthStart (instant: Date): Date {
+  return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth(), 1))
+}
+
+/** The first instant of the month after: when what is counted by the month begins anew. */
+export function monthEnd (instant: Date): Date {
+  return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth() + 1, 1))
+}
+
+/** Whole seconds from one instant to a later one, at least 1. */
+export function secondsUntil (end: Date, now: Date): number {
+  return Math.max(1, Math.ceil((end.getTime() - now.getTime()) / 1_000))
+}

@@ -1,0 +1,160 @@
+/**
+ * Credits: what an organization has to spend, in whole credits, on one account for each environment. Every movement is an
+ * entry that stays; the sum of an account's entries is its balance. All amounts are safe integers, so arithmetic is exact.
+ */
+import { Failure } from '../errors.ts'
+import { newId, type Environment } from '../secrets.ts'
+import type { ApiKey } from './api-key.ts'
+import { auditEvent } from './audit.ts'
+import { dayOf, monthOf } from './calendar.ts'
+import { visibleOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import type { Operation, Repositories, Store } from './store.ts'
+
+export const environments: readonly Environment[] = ['live', 'test']
+
+/** The most that an account holds, and the most that one movement moves. */
+export const greatestCredits = Number.MAX_SAFE_INTEGER
+
+export interface CreditAccount { organizationId: string, environment: Environment }
+
+/** A movement on an account. Never changed, never removed. */
+export interface CreditEntry extends CreditAccount {
+  /** `crd_…` */
+  id: string
+  /** The key that spent, or whose spending was refunded; null: an operator granted. */
+  apiKeyId: string | null
+  /** Negative: spent. Never 0. */
+  amount: number
+  /** Of the account, after this. */
+  balance: number
+  reason: string
+  createdAt: Date
+}
+
+export interface CreditRepository {
+  /** 0 where nothing was ever granted. */
+  balance (account: CreditAccount): Promise<number>
+  /** Adds to an account; returns the balance after. Null: it would have passed `greatestCredits`, and nothing was added. */
+  add (account: CreditAccount, amount: number): Promise<number | null>
+  /** Takes from an account, whoever else takes at the same time; returns the balance after. Null: there is less, and nothing was taken. */
+  take (account: CreditAccount, amount: number): Promise<number | null>
+  /** @throws Failure `conflict` for an entry that exists: then none is appended. */
+  append (entries: readonly CreditEntry[]): Promise<void>
+  entry (id: string): Promise<CreditEntry | null>
+  page (query: PageQuery, filter: { organizationId: string, environment?: Environment }): Promise<Page<CreditEntry>>
+}
+
+/** @throws Failure `not_found`, also for an organization of somebody else. */
+export async function balancesOf ({ store, actor }: Operation, organizationId: string): Promise<Record<Environment, number>> {
+  visibleOrganization(actor, await store.organizations.get(organizationId), organizationId)
+  const [live, test] = await Promise.all([store.credits.balance({ organizationId, environment: 'live' }), store.credits.balance({ organizationId, environment: 'test' })])
+  return { live, test }
+}
+
+/**
+ * Grants credits. `amount` is a whole number from 1 to `greatestCredits`, and so is the balance after.
+ * @throws Failure `invalid_request` for any other; `not_found` for an organization that the actor may not see.
+ */
+export async function grantCredits (
+  { store, clock, actor }: Operation, { organizationId, environment, amount, reason }: CreditAccount & { amount: number, reason: string }
+): Promise<CreditEntry> {
+  requireWholeCredits(amount)
+  const account = { organizationId, environment }
+  return await store.transaction(async tx => {
+    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    const balance = await tx.credits.add(account, amount)
+    if (balance === null) throw new Failure('invalid_request', { message: `An account holds at most ${greatestCredits} credits; grant less.`, details: { field: 'amount' } })
+    const entry: CreditEntry = { ...account, id: newId('crd'), apiKeyId: null, amount, balance, reason, createdAt: clock() }
+    await tx.credits.append([entry])
+    await tx.audit.append(auditEvent(actor, entry.createdAt, 'credits.granted', {
+      organizationId, subject: organizationId, detail: { environment, amount, balance, reason, entry: entry.id },
+    }))
+    return entry
+  })
+}
+
+/** What a call with a key is to cost. */
+export interface Spending {
+  /** Of the entry that it becomes. */
+  id: string
+  key: Pick<ApiKey, 'id' | 'organizationId' | 'environment' | 'creditsPerMonth'>
+  credits: number
+  now: Date
+}
+
+/** `spentThisMonth`: what the key has spent in the month of the spending, UTC, with this one if it went through. */
+export type SpendVerdict = { ok: true, spentThisMonth: number } | { ok: false, reason: 'insufficient_credits' | 'quota_exceeded', spentThisMonth: number }
+
+/**
+ * Takes the credits of several calls in one transaction, each in full or not at all. Of calls that race for the last
+ * credit, on whatever server, exactly one gets it. The verdicts are in the order of `spendings`.
+ * @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`: then none is taken.
+ */
+export async function spendCredits (store: Store, spendings: readonly Spending[]): Promise<SpendVerdict[]> {
+  for (const { credits } of spendings) requireWholeCredits(credits)
+  const verdicts = new Map<Spending, SpendVerdict>()
+  await store.transaction(async tx => {
+    const entries: CreditEntry[] = []
+    for (const spending of inLockOrder(spendings)) {
+      const { entry, verdict } = await spend(tx, spending)
+      verdicts.set(spending, verdict)
+      if (entry !== null) entries.push(entry)
+    }
+    await tx.credits.append(entries)
+    await tx.usage.add(entries.map(({ apiKeyId, amount, createdAt }) => ({ keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount })))
+  }, 'read committed')
+  return spendings.map(spending => verdicts.get(spending)!)
+}
+
+/** By account: two servers that lock the same accounts lock them in the same order, and never wait for each other. */
+function inLockOrder (spendings: readonly Spending[]): Spending[] {
+  const account = ({ key }: Spending) => `${key.organizationId} ${key.environment}`
+  return spendings.toSorted((a, b) => account(a) < account(b) ? -1 : account(a) > account(b) ? 1 : 0)
+}
+
+/** The account first: whoever holds its row may touch the allowances of its keys. */
+async function spend (tx: Repositories, { id, key, credits, now }: Spending): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
+  const { organizationId, environment } = key
+  const account = { organizationId, environment }
+  const month = monthOf(now)
+  const balance = await tx.credits.take(account, credits)
+  if (balance === null) return await refused(tx, 'insufficient_credits', key.id, month)
+  const spentThisMonth = await tx.allowances.takeCredits(key.id, month, credits, key.creditsPerMonth)
+  if (spentThisMonth === null) {
+    await tx.credits.add(account, credits)
+    return await refused(tx, 'quota_exceeded', key.id, month)
+  }
+  const entry: CreditEntry = { ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now }
+  return { entry, verdict: { ok: true, spentThisMonth } }
+}
+
+async function refused (tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', keyId: string, month: string): Promise<{ entry: null, verdict: SpendVerdict }> {
+  return { entry: null, verdict: { ok: false, reason, spentThisMonth: (await tx.allowances.taken(keyId, month)).credits } }
+}
+
+/**
+ * Gives back what an entry spent, to the account, to the key's month and to its usage, because the call failed by our own
+ * fault. Doing it twice changes nothing. @throws Failure `not_found` for an id that is not of a spending.
+ */
+export async function refundCredits ({ store, clock }: Pick<Operation, 'store' | 'clock'>, spending: string, reason: string): Promise<void> {
+  const id = spending.replace(/^crd_/, 'rfd_')
+  await store.transaction(async tx => {
+    const entry = await tx.credits.entry(spending)
+    if (entry === null || entry.apiKeyId === null || entry.amount >= 0) throw new Failure('not_found', { message: `There is no spending ${JSON.stringify(spending.slice(0, 64))}.` })
+    if (await tx.credits.entry(id) !== null) return
+    const { organizationId, environment, apiKeyId, createdAt } = entry
+    const amount = -entry.amount
+    const balance = await tx.credits.add({ organizationId, environment }, amount)
+    if (balance === null) throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
+    await tx.allowances.giveBackCredits(apiKeyId, monthOf(createdAt), amount)
+    await tx.credits.append([{ organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock() }])
+    await tx.usage.add([{ keyId: apiKeyId, day: dayOf(createdAt), calls: 0, credits: -amount }])
+  })
+}
+
+/** @throws Failure `invalid_request` for what is not a whole number from 1 to `greatestCredits`. */
+export function requireWholeCredits (amount: number): void {
+  if (Number.isSafeInteger(amount) && amount > 0) return
+  throw new Failure('invalid_request', { message: `Credits are whole numbers from 1 to ${greatestCredits}.`, details: { field: 'amount' } })
+}

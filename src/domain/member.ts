@@ -1,0 +1,115 @@
+import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
+import { auditEvent, type AuditEventType } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { isScopePattern } from './scope.ts'
+import { visible, type Operation } from './store.ts'
+
+export const roles = ['owner', 'admin', 'member', 'viewer'] as const
+export type Role = typeof roles[number]
+
+/** What a role may do on every resource of its organization, as patterns of scopes. */
+const rolePatterns: Readonly<Record<Role, readonly string[]>> = {
+  owner: ['*'],
+  admin: ['*'],
+  member: ['*:read', '*:write'],
+  viewer: ['*:read'],
+}
+
+/** A person of an organization. A key that they made never does more than they may at the moment it is used (CD-09). */
+export interface Member {
+  /** `mem_…` */
+  id: string
+  organizationId: string
+  name: string
+  role: Role
+  /** Patterns of scopes that stand instead of the role's; null: the role's. */
+  scopes: readonly string[] | null
+  createdAt: Date
+  removedAt: Date | null
+}
+
+export interface MemberRepository {
+  insert (member: Member): Promise<void>
+  get (id: string): Promise<Member | null>
+  /** Replaces everything but id, organizationId and createdAt. */
+  update (member: Member): Promise<void>
+  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Member>>
+}
+
+/** The patterns of what a member may do now; a removed member may do nothing. */
+export function permissionsOf ({ role, scopes, removedAt }: Member): readonly string[] {
+  return removedAt === null ? scopes ?? rolePatterns[role] : []
+}
+
+export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
+
+/** @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern. */
+export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
+  const member: Member = {
+    id: newId('mem'),
+    organizationId: input.organizationId,
+    name: input.name,
+    role: input.role,
+    scopes: requirePatterns(input.scopes ?? null),
+    createdAt: clock(),
+    removedAt: null
+  }
+  await store.transaction(async tx => {
+    await requireActiveOrganization(tx, actor, input.organizationId)
+    await tx.members.insert(member)
+    await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
+  })
+  return member
+}
+
+/** @throws Failure `not_found`, also for a member of another organization. */
+export async function getMember ({ store, actor }: Operation, id: string): Promise<Member> {
+  return visible(actor, await store.members.get(id), 'member', id)
+}
+
+/** Changes a member; what their keys may do follows with the next request. */
+export async function updateMember (
+  operation: Operation, id: string, change: { name?: string, role?: Role, scopes?: readonly string[] | null }
+): Promise<Member> {
+  return await changeMember(operation, id, 'member.updated', before => {
+    if (before.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
+    return {
+      ...before,
+      name: change.name ?? before.name,
+      role: change.role ?? before.role,
+      scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
+    }
+  })
+}
+
+/** Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing. */
+export async function removeMember (operation: Operation, id: string): Promise<Member> {
+  return await changeMember(operation, id, 'member.removed', (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before)
+}
+
+async function changeMember (
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date) => Member
+): Promise<Member> {
+  return await store.transaction(async tx => {
+    const now = clock()
+    const before = visible(actor, await tx.members.get(id), 'member', id)
+    const after = change(before, now)
+    if (after === before) return before
+    await tx.members.update(after)
+    await tx.audit.append(auditEvent(actor, now, type, about(after)))
+    return after
+  })
+}
+
+function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {
+  const wrong = patterns?.find(pattern => !isScopePattern(pattern))
+  if (wrong === undefined) return patterns
+  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field: 'scopes' } })
+}
+
+function about (member: Member) {
+  const { name, role, scopes } = member
+  return { organizationId: member.organizationId, subject: member.id, detail: { name, role, scopes } }
+}

@@ -1,0 +1,120 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { newId, newPublishableText, type Environment } from '../secrets.ts'
+import { auditEvent } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { requireHandedOn, requireUsableResource } from './resource.ts'
+import { requireGrantable } from './scope.ts'
+import { visible, type Operation } from './store.ts'
+
+/**
+ * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private
+ * half gets session tokens for end users (CK-10); Latchkey keeps nothing that could sign.
+ */
+export interface PublishableKey {
+  /** `pbk_…` */
+  id: string
+  /** `<prefix>_pub_<live|test>_…`: what pages carry, and the `iss` of its assertions. No secret. */
+  publishable: string
+  organizationId: string
+  resourceId: string
+  environment: Environment
+  name: string
+  /** ES256, with its thumbprint as `kid`. */
+  publicJwk: JWK
+  /** What its sessions may do. */
+  scopes: readonly string[]
+  createdBy: string
+  createdAt: Date
+  revokedAt: Date | null
+}
+
+export interface PublishableKeyRepository {
+  insert (key: PublishableKey): Promise<void>
+  get (id: string): Promise<PublishableKey | null>
+  byPublishable (text: string): Promise<PublishableKey | null>
+  /** Replaces everything but id, publishable text and createdAt. */
+  update (key: PublishableKey): Promise<void>
+  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<PublishableKey>>
+}
+
+export interface PublishableKeyInput {
+  organizationId: string
+  resource: string
+  environment: Environment
+  name: string
+  scopes: readonly string[]
+}
+
+/** The private half of a signing key, in the two spellings that libraries read. */
+export interface PrivateSigningKey {
+  /** PKCS #8. */
+  pem: string
+  jwk: JWK
+}
+
+/**
+ * Creates a publishable key and its signing key; `signingKey` is shown now and never again.
+ * @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `unknown_scope`, `scope_api_key_only`.
+ */
+export async function createPublishableKey (
+  { store, clock, actor }: Operation, input: PublishableKeyInput
+): Promise<{ key: PublishableKey, signingKey: PrivateSigningKey }> {
+  const { publicJwk, signingKey } = await newSigningPair()
+  return await store.transaction(async tx => {
+    await requireActiveOrganization(tx, actor, input.organizationId)
+    const resource = await requireUsableResource(tx, input.organizationId, input.resource)
+    const key: PublishableKey = {
+      id: newId('pbk'),
+      publishable: newPublishableText(resource.style.keyPrefix, input.environment),
+      organizationId: input.organizationId,
+      resourceId: resource.id,
+      environment: input.environment,
+      name: input.name,
+      publicJwk,
+      scopes: requireHandedOn(actor, resource, requireGrantable(input.scopes, resource.scopes, resource.identifier)),
+      createdBy: actor.id,
+      createdAt: clock(),
+      revokedAt: null,
+    }
+    await tx.publishableKeys.insert(key)
+    await tx.audit.append(auditEvent(actor, key.createdAt, 'publishable_key.created', about(key)))
+    return { key, signingKey }
+  })
+}
+
+/** @throws Failure `not_found`, also for a key of another organization. */
+export async function getPublishableKey ({ store, actor }: Operation, id: string): Promise<PublishableKey> {
+  return visible(actor, await store.publishableKeys.get(id), 'publishable key', id)
+}
+
+/** Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice changes nothing. */
+export async function revokePublishableKey ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<PublishableKey> {
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
+    if (before.revokedAt !== null) return before
+    const after = { ...before, revokedAt: clock() }
+    await tx.publishableKeys.update(after)
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'publishable_key.revoked', about(after, { reason })))
+    return after
+  })
+}
+
+async function newSigningPair (): Promise<{ publicJwk: JWK, signingKey: PrivateSigningKey }> {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const bare = publicKey.export({ format: 'jwk' }) as JWK
+  const identity = { kid: await calculateJwkThumbprint(bare), alg: 'ES256', use: 'sig' }
+  return {
+    publicJwk: { ...bare, ...identity },
+    signingKey: {
+      pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+      jwk: { ...privateKey.export({ format: 'jwk' }) as JWK, ...identity },
+    },
+  }
+}
+
+function about (key: PublishableKey, more: Record<string, unknown> = {}) {
+  const { name, publishable, resourceId, environment, scopes, publicJwk } = key
+  return { organizationId: key.organizationId, subject: key.id, detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid, ...more } }
+}

@@ -1,0 +1,53 @@
+/** Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came meanwhile. */
+import { newId } from '../secrets.ts'
+import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
+import type { Store } from './store.ts'
+
+export interface Spender {
+  /**
+   * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`, and
+   * `invalid_request` for an amount that is not whole: alone, not with those that came at the same time.
+   */
+  spend (spending: Omit<Spending, 'id'>): Promise<{ id: string, verdict: SpendVerdict }>
+  /** Resolves when everything asked for so far is decided. */
+  settled (): Promise<void>
+}
+
+interface Waiting {
+  spending: Spending
+  resolve (verdict: SpendVerdict): void
+  reject (error: unknown): void
+}
+
+/** How many spendings one transaction takes: short enough that the ones behind it do not wait for long. */
+const greatestBatch = 100
+
+export function spender (store: Store): Spender {
+  const waiting: Waiting[] = []
+  let running: Promise<void> | null = null
+
+  const run = async () => {
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, greatestBatch)
+      try {
+        const verdicts = await spendCredits(store, batch.map(({ spending }) => spending))
+        batch.forEach(({ resolve }, i) => { resolve(verdicts[i]!) })
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    running = null
+  }
+  return {
+    async spend (asked) {
+      requireWholeCredits(asked.credits)
+      const spending = { ...asked, id: newId('crd') }
+      const verdict = await new Promise<SpendVerdict>((resolve, reject) => {
+        waiting.push({ spending, resolve, reject })
+        running ??= run()
+      })
+      return { id: spending.id, verdict }
+    },
+    settled: async () => { await running },
+  }
+}

@@ -1,0 +1,115 @@
+/** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
+import { Failure } from '../errors.ts'
+import type { Environment } from '../secrets.ts'
+import { getApiKey, type ApiKey } from './api-key.ts'
+import { dayOf, monthStart } from './calendar.ts'
+import { getOrganization } from './organization.ts'
+import type { Operation } from './store.ts'
+
+/** What a key did on a day. */
+export interface DayUsage {
+  keyId: string
+  /** 'YYYY-MM-DD', UTC */
+  day: string
+  calls: number
+  /** What it spent, less what was refunded. */
+  credits: number
+}
+
+/** Days from `from` to `to`, both included: 'YYYY-MM-DD', UTC. */
+export interface DayRange { from: string, to: string }
+
+export interface UsageRepository {
+  /** Adds to what is counted; rows may repeat a key and day. */
+  add (usage: readonly DayUsage[]): Promise<void>
+  /** The days on which there was something, oldest first. */
+  ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
+  /** Of all keys that an organization has or had. */
+  ofOrganization (organizationId: string, range: DayRange): Promise<Record<Environment, { calls: number, credits: number }>>
+}
+
+export interface UsageMeter {
+  /** Counts a call of the key on the day of `now`. Costs one write to memory. */
+  count (keyId: string, now: Date): void
+  /** Writes what was counted. What cannot be written stays counted for the next time. */
+  flush (): Promise<void>
+}
+
+/** Writes at most once in `intervalMs`, one statement for some hundred keys. */
+export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
+  let counted = new Map<string, Map<string, number>>()
+  let today = { starts: 0, ends: 0, day: '' }
+  let timer: NodeJS.Timeout | null = null
+  let writing = Promise.resolve()
+
+  const callsOn = (day: string): Map<string, number> => {
+    const calls = counted.get(day) ?? new Map<string, number>()
+    counted.set(day, calls)
+    return calls
+  }
+  const write = async () => {
+    const usage = [...counted].flatMap(([day, calls]) => Array.from(calls, ([keyId, n]) => ({ keyId, day, calls: n, credits: 0 })))
+    if (usage.length === 0) return
+    counted = new Map()
+    try {
+      await add(usage)
+    } catch {
+      for (const { keyId, day, calls } of usage) callsOn(day).set(keyId, (callsOn(day).get(keyId) ?? 0) + calls)
+      timer ??= setTimeout(flush, intervalMs).unref()
+    }
+  }
+  const flush = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    writing = writing.then(write)
+    await writing
+  }
+  return {
+    count (keyId, now) {
+      const time = now.getTime()
+      if (time < today.starts || time >= today.ends) today = dayAround(now)
+      const calls = callsOn(today.day)
+      calls.set(keyId, (calls.get(keyId) ?? 0) + 1)
+      timer ??= setTimeout(flush, intervalMs).unref()
+    },
+    flush,
+  }
+}
+
+function dayAround (now: Date): { starts: number, ends: number, day: string } {
+  const day = dayOf(now)
+  const starts = Date.parse(day)
+  return { starts, ends: starts + 86_400_000, day }
+}
+
+/** The most days that one question is about. */
+const greatestRange = 366
+
+/** What a key did, by day; days on which it did nothing are left out. The range is this month unless it is given. */
+export async function usageOfKey (operation: Operation, id: string, asked: Partial<DayRange> = {}): Promise<{ key: ApiKey, range: DayRange, today: string, days: Omit<DayUsage, 'keyId'>[] }> {
+  const now = operation.clock()
+  const range = requireRange(asked, now)
+  const key = await getApiKey(operation, id)
+  return { key, range, today: dayOf(now), days: await operation.store.usage.ofKey(id, range) }
+}
+
+/** What the keys of an organization did, its live and its test ones apart. The range is this month unless it is given. */
+export async function usageOfOrganization (operation: Operation, id: string, asked: Partial<DayRange> = {}): Promise<DayRange & Record<Environment, { calls: number, credits: number }>> {
+  const range = requireRange(asked, operation.clock())
+  await getOrganization(operation, id)
+  return { ...range, ...await operation.store.usage.ofOrganization(id, range) }
+}
+
+/** @throws Failure `invalid_request` for what is no day, a range that ends before it begins or is longer than 366 days. */
+function requireRange ({ from, to }: Partial<DayRange>, now: Date): DayRange {
+  const range = { from: from ?? dayOf(monthStart(to === undefined ? now : requireDay('to', to))), to: to ?? dayOf(now) }
+  const days = (requireDay('to', range.to).getTime() - requireDay('from', range.from).getTime()) / 86_400_000 + 1
+  if (days >= 1 && days <= greatestRange) return range
+  throw new Failure('invalid_request', { message: `from and to are a range of 1 to ${greatestRange} days; this one has ${days}.`, details: { field: 'from' } })
+}
+
+function requireDay (field: 'from' | 'to', text: string): Date {
+  const instant = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? text : NaN)
+  if (!Number.isNaN(instant.getTime()) && dayOf(instant) === text) return instant
+  throw new Failure('invalid_request', { message: `${field} must be a day, as in 2027-01-31.`, details: { field } })
+}

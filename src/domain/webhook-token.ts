@@ -1,0 +1,166 @@
+import { whenKnown, type Awaitable } from '../awaitable.ts'
+import { Failure } from '../errors.ts'
+import { digestOf, hintOf, newId, isWebhookToken, newWebhookToken } from '../secrets.ts'
+import { effectiveScopes, type ApiKey } from './api-key.ts'
+import { auditEvent } from './audit.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { mayTouch, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from './principal.ts'
+import type { Registry } from './registry.ts'
+import { requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
+import { visible, type Operation } from './store.ts'
+
+/** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
+export interface BoundObject {
+  /** `templates`, say. */
+  type: string
+  id: string
+}
+
+/**
+ * A secret in the path of a webhook (CK-11): it reaches one object, in the name of an API key, and does there what that
+ * key may do. It ends with the key, and goes over to the key that replaces it.
+ */
+export interface WebhookToken {
+  /** `wht_…` */
+  id: string
+  digest: string
+  /** The last four characters, for people. */
+  hint: string
+  organizationId: string
+  resourceId: string
+  apiKeyId: string
+  object: BoundObject
+  createdBy: string
+  createdAt: Date
+  revokedAt: Date | null
+}
+
+export interface WebhookTokenRepository {
+  insert (token: WebhookToken): Promise<void>
+  get (id: string): Promise<WebhookToken | null>
+  byDigest (digest: string): Promise<WebhookToken | null>
+  /** Replaces everything but id, digest and createdAt. */
+  update (token: WebhookToken): Promise<void>
+  /** Hands every token of one key over to another. */
+  handOver (fromApiKeyId: string, toApiKeyId: string): Promise<void>
+  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<WebhookToken>>
+}
+
+/** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
+export type WebhookVerdict = { ok: true, principal: Principal, key: ApiKey, object: BoundObject } | { ok: false, refusal: Refusal }
+
+export interface WebhookChecks {
+  /**
+   * Checks the secret of a webhook's path for a route whose objects are of `type`. The key's allowlist is not asked: it
+   * says from where the key itself may come, and webhooks come from somebody else's servers.
+   */
+  check (text: string, presentation: { resource: Resource | null, type: string }): Awaitable<WebhookVerdict>
+}
+
+export interface WebhookChecksOptions {
+  registry: Registry
+  /** Whether a key that was found may be used now: `judgeApiKey`. */
+  judgeKey (key: ApiKey, presentation: Presentation): Awaitable<Verdict>
+}
+
+export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): WebhookChecks {
+  return {
+    check (text, { resource, type }) {
+      if (!isWebhookToken(text)) return refuse('malformed', null)
+      // Found by its SHA-256, like an API key: there is nothing left to compare.
+      return whenKnown(registry.webhookToken(digestOf(text)), token => {
+        const reason = token === null ? 'unknown' : reasonAgainst(token, resource, type)
+        if (reason !== null) return refuse(reason, token)
+        return whenKnown(registry.apiKeyById(token!.apiKeyId), key => key === null
+          ? refuse('revoked', token)
+          : whenKnown(judgeKey(key, { resource, address: null }), verdict => verdict.ok ? inTheNameOf(key, verdict.principal, token!) : verdict))
+      })
+    },
+  }
+}
+
+function reasonAgainst (token: WebhookToken, resource: Resource | null, type: string): Reason | null {
+  if (resource !== null && resource.id !== token.resourceId) return 'wrong_resource'
+  if (token.revokedAt !== null) return 'revoked'
+  return token.object.type === type ? null : 'object_not_allowed'
+}
+
+/** The key's principal, restricted to the one object, if the key itself may touch it. */
+function inTheNameOf (key: ApiKey, principal: Principal, token: WebhookToken): WebhookVerdict {
+  const { object } = token
+  if (!mayTouch(principal, object.type, object.id)) return refuse('object_not_allowed', token)
+  return { ok: true, key, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } } }
+}
+
+function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
+  return { ok: false, refusal: { reason, presented: 'api_key', subject: token?.id ?? null, organizationId: token?.organizationId ?? null } }
+}
+
+/**
+ * Creates a token for one object in the name of an API key; `text` is shown now and never again.
+ * @throws Failure `not_found`, `credential_revoked`, `credential_superseded`, `organization_not_active`,
+ * `insufficient_permissions` for an object that the key may not touch.
+ */
+export async function createWebhookToken (
+  { store, clock, actor }: Operation, input: { apiKeyId: string, object: BoundObject }
+): Promise<{ token: WebhookToken, text: string }> {
+  const text = newWebhookToken()
+  return await store.transaction(async tx => {
+    const now = clock()
+    const key = visible(actor, await tx.apiKeys.get(input.apiKeyId), 'API key', input.apiKeyId)
+    requireLasting(key, now)
+    await requireActiveOrganization(tx, actor, key.organizationId)
+    const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
+    requireHandedOn(actor, resource, effectiveScopes(key, resource, null))
+    const token: WebhookToken = {
+      id: newId('wht'),
+      digest: digestOf(text),
+      hint: hintOf(text),
+      organizationId: key.organizationId,
+      resourceId: key.resourceId,
+      apiKeyId: key.id,
+      object: requireObject(key, input.object),
+      createdBy: actor.id,
+      createdAt: now,
+      revokedAt: null,
+    }
+    await tx.webhookTokens.insert(token)
+    await tx.audit.append(auditEvent(actor, now, 'webhook_token.created', about(token)))
+    return { token, text }
+  })
+}
+
+/** @throws Failure `not_found`, also for a token of another organization. */
+export async function getWebhookToken ({ store, actor }: Operation, id: string): Promise<WebhookToken> {
+  return visible(actor, await store.webhookTokens.get(id), 'webhook token', id)
+}
+
+/** Revokes it: refused from the next request on. Doing it twice changes nothing. */
+export async function revokeWebhookToken ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<WebhookToken> {
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
+    if (before.revokedAt !== null) return before
+    const after = { ...before, revokedAt: clock() }
+    await tx.webhookTokens.update(after)
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'webhook_token.revoked', about(after, { reason })))
+    return after
+  })
+}
+
+/** A token would end with its key: one that has ended, or is about to, gets none. */
+function requireLasting (key: ApiKey, now: Date): void {
+  if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; use that one.`, details: { rotatedTo: key.rotatedTo } })
+  if (key.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; use another one.` })
+  if (key.expiresAt !== null && key.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${key.id} has expired; use another one.` })
+}
+
+function requireObject (key: ApiKey, { type, id }: BoundObject): BoundObject {
+  if (mayTouch(key, type, id)) return { type, id }
+  throw new Failure('insufficient_permissions', { message: `The API key ${key.id} is restricted to other objects of this type; use another key, or widen its restriction.`, details: { field: 'object' } })
+}
+
+function about (token: WebhookToken, more: Record<string, unknown> = {}) {
+  const { hint, resourceId, apiKeyId, object } = token
+  return { organizationId: token.organizationId, subject: token.id, detail: { hint, resourceId, apiKeyId, object, ...more } }
+}

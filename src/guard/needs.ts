@@ -1,0 +1,72 @@
+/** What a guarded route asks for: declared with the route, settled when it is registered. */
+import type { RouteOptions } from 'fastify'
+import type { Resource } from '../domain/resource.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a guarded route needs: every one of these scopes. Empty: any valid credential. */
+    scopes?: readonly string[]
+    /** A route of a guarded context that needs no credential at all. */
+    public?: boolean
+    /** A route that answers API keys only. */
+    apiKeyOnly?: boolean
+    /** The path parameter that holds an organization's id. One that the credential does not reach is answered like one that does not exist. */
+    organization?: string
+    /** What the plan of the organization has to include. */
+    feature?: string
+    /** The path parameter that holds the id of an object of this type, for credentials that are restricted to some. */
+    object?: { type: string, param: string }
+    /** What a call costs, in whole credits. Such a route answers API keys only. */
+    credits?: number
+    /** A route that takes a session of an end user, and nothing else. */
+    session?: boolean
+    /** A route whose path holds a webhook's token in this parameter, bound to an object of this type; it takes nothing else. */
+    webhook?: { param: string, type: string }
+  }
+}
+
+export interface RouteNeeds {
+  /** For people. */
+  route: string
+  scopes: readonly string[]
+  apiKeyOnly: boolean
+  organization: string | null
+  feature: string | null
+  object: { type: string, param: string } | null
+  credits: number
+  session: boolean
+  webhook: { param: string, type: string } | null
+}
+
+/** Null: the route is public. @throws when it does not say what it needs, or says what cannot be. */
+export function needsOf ({ method, url, config = {} }: RouteOptions): RouteNeeds | null {
+  const route = `${String(method)} ${url}`
+  if (config.public === true) return null
+  if (!Array.isArray(config.scopes)) {
+    throw new Error(`The guarded route ${route} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
+  }
+  const { credits = 0, organization = null, object = null, webhook = null } = config
+  if (!Number.isSafeInteger(credits) || credits < 0) throw new Error(`The guarded route ${route} costs ${credits} credits: use a whole number.`)
+  for (const param of [organization, object?.param, webhook?.param]) {
+    if (typeof param === 'string' && !url.split('/').includes(`:${param}`)) throw new Error(`The guarded route ${route} has no path parameter :${param}.`)
+  }
+  return {
+    route,
+    scopes: config.scopes,
+    apiKeyOnly: config.apiKeyOnly === true || (credits > 0 && webhook === null),
+    organization,
+    feature: config.feature ?? null,
+    object,
+    credits,
+    session: config.session === true,
+    webhook,
+  }
+}
+
+/** @throws when a route asks for a scope that nobody can have. */
+export function requireKnownScopes (resource: Resource, needs: readonly RouteNeeds[]): void {
+  for (const { route, scopes } of needs) {
+    const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
+    if (unknown !== undefined) throw new Error(`The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
+  }
+}

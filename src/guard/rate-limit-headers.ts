@@ -1,0 +1,16 @@
+/** The fields of draft-ietf-httpapi-ratelimit-headers (two fields since its revision 08): Lists of Strings with Parameters (RFC 9651). */
+import type { RateLimitState } from '../domain/rate-limit.ts'
+
+/** `RateLimit-Policy` and `RateLimit` for every limit that a key has; no fields when it has none. */
+export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<string, string> {
+  if (limits.length === 0) return {}
+  return {
+    'ratelimit-policy': limits.map(policyItem).join(', '),
+    ratelimit: limits.map(({ policy, remaining, resetSeconds }) => `"${policy}";r=${remaining};t=${resetSeconds}`).join(', '),
+  }
+}
+
+/** `qu`, the unit, is told where it is not the default of requests. */
+function policyItem ({ policy, quota, windowSeconds }: RateLimitState): string {
+  return `"${policy}";q=${quota};w=${windowSeconds}${policy === 'credits' ? ';qu="credits"' : ''}`
+}

@@ -1,0 +1,77 @@
+/**
+ * The session endpoint (CK-10): the JWT bearer grant of RFC 7523 §2.1, with publishable keys in the place of clients. It takes
+ * an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody else.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { addressBlock } from '../address.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
+import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import type { ProtocolLimits } from './limits.ts'
+import { noStore, OAuthError, slowDown } from './oauth-error.ts'
+import type { ProtocolOptions } from './options.ts'
+import { paths } from './paths.ts'
+
+export interface SessionOptions extends ProtocolOptions {
+  refusals: RefusalLog
+  limits: ProtocolLimits
+}
+
+/** RFC 7523 §2.1. */
+const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const bodyLimit = 16 * 1024
+
+/** The session endpoint as a plugin of its own: it alone reads forms. */
+export function session (options: SessionOptions) {
+  const { exchange } = sessionExchange(options)
+  const failures = windowCounter(options.limits.failuresPerAddress, options.clock)
+  return async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, new URLSearchParams(String(body))))
+    app.addHook('onRequest', async (request, reply) => {
+      reply.headers(noStore)
+      requireNothingElse(request)
+    })
+    app.post(paths.session, async request => {
+      const answer = await exchange(assertionOf(request.body))
+      if (!answer.ok) throw refuse(options, failures, request, answer)
+      const scope = answer.scopes.join(' ') || undefined
+      return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }
+    })
+  }
+}
+
+/** Refuses what is no business of this endpoint before the body is read: another credential, parameters in the URI (RFC 6749 §2.3.1, §3.2). */
+function requireNothingElse ({ headers, query }: FastifyRequest): void {
+  if (headers.authorization !== undefined) throw invalid('This endpoint takes an assertion and no other credential: leave the Authorization header out.')
+  const named = Object.keys(query as object)
+  if (named.length > 0) throw invalid('The parameters belong into the body, never into the URI.')
+}
+
+/** The assertion of a form whose parameters are each there once (RFC 6749 §3.2). What else it holds is not read. */
+function assertionOf (body: unknown): string {
+  const form = body instanceof URLSearchParams ? body : new URLSearchParams()
+  if (new Set(form.keys()).size !== form.size) throw invalid('A parameter must not be repeated.')
+  const type = form.get('grant_type')
+  if (!type) throw invalid(`grant_type is missing; send ${grantType}.`)
+  if (type !== grantType) throw new OAuthError(400, 'unsupported_grant_type', `This endpoint takes the grant ${grantType} only.`)
+  const assertion = form.get('assertion')
+  if (!assertion) throw invalid('assertion is missing; send a JWT that the signing key signed.')
+  return assertion
+}
+
+/** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
+function refuse (
+  { refusals }: SessionOptions, failures: WindowCounter, { ip, id }: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
+): OAuthError {
+  refusals.record({
+    type: 'credential.refused', reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address: ip, requestId: id,
+  })
+  failures.count(addressBlock(ip))
+  const seconds = failures.exhausted(addressBlock(ip))
+  return seconds === null ? new OAuthError(400, 'invalid_grant', assertionProblems[problem]) : slowDown(seconds)
+}
+
+function invalid (description: string): OAuthError {
+  return new OAuthError(400, 'invalid_request', description)
+}

@@ -1,0 +1,37 @@
+import type { JWK } from 'jose'
+import type { PublishableKey, PublishableKeyRepository } from '../domain/publishable-key.ts'
+import type { Note } from './changes.ts'
+import type { Prisma, Queries } from './prisma.ts'
+import { json, pageOf, toPage } from './rows.ts'
+
+export function publishableKeyRepository ({ publishableKey: table }: Queries, note: Note): PublishableKeyRepository {
+  return {
+    async insert (key) {
+      await table.create({ data: columns(key) })
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id } })
+      return row && read(row)
+    },
+    async byPublishable (publishable) {
+      const row = await table.findUnique({ where: { publishable } })
+      return row && read(row)
+    },
+    async update ({ id, publishable: _, createdAt: __, ...key }) {
+      await table.update({ where: { id }, data: columns(key) })
+      note({ of: 'publishableKey', id })
+    },
+    async page (query, { organizationId }) {
+      const { where, ...page } = pageOf(query)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+    },
+  }
+}
+
+function columns<T extends Pick<PublishableKey, 'publicJwk' | 'scopes'>> (key: T) {
+  return { ...key, publicJwk: json(key.publicJwk), scopes: json(key.scopes) }
+}
+
+function read (row: Prisma.PublishableKeyGetPayload<object>): PublishableKey {
+  return { ...row, environment: row.environment as PublishableKey['environment'], publicJwk: row.publicJwk as JWK, scopes: row.scopes as string[] }
+}

@@ -1,0 +1,53 @@
+import { join, sqltag as sql } from '@prisma/client/runtime/client'
+import type { DayUsage, UsageRepository } from '../domain/usage-meter.ts'
+import type { Queries } from './prisma.ts'
+
+export function usageRepository (queries: Queries): UsageRepository {
+  return {
+    async add (usage) {
+      for (const rows of inChunks(summed(usage))) {
+        await queries.$executeRaw`
+          INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") VALUES ${join(rows.map(tuple))}
+          ON CONFLICT ("apiKeyId", "day") DO UPDATE
+          SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
+      }
+    },
+    async ofKey (apiKeyId, { from, to }) {
+      const rows = await queries.keyUsage.findMany({ where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' } })
+      return rows.map(({ day, calls, credits }) => ({ day, calls: Number(calls), credits: Number(credits) }))
+    },
+    async ofOrganization (organizationId, { from, to }) {
+      const sums = await queries.$queryRaw<{ environment: string, calls: bigint, credits: bigint }[]>`
+        SELECT "ApiKey"."environment", CAST(SUM("KeyUsage"."calls") AS BIGINT) AS "calls", CAST(SUM("KeyUsage"."credits") AS BIGINT) AS "credits"
+        FROM "KeyUsage" JOIN "ApiKey" ON "ApiKey"."id" = "KeyUsage"."apiKeyId"
+        WHERE "ApiKey"."organizationId" = ${organizationId} AND "KeyUsage"."day" BETWEEN ${from} AND ${to}
+        GROUP BY "ApiKey"."environment"`
+      const of = (environment: string) => {
+        const sum = sums.find(each => each.environment === environment)
+        return { calls: Number(sum?.calls ?? 0), credits: Number(sum?.credits ?? 0) }
+      }
+      return { live: of('live'), test: of('test') }
+    }
+  }
+}
+
+/** One row for each key and day, which is all that one statement may touch; in one order, so that two servers never wait for each other. */
+function summed (usage: readonly DayUsage[]): DayUsage[] {
+  const sums = new Map<string, DayUsage>()
+  for (const { keyId, day, calls, credits } of usage) {
+    const name = `${keyId} ${day}`
+    const before = sums.get(name)
+    sums.set(name, { keyId, day, calls: calls + (before?.calls ?? 0), credits: credits + (before?.credits ?? 0) })
+  }
+  return [...sums].toSorted(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row)
+}
+
+/** A row as INSERT takes it. */
+function tuple ({ keyId, day, calls, credits }: DayUsage) {
+  return sql`(${keyId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
+}
+
+/** SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535. */
+function inChunks (rows: DayUsage[]): DayUsage[][] {
+  return Array.from({ length: Math.ceil(rows.length / 500) }, (_, i) => rows.slice(i * 500, (i + 1) * 500))
+}

@@ -1,0 +1,19 @@
+/** A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything that was admitted. */
+import type { ApiKey } from '../src/domain/api-key.ts'
+import { meter } from '../src/domain/meter.ts'
+import { openStorage } from '../src/storage/index.ts'
+
+const { store } = await openStorage(process.argv[2]!)
+const key = await store.apiKeys.get(process.argv[3]!) as ApiKey
+const calls = meter(store, () => new Date())
+// The month is the test's: a run over midnight of a month's end must not look like a lost credit.
+const now = new Date('2026-01-15T12:00:00Z')
+
+async function load (): Promise<void> {
+  for (;;) {
+    const verdict = await calls.admit({ key, credits: 2, now })
+    process.stdout.write(verdict.ok ? `${verdict.spending}\n` : `refused: ${verdict.reason}\n`)
+  }
+}
+
+await Promise.all(Array.from({ length: 20 }, load))

@@ -1,0 +1,115 @@
+/** A store with what metering needs in it: a resource, and an organization with keys for each test. */
+import type { Test } from 'tap'
+import type { ApiKey } from '../src/domain/api-key.ts'
+import { systemActor } from '../src/domain/audit.ts'
+import { grantCredits, type CreditAccount } from '../src/domain/credit.ts'
+import { meter, type Meter } from '../src/domain/meter.ts'
+import { styles } from '../src/domain/style.ts'
+import type { Operation, Store } from '../src/domain/store.ts'
+import { openStorage, type Storage } from '../src/storage/index.ts'
+import { newId, type Environment } from '../src/secrets.ts'
+import type { FreshDatabase } from './databases.ts'
+import { MovableClock } from './harness.ts'
+
+export const noon = new Date('2026-01-15T12:00:00.000Z')
+
+/** A clock that stands at `instant` until it is moved. */
+export function clockAt (instant: Date | string): MovableClock {
+  const clock = new MovableClock()
+  clock.stop()
+  clock.advance((new Date(instant).getTime() - clock.now().getTime()) / 1_000)
+  return clock
+}
+
+/** An organization of its own on a database that others use too, and what a test does with it. Its clock stands at noon. */
+export interface Tenant {
+  store: Store
+  organizationId: string
+  live: CreditAccount
+  test: CreditAccount
+  clock: MovableClock
+  operation: Operation
+  /** Closed with the test. */
+  newMeter (): Meter
+  /** On another server of the same database; on SQLite, which serves one, on the same. */
+  newMeterElsewhere (): Meter
+  elsewhere: Store
+  newKey (properties?: Partial<ApiKey>): Promise<ApiKey>
+  grant (amount: number, environment?: Environment): Promise<void>
+}
+
+export interface Metering extends Storage {
+  newTenant (t: Test): Promise<Tenant>
+}
+
+/** Open until the test is over. */
+export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Metering> {
+  const { url, drop } = await fresh()
+  const storage = await openStorage(url)
+  const other = url.startsWith('file:') ? storage : await openStorage(url)
+  t.teardown(async () => {
+    for (const each of new Set([storage, other])) await each.close()
+    await drop()
+  })
+  const resource = {
+    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, createdAt: noon, revokedAt: null
+  }
+  if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
+  return { ...storage, newTenant: t => newTenant(t, storage.store, other.store) }
+}
+
+async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tenant> {
+  const clock = clockAt(noon)
+  const operation = { store, clock: clock.now, actor: systemActor }
+  const organizationId = newId('org')
+  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], createdAt: noon, suspendedAt: null })
+  const meterOver = (store: Store) => () => {
+    const made = meter(store, clock.now)
+    t.teardown(() => made.close())
+    return made
+  }
+  return {
+    store,
+    elsewhere,
+    organizationId,
+    live: { organizationId, environment: 'live' },
+    test: { organizationId, environment: 'test' },
+    clock,
+    operation,
+    newMeter: meterOver(store),
+    newMeterElsewhere: meterOver(elsewhere),
+    async newKey (properties = {}) {
+      const id = newId('key')
+      const key: ApiKey = { ...unlimitedKey, id, digest: `digest-of-${id}`, organizationId, organizations: [organizationId], ...properties }
+      await store.apiKeys.insert(key)
+      return key
+    },
+    async grant (amount, environment = 'live') {
+      await grantCredits(operation, { organizationId, environment, amount, reason: 'test' })
+    },
+  }
+}
+
+const unlimitedKey: Omit<ApiKey, 'id' | 'digest' | 'organizationId' | 'organizations'> = {
+  hint: 'api_live_…abcd',
+  resourceId: 'res_a',
+  environment: 'live',
+  name: 'key',
+  access: 'custom',
+  scopes: [],
+  objects: {},
+  allowlist: [],
+  callsPerMonth: null,
+  creditsPerMonth: null,
+  callsPerMinute: null,
+  createdBy: 'admin',
+  creatorId: null,
+  imported: false,
+  rotatedFrom: null,
+  rotatedTo: null,
+  createdAt: noon,
+  expiresAt: null,
+  revokedAt: null,
+  revokedReason: null,
+  lastUsedAt: null
+}

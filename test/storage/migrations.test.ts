@@ -1,0 +1,85 @@
+/** Every database that was ever released has to open with its data in it. */
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openDatabase, type Database } from '../../src/storage/database.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { applyMigrations, migrationsFolder } from '../../src/storage/migrations.ts'
+import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
+import type { Provider } from '../../src/storage/prisma.ts'
+import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
+import { databases } from '../databases.ts'
+
+/** The migrations up to the one whose name ends so, in a folder of their own. */
+async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
+  const all = migrationsFolder(provider)
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-migrations-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const names = (await readdir(all, { withFileTypes: true })).filter(entry => entry.isDirectory()).map(({ name }) => name).sort()
+  const count = names.findIndex(name => name.endsWith(last)) + 1
+  for (const name of ['migration_lock.toml', ...names.slice(0, count)]) await cp(join(all, name), join(folder, name), { recursive: true })
+  return folder
+}
+
+async function execute ({ queries }: Database, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await queries.$executeRawUnsafe(statement)
+}
+
+/** What the first version wrote. */
+const dataOfInit = [
+  `INSERT INTO "Organization" ("id", "name", "status", "createdAt", "suspendedAt") VALUES
+    ('org_a', 'A', 'active', '2026-01-01T00:00:00.000Z', NULL), ('org_s', 'S', 'suspended', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z')`,
+  `INSERT INTO "Resource" ("id", "identifier", "name", "organizationId", "style", "tokenLifetime", "createdAt") VALUES
+    ('res_a', 'https://a.example', 'A', 'org_a', '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee"}', 3600, '2026-01-01T00:00:00.000Z')`,
+  'INSERT INTO "Scope" ("resourceId", "name", "position", "keyOnly") VALUES (\'res_a\', \'invoices:read\', 0, false)',
+  `INSERT INTO "Client" ("id", "organizationId", "name", "origin", "metadata", "allowlist", "introspects", "generation", "createdAt") VALUES
+    ('cli_a', 'org_a', 'machine', 'operator', '{}', '[]', '[]', 1, '2026-01-01T00:00:00.000Z')`,
+  'INSERT INTO "ClientGrant" ("clientId", "resourceId", "scopes", "position") VALUES (\'cli_a\', \'res_a\', \'["invoices:read"]\', 0)',
+  `INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "createdAt", "expiresAt", "revokedAt", "revokedReason", "lastUsedAt") VALUES
+    ('key_a', 'digest-a', 'lb_live_…abcd', 'org_a', 'res_a', 'live', 'billing', '["invoices:read"]', '["192.0.2.0/24"]', 'admin', '2026-01-01T00:00:00.000Z', '2030-01-01T00:00:00.000Z', NULL, NULL, '2026-01-05T00:00:00.000Z'),
+    ('key_r', 'digest-r', 'lb_test_…wxyz', 'org_s', 'res_a', 'test', 'gone', '[]', '[]', 'cli_a', '2026-01-02T00:00:00.000Z', NULL, '2026-01-04T00:00:00.000Z', 'leaked', NULL)`,
+  `INSERT INTO "AuditEvent" ("id", "createdAt", "type", "actor", "organizationId", "subject", "detail") VALUES
+    ('evt_a', '2026-01-01T00:00:00.000Z', 'api_key.created', 'admin', 'org_a', 'key_a', '{}')`,
+]
+
+for (const { name, fresh } of databases) {
+  t.test(`a database of the first version keeps its keys when they become a product, each for its own organization [${name}]`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+    const first = await openDatabase(url)
+    await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_init'))
+    await execute(first, dataOfInit)
+    await first.close()
+
+    const { store, registry, close } = await openStorage(url)
+    t.teardown(close)
+    const before = { access: 'custom', objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, creatorId: null, imported: false, rotatedFrom: null, rotatedTo: null }
+    t.strictSame(await registry.apiKey('digest-a'), {
+      ...before,
+      id: 'key_a',
+      digest: 'digest-a',
+      hint: 'lb_live_…abcd',
+      organizationId: 'org_a',
+      organizations: ['org_a'],
+      resourceId: 'res_a',
+      environment: 'live',
+      name: 'billing',
+      scopes: ['invoices:read'],
+      allowlist: ['192.0.2.0/24'],
+      createdBy: 'admin',
+      createdAt: new Date('2026-01-01T00:00:00.000Z'),
+      expiresAt: new Date('2030-01-01T00:00:00.000Z'),
+      revokedAt: null,
+      revokedReason: null,
+      lastUsedAt: new Date('2026-01-05T00:00:00.000Z'),
+    })
+    t.match(await store.apiKeys.get('key_r'), { ...before, organizations: ['org_s'], environment: 'test', revokedReason: 'leaked', createdBy: 'cli_a' })
+    t.match(await store.organizations.get('org_a'), { features: [], status: 'active' })
+    t.match(await store.organizations.get('org_s'), { features: [], status: 'suspended', suspendedAt: new Date('2026-01-03T00:00:00.000Z') })
+    t.match(await store.clients.get('cli_a'), { grants: [{ resourceId: 'res_a', scopes: ['invoices:read'] }] })
+    t.equal((await store.audit.page({ limit: 200, after: null }, {})).items.length, 1)
+    await t.rejects(store.apiKeys.insert({ ...(await store.apiKeys.get('key_a'))!, id: 'key_x', digest: 'x', organizationId: 'org_none' }), { code: 'P2003' }, 'foreign keys hold again')
+  })
+}
