@@ -133,6 +133,7 @@ export interface ApiKeyInput extends Partial<KeyLimits> {
 /** Creates a key; `text` is the key itself, shown now and never again. */
 export async function createApiKey (operation: Operation, input: ApiKeyInput): Promise<{ key: ApiKey, text: string }> {
   return await operation.store.transaction(async tx => {
+    await requireActiveOrganization(tx, operation.actor, input.organizationId)
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
     const text = newApiKeyText(resource.style.keyPrefix, input.environment)
     const key = await newKey(operation, tx, resource, input, { digest: digestOf(text), hint: apiKeyHint(text), imported: false })
@@ -150,11 +151,12 @@ export async function importApiKey (operation: Operation, input: ApiKeyInput & {
   if (digest === null) throw new Failure('invalid_request', { message: 'digest must be the SHA-256 of the key, as 64 hex digits or 43 base64url characters.', details: { field: 'digest' } })
   if (digestOf(input.hint) === digest) throw new Failure('invalid_request', { message: 'hint is the key itself; give what people may see of it, its last four characters say.', details: { field: 'hint' } })
   return await operation.store.transaction(async tx => {
+    await requireActiveOrganization(tx, operation.actor, input.organizationId)
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
     if (resource.id === managementResourceId) throw new Failure('invalid_request', { message: 'Keys of the management API are made here, not imported.', details: { field: 'resource' } })
     if (await tx.apiKeys.byDigest(digest) !== null) throw new Failure('conflict', { message: 'A key with this digest exists already.' })
     const key = await newKey(operation, tx, resource, input, { digest, hint: input.hint, imported: true })
-    if (resource.style.importedKeys !== true) await tx.resources.update({ ...resource, style: { ...resource.style, importedKeys: true } })
+    if (resource.style.importedKeys !== true) await takeImportedKeys(operation, tx, resource, key)
     await insert(operation, tx, key, 'api_key.imported')
     return key
   })
@@ -181,6 +183,8 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     requireChangeable(before)
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    const { name: _, ...authority } = change
+    if (Object.values(authority).some(given => given !== undefined)) requireNoMoreThanOwn(operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
@@ -194,7 +198,8 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
       expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
       ...limitsOf(change, before)
     }
-    await requireAccess(operation, tx, resource, after)
+    // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
+    if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) await requireAccess(operation, tx, resource, after)
     return after
   })
 }
@@ -212,7 +217,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     // Whoever rotates a key is told a secret that may do all that the key may.
-    requireHandedOn(actor, resource, scopesOfAccess(before, resource))
+    requireNoMoreThanOwn(actor, resource, before)
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -245,7 +250,6 @@ async function newKey (
 ): Promise<ApiKey> {
   const { clock, actor } = operation
   const now = clock()
-  await requireActiveOrganization(tx, actor, input.organizationId)
   const key: ApiKey = {
     ...identity,
     id: newId('key'),
@@ -273,6 +277,12 @@ async function newKey (
   return key
 }
 
+/** The first one changes the resource: from now on a text of any form is looked up there. */
+async function takeImportedKeys ({ actor }: Operation, tx: Repositories, resource: Resource, { createdAt }: ApiKey): Promise<void> {
+  await tx.resources.update({ ...resource, style: { ...resource.style, importedKeys: true } })
+  await tx.audit.append(auditEvent(actor, createdAt, 'resource.updated', { organizationId: resource.organizationId, subject: resource.id, detail: { importedKeys: true } }))
+}
+
 async function insert ({ actor }: Operation, tx: Repositories, key: ApiKey, type: AuditEventType): Promise<void> {
   await tx.apiKeys.insert(key)
   await tx.audit.append(auditEvent(actor, key.createdAt, type, about(key)))
@@ -283,6 +293,11 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
   const ids = new Set([own, ...further])
   for (const id of ids) if (id !== own) await requireActiveOrganization(tx, actor, id)
   return [...ids]
+}
+
+/** Whoever acts for a key, or says from where and how long it works, may do what it may. @throws Failure `insufficient_permissions`. */
+export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes'>): void {
+  requireHandedOn(actor, resource, scopesOfAccess(key, resource))
 }
 
 /** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */

@@ -165,6 +165,7 @@ export interface ClientChange {
 export async function updateClient (operation: Operation, id: string, change: ClientChange): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async (before, tx) => {
     const organizationId = await claimedBy(tx, operation, before, change.organizationId)
+    if (change.allowlist !== undefined) await requireNoMoreThanOwn(tx, operation.actor, before)
     const after: Client = {
       ...before,
       organizationId,
@@ -314,7 +315,7 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
   return [...resolved.values()]
 }
 
-/** Who is told a client's secret can do what the client can. @throws Failure `insufficient_permissions`. */
+/** Who is told a client's secret, or says from where it works, can do what the client can. @throws Failure `insufficient_permissions`. */
 async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)

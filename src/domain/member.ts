@@ -1,10 +1,11 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
-import { auditEvent, type AuditEventType } from './audit.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { isScopePattern } from './scope.ts'
-import { visible, type Operation } from './store.ts'
+import { managementResourceId, requireHandedOn } from './resource.ts'
+import { expand, isScopePattern } from './scope.ts'
+import { visible, type Operation, type Repositories } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]
@@ -73,34 +74,44 @@ export async function getMember ({ store, actor }: Operation, id: string): Promi
 export async function updateMember (
   operation: Operation, id: string, change: { name?: string, role?: Role, scopes?: readonly string[] | null }
 ): Promise<Member> {
-  return await changeMember(operation, id, 'member.updated', before => {
+  return await changeMember(operation, id, 'member.updated', async (before, _now, tx) => {
     if (before.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
-    return {
+    const after: Member = {
       ...before,
       name: change.name ?? before.name,
       role: change.role ?? before.role,
       scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
     }
+    await requireRaisedByOwn(tx, operation.actor, before, after)
+    return after
   })
 }
 
 /** Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing. */
 export async function removeMember (operation: Operation, id: string): Promise<Member> {
-  return await changeMember(operation, id, 'member.removed', (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before)
+  return await changeMember(operation, id, 'member.removed', async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before)
 }
 
 async function changeMember (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date) => Member
+  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
 ): Promise<Member> {
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.members.get(id), 'member', id)
-    const after = change(before, now)
+    const after = await change(before, now, tx)
     if (after === before) return before
     await tx.members.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
     return after
   })
+}
+
+/** What a member gains, the keys that they made gain: on the management API only by who has it. @throws Failure `insufficient_permissions`. */
+async function requireRaisedByOwn (tx: Repositories, actor: Actor, before: Member, after: Member): Promise<void> {
+  const resource = await tx.resources.get(managementResourceId)
+  if (resource === null) return
+  const had = expand(permissionsOf(before), resource.scopes)
+  requireHandedOn(actor, resource, expand(permissionsOf(after), resource.scopes).filter(scope => !had.includes(scope)))
 }
 
 function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {

@@ -100,11 +100,13 @@ export async function updateResource ({ store, clock, actor }: Operation, idOrId
     if (before.id === managementResourceId && change.scopes) {
       throw new Failure('invalid_request', { message: 'The scopes of the management API are its own; they cannot be changed.' })
     }
+    // That keys were taken over is a fact, no choice of style: another style does not cut them off.
+    const imports = before.style.importedKeys === true ? { importedKeys: true } : {}
     const after: Resource = {
       ...before,
       name: change.name ?? before.name,
       scopes: change.scopes ? requireScopes(change.scopes) : before.scopes,
-      style: change.style ? requireStyle(change.style) : before.style,
+      style: change.style ? { ...requireStyle(change.style), ...imports } : before.style,
     }
     await tx.resources.update(after)
     const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))

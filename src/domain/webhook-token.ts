@@ -1,13 +1,13 @@
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, isWebhookToken, newWebhookToken } from '../secrets.ts'
-import { effectiveScopes, type ApiKey } from './api-key.ts'
+import { requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
 import { auditEvent } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { mayTouch, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from './principal.ts'
 import type { Registry } from './registry.ts'
-import { requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
+import { requireUsableResource, type Resource } from './resource.ts'
 import { visible, type Operation } from './store.ts'
 
 /** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
@@ -112,7 +112,7 @@ export async function createWebhookToken (
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-    requireHandedOn(actor, resource, effectiveScopes(key, resource, null))
+    requireNoMoreThanOwn(actor, resource, key)
     const token: WebhookToken = {
       id: newId('wht'),
       digest: digestOf(text),

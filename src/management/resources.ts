@@ -65,8 +65,7 @@ function readScope ({ name, keyOnly = false, description = null }: Static<typeof
 }
 
 function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: string | undefined): Style {
-  const { importedKeys } = before
-  const style = name === undefined ? before : { ...styles[name], ...(importedKeys === undefined ? {} : { importedKeys }) }
+  const style = name === undefined ? before : styles[name]
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
 
