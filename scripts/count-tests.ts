@@ -3,12 +3,15 @@ import { Parser } from 'tap-parser'
 /** How the tests of a run ended. A test is a titled block without further blocks in it. */
 export interface Count { passed: number, failed: number, skipped: number }
 
-/** The counts of a run, in all and by the database in the title (or in that of a block around it). */
-export interface Counts { all: Count, byDatabase: Map<string, Count> }
+/**
+ * The counts of a run, in all and by the database in the title (or in that of a block around it); each failure as its
+ * titles from the file inwards and what tap wrote of it.
+ */
+export interface Counts { all: Count, byDatabase: Map<string, Count>, failures: string[] }
 
 /** Counts the tests of a run from what tap wrote about it. */
 export function countTests (tap: string): Counts {
-  const counts: Counts = { all: nothing(), byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]) }
+  const counts: Counts = { all: nothing(), byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]), failures: [] }
   const parser = new Parser()
   follow(parser, null, counts)
   parser.end(tap)
@@ -26,6 +29,9 @@ function follow (parser: Parser, database: string | null, counts: Counts): { lea
   parser.on('assert', result => {
     const ended = child
     child = null
+    if (!result.ok && ended === null && !result.skip && !result.todo) {
+      counts.failures.push(`${result.fullname}\n${JSON.stringify(result.diag ?? null, null, 2)}`)
+    }
     // An assertion outside a test is no test, but one that fails must not go unseen.
     if (ended?.leaf || (ended === null && !block.leaf && !result.ok)) record(counts, ended?.database ?? database, result)
   })

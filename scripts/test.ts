@@ -49,7 +49,9 @@ async function runTests (tapArguments: string[]): Promise<{ code: number, count:
     // Only failures are worth a line in a log.
     const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
     const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], { LATCHKEY_TEST_POSTGRES: postgres.url })
-    const { all, byDatabase } = countTests(await readFile(output, 'utf8'))
+    const { all, byDatabase, failures } = countTests(await readFile(output, 'utf8'))
+    // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.
+    for (const failure of failures) console.log(`failed: ${failure}`)
     const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
     console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${all.skipped > 0 ? `; ${all.skipped} skipped` : ''}`)
     return { code, count: all }
