@@ -591,6 +591,7 @@ for (const { name, fresh } of databases) {
         // Seven of them share an instant: the order has to hold within one too.
         data: ids.slice(from, from + 500).map((id, i) => ({
           id,
+          chainId: id,
           digest: sha256(id),
           hint: '…',
           organizationId: organization,
