@@ -7,7 +7,6 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import plugin from 'fastify-plugin'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import type { ApiKey } from '../domain/api-key.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
 import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 
