@@ -150,11 +150,15 @@ async function requireElsewhere (tx: Repositories, identifier: string): Promise<
 
 /**
  * What a credential is to have that is bound to no member: on the management API nobody hands on more than they have, and
- * on no resource does a member's key hand on more than the member has (CD-09). @throws Failure `insufficient_permissions`.
+ * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
+ * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
  */
 export function requireHandedOn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
   requireOwn(actor, resource, scopes)
-  if (actor.creator === null) return scopes
+  if (actor.creator === null || scopes.length === 0) return scopes
+  if (resource.id === managementResourceId) {
+    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys alone, which are bound to them too.`, details: { requiredScopes: scopes } })
+  }
   const permitted = expand(actor.creator.permissions, resource.scopes)
   const missing = scopes.filter(name => !permitted.includes(name))
   if (missing.length === 0) return scopes

@@ -363,6 +363,8 @@ for (const { name, fresh } of databases) {
     const key = await newKey()
     await close()
     await t.rejects(Promise.resolve(meter.admit({ key: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })), { code: 'storage_unavailable' })
+    const once = { key: { ...key, callsPerMinute: 1 }, organization: { ...noLimits, callsPerMonth: 5 }, credits: 0, now: noon }
+    for (let i = 0; i < 3; i++) await t.rejects(Promise.resolve(meter.admit(once)), { code: 'storage_unavailable' }, 'its minute is given back')
     await t.rejects(Promise.resolve(meter.admit({ key, organization: noLimits, credits: 1, now: noon })), { code: 'storage_unavailable' })
     t.match(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true })
     await meter.flush()

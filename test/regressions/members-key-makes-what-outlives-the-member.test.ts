@@ -75,6 +75,21 @@ tap.test('CD-09, Y2', async t => {
     for (const [path, body] of bodies(['invoices:read'])) t.equal((await call('POST', path, body)).status, 201, path)
   })
 
+  t.test('CD-09: nor does anything of it manage in nobody\'s name: it could make keys that are bound to no member', async t => {
+    const call = await inTheNameOf(await newMember({ role: 'owner' }))
+    const scopes = ['api-keys:write']
+    t.match(await call('POST', '/clients', { name: 'c', grants: [{ resource: managementApi, scopes }] }), forbidden)
+    t.match(await call('POST', '/registration-tokens', { resource: managementApi, scopes }), forbidden)
+    const { clientId } = await server.createClient({ organization, grants: [{ resource: managementApi, scopes }] })
+    t.match(await call('POST', `/clients/${clientId}/rotate-secret`, { overlapSeconds: 60 }), forbidden)
+    t.match(await call('PATCH', `/clients/${clientId}`, { allowlist: [] }), forbidden)
+    const registration = await createRegistrationToken({ organization, resource: managementApi, scopes })
+    t.match(await call('PATCH', `/registration-tokens/${registration.id}`, { uses: 7 }), forbidden)
+    const key = await call('POST', '/api-keys', { resource: managementApi, environment: 'live', name: 'k', scopes })
+    t.equal(key.status, 201, 'a key can, being bound')
+    t.match(await withKey(key.json.key, '/api/v1/api-keys', { method: 'POST', body: { ...input, creator: null } }), forbidden)
+  })
+
   t.test('CD-09: it raises no member above its own, and makes none that is', async t => {
     const call = await inTheNameOf(await newMember({ role: 'member' }))
     const other = await newMember({ role: 'viewer' })
