@@ -86,8 +86,8 @@ export interface Spending {
   now: Date
 }
 
-/** What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys of its organization in its environment. */
-export interface SpentThisMonth { key: number, organization: number }
+/** What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys of its organization in its environment. Null: there is no limit. */
+export interface SpentThisMonth { key: number | null, organization: number | null }
 
 export type SpendVerdict =
   | { ok: true, spentThisMonth: SpentThisMonth }
@@ -108,6 +108,7 @@ export async function spendCredits (store: Store, spendings: readonly Spending[]
       verdicts.set(spending, verdict)
       if (entry !== null) entries.push(entry)
     }
+    await countUnlimited(tx, spendings.filter(each => each.organization.creditsPerMonth === null && verdicts.get(each)!.ok))
     await tx.credits.append(entries)
     await tx.usage.add(entries.map(({ apiKeyId, amount, createdAt }) => ({ keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount })))
   }, 'read committed')
@@ -127,24 +128,38 @@ async function spend (tx: Repositories, spending: Spending): Promise<{ entry: Cr
   const account = { organizationId, environment }
   const month = monthOf(now)
   const balance = await tx.credits.take(account, credits)
-  if (balance === null) return await refused(tx, 'insufficient_credits', key, month)
+  if (balance === null) return await refused(tx, 'insufficient_credits', spending)
   const byKey = await tx.allowances.takeCredits(key.chainId, month, credits, key.creditsPerMonth)
-  const byOrganization = byKey === null ? null : await tx.allowances.takeCredits(organizationHolder(key), month, credits, organization.creditsPerMonth)
-  if (byKey === null || byOrganization === null) {
+  const limit = organization.creditsPerMonth
+  const byOrganization = byKey === null || limit === null ? null : await tx.allowances.takeCredits(organizationHolder(key), month, credits, limit)
+  if (byKey === null || (limit !== null && byOrganization === null)) {
     if (byKey !== null) await tx.allowances.giveBackCredits(key.chainId, month, credits)
     await tx.credits.add(account, credits)
-    return await refused(tx, 'quota_exceeded', key, month)
+    return await refused(tx, 'quota_exceeded', spending)
   }
   const entry: CreditEntry = { ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now }
-  return { entry, verdict: { ok: true, spentThisMonth: { key: byKey, organization: byOrganization } } }
+  return { entry, verdict: { ok: true, spentThisMonth: { key: key.creditsPerMonth === null ? null : byKey, organization: byOrganization } } }
+}
+
+/** What no limit of an organization has to decide about is counted in one statement for all: the batch holds the accounts meanwhile. */
+async function countUnlimited (tx: Repositories, spendings: readonly Spending[]): Promise<void> {
+  const sums = new Map<string, { holder: string, month: string, credits: number }>()
+  for (const { key, credits, now } of inLockOrder(spendings)) {
+    const [holder, month] = [organizationHolder(key), monthOf(now)]
+    const before = sums.get(`${holder} ${month}`)
+    sums.set(`${holder} ${month}`, { holder, month, credits: credits + (before?.credits ?? 0) })
+  }
+  for (const { holder, month, credits } of sums.values()) await tx.allowances.takeCredits(holder, month, credits, null)
 }
 
 async function refused (
-  tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', key: Spending['key'], month: string
+  tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
 ): Promise<{ entry: null, verdict: SpendVerdict }> {
-  const byKey = await tx.allowances.taken(key.chainId, month)
-  const byOrganization = await tx.allowances.taken(organizationHolder(key), month)
-  return { entry: null, verdict: { ok: false, reason, spentThisMonth: { key: byKey.credits, organization: byOrganization.credits } } }
+  const spent = async (holder: string, limit: number | null) => limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
+  const spentThisMonth = {
+    key: await spent(key.chainId, key.creditsPerMonth), organization: await spent(organizationHolder(key), organization.creditsPerMonth),
+  }
+  return { entry: null, verdict: { ok: false, reason, spentThisMonth } }
 }
 
 /**

@@ -117,8 +117,8 @@ export function meter (store: Store, clock: Clock): Meter {
     const { key, organization, now } = call
     const { id, verdict } = await credits.spend({ key, organization, credits: call.credits, now })
     const { spentThisMonth } = verdict
-    if (key.creditsPerMonth !== null) taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key, now))
-    if (organization.creditsPerMonth !== null) taken.limits.push(monthState('organization-credits', organization.creditsPerMonth, organization.creditsPerMonth - spentThisMonth.organization, now))
+    if (key.creditsPerMonth !== null) taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key!, now))
+    if (organization.creditsPerMonth !== null) taken.limits.push(monthState('organization-credits', organization.creditsPerMonth, organization.creditsPerMonth - spentThisMonth.organization!, now))
     if (verdict.ok) return admitted(call, taken, id)
     return refuse(taken, verdict.reason, verdict.reason === 'quota_exceeded' ? secondsUntil(monthEnd(now), now) : null)
   }
