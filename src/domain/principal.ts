@@ -1,15 +1,16 @@
 /**
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
- * parse → find → compare → state → organization → address → environment → place → scope → object → limits; the first that
+ * parse → find → compare → state → organization and its plan → address → environment → place → scope → object → limits; the first that
  * fails is the reason.
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
-import { effectiveScopes, type ApiKey, type ObjectRestriction } from './api-key.ts'
+import { effectiveScopes, planLacks, type ApiKey, type ObjectRestriction } from './api-key.ts'
+import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
-import type { Member } from './member.ts'
+import { permissionsOf, type Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
@@ -32,6 +33,8 @@ export interface Principal {
   /** The identifier of the resource the credential is for; null: the admin token, which is for the management API. */
   resource: string | null
   scopes: readonly string[]
+  /** The member that it never does more than, as they are now; null: no member bounds it. */
+  creator: Creator | null
   /** The objects it is restricted to, by type; a type that is not named is not restricted. */
   objects: ObjectRestriction
   allowlist: readonly string[]
@@ -59,8 +62,11 @@ export interface Refusal {
   requiredScopes?: readonly string[]
 }
 
-/** The answer of a check: "no" is a value. With "yes" comes the API key, if it was one: its limits are looked at last. */
-export type Verdict = { ok: true, principal: Principal, key: ApiKey | null } | { ok: false, refusal: Refusal }
+/** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
+export type Verdict = KeyVerdict | { ok: true, principal: Principal, key: null }
+
+/** As `Verdict`, for an API key. */
+export type KeyVerdict = { ok: true, principal: Principal, key: ApiKey, organization: Organization } | { ok: false, refusal: Refusal }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
@@ -117,12 +123,12 @@ function mayBeImported (text: string, resource: Resource | null): boolean {
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
-export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<Verdict> {
+export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
   return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
     const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
     if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
     return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), creator =>
-      ({ ok: true, key, principal: keyPrincipal(key, resource!, creator) }))
+      ({ ok: true, key, organization: organization!, principal: keyPrincipal(key, resource!, creator) }))
   })
 }
 
@@ -131,6 +137,7 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
   if (organization?.status !== 'active') return 'organization_suspended'
+  if (planLacks(key, own, organization)) return 'feature_missing'
   if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
   return null
 }
@@ -166,7 +173,7 @@ function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string,
   return sameDigest(digestOf(text), adminTokenDigest)
 }
 
-function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): Verdict {
+function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): { ok: false, refusal: Refusal } {
   return { ok: false, refusal: { reason, presented, subject, organizationId } }
 }
 
@@ -187,6 +194,7 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     environment: key.environment,
     resource: resource.identifier,
     scopes: effectiveScopes(key, resource, creator),
+    creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
     objects: key.objects,
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
@@ -206,6 +214,7 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
     environment: 'live',
     resource: claims.aud,
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
+    creator: null,
     objects: {},
     allowlist: client.allowlist,
     expiresAt: new Date(claims.exp * 1000),
@@ -225,6 +234,7 @@ const adminVerdict: Verdict = {
     environment: 'live',
     resource: null,
     scopes: [],
+    creator: null,
     objects: {},
     allowlist: [],
     expiresAt: null,

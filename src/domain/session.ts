@@ -234,6 +234,7 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     environment: key.environment,
     resource: resource.identifier,
     scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
+    creator: null,
     objects: {},
     allowlist: [],
     expiresAt: new Date(claims.exp * 1000),

@@ -7,7 +7,6 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import plugin from 'fastify-plugin'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import type { ApiKey } from '../domain/api-key.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
 import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 
@@ -156,7 +155,7 @@ function decide (
       if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
       // Noted before its limits are looked at: a key that only runs into them is still in use.
       if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
-      return whenKnown(takeCost(dependencies, need, verdict.key), metered => {
+      return whenKnown(takeCost(dependencies, need, verdict), metered => {
         const headers = metered === null ? {} : rateLimitHeaders(metered.limits)
         if (metered !== null && !metered.ok) {
           return no(refusalOf(verdict, metered.reason), { ...headers, ...(metered.retryAfterSeconds === null ? {} : { 'retry-after': String(metered.retryAfterSeconds) }) })
@@ -218,8 +217,9 @@ function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Pr
   })
 }
 
-function takeCost ({ meter, clock }: GuardDependencies, { credits }: RouteNeeds, key: ApiKey | null): Awaitable<MeterVerdict | null> {
-  return key === null ? null : meter.admit({ key, credits, now: clock() })
+function takeCost ({ meter, clock }: GuardDependencies, { credits }: RouteNeeds, verdict: Verdict & { ok: true }): Awaitable<MeterVerdict | null> {
+  if (verdict.key === null) return null
+  return meter.admit({ key: verdict.key, organization: verdict.organization, credits, now: clock() })
 }
 
 function organizationOf ({ organization }: RouteNeeds, principal: Principal, request: FastifyRequest): string | null {

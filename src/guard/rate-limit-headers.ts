@@ -1,7 +1,7 @@
 /** The fields of draft-ietf-httpapi-ratelimit-headers (two fields since its revision 08): Lists of Strings with Parameters (RFC 9651). */
 import type { RateLimitState } from '../domain/rate-limit.ts'
 
-/** `RateLimit-Policy` and `RateLimit` for every limit that a key has; no fields when it has none. */
+/** `RateLimit-Policy` and `RateLimit` for every limit that a key or its organization has; no fields when there is none. */
 export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<string, string> {
   if (limits.length === 0) return {}
   return {
@@ -12,5 +12,5 @@ export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<str
 
 /** `qu`, the unit, is told where it is not the default of requests. */
 function policyItem ({ policy, quota, windowSeconds }: RateLimitState): string {
-  return `"${policy}";q=${quota};w=${windowSeconds}${policy === 'credits' ? ';qu="credits"' : ''}`
+  return `"${policy}";q=${quota};w=${windowSeconds}${policy.endsWith('credits') ? ';qu="credits"' : ''}`
 }

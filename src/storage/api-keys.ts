@@ -25,6 +25,10 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
         await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
       }
     },
+    async inOverlap (chainId, now) {
+      const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
+      return rows.map(read)
+    },
     async page (query, { organizationId, name, status }) {
       const { where, ...page } = pageOf(query)
       const narrowed = status === undefined ? {} : withStatus(status.is, status.at)

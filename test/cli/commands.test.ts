@@ -212,6 +212,17 @@ id       {org}
 name     Acme
 status   active
 created  {}
+$ latchkey org update {org} --calls-per-month 1000 --credits-per-month 50 --calls-per-minute 60
+id       {org}
+name     Acme
+status   active
+limits   1000 calls a month, 50 credits a month, 60 calls a minute
+created  {}
+$ latchkey org update {org} --calls-per-month unlimited --credits-per-month unlimited --calls-per-minute unlimited
+id       {org}
+name     Acme
+status   active
+created  {}
 $ latchkey member create "Ada L." --org {org} --role member
 id            {member}
 name          Ada L.
@@ -279,7 +290,7 @@ $ latchkey key show {full}
 expires       {}
 replaced by   {next}
 $ latchkey key rotate {full}
-! latchkey: The API key {full} was replaced by {next}; change that one. (CREDENTIAL_SUPERSEDED)
+! latchkey: The API key {full} was replaced by {next}; change that one. To end this one before its overlap does, revoke it. (CREDENTIAL_SUPERSEDED)
 [1]
 $ latchkey key import --org {org} --resource https://api.acme.test --env live --name legacy --access read-only --digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --hint …test
 id            {legacy}
