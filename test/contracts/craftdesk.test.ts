@@ -304,9 +304,10 @@ tap.test('CD-10: two replicas together hand out the allowance of the month, and 
     await database.drop()
   })
   const organization = await one.createOrganization()
-  for (const callsPerMonth of [1, 7, 40]) {
-    const { key } = await one.createKey({ organization, access: 'full', scopes: undefined, callsPerMonth })
-    const answers = await Promise.all(Array.from({ length: 120 }, (_, i) => (i % 2 === 0 ? one : other).call(key, 'GET', '/v1/projects')))
-    t.strictSame([200, 429].map(status => answers.filter(answer => answer.status === status).length), [callsPerMonth, 120 - callsPerMonth], `of ${callsPerMonth}`)
+  // Many short races: only where both take between the other's look and its own does anything but the database decide.
+  for (let i = 0; i < 25; i++) {
+    const { key } = await one.createKey({ organization, access: 'full', scopes: undefined, callsPerMonth: 1 })
+    const answers = await Promise.all([one, other, one, other].map(replica => replica.call(key, 'GET', '/v1/projects')))
+    t.strictSame(answers.map(({ status }) => status).toSorted(), [200, 429, 429, 429])
   }
 })
