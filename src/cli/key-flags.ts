@@ -38,7 +38,7 @@ export function withAuthorityFlags (command: Command, scopes?: string): Command 
 /** The flags of a new key, made here or taken over. */
 export function withNewKeyFlags (command: Command): Command {
   command
-    .requiredOption('--org <id>', 'the organization it belongs to')
+    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--resource <identifier>', 'the protected API it is for')
     .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
     .requiredOption('--name <text>', 'what people call it')

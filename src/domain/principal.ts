@@ -7,7 +7,7 @@ import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
-import { effectiveScopes, planLacks, type ApiKey, type ObjectRestriction } from './api-key.ts'
+import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from './api-key.ts'
 import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
 import { permissionsOf, type Member } from './member.ts'
@@ -32,6 +32,8 @@ export interface Principal {
   environment: Environment
   /** The identifier of the resource the credential is for; null: the admin token, which is for the management API. */
   resource: string | null
+  /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
+  access: Access | null
   scopes: readonly string[]
   /** The member that it never does more than, as they are now; null: no member bounds it. */
   creator: Creator | null
@@ -105,21 +107,31 @@ export function mayTouch ({ objects }: Pick<Principal, 'objects'>, type: string,
   return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
 }
 
+// What a key that was made elsewhere may be long: shorter ones can be guessed, longer ones are no keys.
+const shortestImported = 16
+const longestImported = 512
+
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { registry } = options
-  const parsed = readApiKeyText(text)
-  if (parsed === null && !mayBeImported(text, presentation.resource)) return refuse('malformed', 'api_key')
+  if (readApiKeyText(text) === null) return checkImportedKey(options, text, presentation)
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
   return whenKnown(registry.apiKey(digestOf(text)), key => {
     if (key !== null) return judgeApiKey(options, key, presentation)
     // The check was right, so somebody minted it in this format: another deployment (CK-13).
-    return refuse(parsed === null ? 'unknown' : 'foreign_deployment', 'api_key')
+    return refuse('foreign_deployment', 'api_key')
   })
 }
 
-/** A key that was made elsewhere has any form; it is looked up only where such keys were taken over. */
-function mayBeImported (text: string, resource: Resource | null): boolean {
-  return resource?.style.importedKeys === true && text.length >= 16 && text.length <= 512
+/** A key that was made elsewhere has any form. */
+function checkImportedKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  const { resource } = presentation
+  // A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are.
+  const takes = resource === null || resource.style.importedKeys === true
+  if (!takes || text.length < shortestImported || text.length > longestImported) return refuse('malformed', 'api_key')
+  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => {
+    if (key !== null) return judgeApiKey(options, key, presentation)
+    return refuse(resource === null ? 'malformed' : 'unknown', 'api_key')
+  })
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
@@ -193,6 +205,7 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     organizations: key.organizations,
     environment: key.environment,
     resource: resource.identifier,
+    access: key.access,
     scopes: effectiveScopes(key, resource, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
     objects: key.objects,
@@ -213,6 +226,7 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
     organizations: client.organizationId === null ? [] : [client.organizationId],
     environment: 'live',
     resource: claims.aud,
+    access: null,
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
     creator: null,
     objects: {},
@@ -233,6 +247,7 @@ const adminVerdict: Verdict = {
     organizations: [],
     environment: 'live',
     resource: null,
+    access: null,
     scopes: [],
     creator: null,
     objects: {},

@@ -233,6 +233,7 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     organizations: [key.organizationId],
     environment: key.environment,
     resource: resource.identifier,
+    access: null,
     scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
     creator: null,
     objects: {},

@@ -7,6 +7,7 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
   return {
     async insert (key) {
       await table.create({ data: columns(key) })
+      if (key.imported) note({ of: 'importedKey', digest: key.digest })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })
@@ -35,6 +36,11 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, name }, narrowed] } }), query, read)
     },
   }
+}
+
+/** The digest of every key that was made elsewhere. */
+export async function importedDigests ({ apiKey: table }: Queries): Promise<string[]> {
+  return (await table.findMany({ where: { imported: true }, select: { digest: true } })).map(({ digest }) => digest)
 }
 
 /** `statusOf` as a condition. */

@@ -567,3 +567,16 @@ tap.test('a number of credits is a whole one', async t => {
 async function adminToken (): Promise<string> {
   return (await readFile(`${server.dataFolder}/admin-token`, 'utf8')).trim()
 }
+
+tap.test('what is made with a token that is confined to an organization belongs there, without --org', async t => {
+  const { stdout } = await latchkey(words.fill('key create --org {org} --resource res_management --access full --env live --name agent --json'))
+  const LATCHKEY_TOKEN = JSON.parse(stdout).key
+  for (const command of ['client create --name agent', 'member create Ada --role viewer', 'registration-token create --name agents',
+    'key create --resource https://api.acme.test --scope invoices:read --env live --name own']) {
+    const { code, stdout, stderr } = await latchkey(`${command} --json`, { LATCHKEY_TOKEN })
+    t.equal(code, 0, stderr)
+    t.equal(JSON.parse(stdout).organization, words.fill('{org}'), command)
+    const refused = await latchkey(command)
+    t.match(refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ }, 'the admin token is confined to none')
+  }
+})

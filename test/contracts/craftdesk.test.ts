@@ -1,10 +1,11 @@
 /** What CraftDesk states about its credential layer, statement by statement, over real HTTP and on both databases. */
-import { type Test } from 'tap'
+import tap, { type Test } from 'tap'
 import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craftdesk/api.ts'
 import { openDesk } from '../../examples/craftdesk/desk.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
-import type { Answer, Json } from '../harness.ts'
-import { eventually, onBothDatabases, refusalsOf, refused, usageOf, type ProtectedApi } from './protected-api.ts'
+import { databases } from '../databases.ts'
+import { MovableClock, type Answer, type Json } from '../harness.ts'
+import { eventually, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,
@@ -344,3 +345,22 @@ function secondsToNextMonth (now: Date): number {
 function secondsOfMonth (now: Date): number {
   return (Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1) - Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) / 1_000
 }
+
+tap.test('CD-10: two replicas together hand out the allowance of the month, and no call more [postgresql]', async t => {
+  const database = await databases.find(({ name }) => name === 'postgresql')!.fresh()
+  const clock = new MovableClock()
+  clock.stop()
+  const one = await startApi(api, { database: database.url, clock })
+  const other = await startApi(api, { database: database.url, clock, issuer: one.server.issuer, environment: { LATCHKEY_SECRET: one.server.secret, LATCHKEY_ADMIN_TOKEN: one.server.adminToken } })
+  t.teardown(async () => {
+    await Promise.all([one.server.close(), other.server.close()])
+    await database.drop()
+  })
+  const organization = await one.createOrganization()
+  // Many short races: only where both take between the other's look and its own does anything but the database decide.
+  for (let i = 0; i < 25; i++) {
+    const { key } = await one.createKey({ organization, access: 'full', scopes: undefined, callsPerMonth: 1 })
+    const answers = await Promise.all([one, other, one, other].map(replica => replica.call(key, 'GET', '/v1/projects')))
+    t.strictSame(answers.map(({ status }) => status).toSorted(), [200, 429, 429, 429])
+  }
+})

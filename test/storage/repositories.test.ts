@@ -450,7 +450,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories), organization: slow }, [])
+  const view = new View({ ...unbuffered(repositories), organization: slow }, { revoked: [], imported: [] })
   await organizations.insert(organization)
 
   const early = view.organization('org_a')
