@@ -9,7 +9,7 @@ import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
 import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
 export const accessLevels = ['full', 'read-only', 'custom'] as const
@@ -29,7 +29,7 @@ export interface KeyLimits {
 }
 
 /** A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer stays precise. */
-export interface ApiKey extends KeyLimits {
+export interface ApiKey extends KeyLimits, Revised {
   /** `key_…`: what people and logs call it by. */
   id: string
   digest: string
@@ -84,6 +84,9 @@ export interface ApiKeyFilter {
   organizationId?: string
   /** Exactly this name. */
   name?: string
+  environment?: Environment
+  resourceId?: string
+  creatorId?: string
   /** Those whose status, at an instant, is this one. */
   status?: { is: KeyStatus, at: Date }
 }
@@ -92,8 +95,8 @@ export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
   byDigest (digest: string): Promise<ApiKey | null>
-  /** Replaces everything but id, digest and createdAt. */
-  update (key: ApiKey): Promise<void>
+  /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
+  update (key: ApiKey): Promise<ApiKey>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
@@ -213,6 +216,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
     requireChangeable(before)
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
@@ -228,7 +232,8 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
       createdBy: actor.id,
       rotatedFrom: before.id,
       createdAt: now,
-      lastUsedAt: null
+      lastUsedAt: null,
+      revision: 1
     }
     const end = secondsAfter(now, overlapSeconds)
     await tx.apiKeys.insert(key)
@@ -271,7 +276,8 @@ async function newKey (
     expiresAt: requireFuture(input.expiresAt ?? null, now),
     revokedAt: null,
     revokedReason: null,
-    lastUsedAt: null
+    lastUsedAt: null,
+    revision: 1
   }
   await requireAccess(operation, tx, resource, key)
   return key
@@ -342,17 +348,18 @@ function requireChangeable (key: ApiKey): void {
 }
 
 async function changeKey (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType,
-  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
+  operation: Operation, id: string, type: AuditEventType, change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
 ): Promise<ApiKey> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    await tx.apiKeys.update(after)
+    const kept = await tx.apiKeys.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return after
+    return kept
   })
 }
 

@@ -5,7 +5,7 @@ import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { managementResourceId, requireHandedOn } from './resource.ts'
 import { expand, isScopePattern } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]
@@ -19,7 +19,7 @@ const rolePatterns: Readonly<Record<Role, readonly string[]>> = {
 }
 
 /** A person of an organization. A key that they made never does more than they may at the moment it is used (CD-09). */
-export interface Member {
+export interface Member extends Revised {
   /** `mem_…` */
   id: string
   organizationId: string
@@ -34,9 +34,9 @@ export interface Member {
 export interface MemberRepository {
   insert (member: Member): Promise<void>
   get (id: string): Promise<Member | null>
-  /** Replaces everything but id, organizationId and createdAt. */
-  update (member: Member): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Member>>
+  /** Replaces everything but id, organizationId and createdAt; returns it with its next revision. */
+  update (member: Member): Promise<Member>
+  page (query: PageQuery, filter: { organizationId?: string, name?: string, role?: Role, removed?: boolean }): Promise<Page<Member>>
 }
 
 /** The patterns of what a member may do now; a removed member may do nothing. */
@@ -55,7 +55,8 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
     role: input.role,
     scopes: requirePatterns(input.scopes ?? null),
     createdAt: clock(),
-    removedAt: null
+    removedAt: null,
+    revision: 1
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
@@ -93,16 +94,18 @@ export async function removeMember (operation: Operation, id: string): Promise<M
 }
 
 async function changeMember (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
+  operation: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
 ): Promise<Member> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.members.get(id), 'member', id)
+    requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    await tx.members.update(after)
+    const kept = await tx.members.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return after
+    return kept
   })
 }
 

@@ -48,6 +48,8 @@ export interface GuardDependencies {
   refusals: RefusalLog
   /** Where the use of API keys is noted. */
   keyUsage: UsageLog
+  /** Where the use of the management API's tokens is noted. */
+  managementTokenUsage: UsageLog
   meter: Meter
   sessions: SessionChecks
   webhooks: WebhookChecks
@@ -156,6 +158,7 @@ function decide (
       if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
       // Noted before its limits are looked at: a key that only runs into them is still in use.
       if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
+      else if (verdict.principal.kind === 'management_token') dependencies.managementTokenUsage.note(verdict.principal.id)
       return whenKnown(takeCost(dependencies, need, verdict.key), metered => {
         const headers = metered === null ? {} : rateLimitHeaders(metered.limits)
         if (metered !== null && !metered.ok) {
@@ -212,7 +215,7 @@ function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Pr
   // Its own organization was looked at with the credential.
   if (need.feature === null && organizationId === principal.organizationId) return null
   return whenKnown(organizationId === null ? null : registry.organization(organizationId), organization => {
-    if (organization === null) return 'organization_not_found'
+    if (organization === null || organization.status === 'deleted') return 'organization_not_found'
     if (organization.status !== 'active') return 'organization_suspended'
     return need.feature === null || organization.features.includes(need.feature) ? null : 'feature_missing'
   })
