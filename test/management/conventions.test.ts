@@ -1,6 +1,8 @@
 /** What every collection of the management API does alike. */
 import tap from 'tap'
 import { clean } from '../../src/domain/housekeeping.ts'
+import { createMember } from '../../src/domain/member.ts'
+import { rememberedAnswers } from '../../src/domain/remembered-answer.ts'
 import { Failure } from '../../src/errors.ts'
 import { digestOf, newSecret } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
@@ -162,6 +164,23 @@ for (const { name, server } of servers) {
       t.equal((await ask('GET', `/api-keys?organization=${organization}&name=${encodeURIComponent(`round ${round}`)}`)).json.data.length, 1, 'one row')
       t.equal((await ask('POST', '/api-keys', body, key)).text, good[0]!.text)
     }
+  })
+
+  tap.test(`Idempotency-Key: of several servers on one database, one makes it and the others give its answer [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const organization = (await server.createOrganization()).id
+    // Each with a memory of its own of what is under way, as processes have.
+    const replicas = Array.from({ length: 4 }, () => rememberedAnswers(config.secrets))
+    let runs = 0
+    const repeatable = { key: newSecret(), request: 'the same' }
+    const answers = await Promise.all(replicas.map(replica => replica.once(operation, repeatable, async inside => {
+      runs++
+      return (await createMember(inside, { organizationId: organization, name: 'Ada', role: 'admin' })).id
+    })))
+    t.equal(new Set(answers).size, 1)
+    t.ok(runs >= 1)
+    t.strictSame((await ask('GET', `/members?organization=${organization}`)).json.data.map(idOf), [answers[0]])
+    await t.rejects(rememberedAnswers(['another secret than the one it was sealed under']).once(operation, repeatable, async () => 'made again'), { code: 'conflict' }, 'never made twice, also when the answer cannot be read')
   })
 
   tap.test(`Idempotency-Key: what was made and its answer are kept together, or neither is [${name}]`, async t => {
