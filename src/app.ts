@@ -11,9 +11,10 @@ import { meter, type Meter } from './domain/meter.ts'
 import { authenticator, judgeApiKey } from './domain/principal.ts'
 import { refusalLog } from './domain/refusals.ts'
 import type { Registry } from './domain/registry.ts'
+import { rememberedAnswers } from './domain/remembered-answer.ts'
 import { hostResourceId, seedResources } from './domain/resource.ts'
 import { sessionChecks } from './domain/session.ts'
-import { openKeyRing, type KeyRing } from './domain/signing-key.ts'
+import { openSigningKeys, type SigningKeys } from './domain/signing-key.ts'
 import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
@@ -49,14 +50,15 @@ export interface Latchkey {
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
   const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
-  const keys = await prepare(store, config, clock).catch(async error => {
+  const signingKeys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
   })
-  const ring = () => keys
+  const { ring } = signingKeys
   const reader = tokenReader(issuer, ring)
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
+  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock)
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) })
@@ -70,6 +72,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     reader,
     refusals,
     keyUsage,
+    managementTokenUsage,
+    answers: rememberedAnswers(config.secrets),
     meter: calls,
     authenticator: checks,
     sessions: sessionChecks({ issuer, registry, ring, clock }),
@@ -84,11 +88,12 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     meter: calls,
     routes: async app => {
       await app.register(protocol({ ...floor, registration: config.registration }))
-      await app.register(management(floor))
+      await app.register(management({ ...floor, signingKeys, secrets: config.secrets }))
     },
     async close () {
       await house.stop()
       await keyUsage.close()
+      await managementTokenUsage.close()
       await calls.close()
       await refusals.flush()
       await close()
@@ -105,12 +110,12 @@ function unreachable (error: unknown): never {
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys. */
-async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<KeyRing> {
+async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
   ])
-  return await openKeyRing(store, clock, secrets)
+  return await openSigningKeys(store, clock, secrets)
 }
 
 /**

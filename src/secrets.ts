@@ -3,7 +3,7 @@
  * that made it, once; what is stored is its digest. All of them are random with at least 160 bits, so a fast digest is
  * the right one: nobody can try their way through 2^160 of anything.
  */
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -89,6 +89,24 @@ export function newPublishableText (prefix: string, environment: Environment): s
   return `${prefix}_pub_${environment}_${randomBase62(22)}`
 }
 
+const managementTokenLabel = 'lkmat'
+
+/** A new access token of the management API: `lkmat_<body><check>`, as random and as checkable as an API key. */
+export function newManagementTokenText (): string {
+  const stem = `${managementTokenLabel}_${randomBase62(keyBodyLength)}`
+  return stem + checkOf(stem)
+}
+
+/** Whether a text has the form of an access token of the management API, and its check is right. Needs no look-up. */
+export function isManagementTokenText (text: string): boolean {
+  return /^lkmat_[0-9A-Za-z]{33}$/.test(text) && checkOf(text.slice(0, -keyCheckLength)) === text.slice(-keyCheckLength)
+}
+
+/** Whether a text was meant to be one, however damaged. */
+export function resemblesManagementToken (text: string): boolean {
+  return text.startsWith(`${managementTokenLabel}_`)
+}
+
 /** A new secret for the path of a webhook: `whk_` and 256 random bits. */
 export function newWebhookToken (): string {
   return newLabelledSecret('whk')
@@ -137,25 +155,28 @@ export function withoutSecrets (text: string): string {
   return forms.reduce((rest, form) => rest.replace(form, '$1…'), text)
 }
 
-function sealingKey (master: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', master, 'latchkey', 'signing-key sealing v1', 32))
+/** What a sealed text is for: keys derived for one purpose open nothing of another. */
+export const signingKeySealing = 'signing-key sealing v1'
+
+function derivedKey (master: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', master, 'latchkey', purpose, 32))
 }
 
-/** Encrypts with AES-256-GCM under a key derived from `master`; `label` is bound to the result and needed to open it. */
-export function seal (plaintext: string, master: string, label: string): string {
+/** Encrypts with AES-256-GCM under a key derived from `master` for `purpose`; `label` is bound to the result and needed to open it. */
+export function seal (plaintext: string, master: string, label: string, purpose = signingKeySealing): string {
   const iv = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', sealingKey(master), iv).setAAD(Buffer.from(label))
+  const cipher = createCipheriv('aes-256-gcm', derivedKey(master, purpose), iv).setAAD(Buffer.from(label))
   const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
   return ['v1', iv.toString('base64url'), cipher.getAuthTag().toString('base64url'), body.toString('base64url')].join('.')
 }
 
-/** Opens what `seal` made under any of `masters`. Null: none of them fits, or text or label were altered. */
-export function unseal (sealed: string, masters: readonly string[], label: string): string | null {
+/** Opens what `seal` made under any of `masters`. Null: none of them fits, or text, label or purpose were altered. */
+export function unseal (sealed: string, masters: readonly string[], label: string, purpose = signingKeySealing): string | null {
   const [version, iv, tag, body] = sealed.split('.')
   if (version !== 'v1' || iv === undefined || tag === undefined || body === undefined) return null
   for (const master of masters) {
     try {
-      const decipher = createDecipheriv('aes-256-gcm', sealingKey(master), Buffer.from(iv, 'base64url'), { authTagLength: 16 })
+      const decipher = createDecipheriv('aes-256-gcm', derivedKey(master, purpose), Buffer.from(iv, 'base64url'), { authTagLength: 16 })
       decipher.setAAD(Buffer.from(label)).setAuthTag(Buffer.from(tag, 'base64url'))
       return decipher.update(Buffer.from(body, 'base64url'), undefined, 'utf8') + decipher.final('utf8')
     } catch {
@@ -163,4 +184,24 @@ export function unseal (sealed: string, masters: readonly string[], label: strin
     }
   }
   return null
+}
+
+/**
+ * A text with a mark behind it which says that this deployment made it, for `purpose`. Everybody may read it; who changes it
+ * breaks the mark. `text` has no full stop.
+ */
+export function withMark (text: string, master: string, purpose: string): string {
+  return `${text}.${markOf(text, master, purpose)}`
+}
+
+/** The text in front of a mark that was made under any of `masters` for `purpose`. Null: it was not. */
+export function readMarked (marked: string, masters: readonly string[], purpose: string): string | null {
+  const [text, mark, ...rest] = marked.split('.')
+  if (text === undefined || mark === undefined || rest.length > 0) return null
+  return masters.some(master => sameDigest(markOf(text, master, purpose), mark)) ? text : null
+}
+
+function markOf (text: string, master: string, purpose: string): string {
+  // 128 bits: it is checked, never looked up.
+  return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16).toString('base64url')
 }

@@ -5,6 +5,7 @@ import { systemActor } from '../src/domain/audit.ts'
 import { grantCredits, type CreditAccount } from '../src/domain/credit.ts'
 import { noLimits } from '../src/domain/limits.ts'
 import { meter, type Meter } from '../src/domain/meter.ts'
+import type { Resource } from '../src/domain/resource.ts'
 import { styles } from '../src/domain/style.ts'
 import type { Operation, Store } from '../src/domain/store.ts'
 import { openStorage, type Storage } from '../src/storage/index.ts'
@@ -52,8 +53,8 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     for (const each of new Set([storage, other])) await each.close()
     await drop()
   })
-  const resource = {
-    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, createdAt: noon, revokedAt: null
+  const resource: Resource = {
+    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
   }
   if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
   return { ...storage, newTenant: t => newTenant(t, storage.store, other.store) }
@@ -63,7 +64,7 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
   const clock = clockAt(noon)
   const operation = { store, clock: clock.now, actor: systemActor }
   const organizationId = newId('org')
-  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], ...noLimits, createdAt: noon, suspendedAt: null })
+  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], ...noLimits, createdAt: noon, suspendedAt: null, deletedAt: null, revision: 1 })
   const meterOver = (store: Store) => () => {
     const made = meter(store, clock.now)
     t.teardown(() => made.close())
@@ -112,5 +113,6 @@ const unlimitedKey: Omit<ApiKey, 'id' | 'chainId' | 'digest' | 'organizationId' 
   expiresAt: null,
   revokedAt: null,
   revokedReason: null,
-  lastUsedAt: null
+  lastUsedAt: null,
+  revision: 1
 }

@@ -6,13 +6,15 @@ import type { Connection } from './connection.ts'
 /** What the server answered: the bytes for `--json`, the value for people. */
 export interface Answer<T> { body: Buffer, value: T }
 
-type Method = 'GET' | 'POST' | 'PATCH'
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 type Query = Record<string, string | undefined>
 
 export interface Api {
   get<T> (path: string, query?: Query): Promise<Answer<T>>
   post<T> (path: string, body?: object): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
+  /** Ends a thing; there is no answer about it. */
+  delete (path: string): Promise<void>
 }
 
 const patience = 30_000
@@ -23,6 +25,7 @@ export function managementApi (connection: Connection): Api {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
     post: (path, body) => call(connection, 'POST', path, body ?? {}),
     patch: (path, body) => call(connection, 'PATCH', path, body),
+    delete: async path => { await call(connection, 'DELETE', path) },
   }
 }
 
@@ -53,6 +56,7 @@ async function call<T> ({ url, token }: Connection, method: Method, path: string
     signal: AbortSignal.timeout(patience),
   })
   const bytes = Buffer.from(await response.arrayBuffer())
+  if (response.status === 204) return { body: bytes, value: null as T }
   const value = parse(bytes)
   if (value === undefined) throw new CommandError(`${url} answered ${response.status} without JSON. Is it a Latchkey server? Name the right one with --url.`)
   if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)

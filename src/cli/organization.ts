@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander'
 import { segment } from './api.ts'
 import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { UsageError } from './failure.ts'
 import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from './limits.ts'
 import { fieldLines, instant, words } from './print.ts'
 import { creditsCommand } from './usage.ts'
 
-interface Organization extends Limits { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null }
+interface Organization extends Limits { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null, deletedAt: string | null }
 
 /** `latchkey org …` */
 export function organizationCommands (): Command {
@@ -19,9 +20,17 @@ export function organizationCommands (): Command {
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(org)
   org.command('suspend').description('refuse all of its credentials from now on').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'suspended' })))
+    .option('--reason <text>', 'why, for those who look later')
+    .action(answering<Organization, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/suspend`, { reason })))
   org.command('resume').description('accept its credentials again').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.patch(pathOf(id), { status: 'active' })))
+    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/resume`)))
+  org.command('delete').description('end an organization for good: every credential of it is dead from now on').argument('<id>')
+    .option('--yes', 'do it: there is no way back')
+    .action(answering<Organization, { yes?: boolean }>(show, async (api, { yes }, id) => {
+      if (!yes) throw new UsageError(`Every credential of ${id} would be dead for good, with no way back. To do it, add --yes; to refuse them for a while: npx latchkey org suspend ${id}`)
+      await api.delete(pathOf(id))
+      return await api.get(pathOf(id))
+    }))
   org.addCommand(creditsCommand())
   return org
 }
@@ -56,6 +65,7 @@ function show (organization: Organization): string {
     ['limits', limitsText(organization)],
     ['created', instant(organization.createdAt)],
     ['suspended', instant(organization.suspendedAt)],
+    ['deleted', instant(organization.deletedAt)],
   ])
 }
 

@@ -1,8 +1,10 @@
 /** The command line on one screen. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { accessTokenCommands } from './access-token.ts'
 import { keyCommands } from './api-key.ts'
 import { clientCommands } from './client.ts'
+import { mcpServerCommands } from './mcp-server.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
 import { whoamiCommand } from './principal.ts'
@@ -10,6 +12,7 @@ import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
 import { resourceCommands } from './resource.ts'
 import { migrateCommand, serveCommand } from './server.ts'
+import { signingKeyCommands } from './signing-key.ts'
 import { webhookTokenCommands } from './webhook-token.ts'
 
 /** `latchkey`, ready to parse. It throws where commander would have ended the process. */
@@ -22,7 +25,7 @@ export function program (): Command {
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
     serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
-    webhookTokenCommands(), registrationTokenCommands(), whoamiCommand(),
+    webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)

@@ -3,14 +3,14 @@ import { Failure } from '../errors.ts'
 import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environment } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { permissionsOf, type Member } from './member.ts'
+import { permissionsOf, requireBound, type Member } from './member.ts'
 import { limitsOf, namesLimits, noLimits, type Limits } from './limits.ts'
 import { requireActiveOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
-import { expand, isReadOnly, patternsBeyond, requireDeclaredPatterns } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
 export const accessLevels = ['full', 'read-only', 'custom'] as const
@@ -20,7 +20,7 @@ export type Access = typeof accessLevels[number]
 export type ObjectRestriction = Readonly<Record<string, readonly string[]>>
 
 /** A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer stays precise. */
-export interface ApiKey extends Limits {
+export interface ApiKey extends Limits, Revised {
   /** `key_…`: what people and logs call it by. */
   id: string
   digest: string
@@ -77,6 +77,9 @@ export interface ApiKeyFilter {
   organizationId?: string
   /** Exactly this name. */
   name?: string
+  environment?: Environment
+  resourceId?: string
+  creatorId?: string
   /** Those whose status, at an instant, is this one. */
   status?: { is: KeyStatus, at: Date }
 }
@@ -85,8 +88,8 @@ export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
   byDigest (digest: string): Promise<ApiKey | null>
-  /** Replaces everything but id, digest and createdAt. */
-  update (key: ApiKey): Promise<void>
+  /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
+  update (key: ApiKey): Promise<ApiKey>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
   /** The keys of a chain that were replaced and still work at `now`. */
@@ -219,6 +222,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
     requireChangeable(before)
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
@@ -234,7 +238,8 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
       createdBy: actor.id,
       rotatedFrom: before.id,
       createdAt: now,
-      lastUsedAt: null
+      lastUsedAt: null,
+      revision: 1
     }
     const end = secondsAfter(now, overlapSeconds)
     await tx.apiKeys.insert(key)
@@ -313,10 +318,11 @@ async function newKey (
     expiresAt: requireFuture(input.expiresAt ?? null, now),
     revokedAt: null,
     revokedReason: null,
-    lastUsedAt: null
+    lastUsedAt: null,
+    revision: 1
   }
   await requireAccess(operation, tx, resource, key)
-  await requireBound(tx, actor, resource, key)
+  await requireBound(tx, actor, resource, key.creatorId)
   return key
 }
 
@@ -341,21 +347,7 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
 /** Whoever acts for a key, or says from where and how long it works, may do what it may. @throws Failure `insufficient_permissions`. */
 export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): Promise<void> {
   requireOwn(actor, resource, scopesOfAccess(key, resource))
-  await requireBound(tx, actor, resource, key)
-}
-
-/**
- * What a member's key makes is bound to that member, or to one who may do no more: else the member would keep through it
- * what they lose (CD-09). @throws Failure `insufficient_permissions`.
- */
-async function requireBound (tx: Repositories, { creator }: Actor, resource: Resource, { creatorId }: Pick<ApiKey, 'creatorId'>): Promise<void> {
-  if (creator === null || creatorId === creator.id) return
-  const other = creatorId === null ? null : await tx.members.get(creatorId)
-  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
-  if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}: the keys that it makes or changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
-  })
+  await requireBound(tx, actor, resource, key.creatorId)
 }
 
 /** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */
@@ -398,17 +390,18 @@ function requireChangeable (key: ApiKey): void {
 }
 
 async function changeKey (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType,
-  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
+  operation: Operation, id: string, type: AuditEventType, change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
 ): Promise<ApiKey> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    await tx.apiKeys.update(after)
+    const kept = await tx.apiKeys.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return after
+    return kept
   })
 }
 

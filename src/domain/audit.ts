@@ -24,7 +24,7 @@ export interface Actor {
 export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, creator: null, address: null, requestId: null }
 
 export const auditEventTypes = [
-  'organization.created', 'organization.updated', 'organization.suspended', 'organization.resumed',
+  'organization.created', 'organization.updated', 'organization.suspended', 'organization.resumed', 'organization.deleted',
   'resource.created', 'resource.updated', 'resource.revoked',
   'client.created', 'client.registered', 'client.updated', 'client.revoked', 'client.reaped',
   'client.secret_rotated',
@@ -33,7 +33,8 @@ export const auditEventTypes = [
   'publishable_key.created', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
   'credits.granted',
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
-  'token.revoked', 'signing_key.created',
+  'access_token.created', 'access_token.updated', 'access_token.revoked',
+  'token.revoked', 'signing_key.created', 'signing_key.rotated', 'signing_key.removed',
   'credential.refused', 'client.refused',
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]

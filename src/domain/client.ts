@@ -5,12 +5,13 @@ import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../secret
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requirePublicKeys } from './client-keys.ts'
+import { defaultGrants } from './mcp-server.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireGrantable } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
@@ -40,7 +41,7 @@ export interface ClientGrant {
 }
 
 /** A machine that asks for tokens. */
-export interface Client {
+export interface Client extends Revised {
   /** The `client_id`. */
   id: string
   /** Null: it registered openly and belongs to nobody yet. */
@@ -72,8 +73,8 @@ export interface ClientRepository {
   insert (client: Client): Promise<void>
   get (id: string): Promise<Client | null>
   byRegistrationAccessDigest (digest: string): Promise<Client | null>
-  /** Replaces everything but id and createdAt, its secrets and grants included. */
-  update (client: Client): Promise<void>
+  /** Replaces everything but id and createdAt, its secrets and grants included; returns it with its next revision. */
+  update (client: Client): Promise<Client>
   /** Adds one to the generation of every client that has a grant on the resource. */
   raiseGenerations (filter: { resourceId: string }): Promise<void>
   /** Sets `lastUsedAt` of many clients at once; not part of any change. */
@@ -81,7 +82,18 @@ export interface ClientRepository {
   /** Registered clients that were never used and were created before `createdBefore`. */
   idle (createdBefore: Date, limit: number): Promise<Client[]>
   remove (id: string): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Client>>
+  page (query: PageQuery, filter: ClientFilter): Promise<Page<Client>>
+}
+
+/** Which clients a list is to hold; what is left out does not narrow it. */
+export interface ClientFilter {
+  organizationId?: string
+  /** Exactly this name. */
+  name?: string
+  origin?: Client['origin']
+  revoked?: boolean
+  /** Those that have a grant on it. */
+  resourceId?: string
 }
 
 /** Assertions that were used (RFC 7523 §3 rule 7): each may be used once. */
@@ -141,6 +153,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
       lastUsedAt: null,
       revokedAt: null,
       revokedReason: null,
+      revision: 1,
     }
     await tx.clients.insert(client)
     await tx.audit.append(auditEvent(actor, now, 'client.created', about(client)))
@@ -182,14 +195,16 @@ export async function updateClient (operation: Operation, id: string, change: Cl
 }
 
 /** Revokes a client and its outstanding tokens at once (LB-11). Doing it twice changes nothing. */
-export async function revokeClient ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<Client> {
+export async function revokeClient (operation: Operation, id: string, reason: string | null): Promise<Client> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.clients.get(id), 'client', id)
+    requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = nextGeneration({ ...before, revokedAt: clock(), revokedReason: reason })
-    await tx.clients.update(after)
+    const kept = await tx.clients.update(after)
     await tx.audit.append(auditEvent(actor, after.revokedAt!, 'client.revoked', about(after, { reason })))
-    return after
+    return kept
   })
 }
 
@@ -221,8 +236,9 @@ export function currentSecrets (client: Client, now: Date): readonly ClientSecre
 export interface RegisteredClient extends NewClient { registrationAccessToken: string }
 
 /**
- * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes,
- * and one use of the token is spent in the same transaction; without, it belongs to nobody and has no scopes.
+ * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes, or,
+ * where the token names no resource, the default scopes of the organization's MCP servers; one use of the token is spent
+ * in the same transaction; without, it belongs to nobody and has no scopes.
  * @throws Failure `unauthorized` when the token has no uses left.
  */
 export async function registerClient (
@@ -248,13 +264,15 @@ export async function registerClient (
     lastUsedAt: null,
     revokedAt: null,
     revokedReason: null,
+    revision: 1,
   }
-  await store.transaction(async tx => {
+  return await store.transaction(async tx => {
     if (token !== null) await spendRegistrationToken(tx, token, now)
-    await tx.clients.insert(client)
-    await tx.audit.append(auditEvent(actor, now, 'client.registered', about(client)))
+    const grants = token !== null && token.resourceId === null ? await defaultGrants(tx, token.organizationId) : client.grants
+    await tx.clients.insert({ ...client, grants })
+    await tx.audit.append(auditEvent(actor, now, 'client.registered', about({ ...client, grants })))
+    return { client: { ...client, grants }, secret, registrationAccessToken }
   })
-  return { client, secret, registrationAccessToken }
 }
 
 /** Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep another. */
@@ -299,16 +317,18 @@ export async function reapIdleClients ({ store, clock, actor }: Operation, secon
 
 /** `change` returns its argument when there is nothing to change. */
 async function changeClient (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
+  operation: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
 ): Promise<Client> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.clients.get(id), 'client', id)
+    requireExpected(operation, before)
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
     const after = await change(before, tx)
     if (after === before) return before
-    await tx.clients.update(after)
+    const kept = await tx.clients.update(after)
     await tx.audit.append(auditEvent(actor, clock(), type, about(after)))
-    return after
+    return kept
   })
 }
 

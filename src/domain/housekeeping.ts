@@ -1,4 +1,5 @@
 import { reapIdleClients } from './client.ts'
+import { removeDeadSigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
 
 /** Seconds after which a registered client that was never used is removed. */
@@ -7,8 +8,8 @@ const idleClientLifetime = 7 * 86_400
 const every = 3_600_000
 
 /**
- * Removes, once an hour, what no check needs any more: revoked tokens and used assertions past their end, and registered
- * clients that were never used. Returns how to stop; what is running then is waited for.
+ * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing keys
+ * past their end, and registered clients that were never used. Returns how to stop; what is running then is waited for.
  */
 export function keepHouse (operation: Operation, report: (error: unknown) => void): { stop (): Promise<void> } {
   let running: Promise<void> = Promise.resolve()
@@ -27,5 +28,7 @@ export async function clean (operation: Operation): Promise<void> {
   const { store, clock } = operation
   await store.revokedTokens.prune(clock())
   await store.usedAssertions.prune(clock())
+  await store.rememberedAnswers.prune(clock())
+  await removeDeadSigningKeys(operation)
   await reapIdleClients(operation, idleClientLifetime)
 }

@@ -3,9 +3,9 @@ import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { managementResourceId, requireOwn } from './resource.ts'
+import { managementResourceId, requireOwn, type Resource } from './resource.ts'
 import { expand, isScopePattern, patternsBeyond } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]
@@ -19,7 +19,7 @@ const rolePatterns: Readonly<Record<Role, readonly string[]>> = {
 }
 
 /** A person of an organization. A key that they made never does more than they may at the moment it is used (CD-09). */
-export interface Member {
+export interface Member extends Revised {
   /** `mem_…` */
   id: string
   organizationId: string
@@ -34,9 +34,9 @@ export interface Member {
 export interface MemberRepository {
   insert (member: Member): Promise<void>
   get (id: string): Promise<Member | null>
-  /** Replaces everything but id, organizationId and createdAt. */
-  update (member: Member): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Member>>
+  /** Replaces everything but id, organizationId and createdAt; returns it with its next revision. */
+  update (member: Member): Promise<Member>
+  page (query: PageQuery, filter: { organizationId?: string, name?: string, role?: Role, removed?: boolean }): Promise<Page<Member>>
 }
 
 /** The patterns of what a member may do now; a removed member may do nothing. */
@@ -58,7 +58,8 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
     role: input.role,
     scopes: requirePatterns(input.scopes ?? null),
     createdAt: clock(),
-    removedAt: null
+    removedAt: null,
+    revision: 1
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
@@ -98,16 +99,18 @@ export async function removeMember (operation: Operation, id: string): Promise<M
 }
 
 async function changeMember (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
+  operation: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
 ): Promise<Member> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.members.get(id), 'member', id)
+    requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    await tx.members.update(after)
+    const kept = await tx.members.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return after
+    return kept
   })
 }
 
@@ -150,4 +153,18 @@ function requirePatterns (patterns: readonly string[] | null): readonly string[]
 function about (member: Member) {
   const { name, role, scopes } = member
   return { organizationId: member.organizationId, subject: member.id, detail: { name, role, scopes } }
+}
+
+/**
+ * What a credential that a member made makes or changes is bound to that member too, or to one who may do no more on
+ * `resource` (CD-09). @throws Failure `insufficient_permissions`.
+ */
+export async function requireBound (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
+  if (creator === null || creatorId === creator.id) return
+  const other = creatorId === null ? null : await tx.members.get(creatorId)
+  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
+  if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it makes or changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
+  })
 }

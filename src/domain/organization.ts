@@ -3,32 +3,47 @@ import { newId } from '../secrets.ts'
 import { auditEvent, type Actor } from './audit.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import type { Page, PageQuery } from './page.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import type { Reason } from './principal.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+
+export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
+export type OrganizationStatus = typeof organizationStatuses[number]
 
 /** The tenant: every client and key belongs to exactly one. Its limits bind all its keys together, in each environment. */
-export interface Organization extends Limits {
+export interface Organization extends Limits, Revised {
   /** `org_…` */
   id: string
   name: string
-  status: 'active' | 'suspended'
+  /** `deleted`: ended for good; the row stays, so that what happened in it stays explained. */
+  status: OrganizationStatus
   /** Names of what its plan includes; a route may ask for one. */
   features: readonly string[]
   createdAt: Date
   suspendedAt: Date | null
+  deletedAt: Date | null
+}
+
+/** Which organizations a list is to hold; what is left out does not narrow it. */
+export interface OrganizationFilter {
+  id?: string
+  /** Exactly this name. */
+  name?: string
+  status?: OrganizationStatus
 }
 
 export interface OrganizationRepository {
   insert (organization: Organization): Promise<void>
   get (id: string): Promise<Organization | null>
-  update (organization: Organization): Promise<void>
-  page (query: PageQuery, filter: { id?: string }): Promise<Page<Organization>>
+  /** Replaces everything but id and createdAt; returns it with its next revision. */
+  update (organization: Organization): Promise<Organization>
+  page (query: PageQuery, filter: OrganizationFilter): Promise<Page<Organization>>
 }
 
 export async function createOrganization (
   { store, clock, actor }: Operation, input: Partial<Limits> & { name: string, features?: readonly string[] }
 ): Promise<Organization> {
   const organization: Organization = {
-    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], ...limitsOf(input, noLimits), createdAt: clock(), suspendedAt: null,
+    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], ...limitsOf(input, noLimits), createdAt: clock(), suspendedAt: null, deletedAt: null, revision: 1,
   }
   await store.transaction(async tx => {
     await tx.organizations.insert(organization)
@@ -44,30 +59,63 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
 
 /** Renames, suspends, resumes or limits. A suspended organization's credentials are refused from the next request on. */
 export async function updateOrganization (
-  { store, clock, actor }: Operation, id: string, change: Partial<Limits> & { name?: string, status?: Organization['status'], features?: readonly string[] }
+  operation: Operation, id: string, change: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] }, reason: string | null = null
 ): Promise<Organization> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visibleOrganization(actor, await tx.organizations.get(id), id)
+    const before = await presentOrganization(operation, tx, id)
     const now = clock()
     const status = change.status ?? before.status
-    const after: Organization = {
+    const kept = await tx.organizations.update({
       ...before,
       name: change.name ?? before.name,
       status,
       features: change.features ?? before.features,
       ...limitsOf(change, before),
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
-    }
-    await tx.organizations.update(after)
+    })
     const type = status === before.status ? 'organization.updated' : status === 'active' ? 'organization.resumed' : 'organization.suspended'
-    await tx.audit.append(auditEvent(actor, now, type, about(after, { ...change })))
-    return after
+    await tx.audit.append(auditEvent(actor, now, type, about(kept, { ...change, ...(reason === null ? {} : { reason }) })))
+    return kept
   })
+}
+
+/**
+ * Ends an organization for good: every credential of it is dead, and nothing passes for its resources, from the next
+ * request on. Its rows stay, its name is free. Doing it twice changes nothing.
+ */
+export async function deleteOrganization (operation: Operation, id: string): Promise<Organization> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const before = visibleOrganization(actor, await tx.organizations.get(id), id)
+    requireExpected(operation, before)
+    if (before.status === 'deleted') return before
+    const now = clock()
+    const kept = await tx.organizations.update({ ...before, status: 'deleted', deletedAt: now })
+    await tx.resources.revokeAll(id, now)
+    await tx.audit.append(auditEvent(actor, now, 'organization.deleted', about(kept, { name: before.name })))
+    return kept
+  })
+}
+
+/** Why the credentials of an organization are refused now; null: they are not. */
+export function reasonAgainstOrganization (organization: Organization | null): Reason & ('revoked' | 'organization_suspended') | null {
+  if (organization?.status === 'deleted') return 'revoked'
+  return organization?.status === 'active' ? null : 'organization_suspended'
+}
+
+/** One that can still be changed. */
+async function presentOrganization (operation: Operation, tx: Repositories, id: string): Promise<Organization> {
+  const organization = visibleOrganization(operation.actor, await tx.organizations.get(id), id)
+  requireExpected(operation, organization)
+  if (organization.status === 'deleted') throw new Failure('organization_not_active', { message: `The organization ${id} was deleted and cannot be changed any more.` })
+  return organization
 }
 
 /** The organization that something is to be created in. @throws Failure `not_found`, `organization_not_active`. */
 export async function requireActiveOrganization (tx: Repositories, actor: Actor, id: string): Promise<Organization> {
   const organization = visibleOrganization(actor, await tx.organizations.get(id), id)
+  if (organization.status === 'deleted') throw new Failure('organization_not_active', { message: `The organization ${id} was deleted.` })
   if (organization.status !== 'active') throw new Failure('organization_not_active', { message: `The organization ${id} is suspended; resume it first.` })
   return organization
 }

@@ -5,13 +5,14 @@
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
+import { digestOf, isManagementTokenText, readApiKeyText, resemblesManagementToken, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
 import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from './api-key.ts'
 import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
+import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
 import { permissionsOf, type Member } from './member.ts'
-import type { Organization } from './organization.ts'
+import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
@@ -19,13 +20,13 @@ import { isExpired, isFromTheFuture, type AccessTokenClaims, type TokenReader } 
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {
-  kind: 'api_key' | 'access_token' | 'session' | 'admin_token'
-  /** The key's id, the `client_id`, the publishable key's id, or `admin`. */
+  kind: 'api_key' | 'access_token' | 'management_token' | 'session' | 'admin_token'
+  /** The key's id, the `client_id`, the management token's id, the publishable key's id, or `admin`. */
   id: string
   /** The end user of a session; null: the machine acts for itself. */
   subject: string | null
   name: string
-  /** The organization it acts for; null: none, or, for the admin token, the whole deployment. */
+  /** The organization it acts for; null: none, or, for the admin token and for management tokens, the whole deployment. */
   organizationId: string | null
   /** Every organization whose data it reaches, its own first. */
   organizations: readonly string[]
@@ -97,6 +98,7 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
     check (credential, presentation) {
       if (credential.kind === 'api_key') return checkApiKey(options, credential.text, presentation)
       if (isAdminToken(options, credential.text, presentation)) return adminVerdict
+      if (resemblesManagementToken(credential.text)) return checkManagementToken(options, credential.text, presentation)
       return checkAccessToken(options, credential.text, presentation)
     },
   }
@@ -148,7 +150,8 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
   if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
-  if (organization?.status !== 'active') return 'organization_suspended'
+  const against = reasonAgainstOrganization(organization)
+  if (against !== null) return against
   if (planLacks(key, own, organization)) return 'feature_missing'
   if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
   return null
@@ -175,9 +178,37 @@ function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, te
 
 function reasonAgainstClient (client: Client, resource: Resource | null, organization: Organization | null, { address }: Presentation): Reason | null {
   if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
-  if (client.organizationId !== null && organization?.status !== 'active') return 'organization_suspended'
+  const against = client.organizationId === null ? null : reasonAgainstOrganization(organization)
+  if (against !== null) return against
   if (address !== null && !isAllowed(address, client.allowlist)) return 'address_not_allowed'
   return null
+}
+
+/** A token of the management API, which is good there alone. */
+function checkManagementToken ({ registry, clock }: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  if (!isManagementTokenText(text)) return refuse('malformed', 'access_token')
+  // Found by its SHA-256, like an API key: there is nothing left to compare.
+  return whenKnown(registry.managementToken(digestOf(text)), token => {
+    if (token === null) return refuse('unknown', 'access_token')
+    const organization = token.organizationId === null ? null : registry.organization(token.organizationId)
+    return whenBothKnown(registry.resource(managementResourceId), organization, (management, organization) => {
+      const reason = reasonAgainstManagementToken(token, management, organization, presentation, clock())
+      if (reason !== null) return refuse(reason, 'access_token', token.id, token.organizationId)
+      return whenKnown(token.creatorId === null ? null : registry.member(token.creatorId), creator =>
+        ({ ok: true, key: null, principal: managementTokenPrincipal(token, management!, creator) }))
+    })
+  })
+}
+
+function reasonAgainstManagementToken (
+  token: ManagementToken, management: Resource | null, organization: Organization | null, { resource, address }: Presentation, now: Date
+): Reason | null {
+  if (management === null || (resource !== null && resource.id !== management.id)) return 'wrong_resource'
+  if (token.revokedAt !== null) return 'revoked'
+  if (token.expiresAt !== null && token.expiresAt <= now) return 'expired'
+  const against = token.organizationId === null ? null : reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  return address !== null && !isAllowed(address, token.allowlist) ? 'address_not_allowed' : null
 }
 
 function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
@@ -232,6 +263,25 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
     objects: {},
     allowlist: client.allowlist,
     expiresAt: new Date(claims.exp * 1000),
+  }
+}
+
+function managementTokenPrincipal (token: ManagementToken, management: Resource, creator: Member | null): Principal {
+  return {
+    kind: 'management_token',
+    id: token.id,
+    subject: null,
+    name: token.name,
+    organizationId: token.organizationId,
+    organizations: token.organizationId === null ? [] : [token.organizationId],
+    environment: 'live',
+    resource: management.identifier,
+    access: null,
+    scopes: scopesOfManagementToken(token, management, creator),
+    creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
+    objects: {},
+    allowlist: token.allowlist,
+    expiresAt: token.expiresAt,
   }
 }
 

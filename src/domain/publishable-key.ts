@@ -6,13 +6,13 @@ import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireGrantable } from './scope.ts'
-import { visible, type Operation } from './store.ts'
+import { requireExpected, visible, type Operation, type Revised } from './store.ts'
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private
  * half gets session tokens for end users (CK-10); Latchkey keeps nothing that could sign.
  */
-export interface PublishableKey {
+export interface PublishableKey extends Revised {
   /** `pbk_…` */
   id: string
   /** `<prefix>_pub_<live|test>_…`: what pages carry, and the `iss` of its assertions. No secret. */
@@ -34,9 +34,9 @@ export interface PublishableKeyRepository {
   insert (key: PublishableKey): Promise<void>
   get (id: string): Promise<PublishableKey | null>
   byPublishable (text: string): Promise<PublishableKey | null>
-  /** Replaces everything but id, publishable text and createdAt. */
-  update (key: PublishableKey): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<PublishableKey>>
+  /** Replaces everything but id, publishable text and createdAt; returns it with its next revision. */
+  update (key: PublishableKey): Promise<PublishableKey>
+  page (query: PageQuery, filter: { organizationId?: string, name?: string, environment?: Environment, resourceId?: string, revoked?: boolean }): Promise<Page<PublishableKey>>
 }
 
 export interface PublishableKeyInput {
@@ -77,6 +77,7 @@ export async function createPublishableKey (
       createdBy: actor.id,
       createdAt: clock(),
       revokedAt: null,
+      revision: 1,
     }
     await tx.publishableKeys.insert(key)
     await tx.audit.append(auditEvent(actor, key.createdAt, 'publishable_key.created', about(key)))
@@ -90,14 +91,16 @@ export async function getPublishableKey ({ store, actor }: Operation, id: string
 }
 
 /** Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice changes nothing. */
-export async function revokePublishableKey ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<PublishableKey> {
+export async function revokePublishableKey (operation: Operation, id: string, reason: string | null): Promise<PublishableKey> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
+    requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
-    await tx.publishableKeys.update(after)
+    const kept = await tx.publishableKeys.update(after)
     await tx.audit.append(auditEvent(actor, after.revokedAt, 'publishable_key.revoked', about(after, { reason })))
-    return after
+    return kept
   })
 }
 

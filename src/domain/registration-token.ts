@@ -6,17 +6,17 @@ import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireGrantable } from './scope.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
-export interface RegistrationToken {
+export interface RegistrationToken extends Revised {
   /** `rgt_…` */
   id: string
   digest: string
   hint: string
   organizationId: string
   name: string
-  /** Null: clients that register with it may use no resource until an operator grants one. */
+  /** Null: clients that register with it get the default scopes of the organization's MCP servers, if it has any. */
   resourceId: string | null
   scopes: readonly string[]
   allowlist: readonly string[]
@@ -33,10 +33,25 @@ export interface RegistrationTokenRepository {
   insert (token: RegistrationToken): Promise<void>
   get (id: string): Promise<RegistrationToken | null>
   byDigest (digest: string): Promise<RegistrationToken | null>
-  update (token: RegistrationToken): Promise<void>
+  /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
+  update (token: RegistrationToken): Promise<RegistrationToken>
   /** Takes one use, if there is one left. Exactly as many of many racing callers get true as there were uses. */
   spend (id: string): Promise<boolean>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<RegistrationToken>>
+  page (query: PageQuery, filter: RegistrationTokenFilter): Promise<Page<RegistrationToken>>
+}
+
+/** `spent`: it has no uses left. */
+export const registrationTokenStatuses = ['active', 'spent', 'expired', 'revoked'] as const
+export type RegistrationTokenStatus = typeof registrationTokenStatuses[number]
+
+/** Which tokens a list is to hold; what is left out does not narrow it. */
+export interface RegistrationTokenFilter {
+  organizationId?: string
+  /** Exactly this name. */
+  name?: string
+  resourceId?: string
+  /** Those whose status, at an instant, is this one; the first that applies of revoked, expired, spent. */
+  status?: { is: RegistrationTokenStatus, at: Date }
 }
 
 export interface RegistrationTokenInput {
@@ -69,13 +84,14 @@ export async function createRegistrationToken (
       organizationId: input.organizationId,
       name: input.name,
       resourceId: resource?.id ?? null,
-      scopes: resource === null ? [] : requireHandedOn(actor, resource, requireGrantable(input.scopes ?? [], resource.scopes, resource.identifier)),
+      scopes: resource === null ? [] : requireHandedOn(actor, resource, requireGrantable(input.scopes ?? resource.defaultScopes, resource.scopes, resource.identifier)),
       allowlist: readAllowlist(input.allowlist ?? []),
       usesLeft: input.uses ?? null,
       createdBy: actor.id,
       createdAt: now,
       expiresAt,
       revokedAt: null,
+      revision: 1,
     }
     await tx.registrationTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'registration_token.created', about(token)))
@@ -143,17 +159,19 @@ function isUsable (token: RegistrationToken, now: Date): boolean {
 }
 
 async function changeToken (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType,
+  operation: Operation, id: string, type: AuditEventType,
   change: (before: RegistrationToken, now: Date, tx: Repositories) => Promise<RegistrationToken>
 ): Promise<RegistrationToken> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.registrationTokens.get(id), 'registration token', id)
+    requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    await tx.registrationTokens.update(after)
+    const kept = await tx.registrationTokens.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return after
+    return kept
   })
 }
 

@@ -1,6 +1,7 @@
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
+import type { ManagementToken } from './management-token.ts'
 import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { PublishableKey } from './publishable-key.ts'
@@ -20,6 +21,7 @@ export interface Registry {
   importedApiKey (digest: string): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
+  managementToken (digest: string): Awaitable<ManagementToken | null>
   member (id: string): Awaitable<Member | null>
   organization (id: string): Awaitable<Organization | null>
   publishableKey (id: string): Awaitable<PublishableKey | null>

@@ -3,13 +3,16 @@ import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { expand, isScopeToken, type Scope } from './scope.ts'
+import { expand, grantableNow, isScopeToken, requireGrantable, type Scope } from './scope.ts'
 import { isKeyPrefix, type Style } from './style.ts'
-import { visible, type Operation, type Repositories, type Store } from './store.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
 
+/** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
+export type ResourceKind = 'api' | 'mcp'
+
 /** A protected API, named by its resource indicator (RFC 8707). */
-export interface Resource {
+export interface Resource extends Revised {
   /** `res_…`; the built-in ones have fixed ids. */
   id: string
   /** An absolute URI without fragment: the `aud` of its tokens. Unique in the deployment. */
@@ -21,6 +24,9 @@ export interface Resource {
   style: Style
   /** Seconds that an access token for it lives. */
   tokenLifetime: number
+  kind: ResourceKind
+  /** Of an MCP server: what clients get on it that register with its organization. */
+  defaultScopes: readonly string[]
   createdAt: Date
   revokedAt: Date | null
 }
@@ -29,10 +35,26 @@ export interface ResourceRepository {
   insert (resource: Resource): Promise<void>
   get (id: string): Promise<Resource | null>
   byIdentifier (identifier: string): Promise<Resource | null>
-  /** Replaces everything but id and createdAt, its scopes included. */
-  update (resource: Resource): Promise<void>
-  /** With `visibleTo`: that organization's resources and the deployment's. */
-  page (query: PageQuery, filter: { visibleTo?: string }): Promise<Page<Resource>>
+  /** Replaces everything but id and createdAt, its scopes included; returns it with its next revision. */
+  update (resource: Resource): Promise<Resource>
+  /** Ends every resource of an organization. */
+  revokeAll (organizationId: string, revokedAt: Date): Promise<void>
+  /** In seconds, of all resources there ever were. */
+  longestTokenLifetime (): Promise<number>
+  page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
+}
+
+/** Which resources a list is to hold; what is left out does not narrow it. */
+export interface ResourceFilter {
+  /** That organization's resources and the deployment's. */
+  visibleTo?: string
+  /** That organization's alone. */
+  organizationId?: string
+  identifier?: string
+  /** Exactly this name. */
+  name?: string
+  kind?: ResourceKind
+  revoked?: boolean
 }
 
 /** Seconds an access token lives unless a resource says otherwise (LB-10). */
@@ -44,6 +66,7 @@ export const hostResourceId = 'res_host'
 export const managementResourceId = 'res_management'
 
 const builtIn = new Set<string>([hostResourceId, managementResourceId])
+const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
 
 export interface ResourceInput {
   identifier: string
@@ -51,6 +74,8 @@ export interface ResourceInput {
   organizationId?: string | null
   scopes: readonly Scope[]
   style: Style
+  kind?: ResourceKind
+  defaultScopes?: readonly string[]
 }
 
 /** @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier. */
@@ -64,8 +89,11 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     scopes: requireScopes(input.scopes),
     style: requireStyle(input.style),
     tokenLifetime: defaultTokenLifetime,
+    kind: input.kind ?? 'api',
+    defaultScopes: requireGrantable(input.defaultScopes ?? [], input.scopes, input.identifier),
     createdAt: clock(),
     revokedAt: null,
+    revision: 1,
   }
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
@@ -88,44 +116,52 @@ export interface ResourceChange {
   name?: string
   scopes?: readonly Scope[]
   style?: Style
+  /** Left out, those stay that are still declared. */
+  defaultScopes?: readonly string[]
 }
 
 /**
  * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token; tokens
  * that carry it die with the generation of their clients, which is raised in the same transaction.
  */
-export async function updateResource ({ store, clock, actor }: Operation, idOrIdentifier: string, change: ResourceChange): Promise<Resource> {
+export async function updateResource (operation: Operation, idOrIdentifier: string, change: ResourceChange): Promise<Resource> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    requireExpected(operation, before)
     if (before.id === managementResourceId && change.scopes) {
       throw new Failure('invalid_request', { message: 'The scopes of the management API are its own; they cannot be changed.' })
     }
     // That keys were taken over is a fact, no choice of style: another style does not cut them off.
     const imports = before.style.importedKeys === true ? { importedKeys: true } : {}
+    const scopes = change.scopes ? requireScopes(change.scopes) : before.scopes
     const after: Resource = {
       ...before,
       name: change.name ?? before.name,
-      scopes: change.scopes ? requireScopes(change.scopes) : before.scopes,
+      scopes,
+      defaultScopes: change.defaultScopes ? requireGrantable(change.defaultScopes, scopes, before.identifier) : grantableNow(before.defaultScopes, scopes),
       style: change.style ? { ...requireStyle(change.style), ...imports } : before.style,
     }
-    await tx.resources.update(after)
+    const kept = await tx.resources.update(after)
     const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))
     if (narrowed.length > 0) await tx.clients.raiseGenerations({ resourceId: after.id })
     await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', about(after)))
-    return after
+    return kept
   })
 }
 
 /** Ends a resource: no credential for it passes any more. Doing it twice changes nothing. */
-export async function revokeResource ({ store, clock, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function revokeResource (operation: Operation, idOrIdentifier: string): Promise<Resource> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    requireExpected(operation, before)
     if (builtIn.has(before.id)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
-    await tx.resources.update(after)
+    const kept = await tx.resources.update(after)
     await tx.audit.append(auditEvent(actor, after.revokedAt, 'resource.revoked', about(after)))
-    return after
+    return kept
   })
 }
 
@@ -157,7 +193,7 @@ export function requireHandedOn (actor: Actor, resource: Resource, scopes: reado
   requireOwn(actor, resource, scopes)
   if (actor.creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
-    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys alone, which are bound to them too.`, details: { requiredScopes: scopes } })
+    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`, details: { requiredScopes: scopes } })
   }
   const permitted = expand(actor.creator.permissions, resource.scopes)
   const missing = scopes.filter(name => !permitted.includes(name))
@@ -177,12 +213,12 @@ export function requireOwn (actor: Actor, resource: Resource, scopes: readonly s
 }
 
 /** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
-export async function seedResources (store: Store, clock: Clock, seeds: readonly Omit<Resource, 'createdAt' | 'revokedAt' | 'tokenLifetime' | 'organizationId'>[]): Promise<void> {
+export async function seedResources (store: Store, clock: Clock, seeds: readonly Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>[]): Promise<void> {
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
       if (present === null) {
-        const resource = { ...seed, organizationId: null, tokenLifetime: defaultTokenLifetime, createdAt: clock(), revokedAt: null }
+        const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
       } else if (present.identifier !== seed.identifier || seed.id === managementResourceId) {
@@ -246,6 +282,6 @@ function requireStyle (style: Style): Style {
 }
 
 function about (resource: Resource) {
-  const { identifier, name, scopes, style } = resource
-  return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, scopes: scopes.map(scope => scope.name), style: style.errors } }
+  const { identifier, name, kind, scopes, defaultScopes, style } = resource
+  return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors } }
 }

@@ -6,7 +6,7 @@ import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds, secondsAfter, type Clock } from '../clock.ts'
 import { digestOf, newId } from '../secrets.ts'
-import type { Organization } from './organization.ts'
+import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import type { Presentation, Principal, Reason, Verdict } from './principal.ts'
 import type { PublishableKey } from './publishable-key.ts'
 import type { Registry } from './registry.ts'
@@ -142,9 +142,10 @@ function standing (
 ): AssertionProblem & Reason | null {
   if (key.revokedAt !== null) return 'revoked'
   if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
-  if (organization?.status !== 'active') return 'organization_suspended'
+  const against = reasonAgainstOrganization(organization)
+  if (against !== null) return against
   const { sessionFeature } = resource.style
-  return sessionFeature === undefined || organization.features.includes(sessionFeature) ? null : 'feature_missing'
+  return sessionFeature === undefined || organization!.features.includes(sessionFeature) ? null : 'feature_missing'
 }
 
 /** Remembered until it would be refused as expired. */

@@ -7,10 +7,12 @@ import type { AllowanceRepository } from './allowance.ts'
 import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
 import type { CreditRepository } from './credit.ts'
+import type { ManagementTokenRepository } from './management-token.ts'
 import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
 import type { PublishableKeyRepository } from './publishable-key.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
+import type { RememberedAnswerRepository } from './remembered-answer.ts'
 import type { ResourceRepository } from './resource.ts'
 import type { SigningKeyRepository } from './signing-key.ts'
 import type { RevokedTokenRepository } from './token.ts'
@@ -28,6 +30,8 @@ export interface Repositories {
   publishableKeys: PublishableKeyRepository
   webhookTokens: WebhookTokenRepository
   registrationTokens: RegistrationTokenRepository
+  managementTokens: ManagementTokenRepository
+  rememberedAnswers: RememberedAnswerRepository
   signingKeys: SigningKeyRepository
   revokedTokens: RevokedTokenRepository
   usedAssertions: UsedAssertions
@@ -61,6 +65,17 @@ export interface Operation {
   store: Store
   clock: Clock
   actor: Actor
+  /** The revisions of which one has to be that of what is changed (RFC 9110 §13.1.1); left out: any. */
+  expects?: readonly number[]
+}
+
+/** What can be changed: the number of its present state, one more with every change of it that somebody made. */
+export interface Revised { revision: number }
+
+/** Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure `precondition_failed`. */
+export function requireExpected ({ expects }: Operation, { revision }: Revised): void {
+  if (expects === undefined || expects.includes(revision)) return
+  throw new Failure('precondition_failed')
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Page, PageQuery } from './page.ts'
 import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal } from './principal.ts'
 import type { Registry } from './registry.ts'
 import { requireUsableResource, type Resource } from './resource.ts'
-import { visible, type Operation } from './store.ts'
+import { requireExpected, visible, type Operation, type Revised } from './store.ts'
 
 /** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
 export interface BoundObject {
@@ -21,7 +21,7 @@ export interface BoundObject {
  * A secret in the path of a webhook (CK-11): it reaches one object, in the name of an API key, and does there what that
  * key may do. It ends with the key, and goes over to the key that replaces it.
  */
-export interface WebhookToken {
+export interface WebhookToken extends Revised {
   /** `wht_…` */
   id: string
   digest: string
@@ -40,11 +40,11 @@ export interface WebhookTokenRepository {
   insert (token: WebhookToken): Promise<void>
   get (id: string): Promise<WebhookToken | null>
   byDigest (digest: string): Promise<WebhookToken | null>
-  /** Replaces everything but id, digest and createdAt. */
-  update (token: WebhookToken): Promise<void>
+  /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
+  update (token: WebhookToken): Promise<WebhookToken>
   /** Hands every token of one key over to another. */
   handOver (fromApiKeyId: string, toApiKeyId: string): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<WebhookToken>>
+  page (query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }): Promise<Page<WebhookToken>>
 }
 
 /** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
@@ -126,6 +126,7 @@ export async function createWebhookToken (
       createdBy: actor.id,
       createdAt: now,
       revokedAt: null,
+      revision: 1,
     }
     await tx.webhookTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'webhook_token.created', about(token)))
@@ -139,14 +140,16 @@ export async function getWebhookToken ({ store, actor }: Operation, id: string):
 }
 
 /** Revokes it: refused from the next request on. Doing it twice changes nothing. */
-export async function revokeWebhookToken ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<WebhookToken> {
+export async function revokeWebhookToken (operation: Operation, id: string, reason: string | null): Promise<WebhookToken> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = visible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
+    requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
-    await tx.webhookTokens.update(after)
+    const kept = await tx.webhookTokens.update(after)
     await tx.audit.append(auditEvent(actor, after.revokedAt, 'webhook_token.revoked', about(after, { reason })))
-    return after
+    return kept
   })
 }
 

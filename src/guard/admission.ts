@@ -23,6 +23,8 @@ export interface AdmissionDependencies {
   registry: Registry
   /** Where the use of API keys is noted. */
   keyUsage: UsageLog
+  /** Where the use of the management API's tokens is noted. */
+  managementTokenUsage: UsageLog
   meter: Meter
   sessions: SessionChecks
   webhooks: WebhookChecks
@@ -55,6 +57,7 @@ export function admission (dependencies: AdmissionDependencies, call: Call): Awa
       if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
       // Noted before its limits are looked at: a key that only runs into them is still in use.
       if (key !== null) dependencies.keyUsage.note(key.id)
+      else if (principal.kind === 'management_token') dependencies.managementTokenUsage.note(principal.id)
       return whenKnown(takeCost(dependencies, need, verdict), metered => {
         if (metered !== null && !metered.ok) return no(refusalOf(verdict, metered.reason), metered)
         return {
@@ -113,7 +116,7 @@ function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Pr
   // Its own organization was looked at with the credential.
   if (need.feature === null && organizationId === principal.organizationId) return null
   return whenKnown(organizationId === null ? null : registry.organization(organizationId), organization => {
-    if (organization === null) return 'organization_not_found'
+    if (organization === null || organization.status === 'deleted') return 'organization_not_found'
     if (organization.status !== 'active') return 'organization_suspended'
     return need.feature === null || organization.features.includes(need.feature) ? null : 'feature_missing'
   })

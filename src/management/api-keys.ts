@@ -6,8 +6,10 @@ import {
 } from '../domain/api-key.ts'
 import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation, Store } from '../domain/store.ts'
-import { operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
 import { Allowlist, exactly, Id, IdParams, Instant, limits, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
@@ -42,32 +44,33 @@ const KeyQuerystring = exactly({
   organization: Type.Optional(Id),
   status: Type.Optional(Type.Enum([...keyStatuses])),
   name: Type.Optional(Name),
+  environment: Type.Optional(Type.Enum(['live', 'test'])),
+  resource: Type.Optional(Id),
+  creator: Type.Optional(Id),
 })
 
-export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
-  const { store, clock } = dependencies
-  const wire = async (key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
+export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  const { clock } = dependencies
+  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
   return async app => {
-    app.post('/api-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/api-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
-      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
-    })
+      return { ...await wire(operation, key), key: text }
+    }))
 
-    app.post('/api-keys/import', { config: write, schema: { body: ImportedKey } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/api-keys/import', { config: write, schema: { body: ImportedKey } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { digest, hint, ...input } = request.body
-      return await reply.code(201).send(await wire(await importApiKey(operation, { ...readKey(operation, input), digest, hint })))
-    })
+      return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
+    }))
 
     app.get('/api-keys', { config: read, schema: { querystring: KeyQuerystring } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      const { organization, name, status } = request.query
+      const { organization, name, status, environment, resource, creator } = request.query
       const now = clock()
       const page = await operation.store.apiKeys.page(query, {
         ...organizationFilter(operation, organization),
-        ...(name === undefined ? {} : { name }),
+        ...given({ name, environment, resourceId: await resourceIdOf(operation, resource), creatorId: creator }),
         ...(status === undefined ? {} : { status: { is: status, at: now } }),
       })
       const names = new Map<string, string>()
@@ -75,24 +78,31 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
       return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!, now))
     })
 
-    app.get('/api-keys/:id', { config: read, schema: { params: IdParams } }, async request =>
-      await wire(await getApiKey(operationOf(dependencies, request), request.params.id)))
+    app.get('/api-keys/:id', { config: read, schema: { params: IdParams } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await getApiKey(operation, request.params.id))
+    })
 
     app.patch('/api-keys/:id', { config: write, schema: { params: IdParams, body: KeyChange } }, async request => {
       const operation = operationOf(dependencies, request)
       requireMayLimit(operation, request.body)
       const { expiresAt, ...change } = request.body
       const instant = readInstant(expiresAt)
-      return await wire(await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
+      return await wire(operation, await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
     })
 
-    app.post('/api-keys/:id/rotate', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {
-      const { key, text } = await rotateApiKey(operationOf(dependencies, request), request.params.id, request.body.overlapSeconds)
-      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
+    app.post('/api-keys/:id/rotate', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+      const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
+      return { ...await wire(operation, key), key: text }
+    }))
+
+    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
-      await wire(await revokeApiKey(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
+    app.delete('/api-keys/:id', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, revokeApiKey(operationOf(dependencies, request), request.params.id, null)))
   }
 }
 
@@ -113,6 +123,7 @@ async function identifierOf (store: Store, resourceId: string): Promise<string> 
 
 function wireKey (key: ApiKey, resource: string, now: Date) {
   return {
+    [revision]: key.revision,
     id: key.id,
     hint: key.hint,
     status: statusOf(key, now),

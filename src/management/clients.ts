@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
-import type { Store } from '../domain/store.ts'
-import { operationOf, organizationFilter, organizationOf, type ManagementDependencies } from './operation.ts'
+import type { Operation, Store } from '../domain/store.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
+import { Allowlist, exactly, Id, IdParams, isRevoked, Name, PageQuerystring, Reason, RevocationStatus, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['clients:read'] }
 const write = { scopes: ['clients:write'] }
@@ -30,42 +32,60 @@ const ClientChange = exactly({
   introspects: Type.Optional(Introspects),
   organization: Type.Optional(Id),
 })
+const ClientQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  name: Type.Optional(Name),
+  origin: Type.Optional(Type.Enum(['operator', 'registered'])),
+  status: Type.Optional(RevocationStatus),
+  resource: Type.Optional(Id),
+})
 
-export function clientRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
-  const wire = async (client: Client) => wireClient(client, await identifiers(dependencies.store, [client]))
+export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await identifiers(store, [client]))
   return async app => {
-    app.post('/clients', { config: write, schema: { body: NewClient } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/clients', { config: write, schema: { body: NewClient } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
-      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(client), ...(secret === null ? {} : { clientSecret: secret }) })
-    })
+      return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
+    }))
 
-    app.get('/clients', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+    app.get('/clients', { config: read, schema: { querystring: ClientQuerystring } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      const page = await operation.store.clients.page(query, organizationFilter(operation, request.query.organization))
+      const { organization, name, origin, status, resource } = request.query
+      const page = await operation.store.clients.page(query, {
+        ...organizationFilter(operation, organization), ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
+      })
       const names = await identifiers(operation.store, page.items)
       return wirePage(query, page, client => wireClient(client, names))
     })
 
-    app.get('/clients/:id', { config: read, schema: { params: IdParams } }, async request =>
-      await wire(await getClient(operationOf(dependencies, request), request.params.id)))
+    app.get('/clients/:id', { config: read, schema: { params: IdParams } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await getClient(operation, request.params.id))
+    })
 
     app.patch('/clients/:id', { config: write, schema: { params: IdParams, body: ClientChange } }, async request => {
+      const operation = operationOf(dependencies, request)
       const { organization, ...change } = request.body
-      return await wire(await updateClient(operationOf(dependencies, request), request.params.id, {
+      return await wire(operation, await updateClient(operation, request.params.id, {
         ...change, ...(organization === undefined ? {} : { organizationId: organization }),
       }))
     })
 
-    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
-      await wire(await revokeClient(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
-
-    app.post('/clients/:id/rotate-secret', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {
-      const { client, secret } = await rotateClientSecret(operationOf(dependencies, request), request.params.id, request.body.overlapSeconds)
-      return await reply.header('cache-control', 'no-store').send({ ...await wire(client), clientSecret: secret })
+    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await revokeClient(operation, request.params.id, request.body?.reason ?? null))
     })
+
+    app.delete('/clients/:id', { config: write, schema: { summary: 'Revoke a client', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
+
+    app.post('/clients/:id/rotate-secret', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+      const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
+      return { ...await wire(operation, client), clientSecret: secret }
+    }, 200))
   }
 }
 
@@ -75,6 +95,7 @@ async function identifiers (store: Store, clients: readonly Client[]): Promise<R
 
 function wireClient (client: Client, names: ReadonlyMap<string, string>) {
   return {
+    [revision]: client.revision,
     clientId: client.id,
     organization: client.organizationId,
     name: client.name,

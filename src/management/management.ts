@@ -2,26 +2,32 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
+import type { SigningKeys } from '../domain/signing-key.ts'
 import { managementStyle, styles } from '../domain/style.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
+import { accessTokenRoutes } from './access-tokens.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
+import type { CreationDependencies } from './creation.ts'
+import { markCursors } from './cursors.ts'
+import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
-import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
+import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { signingKeyRoutes } from './signing-keys.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
 
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
+const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'signing-keys']
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
@@ -33,12 +39,21 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
 }
 
-export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string }): FastifyPluginAsync {
+export interface ManagementOptions extends GuardDependencies, CreationDependencies {
+  issuer: string
+  signingKeys: SigningKeys
+  /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
+  secrets: readonly string[]
+}
+
+export function management (dependencies: ManagementOptions): FastifyPluginAsync {
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
     await app.register(async api => {
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
+      markCursors(api, dependencies.secrets)
+      tagAnswers(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
@@ -47,6 +62,9 @@ export function management (dependencies: ManagementDependencies & GuardDependen
       await api.register(publishableKeyRoutes(dependencies))
       await api.register(webhookTokenRoutes(dependencies))
       await api.register(registrationTokenRoutes(dependencies))
+      await api.register(accessTokenRoutes(dependencies))
+      await api.register(mcpServerRoutes(dependencies))
+      await api.register(signingKeyRoutes(dependencies))
       await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
     }, { prefix: managementPath })

@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../domain/member.ts'
-import { operationOf, organizationFilter, organizationOf, type ManagementDependencies } from './operation.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, IdParams, Name, OrganizationQuerystring, Reason, ScopeNames } from './schemas.ts'
+import { revision } from './preconditions.ts'
+import { exactly, Id, IdParams, Name, PageQuerystring, Reason, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }
@@ -11,20 +13,28 @@ const write = { scopes: ['members:write'] }
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], { description: 'Patterns of scopes that stand instead of the role\'s; null: the role\'s.' })
 const NewMember = exactly({ organization: Type.Optional(Id), name: Name, role: Role, scopes: Type.Optional(Scopes) })
+const MemberQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  name: Type.Optional(Name),
+  role: Type.Optional(Role),
+  status: Type.Optional(Type.Enum(['active', 'removed'])),
+})
 const MemberChange = exactly({ name: Type.Optional(Name), role: Type.Optional(Role), scopes: Type.Optional(Scopes) })
 
-export function memberRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+export function memberRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    app.post('/members', { config: write, schema: { body: NewMember } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/members', { config: write, schema: { body: NewMember } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      return await reply.code(201).send(wireMember(await createMember(operation, { ...input, organizationId: organizationOf(operation, organization) })))
-    })
+      return wireMember(await createMember(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+    }))
 
-    app.get('/members', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+    app.get('/members', { config: read, schema: { querystring: MemberQuerystring } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      return wirePage(query, await operation.store.members.page(query, organizationFilter(operation, request.query.organization)), wireMember)
+      const { organization, name, role, status } = request.query
+      const filter = { ...organizationFilter(operation, organization), ...given({ name, role, removed: status === undefined ? undefined : status === 'removed' }) }
+      return wirePage(query, await operation.store.members.page(query, filter), wireMember)
     })
 
     app.get('/members/:id', { config: read, schema: { params: IdParams } }, async request =>
@@ -35,9 +45,12 @@ export function memberRoutes (dependencies: ManagementDependencies): FastifyPlug
 
     app.post('/members/:id/remove', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
+
+    app.delete('/members/:id', { config: write, schema: { summary: 'Remove a member', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
   }
 }
 
-function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt }: Member) {
-  return { id, organization: organizationId, name, role, scopes, createdAt, removedAt }
+function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt, revision: shown }: Member) {
+  return { [revision]: shown, id, organization: organizationId, name, role, scopes, createdAt, removedAt }
 }

@@ -3,19 +3,24 @@ import type { Clock } from '../clock.ts'
 import type { Actor } from '../domain/audit.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { expectedRevisions } from './preconditions.ts'
 
 /** What the routes of the management API work with. */
 export interface ManagementDependencies { store: Store, clock: Clock }
 
-/** The operation that a request asks for, in the name of its principal. */
+/**
+ * The operation that a request asks for, in the name of its principal.
+ * @throws Failure `invalid_request` for an `If-Match` that is none.
+ */
 export function operationOf ({ store, clock }: ManagementDependencies, request: FastifyRequest): Operation {
-  return { store, clock, actor: actorOf(request) }
+  const expects = request.method === 'GET' || request.method === 'HEAD' ? undefined : expectedRevisions(request)
+  return { store, clock, actor: actorOf(request), ...(expects === undefined ? {} : { expects }) }
 }
 
 /** @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to manage. */
 function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
   const isAdmin = principal.kind === 'admin_token'
-  if (!isAdmin && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
+  if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
   return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, creator: principal.creator, address: ip, requestId: id }
 }
 
@@ -43,4 +48,15 @@ export function readInstant (text: string | null | undefined): Date | null | und
   const instant = new Date(text)
   if (Number.isNaN(instant.getTime())) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
   return instant
+}
+
+/** The members that were given: what is undefined narrows nothing. */
+export function given<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as { [Member in keyof T]?: Exclude<T[Member], undefined> }
+}
+
+/** The id of a resource that a filter names by id or identifier. One that does not exist has nothing. */
+export async function resourceIdOf ({ store }: Operation, named: string | undefined): Promise<string | undefined> {
+  if (named === undefined) return undefined
+  return (await store.resources.get(named) ?? await store.resources.byIdentifier(named))?.id ?? named
 }

@@ -1,27 +1,47 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { namesLimits } from '../domain/limits.ts'
-import { createOrganization, getOrganization, updateOrganization, type Organization } from '../domain/organization.ts'
-import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization } from '../domain/organization.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Features, IdParams, limits, Name, PageQuerystring } from './schemas.ts'
+import { revision } from './preconditions.ts'
+import { exactly, Features, Id, IdParams, limits, Moment, Name, nullable, PageQuerystring, Reason, Texts } from './schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }
 
-export function organizationRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+const OrganizationQuerystring = exactly({
+  ...PageQuerystring, name: Type.Optional(Name), status: Type.Optional(Type.Enum([...organizationStatuses])),
+})
+const WireOrganization = Type.Object({
+  id: Id,
+  name: Name,
+  status: Type.Enum([...organizationStatuses]),
+  features: Texts,
+  createdAt: Moment,
+  suspendedAt: nullable(Moment),
+  deletedAt: nullable(Moment),
+})
+
+const statusVerbs = [
+  ['suspend', 'suspended', 'Refuse every credential of an organization from now on'],
+  ['resume', 'active', 'Accept the credentials of an organization again'],
+] as const
+
+export function organizationRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
     const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
-    app.post('/organizations', { config: write, schema: { body: NewOrganization } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/organizations', { config: write, schema: { body: NewOrganization } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Creating an organization')
-      return await reply.code(201).send(wireOrganization(await createOrganization(operation, request.body)))
-    })
+      return wireOrganization(await createOrganization(operation, request.body))
+    }))
 
-    app.get('/organizations', { config: read, schema: { querystring: exactly(PageQuerystring) } }, async request => {
+    app.get('/organizations', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      return wirePage(query, await store.organizations.page(query, actor.organizationId === null ? {} : { id: actor.organizationId }), wireOrganization)
+      const { name, status } = request.query
+      return wirePage(query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })), wireOrganization)
     })
 
     app.get('/organizations/:id', { config: read, schema: { params: IdParams } }, async request =>
@@ -35,9 +55,24 @@ export function organizationRoutes (dependencies: ManagementDependencies): Fasti
       if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
       return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
     })
+
+    for (const [verb, status, summary] of statusVerbs) {
+      const schema = { summary, params: IdParams, body: Reason, response: { 200: WireOrganization } }
+      app.post(`/organizations/:id/${verb}`, { config: write, schema }, async request => {
+        const operation = operationOf(dependencies, request)
+        requireDeployment(operation, 'Suspending or resuming an organization')
+        return wireOrganization(await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null))
+      })
+    }
+
+    app.delete('/organizations/:id', { config: write, schema: { summary: 'End an organization for good', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Deleting an organization')
+      return await ended(reply, deleteOrganization(operation, request.params.id))
+    })
   }
 }
 
-function wireOrganization ({ id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt }: Organization) {
-  return { id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt }
+function wireOrganization ({ id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt, revision: shown }: Organization) {
+  return { [revision]: shown, id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt }
 }

@@ -1,12 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import {
-  createRegistrationToken, getRegistrationToken, revokeRegistrationToken, updateRegistrationToken, type RegistrationToken,
+  createRegistrationToken, getRegistrationToken, registrationTokenStatuses, revokeRegistrationToken, updateRegistrationToken, type RegistrationToken,
 } from '../domain/registration-token.ts'
-import { operationOf, organizationFilter, organizationOf, readInstant, type ManagementDependencies } from './operation.ts'
+import type { Operation } from '../domain/store.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, organizationFilter, organizationOf, readInstant, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, Name, OrganizationQuerystring, Reason, ScopeNames } from './schemas.ts'
+import { Allowlist, exactly, Id, IdParams, Instant, Name, PageQuerystring, Reason, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['registration-tokens:read'] }
 const write = { scopes: ['registration-tokens:write'] }
@@ -23,44 +26,63 @@ const NewToken = exactly({
   allowlist: Type.Optional(Allowlist),
   ...limits,
 })
+const TokenQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  name: Type.Optional(Name),
+  status: Type.Optional(Type.Enum([...registrationTokenStatuses])),
+  resource: Type.Optional(Id),
+})
 const TokenChange = exactly({ name: Type.Optional(Name), ...limits })
 
-export function registrationTokenRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
-  const wire = async (token: RegistrationToken) => wireToken(token, await resourceNames(dependencies.store, token.resourceId === null ? [] : [token.resourceId]))
+export function registrationTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(token, await resourceNames(store, token.resourceId === null ? [] : [token.resourceId]))
   return async app => {
-    app.post('/registration-tokens', { config: write, schema: { body: NewToken } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/registration-tokens', { config: write, schema: { body: NewToken } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, expiresAt, name = 'registration token', ...input } = request.body
       const { token, secret } = await createRegistrationToken(operation, {
         ...input, name, organizationId: organizationOf(operation, organization), expiresAt: readInstant(expiresAt) ?? null,
       })
-      return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(token), token: secret })
-    })
+      return { ...await wire(operation, token), token: secret }
+    }))
 
-    app.get('/registration-tokens', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+    app.get('/registration-tokens', { config: read, schema: { querystring: TokenQuerystring } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      const page = await operation.store.registrationTokens.page(query, organizationFilter(operation, request.query.organization))
+      const { organization, name, status, resource } = request.query
+      const page = await operation.store.registrationTokens.page(query, {
+        ...organizationFilter(operation, organization),
+        ...given({ name, resourceId: await resourceIdOf(operation, resource) }),
+        ...(status === undefined ? {} : { status: { is: status, at: dependencies.clock() } }),
+      })
       const names = await resourceNames(operation.store, page.items.flatMap(token => token.resourceId ?? []))
       return wirePage(query, page, token => wireToken(token, names))
     })
 
-    app.get('/registration-tokens/:id', { config: read, schema: { params: IdParams } }, async request =>
-      await wire(await getRegistrationToken(operationOf(dependencies, request), request.params.id)))
+    app.get('/registration-tokens/:id', { config: read, schema: { params: IdParams } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await getRegistrationToken(operation, request.params.id))
+    })
 
     app.patch('/registration-tokens/:id', { config: write, schema: { params: IdParams, body: TokenChange } }, async request => {
+      const operation = operationOf(dependencies, request)
       const { expiresAt, ...change } = request.body
       const instant = readInstant(expiresAt)
-      return await wire(await updateRegistrationToken(operationOf(dependencies, request), request.params.id, {
+      return await wire(operation, await updateRegistrationToken(operation, request.params.id, {
         ...change, ...(instant === undefined ? {} : { expiresAt: instant }),
       }))
     })
 
-    app.post('/registration-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
-      await wire(await revokeRegistrationToken(operationOf(dependencies, request), request.params.id)))
+    app.post('/registration-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await revokeRegistrationToken(operation, request.params.id))
+    })
+
+    app.delete('/registration-tokens/:id', { config: write, schema: { summary: 'Revoke a registration token', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, revokeRegistrationToken(operationOf(dependencies, request), request.params.id)))
   }
 }
 
-function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }: RegistrationToken, names: ReadonlyMap<string, string>) {
-  return { id, hint, organization: organizationId, name, resource: resourceId === null ? null : names.get(resourceId) ?? resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }
+function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt, revision: shown }: RegistrationToken, names: ReadonlyMap<string, string>) {
+  return { [revision]: shown, id, hint, organization: organizationId, name, resource: resourceId === null ? null : names.get(resourceId) ?? resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }
 }

@@ -3,14 +3,16 @@ import { Type, type Static } from 'typebox'
 import { createResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
-import { operationOf, type ManagementDependencies } from './operation.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, IdParams, Name, PageQuerystring, Reason } from './schemas.ts'
+import { revision } from './preconditions.ts'
+import { exactly, Id, IdParams, isRevoked, Name, PageQuerystring, Reason, RevocationStatus } from './schemas.ts'
 
 const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
-const WireScope = exactly({
+export const WireScope = exactly({
   name: Type.String({ maxLength: 128 }),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
@@ -20,25 +22,35 @@ const changeable = {
   style: Type.Optional(Type.Enum([...errorStyleNames])),
   keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
 }
-const Scopes = Type.Array(WireScope, { maxItems: 200 })
+export const Scopes = Type.Array(WireScope, { maxItems: 200 })
 const NewResource = exactly({ ...changeable, identifier: Type.String({ maxLength: 512 }), organization: Type.Optional(Id), scopes: Scopes })
 const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(Scopes) })
 
+const ResourceQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  name: Type.Optional(Name),
+  identifier: Type.Optional(Id),
+  status: Type.Optional(RevocationStatus),
+})
+
 /** A resource is named by its id or, URL-encoded, by its identifier. */
-export function resourceRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+export function resourceRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    app.post('/resources', { config: write, schema: { body: NewResource } }, async (request, reply) => {
+    app.post('/resources', { config: write, schema: { body: NewResource } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, scopes, style, keyPrefix, ...rest } = request.body
-      const resource = await createResource(operationOf(dependencies, request), {
+      const resource = await createResource(operation, {
         ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
       })
-      return await reply.code(201).send(wireResource(resource))
-    })
+      return wireResource(resource)
+    }))
 
-    app.get('/resources', { config: read, schema: { querystring: exactly(PageQuerystring) } }, async request => {
+    app.get('/resources', { config: read, schema: { querystring: ResourceQuerystring } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
-      return wirePage(query, await store.resources.page(query, actor.organizationId === null ? {} : { visibleTo: actor.organizationId }), wireResource)
+      const { organization, name, identifier, status } = request.query
+      const filter = given({ visibleTo: actor.organizationId ?? undefined, organizationId: organization, name, identifier, revoked: isRevoked(status) })
+      return wirePage(query, await store.resources.page(query, filter), wireResource)
     })
 
     app.get('/resources/:id', { config: read, schema: { params: IdParams } }, async request =>
@@ -57,10 +69,13 @@ export function resourceRoutes (dependencies: ManagementDependencies): FastifyPl
 
     app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
       wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
+
+    app.delete('/resources/:id', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, revokeResource(operationOf(dependencies, request), request.params.id)))
   }
 }
 
-function readScope ({ name, keyOnly = false, description = null }: Static<typeof WireScope>): Scope {
+export function readScope ({ name, keyOnly = false, description = null }: Static<typeof WireScope>): Scope {
   return { name, keyOnly, description }
 }
 
@@ -69,6 +84,6 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
 
-function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt }: Resource) {
-  return { id, identifier, name, organization: organizationId, scopes, style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }
+function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt, revision: shown }: Resource) {
+  return { [revision]: shown, id, identifier, name, organization: organizationId, scopes, style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }
 }

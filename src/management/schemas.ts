@@ -6,6 +6,28 @@ export function exactly<T extends Record<string, TSchema>> (members: T) {
   return Type.Object(members, { additionalProperties: false })
 }
 
+/** What may be null. */
+export function nullable<T extends TSchema> (schema: T) {
+  return Type.Union([schema, Type.Null()])
+}
+
+/** A list in an answer: nobody changes it. */
+export function list<T extends TSchema> (schema: T) {
+  return Type.Unsafe<readonly Static<T>[]>(Type.Array(schema))
+}
+
+/** A page of a collection, as pages.ts makes them. */
+export function pageOf<T extends TSchema> (schema: T) {
+  return Type.Object({
+    data: Type.Array(schema),
+    pagination: Type.Object({
+      limit: Type.Integer(),
+      hasMore: Type.Boolean(),
+      nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+    }),
+  })
+}
+
 /**
  * A name for people: 1 to 200 characters, one of them visible; neither control characters, nor half a surrogate pair, nor
  * marks that change the reading direction.
@@ -40,6 +62,20 @@ export const PageQuerystring = {
   limit: Type.Optional(Type.String({ maxLength: 12, description: 'Rows per page, 1 to 200; 100 unless given.' })),
   cursor: Type.Optional(Type.String({ maxLength: 512, description: '`nextCursor` of the page before.' })),
 }
+/** In answers. */
+export const Moment = Type.Unsafe<Date>(Type.String({ format: 'date-time', examples: ['2026-11-22T19:48:29.000Z'] }))
+export const Texts = list(Type.String())
+/** What a secret looks like where it is shown, this once. */
+export function shownOnce (example: string) {
+  return Type.String({ description: 'Shown this once.', examples: [example] })
+}
+
+/** For lists of what is revoked or is not. */
+export const RevocationStatus = Type.Enum(['active', 'revoked'])
+export function isRevoked (status: Static<typeof RevocationStatus> | undefined): boolean | undefined {
+  return status === undefined ? undefined : status === 'revoked'
+}
+
 export const OrganizationQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id) })
 
 export type PageParameters = { limit?: Static<TSchema>, cursor?: string }

@@ -5,7 +5,8 @@ import { balancesOf, environments, grantCredits, greatestCredits, type CreditEnt
 import type { Meter } from '../domain/meter.ts'
 import { getOrganization } from '../domain/organization.ts'
 import { usageOfKey, usageOfOrganization } from '../domain/usage-meter.ts'
-import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { created, type CreationDependencies } from './creation.ts'
+import { operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { exactly, IdParams, Name, PageQuerystring } from './schemas.ts'
 
@@ -18,7 +19,7 @@ const Range = exactly({ from: Day, to: Day })
 const Environment = Type.Enum([...environments])
 const Grant = exactly({ environment: Environment, amount: Type.Integer({ minimum: 1, maximum: greatestCredits }), reason: Name })
 
-export function usageRoutes (dependencies: ManagementDependencies & { meter: Meter }): FastifyPluginAsyncTypebox {
+export function usageRoutes (dependencies: CreationDependencies & { meter: Meter }): FastifyPluginAsyncTypebox {
   const { meter } = dependencies
   return async app => {
     app.get('/api-keys/:id/usage', { config: readUsage, schema: { params: IdParams, querystring: Range } }, async request => {
@@ -46,11 +47,10 @@ export function usageRoutes (dependencies: ManagementDependencies & { meter: Met
     app.get('/organizations/:id/credits', { config: readCredits, schema: { params: IdParams } }, async request =>
       ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
 
-    app.post('/organizations/:id/credits', { config: writeCredits, schema: { params: IdParams, body: Grant } }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
+    app.post('/organizations/:id/credits', { config: writeCredits, schema: { params: IdParams, body: Grant } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Granting credits')
-      return await reply.code(201).send(wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body })))
-    })
+      return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
+    }))
 
     app.get('/organizations/:id/credits/entries', {
       config: readCredits, schema: { params: IdParams, querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }) }

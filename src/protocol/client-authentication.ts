@@ -8,6 +8,7 @@ import { addressBlock, isAllowed } from '../address.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
 import { currentSecrets, type Client as ClientRecord } from '../domain/client.ts'
+import { reasonAgainstOrganization } from '../domain/organization.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Store } from '../domain/store.ts'
 import type { WindowCounter } from '../domain/window-counter.ts'
@@ -147,7 +148,9 @@ export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenti
 
 /** What may keep an authenticated client out. It has proved who it is, so the answer may be plain (LB-24). */
 async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
-  if (record.organizationId !== null && (await registry.organization(record.organizationId))?.status !== 'active') {
+  const against = record.organizationId === null ? null : reasonAgainstOrganization(await registry.organization(record.organizationId))
+  if (against === 'revoked') throw refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
+  if (against !== null) {
     throw refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
   }
   if (!isAllowed(address, record.allowlist)) {

@@ -2,20 +2,20 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { clientAuthMethods } from '../domain/client.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
-import { resourceMetadata } from '../domain/resource-metadata.ts'
+import { hostedResourceId, resourceMetadata } from '../domain/resource-metadata.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
+import { publicationTime } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import { supportedGrantTypes } from './client-authentication.ts'
 import { OAuthError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 
-const maxAge = 300
 const scopesMaxAge = 10
 const open = {
   'access-control-allow-origin': '*',
   'cross-origin-resource-policy': 'cross-origin',
-  'cache-control': `public, max-age=${maxAge}`,
+  'cache-control': `public, max-age=${publicationTime}`,
 }
 
 /** The four well-known documents. */
@@ -29,7 +29,7 @@ export function discovery (options: ProtocolOptions) {
     app.get(paths.resourceMetadata, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
     app.get(`${paths.resourceMetadata}/*`, async (request, reply) => {
       const path = request.url.slice(paths.resourceMetadata.length)
-      return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path), reply)
+      return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path) ?? await hosted(options, path), reply)
     })
     const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`]
     for (const each of url) app.options(each, (_request, reply) => preflight(reply))
@@ -82,6 +82,13 @@ async function readScopes ({ resources }: Store): Promise<string[]> {
   const { items } = await resources.page({ limit: 200, after: null }, {})
   const own = items.filter(resource => resource.organizationId === null && resource.revokedAt === null && resource.id !== managementResourceId)
   return [...new Set(own.flatMap(resource => resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)))].sort()
+}
+
+/** The MCP server elsewhere whose metadata is served here for it. */
+async function hosted ({ registry }: ProtocolOptions, path: string): Promise<Resource | null> {
+  const id = hostedResourceId(path)
+  const resource = id === null ? null : await registry.resource(id)
+  return resource?.kind === 'mcp' ? resource : null
 }
 
 async function describe ({ issuer }: ProtocolOptions, resource: Resource | null, reply: FastifyReply): Promise<FastifyReply> {

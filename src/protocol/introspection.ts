@@ -1,8 +1,10 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
+import { digestOf, isManagementTokenText } from '../secrets.ts'
 import { epochSeconds } from '../clock.ts'
 import type { Client } from '../domain/client.ts'
 import type { Authenticator, Principal } from '../domain/principal.ts'
 import type { Registry } from '../domain/registry.ts'
+import { managementResourceId } from '../domain/resource.ts'
 import { isJwtByForm, type TokenReader } from '../domain/token.ts'
 
 export interface IntrospectionOptions { issuer: string, registry: Registry, reader: TokenReader, authenticator: Authenticator }
@@ -17,6 +19,7 @@ const inactive: Introspection = { active: false }
  * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
  */
 export async function introspect (options: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+  if (isManagementTokenText(text)) return await introspectManagementToken(options, asker, text)
   return isJwtByForm(text) ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
 }
 
@@ -44,6 +47,22 @@ async function introspectKey ({ authenticator }: IntrospectionOptions, asker: Cl
     aud: principal.resource,
     org_id: principal.organizationId,
     environment: principal.environment,
+  })
+}
+
+async function introspectManagementToken ({ registry, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
+  const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
+  if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
+  const { principal } = verdict
+  return answer(principal, {
+    scope: principal.scopes.join(' ') || undefined,
+    token_type: 'Bearer',
+    exp: principal.expiresAt === null ? undefined : epochSeconds(principal.expiresAt),
+    iat: epochSeconds(token.createdAt),
+    sub: principal.id,
+    aud: principal.resource,
+    org_id: principal.organizationId,
   })
 }
 

@@ -1,7 +1,7 @@
 import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, pageOf, toPage } from './rows.ts'
+import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKeyRepository {
   return {
@@ -17,9 +17,11 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       const row = await table.findUnique({ where: { digest } })
       return row && read(row)
     },
-    async update ({ id, digest, createdAt: _, ...key }) {
-      await table.update({ where: { id }, data: columns(key) })
+    async update (after) {
+      const { id, digest, createdAt: _, ...key } = after
+      const { revision } = await table.update({ where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone })
       note({ of: 'apiKey', digest })
+      return { ...after, revision }
     },
     async touch (usage) {
       for (const { at, ids } of bySecond(usage)) {
@@ -30,10 +32,10 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
       return rows.map(read)
     },
-    async page (query, { organizationId, name, status }) {
+    async page (query, { status, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, name }, narrowed] } }), query, read)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
     },
   }
 }

@@ -8,6 +8,7 @@ export type Change =
   | { of: 'member', id: string }
   | { of: 'apiKey', digest: string }
   | { of: 'importedKey', digest: string }
+  | { of: 'managementToken', digest: string }
   | { of: 'publishableKey', id: string }
   /** Any number of them. */
   | { of: 'webhookTokens' }

@@ -1,7 +1,7 @@
 import type { Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, pageOf, toPage } from './rows.ts'
+import { bySecond, json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -21,19 +21,23 @@ export function clientRepository ({ client: table }: Queries, note: Note): Clien
       const row = await table.findUnique({ where: { registrationAccessDigest }, include: whole })
       return row && read(row)
     },
-    async update ({ id, createdAt: _, secrets, grants, ...client }) {
-      await table.update({
+    async update (after) {
+      const { id, createdAt: _, secrets, grants, ...client } = after
+      const { revision } = await table.update({
         where: { id },
         data: {
           ...columns(client),
+          ...nextRevision,
           secrets: { deleteMany: {}, create: secretsInOrder(secrets) },
           grants: { deleteMany: {}, create: grantsInOrder(grants) },
         },
+        select: revisionAlone,
       })
       note({ of: 'client', id })
+      return { ...after, revision }
     },
     async raiseGenerations ({ resourceId }) {
-      await table.updateMany({ where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 } } })
+      await table.updateMany({ where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 }, ...nextRevision } })
       note({ of: 'clients' })
     },
     async touch (usage) {
@@ -54,9 +58,10 @@ export function clientRepository ({ client: table }: Queries, note: Note): Clien
       await table.delete({ where: { id } })
       note({ of: 'client', id })
     },
-    async page (query, { organizationId }) {
+    async page (query, { resourceId, revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] }, include: whole }), query, read)
+      const granted = resourceId === undefined ? {} : { grants: { some: { resourceId } } }
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, granted, revokedAs(revoked)] }, include: whole }), query, read)
     },
   }
 }

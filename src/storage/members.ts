@@ -1,7 +1,7 @@
 import type { Member, MemberRepository } from '../domain/member.ts'
 import type { Note } from './changes.ts'
 import { DbNull, type Prisma, type Queries } from './prisma.ts'
-import { json, pageOf, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function memberRepository ({ member: table }: Queries, note: Note): MemberRepository {
   return {
@@ -12,13 +12,16 @@ export function memberRepository ({ member: table }: Queries, note: Note): Membe
       const row = await table.findUnique({ where: { id } })
       return row && read(row)
     },
-    async update ({ id, organizationId: _, createdAt: __, ...member }) {
-      await table.update({ where: { id }, data: { ...member, scopes: scopesColumn(member) } })
+    async update (after) {
+      const { id, organizationId: _, createdAt: __, ...member } = after
+      const { revision } = await table.update({ where: { id }, data: { ...member, scopes: scopesColumn(member), ...nextRevision }, select: revisionAlone })
       note({ of: 'member', id })
+      return { ...after, revision }
     },
-    async page (query, { organizationId }) {
+    async page (query, { removed, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      const narrowed = removed === undefined ? {} : { removedAt: removed ? { not: null } : null }
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Organization, OrganizationRepository } from '../domain/organization.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { json, pageOf, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function organizationRepository ({ organization: table }: Queries, note: Note): OrganizationRepository {
   return {
@@ -12,13 +12,15 @@ export function organizationRepository ({ organization: table }: Queries, note: 
       const row = await table.findUnique({ where: { id } })
       return row && read(row)
     },
-    async update ({ id, createdAt: _, ...organization }) {
-      await table.update({ where: { id }, data: { ...organization, features: json(organization.features) } })
+    async update (after) {
+      const { id, createdAt: _, ...organization } = after
+      const { revision } = await table.update({ where: { id }, data: { ...organization, features: json(organization.features), ...nextRevision }, select: revisionAlone })
       note({ of: 'organization', id })
+      return { ...after, revision }
     },
-    async page (query, { id }) {
+    async page (query, { id, name, status }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { id }] } }), query, read)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { id, name, status }] } }), query, read)
     },
   }
 }

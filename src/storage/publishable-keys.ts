@@ -2,7 +2,7 @@ import type { JWK } from 'jose'
 import type { PublishableKey, PublishableKeyRepository } from '../domain/publishable-key.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { json, pageOf, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 export function publishableKeyRepository ({ publishableKey: table }: Queries, note: Note): PublishableKeyRepository {
   return {
@@ -17,13 +17,15 @@ export function publishableKeyRepository ({ publishableKey: table }: Queries, no
       const row = await table.findUnique({ where: { publishable } })
       return row && read(row)
     },
-    async update ({ id, publishable: _, createdAt: __, ...key }) {
-      await table.update({ where: { id }, data: columns(key) })
+    async update (after) {
+      const { id, publishable: _, createdAt: __, ...key } = after
+      const { revision } = await table.update({ where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone })
       note({ of: 'publishableKey', id })
+      return { ...after, revision }
     },
-    async page (query, { organizationId }) {
+    async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read)
     },
   }
 }

@@ -1,6 +1,6 @@
-import type { RegistrationToken, RegistrationTokenRepository } from '../domain/registration-token.ts'
+import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../domain/registration-token.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { json, pageOf, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function registrationTokenRepository ({ registrationToken: table }: Queries): RegistrationTokenRepository {
   return {
@@ -15,17 +15,32 @@ export function registrationTokenRepository ({ registrationToken: table }: Queri
       const row = await table.findUnique({ where: { digest } })
       return row && read(row)
     },
-    async update ({ id, digest: _, createdAt: __, ...token }) {
-      await table.update({ where: { id }, data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist) } })
+    async update (after) {
+      const { id, digest: _, createdAt: __, ...token } = after
+      const { revision } = await table.update({
+        where: { id }, data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist), ...nextRevision }, select: revisionAlone,
+      })
+      return { ...after, revision }
     },
     async spend (id) {
-      const { count } = await table.updateMany({ where: { id, usesLeft: { gt: 0 } }, data: { usesLeft: { decrement: 1 } } })
+      const { count } = await table.updateMany({ where: { id, usesLeft: { gt: 0 } }, data: { usesLeft: { decrement: 1 }, ...nextRevision } })
       return count === 1 || await table.count({ where: { id, usesLeft: null } }) === 1
     },
-    async page (query, { organizationId }) {
+    async page (query, { status, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
     },
+  }
+}
+
+function withStatus (status: RegistrationTokenStatus, at: Date): Prisma.RegistrationTokenWhereInput {
+  const lasting = { OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
+  switch (status) {
+    case 'revoked': return { revokedAt: { not: null } }
+    case 'expired': return { revokedAt: null, expiresAt: { lte: at } }
+    case 'spent': return { revokedAt: null, AND: [lasting], usesLeft: 0 }
+    case 'active': return { revokedAt: null, AND: [lasting, { OR: [{ usesLeft: null }, { usesLeft: { gt: 0 } }] }] }
   }
 }
 

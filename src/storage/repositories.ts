@@ -5,11 +5,13 @@ import { auditLog } from './audit-log.ts'
 import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
 import { creditRepository } from './credits.ts'
+import { managementTokenRepository } from './management-tokens.ts'
 import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
 import type { Queries } from './prisma.ts'
 import { publishableKeyRepository } from './publishable-keys.ts'
 import { registrationTokenRepository } from './registration-tokens.ts'
+import { rememberedAnswerRepository } from './remembered-answers.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
@@ -28,6 +30,8 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     publishableKeys: publishableKeyRepository(queries, note),
     webhookTokens: webhookTokenRepository(queries, note),
     registrationTokens: registrationTokenRepository(queries),
+    managementTokens: managementTokenRepository(queries, note),
+    rememberedAnswers: rememberedAnswerRepository(queries),
     signingKeys: signingKeyRepository(queries),
     revokedTokens: revokedTokenRepository(queries, note),
     usedAssertions: usedAssertions(queries),

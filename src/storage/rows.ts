@@ -19,6 +19,17 @@ export function pageOf ({ limit, after }: PageQuery) {
   }
 }
 
+/** A condition on whether a row was ended; undefined: both pass. */
+export function revokedAs (revoked: boolean | undefined) {
+  return revoked === undefined ? {} : { revokedAt: revoked ? { not: null } : null }
+}
+
+/** What an update sets besides: the row's revision is one more, whatever it was when somebody read it. */
+export const nextRevision = { revision: { increment: 1 } } as const
+
+/** What an update answers. */
+export const revisionAlone = { revision: true } as const
+
 /** A page of what `pageOf` found. */
 export function toPage<Row, T> (rows: Row[], { limit }: PageQuery, read: (row: Row) => T): Page<T> {
   return { items: rows.slice(0, limit).map(read), hasMore: rows.length > limit }

@@ -8,6 +8,12 @@ export function signingKeyRepository ({ signingKey: table }: Queries): SigningKe
     async insert (key) {
       await table.create({ data: { ...key, publicJwk: json(key.publicJwk) } })
     },
+    async update ({ kid, activatedAt, retiredAt, publishedUntil }) {
+      await table.update({ where: { kid }, data: { activatedAt, retiredAt, publishedUntil } })
+    },
+    async remove (kid) {
+      await table.deleteMany({ where: { kid } })
+    },
     async all () {
       return (await table.findMany({ orderBy: [{ createdAt: 'asc' }, { kid: 'asc' }] })).map(read)
     },
@@ -15,10 +21,5 @@ export function signingKeyRepository ({ signingKey: table }: Queries): SigningKe
 }
 
 function read (row: Prisma.SigningKeyGetPayload<object>): SigningKey {
-  return {
-    ...row,
-    algorithm: row.algorithm as SigningKey['algorithm'],
-    state: row.state as SigningKey['state'],
-    publicJwk: row.publicJwk as JWK,
-  }
+  return { ...row, algorithm: row.algorithm as SigningKey['algorithm'], publicJwk: row.publicJwk as JWK }
 }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
+import type { ManagementToken } from '../domain/management-token.ts'
 import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
@@ -15,12 +16,13 @@ import type { Change } from './changes.ts'
 const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered ({ apiKeys, clients, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
+export function unbuffered ({ apiKeys, clients, managementTokens, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
     importedApiKey: digest => apiKeys.byDigest(digest),
     apiKeyById: id => apiKeys.get(id),
     client: id => clients.get(id),
+    managementToken: digest => managementTokens.byDigest(digest),
     member: id => members.get(id),
     organization: id => organizations.get(id),
     publishableKey: id => publishableKeys.get(id),
@@ -40,6 +42,7 @@ export class View implements Registry {
   readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #apiKeysById = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #clients = new LRUCache<string, Client>({ max: capacity })
+  readonly #managementTokens = new LRUCache<string, ManagementToken>({ max: capacity })
   readonly #members = new LRUCache<string, Member>({ max: capacity })
   readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
   readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
@@ -74,6 +77,10 @@ export class View implements Registry {
 
   client (id: string): Awaitable<Client | null> {
     return this.#through(this.#clients, id, () => this.#source.client(id))
+  }
+
+  managementToken (digest: string): Awaitable<ManagementToken | null> {
+    return this.#through(this.#managementTokens, digest, () => this.#source.managementToken(digest))
   }
 
   member (id: string): Awaitable<Member | null> {
@@ -111,6 +118,7 @@ export class View implements Registry {
       case 'organization': this.#organizations.delete(change.id); break
       case 'client': this.#clients.delete(change.id); break
       case 'clients': this.#clients.clear(); break
+      case 'managementToken': this.#managementTokens.delete(change.digest); break
       case 'member': this.#members.delete(change.id); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)

@@ -1,7 +1,7 @@
 import type { WebhookToken, WebhookTokenRepository } from '../domain/webhook-token.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { pageOf, toPage } from './rows.ts'
+import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 export function webhookTokenRepository ({ webhookToken: table }: Queries, note: Note): WebhookTokenRepository {
   return {
@@ -16,17 +16,19 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
       const row = await table.findUnique({ where: { digest } })
       return row && read(row)
     },
-    async update ({ id, digest: _, createdAt: __, ...token }) {
-      await table.update({ where: { id }, data: columns(token) })
+    async update (after) {
+      const { id, digest: _, createdAt: __, ...token } = after
+      const { revision } = await table.update({ where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone })
       note({ of: 'webhookTokens' })
+      return { ...after, revision }
     },
     async handOver (fromApiKeyId, toApiKeyId) {
-      const { count } = await table.updateMany({ where: { apiKeyId: fromApiKeyId }, data: { apiKeyId: toApiKeyId } })
+      const { count } = await table.updateMany({ where: { apiKeyId: fromApiKeyId }, data: { apiKeyId: toApiKeyId, ...nextRevision } })
       if (count > 0) note({ of: 'webhookTokens' })
     },
-    async page (query, { organizationId }) {
+    async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read)
     },
   }
 }

@@ -670,12 +670,12 @@ async function retire ({ latchkey, secret }: TestServer, clock: MovableClock) {
   await latchkey.operation.store.signingKeys.insert({
     kid,
     algorithm: 'ES256',
-    state: 'retired',
     publicJwk: { ...publicJwk, kid, alg: 'ES256', use: 'sig' },
     sealedPrivateKey: seal(JSON.stringify(await exportJWK(privateKey)), secret, kid),
     createdAt: new Date(clock.now().getTime() - 86_400_000),
     activatedAt: new Date(clock.now().getTime() - 86_400_000),
     retiredAt: clock.now(),
+    publishedUntil: null,
   })
   return { kid, sign: async (claims: Json) => await new SignJWT({ ...claims, jti: 'signed-before-the-rotation' }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey) }
 }

@@ -400,6 +400,7 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
 function overridden (real: Registry, change: Partial<Registry>): Registry {
   return {
     client: id => real.client(id),
+    managementToken: digest => real.managementToken(digest),
     member: id => real.member(id),
     resource: id => real.resource(id),
     importedApiKey: digest => real.importedApiKey(digest),

@@ -4,11 +4,14 @@ import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestSe
 import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
-const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
-const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
+const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
 
 /** What only the admin token may do, also for the organization's own. */
-const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits']
+const deploymentOnly = [
+  'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
+  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate',
+]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
 async function tenant (server: TestServer, name: string) {
@@ -23,15 +26,17 @@ async function tenant (server: TestServer, name: string) {
   const publishableKey = await made('/publishable-keys', { organization, resource: server.issuer, environment: 'live', name: `${name} pair`, scopes: ['invoices:read'] })
   const webhookToken = await made('/webhook-tokens', { apiKey: apiKey.id, object: { type: 'templates', id: `${name} template` } })
   const registrationToken = await server.createRegistrationToken({ organization, name: `${name} token` })
+  const accessToken = await made('/access-tokens', { organization, name: `${name} automation`, scopes: ['audit:read'] })
+  const mcpServer = await made('/mcp-servers', { organization, identifier: `https://${name}.test/mcp`, scopes: [{ name: 'tools' }] })
   const managementKey = async (scopes: readonly string[]) => await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
   const managementClient = await server.createClient({ organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }] })
-  return { name, organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, managementKey, managementClient }
+  return { name, organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer, managementKey, managementClient }
 }
 
 type Tenant = Awaited<ReturnType<typeof tenant>>
 
 /** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
-function requestsFor ({ organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
+function requestsFor ({ organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
   return {
@@ -80,6 +85,31 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'GET /registration-tokens/:id': { scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}` },
     'PATCH /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 } },
     'POST /registration-tokens/:id/revoke': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke` },
+    'POST /access-tokens': { scope: 'access-tokens:write', path: '/access-tokens', body: { organization, name: 'x', scopes: ['audit:read'] }, collection: 'create' },
+    'GET /access-tokens': { scope: 'access-tokens:read', path: `/access-tokens?organization=${organization}`, collection: 'list' },
+    'GET /access-tokens/:id': { scope: 'access-tokens:read', path: `/access-tokens/${accessToken.id}` },
+    'PATCH /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}`, body: { name: 'taken over', scopes: [] } },
+    'POST /access-tokens/:id/revoke': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}/revoke` },
+    'POST /mcp-servers': { scope: 'mcp-servers:write', path: '/mcp-servers', body: { organization, identifier: `${mcpServer.identifier}/new`, scopes: [] }, collection: 'create' },
+    'GET /mcp-servers': { scope: 'mcp-servers:read', path: `/mcp-servers?organization=${organization}`, collection: 'list' },
+    'GET /mcp-servers/:id': { scope: 'mcp-servers:read', path: `/mcp-servers/${encodeURIComponent(mcpServer.identifier)}` },
+    'PATCH /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}`, body: { name: 'taken over', scopes: [] } },
+    'POST /mcp-servers/:id/revoke': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}/revoke` },
+    'GET /signing-keys': { scope: 'signing-keys:read', path: '/signing-keys' },
+    'GET /signing-keys/:id': { scope: 'signing-keys:read', path: '/signing-keys/x' },
+    'POST /signing-keys/rotate': { scope: 'signing-keys:write', path: '/signing-keys/rotate' },
+    'POST /organizations/:id/suspend': { scope: 'organizations:write', path: `/organizations/${organization}/suspend` },
+    'POST /organizations/:id/resume': { scope: 'organizations:write', path: `/organizations/${organization}/resume` },
+    'DELETE /organizations/:id': { scope: 'organizations:write', path: `/organizations/${organization}` },
+    'DELETE /members/:id': { scope: 'members:write', path: `/members/${member.id}` },
+    'DELETE /resources/:id': { scope: 'resources:write', path: `/resources/${encoded}` },
+    'DELETE /clients/:id': { scope: 'clients:write', path: `/clients/${client.clientId}` },
+    'DELETE /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}` },
+    'DELETE /publishable-keys/:id': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}` },
+    'DELETE /webhook-tokens/:id': { scope: 'webhook-tokens:write', path: `/webhook-tokens/${webhookToken.id}` },
+    'DELETE /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}` },
+    'DELETE /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}` },
+    'DELETE /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}` },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }
@@ -162,14 +192,14 @@ for (const { database, server, victim, attacker } of inhabited) {
     if (request.collection === 'list') {
       t.equal(answer.status, 200, route)
       t.notOk(answer.text.includes(victim.organization), `${route} shows nothing of the neighbour`)
-      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
+      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id, victim.mcpServer.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
       return
     }
     const expected = deploymentOnly.includes(route) ? 403 : 404
     t.equal(answer.status, expected, `a neighbour: ${route}`)
     plainRefusal(t, answer, `a neighbour: ${route}`)
     if (expected !== 404) return
-    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|res|cli|key|pbk|wht|rgt)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
+    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|res|cli|key|pbk|wht|rgt|mat)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
     t.equal(nowhere.status, 404)
     const neutral = (text: string) => text.replace(/\\"[^"]*\\"/g, 'it')
     t.equal(neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`)
@@ -180,7 +210,7 @@ for (const { database, server, victim, attacker } of inhabited) {
     const { key } = await own.managementKey(managementScopes)
     for (const [route, request] of Object.entries(requestsFor(own, issuer))) {
       const answer = await ask(route.split(' ')[0]!, request, { 'x-api-key': key })
-      const expected = deploymentOnly.includes(route) ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : 200
+      const expected = deploymentOnly.includes(route) ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : route.startsWith('DELETE') ? 204 : 200
       t.equal(answer.status, expected, `${route}: ${answer.text.slice(0, 200)}`)
     }
   })
@@ -194,6 +224,14 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['POST', '/resources/res_host/revoke'],
       ['POST', '/organizations', { name: 'another' }],
       ['PATCH', `/organizations/${attacker.organization}`, { status: 'suspended' }],
+      ['POST', `/organizations/${attacker.organization}/suspend`],
+      ['POST', `/organizations/${attacker.organization}/resume`],
+      ['DELETE', `/organizations/${attacker.organization}`],
+      ['DELETE', '/resources/res_host'],
+      ['POST', '/access-tokens', { organization: null, name: 'x', scopes: [] }],
+      ['POST', '/mcp-servers', { identifier: `${issuer}/mcp`, scopes: [] }],
+      ['POST', '/signing-keys/rotate', { now: true }],
+      ['GET', '/signing-keys'],
     ]
     for (const [method, path, body] of requests) {
       const answer = await ask(method, { path, ...(body ? { body } : {}) }, { 'x-api-key': key })
@@ -211,7 +249,7 @@ for (const { database, server, victim, attacker } of inhabited) {
 
   tap.test(`Y2: nobody hands on more of the management API than they have [${database}]`, async t => {
     const management = `${issuer}/api/v1`
-    const { key } = await attacker.managementKey(['api-keys:write', 'clients:write', 'registration-tokens:write'])
+    const { key } = await attacker.managementKey(['api-keys:write', 'clients:write', 'registration-tokens:write', 'access-tokens:write'])
     const headers = { 'x-api-key': key }
     const before = await stateOf(server)
     const powerful = attacker.managementClient.clientId
@@ -224,6 +262,11 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/clients/${attacker.client.clientId}`, { grants }],
       ['POST', '/registration-tokens', { resource: management, scopes: ['audit:read'] }],
       ['POST', `/clients/${powerful}/rotate-secret`, { overlapSeconds: 60 }],
+      ['POST', '/access-tokens', { name: 'x', scopes: ['audit:read'] }],
+      ['POST', '/access-tokens', { name: 'x', scopes: ['*'] }],
+      ['PATCH', `/access-tokens/${attacker.accessToken.id}`, { scopes: ['clients:write'] }],
+      ['PATCH', `/access-tokens/${attacker.accessToken.id}`, { allowlist: [] }],
+      ['PATCH', `/access-tokens/${attacker.accessToken.id}`, { expiresAt: null }],
     ]
     for (const [method, path, body] of requests) {
       const answer = await ask(method, { path, body: method === 'POST' && !path.includes('rotate') ? { organization, ...body } : body }, headers)
@@ -235,7 +278,7 @@ for (const { database, server, victim, attacker } of inhabited) {
   })
 
   tap.test(`Y2: what only the server sets cannot be set by a body [${database}]`, async t => {
-    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', 'publicJwk', 'publishable', 'signingKey', '__typename', 'userId', 'quota', 'remaining']
+    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', 'publicJwk', 'publishable', 'signingKey', '__typename', 'userId', 'quota', 'remaining', 'revision', 'deletedAt', 'kind', 'metadata', 'wwwAuthenticate']
     const before = await stateOf(server)
     const bodies: [string, string, Json][] = [
       ['POST', '/organizations', { name: 'x' }],
@@ -250,6 +293,10 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['POST', '/webhook-tokens', { apiKey: victim.apiKey.id, object: { type: 'templates', id: 'x' } }],
       ['POST', '/registration-tokens', { organization: victim.organization }],
       ['PATCH', `/registration-tokens/${victim.registrationToken.id}`, { name: 'x' }],
+      ['POST', '/access-tokens', { organization: victim.organization, name: 'x', scopes: [] }],
+      ['PATCH', `/access-tokens/${victim.accessToken.id}`, { name: 'x' }],
+      ['POST', '/mcp-servers', { organization: victim.organization, identifier: 'https://x.test/mcp', scopes: [] }],
+      ['PATCH', `/mcp-servers/${victim.mcpServer.id}`, { name: 'x' }],
     ]
     for (const [method, path, body] of bodies) {
       for (const member of serverOnly.filter(each => each !== 'status' || path.startsWith('/organizations') === false)) {
@@ -265,12 +312,17 @@ for (const { database, server, victim, attacker } of inhabited) {
     for (let i = 0; i < 3; i++) await server.createOrganization(`page ${i}`)
     const cursor = (await server.admin('GET', '/organizations?limit=1')).json.pagination.nextCursor
     const forge = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
-    const [time, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [number, string]
+    const [inner, mark] = cursor.split('.') as [string, string]
+    const [time, id] = JSON.parse(Buffer.from(inner, 'base64url').toString()) as [number, string]
+    for (const collection of collections.filter(each => each !== 'organizations')) {
+      t.match((await server.admin('GET', `/${collection}?cursor=${cursor}`)).json, { code: 'INVALID_REQUEST', details: { field: 'cursor' } }, `a cursor of another collection than ${collection}`)
+    }
     const bad = [
       'limit=0', 'limit=-1', 'limit=201', 'limit=1e9', 'limit=1000000000', 'limit=1.5', 'limit=abc', 'limit=', 'limit=1&limit=2', 'limit=%00', 'limit=1;--', 'limit[]=1', 'limit=%D9%A3',
       'cursor=', 'cursor=x', `cursor=${cursor}x.`, `cursor=${cursor}&cursor=${cursor}`, 'cursor=%27%3B%20DROP%20TABLE%20organizations%3B--',
-      ...[forge([time]), forge([time, id, 1]), forge([String(time), id]), forge([time, "'; DROP TABLE x; --"]), forge([1e300, id]), forge([-8.65e15, id]), forge([null, id]), forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]), forge([time + 0.5, id])].map(each => `cursor=${each}`),
-      'sort=name', 'filter=x', 'offset=1', 'name=x', 'organization=1', '__proto__=x', 'constructor=x', '$where=1',
+      `cursor=${inner}`, `cursor=${inner}.`, `cursor=${inner}.${mark.slice(0, -1)}`, `cursor=${inner}.${mark}.${mark}`, `cursor=.${mark}`, `cursor=${forge([time - 1, id])}.${mark}`,
+      ...[forge([time, id]), forge([time]), forge([time, id, 1]), forge([String(time), id]), forge([time, "'; DROP TABLE x; --"]), forge([1e300, id]), forge([-8.65e15, id]), forge([null, id]), forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]), forge([time + 0.5, id])].map(each => `cursor=${each}`),
+      'sort=name', 'filter=x', 'offset=1', 'title=x', 'status=gone', 'organization=1', '__proto__=x', 'constructor=x', '$where=1',
     ]
     for (const query of bad) {
       const answer = await server.admin('GET', `/organizations?${query}`)

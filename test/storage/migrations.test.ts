@@ -109,6 +109,7 @@ for (const { name, fresh } of databases) {
       revokedAt: null,
       revokedReason: null,
       lastUsedAt: new Date('2026-01-05T00:00:00.000Z'),
+      revision: 1,
     })
     t.match(await store.apiKeys.get('key_r'), { ...before, chainId: 'key_r', organizations: ['org_s'], environment: 'test', revokedReason: 'leaked', createdBy: 'cli_a' })
     t.match(await store.organizations.get('org_a'), { features: [], status: 'active' })

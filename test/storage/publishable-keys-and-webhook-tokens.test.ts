@@ -27,7 +27,7 @@ async function filled (t: Test, database: typeof databases[number]): Promise<Fil
   const { id: organizationId } = await createOrganization(operation, { name: 'Acme' })
   const { id: resourceId } = await createResource(operation, { identifier: 'https://api.test', scopes: [{ name: 'a:read', keyOnly: false, description: null }], style: styles.craftkit })
   const { key } = await createApiKey(operation, { organizationId, resource: resourceId, environment: 'live', name: 'key', scopes: ['a:read'] })
-  const common = { organizationId, resourceId, createdBy: 'admin', createdAt: start, revokedAt: null }
+  const common = { organizationId, resourceId, createdBy: 'admin', createdAt: start, revokedAt: null, revision: 1 }
   const publishable: PublishableKey = {
     ...common, id: 'pbk_a', publishable: 'ck_pub_live_a', environment: 'live', name: 'Ä "quoted"', publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }, scopes: ['z', 'a']
   }
@@ -47,9 +47,9 @@ for (const database of databases) {
     await t.rejects(webhookTokens.insert({ ...webhook, id: 'wht_b' }), { name: 'Failure', code: 'conflict' }, 'one digest')
 
     await publishableKeys.update({ ...publishable, publishable: 'another', createdAt: later, name: 'new', scopes: [], revokedAt: later })
-    t.strictSame(await publishableKeys.get('pbk_a'), { ...publishable, name: 'new', scopes: [], revokedAt: later }, 'its text and its beginning stay')
+    t.strictSame(await publishableKeys.get('pbk_a'), { ...publishable, name: 'new', scopes: [], revokedAt: later, revision: 2 }, 'its text and its beginning stay')
     await webhookTokens.update({ ...webhook, digest: 'another', createdAt: later, object: { type: 'projects', id: '2' }, revokedAt: later })
-    t.strictSame(await webhookTokens.get('wht_a'), { ...webhook, object: { type: 'projects', id: '2' }, revokedAt: later })
+    t.strictSame(await webhookTokens.get('wht_a'), { ...webhook, object: { type: 'projects', id: '2' }, revokedAt: later, revision: 2 })
   })
 
   tap.test(`W3: pages are complete, newest first, and of one organization [${database.name}]`, async t => {

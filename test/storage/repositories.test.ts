@@ -17,7 +17,7 @@ import { databases, type FreshDatabase } from '../databases.ts'
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
 
-const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], callsPerMonth: 2_147_483_647, creditsPerMonth: null, callsPerMinute: 1, createdAt: start, suspendedAt: null }
+const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], callsPerMonth: 2_147_483_647, creditsPerMonth: null, callsPerMinute: 1, createdAt: start, suspendedAt: null, deletedAt: null, revision: 1 }
 
 const resource: Resource = {
   id: 'res_a',
@@ -27,8 +27,11 @@ const resource: Resource = {
   scopes: [{ name: 'z:last-by-name', keyOnly: false, description: null }, { name: 'a:key', keyOnly: true, description: 'only keys' }],
   style: { keyPrefix: 'a', transports: [{ in: 'header', name: 'x-api-key' }, { in: 'bearer' }], errors: 'rfc9457' },
   tokenLifetime: 3600,
+  kind: 'mcp',
+  defaultScopes: ['z:last-by-name'],
   createdAt: start,
   revokedAt: null,
+  revision: 1,
 }
 
 const client: Client = {
@@ -51,9 +54,10 @@ const client: Client = {
   lastUsedAt: null,
   revokedAt: null,
   revokedReason: null,
+  revision: 1,
 }
 
-const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, createdAt: start, removedAt: null }
+const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, createdAt: start, removedAt: null, revision: 1 }
 
 const apiKey: ApiKey = {
   id: 'key_a',
@@ -82,6 +86,7 @@ const apiKey: ApiKey = {
   revokedAt: null,
   revokedReason: null,
   lastUsedAt: null,
+  revision: 1,
 }
 
 const registrationToken: RegistrationToken = {
@@ -98,17 +103,18 @@ const registrationToken: RegistrationToken = {
   createdAt: start,
   expiresAt: null,
   revokedAt: null,
+  revision: 1,
 }
 
 const signingKey: SigningKey = {
   kid: 'kid-a',
   algorithm: 'ES256',
-  state: 'active',
   publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'kid-a' },
   sealedPrivateKey: 'sealed',
   createdAt: start,
   activatedAt: start,
   retiredAt: null,
+  publishedUntil: null,
 }
 
 const event: AuditEvent = {
@@ -185,16 +191,16 @@ for (const { name, fresh } of databases) {
       await t.rejects(store.transaction(tx => tx.clients.insert(client)), failure('conflict'))
     })
 
-    t.test('an update replaces everything but id and createdAt', async t => {
+    t.test('an update replaces everything but id and createdAt, and adds one to the revision, whatever it was when it was read', async t => {
       const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', features: [], callsPerMonth: null, creditsPerMonth: 3, callsPerMinute: null, suspendedAt: later(5) }
-      await organizations.update({ ...changedOrganization, createdAt: later(99) })
-      t.strictSame(await organizations.get('org_a'), changedOrganization)
+      t.equal((await organizations.update({ ...changedOrganization, revision: 7, createdAt: later(99) })).revision, 2)
+      t.strictSame(await organizations.get('org_a'), { ...changedOrganization, revision: 2 })
 
       const changedResource: Resource = {
         ...resource, identifier: 'https://api.example/moved', name: 'moved', scopes: [{ name: 'new', keyOnly: false, description: null }, resource.scopes[0]!], revokedAt: later(6),
       }
       await resources.update({ ...changedResource, createdAt: later(99) })
-      t.strictSame(await resources.get('res_a'), changedResource)
+      t.strictSame(await resources.get('res_a'), { ...changedResource, revision: 2 })
 
       const changedClient: Client = {
         ...client,
@@ -210,24 +216,24 @@ for (const { name, fresh } of databases) {
         revokedReason: 'lost',
       }
       await clients.update({ ...changedClient, createdAt: later(99) })
-      t.strictSame(await clients.get('cli_a'), changedClient)
-      t.strictSame(await clients.byRegistrationAccessDigest('rat'), changedClient)
+      t.strictSame(await clients.get('cli_a'), { ...changedClient, revision: 2 })
+      t.strictSame(await clients.byRegistrationAccessDigest('rat'), { ...changedClient, revision: 2 })
 
       const changedMember: Member = { ...member, name: 'Grace', role: 'viewer', scopes: ['a:*'], removedAt: later(3) }
       await members.update({ ...changedMember, organizationId: 'org_b', createdAt: later(99) })
-      t.strictSame(await members.get('mem_a'), changedMember)
+      t.strictSame(await members.get('mem_a'), { ...changedMember, revision: 2 })
       await members.update({ ...changedMember, scopes: null })
-      t.strictSame(await members.get('mem_a'), { ...changedMember, scopes: null })
+      t.strictSame(await members.get('mem_a'), { ...changedMember, scopes: null, revision: 3 })
 
       const changedKey: ApiKey = {
         ...apiKey, name: 'renamed', organizations: ['org_a'], access: 'read-only', scopes: [], objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: 7, creatorId: null, rotatedTo: 'key_b', allowlist: ['::1'], expiresAt: null, revokedAt: later(8), revokedReason: 'leaked',
       }
       await apiKeys.update({ ...changedKey, digest: 'other', createdAt: later(99) })
-      t.strictSame(await apiKeys.get('key_a'), changedKey)
+      t.strictSame(await apiKeys.get('key_a'), { ...changedKey, revision: 2 })
 
       const changedToken: RegistrationToken = { ...registrationToken, name: 'renamed', usesLeft: null, revokedAt: later(9) }
       await registrationTokens.update({ ...changedToken, createdAt: later(99) })
-      t.strictSame(await registrationTokens.get('rgt_a'), changedToken)
+      t.strictSame(await registrationTokens.get('rgt_a'), { ...changedToken, revision: 2 })
     })
 
     t.test('the keys of a chain that work in their overlap are found, and no others', async t => {
@@ -317,9 +323,15 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('signing keys come oldest first', async t => {
-      await signingKeys.insert({ ...signingKey, kid: 'kid-b', state: 'pending', createdAt: later(10), activatedAt: null })
+      const younger = { ...signingKey, kid: 'kid-b', createdAt: later(10), activatedAt: later(310) }
+      await signingKeys.insert(younger)
       await signingKeys.insert(signingKey)
-      t.strictSame(await signingKeys.all(), [signingKey, { ...signingKey, kid: 'kid-b', state: 'pending', createdAt: later(10), activatedAt: null }])
+      t.strictSame(await signingKeys.all(), [signingKey, younger])
+      const retired = { ...signingKey, retiredAt: later(310), publishedUntil: later(9_999) }
+      await signingKeys.update({ ...retired, sealedPrivateKey: 'another', createdAt: later(1) })
+      t.strictSame(await signingKeys.all(), [retired, younger], 'only its times change')
+      await signingKeys.remove('kid-a')
+      t.strictSame(await signingKeys.all(), [younger])
     })
 
     t.test('pages are newest first and complete, also where many rows have one instant', async t => {

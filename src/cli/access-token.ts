@@ -1,0 +1,107 @@
+import { Command, Option } from 'commander'
+import { segment, type Answer, type Api } from './api.ts'
+import {
+  allowlistOf, allowlistOption, answering, anyAddressOption, expiryOption, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
+} from './command.ts'
+import { UsageError } from './failure.ts'
+import { fieldLines, instant, words } from './print.ts'
+import type { Expiry } from './time.ts'
+
+interface AccessToken {
+  id: string
+  hint: string
+  status: string
+  organization: string | null
+  name: string
+  scopes: string[]
+  allowlist: string[]
+  createdBy: string
+  creator: string | null
+  createdAt: string
+  expiresAt: string | null
+  revokedAt: string | null
+  revokedReason: string | null
+  lastUsedAt: string | null
+  token?: string
+}
+
+interface TokenFlags {
+  org?: string
+  deployment?: boolean
+  name?: string
+  scope?: string[]
+  allowIp?: string[]
+  allowAnyIp?: boolean
+  creator?: string
+  expires?: Expiry
+}
+interface TokenListFlags extends ListFlags { status?: string, name?: string }
+
+/** `latchkey access-token …` */
+export function accessTokenCommands (): Command {
+  const token = new Command('access-token').description('access tokens: what automation manages this server with, in --token or LATCHKEY_TOKEN')
+  token.command('create').description('create an access token; it is shown once')
+    .option('--org <id>', 'the organization that it is confined to')
+    .addOption(new Option('--deployment', 'let it reach the whole deployment; takes the admin token').conflicts('org'))
+    .requiredOption('--name <text>', 'what people call it')
+    .addOption(scopeOption('a scope of the management API, or a pattern: clients:read, *:read; repeat it for several'))
+    .addOption(allowlistOption())
+    .option('--creator <id>', 'the member it never does more than')
+    .addOption(expiryOption())
+    .action(answering<AccessToken, TokenFlags>(show, create))
+  withPageFlags(token.command('list').description('list the access tokens, newest first'), { org: true })
+    .addOption(new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'revoked']))
+    .option('--name <text>', 'only those of exactly this name')
+    .action(answering<Page<AccessToken>, TokenListFlags>(showList, (api, { status, name, ...flags }) => api.get('/access-tokens', { ...pageQuery(flags), status, name })))
+  token.command('show').description('show an access token, without its secret').argument('<id>')
+    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+  token.command('update').description('change an access token; its secret stays').argument('<id>')
+    .option('--name <text>', 'what people call it')
+    .addOption(scopeOption('what it may do; the ones given replace the ones it has; repeat it for several'))
+    .addOption(allowlistOption())
+    .addOption(anyAddressOption())
+    .addOption(expiryOption())
+    .action(answering<AccessToken, TokenFlags>(show, update))
+  token.command('revoke').description('revoke an access token at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
+    .action(answering<AccessToken, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  return token
+}
+
+function pathOf (id: string): string {
+  return `/access-tokens/${segment(id)}`
+}
+
+async function create (api: Api, flags: TokenFlags): Promise<Answer<AccessToken>> {
+  const { org, deployment, name, scope = [], creator, expires } = flags
+  if (org === undefined && !deployment) throw new UsageError('Say what it reaches: --org ORG, or --deployment for everything.')
+  return await api.post('/access-tokens', { organization: deployment ? null : org, name, scopes: scope, allowlist: flags.allowIp, creator, expiresAt: expires?.at })
+}
+
+async function update (api: Api, flags: TokenFlags, id: string): Promise<Answer<AccessToken>> {
+  const change = { name: flags.name, scopes: flags.scope, allowlist: allowlistOf(flags), expiresAt: flags.expires?.at }
+  return await api.patch(pathOf(id), requireChange(change, '--name, --scope, --allow-ip, --allow-any-ip, --expires'))
+}
+
+function show (token: AccessToken): string {
+  return fieldLines([
+    ['id', token.id],
+    ['name', token.name],
+    ['reaches', token.organization ?? 'the whole deployment'],
+    ['may', words(token.scopes) ?? 'nothing'],
+    ['as far as', token.creator === null ? null : `${token.creator} may`],
+    ['addresses', words(token.allowlist) ?? 'any'],
+    ['looks like', token.token === undefined ? token.hint : null],
+    ['created', `${instant(token.createdAt)} by ${token.createdBy}`],
+    ['expires', instant(token.expiresAt) ?? 'never'],
+    ['last used', instant(token.lastUsedAt)],
+    ['revoked', instant(token.revokedAt)],
+    ['reason', token.revokedReason],
+    ['token', token.token],
+  ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
+}
+
+const showList = showPage<AccessToken>(
+  ['ID', 'NAME', 'REACHES', 'STATUS', 'EXPIRES', 'LAST USED'],
+  each => [each.id, each.name, each.organization ?? 'everything', each.status, instant(each.expiresAt) ?? 'never', instant(each.lastUsedAt)],
+  'There is no access token yet. Create one: npx latchkey access-token create --org ORG --scope NAME --name NAME'
+)

@@ -1,0 +1,207 @@
+import { Failure } from '../errors.ts'
+import { digestOf, hintOf, newId, newManagementTokenText } from '../secrets.ts'
+import { readAllowlist } from '../address.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { permissionsOf, requireBound, type Member } from './member.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { requireFuture } from './registration-token.ts'
+import { managementResourceId, requireOwn, type Resource } from './resource.ts'
+import { expand, requireDeclaredPatterns } from './scope.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+
+/**
+ * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer credential to
+ * that API and nowhere else. Not to be confused with the access tokens that clients get, which are JWTs without a row.
+ */
+export interface ManagementToken extends Revised {
+  /** `mat_…` */
+  id: string
+  digest: string
+  /** The last four characters, for people. */
+  hint: string
+  /** Null: it reaches the whole deployment. */
+  organizationId: string | null
+  name: string
+  /** Scopes of the management API and patterns of them. */
+  scopes: readonly string[]
+  /** Empty: from everywhere. */
+  allowlist: readonly string[]
+  /** The credential that made it. */
+  createdBy: string
+  /** The member it can never do more than; null: an operator vouches for it. */
+  creatorId: string | null
+  createdAt: Date
+  /** Null: never. */
+  expiresAt: Date | null
+  revokedAt: Date | null
+  revokedReason: string | null
+  /** Coarse; null: never. */
+  lastUsedAt: Date | null
+}
+
+export const managementTokenStatuses = ['active', 'expired', 'revoked'] as const
+export type ManagementTokenStatus = typeof managementTokenStatuses[number]
+
+/** What has become of a token by `now`. */
+export function statusOfManagementToken ({ revokedAt, expiresAt }: ManagementToken, now: Date): ManagementTokenStatus {
+  if (revokedAt !== null) return 'revoked'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+}
+
+/** Which tokens a list is to hold; what is left out does not narrow it. */
+export interface ManagementTokenFilter {
+  organizationId?: string
+  /** Exactly this name. */
+  name?: string
+  creatorId?: string
+  /** Those whose status, at an instant, is this one. */
+  status?: { is: ManagementTokenStatus, at: Date }
+}
+
+export interface ManagementTokenRepository {
+  insert (token: ManagementToken): Promise<void>
+  get (id: string): Promise<ManagementToken | null>
+  byDigest (digest: string): Promise<ManagementToken | null>
+  /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
+  update (token: ManagementToken): Promise<ManagementToken>
+  /** Sets `lastUsedAt` of many tokens at once; not part of any change. */
+  touch (usage: ReadonlyMap<string, Date>): Promise<void>
+  page (query: PageQuery, filter: ManagementTokenFilter): Promise<Page<ManagementToken>>
+}
+
+/** What a token may do now: never more than the management API declares and its creator may. */
+export function scopesOfManagementToken (token: ManagementToken, management: Resource, creator: Member | null): readonly string[] {
+  const allowed = expand(token.scopes, management.scopes)
+  if (token.creatorId === null) return allowed
+  if (creator === null) return []
+  const permitted = new Set(expand(permissionsOf(creator), management.scopes))
+  return allowed.filter(scope => permitted.has(scope))
+}
+
+export interface ManagementTokenInput {
+  /** Null: the whole deployment. */
+  organizationId: string | null
+  name: string
+  scopes: readonly string[]
+  allowlist?: readonly string[]
+  creatorId?: string | null
+  expiresAt?: Date | null
+}
+
+/**
+ * Creates a token; `text` is the token itself, shown now and never again.
+ * @throws Failure `not_found`, `organization_not_active`, `unknown_scope`, `invalid_allowlist`, `invalid_expiry`,
+ * `insufficient_permissions` for a scope that its maker has not, and for a token of the deployment unless the admin token makes it.
+ */
+export async function createManagementToken (operation: Operation, input: ManagementTokenInput): Promise<{ token: ManagementToken, text: string }> {
+  const { store, clock, actor } = operation
+  const now = clock()
+  const text = newManagementTokenText()
+  return await store.transaction(async tx => {
+    await requireReach(tx, actor, input)
+    const token: ManagementToken = {
+      id: newId('mat'),
+      digest: digestOf(text),
+      hint: hintOf(text),
+      organizationId: input.organizationId,
+      name: input.name,
+      scopes: await requireOwnScopes(tx, actor, input.scopes),
+      allowlist: readAllowlist(input.allowlist ?? []),
+      createdBy: actor.id,
+      creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
+      createdAt: now,
+      expiresAt: requireFuture(input.expiresAt ?? null, now),
+      revokedAt: null,
+      revokedReason: null,
+      lastUsedAt: null,
+      revision: 1,
+    }
+    await requireBound(tx, actor, await managementResource(tx), token.creatorId)
+    await tx.managementTokens.insert(token)
+    await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
+    return { token, text }
+  })
+}
+
+/** @throws Failure `not_found`, also for a token of another organization. */
+export async function getManagementToken ({ store, actor }: Operation, id: string): Promise<ManagementToken> {
+  return visible(actor, await store.managementTokens.get(id), 'access token', id)
+}
+
+export interface ManagementTokenChange {
+  name?: string
+  scopes?: readonly string[]
+  allowlist?: readonly string[]
+  expiresAt?: Date | null
+}
+
+/** Changes a token; true from the next request on. */
+export async function updateManagementToken (operation: Operation, id: string, change: ManagementTokenChange): Promise<ManagementToken> {
+  return await changeToken(operation, id, 'access_token.updated', async (before, now, tx) => {
+    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The access token ${id} was revoked; create a new one.` })
+    const { name, ...authority } = change
+    // From where and how long a token works is for who may do what it may.
+    if (Object.values(authority).some(given => given !== undefined)) {
+      await requireOwnScopes(tx, operation.actor, before.scopes)
+      await requireBound(tx, operation.actor, await managementResource(tx), before.creatorId)
+    }
+    return {
+      ...before,
+      name: name ?? before.name,
+      scopes: change.scopes ? await requireOwnScopes(tx, operation.actor, change.scopes) : before.scopes,
+      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
+      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+    }
+  })
+}
+
+/** Revokes a token: refused from the next request on. Doing it twice changes nothing. */
+export async function revokeManagementToken (operation: Operation, id: string, reason: string | null): Promise<ManagementToken> {
+  return await changeToken(operation, id, 'access_token.revoked', async (before, now) =>
+    before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before)
+}
+
+async function requireReach (tx: Repositories, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput): Promise<void> {
+  if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
+  // Who has scopes at all is not the admin token.
+  else if (actor.scopes !== null || actor.organizationId !== null) throw new Failure('insufficient_permissions', { message: 'An access token for the whole deployment takes the admin token; name an organization.' })
+  if (creatorId === null) return
+  const creator = await tx.members.get(creatorId)
+  if (creator !== null && creator.organizationId === organizationId && creator.removedAt === null) return
+  throw new Failure('not_found', { message: `There is no member ${JSON.stringify(creatorId.slice(0, 64))} in the organization of the access token.` })
+}
+
+async function requireOwnScopes (tx: Repositories, actor: Actor, scopes: readonly string[]): Promise<string[]> {
+  const management = await managementResource(tx)
+  const patterns = requireDeclaredPatterns(scopes, management.scopes, management.identifier)
+  requireOwn(actor, management, expand(patterns, management.scopes))
+  return patterns
+}
+
+async function managementResource (tx: Repositories): Promise<Resource> {
+  const management = await tx.resources.get(managementResourceId)
+  if (management === null) throw new Failure('unknown_resource')
+  return management
+}
+
+async function changeToken (
+  operation: Operation, id: string, type: AuditEventType, change: (before: ManagementToken, now: Date, tx: Repositories) => Promise<ManagementToken>
+): Promise<ManagementToken> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const now = clock()
+    const before = visible(actor, await tx.managementTokens.get(id), 'access token', id)
+    requireExpected(operation, before)
+    const after = await change(before, now, tx)
+    if (after === before) return before
+    const kept = await tx.managementTokens.update(after)
+    await tx.audit.append(auditEvent(actor, now, type, about(kept)))
+    return kept
+  })
+}
+
+function about (token: ManagementToken) {
+  const { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason } = token
+  return { organizationId: token.organizationId, subject: token.id, detail: { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason } }
+}

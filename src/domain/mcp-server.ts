@@ -1,0 +1,55 @@
+/** MCP servers: resources of an organization that clients find by themselves, from a 401 to a token (OC-06). */
+import { Failure } from '../errors.ts'
+import { createResource, revokeResource, updateResource, type Resource } from './resource.ts'
+import { resourceMetadataUrl } from './resource-metadata.ts'
+import type { Scope } from './scope.ts'
+import { styles } from './style.ts'
+import { visible, type Operation, type Repositories } from './store.ts'
+import type { ClientGrant } from './client.ts'
+
+export interface McpServerInput {
+  organizationId: string
+  identifier: string
+  name?: string
+  scopes: readonly Scope[]
+  /** What clients get that register with the organization's registration token, unless that names a resource itself. */
+  defaultScopes?: readonly string[]
+}
+
+/**
+ * @throws Failure as `createResource`, and `invalid_request` for an identifier without a host: there would be no place for
+ * its metadata (RFC 9728 §3.1).
+ */
+export async function createMcpServer (operation: Operation, input: McpServerInput): Promise<Resource> {
+  if (resourceMetadataUrl(input.identifier) === null) {
+    throw new Failure('invalid_request', { message: `${JSON.stringify(input.identifier.slice(0, 64))} cannot name an MCP server: use its URL, https://mcp.example.com/mcp say.`, details: { field: 'identifier' } })
+  }
+  return await createResource(operation, { ...input, kind: 'mcp', style: styles.opencrane })
+}
+
+/** By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP server. */
+export async function getMcpServer ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  const found = await store.resources.get(idOrIdentifier) ?? await store.resources.byIdentifier(idOrIdentifier)
+  return visible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
+}
+
+export interface McpServerChange { name?: string, scopes?: readonly Scope[], defaultScopes?: readonly string[] }
+
+/** Changes it as a resource is changed. Default scopes are for clients that register from then on. */
+export async function updateMcpServer (operation: Operation, idOrIdentifier: string, change: McpServerChange): Promise<Resource> {
+  return await updateResource(operation, (await getMcpServer(operation, idOrIdentifier)).id, change)
+}
+
+/** Ends it: nothing passes for it any more. Doing it twice changes nothing. */
+export async function revokeMcpServer (operation: Operation, idOrIdentifier: string): Promise<Resource> {
+  return await revokeResource(operation, (await getMcpServer(operation, idOrIdentifier)).id)
+}
+
+/** More servers than this a client is not given by default: it would never name all of them. */
+const mostDefaults = 50
+
+/** What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP servers. */
+export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
+  const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, { organizationId, kind: 'mcp', revoked: false })
+  return items.filter(({ defaultScopes }) => defaultScopes.length > 0).map(({ id, defaultScopes }) => ({ resourceId: id, scopes: defaultScopes }))
+}

@@ -1,0 +1,113 @@
+/** Tokens of the management API that people make for automation (OC-08). */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import {
+  createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
+} from '../domain/management-token.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { given, operationOf, organizationFilter, readInstant } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
+import { Allowlist, exactly, Id, IdParams, Instant, Moment, Name, nullable, pageOf, PageQuerystring, Reason, ScopeNames, shownOnce, Texts } from './schemas.ts'
+
+const read = { scopes: ['access-tokens:read'] }
+const write = { scopes: ['access-tokens:write'] }
+const tags = ['Access tokens']
+
+const changeable = { allowlist: Type.Optional(Allowlist), expiresAt: Type.Optional(nullable(Instant)) }
+const NewToken = exactly({
+  ...changeable,
+  organization: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The one that it is confined to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.' })),
+  name: Name,
+  scopes: ScopeNames,
+  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
+})
+const TokenChange = exactly({ ...changeable, name: Type.Optional(Name), scopes: Type.Optional(ScopeNames) })
+const TokenQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  name: Type.Optional(Name),
+  creator: Type.Optional(Id),
+  status: Type.Optional(Type.Enum([...managementTokenStatuses])),
+})
+const wireMembers = {
+  id: Id,
+  hint: Type.String({ description: 'Its last four characters.' }),
+  status: Type.Enum([...managementTokenStatuses]),
+  organization: nullable(Id),
+  name: Type.String(),
+  scopes: Texts,
+  allowlist: Texts,
+  createdBy: Type.String(),
+  creator: nullable(Id),
+  createdAt: Moment,
+  expiresAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+  revokedReason: nullable(Type.String()),
+  lastUsedAt: nullable(Moment),
+}
+const WireToken = Type.Object(wireMembers)
+const MadeToken = Type.Object({ ...wireMembers, token: shownOnce('lkmat_…') })
+
+export function accessTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  const { clock } = dependencies
+  return async app => {
+    app.post('/access-tokens', { config: write, schema: { summary: 'Create an access token for automation', tags, body: NewToken, response: { 201: MadeToken } } }, async (request, reply) =>
+      await created(dependencies, request, reply, async operation => {
+        const { organization, creator, expiresAt, ...input } = request.body
+        const { token, text } = await createManagementToken(operation, {
+          ...input,
+          organizationId: organization === undefined ? operation.actor.organizationId : organization,
+          ...(creator === undefined ? {} : { creatorId: creator }),
+          expiresAt: readInstant(expiresAt) ?? null,
+        })
+        return { ...wireToken(token, clock()), token: text }
+      }))
+
+    app.get('/access-tokens', { config: read, schema: { summary: 'List access tokens', tags, querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const { organization, name, creator, status } = request.query
+      const now = clock()
+      const page = await operation.store.managementTokens.page(query, {
+        ...organizationFilter(operation, organization), ...given({ name, creatorId: creator }), ...(status === undefined ? {} : { status: { is: status, at: now } }),
+      })
+      return wirePage(query, page, token => wireToken(token, now))
+    })
+
+    app.get('/access-tokens/:id', { config: read, schema: { summary: 'Read an access token', tags, params: IdParams, response: { 200: WireToken } } }, async request =>
+      wireToken(await getManagementToken(operationOf(dependencies, request), request.params.id), clock()))
+
+    app.patch('/access-tokens/:id', { config: write, schema: { summary: 'Change an access token', tags, params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
+      const { expiresAt, ...change } = request.body
+      const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, { ...change, ...given({ expiresAt: readInstant(expiresAt) }) })
+      return wireToken(token, clock())
+    })
+
+    app.delete('/access-tokens/:id', { config: write, schema: { summary: 'Revoke an access token', tags, params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+      await ended(reply, revokeManagementToken(operationOf(dependencies, request), request.params.id, null)))
+
+    app.post('/access-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke an access token', tags, params: IdParams, body: Reason, response: { 200: WireToken } } }, async request =>
+      wireToken(await revokeManagementToken(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null), clock()))
+  }
+}
+
+function wireToken (token: ManagementToken, now: Date) {
+  return {
+    [revision]: token.revision,
+    id: token.id,
+    hint: token.hint,
+    status: statusOfManagementToken(token, now),
+    organization: token.organizationId,
+    name: token.name,
+    scopes: token.scopes,
+    allowlist: token.allowlist,
+    createdBy: token.createdBy,
+    creator: token.creatorId,
+    createdAt: token.createdAt,
+    expiresAt: token.expiresAt,
+    revokedAt: token.revokedAt,
+    revokedReason: token.revokedReason,
+    lastUsedAt: token.lastUsedAt,
+  }
+}

@@ -1,0 +1,47 @@
+/** What every creation has in common: 201, kept by no cache, and answered once for each Idempotency-Key. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RememberedAnswers } from '../domain/remembered-answer.ts'
+import type { Operation } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
+import { operationOf, type ManagementDependencies } from './operation.ts'
+import { revision, type Tagged } from './preconditions.ts'
+
+export interface CreationDependencies extends ManagementDependencies { answers: RememberedAnswers }
+
+/**
+ * Answers a creation with what `make` makes through the operation it is given, and through nothing else: with an
+ * Idempotency-Key all of it is one transaction, and the same request gets the same answer again, secrets included.
+ */
+export async function created<T extends object> (
+  dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply, make: (operation: Operation) => Promise<T>, status = 201
+): Promise<T> {
+  reply.code(status).header('cache-control', 'no-store')
+  const operation = operationOf(dependencies, request)
+  const key = idempotencyKey(request)
+  if (key === null) return await make(operation)
+  const { method, url, body } = request
+  const answer = await dependencies.answers.once(operation, { key, request: { method, url, body } }, async inside => {
+    const made = await make(inside)
+    return { shown: (made as Tagged)[revision] ?? null, made }
+  })
+  return answer.shown === null ? answer.made : { ...answer.made, [revision]: answer.shown }
+}
+
+/** Answers the end of something: there is nothing left to show. */
+export async function ended (reply: FastifyReply, ending: Promise<unknown>): Promise<FastifyReply> {
+  await ending
+  return await reply.code(204).send()
+}
+
+/**
+ * The Idempotency-Key of a request; null: none. The draft (draft-ietf-httpapi-idempotency-key-header §2.1) has it in quotation marks,
+ * most clients leave them out: both are one key. @throws Failure `invalid_request`.
+ */
+function idempotencyKey ({ headers }: FastifyRequest): string | null {
+  const value = headers['idempotency-key']
+  if (value === undefined) return null
+  const [, quoted, bare] = /^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,128})"|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,128}))$/.exec(String(value)) ?? []
+  const key = quoted ?? bare
+  if (key === undefined) throw new Failure('invalid_request', { message: 'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new UUID, say.', details: { field: 'idempotency-key' } })
+  return key
+}

@@ -1,0 +1,24 @@
+/** Cursors are opaque: what a page gave out is good for the collection of that page, and nothing else is. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Failure } from '../errors.ts'
+import { readMarked, withMark } from '../secrets.ts'
+
+/** Marks every cursor that the routes of a context give out, and takes no other. `secrets`: the newest first. */
+export function markCursors (app: FastifyInstance, secrets: readonly string[]): void {
+  app.addHook('preValidation', async request => {
+    const query = request.query as { cursor?: unknown }
+    if (typeof query.cursor !== 'string') return
+    const cursor = readMarked(query.cursor, secrets, purposeOf(request))
+    if (cursor === null) throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
+    query.cursor = cursor
+  })
+  app.addHook('preSerialization', async (request, _reply, payload) => {
+    const { pagination } = (payload ?? {}) as { pagination?: { nextCursor?: string } }
+    if (pagination?.nextCursor !== undefined) pagination.nextCursor = withMark(pagination.nextCursor, secrets[0]!, purposeOf(request))
+    return payload
+  })
+}
+
+function purposeOf ({ url }: FastifyRequest): string {
+  return `cursor of ${url.split('?', 1)[0]}`
+}

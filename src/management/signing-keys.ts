@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Page, PageQuery } from '../domain/page.ts'
+import { signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys } from '../domain/signing-key.ts'
+import { Failure } from '../errors.ts'
+import { created, type CreationDependencies } from './creation.ts'
+import { operationOf, requireDeployment } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { exactly, IdParams, Moment, nullable, pageOf, PageQuerystring } from './schemas.ts'
+
+const read = { scopes: ['signing-keys:read'] }
+const write = { scopes: ['signing-keys:write'] }
+const tags = ['Signing keys']
+
+const State = Type.Enum([...signingKeyStates])
+const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State) })
+const NewRotation = Type.Union([
+  exactly({ now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet: for emergencies.' })) }), Type.Null(),
+])
+const WireKey = Type.Object({
+  id: Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }),
+  algorithm: Type.String(),
+  state: State,
+  publicJwk: Type.Unsafe<SigningKey['publicJwk']>(Type.Object({}, { additionalProperties: true })),
+  createdAt: Moment,
+  activatedAt: Type.With(Moment, { description: 'From then on it signs; may lie ahead.' }),
+  retiredAt: nullable(Moment),
+  publishedUntil: nullable(Moment),
+})
+
+/** The keys that sign access tokens are the deployment's: no organization sees or rotates them. */
+export function signingKeyRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
+  const { store, clock, signingKeys } = dependencies
+  return async app => {
+    app.get('/signing-keys', { config: read, schema: { summary: 'List signing keys', tags, querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
+      const query = pageQuery(request.query)
+      const now = clock()
+      const { state } = request.query
+      const keys = (await store.signingKeys.all()).map(key => wireKey(key, now)).filter(key => state === undefined || key.state === state)
+      return wirePage(query, pageIn(keys, query), key => key)
+    })
+
+    app.get('/signing-keys/:id', { config: read, schema: { summary: 'Read a signing key', tags, params: IdParams, response: { 200: WireKey } } }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
+      const { id } = request.params
+      const key = (await store.signingKeys.all()).find(({ kid }) => kid === id)
+      if (key === undefined) throw new Failure('not_found', { message: `There is no signing key ${JSON.stringify(id.slice(0, 64))}.` })
+      return wireKey(key, clock())
+    })
+
+    app.post('/signing-keys/rotate', { config: write, schema: { summary: 'Make another key the one that signs', tags, body: NewRotation, response: { 201: WireKey } } }, async (request, reply) => {
+      const answer = await created(dependencies, request, reply, async operation => {
+        requireDeployment(operation, 'Rotating the signing keys')
+        return wireKey(await signingKeys.rotate(operation, { now: request.body?.now === true }), clock())
+      })
+      // Once it is kept, so that nothing is signed with a key that was rolled back.
+      await signingKeys.reload()
+      return answer
+    })
+  }
+}
+
+/** There are only ever a few: they are put in order here. */
+function pageIn<T extends { createdAt: Date, id: string }> (rows: readonly T[], { limit, after }: PageQuery): Page<T> {
+  const isBehind = (one: { createdAt: Date, id: string }, other: { createdAt: Date, id: string }) =>
+    one.createdAt < other.createdAt || (one.createdAt.getTime() === other.createdAt.getTime() && one.id < other.id)
+  const rest = rows.toSorted((one, other) => isBehind(one, other) ? 1 : -1).filter(row => after === null || isBehind(row, after))
+  return { items: rest.slice(0, limit), hasMore: rest.length > limit }
+}
+
+function wireKey (key: SigningKey, now: Date) {
+  const { kid, algorithm, publicJwk, createdAt, activatedAt, retiredAt, publishedUntil } = key
+  return { id: kid, algorithm, state: stateOfSigningKey(key, now), publicJwk, createdAt, activatedAt, retiredAt, publishedUntil }
+}

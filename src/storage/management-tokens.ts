@@ -1,0 +1,53 @@
+import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../domain/management-token.ts'
+import type { Note } from './changes.ts'
+import type { Prisma, Queries } from './prisma.ts'
+import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+
+export function managementTokenRepository ({ managementToken: table }: Queries, note: Note): ManagementTokenRepository {
+  return {
+    async insert (token) {
+      await table.create({ data: columns(token) })
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id } })
+      return row && read(row)
+    },
+    async byDigest (digest) {
+      const row = await table.findUnique({ where: { digest } })
+      return row && read(row)
+    },
+    async update (after) {
+      const { id, digest, createdAt: _, ...token } = after
+      const { revision } = await table.update({ where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone })
+      note({ of: 'managementToken', digest })
+      return { ...after, revision }
+    },
+    async touch (usage) {
+      for (const { at, ids } of bySecond(usage)) {
+        await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
+      }
+    },
+    async page (query, { status, ...exactly }) {
+      const { where, ...page } = pageOf(query)
+      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
+    },
+  }
+}
+
+/** `statusOfManagementToken` as a condition. */
+function withStatus (status: ManagementTokenStatus, at: Date): Prisma.ManagementTokenWhereInput {
+  switch (status) {
+    case 'revoked': return { revokedAt: { not: null } }
+    case 'expired': return { revokedAt: null, expiresAt: { lte: at } }
+    case 'active': return { revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
+  }
+}
+
+function columns<T extends Pick<ManagementToken, 'scopes' | 'allowlist'>> (token: T) {
+  return { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist) }
+}
+
+function read (row: Prisma.ManagementTokenGetPayload<object>): ManagementToken {
+  return { ...row, scopes: row.scopes as string[], allowlist: row.allowlist as string[] }
+}

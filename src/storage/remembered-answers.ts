@@ -1,0 +1,19 @@
+import type { RememberedAnswerRepository } from '../domain/remembered-answer.ts'
+import type { Queries } from './prisma.ts'
+
+export function rememberedAnswerRepository ({ rememberedAnswer: table }: Queries): RememberedAnswerRepository {
+  return {
+    async insert (answer) {
+      await table.create({ data: answer })
+    },
+    async get (id) {
+      return await table.findUnique({ where: { id } })
+    },
+    async prune (before) {
+      await table.deleteMany({ where: { expiresAt: { lte: before } } })
+    },
+    async remove (id) {
+      await table.deleteMany({ where: { id } })
+    },
+  }
+}

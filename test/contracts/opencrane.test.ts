@@ -1,0 +1,247 @@
+/** What OpenCrane's conventions state, statement by statement, over real HTTP and on both databases. */
+import tap from 'tap'
+import { isManagementTokenText } from '../../src/secrets.ts'
+import { startOnEachDatabase, type Answer, type Json } from '../harness.ts'
+
+const { servers, close } = await startOnEachDatabase()
+tap.teardown(close)
+
+for (const { name, server } of servers) {
+  const { admin, send, issuer } = server
+  const as = async (token: string, method: string, path: string, body?: Json): Promise<Answer> =>
+    await send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${token}` }, ...(body === undefined ? {} : { body }) })
+  const made = async (path: string, body: Json): Promise<Json> => {
+    const answer = await admin('POST', path, body)
+    if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.text}`)
+    return answer.json
+  }
+  const auditOf = async (subject: string): Promise<string[]> => (await admin('GET', `/audit?subject=${subject}`)).json.data.map(({ type }: Json) => type as string)
+
+  tap.test(`OC-04: an organization is created, listed, read, changed, suspended, resumed and ended for good [${name}]`, async t => {
+    const { id, ...created } = await made('/organizations', { name: 'Tenant' })
+    t.strictSame(Object.keys(created), ['name', 'status', 'features', 'createdAt', 'suspendedAt', 'deletedAt'])
+    const path = `/organizations/${id}`
+    t.equal((await admin('PATCH', path, { name: 'Renamed' })).json.name, 'Renamed')
+    const key = await server.createKey({ organization: id })
+    const client = await server.createClient({ organization: id })
+    const accessToken = await server.tokenFor(client)
+    const management = await made('/access-tokens', { organization: id, name: 'automation', scopes: ['organizations:read'] })
+    const registration = await server.createRegistrationToken({ organization: id })
+    const own = await made('/resources', { organization: id, identifier: `https://${id}.test`, scopes: [] })
+    const all = async () => [
+      (await server.withKey(key.key)).status, (await server.bearer(accessToken)).status, (await server.tokenRequest(client)).status, (await as(management.token, 'GET', '/organizations')).status,
+      (await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${registration.token}` }, body: { client_name: 'agent' } })).status,
+    ]
+    t.strictSame(await all(), [200, 200, 200, 200, 201])
+
+    const suspended = await admin('POST', `${path}/suspend`, { reason: 'unpaid' })
+    t.strictSame([suspended.status, suspended.json.status], [200, 'suspended'])
+    t.ok(suspended.json.suspendedAt)
+    t.strictSame(await all(), [403, 403, 400, 403, 401])
+    t.strictSame((await admin('POST', `${path}/resume`)).json, { id, ...created, name: 'Renamed' })
+    t.strictSame(await all(), [200, 200, 200, 200, 201])
+
+    const gone = await admin('DELETE', path)
+    t.strictSame([gone.status, gone.text], [204, ''])
+    t.strictSame(await all(), [401, 401, 401, 401, 401], 'every credential is dead with the next request')
+    for (const answer of [await server.withKey(key.key), await as(management.token, 'GET', '/organizations')]) t.equal(answer.json.code, 'UNAUTHORIZED')
+    const kept = (await admin('GET', path)).json
+    t.match(kept, { id, name: 'Renamed', status: 'deleted', suspendedAt: null })
+    t.ok((await admin('GET', `/resources/${own.id}`)).json.revokedAt, 'nothing passes for its resources')
+    for (const [method, wrong, body] of [['PATCH', path, { name: 'x' }], ['POST', `${path}/resume`, undefined], ['POST', `${path}/suspend`, undefined], ['POST', '/members', { organization: id, name: 'x', role: 'owner' }]] as const) {
+      const answer = await admin(method, wrong, body)
+      t.strictSame([answer.status, answer.json.code], [409, 'ORGANIZATION_NOT_ACTIVE'], wrong)
+    }
+    t.equal((await made('/organizations', { name: 'Renamed' })).status, 'active', 'its name is free')
+    t.strictSame(await auditOf(id), ['organization.deleted', 'organization.resumed', 'organization.suspended', 'organization.updated', 'organization.created'])
+    const refused = (await admin('GET', `/audit?subject=${management.id}&type=credential.refused`)).json.data.map(({ detail }: Json) => detail.reason)
+    t.strictSame(refused, ['revoked', 'organization_suspended'], 'the log knows why')
+  })
+
+  tap.test(`OC-04: an organization's own administrator neither suspends, nor resumes, nor ends it [${name}]`, async t => {
+    const { id } = await server.createOrganization()
+    const { token } = await made('/access-tokens', { organization: id, name: 'administrator', scopes: ['*'] })
+    for (const [method, path] of [['POST', `/organizations/${id}/suspend`], ['POST', `/organizations/${id}/resume`], ['DELETE', `/organizations/${id}`], ['POST', '/organizations']] as const) {
+      const answer = await as(token, method, path, method === 'POST' && path === '/organizations' ? { name: 'x' } : undefined)
+      t.strictSame([answer.status, answer.json.code], [403, 'INSUFFICIENT_PERMISSIONS'], `${method} ${path}`)
+    }
+    t.equal((await as(token, 'PATCH', `/organizations/${id}`, { name: 'Own name' })).json.name, 'Own name')
+    t.strictSame((await as(token, 'GET', '/organizations')).json.data.map((each: Json) => each.id), [id], 'and sees no other')
+  })
+
+  tap.test(`OC-06: an MCP server is a protected resource with its own metadata document [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const scopes = [{ name: 'tools:call' }, { name: 'tools:list', description: 'See the tools' }, { name: 'secret', keyOnly: true }]
+    const identifier = `https://${organization.toLowerCase()}.test/mcp`
+    const created = await made('/mcp-servers', { organization, identifier, name: 'Tools', scopes, defaultScopes: ['tools:list'] })
+    const metadataUrl = `${issuer}/.well-known/oauth-protected-resource/mcp-servers/${created.id}`
+    const metadata = {
+      resource: identifier, authorization_servers: [issuer], scopes_supported: ['tools:call', 'tools:list'], bearer_methods_supported: ['header'], resource_name: 'Tools',
+    }
+    t.strictSame(created, {
+      id: created.id,
+      identifier,
+      name: 'Tools',
+      organization,
+      status: 'active',
+      scopes: scopes.map(scope => ({ keyOnly: false, description: null, ...scope })).map(({ name, keyOnly, description }) => ({ name, keyOnly, description })),
+      defaultScopes: ['tools:list'],
+      tokenLifetime: 3600,
+      metadataUrl,
+      metadata,
+      wwwAuthenticate: `Bearer resource_metadata="${metadataUrl}"`,
+      createdAt: created.createdAt,
+      revokedAt: null,
+    })
+    const served = await send({ path: metadataUrl.slice(issuer.length) })
+    t.strictSame([served.status, served.json], [200, metadata])
+    t.strictSame((await admin('GET', `/mcp-servers/${encodeURIComponent(identifier)}`)).json, created, 'by its URL too')
+    t.ok((await admin('GET', `/resources/${created.id}`)).json.identifier, 'it is a resource')
+
+    const here = await made('/mcp-servers', { organization, identifier: `${issuer}/mcp/${organization}`, scopes })
+    t.equal(here.metadataUrl, `${issuer}/.well-known/oauth-protected-resource/mcp/${organization}`, 'on our own origin at its own well-known path')
+    t.strictSame((await send({ path: here.metadataUrl.slice(issuer.length) })).json, here.metadata)
+
+    const changed = (await admin('PATCH', `/mcp-servers/${created.id}`, { scopes: [{ name: 'tools:call' }] })).json
+    t.strictSame([changed.defaultScopes, changed.metadata.scopes_supported], [[], ['tools:call']], 'a default that is not declared any more is none')
+    const bad: [Json, string][] = [
+      [{ identifier: 'urn:mcp' }, 'INVALID_REQUEST'], [{ identifier: 'https://x.test/#f' }, 'INVALID_REQUEST'], [{ identifier: 'mcp' }, 'INVALID_REQUEST'], [{ identifier }, 'CONFLICT'],
+      [{ identifier: 'https://y.test', defaultScopes: ['nothing'] }, 'UNKNOWN_SCOPE'], [{ identifier: 'https://y.test', defaultScopes: ['secret'] }, 'SCOPE_API_KEY_ONLY'],
+    ]
+    for (const [body, code] of bad) t.equal((await admin('POST', '/mcp-servers', { organization, scopes, ...body })).json.code, code, JSON.stringify(body))
+    const api = await made('/resources', { organization, identifier: `https://api.${organization.toLowerCase()}.test`, scopes: [] })
+    for (const method of ['GET', 'DELETE']) t.equal((await admin(method, `/mcp-servers/${api.id}`)).status, 404, 'an API is no MCP server')
+
+    t.equal((await admin('DELETE', `/mcp-servers/${created.id}`)).status, 204)
+    t.equal((await send({ path: metadataUrl.slice(issuer.length) })).status, 404)
+    t.strictSame(await auditOf(created.id), ['resource.revoked', 'resource.updated', 'resource.created'])
+  })
+
+  tap.test(`OC-06: clients that register with the organization get the default scopes of its MCP servers, unless their token says otherwise [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const [one, other] = [`https://one.${organization.toLowerCase()}.test/mcp`, `https://other.${organization.toLowerCase()}.test/mcp`]
+    for (const [identifier, defaultScopes] of [[one, ['tools:list']], [other, ['tools:call', 'tools:list']], [`${one}/none`, []]] as const) {
+      await made('/mcp-servers', { organization, identifier, scopes: [{ name: 'tools:call' }, { name: 'tools:list' }], defaultScopes })
+    }
+    const register = async (input: Json) => {
+      const { token } = await made('/registration-tokens', { organization, ...input })
+      const answer = await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'agent', grant_types: ['client_credentials'] } })
+      t.equal(answer.status, 201)
+      const grants = (await admin('GET', `/clients/${answer.json.client_id}`)).json.grants as { resource: string, scopes: string[] }[]
+      return { client: { clientId: answer.json.client_id, clientSecret: answer.json.client_secret }, grants: grants.toSorted((a, b) => a.resource < b.resource ? -1 : 1) }
+    }
+    const { client, grants } = await register({})
+    t.strictSame(grants, [{ resource: one, scopes: ['tools:list'] }, { resource: other, scopes: ['tools:call', 'tools:list'] }])
+    const token = await server.tokenRequest(client, { resource: other })
+    t.strictSame([token.status, token.json.scope], [200, 'tools:call tools:list'])
+    t.strictSame((await register({ resource: one })).grants, [{ resource: one, scopes: ['tools:list'] }], 'the one that it names')
+    t.strictSame((await register({ resource: one, scopes: ['tools:call'] })).grants, [{ resource: one, scopes: ['tools:call'] }], 'with the scopes that it names')
+    t.strictSame((await register({ resource: one, scopes: [] })).grants, [{ resource: one, scopes: [] }], 'which may be none')
+    const { id: elsewhere } = await server.createOrganization()
+    t.strictSame((await register({ organization: elsewhere })).grants, [], 'nothing of another organization')
+  })
+
+  tap.test(`OC-08: access tokens are created, listed and revoked; shown once, good for the management API alone [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const { token, ...created } = await made('/access-tokens', { organization, name: 'terraform', scopes: ['clients:*', 'audit:read'] })
+    t.ok(isManagementTokenText(token))
+    const whole = {
+      id: created.id, hint: `…${token.slice(-4)}`, status: 'active', organization, name: 'terraform', scopes: ['clients:*', 'audit:read'], allowlist: [], createdBy: 'admin', creator: null, createdAt: created.createdAt, expiresAt: null, revokedAt: null, revokedReason: null, lastUsedAt: null,
+    }
+    t.strictSame(created, whole)
+    t.strictSame((await admin('GET', `/access-tokens?organization=${organization}`)).json.data, [whole])
+    t.strictSame((await admin('GET', `/access-tokens/${created.id}`)).json, whole)
+    const rows = JSON.stringify(await server.latchkey.operation.store.managementTokens.get(created.id)) + server.lines.join()
+    t.notOk(rows.includes(token.slice(6)), 'kept as a digest, and in no log')
+
+    t.equal((await as(token, 'GET', '/clients')).status, 200)
+    t.strictSame((await as(token, 'GET', '/principal')).json, {
+      kind: 'management_token', id: created.id, name: 'terraform', organization, environment: 'live', resource: `${issuer}/api/v1`, scopes: ['clients:read', 'clients:write', 'audit:read'], allowlist: [], expiresAt: null,
+    })
+    const lacking = await as(token, 'GET', '/members')
+    t.strictSame([lacking.status, lacking.json.details], [403, { reason: 'insufficient_scope', requiredScopes: ['members:read'] }])
+    t.strictSame((await as(token, 'GET', '/clients?limit=200')).json.data.map((each: Json) => each.organization).filter((each: string) => each !== organization), [], 'confined')
+    t.equal((await server.bearer(token)).status, 401, 'no protected API takes it')
+    t.equal((await server.withKey(token, '/api/v1/clients')).status, 401, 'nor does it travel as an API key')
+    for (const damaged of [token.slice(0, -1), `${token}x`, token.replace(/.$/, (last: string) => last === 'a' ? 'b' : 'a'), token.toUpperCase(), token.replace('lkmat', 'lkadm')]) {
+      t.equal((await as(damaged, 'GET', '/clients')).status, 401, damaged.length === token.length ? 'altered' : 'cut')
+    }
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    t.ok((await admin('GET', `/access-tokens/${created.id}`)).json.lastUsedAt)
+
+    const revoked = await admin('POST', `/access-tokens/${created.id}/revoke`, { reason: 'left' })
+    t.match(revoked.json, { status: 'revoked', revokedReason: 'left' })
+    t.equal((await as(token, 'GET', '/clients')).status, 401, 'from the next request on')
+    t.strictSame((await auditOf(created.id)).filter(type => type !== 'credential.refused'), ['access_token.revoked', 'access_token.created'])
+    t.equal((await admin('PATCH', `/access-tokens/${created.id}`, { name: 'x' })).json.code, 'CREDENTIAL_REVOKED')
+  })
+
+  tap.test(`OC-08: an access token ends with its day, comes from its addresses, and never does more than its maker [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const member = await made('/members', { organization, name: 'Ada', role: 'admin' })
+    const expiresAt = new Date(server.clock.now().getTime() + 60_000).toISOString()
+    const { id, token } = await made('/access-tokens', { organization, name: 'Ada\'s', scopes: ['*'], creator: member.id, expiresAt, allowlist: ['127.0.0.1'] })
+    const status = async (path: string, method = 'GET', body?: Json) => (await as(token, method, path, body)).status
+    t.strictSame([await status('/clients'), await status('/members', 'POST', { name: 'Bob', role: 'viewer' })], [200, 201])
+    t.equal((await send({ path: '/api/v1/clients', headers: { authorization: `Bearer ${token}` }, from: '127.0.0.2' })).json.details.reason, 'ip_whitelist_mismatch')
+    await admin('PATCH', `/members/${member.id}`, { role: 'viewer' })
+    t.strictSame([await status('/clients'), await status('/members', 'POST', { name: 'Bob', role: 'viewer' })], [200, 403], 'what its creator may do now')
+    const narrow = await made('/access-tokens', { organization, name: 'narrow', scopes: ['access-tokens:write', 'clients:read'] })
+    for (const scopes of [['*'], ['clients:*'], ['audit:read']]) {
+      const answer = await as(narrow.token, 'POST', '/access-tokens', { name: 'more', scopes })
+      t.strictSame([answer.status, answer.json.code], [403, 'INSUFFICIENT_PERMISSIONS'], String(scopes))
+    }
+    const own = await as(narrow.token, 'POST', '/access-tokens', { name: 'less', scopes: ['clients:read'] })
+    t.strictSame([own.status, own.json.organization, own.json.createdBy], [201, organization, narrow.id])
+    t.equal((await as(narrow.token, 'PATCH', `/access-tokens/${id}`, { expiresAt: null })).status, 403, 'nor lets a stronger one live longer')
+    t.equal((await as(narrow.token, 'POST', '/access-tokens', { organization: null, name: 'all', scopes: [] })).status, 403)
+    await admin('DELETE', `/members/${member.id}`)
+    t.equal(await status('/clients'), 403, 'a member who is gone may do nothing')
+    server.clock.advance(60)
+    t.equal(await status('/clients'), 401)
+    t.equal((await admin('GET', `/access-tokens/${id}`)).json.status, 'expired')
+  })
+
+  tap.test(`OC-08: a token of the whole deployment is made by the admin token alone, and does what its scopes say [${name}]`, async t => {
+    const { token, organization } = await made('/access-tokens', { organization: null, name: 'operator', scopes: ['organizations:*', 'members:read', 'access-tokens:write', 'signing-keys:read'] })
+    t.equal(organization, null)
+    const created = await as(token, 'POST', '/organizations', { name: 'By automation' })
+    t.equal(created.status, 201)
+    t.equal((await as(token, 'POST', `/organizations/${created.json.id}/suspend`)).status, 200)
+    t.equal((await as(token, 'GET', '/members')).status, 200)
+    t.equal((await as(token, 'GET', '/signing-keys')).status, 200)
+    t.equal((await as(token, 'GET', '/clients')).status, 403)
+    t.equal((await as(token, 'POST', '/access-tokens', { organization: null, name: 'another', scopes: ['members:read'] })).status, 403)
+    await as(token, 'POST', `/organizations/${created.json.id}/resume`)
+    t.equal((await as(token, 'POST', '/access-tokens', { organization: created.json.id, name: 'its own', scopes: ['members:read'] })).status, 201)
+    t.equal((await as(token, 'POST', '/access-tokens', { organization: created.json.id, name: 'more', scopes: ['clients:read'] })).status, 403)
+  })
+
+  tap.test(`OC-16: collections are {data, pagination}, by cursors that survive what is added and are good for nothing else [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const add = async (count: number) => { for (let i = 0; i < count; i++) await made('/members', { organization, name: `member ${i}`, role: 'viewer' }) }
+    await add(7)
+    const path = `/members?organization=${organization}`
+    const expected = (await admin('GET', path)).json.data.map((each: Json) => each.id)
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = (await admin('GET', `${path}&limit=3${cursor === undefined ? '' : `&cursor=${cursor}`}`)).json
+      t.strictSame(Object.keys(page), ['data', 'pagination'])
+      t.strictSame(Object.keys(page.pagination), page.pagination.hasMore ? ['limit', 'hasMore', 'nextCursor'] : ['limit', 'hasMore'])
+      t.equal(page.pagination.limit, 3)
+      seen.push(...page.data.map((each: Json) => each.id))
+      await add(1)
+      cursor = page.pagination.nextCursor
+    } while (cursor !== undefined)
+    t.strictSame(seen, expected, 'each once, whatever was added meanwhile')
+    const { nextCursor } = (await admin('GET', `${path}&limit=1`)).json.pagination
+    for (const wrong of [`/clients?cursor=${nextCursor}`, `/members?cursor=${nextCursor.replace(/^./, (first: string) => first === 'W' ? 'X' : 'W')}`, `/members?cursor=${nextCursor.split('.')[0]}`, '/members?cursor=x', '/members?cursor=']) {
+      const answer = await admin('GET', wrong)
+      t.strictSame([answer.status, answer.json.code, answer.json.details], [400, 'INVALID_REQUEST', { field: 'cursor' }], wrong)
+    }
+    for (const limit of ['0', '-1', '201', '1000000000', 'x']) t.equal((await admin('GET', `/members?limit=${limit}`)).status, 400, limit)
+    t.equal((await admin('GET', '/members?limit=200')).json.pagination.limit, 200)
+    t.equal((await admin('GET', '/members')).json.pagination.limit, 100)
+  })
+}
