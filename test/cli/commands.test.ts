@@ -486,30 +486,6 @@ signs until      {}
 published until  {}
 `))
 
-tap.test('OC-04: an organization is ended with --yes and not without', async t => await follow(t, `
-$ latchkey org create "Short lived"
-id       {short}
-name     Short lived
-status   active
-created  {}
-$ latchkey org suspend {short} --reason unpaid
-id         {short}
-name       Short lived
-status     suspended
-created    {}
-suspended  {}
-$ latchkey org delete {short} --yes
-id         {short}
-name       Short lived
-status     deleted
-created    {}
-suspended  {}
-deleted    {}
-$ latchkey org resume {short}
-! latchkey: The organization {short} was deleted and cannot be changed any more. (ORGANIZATION_NOT_ACTIVE)
-[1]
-`))
-
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
   for (const [command, message] of [
     ['', /Usage: latchkey/],
@@ -677,3 +653,27 @@ tap.test('a number of credits is a whole one', async t => {
 async function adminToken (): Promise<string> {
   return (await readFile(`${server.dataFolder}/admin-token`, 'utf8')).trim()
 }
+
+tap.test('OC-04: an organization is ended with --yes and not without', async t => await follow(t, `
+$ latchkey org create "Short lived"
+id       {short}
+name     Short lived
+status   active
+created  {}
+$ latchkey org suspend {short} --reason unpaid
+id         {short}
+name       Short lived
+status     suspended
+created    {}
+suspended  {}
+$ latchkey org delete {short} --yes
+id         {short}
+name       Short lived
+status     deleted
+created    {}
+suspended  {}
+deleted    {}
+$ latchkey org resume {short}
+! latchkey: The organization {short} was deleted and cannot be changed any more. (ORGANIZATION_NOT_ACTIVE)
+[1]
+`))
