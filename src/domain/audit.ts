@@ -30,7 +30,7 @@ export const auditEventTypes = [
   'client.secret_rotated',
   'member.created', 'member.updated', 'member.removed',
   'api_key.created', 'api_key.imported', 'api_key.updated', 'api_key.rotated', 'api_key.revoked',
-  'publishable_key.created', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
+  'publishable_key.created', 'publishable_key.updated', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
   'credits.granted',
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
   'access_token.created', 'access_token.updated', 'access_token.revoked',

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
+import { Failure } from '../errors.ts'
 import { newId, newPublishableText, type Environment } from '../secrets.ts'
 import { auditEvent } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
@@ -88,6 +89,19 @@ export async function createPublishableKey (
 /** @throws Failure `not_found`, also for a key of another organization. */
 export async function getPublishableKey ({ store, actor }: Operation, id: string): Promise<PublishableKey> {
   return visible(actor, await store.publishableKeys.get(id), 'publishable key', id)
+}
+
+/** Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`. */
+export async function updatePublishableKey (operation: Operation, id: string, change: { name?: string }): Promise<PublishableKey> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
+    requireExpected(operation, before)
+    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
+    const kept = await tx.publishableKeys.update({ ...before, name: change.name ?? before.name })
+    await tx.audit.append(auditEvent(actor, clock(), 'publishable_key.updated', about(kept)))
+    return kept
+  })
 }
 
 /** Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice changes nothing. */

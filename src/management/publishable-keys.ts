@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { createPublishableKey, getPublishableKey, revokePublishableKey, type PublishableKey } from '../domain/publishable-key.ts'
+import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
@@ -56,6 +56,11 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
     app.post('/publishable-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null))
+    })
+
+    app.patch('/publishable-keys/:id', { config: write, schema: { summary: 'Rename a publishable key', params: IdParams, body: exactly({ name: Type.Optional(Name) }) } }, async request => {
+      const operation = operationOf(dependencies, request)
+      return await wire(operation, await updatePublishableKey(operation, request.params.id, request.body))
     })
 
     app.delete('/publishable-keys/:id', { config: write, schema: { summary: 'Revoke a publishable key', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>

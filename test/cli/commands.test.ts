@@ -408,12 +408,109 @@ $ latchkey registration-token revoke {rgt}
 revoked       {}
 `))
 
+tap.test('OC-08: access tokens: made for automation, used with --token, revoked', async t => await follow(t, `
+$ latchkey access-token list
+! There is no access token yet. Create one: npx latchkey access-token create --org ORG --scope NAME --name NAME
+$ latchkey access-token create --org {org} --name terraform --scope "clients:*" --scope organizations:read --expires 2099-01-31
+id         {mat}
+name       terraform
+reaches    {org}
+may        clients:* organizations:read
+addresses  any
+created    {} by admin
+expires    2099-01-31T00:00:00Z
+token      {mattext}
+Keep the token: it is not shown again.
+$ latchkey --token {mattext} org list
+ID                          NAME  STATUS  CREATED
+{org}  Acme  active  {}
+$ latchkey --token {mattext} member list
+! latchkey: The credential lacks a scope that this route needs: members:read. (INSUFFICIENT_PERMISSIONS)
+[1]
+$ latchkey access-token update {mat} --allow-ip 192.0.2.1
+...
+addresses   192.0.2.1
+...
+$ latchkey --token {mattext} org list
+! latchkey: The credential may not be used from this address. (UNAUTHORIZED)
+! {} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.
+[1]
+$ latchkey access-token revoke {mat} --reason left
+...
+reason      left
+$ latchkey access-token create --deployment --name operator --scope "*:read"
+id         {}
+name       operator
+reaches    the whole deployment
+...
+`))
+
+tap.test('OC-06: MCP servers: what to answer to who comes without a token', async t => await follow(t, `
+$ latchkey mcp-server create https://mcp.acme.test/mcp --org {org} --scope tools:call --scope tools:list --default-scope tools:list
+id            {mcp}
+url           https://mcp.acme.test/mcp
+organization  {org}
+scopes        tools:call tools:list
+by default    tools:list
+metadata      {metadata}
+created       {}
+401 with      WWW-Authenticate: Bearer resource_metadata="{metadata}"
+$ latchkey mcp-server list
+ID                          URL                        ORGANIZATION                STATUS  BY DEFAULT
+{mcp}  https://mcp.acme.test/mcp  {org}  active  tools:list
+$ latchkey mcp-server update https://mcp.acme.test/mcp --without-defaults
+...
+by default    nothing
+...
+$ latchkey mcp-server revoke {mcp}
+...
+revoked       {}
+...
+`))
+
+tap.test('signing keys: rotated in time, or at once', async t => await follow(t, `
+$ latchkey signing-key list
+KID                                          STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
+{first}  active  {}  -            -
+$ latchkey signing-key rotate
+kid         {second}
+algorithm   ES256
+state       pending
+created     {}
+signs from  {}
+$ latchkey signing-key rotate
+! latchkey: The signing key {second} is pending and will sign from {}; wait for it, or let it sign now. (CONFLICT)
+[1]
+$ latchkey signing-key rotate --now
+kid         {second}
+algorithm   ES256
+state       active
+created     {}
+signs from  {}
+$ latchkey signing-key show {first}
+kid              {first}
+algorithm        ES256
+state            retired
+created          {}
+signs from       {}
+signs until      {}
+published until  {}
+`))
+
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
   for (const [command, message] of [
     ['', /Usage: latchkey/],
     ['org', /Usage: latchkey org/],
     ['orgs', /unknown command 'orgs'/],
-    ['org delete x', /unknown command 'delete'/],
+    ['org erase x', /unknown command 'erase'/],
+    ['org delete x', /add --yes; to refuse them for a while: npx latchkey org suspend x/],
+    ['access-token create --name x', /--org ORG, or --deployment/],
+    ['access-token create --name x --org y --deployment', /cannot be used with/],
+    ['access-token update x', /give at least one of --name, --scope, --allow-ip, --allow-any-ip, --expires/],
+    ['access-token list --status gone', /Allowed choices are active, expired, revoked/],
+    ['mcp-server create https://x.test', /required option '--org <id>' not specified/],
+    ['mcp-server update x', /give at least one of --name, --scope, --default-scope, --without-defaults/],
+    ['signing-key list --state new', /Allowed choices are pending, active, retired, gone/],
     ['org create', /missing required argument 'name'/],
     ['org create a b', /too many arguments/],
     ['org create Acme --colour red', /unknown option '--colour'/],
@@ -580,3 +677,27 @@ tap.test('what is made with a token that is confined to an organization belongs 
     t.match(refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ }, 'the admin token is confined to none')
   }
 })
+
+tap.test('OC-04: an organization is ended with --yes and not without', async t => await follow(t, `
+$ latchkey org create "Short lived"
+id       {short}
+name     Short lived
+status   active
+created  {}
+$ latchkey org suspend {short} --reason unpaid
+id         {short}
+name       Short lived
+status     suspended
+created    {}
+suspended  {}
+$ latchkey org delete {short} --yes
+id         {short}
+name       Short lived
+status     deleted
+created    {}
+suspended  {}
+deleted    {}
+$ latchkey org resume {short}
+! latchkey: The organization {short} was deleted and cannot be changed any more. (ORGANIZATION_NOT_ACTIVE)
+[1]
+`))

@@ -176,6 +176,20 @@ for (const { name, server } of servers) {
     t.equal((await admin('PATCH', `/access-tokens/${created.id}`, { name: 'x' })).json.code, 'CREDENTIAL_REVOKED')
   })
 
+  tap.test(`OC-08: who may introspect for the management API is told about its tokens, nobody else [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const expiresAt = new Date(Math.floor(server.clock.now().getTime() / 1_000) * 1_000 + 60_000)
+    const { id, token } = await made('/access-tokens', { organization, name: 'automation', scopes: ['audit:read'], allowlist: ['192.0.2.1'], expiresAt: expiresAt.toISOString() })
+    const asked = async (client: { clientId: string, clientSecret: string }) => (await send({
+      method: 'POST', path: '/api/v1/oauth/introspect', body: new URLSearchParams({ client_id: client.clientId, client_secret: client.clientSecret, token }),
+    })).json
+    const gateway = await server.createClient({ organization, introspects: [`${issuer}/api/v1`] })
+    t.match(await asked(gateway), { active: true, scope: 'audit:read', token_type: 'Bearer', exp: expiresAt.getTime() / 1_000, sub: id, aud: `${issuer}/api/v1`, org_id: organization, allowed_addresses: ['192.0.2.1'] })
+    t.strictSame(await asked(await server.createClient({ organization, introspects: [issuer] })), { active: false })
+    await admin('DELETE', `/access-tokens/${id}`)
+    t.strictSame(await asked(gateway), { active: false })
+  })
+
   tap.test(`OC-08: an access token ends with its day, comes from its addresses, and never does more than its maker [${name}]`, async t => {
     const { id: organization } = await server.createOrganization()
     const member = await made('/members', { organization, name: 'Ada', role: 'admin' })

@@ -25,7 +25,7 @@ function creations (server: TestServer, organization: string, apiKey: string): R
     resources: { path: '/resources', body: { organization, identifier: `https://${newSecret().toLowerCase()}.test`, scopes: [] }, change: { name: 'Renamed' } },
     clients: { path: '/clients', body: { organization, name: 'billing', grants }, change: { name: 'renamed' } },
     'api-keys': { path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'ci', scopes: [] }, change: { name: 'renamed' } },
-    'publishable-keys': { path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'pair', scopes: [] } },
+    'publishable-keys': { path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'pair', scopes: [] }, change: { name: 'renamed' } },
     'webhook-tokens': { path: '/webhook-tokens', body: { apiKey, object: { type: 'templates', id: 'x' } } },
     'registration-tokens': { path: '/registration-tokens', body: { organization, name: 'agents' }, change: { name: 'renamed' } },
     'access-tokens': { path: '/access-tokens', body: { organization, name: 'automation', scopes: ['audit:read'] }, change: { name: 'renamed' } },

@@ -73,6 +73,7 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'POST /publishable-keys': { scope: 'publishable-keys:write', path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
     'GET /publishable-keys': { scope: 'publishable-keys:read', path: `/publishable-keys?organization=${organization}`, collection: 'list' },
     'GET /publishable-keys/:id': { scope: 'publishable-keys:read', path: `/publishable-keys/${publishableKey.id}` },
+    'PATCH /publishable-keys/:id': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}`, body: { name: 'taken over' } },
     'POST /publishable-keys/:id/revoke': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}/revoke` },
     'POST /webhook-tokens': { scope: 'webhook-tokens:write', path: '/webhook-tokens', body: { apiKey: apiKey.id, object: { type: 'templates', id: 'x' } }, collection: 'create' },
     'GET /webhook-tokens': { scope: 'webhook-tokens:read', path: `/webhook-tokens?organization=${organization}`, collection: 'list' },
