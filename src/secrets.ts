@@ -3,7 +3,7 @@
  * that made it, once; what is stored is its digest. All of them are random with at least 160 bits, so a fast digest is
  * the right one: nobody can try their way through 2^160 of anything.
  */
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -163,4 +163,20 @@ export function unseal (sealed: string, masters: readonly string[], label: strin
     }
   }
   return null
+}
+
+/** A key to authenticate rows with; `id` names it without telling anything of it. */
+export interface MacKey { readonly id: string, readonly key: Buffer }
+
+/** The keys for the audit log, derived from each of `masters`, in their order: the first authenticates, all of them verify. */
+export function auditKeys (masters: readonly string[]): readonly MacKey[] {
+  return masters.map(master => ({
+    id: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain key id v1', 6)).toString('base64url'),
+    key: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain v1', 32)),
+  }))
+}
+
+/** HMAC-SHA256, base64url. */
+export function macOf (text: string, { key }: MacKey): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
 }

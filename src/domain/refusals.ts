@@ -40,7 +40,7 @@ const defaults: RefusalLimits = { parties: 10_000, rowsPerMinute: 600, waiting: 
 interface Seen { minute: number, omitted: number }
 
 /** Keeps the refusal rows of one process: at most one per party, reason and minute. */
-export function refusalLog (store: { audit: AuditLog }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
+export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
   const seen = new LRUCache<string, Seen>({ max: limits.parties })
   const waiting: AuditEvent[] = []
   let written = { minute: 0, rows: 0 }

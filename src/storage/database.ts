@@ -46,6 +46,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const provider = providerOf(url)
   const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
+  const lane = oneAtATime()
   const guarded = failing(client, () => closed)
   return {
     provider,
@@ -53,7 +54,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work)
+      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, lane)
     },
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
@@ -141,8 +142,33 @@ function closedFailure (): Failure {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+/** Runs what it is given one after the other, in order. */
+type Lane = <T>(act: () => Promise<T>) => Promise<T>
+
+function oneAtATime (): Lane {
+  let last: Promise<unknown> = Promise.resolve()
+  return act => {
+    const next = last.then(act)
+    last = next.catch(() => {})
+    return next
+  }
+}
+
+/**
+ * The first attempt runs beside others. One that was in the way of another, and all are that add to the same audit chain,
+ * runs again in the lane: so of many at once each has to give way to other servers only, however many there are.
+ */
+async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>, lane: Lane): Promise<T> {
+  try {
+    return await runOnce(client, options, work)
+  } catch (error) {
+    if (!isSerializationConflict(error)) throw error
+    return await lane(() => runAgain(client, options, work))
+  }
+}
+
+async function runAgain<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+  for (let attempt = 2; ; attempt++) {
     try {
       return await runOnce(client, options, work)
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { ChainKeys } from '../domain/audit-chain.ts'
 import type { Repositories } from '../domain/store.ts'
 import { allowanceRepository } from './allowances.ts'
 import { apiKeyRepository } from './api-keys.ts'
@@ -17,8 +18,8 @@ import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
 
-/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. */
-export function repositoriesOver (queries: Queries, note: Note): Repositories {
+/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys` seal audit rows. */
+export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),
     resources: resourceRepository(queries, note),
@@ -34,6 +35,6 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     credits: creditRepository(queries),
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
-    audit: auditLog(queries),
+    audit: auditLog(queries, keys),
   }
 }
