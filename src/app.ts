@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, loadConfig, type Config } from './config.ts'
+import { openChains } from './domain/audit-keeping.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { meter, type Meter } from './domain/meter.ts'
@@ -16,6 +17,7 @@ import { sessionChecks } from './domain/session.ts'
 import { openKeyRing, type KeyRing } from './domain/signing-key.ts'
 import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
+import { tokenMeter } from './domain/token-usage.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
@@ -24,6 +26,7 @@ import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
 import { protocol } from './protocol/index.ts'
+import { auditKeys } from './secrets.ts'
 import { openStorage } from './storage/index.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
@@ -48,7 +51,7 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
+  const { store, registry, close } = await openStorage(config.databaseUrl, {}, config.secrets).catch(unreachable)
   const keys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -57,6 +60,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const reader = tokenReader(issuer, ring)
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
+  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) })
@@ -69,6 +73,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     ring,
     reader,
     refusals,
+    tokens,
+    auditKeys: auditKeys(config.secrets),
     keyUsage,
     meter: calls,
     authenticator: checks,
@@ -90,7 +96,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await house.stop()
       await keyUsage.close()
       await calls.close()
-      await refusals.flush()
+      await tokens.flush()
+      await refusals.close()
       await close()
     },
   }
@@ -106,6 +113,7 @@ function unreachable (error: unknown): never {
 
 /** Brings a database to what a server of this configuration needs, and opens its keys. */
 async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<KeyRing> {
+  await openChains(store, clock, auditKeys(secrets))
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),

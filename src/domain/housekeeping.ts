@@ -1,5 +1,7 @@
+import { secondsAfter } from '../clock.ts'
 import { reapIdleClients } from './client.ts'
 import type { Operation } from './store.ts'
+import { tokenUsageDays } from './token-usage.ts'
 
 /** Seconds after which a registered client that was never used is removed. */
 const idleClientLifetime = 7 * 86_400
@@ -7,8 +9,8 @@ const idleClientLifetime = 7 * 86_400
 const every = 3_600_000
 
 /**
- * Removes, once an hour, what no check needs any more: revoked tokens and used assertions past their end, and registered
- * clients that were never used. Returns how to stop; what is running then is waited for.
+ * Removes, once an hour, what no check needs any more: revoked tokens and used assertions past their end, token usage of more
+ * than a year ago, and registered clients that were never used. Returns how to stop; what is running then is waited for.
  */
 export function keepHouse (operation: Operation, report: (error: unknown) => void): { stop (): Promise<void> } {
   let running: Promise<void> = Promise.resolve()
@@ -27,5 +29,6 @@ export async function clean (operation: Operation): Promise<void> {
   const { store, clock } = operation
   await store.revokedTokens.prune(clock())
   await store.usedAssertions.prune(clock())
+  await store.tokenUsage.prune(secondsAfter(clock(), -tokenUsageDays * 86_400))
   await reapIdleClients(operation, idleClientLifetime)
 }

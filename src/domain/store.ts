@@ -14,6 +14,7 @@ import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { ResourceRepository } from './resource.ts'
 import type { SigningKeyRepository } from './signing-key.ts'
 import type { RevokedTokenRepository } from './token.ts'
+import type { TokenUsageRepository } from './token-usage.ts'
 import type { UsageRepository } from './usage-meter.ts'
 import type { WebhookTokenRepository } from './webhook-token.ts'
 import type { Clock } from '../clock.ts'
@@ -34,6 +35,7 @@ export interface Repositories {
   credits: CreditRepository
   allowances: AllowanceRepository
   usage: UsageRepository
+  tokenUsage: TokenUsageRepository
   audit: AuditLog
 }
 

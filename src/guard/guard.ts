@@ -11,7 +11,7 @@ import type { ApiKey } from '../domain/api-key.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
 import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 
-import type { RefusalLog } from '../domain/refusals.ts'
+import type { RefusalEntry, RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
@@ -163,6 +163,7 @@ function decide (
         }
         reply.headers(headers)
         if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
+        if (verdict.principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
         request.principal = verdict.principal
         request.organizationId = organizationOf(need, verdict.principal, request)
         request.spending = metered?.spending ?? null
@@ -261,13 +262,21 @@ function refuse (
   const { reason, subject, organizationId } = refusal
   request.log.info({ reason, subject, organizationId }, 'refused')
   if (reason !== 'no_credential') {
-    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
+    const about = { reason, subject, organizationId, address: request.ip, requestId: request.id }
+    refusals.record({ ...about, type: 'credential.refused' })
+    // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh tokens).
+    if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
     const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))
     if (challenged.has(answer.status)) reply.header('www-authenticate', challenge(refusal, metadataUrl))
     return send(reply.headers(headers), answer)
   })
+}
+
+/** Every use of the break-glass credential is in the audit log (OC-02). */
+function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
+  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
 }
 
 /** The check could not be made: never a pass, whatever broke. */

@@ -3,12 +3,12 @@ import type { FastifyPluginAsync } from 'fastify'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { managementStyle, styles } from '../domain/style.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
 import { apiKeyRoutes } from './api-keys.ts'
-import { auditRoutes } from './audit.ts'
+import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
 import { memberRoutes } from './members.ts'
-import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
@@ -25,7 +25,7 @@ const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys',
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -33,7 +33,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
 }
 
-export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string }): FastifyPluginAsync {
+export function management (dependencies: AuditDependencies & GuardDependencies & { issuer: string, tokens: TokenMeter }): FastifyPluginAsync {
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)

@@ -14,6 +14,7 @@ import { registrationTokenRepository } from './registration-tokens.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
+import { tokenUsageRepository } from './token-usage.ts'
 import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
@@ -35,6 +36,7 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     credits: creditRepository(queries),
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
+    tokenUsage: tokenUsageRepository(queries),
     audit: auditLog(queries, keys),
   }
 }

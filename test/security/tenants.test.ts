@@ -5,10 +5,10 @@ import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
 const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
-const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read']
 
 /** What only the admin token may do, also for the organization's own. */
-const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits']
+const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits', 'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune']
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
 async function tenant (server: TestServer, name: string) {
@@ -80,6 +80,12 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'GET /registration-tokens/:id': { scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}` },
     'PATCH /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 } },
     'POST /registration-tokens/:id/revoke': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke` },
+    'GET /usage/tokens': { scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list' },
+    'GET /audit/export': { scope: 'audit:read', path: `/audit/export?organization=${organization}`, collection: 'list' },
+    'GET /audit/head': { scope: 'audit:read', path: `/audit/head?organization=${organization}`, collection: 'list' },
+    'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
+    'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
+    'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }
