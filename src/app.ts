@@ -2,10 +2,12 @@
 import helmet from '@fastify/helmet'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type RawServerDefault } from 'fastify'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, loadConfig, type Config } from './config.ts'
 import { openChains } from './domain/audit-keeping.ts'
+import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { meter, type Meter } from './domain/meter.ts'
@@ -181,6 +183,35 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 export async function migrateOnly (): Promise<void> {
   const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
   await storage.close()
+}
+
+/**
+ * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads that were
+ * exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no database.
+ */
+export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<{ checked: number, fault: ChainFault | null }> {
+  const { databaseUrl, secrets } = loadConfig()
+  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  const { store: { audit }, close } = await openStorage(databaseUrl, {}, secrets).catch(unreachable)
+  const verification = { audit, keys: auditKeys(secrets) }
+  try {
+    let checked = 0
+    let next: VerifiedPlace | null = null
+    do {
+      const step = await verifyMore(verification, next)
+      checked += step.checked
+      onChecked(step.checked)
+      if (step.fault !== null) return { checked, fault: step.fault }
+      next = step.next
+    } while (next !== null)
+    for (const head of heads) {
+      const fault = await compareHead(verification, head)
+      if (fault !== null) return { checked, fault }
+    }
+    return { checked, fault: null }
+  } finally {
+    await close()
+  }
 }
 
 /** Where log lines go, one JSON object each. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { keyCommands } from './api-key.ts'
+import { auditCommands } from './audit.ts'
 import { clientCommands } from './client.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
@@ -22,7 +23,7 @@ export function program (): Command {
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
     serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
-    webhookTokenCommands(), registrationTokenCommands(), whoamiCommand(),
+    webhookTokenCommands(), registrationTokenCommands(), auditCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)
