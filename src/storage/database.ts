@@ -6,6 +6,7 @@ import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { applyMigrations } from './migrations.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
 export interface Database {
@@ -46,7 +47,9 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const provider = providerOf(url)
   const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
-  const lane = oneAtATime()
+  // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
+  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.startTransaction)
+  const waiting = new Turnstile(Infinity, limits.startTransaction)
   const guarded = failing(client, () => closed)
   return {
     provider,
@@ -54,7 +57,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, lane)
+      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
     },
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
@@ -142,39 +145,15 @@ function closedFailure (): Failure {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-/** Runs what it is given one after the other, in order. */
-type Lane = <T>(act: () => Promise<T>) => Promise<T>
-
-function oneAtATime (): Lane {
-  let last: Promise<unknown> = Promise.resolve()
-  return act => {
-    const next = last.then(act)
-    last = next.catch(() => {})
-    return next
-  }
-}
-
-/**
- * The first attempt runs beside others. One that was in the way of another, and all are that add to the same audit chain,
- * runs again in the lane: so of many at once each has to give way to other servers only, however many there are.
- */
-async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>, lane: Lane): Promise<T> {
-  try {
-    return await runOnce(client, options, work)
-  } catch (error) {
-    if (!isSerializationConflict(error)) throw error
-    return await lane(() => runAgain(client, options, work))
-  }
-}
-
-async function runAgain<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
-  for (let attempt = 2; ; attempt++) {
+async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(client, options, work)
+      return await turnstile.run(() => runOnce(client, options, work))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
-      // Of several that stand in each other's way, each waits for another while.
+      turnstile.narrow()
+      // Of several servers that stand in each other's way, each waits for another while.
       await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
     }
   }
