@@ -235,8 +235,8 @@ for (const { name, fresh } of databases) {
 
   tap.test(`an export of many rows holds few of them in memory [${name}]`, async t => {
     const { storage } = await written(t, fresh, 1)
-    const rows = 1_300
-    await storage.store.transaction(async tx => { for (let i = 2; i <= rows; i++) await tx.audit.append(rowOf('org_a', 1)) })
+    const rows = 1_301
+    for (let i = 1; i < rows; i += 50) await storage.store.transaction(async tx => { for (let j = 0; j < 50; j++) await tx.audit.append(rowOf('org_a', 1)) })
     let greatest = 0
     let count = 0
     for await (const batch of exportAudit({ store: storage.store, clock: () => new Date('2028-01-01') }, { organizationId: 'org_a' })) {
