@@ -48,8 +48,8 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
-  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.startTransaction)
-  const waiting = new Turnstile(Infinity, limits.startTransaction)
+  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
+  const waiting = new Turnstile(Infinity, limits.turn)
   const guarded = failing(client, () => closed)
   return {
     provider,
