@@ -2,9 +2,12 @@
 import helmet from '@fastify/helmet'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type RawServerDefault } from 'fastify'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, loadConfig, type Config } from './config.ts'
+import { openChains } from './domain/audit-keeping.ts'
+import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { meter, type Meter } from './domain/meter.ts'
@@ -17,6 +20,7 @@ import { sessionChecks } from './domain/session.ts'
 import { openSigningKeys, type SigningKeys } from './domain/signing-key.ts'
 import type { Operation, Store } from './domain/store.ts'
 import { styles } from './domain/style.ts'
+import { tokenMeter } from './domain/token-usage.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
@@ -25,6 +29,7 @@ import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
 import { protocol } from './protocol/index.ts'
+import { auditKeys } from './secrets.ts'
 import { openStorage } from './storage/index.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
@@ -49,7 +54,7 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
+  const { store, registry, close } = await openStorage(config.databaseUrl, {}, config.secrets).catch(unreachable)
   const signingKeys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -59,6 +64,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
   const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock)
+  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) })
@@ -71,6 +77,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     ring,
     reader,
     refusals,
+    tokens,
+    auditKeys: auditKeys(config.secrets),
     keyUsage,
     managementTokenUsage,
     answers: rememberedAnswers(config.secrets),
@@ -95,7 +103,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await keyUsage.close()
       await managementTokenUsage.close()
       await calls.close()
-      await refusals.flush()
+      await tokens.flush()
+      await refusals.close()
       await close()
     },
   }
@@ -111,6 +120,7 @@ function unreachable (error: unknown): never {
 
 /** Brings a database to what a server of this configuration needs, and opens its keys. */
 async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+  await openChains(store, clock, auditKeys(secrets))
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
@@ -178,6 +188,35 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 export async function migrateOnly (): Promise<void> {
   const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
   await storage.close()
+}
+
+/**
+ * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads that were
+ * exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no database.
+ */
+export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<{ checked: number, fault: ChainFault | null }> {
+  const { databaseUrl, secrets } = loadConfig()
+  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  const { store: { audit }, close } = await openStorage(databaseUrl, {}, secrets).catch(unreachable)
+  const verification = { audit, keys: auditKeys(secrets) }
+  try {
+    let checked = 0
+    let next: VerifiedPlace | null = null
+    do {
+      const step = await verifyMore(verification, next)
+      checked += step.checked
+      onChecked(step.checked)
+      if (step.fault !== null) return { checked, fault: step.fault }
+      next = step.next
+    } while (next !== null)
+    for (const head of heads) {
+      const fault = await compareHead(verification, head)
+      if (fault !== null) return { checked, fault }
+    }
+    return { checked, fault: null }
+  } finally {
+    await close()
+  }
 }
 
 /** Where log lines go, one JSON object each. */

@@ -205,3 +205,19 @@ function markOf (text: string, master: string, purpose: string): string {
   // 128 bits: it is checked, never looked up.
   return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16).toString('base64url')
 }
+
+/** A key to authenticate rows with; `id` names it without telling anything of it. */
+export interface MacKey { readonly id: string, readonly key: Buffer }
+
+/** The keys for the audit log, derived from each of `masters`, in their order: the first authenticates, all of them verify. */
+export function auditKeys (masters: readonly string[]): readonly MacKey[] {
+  return masters.map(master => ({
+    id: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain key id v1', 6)).toString('base64url'),
+    key: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain v1', 32)),
+  }))
+}
+
+/** HMAC-SHA256, base64url. */
+export function macOf (text: string, { key }: MacKey): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}

@@ -4,3 +4,11 @@
 export function isPlainText (text: string): boolean {
   return text.isWellFormed() && !/\p{Cc}/u.test(text)
 }
+
+/**
+ * A text in which nothing can break a line or steer a terminal: control characters, separators of lines, marks that change
+ * the reading direction and half surrogate pairs are spelled as their code points.
+ */
+export function inPlainText (text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, character => `\\u{${character.codePointAt(0)!.toString(16)}}`)
+}

@@ -1,4 +1,5 @@
 /** The management API as commands use it. */
+import { Readable } from 'node:stream'
 import { resemblesApiKey } from '../secrets.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import type { Connection } from './connection.ts'
@@ -15,6 +16,8 @@ export interface Api {
   patch<T> (path: string, body: object): Promise<Answer<T>>
   /** Ends a thing; there is no answer about it. */
   delete (path: string): Promise<void>
+  /** What may be too long for memory, as it comes. It fails when it ends too early. */
+  download (path: string, query?: Query): Promise<Readable>
 }
 
 const patience = 30_000
@@ -26,6 +29,7 @@ export function managementApi (connection: Connection): Api {
     post: (path, body) => call(connection, 'POST', path, body ?? {}),
     patch: (path, body) => call(connection, 'PATCH', path, body),
     delete: async path => { await call(connection, 'DELETE', path) },
+    download: (path, query) => download(connection, path + queryString(query)),
   }
 }
 
@@ -44,17 +48,30 @@ function queryString (query: Query = {}): string {
 async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object): Promise<Answer<T>> {
   const response = await reach(url, `${url}/api/v1${path}`, {
     method,
-    headers: {
-      // An API key of the management API is a credential like the others, but never a bearer one.
-      ...(resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }),
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
+    headers: { ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect is not followed: the token was meant for this server.
     redirect: 'manual',
     signal: AbortSignal.timeout(patience),
   })
+  return await read(url, response)
+}
+
+/** An API key of the management API is a credential like the others, but never a bearer one. */
+function proof (token: string): Record<string, string> {
+  return resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }
+}
+
+async function download ({ url, token }: Connection, path: string): Promise<Readable> {
+  const began = new AbortController()
+  const timer = setTimeout(() => { began.abort(new DOMException('', 'TimeoutError')) }, patience)
+  const response = await reach(url, `${url}/api/v1${path}`, { headers: proof(token), redirect: 'manual', signal: began.signal })
+  clearTimeout(timer)
+  if (!response.ok || response.body === null) await read(url, response)
+  return Readable.fromWeb(response.body as never)
+}
+
+async function read<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
   if (response.status === 204) return { body: bytes, value: null as T }
   const value = parse(bytes)

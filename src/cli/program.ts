@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { accessTokenCommands } from './access-token.ts'
 import { keyCommands } from './api-key.ts'
+import { auditCommands } from './audit.ts'
 import { clientCommands } from './client.ts'
 import { mcpServerCommands } from './mcp-server.ts'
 import { memberCommands } from './member.ts'
@@ -25,7 +26,7 @@ export function program (): Command {
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
     serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
-    webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), whoamiCommand(),
+    webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), auditCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)

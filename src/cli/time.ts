@@ -30,6 +30,11 @@ function readFuture (text: string, clock: Clock): string {
   }
 }
 
+/** A day (its first moment in UTC) or a time with a zone. @throws InvalidArgumentError. */
+export function readPast (text: string): string {
+  return readInstant(text)
+}
+
 const timeWithZone = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/
 
 function readInstant (text: string): string {

@@ -1,5 +1,7 @@
 /** What happened, for the operator: one row per change, written in the transaction that made the change. */
 import { newId } from '../secrets.ts'
+import { inPlainText } from '../text.ts'
+import type { ChainedEvent, ChainHead } from './audit-chain.ts'
 import type { Page, PageQuery } from './page.ts'
 
 /** The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every resource. */
@@ -33,9 +35,11 @@ export const auditEventTypes = [
   'publishable_key.created', 'publishable_key.updated', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
   'credits.granted',
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
+  'registration_token.spent', 'registration_token.exhausted',
   'access_token.created', 'access_token.updated', 'access_token.revoked',
   'token.revoked', 'signing_key.created', 'signing_key.rotated', 'signing_key.removed',
-  'credential.refused', 'client.refused',
+  'admin_token.used', 'credential.refused', 'credential.reuse_detected', 'client.refused', 'introspection.refused',
+  'audit.chain_opened', 'audit.chain_closed_off', 'audit.pruned',
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
@@ -53,13 +57,53 @@ export interface AuditEvent {
   detail: Record<string, unknown>
 }
 
-/** The storage that this concept needs. Rows are only ever added. */
-export interface AuditLog {
-  append (event: AuditEvent): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string, type?: AuditEventType, subject?: string }): Promise<Page<AuditEvent>>
+/** Which rows are wanted; what is left out does not narrow them. */
+export interface AuditFilter {
+  organizationId?: string
+  actor?: string
+  type?: AuditEventType
+  /** One of these. */
+  types?: readonly AuditEventType[]
+  subject?: string
+  /** From this instant on. */
+  from?: Date
+  /** Before this instant. */
+  until?: Date
 }
 
-/** A row about `actor`, who did `type` to `subject`, at `at`. */
+/** A place in a chain: the row with this number; 0 is before the first. */
+export interface ChainPlace { chain: string, sequence: number }
+
+/** The storage that this concept needs. Rows are only ever added, but for what retention takes away. */
+export interface AuditLog {
+  /** Adds the row to the end of its chain. In a transaction, it is there if the transaction is kept; nobody else adds to that chain meanwhile. */
+  append (event: AuditEvent): Promise<void>
+  page (query: PageQuery, filter: AuditFilter): Promise<Page<AuditEvent>>
+  /** Rows of a chain behind a place, oldest first. */
+  chained (after: ChainPlace, limit: number, filter: AuditFilter): Promise<ChainedEvent[]>
+  head (chain: string): Promise<ChainHead | null>
+  heads (query: PageQuery, filter: { chain?: string }): Promise<Page<ChainHead>>
+  /** Of these chains, the ones without a head. */
+  withoutHead (chains: readonly string[]): Promise<string[]>
+  /** The first chain behind this one in the order of their names, known by its head or by its rows; behind '' is the first of all. */
+  nextChain (after: string): Promise<string | null>
+  /** Heads that are not sealed under the key of this name. At most `limit`. */
+  headsNotUnder (key: string, limit: number): Promise<ChainHead[]>
+  /** Gives a head another seal, if it is still the one that was read. */
+  reseal (before: ChainHead, after: ChainHead): Promise<void>
+  /** The number of the first row of the chain that is not older than `before`; null: all are older. */
+  firstSince (chain: string, before: Date): Promise<number | null>
+  /** Removes the rows of a chain up to `through`; its head says so from now on. In a transaction with the row that says so too. */
+  prune (chain: string, through: number, hash: string): Promise<void>
+}
+
+/** The types that a filter names: one, or all that begin with `api_key.`, say. Null: there is none. */
+export function typesNamed (text: string): AuditEventType[] | null {
+  const named = auditEventTypes.filter(type => text.endsWith('.') ? type.startsWith(text) : type === text)
+  return named.length === 0 ? null : named
+}
+
+/** A row about `actor`, who did `type` to `subject`, at `at`. What strangers could have chosen is put in plain text. */
 export function auditEvent (
   actor: Actor, at: Date, type: AuditEventType,
   about: { organizationId: string | null, subject: string | null, detail?: Record<string, unknown> }
@@ -70,9 +114,16 @@ export function auditEvent (
     type,
     actor: actor.id,
     organizationId: about.organizationId,
-    subject: about.subject,
-    address: actor.address,
+    subject: about.subject === null ? null : inPlainText(about.subject),
+    address: actor.address === null ? null : inPlainText(actor.address),
     requestId: actor.requestId,
-    detail: about.detail ?? {},
+    detail: plain(JSON.parse(JSON.stringify(about.detail ?? {}))) as Record<string, unknown>,
   }
+}
+
+function plain (value: unknown): unknown {
+  if (typeof value === 'string') return inPlainText(value)
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [inPlainText(name), plain(member)]))
 }

@@ -220,12 +220,16 @@ export async function rotateClientSecret (operation: Operation, id: string, over
     }
     await requireNoMoreThanOwn(tx, operation.actor, before)
     const now = operation.clock()
-    const kept = overlapSeconds === 0 ? [] : before.secrets.filter(held => isCurrent(held, now)).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
+    // Those that have ended stay for a while, so that whoever still comes with one is noticed.
+    const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
     const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
     return overlapSeconds === 0 ? nextGeneration(after) : after
   })
   return { client, secret }
 }
+
+/** How many secrets of a client, besides the newest, are remembered after their end. */
+const rememberedSecrets = 10
 
 /** Whether `digest` is that of a secret of the client that is valid at `now`. The digests are public to the caller. */
 export function currentSecrets (client: Client, now: Date): readonly ClientSecret[] {
@@ -267,9 +271,11 @@ export async function registerClient (
     revision: 1,
   }
   return await store.transaction(async tx => {
-    if (token !== null) await spendRegistrationToken(tx, token, now)
+    const usesLeft = token === null ? null : await spendRegistrationToken(tx, token, now)
     const grants = token !== null && token.resourceId === null ? await defaultGrants(tx, token.organizationId) : client.grants
     await tx.clients.insert({ ...client, grants })
+    if (token !== null) await tx.audit.append(auditEvent(actor, now, 'registration_token.spent', aboutSpending(token, client, usesLeft)))
+    if (token !== null && usesLeft === 0) await tx.audit.append(auditEvent(actor, now, 'registration_token.exhausted', aboutSpending(token, client, usesLeft)))
     await tx.audit.append(auditEvent(actor, now, 'client.registered', about({ ...client, grants })))
     return { client: { ...client, grants }, secret, registrationAccessToken }
   })
@@ -393,6 +399,10 @@ function nextGeneration (client: Client): Client {
 function authorityDiffers (before: Client, after: Client): boolean {
   const authority = ({ organizationId, grants, allowlist }: Client) => JSON.stringify({ organizationId, grants, allowlist })
   return authority(before) !== authority(after)
+}
+
+function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {
+  return { organizationId: token.organizationId, subject: token.id, detail: { client: client.id, usesLeft } }
 }
 
 function about (client: Client, more: Record<string, unknown> = {}) {

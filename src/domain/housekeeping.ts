@@ -1,6 +1,8 @@
+import { secondsAfter } from '../clock.ts'
 import { reapIdleClients } from './client.ts'
 import { removeDeadSigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
+import { tokenUsageDays } from './token-usage.ts'
 
 /** Seconds after which a registered client that was never used is removed. */
 const idleClientLifetime = 7 * 86_400
@@ -9,7 +11,8 @@ const every = 3_600_000
 
 /**
  * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing keys
- * past their end, and registered clients that were never used. Returns how to stop; what is running then is waited for.
+ * past their end, token usage of more than a year ago, and registered clients that were never used. Returns how to stop; what
+ * is running then is waited for.
  */
 export function keepHouse (operation: Operation, report: (error: unknown) => void): { stop (): Promise<void> } {
   let running: Promise<void> = Promise.resolve()
@@ -30,5 +33,6 @@ export async function clean (operation: Operation): Promise<void> {
   await store.usedAssertions.prune(clock())
   await store.rememberedAnswers.prune(clock())
   await removeDeadSigningKeys(operation)
+  await store.tokenUsage.prune(secondsAfter(clock(), -tokenUsageDays * 86_400))
   await reapIdleClients(operation, idleClientLifetime)
 }

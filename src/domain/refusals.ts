@@ -1,16 +1,20 @@
 /**
- * Refusals in the audit log: enough to see an attack and who is behind it, never so many that the log is the attack. Who
- * is refused again for the same reason within a minute is counted, not written; the next row says how many were left out.
+ * What happens too often for a row each: refusals, and uses of the admin token. The audit log has enough to see an attack and
+ * who is behind it, never so much that the log is the attack. The first is written at once; what the same party does again
+ * within a minute is counted, and a later row says how many it stands for besides itself. So the totals are true: the
+ * rows, and the sum of what they say was omitted.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { addressBlock } from '../address.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './audit.ts'
 
+export const sampledTypes = ['client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'] as const
+
 export interface RefusalEntry {
-  type: 'client.refused' | 'credential.refused'
-  /** The precise reason; never holds a secret. */
-  reason: string
+  type: typeof sampledTypes[number]
+  /** The precise reason; never holds a secret. Null: it was no refusal. */
+  reason: string | null
   /** The id of a credential that exists; null when it is not known: what a stranger made up is no subject. */
   subject: string | null
   organizationId: string | null
@@ -22,14 +26,16 @@ export interface RefusalEntry {
 export interface RefusalLog {
   /** Returns at once and never throws; the row is written behind the request's back. */
   record (refusal: RefusalEntry): void
-  /** Resolves when everything recorded so far is written or given up. */
+  /** Resolves when everything recorded so far is written or given up; what is only counted stays counted. */
   flush (): Promise<void>
+  /** Writes what was only counted, too. */
+  close (): Promise<void>
 }
 
 export interface RefusalLimits {
   /** How many refused parties are kept in mind. */
   parties: number
-  /** How many rows a minute may have, whoever is refused. */
+  /** How many rows of a type a minute may have, whoever is refused. */
   rowsPerMinute: number
   /** How many rows may wait for a slow database. */
   waiting: number
@@ -37,52 +43,109 @@ export interface RefusalLimits {
 
 const defaults: RefusalLimits = { parties: 10_000, rowsPerMinute: 600, waiting: 1_000 }
 
-interface Seen { minute: number, omitted: number }
+/** The reason of the row that counts what had no room for a row of its own, whoever it was about. */
+export const tooMany = 'too_many_to_write'
 
-/** Keeps the refusal rows of one process: at most one per party, reason and minute. */
-export function refusalLog (store: { audit: AuditLog }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
-  const seen = new LRUCache<string, Seen>({ max: limits.parties })
-  const waiting: AuditEvent[] = []
-  let written = { minute: 0, rows: 0 }
+interface Seen { entry: RefusalEntry, minute: number, omitted: number }
+
+/** Keeps the rows of one process: at most one per party, reason and minute. */
+export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
+  const lost = new Map<RefusalEntry['type'], number>()
+  const lose = (type: RefusalEntry['type'], count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
+  const seen = new LRUCache<string, Seen>({ max: limits.parties, dispose: ({ entry, omitted }, _key, why) => { if (why === 'evict') lose(entry.type, omitted) } })
+  const waiting: { event: AuditEvent, entry: RefusalEntry, count: number }[] = []
+  const written = new Map<RefusalEntry['type'], { minute: number, rows: number }>()
   let writing = Promise.resolve()
   let busy = false
+  let timer: NodeJS.Timeout | null = null
+  let swept = 0
 
   const write = async () => {
-    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-      // A database that cannot be reached must not turn a refusal into a failure: the row is given up.
-      await store.audit.append(event).catch(() => {})
+    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
+      const { event, entry, count } = row
+      // A database that cannot be reached must not turn a refusal into a failure: the row is given up, and counted.
+      await store.audit.append(event).catch(() => { lose(entry.type, count) })
     }
     busy = false
   }
+  const enqueue = (entry: RefusalEntry, now: Date, omitted: number) => {
+    waiting.push({ event: rowOf(entry, now, omitted), entry, count: omitted + 1 })
+    if (busy) return
+    busy = true
+    writing = new Promise<void>(resolve => setImmediate(resolve)).then(write)
+  }
+  const hasRoom = (type: RefusalEntry['type'], minute: number): boolean => {
+    let rows = written.get(type)
+    if (rows?.minute !== minute) written.set(type, rows = { minute, rows: 0 })
+    if (rows.rows >= limits.rowsPerMinute || waiting.length >= limits.waiting) return false
+    rows.rows++
+    return true
+  }
+  /** Writes what was counted of parties that are silent since, and what had no room. One of what was counted becomes the row. */
+  const sweep = (now: Date, silentBefore: number) => {
+    const minute = minuteOf(now)
+    swept = minute
+    for (const { entry, omitted, minute: last } of seen.values()) {
+      if (omitted === 0 || last >= silentBefore) continue
+      seen.delete(partyOf(entry))
+      if (hasRoom(entry.type, minute)) enqueue(entry, now, omitted - 1)
+      else lose(entry.type, omitted)
+    }
+    for (const [type, count] of [...lost]) {
+      lost.delete(type)
+      enqueue({ type, reason: tooMany, subject: null, organizationId: null, address: null, requestId: null }, now, count - 1)
+    }
+  }
+  const sweepLater = () => {
+    timer ??= setTimeout(() => {
+      timer = null
+      const now = clock()
+      sweep(now, minuteOf(now) - 1)
+      if (lost.size > 0 || [...seen.values()].some(({ omitted }) => omitted > 0)) sweepLater()
+    }, 60_000).unref()
+  }
 
   return {
-    record (refusal) {
+    record (entry) {
       const now = clock()
-      const minute = Math.floor(now.getTime() / 60_000)
-      const key = partyOf(refusal)
+      const minute = minuteOf(now)
+      const key = partyOf(entry)
       const before = seen.get(key)
       if (before?.minute === minute) {
         before.omitted++
-        return
+        sweepLater()
+      } else if (hasRoom(entry.type, minute)) {
+        seen.set(key, { entry, minute, omitted: 0 })
+        enqueue(entry, now, before?.omitted ?? 0)
+      } else {
+        lose(entry.type, 1)
+        sweepLater()
       }
-      if (written.minute !== minute) written = { minute, rows: 0 }
-      if (written.rows >= limits.rowsPerMinute || waiting.length >= limits.waiting) return
-      written.rows++
-      seen.set(key, { minute, omitted: 0 })
-      waiting.push(rowOf(refusal, now, before?.omitted ?? 0))
-      if (busy) return
-      busy = true
-      writing = new Promise<void>(resolve => setImmediate(resolve)).then(write)
+      if (minute > swept) sweep(now, minute - 1)
     },
     flush: () => writing,
+    async close () {
+      if (timer !== null) clearTimeout(timer)
+      await writing
+      sweep(clock(), Infinity)
+      await writing
+    },
   }
 }
 
+function minuteOf (now: Date): number {
+  return Math.floor(now.getTime() / 60_000)
+}
+
+/** Who uses the admin token is told apart by address: it is one credential for everybody who has it. */
 function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
-  return JSON.stringify([type, reason, subject ?? (address === null ? null : addressBlock(address))])
+  const block = address === null ? null : addressBlock(address)
+  return JSON.stringify([type, reason, type === 'admin_token.used' ? block : subject ?? block])
 }
 
 function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, omitted: number): AuditEvent {
   const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, address, requestId }
-  return auditEvent(actor, now, type, { organizationId, subject, detail: { reason, ...(omitted > 0 ? { omitted } : {}), ...detail } })
+  return auditEvent(actor, now, type, {
+    organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...(omitted > 0 ? { omitted } : {}), ...detail },
+  })
 }

@@ -127,20 +127,34 @@ export async function revokeRegistrationToken (operation: Operation, id: string)
     before.revokedAt === null ? { ...before, revokedAt: now } : before)
 }
 
-/** The token behind a text, if it may still be used. Null: unknown, expired, revoked, used up, or its organization is suspended. */
-export async function findRegistrationToken ({ store, clock }: Operation, secret: string): Promise<RegistrationToken | null> {
+/** Why a registration token is refused; precise, for the audit log. */
+export type RegistrationTokenProblem =
+  | 'unknown_registration_token' | 'registration_token_revoked' | 'registration_token_expired' | 'registration_token_used_up' | 'organization_suspended'
+
+/** The token behind a text, if it may still be used; else why not. `token` null: there is none. */
+export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null } | { token: RegistrationToken | null, problem: RegistrationTokenProblem }
+
+/** Looks at the token behind a text. */
+export async function findRegistrationToken ({ store, clock }: Operation, secret: string): Promise<RegistrationTokenVerdict> {
   const token = await store.registrationTokens.byDigest(digestOf(secret))
-  if (token === null || token.usesLeft === 0 || !isUsable(token, clock())) return null
+  if (token === null) return { token, problem: 'unknown_registration_token' }
+  if (token.revokedAt !== null) return { token, problem: 'registration_token_revoked' }
+  if (!isUsable(token, clock())) return { token, problem: 'registration_token_expired' }
+  if (token.usesLeft === 0) return { token, problem: 'registration_token_used_up' }
   const organization = await store.organizations.get(token.organizationId)
-  return organization?.status === 'active' ? token : null
+  return organization?.status === 'active' ? { token, problem: null } : { token, problem: 'organization_suspended' }
 }
 
-/** Takes one use inside a transaction. @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile. */
-export async function spendRegistrationToken (tx: Repositories, token: RegistrationToken, now: Date): Promise<void> {
+/**
+ * Takes one use inside a transaction; returns how many are left, null for no limit.
+ * @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile.
+ */
+export async function spendRegistrationToken (tx: Repositories, token: RegistrationToken, now: Date): Promise<number | null> {
   const current = await tx.registrationTokens.get(token.id)
   if (current === null || !isUsable(current, now) || !await tx.registrationTokens.spend(token.id)) {
     throw new Failure('unauthorized', { message: 'The registration token has no uses left.' })
   }
+  return current.usesLeft === null ? null : current.usesLeft - 1
 }
 
 /** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */

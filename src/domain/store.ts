@@ -16,6 +16,7 @@ import type { RememberedAnswerRepository } from './remembered-answer.ts'
 import type { ResourceRepository } from './resource.ts'
 import type { SigningKeyRepository } from './signing-key.ts'
 import type { RevokedTokenRepository } from './token.ts'
+import type { TokenUsageRepository } from './token-usage.ts'
 import type { UsageRepository } from './usage-meter.ts'
 import type { WebhookTokenRepository } from './webhook-token.ts'
 import type { Clock } from '../clock.ts'
@@ -38,6 +39,7 @@ export interface Repositories {
   credits: CreditRepository
   allowances: AllowanceRepository
   usage: UsageRepository
+  tokenUsage: TokenUsageRepository
   audit: AuditLog
 }
 

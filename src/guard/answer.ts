@@ -25,7 +25,10 @@ export function refuse (
   const { reason, subject, organizationId } = refusal
   request.log.info({ reason, subject, organizationId }, 'refused')
   if (reason !== 'no_credential') {
-    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
+    const about = { reason, subject, organizationId, address: request.ip, requestId: request.id }
+    refusals.record({ ...about, type: 'credential.refused' })
+    // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh tokens).
+    if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
     const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))

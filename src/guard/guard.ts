@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import plugin from 'fastify-plugin'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Principal, Refusal } from '../domain/principal.ts'
+import type { RefusalEntry } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
@@ -110,12 +111,18 @@ function decide (
       return refuse(dependencies, of, resource, admitted.refusal, request, reply)
     }
     if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
+    if (admitted.principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
     request.principal = admitted.principal
     request.organizationId = admitted.organizationId
     request.boundObject = admitted.boundObject
     request.spending = admitted.spending
     return true
   })
+}
+
+/** Every use of the break-glass credential is in the audit log (OC-02). */
+function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
+  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
 }
 
 function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {

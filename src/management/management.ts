@@ -4,10 +4,11 @@ import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
 import { managementStyle, styles } from '../domain/style.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
 import { accessTokenRoutes } from './access-tokens.ts'
 import { apiKeyRoutes } from './api-keys.ts'
-import { auditRoutes } from './audit.ts'
+import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
 import type { CreationDependencies } from './creation.ts'
 import { markCursors } from './cursors.ts'
@@ -31,7 +32,7 @@ const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys',
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -39,9 +40,10 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
 }
 
-export interface ManagementOptions extends GuardDependencies, CreationDependencies {
+export interface ManagementOptions extends GuardDependencies, CreationDependencies, AuditDependencies {
   issuer: string
   signingKeys: SigningKeys
+  tokens: TokenMeter
   /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
   secrets: readonly string[]
 }

@@ -9,6 +9,7 @@ import { addressBlock } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Client } from '../domain/client.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
@@ -23,6 +24,7 @@ import { revoke } from './revocation.ts'
 export interface BridgeOptions extends ProtocolOptions {
   refusals: RefusalLog
   usage: UsageLog
+  tokens: TokenMeter
   limits: ProtocolLimits
 }
 
@@ -150,7 +152,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
-  if (ctx.path === paths.introspection) answer(ctx, await introspect(options, client, tokenOf(ctx)))
+  if (ctx.path === paths.introspection) answer(ctx, await introspect({ ...options, onRefusal: refused => { refuseIntrospection(options.refusals, client, refused, exchangeOf(ctx).request) } }, client, tokenOf(ctx)))
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
   options.usage.note(client.id)
 }
@@ -160,6 +162,11 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
   const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, address: request.ip, requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
+}
+
+/** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
+function refuseIntrospection (refusals: RefusalLog, { id: subject }: Client, credential: string, { ip, id }: FastifyRequest): void {
+  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
 }
 
 /**
@@ -189,19 +196,14 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
   const { request } = exchangeOf(ctx)
-  const { clientId = '', record = null } = presentedBy(ctx) ?? {}
+  const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
     failures.count(failureKey(clientId, request.ip))
     addressFailures.count(addressBlock(request.ip))
   }
-  refusals.record({
-    type: 'client.refused',
-    reason: reasonOf(error, record),
-    subject: record?.id ?? null,
-    organizationId: record?.organizationId ?? null,
-    address: request.ip,
-    requestId: request.id,
-  })
+  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: request.ip, requestId: request.id }
+  refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
+  if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
 
 function reasonOf (error: errors.OIDCProviderError, record: Client | null): string {

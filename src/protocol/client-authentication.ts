@@ -22,6 +22,8 @@ export interface Presented {
   clientId: string
   /** The client of this id, a revoked one included; null: there is none. */
   record: ClientRecord | null
+  /** What was good once and is not any more: a secret that was rotated away, an assertion that was sent before. */
+  reused?: 'secret_rotated' | 'assertion_replayed'
 }
 
 export interface ClientAuthenticationOptions {
@@ -72,7 +74,10 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
   Object.assign(provider.Client.prototype, {
     async compareClientSecret (this: ProviderClient, secret: string): Promise<boolean> {
       const record = recordOf(this)
-      if (!holdsSecret(record, secret, options.clock())) return false
+      if (!holdsSecret(record, secret, options.clock())) {
+        if (heldSecret(record, secret)) noteReuse('secret_rotated')
+        return false
+      }
       await requireWelcome(options.registry, record, contextOf().ip)
       return true
     },
@@ -82,8 +87,16 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
       throw refusal(400, 'unauthorized_client', `The client is not registered for the grant ${type}.`, 'grant_not_allowed')
     },
   })
-  provider.ReplayDetection.unique = async (issuer, jti, expiresAt) =>
-    await options.store.usedAssertions.remember(digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000))
+  provider.ReplayDetection.unique = async (issuer, jti, expiresAt) => {
+    const isNew = await options.store.usedAssertions.remember(digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000))
+    if (!isNew) noteReuse('assertion_replayed')
+    return isNew
+  }
+}
+
+function noteReuse (reused: NonNullable<Presented['reused']>): void {
+  const known = presented.get(contextOf())
+  if (known !== undefined) known.reused = reused
 }
 
 function clientFinder (provider: Provider, { registry, failures }: ClientAuthenticationOptions) {
@@ -130,6 +143,12 @@ function holdsSecret (record: ClientRecord, secret: string, now: Date): boolean 
   const digest = digestOf(secret)
   // Every secret is compared: how long it takes does not tell which one it was.
   return currentSecrets(record, now).filter(held => sameDigest(held.digest, digest)).length > 0
+}
+
+/** Whether a secret was the client's and is not any more. */
+function heldSecret (record: ClientRecord, secret: string): boolean {
+  const digest = digestOf(secret)
+  return record.secrets.some(held => sameDigest(held.digest, digest))
 }
 
 /**

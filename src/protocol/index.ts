@@ -1,6 +1,7 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
 import { refusalLog } from '../domain/refusals.ts'
+import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
 import { bridge } from './bridge.ts'
 import { discovery } from './discovery.ts'
@@ -23,6 +24,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       ...given,
       refusals: given.refusals ?? refusalLog(store, clock),
       usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
+      tokens: given.tokens ?? tokenMeter(usage => store.tokenUsage.add(usage), clock),
       limits: { ...defaultLimits, ...given.limits },
     }
     app.setErrorHandler((thrown, request, reply) => {
@@ -40,7 +42,8 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
     app.addHook('onClose', async () => {
       await options.usage.close()
-      await options.refusals.flush()
+      await options.tokens.flush()
+      await options.refusals.close()
     })
   }
 }

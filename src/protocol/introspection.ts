@@ -7,7 +7,14 @@ import type { Registry } from '../domain/registry.ts'
 import { managementResourceId } from '../domain/resource.ts'
 import { isJwtByForm, type TokenReader } from '../domain/token.ts'
 
-export interface IntrospectionOptions { issuer: string, registry: Registry, reader: TokenReader, authenticator: Authenticator }
+export interface IntrospectionOptions {
+  issuer: string
+  registry: Registry
+  reader: TokenReader
+  authenticator: Authenticator
+  /** Told of a good credential, by its id, about which the asking client may not know. */
+  onRefusal? (credential: string): void
+}
 
 /** RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are extensions. */
 export type Introspection = { active: false } | { active: true, [member: string]: unknown }
@@ -23,20 +30,27 @@ export async function introspect (options: IntrospectionOptions, asker: Client, 
   return isJwtByForm(text) ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
 }
 
-async function introspectToken ({ issuer, registry, reader, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectToken ({ issuer, registry, reader, authenticator, onRefusal }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
   // Where the caller is, only the asking server knows: it gets the allowlist instead.
   const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
   const claims = verdict.ok && verdict.principal.kind === 'access_token' ? await reader.read(text) : null
   if (!verdict.ok || claims === null) return inactive
-  if (claims.client_id !== asker.id && !await serves(registry, asker, claims.aud)) return inactive
+  if (claims.client_id !== asker.id && !await serves(registry, asker, claims.aud)) {
+    onRefusal?.(claims.client_id)
+    return inactive
+  }
   const { scope, client_id: clientId, exp, iat, sub, aud, jti, org_id: organizationId } = claims
   return answer(verdict.principal, { scope, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti, org_id: organizationId })
 }
 
-async function introspectKey ({ authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectKey ({ authenticator, onRefusal }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
   const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
   const key = verdict.ok ? verdict.key : null
-  if (!verdict.ok || key === null || !asker.introspects.includes(key.resourceId)) return inactive
+  if (!verdict.ok || key === null) return inactive
+  if (!asker.introspects.includes(key.resourceId)) {
+    onRefusal?.(key.id)
+    return inactive
+  }
   const { principal } = verdict
   return answer(principal, {
     scope: principal.scopes.join(' ') || undefined,

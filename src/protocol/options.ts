@@ -4,6 +4,7 @@ import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { KeyRing } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import type { TokenReader } from '../domain/token.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import type { ProtocolLimits } from './limits.ts'
@@ -27,5 +28,7 @@ export interface ProtocolOptions {
   refusals?: RefusalLog
   /** Where the use of clients is noted; its own log unless given. */
   usage?: UsageLog
+  /** Where issued tokens are counted; its own meter unless given. */
+  tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>
 }

@@ -5,6 +5,7 @@
  */
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
 import type { KeyRing } from '../domain/signing-key.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
 import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
 import { paths } from './paths.ts'
@@ -15,6 +16,7 @@ export interface ProviderOptions extends ClientAuthenticationOptions {
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Told of everything that is no refusal but a defect or a database that is away. */
   onFailure (ctx: KoaContextWithOIDC, error: unknown): void
+  tokens: TokenMeter
   /** The client's address as Fastify sees it. */
   addressOf (ctx: KoaContextWithOIDC): string
 }
@@ -24,7 +26,7 @@ export function buildProvider (options: ProviderOptions, { signing }: KeyRing): 
   const provider = new Provider(options.issuer, configuration(options, signing.privateJwk))
   pinHost(provider, options)
   useRegistry(provider, options)
-  registerClientCredentials(provider, options.registry)
+  registerClientCredentials(provider, options)
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)

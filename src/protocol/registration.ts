@@ -62,14 +62,17 @@ export function registration (options: RegistrationOptions) {
 
 /** The registration token that a request came with; null: without, where that is enough. */
 async function admit (options: RegistrationOptions, counters: Counters, request: FastifyRequest): Promise<RegistrationToken | null> {
-  if (options.registration === 'closed') throw new Failure('registration_closed')
+  if (options.registration === 'closed') {
+    options.refusals.record({ type: 'client.refused', reason: 'registration_closed', subject: null, organizationId: null, address: request.ip, requestId: request.id })
+    throw new Failure('registration_closed')
+  }
   const secret = bearerToken(request)
   if (secret === null) {
     if (options.registration === 'open') return null
     throw missingToken('Registration needs a registration token: ask an operator for one and send it as `Authorization: Bearer`.')
   }
-  const token = await findRegistrationToken(operation(options, request, nobody), secret)
-  if (token === null) throw refuse(options, counters, request, 'unknown_registration_token', 'The registration token is unknown, expired, revoked or used up.')
+  const { token, problem } = await findRegistrationToken(operation(options, request, nobody), secret)
+  if (problem !== null) throw refuse(options, counters, request, problem, 'The registration token is unknown, expired, revoked or used up.', token)
   return token
 }
 
@@ -146,9 +149,11 @@ async function isServed (registry: Registry, { organizationId }: Client): Promis
   return organizationId === null || (await registry.organization(organizationId))?.status === 'active'
 }
 
-function refuse ({ refusals }: RegistrationOptions, { failures }: Counters, { ip, id }: FastifyRequest, reason: string, description: string): OAuthError {
+function refuse (
+  { refusals }: RegistrationOptions, { failures }: Counters, { ip, id }: FastifyRequest, reason: string, description: string, about: Pick<RegistrationToken, 'id' | 'organizationId'> | null = null
+): OAuthError {
   failures.count(addressBlock(ip))
-  refusals.record({ type: 'client.refused', reason, subject: null, organizationId: null, address: ip, requestId: id })
+  refusals.record({ type: 'client.refused', reason, subject: about?.id ?? null, organizationId: about?.organizationId ?? null, address: ip, requestId: id })
   const seconds = failures.exhausted(addressBlock(ip))
   return seconds === null ? invalidToken(description) : slowDown(seconds)
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
+import type { TokenMeter } from '../domain/token-usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
@@ -14,6 +15,7 @@ import { paths } from './paths.ts'
 
 export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog
+  tokens: TokenMeter
   limits: ProtocolLimits
 }
 
@@ -35,6 +37,7 @@ export function session (options: SessionOptions) {
     app.post(paths.session, async request => {
       const answer = await exchange(assertionOf(request.body))
       if (!answer.ok) throw refuse(options, failures, request, answer)
+      options.tokens.count(answer.key.id, answer.key.organizationId)
       const scope = answer.scopes.join(' ') || undefined
       return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }
     })
@@ -64,9 +67,9 @@ function assertionOf (body: unknown): string {
 function refuse (
   { refusals }: SessionOptions, failures: WindowCounter, { ip, id }: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
 ): OAuthError {
-  refusals.record({
-    type: 'credential.refused', reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address: ip, requestId: id,
-  })
+  const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address: ip, requestId: id }
+  refusals.record({ ...about, type: 'credential.refused' })
+  if (problem === 'replayed') refusals.record({ ...about, type: 'credential.reuse_detected' })
   failures.count(addressBlock(ip))
   const seconds = failures.exhausted(addressBlock(ip))
   return seconds === null ? new OAuthError(400, 'invalid_grant', assertionProblems[problem]) : slowDown(seconds)

@@ -1,19 +1,120 @@
-import type { AuditEvent, AuditLog } from '../domain/audit.ts'
+import { chainOf, deploymentChain, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
+import { auditEvent, systemActor, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
+import { Failure } from '../errors.ts'
+import { isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, pageOf, toPage } from './rows.ts'
 
-export function auditLog ({ auditEvent: table }: Queries): AuditLog {
+/** `append` and `prune` take a transaction: a row and the head of its chain are written together. */
+export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
+  const { auditEvent: table, auditChain: chains } = queries
+  const append = async (event: AuditEvent): Promise<void> => {
+    const head = await takeHead(queries, chainOf(event), event.createdAt)
+    const { hash, ...row } = link(event, head.sequence, head.hash, keys)
+    await insertRow(queries, { ...row, hash })
+    await writeSeal(queries, sealHead({ ...head, hash }, keys))
+    // So that a chain that is gone altogether is missed.
+    if (head.sequence === 1 && head.id !== deploymentChain) {
+      await append(auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: head.id }))
+    }
+  }
   return {
-    async append (event) {
-      await table.create({ data: { ...event, detail: json(event.detail) } })
-    },
-    async page (query, { organizationId, type, subject }) {
+    append,
+    async page (query, filter) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, type, subject }] } }), query, read)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, conditionsOf(filter)] } }), query, readEvent)
+    },
+    async chained ({ chain, sequence }, limit, filter) {
+      const where = { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] }
+      return (await table.findMany({ take: limit, orderBy: { sequence: 'asc' }, where })).map(readChained)
+    },
+    async head (id) {
+      const row = await chains.findUnique({ where: { id } })
+      return row && readHead(row)
+    },
+    async heads (query, { chain }) {
+      const { where, ...page } = pageOf(query)
+      return toPage(await chains.findMany({ ...page, where: { AND: [where, chain === undefined ? {} : { id: chain }] } }), query, readHead)
+    },
+    async withoutHead (ids) {
+      const found = new Set((await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id))
+      return ids.filter(id => !found.has(id))
+    },
+    async nextChain (after) {
+      const [next] = await queries.$queryRaw<{ id: string | null }[]>`
+        SELECT MIN("id") AS "id" FROM (
+          SELECT MIN("id") AS "id" FROM "AuditChain" WHERE "id" > ${after}
+          UNION ALL SELECT MIN("chain") AS "id" FROM "AuditEvent" WHERE "chain" > ${after}
+        ) AS "next"`
+      return next?.id ?? null
+    },
+    async headsNotUnder (key, limit) {
+      return (await chains.findMany({ where: { NOT: { key } }, orderBy: { id: 'asc' }, take: limit })).map(readHead)
+    },
+    async reseal ({ id, sequence, mac: before }, { mac, key }) {
+      await chains.updateMany({ where: { id, sequence: BigInt(sequence), mac: before }, data: { mac, key } })
+    },
+    async firstSince (chain, before) {
+      const row = await table.findFirst({ where: { chain, createdAt: { gte: before } }, orderBy: { sequence: 'asc' }, select: { sequence: true } })
+      return row && Number(row.sequence)
+    },
+    async prune (id, through, prunedHash) {
+      const row = await chains.update({ where: { id }, data: { pruned: BigInt(through), prunedHash } })
+      await writeSeal(queries, sealHead(readHead(row), keys))
+      await table.deleteMany({ where: { chain: id, sequence: { lte: BigInt(through) } } })
     },
   }
 }
 
-function read (row: Prisma.AuditEventGetPayload<object>): AuditEvent {
+/** The head of a chain, moved on by one and held until the transaction ends: on PostgreSQL whoever else adds to the chain waits, or runs again. */
+async function takeHead (queries: Queries, id: string, createdAt: Date): Promise<Omit<ChainHead, 'mac' | 'key'>> {
+  const [head] = await queries.$queryRaw<{ createdAt: Date, sequence: bigint, hash: string, pruned: bigint, prunedHash: string }[]>`
+    INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash")
+    VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '')
+    ON CONFLICT ("id") DO UPDATE SET "sequence" = "AuditChain"."sequence" + 1
+    RETURNING "createdAt", "sequence", "hash", "pruned", "prunedHash"`
+  const { sequence, pruned, ...rest } = head!
+  return { ...rest, id, sequence: Number(sequence), pruned: Number(pruned) }
+}
+
+async function insertRow ({ auditEvent: table }: Queries, row: ChainedEvent): Promise<void> {
+  try {
+    await table.createMany({ data: [{ ...row, sequence: BigInt(row.sequence), detail: json(row.detail) }] })
+  } catch (error) {
+    if (!isTaken(error)) throw error
+    throw new Failure('internal', { detail: `the head of the audit chain ${row.chain} was altered: row ${row.sequence} exists already. Run latchkey audit verify.`, cause: error })
+  }
+}
+
+function isTaken (error: unknown): boolean {
+  return isUniqueViolation(error) || (error instanceof Failure && error.code === 'conflict')
+}
+
+async function writeSeal ({ auditChain: chains }: Queries, { id, hash, mac, key }: ChainHead): Promise<void> {
+  await chains.updateMany({ where: { id }, data: { hash, mac, key } })
+}
+
+function conditionsOf ({ organizationId, actor, type, types, subject, from, until }: AuditFilter): Prisma.AuditEventWhereInput {
+  return {
+    organizationId,
+    actor,
+    subject,
+    type: types === undefined ? type : { in: [...types], equals: type },
+    createdAt: { gte: from, lt: until },
+  }
+}
+
+type Row = Prisma.AuditEventGetPayload<object>
+
+function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: Row): AuditEvent {
   return { ...row, type: row.type as AuditEvent['type'], detail: row.detail as Record<string, unknown> }
+}
+
+function readChained (row: Row): ChainedEvent {
+  const { chain, sequence, previous, hash, mac, key } = row
+  return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
+}
+
+function readHead ({ sequence, pruned, ...row }: Prisma.AuditChainGetPayload<object>): ChainHead {
+  return { ...row, sequence: Number(sequence), pruned: Number(pruned) }
 }

@@ -6,6 +6,7 @@ import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { applyMigrations } from './migrations.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
 export interface Database {
@@ -46,6 +47,9 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const provider = providerOf(url)
   const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
+  // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
+  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
+  const waiting = new Turnstile(Infinity, limits.turn)
   const guarded = failing(client, () => closed)
   return {
     provider,
@@ -53,7 +57,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work)
+      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
     },
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
@@ -141,14 +145,15 @@ function closedFailure (): Failure {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(client, options, work)
+      return await turnstile.run(() => runOnce(client, options, work))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
-      // Of several that stand in each other's way, each waits for another while.
+      turnstile.narrow()
+      // Of several servers that stand in each other's way, each waits for another while.
       await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
     }
   }

@@ -1,7 +1,9 @@
 /** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
+import type { ChainKeys } from '../domain/audit-chain.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { auditKeys, newSecret } from '../secrets.ts'
 import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
@@ -20,15 +22,16 @@ export interface Storage {
 }
 
 /**
- * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
+ * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks. Audit rows are sealed under
+ * the first of `secrets`; without any, under one that ends with the process, so that nobody can verify those seals later.
  * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
  * `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, limits: Partial<Limits> = {}): Promise<Storage> {
+export async function openStorage (url: string, limits: Partial<Limits> = {}, secrets: readonly string[] = [newSecret()]): Promise<Storage> {
   const database = await openDatabase(url, limits)
   try {
     await migrate(url)
-    return { ...await storeOn(database), ping: database.ping, close: database.close }
+    return { ...await storeOn(database, auditKeys(secrets)), ping: database.ping, close: database.close }
   } catch (error) {
     await database.close()
     throw error
@@ -36,36 +39,39 @@ export async function openStorage (url: string, limits: Partial<Limits> = {}): P
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database): Promise<{ store: Store, registry: Registry }> {
+async function storeOn (database: Database, keys: ChainKeys): Promise<{ store: Store, registry: Registry }> {
   if (database.provider === 'postgresql') {
-    const repositories = repositoriesOver(database.queries, () => {})
-    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories) }
+    const repositories = repositoriesOver(database.queries, () => {}, keys)
+    return { store: storeFrom(database, repositories, () => {}, keys), registry: unbuffered(repositories) }
   }
   const note: Note = change => view.apply(change)
-  const repositories = repositoriesOver(database.queries, note)
+  const repositories = repositoriesOver(database.queries, note, keys)
   const view = new View(unbuffered(repositories), {
     revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries),
   })
-  return { store: storeFrom(database, repositories, note), registry: view }
+  return { store: storeFrom(database, repositories, note, keys), registry: view }
 }
 
-function storeFrom (database: Database, repositories: Repositories, note: Note): Store {
+function storeFrom (database: Database, repositories: Repositories, note: Note, keys: ChainKeys): Store {
+  const transaction: Store['transaction'] = async (work, isolation) => {
+    let changes: Change[] = []
+    try {
+      return await database.transaction(queries => {
+        changes = []
+        return work(repositoriesOver(queries, change => { changes.push(change) }, keys))
+      }, isolation)
+    } catch (error) {
+      // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
+      if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
+      throw error
+    } finally {
+      changes.forEach(note)
+    }
+  }
   return {
     ...repositories,
-    async transaction (work, isolation) {
-      let changes: Change[] = []
-      try {
-        return await database.transaction(queries => {
-          changes = []
-          return work(repositoriesOver(queries, change => { changes.push(change) }))
-        }, isolation)
-      } catch (error) {
-        // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
-        if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
-        throw error
-      } finally {
-        changes.forEach(note)
-      }
-    },
+    // A row and the head of its chain are two: outside of a transaction they get one of their own, that waits for the head.
+    audit: { ...repositories.audit, append: async event => { await transaction(tx => tx.audit.append(event), 'read committed') } },
+    transaction,
   }
 }

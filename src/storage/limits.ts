@@ -10,10 +10,12 @@ export interface Limits {
   busy: number
   /** To get a transaction started; on SQLite they queue for the one connection. */
   startTransaction: number
+  /** PostgreSQL: that a change waits for its turn among others. They are getting on meanwhile, so it is more than the rest. */
+  turn: number
   /** To get a transaction done. */
   transaction: number
 }
 
 export const defaultLimits: Limits = {
-  connect: 2000, statement: 3000, answer: 4000, busy: 1000, startTransaction: 5000, transaction: 8000,
+  connect: 2000, statement: 3000, answer: 4000, busy: 1000, startTransaction: 5000, turn: 20_000, transaction: 8000,
 }

@@ -1,3 +1,4 @@
+import type { ChainKeys } from '../domain/audit-chain.ts'
 import type { Repositories } from '../domain/store.ts'
 import { allowanceRepository } from './allowances.ts'
 import { apiKeyRepository } from './api-keys.ts'
@@ -15,12 +16,13 @@ import { rememberedAnswerRepository } from './remembered-answers.ts'
 import { resourceRepository } from './resources.ts'
 import { revokedTokenRepository } from './revoked-tokens.ts'
 import { signingKeyRepository } from './signing-keys.ts'
+import { tokenUsageRepository } from './token-usage.ts'
 import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
 
-/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. */
-export function repositoriesOver (queries: Queries, note: Note): Repositories {
+/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys` seal audit rows. */
+export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),
     resources: resourceRepository(queries, note),
@@ -38,6 +40,7 @@ export function repositoriesOver (queries: Queries, note: Note): Repositories {
     credits: creditRepository(queries),
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
-    audit: auditLog(queries),
+    tokenUsage: tokenUsageRepository(queries),
+    audit: auditLog(queries, keys),
   }
 }

@@ -56,6 +56,35 @@ tap.test('neither many parties nor a slow database make the log grow without bou
   t.equal(rows.length, 5)
 })
 
+tap.test('the totals are true: the rows, and the sum of what they say was omitted', async t => {
+  const { refusals, rows, advance, fail } = log({ parties: 20, rowsPerMinute: 15, waiting: 10 })
+  let recorded = 0
+  const record = (more: Partial<RefusalEntry> = {}) => {
+    recorded++
+    refusals.record({ ...entry, ...more })
+  }
+  for (let minute = 0; minute < 5; minute++) {
+    for (let i = 0; i < 300; i++) record({ address: `192.0.2.${i % 90}`, ...(i % 7 === 0 ? { type: 'client.refused', subject: `cli_${i % 3}` } : {}) })
+    fail(minute === 2)
+    await refusals.flush()
+    advance(60_000)
+  }
+  await refusals.close()
+  const total = rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0)
+  t.equal(total, recorded)
+  t.ok(rows.length < 5 * 2 * 20, `${rows.length} rows for ${recorded} refusals`)
+  await refusals.close()
+  t.equal(rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), recorded, 'closing twice adds nothing')
+})
+
+tap.test('the admin token is one credential: its uses are told apart by address, and no flood of refusals crowds them out', async t => {
+  const { refusals, rows } = log({ parties: 100, rowsPerMinute: 5, waiting: 1_000 })
+  for (let i = 0; i < 50; i++) refusals.record({ ...entry, address: `192.0.2.${i}` })
+  for (const address of ['198.51.100.1', '198.51.100.2', '198.51.100.1']) refusals.record({ ...entry, type: 'admin_token.used', reason: null, subject: 'admin', address })
+  await refusals.flush()
+  t.strictSame(rows.filter(({ type }) => type === 'admin_token.used').map(({ actor, address, detail }) => [actor, address, detail]), [['admin', '198.51.100.1', {}], ['admin', '198.51.100.2', {}]])
+})
+
 tap.test('a database that is away costs a row, never a request', async t => {
   const { refusals, rows, fail } = log()
   fail(true)

@@ -5,12 +5,13 @@ import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
 const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
-const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read']
 
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
   'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate',
+  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune',
 ]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
@@ -111,6 +112,12 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'DELETE /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}` },
     'DELETE /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}` },
     'DELETE /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}` },
+    'GET /usage/tokens': { scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list' },
+    'GET /audit/export': { scope: 'audit:read', path: `/audit/export?organization=${organization}`, collection: 'list' },
+    'GET /audit/head': { scope: 'audit:read', path: `/audit/head?organization=${organization}`, collection: 'list' },
+    'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
+    'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
+    'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }

@@ -1,0 +1,172 @@
+/** `latchkey audit …` */
+import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { Command, Option } from 'commander'
+import { managementApi, type Api } from './api.ts'
+import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { findConnection, type GlobalOptions } from './connection.ts'
+import { CommandError, UsageError } from './failure.ts'
+import { fieldLines, instant, tableLines } from './print.ts'
+import { progress } from './progress.ts'
+import { readPast } from './time.ts'
+
+interface AuditEvent {
+  id: string
+  createdAt: string
+  type: string
+  actor: string
+  organization: string | null
+  subject: string | null
+  address: string | null
+  detail: { reason?: string, omitted?: number }
+}
+
+interface Head { chain: string, sequence: number, hash: string }
+interface Fault { chain: string, sequence: number, id: string | null, problem: string, message: string }
+interface Verified { checked: number, fault: Fault | null, nextCursor?: string }
+
+interface FilterFlags { org?: string, actor?: string, type?: string, subject?: string, from?: string, until?: string }
+interface VerifyFlags extends GlobalOptions { heads?: string, offline?: boolean }
+interface PruneFlags { org?: string, deployment?: boolean, before: string, yes?: boolean }
+
+/** The audit log: read, export, verify. */
+export function auditCommands (): Command {
+  const audit = new Command('audit').description('the audit log: who did what, from where; chained, so that tampering is found')
+  withFilters(withPageFlags(audit.command('list').description('list what happened, newest first'), { org: true }))
+    .action(answering<Page<AuditEvent>, ListFlags & FilterFlags>(showList, (api, flags) => api.get('/audit', { ...filterQuery(flags), ...pageQuery(flags) })))
+  withFilters(audit.command('export').description('write the rows as NDJSON, one on each line, with their place in the chain').option('--org <id>', 'only what belongs to this organization'))
+    .option('--output <file>', 'into this file; else to standard output')
+    .action(exportRows)
+  audit.command('head').description('print the newest row of each chain as NDJSON: keep it elsewhere, for `audit verify --heads`')
+    .option('--org <id>', 'only of this organization')
+    .action(printHeads)
+  audit.command('verify').description('verify every row; names the first one at fault, and exits with 1')
+    .option('--heads <file>', 'compare with the heads in this file, too: what `audit head` printed earlier')
+    .option('--offline', 'read the database itself instead of asking a server; with SQLite the server has to be stopped')
+    .action(verify)
+  audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole')
+    .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readPast)
+    .option('--org <id>', 'the rows of this organization')
+    .addOption(new Option('--deployment', 'the rows that belong to no organization').conflicts('org'))
+    .option('--yes', 'yes, remove them')
+    .action(answering<{ organization: string | null, rows: number, through: number }, PruneFlags>(showPruned, prune))
+  return audit
+}
+
+function withFilters (command: Command): Command {
+  return command
+    .option('--actor <id>', 'only what this credential did')
+    .option('--type <name>', 'only this type, api_key.revoked, or all that begin alike, api_key.')
+    .option('--subject <id>', 'only what happened to this')
+    .option('--from <when>', 'from this day or time on', readPast)
+    .option('--until <when>', 'before this day or time', readPast)
+}
+
+function filterQuery ({ org, actor, type, subject, from, until }: FilterFlags): Record<string, string | undefined> {
+  return { organization: org, actor, type, subject, from, until }
+}
+
+const showList = showPage<AuditEvent>(
+  ['TIME', 'TYPE', 'ACTOR', 'SUBJECT', 'ADDRESS', 'REASON'],
+  ({ createdAt, type, actor, subject, address, detail }) => [instant(createdAt), type, actor, subject, address, reasonOf(detail)],
+  'Nothing happened that this shows.'
+)
+
+function reasonOf ({ reason, omitted }: AuditEvent['detail']): string | undefined {
+  return omitted === undefined ? reason : `${reason ?? ''} (and ${omitted} more)`.trim()
+}
+
+async function exportRows (this: Command): Promise<void> {
+  const { output, ...flags } = this.optsWithGlobals<FilterFlags & GlobalOptions & { output?: string }>()
+  const rows = await managementApi(findConnection(flags)).download('/audit/export', filterQuery(flags))
+  const shown = progress(output === undefined ? null : 'rows exported')
+  const counted = async function * (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      shown.add(chunk.filter(byte => byte === 10).length)
+      yield chunk
+    }
+  }
+  try {
+    if (output === undefined) for await (const chunk of rows) { if (!process.stdout.write(chunk)) await new Promise(resolve => process.stdout.once('drain', resolve)) }
+    else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
+  } catch (error) {
+    throw new CommandError(`The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`)
+  }
+  shown.end()
+}
+
+async function printHeads (this: Command): Promise<void> {
+  const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
+  const api = managementApi(findConnection(flags))
+  for (let cursor: string | undefined; ;) {
+    const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', { organization: org, limit: '200', cursor })
+    for (const { chain, sequence, hash } of data) process.stdout.write(`${JSON.stringify({ chain, sequence, hash })}\n`)
+    if (!pagination.hasMore) return
+    cursor = pagination.nextCursor
+  }
+}
+
+async function verify (this: Command): Promise<void> {
+  const flags = this.optsWithGlobals<VerifyFlags>()
+  const heads = flags.heads === undefined ? [] : await readHeads(flags.heads)
+  const shown = progress('rows verified')
+  const result = flags.offline ? await verifyOffline(heads, shown.add) : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
+  shown.end()
+  const { checked, fault } = result
+  if (flags.json) process.stdout.write(`${JSON.stringify({ checked, heads: heads.length, fault })}\n`)
+  else if (fault === null) process.stdout.write(fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]]))
+  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${fault.message} (${checked} rows were checked.)`)
+}
+
+type Verdict = { checked: number, fault: Fault | null }
+
+async function verifyOnline (api: Api, heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
+  let checked = 0
+  for (let cursor: string | undefined; ;) {
+    const { value } = await api.get<Verified>('/audit/verify', { cursor })
+    checked += value.checked
+    onChecked(value.checked)
+    if (value.fault !== null) return { checked, fault: value.fault }
+    if (value.nextCursor === undefined) break
+    cursor = value.nextCursor
+  }
+  for (let i = 0; i < heads.length; i += 200) {
+    const { value: { fault } } = await api.post<Verified>('/audit/verify', { heads: heads.slice(i, i + 200) })
+    if (fault !== null) return { checked, fault }
+  }
+  return { checked, fault: null }
+}
+
+async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
+  return await (await import('../app.ts')).verifyAudit(heads, onChecked)
+}
+
+/** @throws CommandError for a file that `audit head` did not write. */
+async function readHeads (file: string): Promise<Head[]> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => { throw new CommandError(`${file} cannot be read (${error.code}).`) })
+  return text.split('\n').filter(line => line.trim() !== '').map((line, i) => {
+    const head = parse(line)
+    if (head === null) throw new CommandError(`${file}:${i + 1} is not the head of a chain: give a file that \`latchkey audit head\` wrote.`)
+    return head
+  })
+}
+
+function parse (line: string): Head | null {
+  try {
+    const { chain, sequence, hash } = JSON.parse(line) as Partial<Head>
+    return typeof chain === 'string' && Number.isSafeInteger(sequence) && typeof hash === 'string' ? { chain, sequence: sequence!, hash } : null
+  } catch {
+    return null
+  }
+}
+
+function prune (api: Api, { org, deployment, before, yes }: PruneFlags) {
+  if (org === undefined && !deployment) throw new UsageError('Say whose rows: --org ID, or --deployment.')
+  if (!yes) throw new UsageError('Rows that are removed are gone: export them first, then say --yes.')
+  return api.post<{ organization: string | null, rows: number, through: number }>('/audit/prune', { organization: org ?? null, before })
+}
+
+function showPruned ({ organization, rows, through }: { organization: string | null, rows: number, through: number }): string {
+  return tableLines(['CHAIN', 'ROWS REMOVED', 'UP TO'], [[organization ?? 'deployment', rows, through]])
+}

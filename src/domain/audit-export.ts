@@ -1,0 +1,26 @@
+import type { ChainedEvent } from './audit-chain.ts'
+import type { AuditFilter, ChainPlace } from './audit.ts'
+import type { Operation } from './store.ts'
+
+/** Rows that are in memory at once. */
+const batch = 500
+
+/**
+ * The rows that a filter lets pass, as they are when they are asked for, chain by chain and each oldest first, in batches. What
+ * is added meanwhile is not waited for.
+ */
+export async function * exportAudit ({ store, clock }: Pick<Operation, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter): AsyncGenerator<ChainedEvent[]> {
+  const end = new Date(clock().getTime() + 1)
+  const bounded = { ...filter, until: filter.until !== undefined && filter.until < end ? filter.until : end }
+  let chain = organizationId ?? await store.audit.nextChain('')
+  while (chain !== null) {
+    let place: ChainPlace = { chain, sequence: 0 }
+    for (;;) {
+      const rows: ChainedEvent[] = await store.audit.chained(place, batch, bounded)
+      if (rows.length > 0) yield rows
+      if (rows.length < batch) break
+      place = { chain, sequence: rows.at(-1)!.sequence }
+    }
+    chain = organizationId === undefined ? await store.audit.nextChain(chain) : null
+  }
+}

@@ -1,0 +1,81 @@
+/** Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12). */
+import type { Clock } from '../clock.ts'
+import type { Page, PageQuery } from './page.ts'
+
+/** What a client got in a minute. */
+export interface TokenUsage {
+  /** The `client_id`; of a session, the id of the publishable key. */
+  clientId: string
+  /** When the minute began, UTC. */
+  minute: Date
+  organizationId: string | null
+  tokens: number
+}
+
+/** Which minutes are wanted; what is left out does not narrow them. */
+export interface TokenUsageFilter {
+  organizationId?: string
+  clientId?: string
+  /** Minutes that began at this instant or later. */
+  from?: Date
+  /** Minutes that began before this instant. */
+  until?: Date
+}
+
+export interface TokenUsageRepository {
+  /** Adds to what is counted; each client and minute once. */
+  add (usage: readonly TokenUsage[]): Promise<void>
+  /** Newest minute first. A position is a minute and a client. */
+  page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
+  /** Removes the minutes before an instant. */
+  prune (before: Date): Promise<void>
+}
+
+export interface TokenMeter {
+  /** Counts a token that was issued now. Costs one write to memory. */
+  count (clientId: string, organizationId: string | null): void
+  /** Writes what was counted. What cannot be written stays counted for the next time. */
+  flush (): Promise<void>
+}
+
+/** Days for which token usage is kept. */
+export const tokenUsageDays = 400
+
+/** Writes at most once in `intervalMs`, one statement for some hundred clients. */
+export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000): TokenMeter {
+  let counted = new Map<string, TokenUsage>()
+  let timer: NodeJS.Timeout | null = null
+  let writing = Promise.resolve()
+
+  const note = (usage: TokenUsage) => {
+    const key = `${usage.minute.getTime()} ${usage.clientId}`
+    const known = counted.get(key)
+    if (known === undefined) counted.set(key, usage)
+    else known.tokens += usage.tokens
+  }
+  const write = async () => {
+    if (counted.size === 0) return
+    const usage = [...counted.values()]
+    counted = new Map()
+    try {
+      await add(usage)
+    } catch {
+      usage.forEach(note)
+      flushLater()
+    }
+  }
+  const flush = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    writing = writing.then(write)
+    await writing
+  }
+  const flushLater = () => { timer ??= setTimeout(flush, intervalMs).unref() }
+  return {
+    count (clientId, organizationId) {
+      note({ clientId, organizationId, minute: new Date(Math.floor(clock().getTime() / 60_000) * 60_000), tokens: 1 })
+      flushLater()
+    },
+    flush,
+  }
+}

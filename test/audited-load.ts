@@ -1,0 +1,10 @@
+// node test/audited-load.ts URL SECRET: makes organizations until it is killed.
+import { systemActor } from '../src/domain/audit.ts'
+import { createOrganization } from '../src/domain/organization.ts'
+import { openStorage } from '../src/storage/index.ts'
+
+const { store } = await openStorage(process.argv[2]!, {}, [process.argv[3]!])
+const operation = { store, clock: () => new Date(), actor: systemActor }
+await createOrganization(operation, { name: 'first' })
+process.stdout.write('ready\n')
+for (;;) await Promise.all([createOrganization(operation, { name: 'one' }), createOrganization(operation, { name: 'other' })])
