@@ -5,9 +5,13 @@ import {
   type ApiKey, type ApiKeyInput, type KeyLimits,
 } from '../domain/api-key.ts'
 import type { Operation, Store } from '../domain/store.ts'
+import type { FailureCode } from '../errors.ts'
 import { operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { Allowance, Allowlist, exactly, Id, IdParams, Instant, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
+import {
+  Allowance, Allowlist, as, exactly, GivenObjects, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  shownOnce, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
@@ -25,8 +29,8 @@ const changeable = {
 }
 const made = {
   ...changeable,
-  organization: Type.Optional(Id),
-  resource: Id,
+  organization: Type.Optional(OrganizationId),
+  resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
   creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
@@ -34,8 +38,8 @@ const made = {
 const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
-  digest: Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }),
-  hint: Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }),
+  digest: as(Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
+  hint: as(Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }), '…4f2a'),
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 const KeyQuerystring = exactly({
@@ -45,23 +49,26 @@ const KeyQuerystring = exactly({
   name: Type.Optional(Name),
 })
 
+/** What giving a key its authority can fail at. */
+const given: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry', 'feature_not_included']
+
 export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   const { store, clock } = dependencies
   const wire = async (key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
   return async app => {
-    app.post('/api-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => {
+    app.post('/api-keys', { config: { ...write, failures: given }, schema: { summary: 'Create an API key', body: NewKey, response: { 201: ApiKeyWithText } } }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
     })
 
-    app.post('/api-keys/import', { config: write, schema: { body: ImportedKey } }, async (request, reply) => {
+    app.post('/api-keys/import', { config: { ...write, failures: [...given, 'conflict'] }, schema: { summary: 'Take over a key that was made elsewhere', body: ImportedKey, response: { 201: WireKey } } }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const { digest, hint, ...input } = request.body
       return await reply.code(201).send(await wire(await importApiKey(operation, { ...readKey(operation, input), digest, hint })))
     })
 
-    app.get('/api-keys', { config: read, schema: { querystring: KeyQuerystring } }, async request => {
+    app.get('/api-keys', { config: read, schema: { summary: 'List API keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status } = request.query
@@ -76,10 +83,10 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
       return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!, now))
     })
 
-    app.get('/api-keys/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/api-keys/:id', { config: read, schema: { summary: 'Read an API key', params: IdParams, response: { 200: WireKey } } }, async request =>
       await wire(await getApiKey(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/api-keys/:id', { config: write, schema: { params: IdParams, body: KeyChange } }, async request => {
+    app.patch('/api-keys/:id', { config: { ...write, failures: [...given, 'credential_revoked', 'credential_superseded'] }, schema: { summary: 'Change an API key', params: IdParams, body: KeyChange, response: { 200: WireKey } } }, async request => {
       const operation = operationOf(dependencies, request)
       requireMayLimit(operation, request.body)
       const { expiresAt, ...change } = request.body
@@ -87,12 +94,12 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
       return await wire(await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
     })
 
-    app.post('/api-keys/:id/rotate', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => {
+    app.post('/api-keys/:id/rotate', { config: { ...write, failures: ['credential_revoked', 'credential_superseded', 'organization_not_active', 'feature_not_included', 'unknown_resource', 'unknown_scope'] }, schema: { summary: 'Replace an API key', params: IdParams, body: Rotation, response: { 201: ApiKeyWithText } } }, async (request, reply) => {
       const { key, text } = await rotateApiKey(operationOf(dependencies, request), request.params.id, request.body.overlapSeconds)
       return await reply.code(201).header('cache-control', 'no-store').send({ ...await wire(key), key: text })
     })
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
+    app.post('/api-keys/:id/revoke', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, body: Reason, response: { 200: WireKey } } }, async request =>
       await wire(await revokeApiKey(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)))
   }
 }
@@ -111,6 +118,36 @@ function requireMayLimit (operation: Operation, { callsPerMonth, creditsPerMonth
 async function identifierOf (store: Store, resourceId: string): Promise<string> {
   return (await store.resources.get(resourceId))?.identifier ?? resourceId
 }
+
+const apiKey = {
+  id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  hint: as(Type.String({ description: 'What people may see of the key.' }), 'lb_live_…Xq3f'),
+  status: Type.Enum([...keyStatuses]),
+  organization: OrganizationId,
+  organizations: Texts,
+  resource: as(Type.String(), 'https://api.acme.test'),
+  environment: Type.Enum(['live', 'test']),
+  name: as(Type.String(), 'ci'),
+  access: Type.Enum([...accessLevels]),
+  scopes: GivenScopes,
+  objects: GivenObjects,
+  allowlist: Texts,
+  callsPerMonth: nullable(Type.Integer()),
+  creditsPerMonth: nullable(Type.Integer()),
+  callsPerMinute: nullable(Type.Integer()),
+  createdBy: as(Type.String(), 'admin'),
+  creator: nullable(Type.String()),
+  imported: Type.Boolean(),
+  rotatedFrom: nullable(Type.String()),
+  rotatedTo: nullable(Type.String()),
+  createdAt: Moment,
+  expiresAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+  revokedReason: nullable(Type.String()),
+  lastUsedAt: nullable(Moment),
+}
+const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
+const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
 
 function wireKey (key: ApiKey, resource: string, now: Date) {
   return {

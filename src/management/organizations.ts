@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { createOrganization, getOrganization, updateOrganization, type Organization } from '../domain/organization.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Features, IdParams, Name, PageQuerystring } from './schemas.ts'
+import { as, exactly, Features, IdParams, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Texts } from './schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }
@@ -11,23 +11,26 @@ const write = { scopes: ['organizations:write'] }
 export function organizationRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   return async app => {
     const NewOrganization = exactly({ name: Name, features: Type.Optional(Features) })
-    app.post('/organizations', { config: write, schema: { body: NewOrganization } }, async (request, reply) => {
+    app.post('/organizations', { config: write, schema: { summary: 'Create an organization', description: 'Takes the admin token.', body: NewOrganization, response: { 201: WireOrganization } } }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Creating an organization')
       return await reply.code(201).send(wireOrganization(await createOrganization(operation, request.body)))
     })
 
-    app.get('/organizations', { config: read, schema: { querystring: exactly(PageQuerystring) } }, async request => {
+    app.get('/organizations', { config: read, schema: { summary: 'List organizations', querystring: exactly(PageQuerystring), response: { 200: pageOf(WireOrganization) } } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       return wirePage(query, await store.organizations.page(query, actor.organizationId === null ? {} : { id: actor.organizationId }), wireOrganization)
     })
 
-    app.get('/organizations/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/organizations/:id', { config: read, schema: { summary: 'Read an organization', params: IdParams, response: { 200: WireOrganization } } }, async request =>
       wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
 
     const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features) })
-    app.patch('/organizations/:id', { config: write, schema: { params: IdParams, body: change } }, async request => {
+    app.patch('/organizations/:id', {
+      config: write,
+      schema: { summary: 'Rename, suspend or resume an organization', description: 'Status and features take the admin token.', params: IdParams, body: change, response: { 200: WireOrganization } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
       if (request.body.features !== undefined) requireDeployment(operation, 'Changing what the plan of an organization includes')
@@ -35,6 +38,15 @@ export function organizationRoutes (dependencies: ManagementDependencies): Fasti
     })
   }
 }
+
+const WireOrganization = Type.Object({
+  id: OrganizationId,
+  name: as(Type.String(), 'Acme'),
+  status: Type.Enum(['active', 'suspended']),
+  features: Texts,
+  createdAt: Moment,
+  suspendedAt: nullable(Moment),
+}, { title: 'Organization' })
 
 function wireOrganization ({ id, name, status, features, createdAt, suspendedAt }: Organization) {
   return { id, name, status, features, createdAt, suspendedAt }

@@ -5,13 +5,13 @@ import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
 import { operationOf, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, IdParams, Name, PageQuerystring, Reason } from './schemas.ts'
+import { as, exactly, IdParams, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason } from './schemas.ts'
 
 const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
 const WireScope = exactly({
-  name: Type.String({ maxLength: 128 }),
+  name: as(Type.String({ maxLength: 128 }), 'invoices:read'),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
 })
@@ -21,13 +21,13 @@ const changeable = {
   keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
 }
 const Scopes = Type.Array(WireScope, { maxItems: 200 })
-const NewResource = exactly({ ...changeable, identifier: Type.String({ maxLength: 512 }), organization: Type.Optional(Id), scopes: Scopes })
+const NewResource = exactly({ ...changeable, identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'), organization: Type.Optional(OrganizationId), scopes: Scopes })
 const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(Scopes) })
 
 /** A resource is named by its id or, URL-encoded, by its identifier. */
 export function resourceRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    app.post('/resources', { config: write, schema: { body: NewResource } }, async (request, reply) => {
+    app.post('/resources', { config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] }, schema: { summary: 'Declare a resource', description: 'A protected API: its identifier, its scopes, and how its keys and errors look.', body: NewResource, response: { 201: AnsweredResource } } }, async (request, reply) => {
       const { organization, scopes, style, keyPrefix, ...rest } = request.body
       const resource = await createResource(operationOf(dependencies, request), {
         ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
@@ -35,16 +35,16 @@ export function resourceRoutes (dependencies: ManagementDependencies): FastifyPl
       return await reply.code(201).send(wireResource(resource))
     })
 
-    app.get('/resources', { config: read, schema: { querystring: exactly(PageQuerystring) } }, async request => {
+    app.get('/resources', { config: read, schema: { summary: 'List resources', querystring: exactly(PageQuerystring), response: { 200: pageOf(AnsweredResource) } } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       return wirePage(query, await store.resources.page(query, actor.organizationId === null ? {} : { visibleTo: actor.organizationId }), wireResource)
     })
 
-    app.get('/resources/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/resources/:id', { config: read, schema: { summary: 'Read a resource', params: IdParams, response: { 200: AnsweredResource } } }, async request =>
       wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/resources/:id', { config: write, schema: { params: IdParams, body: ResourceChange } }, async request => {
+    app.patch('/resources/:id', { config: write, schema: { summary: 'Change a resource', description: 'A scope that is left out is taken from every credential that has it.', params: IdParams, body: ResourceChange, response: { 200: AnsweredResource } } }, async request => {
       const operation = operationOf(dependencies, request)
       const { name, scopes, style, keyPrefix } = request.body
       const before = await getResource(operation, request.params.id)
@@ -55,7 +55,7 @@ export function resourceRoutes (dependencies: ManagementDependencies): FastifyPl
       }))
     })
 
-    app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
+    app.post('/resources/:id/revoke', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, body: Reason, response: { 200: AnsweredResource } } }, async request =>
       wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
   }
 }
@@ -68,6 +68,19 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
   const style = name === undefined ? before : styles[name]
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
+
+const AnsweredResource = Type.Object({
+  id: as(Type.String(), 'res_krcP3gFsOzRniAsjnDnqaT'),
+  identifier: as(Type.String(), 'https://api.acme.test'),
+  name: as(Type.String(), 'api.acme.test'),
+  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: it belongs to the deployment.' }),
+  scopes: list(Type.Object({ name: as(Type.String(), 'invoices:read'), keyOnly: Type.Boolean(), description: nullable(Type.String()) })),
+  style: Type.Enum([...errorStyleNames]),
+  keyPrefix: as(Type.String(), 'lb'),
+  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  createdAt: Moment,
+  revokedAt: nullable(Moment),
+}, { title: 'Resource' })
 
 function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt }: Resource) {
   return { id, identifier, name, organization: organizationId, scopes, style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }

@@ -7,6 +7,7 @@ import { addressBlock } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { descriptions } from './descriptions.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -32,7 +33,7 @@ export function session (options: SessionOptions) {
       reply.headers(noStore)
       requireNothingElse(request)
     })
-    app.post(paths.session, async request => {
+    app.post(paths.session, { schema: descriptions.session }, async request => {
       const answer = await exchange(assertionOf(request.body))
       if (!answer.ok) throw refuse(options, failures, request, answer)
       const scope = answer.scopes.join(' ') || undefined
