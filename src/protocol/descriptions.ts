@@ -10,7 +10,8 @@ import { sessionLifetime } from '../domain/session.ts'
 const tags = ['oauth']
 const discovery = ['discovery']
 const texts = Type.Array(Type.String())
-const url = Type.String({ format: 'uri' })
+const url = Type.String({ format: 'uri', examples: ['https://auth.acme.test'] })
+const link = Type.Optional(Type.String())
 const form = 'application/x-www-form-urlencoded'
 
 /** `{error, error_description}` with these codes (RFC 6749 §5.2). */
@@ -57,10 +58,10 @@ const metadata = {
   response_types: Type.Optional(texts),
   application_type: Type.Optional(Type.String()),
   contacts: Type.Optional(texts),
-  client_uri: Type.Optional(url),
-  logo_uri: Type.Optional(url),
-  policy_uri: Type.Optional(url),
-  tos_uri: Type.Optional(url),
+  client_uri: link,
+  logo_uri: link,
+  policy_uri: link,
+  tos_uri: link,
   software_id: Type.Optional(Type.String()),
   software_version: Type.Optional(Type.String()),
   scope: Type.Optional(Type.String({ description: 'A hint at most: what is granted follows from the registration token.' })),
