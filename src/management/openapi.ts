@@ -76,7 +76,7 @@ interface Components { schemas: Record<string, unknown>, responses: Record<strin
 function operationOf (described: Described, components: Components, { method, url, schema, config }: DescribedRoute, hasReading: boolean): Operation {
   const parameters = parametersOf(url, schema)
   const body = bodyOf(components, schema.body as Schema | undefined)
-  const taken = { config, hasBody: body !== null, hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:') }
+  const taken = { config, mayHaveBody: method !== 'GET', hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:') }
   const { properties = {} } = (schema.querystring ?? {}) as Schema
   return {
     operationId: schema.operationId ?? operationName({ method, url, paged: 'cursor' in properties, hasReading }),

@@ -13,7 +13,7 @@ declare module 'fastify' {
 }
 
 /** What a route takes. */
-export interface Taken { config: FastifyContextConfig, hasBody: boolean, hasParams: boolean, overTls: boolean }
+export interface Taken { config: FastifyContextConfig, mayHaveBody: boolean, hasParams: boolean, overTls: boolean }
 
 export interface Envelope {
   schema: Schema
@@ -77,11 +77,11 @@ function ofGuard ({ config, overTls }: Taken): PublicRefusal[] {
   return reasons.filter(([, applies]) => applies !== undefined && applies !== false).map(([reason]) => publicRefusal(reason, config.scopes))
 }
 
-function ofRoute ({ config, hasBody, hasParams, overTls }: Taken): PublicRefusal[] {
+function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRefusal[] {
   const codes: FailureCode[] = [
     'invalid_request',
     ...(hasParams && config.scopes !== undefined ? ['not_found'] as const : []),
-    ...(hasBody ? ['payload_too_large', 'unsupported_media_type'] as const : []),
+    ...(mayHaveBody ? ['payload_too_large', 'unsupported_media_type'] as const : []),
     ...(overTls ? ['tls_required'] as const : []),
     ...config.failures ?? [],
     'internal', 'storage_unavailable',

@@ -214,7 +214,7 @@ export const descriptions = {
     operationId: 'deleteRegistration',
     tags,
     security: [{ registrationAccessToken: [] }],
-    response: { 204: Type.Null(), 400: malformed, ...configured },
+    response: { 204: Type.Null(), 400: malformed, 413: malformed, ...configured },
   },
   authorization: {
     summary: 'Refuses: there are no response types',

@@ -8,7 +8,10 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import openapiTS, { astToString } from 'openapi-typescript'
+import Fastify from 'fastify'
 import tap from 'tap'
+import { Type } from 'typebox'
+import { serverOptions } from '../../src/app.ts'
 import { failures } from '../../src/errors.ts'
 import { managementScopes } from '../../src/management/management.ts'
 import { judgeOf, operationsOf } from '../document.ts'
@@ -99,6 +102,17 @@ tap.test('OC-01: every example is what its schema says', async t => {
   }
   look(document.paths, '/paths')
   look(document.components.responses, '/components/responses')
+})
+
+tap.test('a schema describes an answer and never changes it', async t => {
+  const app = Fastify(serverOptions({ logLevel: 'silent', trustProxy: [] }))
+  t.teardown(() => app.close())
+  const response = { 200: Type.Object({ b: Type.Integer(), a: Type.String() }) }
+  await app.register(async context => {
+    await server.latchkey.routes(context, {})
+    context.get('/probe', { schema: { response } }, () => ({ a: 1, b: '2', more: new Date(0) }))
+  })
+  t.equal((await app.inject('/probe')).body, '{"a":1,"b":"2","more":"1970-01-01T00:00:00.000Z"}')
 })
 
 tap.test('D1: nothing that a request says bends the document, the page or llms.txt', async t => {
