@@ -3,8 +3,8 @@ import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { managementResourceId, requireHandedOn } from './resource.ts'
-import { expand, isScopePattern } from './scope.ts'
+import { managementResourceId, requireOwn } from './resource.ts'
+import { expand, isScopePattern, patternsBeyond } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -46,7 +46,10 @@ export function permissionsOf ({ role, scopes, removedAt }: Member): readonly st
 
 export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
 
-/** @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern. */
+/**
+ * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern,
+ * `insufficient_permissions` for who may do more than the member that the actor is bound to.
+ */
 export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
   const member: Member = {
     id: newId('mem'),
@@ -59,6 +62,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
+    await requireWithinCreator(tx, actor, [], member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
   })
@@ -83,6 +87,7 @@ export async function updateMember (
       scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
     }
     await requireRaisedByOwn(tx, operation.actor, before, after)
+    await requireWithinCreator(tx, operation.actor, permissionsOf(before), after)
     return after
   })
 }
@@ -111,7 +116,29 @@ async function requireRaisedByOwn (tx: Repositories, actor: Actor, before: Membe
   const resource = await tx.resources.get(managementResourceId)
   if (resource === null) return
   const had = expand(permissionsOf(before), resource.scopes)
-  requireHandedOn(actor, resource, expand(permissionsOf(after), resource.scopes).filter(scope => !had.includes(scope)))
+  requireOwn(actor, resource, expand(permissionsOf(after), resource.scopes).filter(scope => !had.includes(scope)))
+}
+
+/** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */
+async function requireWithinCreator (tx: Repositories, actor: Actor, had: readonly string[], after: Member): Promise<void> {
+  if (actor.creator === null) return
+  const keyOnly = await keyOnlyScopes(tx, after.organizationId)
+  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, permissionsOf(after), keyOnly), keyOnly)
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
+  })
+}
+
+/** The API-key-only scopes of every resource that an organization's keys can be made for. */
+async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise<Set<string>> {
+  const names = new Set<string>()
+  for (let after: PageQuery['after'] = null; ;) {
+    const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
+    for (const { scopes } of items) for (const { name, keyOnly } of scopes) if (keyOnly) names.add(name)
+    if (!hasMore) return names
+    after = items.at(-1)!
+  }
 }
 
 function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {

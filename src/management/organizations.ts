@@ -1,16 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { namesLimits } from '../domain/limits.ts'
 import { createOrganization, getOrganization, updateOrganization, type Organization } from '../domain/organization.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, Features, IdParams, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Texts } from './schemas.ts'
+import { as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Texts } from './schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }
 
 export function organizationRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    const NewOrganization = exactly({ name: Name, features: Type.Optional(Features) })
+    const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
     app.post('/organizations', { config: write, schema: { summary: 'Create an organization', description: 'Takes the admin token.', body: NewOrganization, response: { 201: WireOrganization } } }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Creating an organization')
@@ -26,14 +27,15 @@ export function organizationRoutes (dependencies: ManagementDependencies): Fasti
     app.get('/organizations/:id', { config: read, schema: { summary: 'Read an organization', params: IdParams, response: { 200: WireOrganization } } }, async request =>
       wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
 
-    const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features) })
+    const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features), ...limits })
     app.patch('/organizations/:id', {
       config: write,
-      schema: { summary: 'Rename, suspend or resume an organization', description: 'Status and features take the admin token.', params: IdParams, body: change, response: { 200: WireOrganization } },
+      schema: { summary: 'Rename, suspend or resume an organization', description: 'Status, features and limits take the admin token.', params: IdParams, body: change, response: { 200: WireOrganization } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
       if (request.body.features !== undefined) requireDeployment(operation, 'Changing what the plan of an organization includes')
+      if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
       return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
     })
   }
@@ -44,10 +46,13 @@ const WireOrganization = Type.Object({
   name: as(Type.String(), 'Acme'),
   status: Type.Enum(['active', 'suspended']),
   features: Texts,
+  callsPerMonth: nullable(Type.Integer()),
+  creditsPerMonth: nullable(Type.Integer()),
+  callsPerMinute: nullable(Type.Integer()),
   createdAt: Moment,
   suspendedAt: nullable(Moment),
 }, { title: 'Organization' })
 
-function wireOrganization ({ id, name, status, features, createdAt, suspendedAt }: Organization) {
-  return { id, name, status, features, createdAt, suspendedAt }
+function wireOrganization ({ id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt }: Organization) {
+  return { id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt }
 }

@@ -1,7 +1,9 @@
 /** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { as, GivenScopes, Moment, nullable, OrganizationId, Texts } from './schemas.ts'
+import { accessLevels } from '../domain/api-key.ts'
+import type { Principal } from '../domain/principal.ts'
+import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from './schemas.ts'
 
 const seen = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -13,19 +15,29 @@ const seen = {
   allowlist: Texts,
   expiresAt: nullable(Moment),
 }
-const Own = Type.Object(seen, { title: 'OwnApiKey' })
-const Seen = Type.Object({ kind: Type.Enum(['api_key', 'access_token', 'session', 'admin_token']), ...seen }, { title: 'Principal' })
+const reach = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
+const Own = Type.Object({ ...seen, ...Type.Partial(Type.Object(reach)).properties }, { title: 'OwnApiKey' })
+const Seen = Type.Object({ kind: Type.Enum(['api_key', 'access_token', 'session', 'admin_token']), ...seen, ...reach }, { title: 'Principal' })
 const tags = ['self']
 
 export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
   /** LB-06: an API key reads its own scopes, allowlist and expiry. */
   app.get('/api-key', { config: { scopes: [], apiKeyOnly: true }, schema: { summary: 'What this API key may do', operationId: 'getOwnApiKey', tags, response: { 200: Own } } }, async ({ principal }) => {
     const { id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
-    return { id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt }
+    return { id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal) }
   })
 
   app.get('/principal', { config: { scopes: [] }, schema: { summary: 'What this credential amounts to', tags, response: { 200: Seen } } }, async ({ principal }) => {
-    const { kind, id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
-    return { kind, id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt }
+    const { kind, id, name, organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt } = principal
+    return { kind, id, name, organization: organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt }
   })
+}
+
+/** What sets a key apart from a plain one, whose answer holds the members of LB-06 and no others. */
+function reachOf ({ access, organizations, objects }: Principal): Partial<Principal> {
+  return {
+    ...(access === 'custom' ? {} : { access }),
+    ...(organizations.length > 1 ? { organizations } : {}),
+    ...(Object.keys(objects).length > 0 ? { objects } : {}),
+  }
 }

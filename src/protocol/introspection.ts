@@ -1,10 +1,9 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
-import { digestOf, readApiKeyText } from '../secrets.ts'
 import { epochSeconds } from '../clock.ts'
 import type { Client } from '../domain/client.ts'
 import type { Authenticator, Principal } from '../domain/principal.ts'
 import type { Registry } from '../domain/registry.ts'
-import type { TokenReader } from '../domain/token.ts'
+import { isJwtByForm, type TokenReader } from '../domain/token.ts'
 
 export interface IntrospectionOptions { issuer: string, registry: Registry, reader: TokenReader, authenticator: Authenticator }
 
@@ -18,7 +17,7 @@ const inactive: Introspection = { active: false }
  * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
  */
 export async function introspect (options: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
-  return readApiKeyText(text) === null ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
+  return isJwtByForm(text) ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
 }
 
 async function introspectToken ({ issuer, registry, reader, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
@@ -31,9 +30,9 @@ async function introspectToken ({ issuer, registry, reader, authenticator }: Int
   return answer(verdict.principal, { scope, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti, org_id: organizationId })
 }
 
-async function introspectKey ({ registry, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectKey ({ authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
   const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
-  const key = verdict.ok ? await registry.apiKey(digestOf(text)) : null
+  const key = verdict.ok ? verdict.key : null
   if (!verdict.ok || key === null || !asker.introspects.includes(key.resourceId)) return inactive
   const { principal } = verdict
   return answer(principal, {

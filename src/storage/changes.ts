@@ -7,6 +7,7 @@ export type Change =
   | { of: 'clients' }
   | { of: 'member', id: string }
   | { of: 'apiKey', digest: string }
+  | { of: 'importedKey', digest: string }
   | { of: 'publishableKey', id: string }
   /** Any number of them. */
   | { of: 'webhookTokens' }

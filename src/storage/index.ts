@@ -2,6 +2,7 @@
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
 import type { Limits } from './limits.ts'
@@ -42,7 +43,9 @@ async function storeOn (database: Database): Promise<{ store: Store, registry: R
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note)
-  const view = new View(unbuffered(repositories), await repositories.revokedTokens.live(new Date(0)))
+  const view = new View(unbuffered(repositories), {
+    revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries),
+  })
   return { store: storeFrom(database, repositories, note), registry: view }
 }
 

@@ -18,6 +18,7 @@ const capacity = 50_000
 export function unbuffered ({ apiKeys, clients, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
+    importedApiKey: digest => apiKeys.byDigest(digest),
     apiKeyById: id => apiKeys.get(id),
     client: id => clients.get(id),
     member: id => members.get(id),
@@ -46,16 +47,25 @@ export class View implements Registry {
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
   readonly #revoked: Map<string, Date>
+  readonly #imported: Set<string>
   #changes = 0
 
-  /** `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick. */
-  constructor (source: Registry, revoked: Iterable<{ jti: string, expiresAt: Date }>) {
+  /**
+   * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
+   * the answer that has to be quick, whatever strangers make up.
+   */
+  constructor (source: Registry, { revoked, imported }: { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }) {
     this.#source = source
+    this.#imported = new Set(imported)
     this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
   }
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
+  }
+
+  importedApiKey (digest: string): Awaitable<ApiKey | null> {
+    return this.#imported.has(digest) ? this.apiKey(digest) : null
   }
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
@@ -106,6 +116,7 @@ export class View implements Registry {
         this.#apiKeys.delete(change.digest)
         this.#apiKeysById.clear()
         break
+      case 'importedKey': this.#imported.add(change.digest); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'resources':
