@@ -26,9 +26,10 @@ import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
-import { management, managementResource } from './management/management.ts'
+import { documentation } from './management/documentation.ts'
+import { management, managementResource, managementScopes } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
-import { protocol } from './protocol/index.ts'
+import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { openStorage } from './storage/index.ts'
 
@@ -95,6 +96,9 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     guard: guard(floor),
     meter: calls,
     routes: async app => {
+      // The schemas of answers describe them; they are not to change what is sent.
+      app.setSerializerCompiler(() => data => JSON.stringify(data))
+      await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, signingKeys, secrets: config.secrets }))
     },

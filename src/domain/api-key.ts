@@ -254,7 +254,8 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
  * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their overlap
  * end with it; the one that replaced it stays. Doing it twice changes nothing.
  */
-export async function revokeApiKey ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<ApiKey> {
+export async function revokeApiKey (operation: Operation, id: string, reason: string | null): Promise<ApiKey> {
+  const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const revoke = async (key: ApiKey, more: Record<string, unknown>) => {
@@ -265,6 +266,7 @@ export async function revokeApiKey ({ store, clock, actor }: Operation, id: stri
       return after
     }
     const key = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, key)
     for (const predecessor of await workingPredecessors(tx, key, now)) await revoke(predecessor, { revokedWith: id })
     return await revoke(key, {})
   })

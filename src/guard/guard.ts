@@ -57,6 +57,7 @@ export function guard (dependencies: GuardDependencies): FastifyPluginAsync<Guar
       const need = needsOf(route)
       if (need === null) return
       needs.push(need)
+      route.config = { ...route.config, errorStyle: of.style(null).errors }
       // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
       route.onRequest = [(request, reply, done) => { whenKnown(admit(dependencies, of, need, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.onRequest)]
       if (mayHaveBody(route)) {

@@ -1,6 +1,7 @@
 /** What a guarded route asks for: declared with the route, settled when it is registered. */
 import type { RouteOptions } from 'fastify'
 import type { Resource } from '../domain/resource.ts'
+import type { ErrorStyleName } from '../domain/style.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -22,6 +23,8 @@ declare module 'fastify' {
     session?: boolean
     /** A route whose path holds a webhook's token in this parameter, bound to an object of this type; it takes nothing else. */
     webhook?: { param: string, type: string }
+    /** Set by the guard: how its refusals look on this route. */
+    errorStyle?: ErrorStyleName
   }
 }
 

@@ -91,6 +91,14 @@ function details (refusal: Refusal): Record<string, unknown> {
   return { reason: publicReason(refusal), ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {}) }
 }
 
+export interface PublicRefusal { status: number, code: string, message: string, details: Record<string, unknown> }
+
+/** A refusal as OpenCrane's and LedgerBee's styles show it, for who describes them. */
+export function publicRefusal (reason: Reason, requiredScopes: readonly string[] = []): PublicRefusal {
+  const refusal: Refusal = { reason, presented: null, subject: null, organizationId: null, ...(reason === 'insufficient_scope' ? { requiredScopes } : {}) }
+  return { status: statuses[reason], code: upperCode(refusal), message: sentence(refusal), details: details(refusal) }
+}
+
 /** CL-12's codes, and what else its API can say. */
 function craneCode ({ reason }: Refusal): string {
   switch (reason) {

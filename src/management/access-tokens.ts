@@ -4,25 +4,28 @@ import { Type } from 'typebox'
 import {
   createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
 } from '../domain/management-token.ts'
+import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, readInstant } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, Moment, Name, nullable, pageOf, PageQuerystring, Reason, ScopeNames, shownOnce, Texts } from './schemas.ts'
+import {
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ScopeNames, shownOnce, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['access-tokens:read'] }
 const write = { scopes: ['access-tokens:write'] }
-const tags = ['Access tokens']
 
 const changeable = { allowlist: Type.Optional(Allowlist), expiresAt: Type.Optional(nullable(Instant)) }
+const ManagementScopes = as(ScopeNames, ['clients:read'])
 const NewToken = exactly({
   ...changeable,
-  organization: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The one that it is confined to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.' })),
+  organization: Type.Optional(Type.Union([OrganizationId, Type.Null()], { description: 'The one that it is confined to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.' })),
   name: Name,
-  scopes: ScopeNames,
+  scopes: ManagementScopes,
   creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
 })
-const TokenChange = exactly({ ...changeable, name: Type.Optional(Name), scopes: Type.Optional(ScopeNames) })
+const TokenChange = exactly({ ...changeable, name: Type.Optional(Name), scopes: Type.Optional(ManagementScopes) })
 const TokenQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
@@ -31,28 +34,34 @@ const TokenQuerystring = exactly({
   status: Type.Optional(Type.Enum([...managementTokenStatuses])),
 })
 const wireMembers = {
-  id: Id,
-  hint: Type.String({ description: 'Its last four characters.' }),
+  id: as(Type.String(), 'mat_1nPqRsTuVwXyZaBcDeFgHi'),
+  hint: as(Type.String({ description: 'Its last four characters.' }), '…3fGh'),
   status: Type.Enum([...managementTokenStatuses]),
-  organization: nullable(Id),
-  name: Type.String(),
-  scopes: Texts,
+  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: the whole deployment.' }),
+  name: as(Type.String(), 'automation'),
+  scopes: as(GivenScopes, ['clients:read']),
   allowlist: Texts,
-  createdBy: Type.String(),
-  creator: nullable(Id),
+  createdBy: as(Type.String(), 'admin'),
+  creator: nullable(Type.String()),
   createdAt: Moment,
   expiresAt: nullable(Moment),
   revokedAt: nullable(Moment),
   revokedReason: nullable(Type.String()),
   lastUsedAt: nullable(Moment),
 }
-const WireToken = Type.Object(wireMembers)
-const MadeToken = Type.Object({ ...wireMembers, token: shownOnce('lkmat_…') })
+const WireToken = Type.Object(wireMembers, { title: 'ManagementToken' })
+const ManagementTokenWithText = Type.Object({ ...wireMembers, token: shownOnce('lkmat_…') }, { title: 'ManagementTokenWithText' })
+
+/** What giving a token its authority can fail at. */
+const authorityFailures: readonly FailureCode[] = ['unknown_scope', 'invalid_allowlist', 'invalid_expiry']
 
 export function accessTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const { clock } = dependencies
   return async app => {
-    app.post('/access-tokens', { config: write, schema: { summary: 'Create an access token for automation', tags, body: NewToken, response: { 201: MadeToken } } }, async (request, reply) =>
+    app.post('/access-tokens', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', ...authorityFailures] },
+      schema: { summary: 'Create an access token for automation', body: NewToken, response: { 201: ManagementTokenWithText } },
+    }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, creator, expiresAt, ...input } = request.body
         const { token, text } = await createManagementToken(operation, {
@@ -64,7 +73,7 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
         return { ...wireToken(token, clock()), token: text }
       }))
 
-    app.get('/access-tokens', { config: read, schema: { summary: 'List access tokens', tags, querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
+    app.get('/access-tokens', { config: read, schema: { summary: 'List access tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, creator, status } = request.query
@@ -75,19 +84,19 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
       return wirePage(query, page, token => wireToken(token, now))
     })
 
-    app.get('/access-tokens/:id', { config: read, schema: { summary: 'Read an access token', tags, params: IdParams, response: { 200: WireToken } } }, async request =>
+    app.get('/access-tokens/:id', { config: read, schema: { summary: 'Read an access token', params: IdParams, response: { 200: WireToken } } }, async request =>
       wireToken(await getManagementToken(operationOf(dependencies, request), request.params.id), clock()))
 
-    app.patch('/access-tokens/:id', { config: write, schema: { summary: 'Change an access token', tags, params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
+    app.patch('/access-tokens/:id', { config: { ...write, failures: ['credential_revoked', ...authorityFailures] }, schema: { summary: 'Change an access token', params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
       const { expiresAt, ...change } = request.body
       const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, { ...change, ...given({ expiresAt: readInstant(expiresAt) }) })
       return wireToken(token, clock())
     })
 
-    app.delete('/access-tokens/:id', { config: write, schema: { summary: 'Revoke an access token', tags, params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/access-tokens/:id', { config: write, schema: { summary: 'Revoke an access token', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
       await ended(reply, revokeManagementToken(operationOf(dependencies, request), request.params.id, null)))
 
-    app.post('/access-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke an access token', tags, params: IdParams, body: Reason, response: { 200: WireToken } } }, async request =>
+    app.post('/access-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke an access token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request =>
       wireToken(await revokeManagementToken(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null), clock()))
   }
 }

@@ -6,11 +6,15 @@ import {
 } from '../domain/api-key.ts'
 import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation, Store } from '../domain/store.ts'
+import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, limits, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
+import {
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  shownOnce, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
@@ -26,8 +30,8 @@ const changeable = {
 }
 const made = {
   ...changeable,
-  organization: Type.Optional(Id),
-  resource: Id,
+  organization: Type.Optional(OrganizationId),
+  resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
   creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
@@ -35,8 +39,8 @@ const made = {
 const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
-  digest: Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }),
-  hint: Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }),
+  digest: as(Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
+  hint: as(Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }), '…4f2a'),
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 const KeyQuerystring = exactly({
@@ -49,21 +53,32 @@ const KeyQuerystring = exactly({
   creator: Type.Optional(Id),
 })
 
+/** What giving a key its authority can fail at. */
+const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry', 'feature_not_included']
+/** What a key that has ended can fail at. */
+const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential_superseded', 'credential_expired']
+
 export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const { clock } = dependencies
   const wire = async ({ store }: Operation, key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
   return async app => {
-    app.post('/api-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/api-keys', {
+      config: { ...write, failures: authorityFailures },
+      schema: { summary: 'Create an API key', body: NewKey, response: { 201: ApiKeyWithText } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return { ...await wire(operation, key), key: text }
     }))
 
-    app.post('/api-keys/import', { config: write, schema: { body: ImportedKey } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/api-keys/import', {
+      config: { ...write, failures: [...authorityFailures, 'conflict'] },
+      schema: { summary: 'Take over a key that was made elsewhere', body: ImportedKey, response: { 201: WireKey } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { digest, hint, ...input } = request.body
       return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
     }))
 
-    app.get('/api-keys', { config: read, schema: { querystring: KeyQuerystring } }, async request => {
+    app.get('/api-keys', { config: read, schema: { summary: 'List API keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status, environment, resource, creator } = request.query
@@ -78,12 +93,15 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!, now))
     })
 
-    app.get('/api-keys/:id', { config: read, schema: { params: IdParams } }, async request => {
+    app.get('/api-keys/:id', { config: read, schema: { summary: 'Read an API key', params: IdParams, response: { 200: WireKey } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getApiKey(operation, request.params.id))
     })
 
-    app.patch('/api-keys/:id', { config: write, schema: { params: IdParams, body: KeyChange } }, async request => {
+    app.patch('/api-keys/:id', {
+      config: { ...write, failures: [...authorityFailures, ...endedFailures] },
+      schema: { summary: 'Change an API key', params: IdParams, body: KeyChange, response: { 200: WireKey } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       requireMayLimit(operation, request.body)
       const { expiresAt, ...change } = request.body
@@ -91,12 +109,15 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       return await wire(operation, await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
     })
 
-    app.post('/api-keys/:id/rotate', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/api-keys/:id/rotate', {
+      config: { ...write, failures: [...authorityFailures, ...endedFailures] },
+      schema: { summary: 'Replace an API key', params: IdParams, body: Rotation, response: { 201: ApiKeyWithText } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
       return { ...await wire(operation, key), key: text }
     }))
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+    app.post('/api-keys/:id/revoke', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, body: Reason, response: { 200: WireKey } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
     })
@@ -120,6 +141,36 @@ function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
 async function identifierOf (store: Store, resourceId: string): Promise<string> {
   return (await store.resources.get(resourceId))?.identifier ?? resourceId
 }
+
+const apiKey = {
+  id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  hint: as(Type.String({ description: 'What people may see of the key.' }), 'lb_live_…Xq3f'),
+  status: Type.Enum([...keyStatuses]),
+  organization: OrganizationId,
+  organizations: Texts,
+  resource: as(Type.String(), 'https://api.acme.test'),
+  environment: Type.Enum(['live', 'test']),
+  name: as(Type.String(), 'ci'),
+  access: Type.Enum([...accessLevels]),
+  scopes: GivenScopes,
+  objects: GivenObjects,
+  allowlist: Texts,
+  callsPerMonth: nullable(Type.Integer()),
+  creditsPerMonth: nullable(Type.Integer()),
+  callsPerMinute: nullable(Type.Integer()),
+  createdBy: as(Type.String(), 'admin'),
+  creator: nullable(Type.String()),
+  imported: Type.Boolean(),
+  rotatedFrom: nullable(Type.String()),
+  rotatedTo: nullable(Type.String()),
+  createdAt: Moment,
+  expiresAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+  revokedReason: nullable(Type.String()),
+  lastUsedAt: nullable(Moment),
+}
+const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
+const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
 
 function wireKey (key: ApiKey, resource: string, now: Date) {
   return {

@@ -6,16 +6,15 @@ import type { ChainedEvent, ChainHead, ChainKeys } from '../domain/audit-chain.t
 import { exportAudit } from '../domain/audit-export.ts'
 import { pruneAudit } from '../domain/audit-keeping.ts'
 import { compareHead, verifyMore, type VerifiedPlace } from '../domain/audit-verification.ts'
-import { typesNamed, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
+import { auditEventTypes, typesNamed, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
 import type { Operation } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, Instant, PageQuerystring } from './schemas.ts'
+import { as, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
 
 const readAudit = { scopes: ['audit:read'] }
 const writeAudit = { scopes: ['audit:write'] }
-const tags = ['Audit']
 
 const filters = {
   organization: Type.Optional(Id),
@@ -29,36 +28,43 @@ const Query = exactly({ ...PageQuerystring, ...filters })
 const ExportQuery = exactly(filters)
 
 const text = Type.String()
-const Nullable = Type.Union([Type.String(), Type.Null()])
 const eventMembers = {
-  id: text,
-  createdAt: text,
-  type: text,
-  actor: text,
-  organization: Nullable,
-  subject: Nullable,
-  address: Nullable,
-  requestId: Nullable,
+  id: as(text, 'evt_7gHjKlMnPqRsTuVwXyZbCd'),
+  createdAt: Moment,
+  type: Type.Enum([...auditEventTypes]),
+  actor: as(Type.String({ description: '`admin`, `system`, or the id of a credential.' }), 'admin'),
+  organization: nullable(OrganizationId),
+  subject: nullable(as(Type.String({ description: 'The id of what was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')),
+  address: nullable(as(text, '203.0.113.7')),
+  requestId: nullable(text),
   detail: Type.Record(Type.String(), Type.Unknown()),
 }
-const Pagination = Type.Object({ limit: Type.Integer(), hasMore: Type.Boolean(), nextCursor: Type.Optional(text) })
-const Events = Type.Object({ data: Type.Array(Type.Object(eventMembers)), pagination: Pagination })
+const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
 
-const Sequence = Type.Integer({ minimum: 0, description: 'The number of the newest row.' })
-const Digest = Type.String({ maxLength: 64, pattern: '^[\\w-]*$' })
-const Head = Type.Object({ chain: text, sequence: Sequence, hash: Digest, pruned: Type.Integer(), createdAt: text })
-const Heads = Type.Object({ data: Type.Array(Head), pagination: Pagination })
-const KnownHeads = exactly({ heads: Type.Array(exactly({ chain: Id, sequence: Sequence, hash: Digest }), { minItems: 1, maxItems: 200 }) })
+const Sequence = as(Type.Integer({ minimum: 0, description: 'The number of the newest row.' }), 42)
+const Digest = as(Type.String({ maxLength: 64, pattern: '^[\\w-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
+const Chain = as(Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }), 'deployment')
+const Row = Type.Object({
+  ...eventMembers,
+  chain: Chain,
+  sequence: as(Type.Integer({ minimum: 1, description: 'Its place in the chain, from 1, without gaps.' }), 42),
+  previous: Type.With(Digest, { description: '`hash` of the row before; empty in the first.' }),
+  hash: Digest,
+  mac: Type.String({ description: 'HMAC of `hash`.' }),
+  key: Type.String({ description: 'The name of the key that `mac` is under; empty: the row is older than the chain.' }),
+}, { title: 'AuditRow' })
+const Head = Type.Object({ chain: Chain, sequence: Sequence, hash: Digest, pruned: Type.Integer({ description: 'Rows up to this one were removed.' }), createdAt: Moment }, { title: 'AuditHead' })
+const KnownHeads = exactly({ heads: Type.Array(exactly({ chain: Chain, sequence: Sequence, hash: Digest }), { minItems: 1, maxItems: 200 }) })
 
-const Fault = Type.Object({ chain: text, sequence: Type.Integer(), id: Nullable, problem: text, message: text })
+const Fault = Type.Object({ chain: Chain, sequence: Type.Integer(), id: nullable(text), problem: text, message: text }, { title: 'AuditFault' })
 const Verified = Type.Object({
-  checked: Type.Integer({ description: 'Rows or heads that were looked at.' }),
+  checked: as(Type.Integer({ description: 'Rows or heads that were looked at.' }), 42),
   fault: Type.Union([Fault, Type.Null()], { description: 'The first thing that is wrong.' }),
   nextCursor: Type.Optional(Type.String({ description: 'Where to go on. Without it everything was looked at, or a fault was found.' })),
-})
+}, { title: 'AuditVerification' })
 
-const Prune = exactly({ organization: Type.Union([Id, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' }), before: Instant })
-const Pruned = Type.Object({ organization: Nullable, rows: Type.Integer(), through: Type.Integer() })
+const Prune = exactly({ organization: Type.Union([OrganizationId, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' }), before: Instant })
+const Pruned = Type.Object({ organization: nullable(OrganizationId), rows: Type.Integer(), through: Type.Integer({ description: 'The number of the last row that was removed, now or before.' }) }, { title: 'PrunedAudit' })
 
 export interface AuditDependencies extends ManagementDependencies { auditKeys: ChainKeys }
 
@@ -66,8 +72,8 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
   const verification = { audit: dependencies.store.audit, keys: dependencies.auditKeys }
   return async app => {
     app.get('/audit', {
-      config: readAudit,
-      schema: { summary: 'What happened, newest first', tags, querystring: Query, response: { 200: Events } },
+      config: { ...readAudit, failures: ['invalid_expiry'] },
+      schema: { summary: 'List what happened', description: 'Newest first.', operationId: 'listAuditEvents', querystring: Query, response: { 200: pageOf(Event) } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -75,9 +81,14 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     })
 
     app.get('/audit/export', {
-      config: readAudit,
+      config: { ...readAudit, failures: ['invalid_expiry'] },
       exposeHeadRoute: false,
-      schema: { summary: 'What happened, as NDJSON, chain by chain and each oldest first', tags, querystring: ExportQuery, produces: ['application/x-ndjson'] },
+      schema: {
+        summary: 'Export what happened',
+        operationId: 'exportAuditLog',
+        querystring: ExportQuery,
+        response: { 200: { description: 'NDJSON: a row on each line, chain by chain and each oldest first.', content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } } } },
+      },
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const rows = exportAudit(operation, filterOf(operation, request.query))
@@ -86,7 +97,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/head', {
       config: readAudit,
-      schema: { summary: 'The newest row of each chain, to be kept elsewhere', tags, querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }), response: { 200: Heads } },
+      schema: { summary: 'The newest row of each chain', description: 'To be kept elsewhere.', operationId: 'listAuditHeads', querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }), response: { 200: pageOf(Head) } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -96,7 +107,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Verify some thousand rows', tags, querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }), response: { 200: Verified } },
+      schema: { summary: 'Verify some thousand rows', description: 'Takes a credential for the whole deployment.', operationId: 'verifyAuditLog', querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }), response: { 200: Verified } },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       const { cursor } = request.query
@@ -106,7 +117,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Compare with heads that were kept elsewhere', tags, body: KnownHeads, response: { 200: Verified } },
+      schema: { summary: 'Compare with heads that were kept elsewhere', description: 'Takes a credential for the whole deployment.', operationId: 'compareAuditHeads', body: KnownHeads, response: { 200: Verified } },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       let checked = 0
@@ -119,8 +130,8 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     })
 
     app.post('/audit/prune', {
-      config: writeAudit,
-      schema: { summary: 'Remove old rows of a chain, and add one that says so', tags, body: Prune, response: { 200: Pruned } },
+      config: { ...writeAudit, failures: ['not_found', 'invalid_expiry'] },
+      schema: { summary: 'Remove old rows of a chain', description: 'And add one that says so. Takes a credential for the whole deployment.', operationId: 'pruneAuditLog', body: Prune, response: { 200: Pruned } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
@@ -154,7 +165,7 @@ async function * lines (batches: AsyncIterable<ChainedEvent[]>): AsyncGenerator<
 }
 
 function wireEvent ({ id, createdAt, type, actor, organizationId, subject, address, requestId, detail }: AuditEvent) {
-  return { id, createdAt: createdAt.toISOString(), type, actor, organization: organizationId, subject, address, requestId, detail }
+  return { id, createdAt, type, actor, organization: organizationId, subject, address, requestId, detail }
 }
 
 function wireRow ({ chain, sequence, previous, hash, mac, key, ...event }: ChainedEvent) {
@@ -162,7 +173,7 @@ function wireRow ({ chain, sequence, previous, hash, mac, key, ...event }: Chain
 }
 
 function wireHead ({ id, sequence, hash, pruned, createdAt }: ChainHead) {
-  return { chain: id, sequence, hash, pruned, createdAt: createdAt.toISOString() }
+  return { chain: id, sequence, hash, pruned, createdAt }
 }
 
 /** A forged one leads astray only whoever forged it: the faults that it may name are not there at the next start. */

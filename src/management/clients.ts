@@ -2,22 +2,26 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
 import type { Operation, Store } from '../domain/store.ts'
+import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, exactly, Id, IdParams, isRevoked, Name, PageQuerystring, Reason, RevocationStatus, Rotation, ScopeNames } from './schemas.ts'
+import {
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
+  Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['clients:read'] }
 const write = { scopes: ['clients:write'] }
 
-const Grants = Type.Array(exactly({ resource: Id, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
-const Introspects = Type.Array(Id, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
+const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
+const Introspects = Type.Array(ResourceName, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
-  organization: Type.Optional(Id),
+  organization: Type.Optional(OrganizationId),
   name: Name,
   grants: Grants,
   allowlist: Type.Optional(Allowlist),
@@ -30,7 +34,7 @@ const ClientChange = exactly({
   grants: Type.Optional(Grants),
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
-  organization: Type.Optional(Id),
+  organization: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.' })),
 })
 const ClientQuerystring = exactly({
   ...PageQuerystring,
@@ -41,16 +45,22 @@ const ClientQuerystring = exactly({
   resource: Type.Optional(Id),
 })
 
+/** What giving scopes and addresses can fail at. */
+const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist']
+
 export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async ({ store }: Operation, client: Client) => wireClient(client, await identifiers(store, [client]))
   return async app => {
-    app.post('/clients', { config: write, schema: { body: NewClient } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/clients', {
+      config: { ...write, failures: authorityFailures },
+      schema: { summary: 'Create a client', body: NewClient, response: { 201: CreatedClient } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
       return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
     }))
 
-    app.get('/clients', { config: read, schema: { querystring: ClientQuerystring } }, async request => {
+    app.get('/clients', { config: read, schema: { summary: 'List clients', querystring: ClientQuerystring, response: { 200: pageOf(WireClient) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, origin, status, resource } = request.query
@@ -61,12 +71,15 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, page, client => wireClient(client, names))
     })
 
-    app.get('/clients/:id', { config: read, schema: { params: IdParams } }, async request => {
+    app.get('/clients/:id', { config: read, schema: { summary: 'Read a client', params: IdParams, response: { 200: WireClient } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getClient(operation, request.params.id))
     })
 
-    app.patch('/clients/:id', { config: write, schema: { params: IdParams, body: ClientChange } }, async request => {
+    app.patch('/clients/:id', {
+      config: { ...write, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
+      schema: { summary: 'Change a client', description: 'Other grants or another allowlist end every token that it holds.', params: IdParams, body: ClientChange, response: { 200: WireClient } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const { organization, ...change } = request.body
       return await wire(operation, await updateClient(operation, request.params.id, {
@@ -74,7 +87,10 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       }))
     })
 
-    app.post('/clients/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+    app.post('/clients/:id/revoke', {
+      config: write,
+      schema: { summary: 'Revoke a client', description: 'Its tokens are dead from here on.', params: IdParams, body: Reason, response: { 200: WireClient } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeClient(operation, request.params.id, request.body?.reason ?? null))
     })
@@ -82,7 +98,10 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
     app.delete('/clients/:id', { config: write, schema: { summary: 'Revoke a client', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
       await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 
-    app.post('/clients/:id/rotate-secret', { config: write, schema: { params: IdParams, body: Rotation } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/clients/:id/rotate-secret', {
+      config: { ...write, repeatable: true, failures: ['credential_revoked'] },
+      schema: { summary: 'Give a client a new secret', params: IdParams, body: Rotation, response: { 200: ClientWithSecret } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
       return { ...await wire(operation, client), clientSecret: secret }
     }, 200))
@@ -92,6 +111,28 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
 async function identifiers (store: Store, clients: readonly Client[]): Promise<ReadonlyMap<string, string>> {
   return await resourceNames(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
 }
+
+const client = {
+  clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
+  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: it registered openly and belongs to nobody yet.' }),
+  name: as(Type.String(), 'billing'),
+  origin: Type.Enum(['operator', 'registered']),
+  tokenEndpointAuthMethod: Type.Enum([...clientAuthMethods]),
+  grants: list(Type.Object({ resource: ResourceName, scopes: GivenScopes })),
+  allowlist: Texts,
+  introspects: Texts,
+  generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
+  secrets: list(Type.Object({ id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'), hint: as(Type.String(), '…cCYs'), createdAt: Moment, expiresAt: nullable(Moment) })),
+  createdAt: Moment,
+  lastUsedAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+  revokedReason: nullable(Type.String()),
+}
+const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
+const WireClient = Type.Object(client, { title: 'Client' })
+const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'ClientWithSecret' })
+/** Who proves itself by a key of its own has no secret. */
+const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedClient' })
 
 function wireClient (client: Client, names: ReadonlyMap<string, string>) {
   return {

@@ -15,6 +15,7 @@ export interface CreationDependencies extends ManagementDependencies { answers: 
 export async function created<T extends object> (
   dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply, make: (operation: Operation) => Promise<T>, status = 201
 ): Promise<T> {
+  if (request.routeOptions.config.repeatable !== true) throw new Error(`The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, or config: { repeatable: true }.`)
   reply.code(status).header('cache-control', 'no-store')
   const operation = operationOf(dependencies, request)
   const key = idempotencyKey(request)

@@ -14,7 +14,8 @@ export function markCursors (app: FastifyInstance, secrets: readonly string[]): 
   })
   app.addHook('preSerialization', async (request, _reply, payload) => {
     const { pagination } = (payload ?? {}) as { pagination?: { nextCursor?: string } }
-    if (pagination?.nextCursor !== undefined) pagination.nextCursor = withMark(pagination.nextCursor, secrets[0]!, purposeOf(request))
+    const holder = pagination ?? (payload ?? {}) as { nextCursor?: string }
+    if (typeof holder.nextCursor === 'string') holder.nextCursor = withMark(holder.nextCursor, secrets[0]!, purposeOf(request))
     return payload
   })
 }

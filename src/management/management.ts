@@ -7,6 +7,7 @@ import { managementStyle, styles } from '../domain/style.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
 import { accessTokenRoutes } from './access-tokens.ts'
+import { announceConventions } from './announcements.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
@@ -56,6 +57,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       markCursors(api, dependencies.secrets)
       tagAnswers(api)
+      announceConventions(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))

@@ -1,29 +1,29 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../domain/mcp-server.ts'
-import { hostedMetadataUrl, resourceMetadata } from '../domain/resource-metadata.ts'
+import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../domain/resource-metadata.ts'
 import type { Resource } from '../domain/resource.ts'
+import type { FailureCode } from '../errors.ts'
 import { challenge } from '../guard/index.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { readScope, Scopes } from './resources.ts'
-import { exactly, Id, IdParams, isRevoked, Moment, Name, nullable, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
+import { DeclaredScopes, NewScopes, readScope } from './resources.ts'
+import { as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
 
 const read = { scopes: ['mcp-servers:read'] }
 const write = { scopes: ['mcp-servers:write'] }
-const tags = ['MCP servers']
 
 const DefaultScopes = Type.Optional(Type.With(ScopeNames, { description: 'What clients get that register with a registration token of the organization, unless that names a resource itself.' }))
 const NewServer = exactly({
-  organization: Type.Optional(Id),
-  identifier: Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }),
+  organization: Type.Optional(OrganizationId),
+  identifier: as(Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }), 'https://mcp.acme.test/mcp'),
   name: Type.Optional(Name),
-  scopes: Scopes,
+  scopes: NewScopes,
   defaultScopes: DefaultScopes,
 })
-const ServerChange = exactly({ name: Type.Optional(Name), scopes: Type.Optional(Scopes), defaultScopes: DefaultScopes })
+const ServerChange = exactly({ name: Type.Optional(Name), scopes: Type.Optional(NewScopes), defaultScopes: DefaultScopes })
 const ServerQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
@@ -31,33 +31,40 @@ const ServerQuerystring = exactly({
   identifier: Type.Optional(Id),
   status: Type.Optional(RevocationStatus),
 })
+const Metadata = Type.Object({}, { additionalProperties: true, description: 'That document: the server may serve it itself, at its own well-known path.' })
 const WireServer = Type.Object({
-  id: Id,
-  identifier: Type.String(),
-  name: Type.String(),
-  organization: nullable(Id),
+  id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
+  identifier: as(Type.String(), 'https://mcp.acme.test/mcp'),
+  name: as(Type.String(), 'tools'),
+  organization: nullable(OrganizationId),
   status: RevocationStatus,
-  scopes: Type.Unsafe<Resource['scopes']>(Type.Array(Type.Object({ name: Type.String(), keyOnly: Type.Boolean(), description: nullable(Type.String()) }))),
+  scopes: DeclaredScopes,
   defaultScopes: Texts,
-  tokenLifetime: Type.Integer({ description: 'Seconds.' }),
-  metadataUrl: Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }),
-  metadata: Type.Unsafe<ReturnType<typeof resourceMetadata>>(Type.Object({}, { additionalProperties: true, description: 'That document: the server may serve it itself, at its own well-known path.' })),
+  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  metadataUrl: as(Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }), 'https://auth.acme.test/.well-known/oauth-protected-resource/mcp-servers/res_9sTuVwXyZaBcDeFgHiJkLm'),
+  metadata: Type.Unsafe<ResourceMetadata>(Metadata),
   wwwAuthenticate: Type.String({ description: 'What the server answers in WWW-Authenticate, beside a 401.' }),
   createdAt: Moment,
   revokedAt: nullable(Moment),
-})
+}, { title: 'McpServer' })
+
+/** What declaring scopes can fail at. */
+const scopeFailures: readonly FailureCode[] = ['unknown_scope', 'scope_api_key_only']
 
 /** An MCP server is named by its id or, URL-encoded, by its identifier. */
 export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: string }): FastifyPluginAsyncTypebox {
   const wire = (server: Resource) => wireServer(server, dependencies.issuer)
   return async app => {
-    app.post('/mcp-servers', { config: write, schema: { summary: 'Create an MCP server', tags, body: NewServer, response: { 201: WireServer } } }, async (request, reply) =>
+    app.post('/mcp-servers', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
+      schema: { summary: 'Create an MCP server', body: NewServer, response: { 201: WireServer } },
+    }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, scopes, ...input } = request.body
         return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organizationOf(operation, organization) }))
       }))
 
-    app.get('/mcp-servers', { config: read, schema: { summary: 'List MCP servers', tags, querystring: ServerQuerystring, response: { 200: pageOf(WireServer) } } }, async request => {
+    app.get('/mcp-servers', { config: read, schema: { summary: 'List MCP servers', querystring: ServerQuerystring, response: { 200: pageOf(WireServer) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
@@ -65,18 +72,18 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
       return wirePage(query, await operation.store.resources.page(query, filter), wire)
     })
 
-    app.get('/mcp-servers/:id', { config: read, schema: { summary: 'Read an MCP server', tags, params: IdParams, response: { 200: WireServer } } }, async request =>
+    app.get('/mcp-servers/:id', { config: read, schema: { summary: 'Read an MCP server', params: IdParams, response: { 200: WireServer } } }, async request =>
       wire(await getMcpServer(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/mcp-servers/:id', { config: write, schema: { summary: 'Change an MCP server', tags, params: IdParams, body: ServerChange, response: { 200: WireServer } } }, async request => {
+    app.patch('/mcp-servers/:id', { config: { ...write, failures: scopeFailures }, schema: { summary: 'Change an MCP server', params: IdParams, body: ServerChange, response: { 200: WireServer } } }, async request => {
       const { scopes, ...change } = request.body
       return wire(await updateMcpServer(operationOf(dependencies, request), request.params.id, { ...change, ...given({ scopes: scopes?.map(readScope) }) }))
     })
 
-    app.delete('/mcp-servers/:id', { config: write, schema: { summary: 'Revoke an MCP server', tags, params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/mcp-servers/:id', { config: write, schema: { summary: 'Revoke an MCP server', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
       await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
 
-    app.post('/mcp-servers/:id/revoke', { config: write, schema: { summary: 'Revoke an MCP server', tags, params: IdParams, body: Reason, response: { 200: WireServer } } }, async request =>
+    app.post('/mcp-servers/:id/revoke', { config: write, schema: { summary: 'Revoke an MCP server', params: IdParams, body: Reason, response: { 200: WireServer } } }, async request =>
       wire(await revokeMcpServer(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -5,14 +5,14 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { exactly, Id, IdParams, Name, PageQuerystring, Reason, ScopeNames } from './schemas.ts'
+import { as, exactly, Id, IdParams, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ScopeNames, Texts } from './schemas.ts'
 
 const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], { description: 'Patterns of scopes that stand instead of the role\'s; null: the role\'s.' })
-const NewMember = exactly({ organization: Type.Optional(Id), name: Name, role: Role, scopes: Type.Optional(Scopes) })
+const NewMember = exactly({ organization: Type.Optional(OrganizationId), name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
@@ -24,12 +24,15 @@ const MemberChange = exactly({ name: Type.Optional(Name), role: Type.Optional(Ro
 
 export function memberRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    app.post('/members', { config: write, schema: { body: NewMember } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/members', {
+      config: { ...write, failures: ['not_found', 'organization_not_active'] },
+      schema: { summary: 'Add a member', description: 'Never gives more than the caller may do itself.', body: NewMember, response: { 201: WireMember } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       return wireMember(await createMember(operation, { ...input, organizationId: organizationOf(operation, organization) }))
     }))
 
-    app.get('/members', { config: read, schema: { querystring: MemberQuerystring } }, async request => {
+    app.get('/members', { config: read, schema: { summary: 'List members', querystring: MemberQuerystring, response: { 200: pageOf(WireMember) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, role, status } = request.query
@@ -37,19 +40,29 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, await operation.store.members.page(query, filter), wireMember)
     })
 
-    app.get('/members/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/members/:id', { config: read, schema: { summary: 'Read a member', params: IdParams, response: { 200: WireMember } } }, async request =>
       wireMember(await getMember(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/members/:id', { config: write, schema: { params: IdParams, body: MemberChange } }, async request =>
+    app.patch('/members/:id', { config: { ...write, failures: ['credential_revoked'] }, schema: { summary: 'Change a member', params: IdParams, body: MemberChange, response: { 200: WireMember } } }, async request =>
       wireMember(await updateMember(operationOf(dependencies, request), request.params.id, request.body)))
 
-    app.post('/members/:id/remove', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
+    app.post('/members/:id/remove', { config: write, schema: { summary: 'Remove a member', description: 'What the member made can do nothing any more.', params: IdParams, body: Reason, response: { 200: WireMember } } }, async request =>
       wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
 
     app.delete('/members/:id', { config: write, schema: { summary: 'Remove a member', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
       await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
   }
 }
+
+const WireMember = Type.Object({
+  id: as(Type.String(), 'mem_5yKtQ0rXc2sVb8nLd4wEfG'),
+  organization: OrganizationId,
+  name: as(Type.String(), 'Ada'),
+  role: Role,
+  scopes: nullable(Texts),
+  createdAt: Moment,
+  removedAt: nullable(Moment),
+}, { title: 'Member' })
 
 function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt, revision: shown }: Member) {
   return { [revision]: shown, id, organization: organizationId, name, role, scopes, createdAt, removedAt }

@@ -6,22 +6,13 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { exactly, Features, Id, IdParams, limits, Moment, Name, nullable, PageQuerystring, Reason, Texts } from './schemas.ts'
+import { as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, Texts } from './schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }
 
 const OrganizationQuerystring = exactly({
   ...PageQuerystring, name: Type.Optional(Name), status: Type.Optional(Type.Enum([...organizationStatuses])),
-})
-const WireOrganization = Type.Object({
-  id: Id,
-  name: Name,
-  status: Type.Enum([...organizationStatuses]),
-  features: Texts,
-  createdAt: Moment,
-  suspendedAt: nullable(Moment),
-  deletedAt: nullable(Moment),
 })
 
 const statusVerbs = [
@@ -32,23 +23,29 @@ const statusVerbs = [
 export function organizationRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
     const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
-    app.post('/organizations', { config: write, schema: { body: NewOrganization } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/organizations', {
+      config: write,
+      schema: { summary: 'Create an organization', description: 'Takes a credential for the whole deployment.', body: NewOrganization, response: { 201: WireOrganization } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Creating an organization')
       return wireOrganization(await createOrganization(operation, request.body))
     }))
 
-    app.get('/organizations', { config: read, schema: { querystring: OrganizationQuerystring } }, async request => {
+    app.get('/organizations', { config: read, schema: { summary: 'List organizations', querystring: OrganizationQuerystring, response: { 200: pageOf(WireOrganization) } } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { name, status } = request.query
       return wirePage(query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })), wireOrganization)
     })
 
-    app.get('/organizations/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/organizations/:id', { config: read, schema: { summary: 'Read an organization', params: IdParams, response: { 200: WireOrganization } } }, async request =>
       wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
 
     const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features), ...limits })
-    app.patch('/organizations/:id', { config: write, schema: { params: IdParams, body: change } }, async request => {
+    app.patch('/organizations/:id', {
+      config: { ...write, failures: ['organization_not_active'] },
+      schema: { summary: 'Rename, suspend or resume an organization', description: 'Status, features and limits take a credential for the whole deployment.', params: IdParams, body: change, response: { 200: WireOrganization } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
       if (request.body.features !== undefined) requireDeployment(operation, 'Changing what the plan of an organization includes')
@@ -58,7 +55,7 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
 
     for (const [verb, status, summary] of statusVerbs) {
       const schema = { summary, params: IdParams, body: Reason, response: { 200: WireOrganization } }
-      app.post(`/organizations/:id/${verb}`, { config: write, schema }, async request => {
+      app.post(`/organizations/:id/${verb}`, { config: { ...write, failures: ['organization_not_active'] }, schema }, async request => {
         const operation = operationOf(dependencies, request)
         requireDeployment(operation, 'Suspending or resuming an organization')
         return wireOrganization(await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null))
@@ -72,6 +69,19 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
     })
   }
 }
+
+const WireOrganization = Type.Object({
+  id: OrganizationId,
+  name: as(Type.String(), 'Acme'),
+  status: Type.Enum([...organizationStatuses]),
+  features: Texts,
+  callsPerMonth: nullable(Type.Integer()),
+  creditsPerMonth: nullable(Type.Integer()),
+  callsPerMinute: nullable(Type.Integer()),
+  createdAt: Moment,
+  suspendedAt: nullable(Moment),
+  deletedAt: nullable(Moment),
+}, { title: 'Organization' })
 
 function wireOrganization ({ id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt, revision: shown }: Organization) {
   return { [revision]: shown, id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt }

@@ -1,20 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PublishableKey } from '../domain/publishable-key.ts'
+import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { exactly, Id, IdParams, isRevoked, Name, PageQuerystring, Reason, RevocationStatus, ScopeNames } from './schemas.ts'
+import {
+  as, exactly, GivenScopes, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
+} from './schemas.ts'
 
 const read = { scopes: ['publishable-keys:read'] }
 const write = { scopes: ['publishable-keys:write'] }
 
 const NewKey = exactly({
-  organization: Type.Optional(Id),
-  resource: Id,
+  organization: Type.Optional(OrganizationId),
+  resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
   scopes: ScopeNames,
@@ -31,13 +33,16 @@ const KeyQuerystring = exactly({
 export function publishableKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(key, await resourceNames(store, [key.resourceId]))
   return async app => {
-    app.post('/publishable-keys', { config: write, schema: { body: NewKey } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/publishable-keys', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
+      schema: { summary: 'Create a publishable key', description: 'With the private key that signs assertions for the session endpoint.', body: NewKey, response: { 201: PublishableKeyWithSigningKey } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organizationOf(operation, organization) })
       return { ...await wire(operation, key), signingKey }
     }))
 
-    app.get('/publishable-keys', { config: read, schema: { querystring: KeyQuerystring } }, async request => {
+    app.get('/publishable-keys', { config: read, schema: { summary: 'List publishable keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, environment, status, resource } = request.query
@@ -48,17 +53,23 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       return wirePage(query, page, key => wireKey(key, names))
     })
 
-    app.get('/publishable-keys/:id', { config: read, schema: { params: IdParams } }, async request => {
+    app.get('/publishable-keys/:id', { config: read, schema: { summary: 'Read a publishable key', params: IdParams, response: { 200: WireKey } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getPublishableKey(operation, request.params.id))
     })
 
-    app.post('/publishable-keys/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+    app.post('/publishable-keys/:id/revoke', {
+      config: write,
+      schema: { summary: 'Revoke a publishable key', description: 'Its sessions end with it.', params: IdParams, body: Reason, response: { 200: WireKey } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.patch('/publishable-keys/:id', { config: write, schema: { summary: 'Rename a publishable key', params: IdParams, body: exactly({ name: Type.Optional(Name) }) } }, async request => {
+    app.patch('/publishable-keys/:id', {
+      config: { ...write, failures: ['credential_revoked'] },
+      schema: { summary: 'Rename a publishable key', params: IdParams, body: exactly({ name: Type.Optional(Name) }), response: { 200: WireKey } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await updatePublishableKey(operation, request.params.id, request.body))
     })
@@ -68,6 +79,28 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
   }
 }
 
+const publicJwk = Type.Object({
+  kty: as(Type.String(), 'EC'), crv: as(Type.String(), 'P-256'), x: Type.String(), y: Type.String(), kid: Type.String(), alg: as(Type.String(), 'ES256'), use: as(Type.String(), 'sig'),
+})
+const publishableKey = {
+  id: as(Type.String(), 'pbk_8cGjKmNpQsTvWyZaBdEfHi'),
+  publishableKey: as(Type.String(), 'ck_pub_live_1a2b3c4d5e6f'),
+  organization: OrganizationId,
+  resource: as(Type.String(), 'https://api.acme.test'),
+  environment: Type.Enum(['live', 'test']),
+  name: as(Type.String(), 'website'),
+  scopes: GivenScopes,
+  publicJwk: Type.Unsafe<PublishableKey['publicJwk']>(publicJwk),
+  createdBy: as(Type.String(), 'admin'),
+  createdAt: Moment,
+  revokedAt: nullable(Moment),
+}
+const WireKey = Type.Object(publishableKey, { title: 'PublishableKey' })
+const PublishableKeyWithSigningKey = Type.Object({
+  ...publishableKey,
+  signingKey: Type.Unsafe<PrivateSigningKey>(Type.Object({ pem: shownOnce('-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'), jwk: Type.Object({ ...publicJwk.properties, d: Type.String() }) })),
+}, { title: 'PublishableKeyWithSigningKey' })
+
 function wireKey ({ id, publishable, organizationId, resourceId, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt, revision: shown }: PublishableKey, names: ReadonlyMap<string, string>) {
-  return { [revision]: shown, id, publishableKey: publishable, organization: organizationId, resource: names.get(resourceId), environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt }
+  return { [revision]: shown, id, publishableKey: publishable, organization: organizationId, resource: names.get(resourceId) ?? resourceId, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt }
 }

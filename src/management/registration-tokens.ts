@@ -9,7 +9,9 @@ import { given, operationOf, organizationFilter, organizationOf, readInstant, re
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, Name, PageQuerystring, Reason, ScopeNames } from './schemas.ts'
+import {
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['registration-tokens:read'] }
 const write = { scopes: ['registration-tokens:write'] }
@@ -19,9 +21,9 @@ const limits = {
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
 }
 const NewToken = exactly({
-  organization: Type.Optional(Id),
+  organization: Type.Optional(OrganizationId),
   name: Type.Optional(Name),
-  resource: Type.Optional(Id),
+  resource: Type.Optional(ResourceName),
   scopes: Type.Optional(ScopeNames),
   allowlist: Type.Optional(Allowlist),
   ...limits,
@@ -38,7 +40,10 @@ const TokenChange = exactly({ name: Type.Optional(Name), ...limits })
 export function registrationTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(token, await resourceNames(store, token.resourceId === null ? [] : [token.resourceId]))
   return async app => {
-    app.post('/registration-tokens', { config: write, schema: { body: NewToken } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/registration-tokens', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist', 'invalid_expiry'] },
+      schema: { summary: 'Create a registration token', description: 'Clients that register with it belong to its organization and get its scopes.', body: NewToken, response: { 201: RegistrationTokenWithText } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, expiresAt, name = 'registration token', ...input } = request.body
       const { token, secret } = await createRegistrationToken(operation, {
         ...input, name, organizationId: organizationOf(operation, organization), expiresAt: readInstant(expiresAt) ?? null,
@@ -46,7 +51,7 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       return { ...await wire(operation, token), token: secret }
     }))
 
-    app.get('/registration-tokens', { config: read, schema: { querystring: TokenQuerystring } }, async request => {
+    app.get('/registration-tokens', { config: read, schema: { summary: 'List registration tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status, resource } = request.query
@@ -59,12 +64,15 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       return wirePage(query, page, token => wireToken(token, names))
     })
 
-    app.get('/registration-tokens/:id', { config: read, schema: { params: IdParams } }, async request => {
+    app.get('/registration-tokens/:id', { config: read, schema: { summary: 'Read a registration token', params: IdParams, response: { 200: WireToken } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getRegistrationToken(operation, request.params.id))
     })
 
-    app.patch('/registration-tokens/:id', { config: write, schema: { params: IdParams, body: TokenChange } }, async request => {
+    app.patch('/registration-tokens/:id', {
+      config: { ...write, failures: ['credential_revoked', 'invalid_expiry'] },
+      schema: { summary: 'Change a registration token', params: IdParams, body: TokenChange, response: { 200: WireToken } },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const { expiresAt, ...change } = request.body
       const instant = readInstant(expiresAt)
@@ -73,7 +81,7 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       }))
     })
 
-    app.post('/registration-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+    app.post('/registration-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke a registration token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeRegistrationToken(operation, request.params.id))
     })
@@ -82,6 +90,23 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       await ended(reply, revokeRegistrationToken(operationOf(dependencies, request), request.params.id)))
   }
 }
+
+const registrationToken = {
+  id: as(Type.String(), 'rgt_6eHkMoQrStUvXyZaBcDfGi'),
+  hint: as(Type.String(), '…9QwE'),
+  organization: OrganizationId,
+  name: as(Type.String(), 'agents'),
+  resource: nullable(ResourceName),
+  scopes: GivenScopes,
+  allowlist: Texts,
+  usesLeft: Type.Union([as(Type.Integer(), 1), Type.Null()], { description: 'Null: no limit.' }),
+  createdBy: as(Type.String(), 'admin'),
+  createdAt: Moment,
+  expiresAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+}
+const WireToken = Type.Object(registrationToken, { title: 'RegistrationToken' })
+const RegistrationTokenWithText = Type.Object({ ...registrationToken, token: shownOnce('lkrt_…') }, { title: 'RegistrationTokenWithText' })
 
 function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt, revision: shown }: RegistrationToken, names: ReadonlyMap<string, string>) {
   return { [revision]: shown, id, hint, organization: organizationId, name, resource: resourceId === null ? null : names.get(resourceId) ?? resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }

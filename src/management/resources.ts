@@ -7,13 +7,13 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { exactly, Id, IdParams, isRevoked, Name, PageQuerystring, Reason, RevocationStatus } from './schemas.ts'
+import { as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus } from './schemas.ts'
 
 const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
-export const WireScope = exactly({
-  name: Type.String({ maxLength: 128 }),
+const NewScope = exactly({
+  name: as(Type.String({ maxLength: 128 }), 'invoices:read'),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
 })
@@ -22,9 +22,9 @@ const changeable = {
   style: Type.Optional(Type.Enum([...errorStyleNames])),
   keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
 }
-export const Scopes = Type.Array(WireScope, { maxItems: 200 })
-const NewResource = exactly({ ...changeable, identifier: Type.String({ maxLength: 512 }), organization: Type.Optional(Id), scopes: Scopes })
-const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(Scopes) })
+export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
+const NewResource = exactly({ ...changeable, identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'), organization: Type.Optional(OrganizationId), scopes: NewScopes })
+const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(NewScopes) })
 
 const ResourceQuerystring = exactly({
   ...PageQuerystring,
@@ -37,7 +37,10 @@ const ResourceQuerystring = exactly({
 /** A resource is named by its id or, URL-encoded, by its identifier. */
 export function resourceRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
-    app.post('/resources', { config: write, schema: { body: NewResource } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/resources', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] },
+      schema: { summary: 'Declare a resource', description: 'A protected API: its identifier, its scopes, and how its keys and errors look.', body: NewResource, response: { 201: WireResource } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, scopes, style, keyPrefix, ...rest } = request.body
       const resource = await createResource(operation, {
         ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
@@ -45,7 +48,7 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
       return wireResource(resource)
     }))
 
-    app.get('/resources', { config: read, schema: { querystring: ResourceQuerystring } }, async request => {
+    app.get('/resources', { config: read, schema: { summary: 'List resources', querystring: ResourceQuerystring, response: { 200: pageOf(WireResource) } } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
@@ -53,10 +56,10 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
       return wirePage(query, await store.resources.page(query, filter), wireResource)
     })
 
-    app.get('/resources/:id', { config: read, schema: { params: IdParams } }, async request =>
+    app.get('/resources/:id', { config: read, schema: { summary: 'Read a resource', params: IdParams, response: { 200: WireResource } } }, async request =>
       wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/resources/:id', { config: write, schema: { params: IdParams, body: ResourceChange } }, async request => {
+    app.patch('/resources/:id', { config: write, schema: { summary: 'Change a resource', description: 'A scope that is left out is taken from every credential that has it.', params: IdParams, body: ResourceChange, response: { 200: WireResource } } }, async request => {
       const operation = operationOf(dependencies, request)
       const { name, scopes, style, keyPrefix } = request.body
       const before = await getResource(operation, request.params.id)
@@ -67,7 +70,7 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
       }))
     })
 
-    app.post('/resources/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request =>
+    app.post('/resources/:id/revoke', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, body: Reason, response: { 200: WireResource } } }, async request =>
       wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
 
     app.delete('/resources/:id', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
@@ -75,7 +78,7 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
   }
 }
 
-export function readScope ({ name, keyOnly = false, description = null }: Static<typeof WireScope>): Scope {
+export function readScope ({ name, keyOnly = false, description = null }: Static<typeof NewScope>): Scope {
   return { name, keyOnly, description }
 }
 
@@ -83,6 +86,21 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
   const style = name === undefined ? before : styles[name]
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
+
+/** What a resource declares, in answers. */
+export const DeclaredScopes = list(Type.Object({ name: as(Type.String(), 'invoices:read'), keyOnly: Type.Boolean(), description: nullable(Type.String()) }))
+const WireResource = Type.Object({
+  id: as(Type.String(), 'res_krcP3gFsOzRniAsjnDnqaT'),
+  identifier: as(Type.String(), 'https://api.acme.test'),
+  name: as(Type.String(), 'api.acme.test'),
+  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: it belongs to the deployment.' }),
+  scopes: DeclaredScopes,
+  style: Type.Enum([...errorStyleNames]),
+  keyPrefix: as(Type.String(), 'lb'),
+  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  createdAt: Moment,
+  revokedAt: nullable(Moment),
+}, { title: 'Resource' })
 
 function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt, revision: shown }: Resource) {
   return { [revision]: shown, id, identifier, name, organization: organizationId, scopes, style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }

@@ -1,9 +1,15 @@
 /** The shapes that several routes share. A body with a member that is not named here is refused, not trimmed. */
 import { Type, type Static, type TSchema } from 'typebox'
+import type { ObjectRestriction } from '../domain/api-key.ts'
 
 /** An object that has these members and no others. */
 export function exactly<T extends Record<string, TSchema>> (members: T) {
   return Type.Object(members, { additionalProperties: false })
+}
+
+/** A schema with what stands in its place in the examples of the document. */
+export function as<T extends TSchema> (schema: T, example: Static<T>): T {
+  return Type.With(schema, { examples: [example] }) as unknown as T
 }
 
 /** What may be null. */
@@ -21,7 +27,7 @@ export function pageOf<T extends TSchema> (schema: T) {
   return Type.Object({
     data: Type.Array(schema),
     pagination: Type.Object({
-      limit: Type.Integer(),
+      limit: as(Type.Integer(), 100),
       hasMore: Type.Boolean(),
       nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
     }),
@@ -32,15 +38,17 @@ export function pageOf<T extends TSchema> (schema: T) {
  * A name for people: 1 to 200 characters, one of them visible; neither control characters, nor half a surrogate pair, nor
  * marks that change the reading direction.
  */
-export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' })
+export const Name = as(Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' }), 'billing')
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
-export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
-export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
-export const Instant = Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' })
+export const OrganizationId = as(Id, 'org_47oJu8Rmoptz2RZvzs30qU')
+export const ResourceName = as(Type.String({ minLength: 1, maxLength: 512, description: 'The identifier of a resource, or its id.' }), 'https://api.acme.test')
+export const ScopeNames = as(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 }), ['invoices:read'])
+export const Allowlist = as(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' }), ['203.0.113.0/24'])
+export const Instant = as(Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' }), '2027-01-31T00:00:00Z')
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
-export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
+export const Reason = Type.Union([exactly({ reason: Type.Optional(as(Name, 'left a laptop on the train')) }), Type.Null()])
 /** What a plan includes, a route asks for: `embedding`. */
-export const Features = Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true })
+export const Features = as(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true }), ['embedding'])
 /** From 1 to what a column holds; null: no limit. */
 export const Allowance = Type.Union([Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), Type.Null()])
 export const limits = {
@@ -48,14 +56,14 @@ export const limits = {
   creditsPerMonth: Type.Optional(Allowance),
   callsPerMinute: Type.Optional(Allowance),
 }
-export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
-export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
+export const ObjectType = as(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), 'projects')
+export const ObjectId = as(Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' }), 'prj_1')
 export const Objects = Type.Record(
   ObjectType, Type.Array(ObjectId, { maxItems: 1_000, uniqueItems: true }),
   { additionalProperties: false, maxProperties: 50, description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.' }
 )
 /** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
-export const Rotation = exactly({ overlapSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }) })
+export const Rotation = exactly({ overlapSeconds: as(Type.Integer({ minimum: 0, maximum: 2_592_000, description: 'How long the old one works beside the new one; 0: not at all.' }), 86_400) })
 export const IdParams = exactly({ id: Id })
 
 export const PageQuerystring = {
@@ -65,6 +73,8 @@ export const PageQuerystring = {
 /** In answers. */
 export const Moment = Type.Unsafe<Date>(Type.String({ format: 'date-time', examples: ['2026-11-22T19:48:29.000Z'] }))
 export const Texts = list(Type.String())
+export const GivenScopes = as(Texts, ['invoices:read'])
+export const GivenObjects = Type.Unsafe<ObjectRestriction>(Type.Record(Type.String(), Type.Array(Type.String())))
 /** What a secret looks like where it is shown, this once. */
 export function shownOnce (example: string) {
   return Type.String({ description: 'Shown this once.', examples: [example] })
@@ -75,7 +85,5 @@ export const RevocationStatus = Type.Enum(['active', 'revoked'])
 export function isRevoked (status: Static<typeof RevocationStatus> | undefined): boolean | undefined {
   return status === undefined ? undefined : status === 'revoked'
 }
-
-export const OrganizationQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id) })
 
 export type PageParameters = { limit?: Static<TSchema>, cursor?: string }

@@ -1,15 +1,33 @@
 /** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { accessLevels } from '../domain/api-key.ts'
 import type { Principal } from '../domain/principal.ts'
+import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from './schemas.ts'
 
-export async function selfRoutes (app: FastifyInstance): Promise<void> {
+const seen = {
+  id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  name: as(Type.String(), 'ci'),
+  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: none, or, for the admin token, the whole deployment.' }),
+  environment: Type.Enum(['live', 'test']),
+  resource: nullable(as(Type.String(), 'https://api.acme.test')),
+  scopes: GivenScopes,
+  allowlist: Texts,
+  expiresAt: nullable(Moment),
+}
+const reach = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
+const Own = Type.Object({ ...seen, ...Type.Partial(Type.Object(reach)).properties }, { title: 'OwnApiKey' })
+const Seen = Type.Object({ kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...seen, ...reach }, { title: 'Principal' })
+const tags = ['self']
+
+export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
   /** LB-06: an API key reads its own scopes, allowlist and expiry. */
-  app.get('/api-key', { config: { scopes: [], apiKeyOnly: true } }, async ({ principal }) => {
+  app.get('/api-key', { config: { scopes: [], apiKeyOnly: true }, schema: { summary: 'What this API key may do', operationId: 'getOwnApiKey', tags, response: { 200: Own } } }, async ({ principal }) => {
     const { id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
     return { id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal) }
   })
 
-  app.get('/principal', { config: { scopes: [] } }, async ({ principal }) => {
+  app.get('/principal', { config: { scopes: [] }, schema: { summary: 'What this credential amounts to', tags, response: { 200: Seen } } }, async ({ principal }) => {
     const { kind, id, name, organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt } = principal
     return { kind, id, name, organization: organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt }
   })

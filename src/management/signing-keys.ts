@@ -6,11 +6,10 @@ import { Failure } from '../errors.ts'
 import { created, type CreationDependencies } from './creation.ts'
 import { operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, IdParams, Moment, nullable, pageOf, PageQuerystring } from './schemas.ts'
+import { as, exactly, IdParams, Moment, nullable, pageOf, PageQuerystring } from './schemas.ts'
 
 const read = { scopes: ['signing-keys:read'] }
 const write = { scopes: ['signing-keys:write'] }
-const tags = ['Signing keys']
 
 const State = Type.Enum([...signingKeyStates])
 const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State) })
@@ -18,21 +17,21 @@ const NewRotation = Type.Union([
   exactly({ now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet: for emergencies.' })) }), Type.Null(),
 ])
 const WireKey = Type.Object({
-  id: Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }),
-  algorithm: Type.String(),
+  id: as(Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }), 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'),
+  algorithm: as(Type.String(), 'ES256'),
   state: State,
   publicJwk: Type.Unsafe<SigningKey['publicJwk']>(Type.Object({}, { additionalProperties: true })),
   createdAt: Moment,
   activatedAt: Type.With(Moment, { description: 'From then on it signs; may lie ahead.' }),
   retiredAt: nullable(Moment),
   publishedUntil: nullable(Moment),
-})
+}, { title: 'SigningKey' })
 
 /** The keys that sign access tokens are the deployment's: no organization sees or rotates them. */
 export function signingKeyRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
   const { store, clock, signingKeys } = dependencies
   return async app => {
-    app.get('/signing-keys', { config: read, schema: { summary: 'List signing keys', tags, querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+    app.get('/signing-keys', { config: read, schema: { summary: 'List signing keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const query = pageQuery(request.query)
       const now = clock()
@@ -41,7 +40,7 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       return wirePage(query, pageIn(keys, query), key => key)
     })
 
-    app.get('/signing-keys/:id', { config: read, schema: { summary: 'Read a signing key', tags, params: IdParams, response: { 200: WireKey } } }, async request => {
+    app.get('/signing-keys/:id', { config: read, schema: { summary: 'Read a signing key', params: IdParams, response: { 200: WireKey } } }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const { id } = request.params
       const key = (await store.signingKeys.all()).find(({ kid }) => kid === id)
@@ -49,7 +48,10 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       return wireKey(key, clock())
     })
 
-    app.post('/signing-keys/rotate', { config: write, schema: { summary: 'Make another key the one that signs', tags, body: NewRotation, response: { 201: WireKey } } }, async (request, reply) => {
+    app.post('/signing-keys/rotate', {
+      config: { ...write, failures: ['conflict'] },
+      schema: { summary: 'Make another key the one that signs', body: NewRotation, response: { 201: WireKey } },
+    }, async (request, reply) => {
       const answer = await created(dependencies, request, reply, async operation => {
         requireDeployment(operation, 'Rotating the signing keys')
         return wireKey(await signingKeys.rotate(operation, { now: request.body?.now === true }), clock())

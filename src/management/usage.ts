@@ -9,7 +9,7 @@ import { usageOfKey, usageOfOrganization } from '../domain/usage-meter.ts'
 import { created, type CreationDependencies } from './creation.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, IdParams, Instant, Name, PageQuerystring } from './schemas.ts'
+import { as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
 
 const readUsage = { scopes: ['usage:read'] }
 const readCredits = { scopes: ['credits:read'] }
@@ -18,19 +18,38 @@ const writeCredits = { scopes: ['credits:write'] }
 const Day = Type.Optional(Type.String({ maxLength: 10, description: 'A day, UTC: 2027-01-31.' }))
 const Range = exactly({ from: Day, to: Day })
 const Environment = Type.Enum([...environments])
-const Grant = exactly({ environment: Environment, amount: Type.Integer({ minimum: 1, maximum: greatestCredits }), reason: Name })
+const Grant = exactly({ environment: Environment, amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000), reason: as(Name, 'invoice 2027-001') })
+
+const ADay = as(Type.String({ description: 'A day, UTC.' }), '2027-01-31')
+const counts = { calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12) }
+const KeyUsage = Type.Object({
+  apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  organization: OrganizationId,
+  environment: Environment,
+  from: ADay,
+  to: ADay,
+  lastUsedAt: nullable(Moment),
+  ...counts,
+  callsToday: as(Type.Integer(), 42),
+  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days on which it did nothing are left out.' }),
+}, { title: 'KeyUsage' })
+const OrganizationUsage = Type.Object({
+  organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
+}, { title: 'OrganizationUsage' })
+const Balances = Type.Object({ organization: OrganizationId, live: as(Type.Integer(), 1_000), test: as(Type.Integer(), 0) }, { title: 'Balances' })
 
 const TokenQuery = exactly({ ...PageQuerystring, organization: Type.Optional(Id), client: Type.Optional(Id), from: Type.Optional(Instant), until: Type.Optional(Instant) })
-const Nullable = Type.Union([Type.String(), Type.Null()])
-const Tokens = Type.Object({
-  data: Type.Array(Type.Object({ client: Type.String(), organization: Nullable, minute: Type.String(), tokens: Type.Integer() })),
-  pagination: Type.Object({ limit: Type.Integer(), hasMore: Type.Boolean(), nextCursor: Type.Optional(Type.String()) }),
-})
+const IssuedTokens = Type.Object({
+  client: as(Type.String({ description: 'Of a session: the id of the publishable key.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'),
+  organization: nullable(OrganizationId),
+  minute: Type.With(Moment, { description: 'When it began, UTC.' }),
+  tokens: as(Type.Integer(), 42),
+}, { title: 'TokenUsage' })
 
 export function usageRoutes (dependencies: CreationDependencies & { meter: Meter, tokens: TokenMeter }): FastifyPluginAsyncTypebox {
   const { meter, tokens } = dependencies
   return async app => {
-    app.get('/api-keys/:id/usage', { config: readUsage, schema: { params: IdParams, querystring: Range } }, async request => {
+    app.get('/api-keys/:id/usage', { config: readUsage, schema: { summary: 'What a key did, by day', tags: ['usage'], params: IdParams, querystring: Range, response: { 200: KeyUsage } } }, async request => {
       // What this server counted is in the answer; what another one counted in the last second may not be.
       await meter.flush()
       const { key, range, today, days } = await usageOfKey(operationOf(dependencies, request), request.params.id, request.query)
@@ -48,7 +67,8 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
     })
 
     app.get('/usage/tokens', {
-      config: readUsage, schema: { summary: 'Access tokens that were issued, by client and minute, newest first', tags: ['Usage'], querystring: TokenQuery, response: { 200: Tokens } }
+      config: { ...readUsage, failures: ['invalid_expiry'] },
+      schema: { summary: 'List access tokens that were issued', description: 'By client and minute, newest first.', operationId: 'listTokenUsage', querystring: TokenQuery, response: { 200: pageOf(IssuedTokens) } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -61,21 +81,25 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       return wirePage(query, { hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute })) }, wireTokens)
     })
 
-    app.get('/organizations/:id/usage', { config: readUsage, schema: { params: IdParams, querystring: Range } }, async request => {
+    app.get('/organizations/:id/usage', { config: readUsage, schema: { summary: 'What the keys of an organization did', tags: ['usage'], params: IdParams, querystring: Range, response: { 200: OrganizationUsage } } }, async request => {
       await meter.flush()
       return { organization: request.params.id, ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query) }
     })
 
-    app.get('/organizations/:id/credits', { config: readCredits, schema: { params: IdParams } }, async request =>
+    app.get('/organizations/:id/credits', { config: readCredits, schema: { summary: 'What an organization has to spend', tags: ['credits'], params: IdParams, response: { 200: Balances } } }, async request =>
       ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
 
-    app.post('/organizations/:id/credits', { config: writeCredits, schema: { params: IdParams, body: Grant } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/organizations/:id/credits', {
+      config: { ...writeCredits, appends: true },
+      schema: { summary: 'Grant credits', description: 'Takes a credential for the whole deployment.', tags: ['credits'], operationId: 'grantCredits', params: IdParams, body: Grant, response: { 201: Entry } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Granting credits')
       return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
     }))
 
     app.get('/organizations/:id/credits/entries', {
-      config: readCredits, schema: { params: IdParams, querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }) }
+      config: readCredits,
+      schema: { summary: 'List what was granted, spent and refunded', tags: ['credits'], operationId: 'listCreditEntries', params: IdParams, querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }), response: { 200: pageOf(Entry) } },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -91,8 +115,19 @@ function sum (numbers: readonly number[]): number {
 }
 
 function wireTokens ({ clientId, organizationId, minute, tokens }: TokenUsage) {
-  return { client: clientId, organization: organizationId, minute: minute.toISOString(), tokens }
+  return { client: clientId, organization: organizationId, minute, tokens }
 }
+
+const Entry = Type.Object({
+  id: as(Type.String(), 'crd_4fGhJkLmNpQrStUvWxYzAb'),
+  organization: OrganizationId,
+  environment: Environment,
+  apiKey: Type.Union([Type.String(), Type.Null()], { description: 'The key that spent; null: an operator granted.' }),
+  amount: as(Type.Integer({ description: 'Negative: spent.' }), 1_000),
+  balance: as(Type.Integer({ description: 'Of the account, after this.' }), 1_000),
+  reason: as(Type.String(), 'invoice 2027-001'),
+  createdAt: Moment,
+}, { title: 'CreditEntry' })
 
 function wireEntry ({ id, organizationId, environment, apiKeyId, amount, balance, reason, createdAt }: CreditEntry) {
   return { id, organization: organizationId, environment, apiKey: apiKeyId, amount, balance, reason, createdAt }

@@ -7,7 +7,7 @@ import { given, operationOf, organizationFilter, resourceIdOf } from './operatio
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { exactly, Id, IdParams, isRevoked, ObjectId, ObjectType, PageQuerystring, Reason, RevocationStatus } from './schemas.ts'
+import { as, exactly, Id, IdParams, isRevoked, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, shownOnce } from './schemas.ts'
 
 const read = { scopes: ['webhook-tokens:read'] }
 const write = { scopes: ['webhook-tokens:write'] }
@@ -19,18 +19,21 @@ const TokenQuerystring = exactly({
   status: Type.Optional(RevocationStatus),
   resource: Type.Optional(Id),
 })
-const NewToken = exactly({ apiKey: Id, object: exactly({ type: ObjectType, id: ObjectId }) })
+const NewToken = exactly({ apiKey: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'), object: exactly({ type: ObjectType, id: ObjectId }) })
 
 export function webhookTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async ({ store }: Operation, token: WebhookToken) => wireToken(token, await resourceNames(store, [token.resourceId]))
   return async app => {
-    app.post('/webhook-tokens', { config: write, schema: { body: NewToken } }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    app.post('/webhook-tokens', {
+      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded', 'credential_expired'] },
+      schema: { summary: 'Create a webhook token', description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.', body: NewToken, response: { 201: WebhookTokenWithText } },
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { apiKey, object } = request.body
       const { token, text } = await createWebhookToken(operation, { apiKeyId: apiKey, object })
       return { ...await wire(operation, token), token: text }
     }))
 
-    app.get('/webhook-tokens', { config: read, schema: { querystring: TokenQuerystring } }, async request => {
+    app.get('/webhook-tokens', { config: read, schema: { summary: 'List webhook tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, apiKey, status, resource } = request.query
@@ -41,12 +44,12 @@ export function webhookTokenRoutes (dependencies: CreationDependencies): Fastify
       return wirePage(query, page, token => wireToken(token, names))
     })
 
-    app.get('/webhook-tokens/:id', { config: read, schema: { params: IdParams } }, async request => {
+    app.get('/webhook-tokens/:id', { config: read, schema: { summary: 'Read a webhook token', params: IdParams, response: { 200: WireToken } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getWebhookToken(operation, request.params.id))
     })
 
-    app.post('/webhook-tokens/:id/revoke', { config: write, schema: { params: IdParams, body: Reason } }, async request => {
+    app.post('/webhook-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke a webhook token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null))
     })
@@ -56,6 +59,20 @@ export function webhookTokenRoutes (dependencies: CreationDependencies): Fastify
   }
 }
 
+const webhookToken = {
+  id: as(Type.String(), 'wht_3dFgHjKlMnPqRsTuVwXyZb'),
+  hint: as(Type.String(), '…7hJk'),
+  organization: OrganizationId,
+  resource: as(Type.String(), 'https://api.acme.test'),
+  apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  object: Type.Object({ type: ObjectType, id: ObjectId }),
+  createdBy: as(Type.String(), 'admin'),
+  createdAt: Moment,
+  revokedAt: nullable(Moment),
+}
+const WireToken = Type.Object(webhookToken, { title: 'WebhookToken' })
+const WebhookTokenWithText = Type.Object({ ...webhookToken, token: shownOnce('whk_…') }, { title: 'WebhookTokenWithText' })
+
 function wireToken ({ id, hint, organizationId, resourceId, apiKeyId, object, createdBy, createdAt, revokedAt, revision: shown }: WebhookToken, names: ReadonlyMap<string, string>) {
-  return { [revision]: shown, id, hint, organization: organizationId, resource: names.get(resourceId), apiKey: apiKeyId, object, createdBy, createdAt, revokedAt }
+  return { [revision]: shown, id, hint, organization: organizationId, resource: names.get(resourceId) ?? resourceId, apiKey: apiKeyId, object, createdBy, createdAt, revokedAt }
 }

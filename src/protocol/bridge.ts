@@ -13,6 +13,7 @@ import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
+import { descriptions } from './descriptions.ts'
 import { introspect } from './introspection.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, presentError, slowDown } from './oauth-error.ts'
@@ -48,8 +49,8 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
     app.addHook('onRequest', refuseQuery)
     app.addHook('onRequest', refuseUntypedBody)
-    for (const url of [paths.token, paths.introspection, paths.revocation]) {
-      app.post(url, async (request, reply) => {
+    for (const name of ['token', 'introspection', 'revocation'] as const) {
+      app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         exchanges.set(request.raw, { request, failure: null })
         handOver(reply, release)
         await current().handle(request.raw, reply.raw)

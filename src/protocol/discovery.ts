@@ -6,7 +6,9 @@ import { hostedResourceId, resourceMetadata } from '../domain/resource-metadata.
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
 import { publicationTime } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
+import { unlisted } from '../route-schema.ts'
 import { supportedGrantTypes } from './client-authentication.ts'
+import { descriptions } from './descriptions.ts'
 import { OAuthError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
@@ -23,16 +25,16 @@ export function discovery (options: ProtocolOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     const scopes = declaredScopes(options)
     const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
-    app.get(paths.serverMetadata, (_request, reply) => document(reply))
-    app.get(paths.openidConfiguration, (_request, reply) => document(reply))
-    app.get(paths.jwks, (_request, reply) => reply.headers(open).type('application/jwk-set+json').send(options.ring().jwks))
-    app.get(paths.resourceMetadata, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
-    app.get(`${paths.resourceMetadata}/*`, async (request, reply) => {
+    app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
+    app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))
+    app.get(paths.jwks, { schema: descriptions.jwks }, (_request, reply) => reply.headers(open).type('application/jwk-set+json').send(options.ring().jwks))
+    app.get(paths.resourceMetadata, { schema: descriptions.hostMetadata }, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
+    app.get(`${paths.resourceMetadata}/*`, { schema: descriptions.resourceMetadata }, async (request, reply) => {
       const path = request.url.slice(paths.resourceMetadata.length)
       return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path) ?? await hosted(options, path), reply)
     })
     const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`]
-    for (const each of url) app.options(each, (_request, reply) => preflight(reply))
+    for (const each of url) app.options(each, { schema: unlisted }, (_request, reply) => preflight(reply))
   }
 }
 

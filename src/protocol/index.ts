@@ -3,8 +3,10 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods }
 import { refusalLog } from '../domain/refusals.ts'
 import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
+import { unlisted } from '../route-schema.ts'
 import { bridge } from './bridge.ts'
 import { discovery } from './discovery.ts'
+import { descriptions } from './descriptions.ts'
 import { defaultLimits } from './limits.ts'
 import { noStore, OAuthError, presentError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -32,6 +34,8 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
       return reply.code(status).headers(headers).send(body)
     })
+    // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
+    app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
     const { mount, provider } = bridge(options)
     await app.register(mount)
@@ -61,11 +65,14 @@ async function refuseRepeatedHeaders ({ raw: { rawHeaders } }: FastifyRequest): 
 async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  app.route({
-    method: ['GET', 'POST'],
-    url: paths.authorization,
-    handler: () => { throw new OAuthError(400, 'unsupported_response_type', 'This server has no response types: use the grant client_credentials at the token endpoint.') },
-  })
+  for (const [method, operationId] of [['GET', 'getAuthorization'], ['POST', 'postAuthorization']] as const) {
+    app.route({
+      method,
+      url: paths.authorization,
+      schema: { ...descriptions.authorization, operationId },
+      handler: () => { throw new OAuthError(400, 'unsupported_response_type', 'This server has no response types: use the grant client_credentials at the token endpoint.') },
+    })
+  }
 }
 
 const readOnly = ['GET', 'HEAD', 'OPTIONS'] as const
@@ -91,6 +98,7 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
     method: methods.filter(method => !taken.includes(method)),
     url,
     exposeHeadRoute: false,
+    schema: unlisted,
     onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, allow: taken.join(', ') })
       .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
     handler: () => undefined,

@@ -18,6 +18,7 @@ import type { Operation } from '../domain/store.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
 import { readClientMetadata } from './client-metadata.ts'
+import { descriptions } from './descriptions.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -52,11 +53,11 @@ export function registration (options: RegistrationOptions) {
     const tokens = new WeakMap<FastifyRequest, RegistrationToken | null>()
     // Before the body is read: who may not register is not listened to.
     const onRequest = async (request: FastifyRequest) => { tokens.set(request, await admit(options, counters, request)) }
-    app.post(paths.registration, { bodyLimit, onRequest }, (request, reply) => register(options, counters, tokens.get(request)!, request, reply))
+    app.post(paths.registration, { bodyLimit, onRequest, schema: descriptions.register }, (request, reply) => register(options, counters, tokens.get(request)!, request, reply))
     const url = `${paths.registration}/:clientId`
-    app.get(url, async (request: ClientRequest) => await read(options, counters, request))
-    app.put(url, { bodyLimit }, async (request: ClientRequest) => await replace(options, counters, request))
-    app.delete(url, async (request: ClientRequest, reply) => await remove(options, counters, request, reply))
+    app.get(url, { schema: descriptions.readRegistration }, async (request: ClientRequest) => await read(options, counters, request))
+    app.put(url, { bodyLimit, schema: descriptions.replaceRegistration }, async (request: ClientRequest) => await replace(options, counters, request))
+    app.delete(url, { schema: descriptions.deleteRegistration }, async (request: ClientRequest, reply) => await remove(options, counters, request, reply))
   }
 }
 

@@ -8,6 +8,7 @@ import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { descriptions } from './descriptions.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -34,7 +35,7 @@ export function session (options: SessionOptions) {
       reply.headers(noStore)
       requireNothingElse(request)
     })
-    app.post(paths.session, async request => {
+    app.post(paths.session, { schema: descriptions.session }, async request => {
       const answer = await exchange(assertionOf(request.body))
       if (!answer.ok) throw refuse(options, failures, request, answer)
       options.tokens.count(answer.key.id, answer.key.organizationId)

@@ -2,8 +2,9 @@
 import tap, { type Test } from 'tap'
 import { craneLedger, craneLedgerPath, declareCraneLedger } from '../../examples/crane-ledger/api.ts'
 import { openBooks } from '../../examples/crane-ledger/books.ts'
+import { failures } from '../../src/errors.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
-import type { Answer } from '../harness.ts'
+import type { Answer, Json } from '../harness.ts'
 import { onBothDatabases, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const overTls = { 'x-forwarded-proto': 'https' }
@@ -274,6 +275,31 @@ await onBothDatabases(api, (test, served) => {
       for (const secret of [key, canary]) if (text.includes(secret.slice(8))) t.fail(text)
     }
     t.ok(server.lines.length > answers.length, 'there is a log')
+  })
+
+  test('CL-14: a structured reference for language models is served beside the one for people', async t => {
+    const { send, issuer } = server
+    const document = await send({ path: '/api/v1/openapi.json' })
+    t.equal(document.status, 200)
+    t.equal(document.json.openapi, '3.1.0')
+    const reference = await send({ path: '/reference' })
+    t.equal(reference.status, 200)
+    t.match(reference.headers['content-type'], /^text\/html/)
+
+    const { status, headers, text } = await send({ path: '/llms.txt' })
+    t.equal(status, 200)
+    t.equal(headers['content-type'], 'text/plain; charset=utf-8')
+    // llmstxt.org: one heading with the name, a summary as a quotation, then sections that are lists of links.
+    t.match(text, /^# Latchkey\n\n> [^\n]+\n\n/)
+    t.equal(text.match(/^# /gm)?.length, 1)
+    const links = [...text.matchAll(/^- \[([^\]]+)\]\(([^)]+)\)(?:: .+)?$/gm)].map(([, name, url]) => ({ name: name!, url: url! }))
+    t.strictSame(links.filter(({ url }) => !url.startsWith(`${issuer}/`)), [], 'links lead nowhere else')
+    for (const path of ['/api/v1/openapi.json', '/reference', '/.well-known/oauth-authorization-server']) t.ok(links.some(({ url }) => url === issuer + path), path)
+    for (const [path, methods] of Object.entries(document.json.paths as Json)) {
+      for (const method of Object.keys(methods as Json)) t.ok(links.some(({ name }) => name === `${method.toUpperCase()} ${path}`), `${method} ${path}`)
+    }
+    for (const [code, failure] of Object.entries(failures)) t.ok(text.includes(`- ${code.toUpperCase()} (${failure.status}): ${failure.message}\n`), code)
+    for (const way of ['`x-api-key`', '`Authorization: Bearer`', 'grant_type=client_credentials', `POST ${issuer}/api/v1/auth/token`]) t.ok(text.includes(way), way)
   })
 
   test('CL-15: a key finds out the organizations that it reaches', async t => {

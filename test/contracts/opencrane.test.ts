@@ -1,10 +1,38 @@
-/** What OpenCrane's conventions state, statement by statement, over real HTTP and on both databases. */
+/** What OpenCrane states about its access API, statement by statement, over real HTTP and on both databases. */
 import tap from 'tap'
 import { isManagementTokenText } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../harness.ts'
+import { routesOf } from '../security/routes.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
+
+/** Where the specifications put it: documents under /.well-known. And what is for people. */
+const elsewhere = /^\/(?:\.well-known\/|reference(?:\/|$)|llms\.txt$)/
+
+for (const { name, server } of servers) {
+  const { send, issuer } = server
+
+  tap.test(`OC-01: everything is under /api/v1, and an OpenAPI 3.1 document made from the code says so [${name}]`, async t => {
+    const { status, headers, json } = await send({ path: '/api/v1/openapi.json' })
+    t.equal(status, 200)
+    t.equal(headers['content-type'], 'application/json; charset=utf-8')
+    t.equal(headers['cache-control'], 'public, max-age=300')
+    t.equal(json.openapi, '3.1.0')
+    t.strictSame(json.servers, [{ url: issuer }])
+    t.strictSame(Object.keys(json.components.securitySchemes), ['apiKey', 'bearer', 'oauth2', 'clientBasic', 'registrationToken', 'registrationAccessToken'])
+    const paths = Object.keys(json.paths)
+    t.strictSame(paths.filter(path => !path.startsWith('/api/v1/') && !elsewhere.test(path)), [])
+    t.strictSame((await routesOf(server.latchkey)).map(({ url }) => url).filter(url => !url.startsWith('/api/v1/') && !elsewhere.test(url)), [])
+
+    const organization = await server.createOrganization()
+    const { schema } = json.paths['/api/v1/organizations/{id}'].get.responses[200].content['application/json']
+    const { required, properties } = json.components.schemas[schema.$ref.split('/').at(-1)]
+    const answer = await server.admin('GET', `/organizations/${organization.id}`)
+    t.strictSame(Object.keys(answer.json), required, 'what is sent is what is announced')
+    t.strictSame(Object.keys(properties), required)
+  })
+}
 
 for (const { name, server } of servers) {
   const { admin, send, issuer } = server
@@ -19,7 +47,7 @@ for (const { name, server } of servers) {
 
   tap.test(`OC-04: an organization is created, listed, read, changed, suspended, resumed and ended for good [${name}]`, async t => {
     const { id, ...created } = await made('/organizations', { name: 'Tenant' })
-    t.strictSame(Object.keys(created), ['name', 'status', 'features', 'createdAt', 'suspendedAt', 'deletedAt'])
+    t.strictSame(Object.keys(created), ['name', 'status', 'features', 'callsPerMonth', 'creditsPerMonth', 'callsPerMinute', 'createdAt', 'suspendedAt', 'deletedAt'])
     const path = `/organizations/${id}`
     t.equal((await admin('PATCH', path, { name: 'Renamed' })).json.name, 'Renamed')
     const key = await server.createKey({ organization: id })
@@ -53,7 +81,7 @@ for (const { name, server } of servers) {
       t.strictSame([answer.status, answer.json.code], [409, 'ORGANIZATION_NOT_ACTIVE'], wrong)
     }
     t.equal((await made('/organizations', { name: 'Renamed' })).status, 'active', 'its name is free')
-    t.strictSame(await auditOf(id), ['organization.deleted', 'organization.resumed', 'organization.suspended', 'organization.updated', 'organization.created'])
+    t.strictSame(await auditOf(id), ['organization.deleted', 'organization.resumed', 'organization.suspended', 'organization.updated', 'organization.created', 'audit.chain_opened'])
     const refused = (await admin('GET', `/audit?subject=${management.id}&type=credential.refused`)).json.data.map(({ detail }: Json) => detail.reason)
     t.strictSame(refused, ['revoked', 'organization_suspended'], 'the log knows why')
   })
@@ -156,7 +184,7 @@ for (const { name, server } of servers) {
 
     t.equal((await as(token, 'GET', '/clients')).status, 200)
     t.strictSame((await as(token, 'GET', '/principal')).json, {
-      kind: 'management_token', id: created.id, name: 'terraform', organization, environment: 'live', resource: `${issuer}/api/v1`, scopes: ['clients:read', 'clients:write', 'audit:read'], allowlist: [], expiresAt: null,
+      kind: 'management_token', id: created.id, name: 'terraform', organization, organizations: [organization], environment: 'live', resource: `${issuer}/api/v1`, access: null, scopes: ['clients:read', 'clients:write', 'audit:read'], objects: {}, allowlist: [], expiresAt: null,
     })
     const lacking = await as(token, 'GET', '/members')
     t.strictSame([lacking.status, lacking.json.details], [403, { reason: 'insufficient_scope', requiredScopes: ['members:read'] }])

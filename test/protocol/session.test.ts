@@ -135,6 +135,7 @@ for (const database of databases) {
         organizations: [server.organization.id],
         environment: 'live',
         resource: 'https://craftkit.test/v1',
+        creator: null,
         access: null,
         scopes: ['embeds:read', 'embeds:write'],
         objects: {},

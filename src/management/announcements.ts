@@ -1,0 +1,46 @@
+/** What routes have in common, told to the document: the headers that every creation and every change takes, and what those can end in. */
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { Type } from 'typebox'
+import type { FailureCode } from '../errors.ts'
+import { as } from './schemas.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** It takes an Idempotency-Key (creation.ts). True of every route that answers 201, unless given. */
+    repeatable?: boolean
+    /** It adds to what the thing in its path has, and leaves that thing as it is: no precondition applies. */
+    appends?: boolean
+  }
+}
+
+const repetition = {
+  name: 'Idempotency-Key',
+  schema: as(Type.String({ description: 'The same request with the same key gets the same answer again, for a day.' }), '8e03978e-40d5-43e8-bc93-6894a57f9324'),
+  failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused'],
+} as const
+const precondition = {
+  name: 'If-Match',
+  schema: as(Type.String({ description: 'The ETag of what is to be changed: if it was changed meanwhile, nothing happens (RFC 9110 §13.1.1).' }), '"3"'),
+  failures: ['precondition_failed'],
+} as const
+
+/** Register it in front of the routes that it is to describe. */
+export function announceConventions (app: FastifyInstance): void {
+  app.addHook('onRoute', route => {
+    const repeatable = isRepeatable(route)
+    const taken = [...(repeatable ? [repetition] : []), ...(isChange(route) ? [precondition] : [])]
+    const failures = new Set<FailureCode>([...route.config?.failures ?? [], ...taken.flatMap(each => each.failures)])
+    route.config = { ...route.config, repeatable, failures: [...failures] }
+    if (taken.length === 0) return
+    route.schema = { ...route.schema, headers: Type.Object(Object.fromEntries(taken.map(({ name, schema }) => [name, Type.Optional(schema)]))) }
+  })
+}
+
+function isRepeatable ({ config, schema }: RouteOptions): boolean {
+  return config?.repeatable ?? Object.keys(schema?.response ?? {}).includes('201')
+}
+
+/** Of the thing that the path names. */
+function isChange ({ method, url, config }: RouteOptions): boolean {
+  return url.includes('/:id') && config?.appends !== true && ['PATCH', 'DELETE', 'POST'].includes(String(method))
+}

@@ -1,0 +1,61 @@
+/** What the API says of itself, for programs, for people and for language models: one document, served in three ways. */
+import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
+import plugin from 'fastify-plugin'
+import { readFileSync } from 'node:fs'
+import { Type } from 'typebox'
+import type { Scope } from '../domain/scope.ts'
+import { llmsText } from './llms.ts'
+import { once } from './once.ts'
+import { openApiDocument, type DescribedRoute, type OpenApiDocument } from './openapi.ts'
+import { referencePage, referenceParts } from './reference.ts'
+
+export const documentPaths = { openapi: '/api/v1/openapi.json', reference: '/reference', llms: '/llms.txt' } as const
+
+export interface DocumentationOptions { issuer: string, tokenUrl: string, scopes: readonly Scope[] }
+
+/**
+ * Register it in front of the routes that it is to describe: those of its own context and of the contexts within. Adds
+ * public routes for the document, the reference page and llms.txt. Nothing in them depends on a request.
+ */
+export function documentation (options: DocumentationOptions): FastifyPluginAsync {
+  return plugin(async (app: FastifyInstance) => {
+    const routes: RouteOptions[] = []
+    app.addHook('onRoute', route => { routes.push(route) })
+    const document = once(() => openApiDocument({ ...options, version: version() }, routes.flatMap(described)))
+    await app.register(async pages => documentRoutes(pages, options.issuer, document))
+  }, { name: 'latchkey-documentation', fastify: '5.x' })
+}
+
+/** HEAD is what GET is, without a body. */
+function described ({ method, url, schema = {}, config = {} }: RouteOptions): DescribedRoute[] {
+  return [method].flat().filter(each => each !== 'HEAD').map(each => ({ method: each, url, schema, config }))
+}
+
+const shared = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin', 'cache-control': 'public, max-age=300' }
+const tags = ['documentation']
+const Text = Type.String()
+
+function documentRoutes (app: FastifyInstance, issuer: string, document: () => OpenApiDocument): void {
+  const openapi = once(() => JSON.stringify(document()))
+  const llms = once(() => llmsText(document(), documentPaths))
+
+  app.get(documentPaths.openapi, {
+    schema: { summary: 'This document', operationId: 'getOpenApiDocument', tags, response: { 200: Type.Object({ openapi: Type.Literal('3.1.0') }, { additionalProperties: true, description: 'OpenAPI 3.1.' }) } },
+  }, async (_request, reply) => await reply.headers(shared).type('application/json; charset=utf-8').send(openapi()))
+
+  app.get(documentPaths.llms, {
+    schema: { summary: 'This API for language models', operationId: 'getLlmsText', tags, response: { 200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } } } },
+  }, async (_request, reply) => await reply.headers(shared).type('text/plain; charset=utf-8').send(llms()))
+
+  app.get(documentPaths.reference, {
+    schema: { summary: 'This API for people, to be tried out', operationId: 'getReference', tags, response: { 200: { description: 'A page.', content: { 'text/html': { schema: Text } } } } },
+  }, async (_request, reply) => await reply.headers(referencePage.headers).send(referencePage.body))
+
+  for (const { name, headers, body } of referenceParts(issuer + documentPaths.openapi)) {
+    app.get(`${documentPaths.reference}/${name}`, { schema: { hide: true } }, async (_request, reply) => await reply.headers(headers).send(body()))
+  }
+}
+
+function version (): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+}

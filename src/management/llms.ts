@@ -1,0 +1,50 @@
+/** The document for language models, in the form of llmstxt.org: a name, a summary, what one has to know, and links. */
+import { failures } from '../errors.ts'
+import type { OpenApiDocument, Operation } from './openapi.ts'
+
+/** Markdown, made from the document. */
+export function llmsText (document: OpenApiDocument, paths: { openapi: string, reference: string }): string {
+  const issuer = document.servers[0]!.url
+  return [
+    `# ${document.info.title}`,
+    '',
+    `> ${document.info.summary} ${document.info.description}`,
+    '',
+    ...authentication(document),
+    '',
+    '## Documents',
+    '',
+    `- [OpenAPI 3.1](${issuer}${paths.openapi}): every route, with schemas, examples and error codes; the contract`,
+    `- [Reference](${issuer}${paths.reference}): the same for people`,
+    `- [Authorization server metadata](${issuer}/.well-known/oauth-authorization-server): RFC 8414`,
+    '',
+    ...document.tags.flatMap(({ name }) => [`## ${name}`, '', ...operations(document, name, issuer + paths.reference), '']),
+    '## Error codes of the management API',
+    '',
+    ...Object.entries(failures).map(([code, { status, message }]) => `- ${code.toUpperCase()} (${status}): ${message}`),
+    '',
+  ].join('\n')
+}
+
+function authentication ({ servers, components }: OpenApiDocument): string[] {
+  const { tokenUrl } = (components.securitySchemes.oauth2 as { flows: { clientCredentials: { tokenUrl: string } } }).flows.clientCredentials
+  return [
+    'How to authenticate, one way at a time:',
+    '',
+    '- an API key of the management API in the header `x-api-key`',
+    `- an access token in \`Authorization: Bearer\`: \`POST ${tokenUrl}\` as \`application/x-www-form-urlencoded\` with \`grant_type=client_credentials\`, \`client_id\`, \`client_secret\` and \`resource=${servers[0]!.url}/api/v1\``,
+    '- the admin token of the deployment in `Authorization: Bearer`',
+    '',
+    'An operation that names scopes needs all of them. `GET /api/v1/principal` says what a credential amounts to.',
+  ]
+}
+
+function operations ({ paths }: OpenApiDocument, tag: string, reference: string): string[] {
+  return Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods)
+    .filter(([, { tags }]) => tags.includes(tag))
+    .map(([method, operation]) => `- [${method.toUpperCase()} ${path}](${reference}#/${tag}/${operation.operationId}): ${sayings(operation)}`))
+}
+
+function sayings ({ summary = '', description }: Operation): string {
+  return description === undefined ? summary : `${summary}. ${description}`
+}

@@ -1,0 +1,249 @@
+/** The contract: an OpenAPI 3.1 document of every route, made from the schemas that the routes validate with (OC-01). */
+import type { FastifyContextConfig, FastifySchema } from 'fastify'
+import type { Scope } from '../domain/scope.ts'
+import type { PublicRefusal } from '../guard/index.ts'
+import { exampleOf, type Schema } from './examples.ts'
+import { groupOf, operationName } from './operation-names.ts'
+import { envelopes, refusalsOf, type Envelope } from './refusal-responses.ts'
+
+type Json = Record<string, unknown>
+
+/** A route as Fastify was told of it. */
+export interface DescribedRoute { method: string, url: string, schema: FastifySchema, config: FastifyContextConfig }
+
+/** What the document is about, besides routes. */
+export interface Described {
+  /** The one server that the document names, whatever host was asked. */
+  issuer: string
+  version: string
+  tokenUrl: string
+  /** What a credential of the management API may be granted. */
+  scopes: readonly Scope[]
+}
+
+export interface Operation extends Json {
+  operationId: string
+  summary?: string
+  tags: string[]
+  parameters?: Json[]
+  responses: Record<string, Json>
+}
+
+export interface OpenApiDocument extends Json {
+  info: { title: string, version: string, summary: string, description: string, license: { name: string, identifier: string } }
+  servers: { url: string }[]
+  tags: { name: string }[]
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, unknown>, responses: Record<string, Json>, securitySchemes: Json }
+}
+
+/** The document of these routes. @throws when two schemas share a title or two operations a name. */
+export function openApiDocument (described: Described, routes: readonly DescribedRoute[]): OpenApiDocument {
+  const components: Components = { schemas: {}, responses: {} }
+  const shown = routes.filter(({ schema }) => schema.hide !== true)
+  const paths: OpenApiDocument['paths'] = {}
+  for (const route of shown) {
+    const hasReading = shown.some(({ method, url }) => method === 'GET' && url === route.url)
+    const path = paths[pathOf(route.url)] ??= {}
+    path[route.method.toLowerCase()] = operationOf(described, components, route, hasReading)
+  }
+  requireDistinctNames(paths)
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Latchkey',
+      version: described.version,
+      summary: 'An authorization server for machines.',
+      description: introduction,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: described.issuer }],
+    tags: [...new Set(Object.values(paths).flatMap(path => Object.values(path).flatMap(({ tags }) => tags)))].map(name => ({ name })),
+    paths,
+    components: { ...components, securitySchemes: securitySchemes(described) },
+  }
+}
+
+const introduction = [
+  'The management API and the OAuth endpoints of this server.',
+  'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; hand `nextCursor` back as `cursor` for the next page.',
+  'The management API refuses with `{error, code, details?}`, the OAuth endpoints with `{error, error_description}` (RFC 6749 §5.2).',
+  'What belongs to somebody else is answered like what does not exist. A member that a route does not know is refused, not ignored.',
+].join(' ')
+
+interface Components { schemas: Record<string, unknown>, responses: Record<string, Json> }
+
+function operationOf (described: Described, components: Components, { method, url, schema, config }: DescribedRoute, hasReading: boolean): Operation {
+  const parameters = parametersOf(url, schema)
+  const body = bodyOf(components, schema.body as Schema | undefined)
+  const taken = { config, mayHaveBody: method !== 'GET', hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:') }
+  const { properties = {} } = (schema.querystring ?? {}) as Schema
+  return {
+    operationId: schema.operationId ?? operationName({ method, url, paged: 'cursor' in properties, hasReading }),
+    ...(schema.summary === undefined ? {} : { summary: schema.summary }),
+    ...descriptionOf(schema.description, config),
+    tags: [...schema.tags ?? [groupOf(url)]],
+    security: schema.security ?? securityOf(config),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body === null ? {} : { requestBody: body }),
+    responses: { ...(speaksForItself(schema, config) ? {} : refusals(components, envelopeOf(config), refusalsOf(taken))), ...answersOf(components, schema.response as Record<string, Schema> | undefined) },
+  }
+}
+
+/** An endpoint whose refusals another specification words names all of them itself. */
+function speaksForItself ({ response = {} }: FastifySchema, { scopes }: FastifyContextConfig): boolean {
+  return scopes === undefined && Object.keys(response as object).some(status => Number(status) >= 400)
+}
+
+function descriptionOf (description: string | undefined, { scopes, apiKeyOnly }: FastifyContextConfig): { description?: string } {
+  const sentences = [
+    description,
+    scopes !== undefined && scopes.length > 0 ? `Needs ${scopes.map(scope => `\`${scope}\``).join(' and ')}.` : undefined,
+    apiKeyOnly === true ? 'Answers API keys only.' : undefined,
+  ].filter(sentence => sentence !== undefined)
+  return sentences.length > 0 ? { description: sentences.join(' ') } : {}
+}
+
+function pathOf (url: string): string {
+  return url.replace(/:(\w+)/g, '{$1}').replace('*', '{path}')
+}
+
+function parametersOf (url: string, schema: FastifySchema): Json[] {
+  const { properties: params = {} } = (schema.params ?? {}) as Schema
+  const inPath = [...pathOf(url).matchAll(/\{(\w+)\}/g)].map(([, name = '']) => parameter('path', name, params[name] ?? { type: 'string' }, true))
+  const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, given]) => {
+    const { properties = {}, required = [] } = (given ?? {}) as Schema
+    return Object.entries(properties).map(([name, each]) => parameter(place, name, each, required.includes(name)))
+  })
+  return [...inPath, ...others]
+}
+
+function parameter (place: string, name: string, schema: Schema, required: boolean): Json {
+  const { description, ...rest } = plain(schema)
+  return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest }
+}
+
+/** A body that may be null may be left out. */
+function bodyOf (components: Components, schema: Schema | undefined): Json | null {
+  if (schema === undefined) return null
+  if (schema.content !== undefined) return { required: true, content: contentOf(components, schema) }
+  const present = schema.anyOf?.find(({ type }) => type !== 'null')
+  const mayBeLeftOut = schema.anyOf?.some(({ type }) => type === 'null') === true
+  return { required: !mayBeLeftOut, content: contentOf(components, mayBeLeftOut && present !== undefined ? present : schema) }
+}
+
+function contentOf (components: Components, schema: Schema): Json {
+  if (schema.content === undefined) return { 'application/json': media(components, schema) }
+  return Object.fromEntries(Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each)]))
+}
+
+function media (components: Components, schema: Schema): Json {
+  return { schema: place(components, plain(schema)), example: exampleOf(plain(schema)) }
+}
+
+function answersOf (components: Components, responses: Record<string, Schema> = {}): Record<string, Json> {
+  return Object.fromEntries(Object.entries(responses).map(([status, schema]) => [status, {
+    description: schema.description ?? meanings[status] ?? 'The answer.',
+    ...(schema.type === 'null' ? {} : { content: contentOf(components, schema) }),
+  }]))
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  200: 'Done.',
+  201: 'Created.',
+  204: 'Done; there is nothing to say.',
+  400: 'The request is malformed.',
+  401: 'No valid credential.',
+  402: 'Not enough credits.',
+  403: 'The credential does not cover this.',
+  404: 'Not there, or not yours to see.',
+  409: 'The state of the thing forbids it.',
+  412: 'It was changed meanwhile.',
+  413: 'The body is too large.',
+  415: 'The body has another content type.',
+  422: 'This Idempotency-Key was used for another request.',
+  429: 'Too many requests.',
+  500: 'The server failed.',
+  503: 'The server cannot reach its database.',
+}
+
+function envelopeOf ({ errorStyle }: FastifyContextConfig): Envelope {
+  return errorStyle === 'ledgerbee' ? envelopes.ledgerbee : envelopes.opencrane
+}
+
+/** Operations that refuse alike share a response. */
+function refusals (components: Components, envelope: Envelope, byStatus: Map<number, PublicRefusal[]>): Record<string, Json> {
+  return Object.fromEntries([...byStatus].sort(([one], [other]) => one - other).map(([status, refused]) => {
+    const name = [envelope.schema.title, status, ...refused.map(({ code }) => code).sort()].join('.')
+    components.responses[name] ??= refusal(components, envelope, status, refused)
+    return [status, { $ref: `#/components/responses/${name}` }]
+  }))
+}
+
+function refusal (components: Components, envelope: Envelope, status: number, refused: PublicRefusal[]): Json {
+  return {
+    description: meanings[status] ?? 'Refused.',
+    ...headersOf(status),
+    content: {
+      'application/json': {
+        schema: { allOf: [place(components, plain(envelope.schema)), { properties: { code: { enum: refused.map(({ code }) => code) } } }] },
+        examples: Object.fromEntries(refused.map(each => [each.code, { value: envelope.wrap(each) }])),
+      },
+    },
+  }
+}
+
+function headersOf (status: number): Json {
+  const named = status === 401 ? ['WWW-Authenticate', 'How to authenticate (RFC 6750 §3, RFC 9728 §5.1).'] : status === 429 || status === 503 ? ['Retry-After', 'Seconds.'] : null
+  return named === null ? {} : { headers: { [named[0]!]: { description: named[1], schema: { type: 'string' } } } }
+}
+
+/** Without what TypeBox keeps beside the schema. */
+function plain (schema: Schema): Schema {
+  return JSON.parse(JSON.stringify(schema)) as Schema
+}
+
+/** Puts schemas that have a title among the components, wherever they stand. */
+function place (components: Components, schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(each => place(components, each))
+  if (typeof schema !== 'object' || schema === null) return schema
+  const placed = Object.fromEntries(Object.entries(schema).map(([keyword, value]) => [keyword, keyword === 'examples' ? value : place(components, value)]))
+  const { title } = schema as Schema
+  if (typeof title !== 'string') return placed
+  const known = components.schemas[title]
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(placed)) throw new Error(`Two different schemas have the title ${title}.`)
+  components.schemas[title] = placed
+  return { $ref: `#/components/schemas/${title}` }
+}
+
+/** Nothing: the route is public. Every scheme names the scopes, since a key and a token need the same. */
+function securityOf ({ scopes, apiKeyOnly }: FastifyContextConfig): Readonly<Record<string, readonly string[]>>[] {
+  if (scopes === undefined) return []
+  return apiKeyOnly === true ? [{ apiKey: scopes }] : [{ apiKey: scopes }, { bearer: scopes }, { oauth2: scopes }]
+}
+
+function securitySchemes ({ tokenUrl, scopes }: Described): Json {
+  return {
+    apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key for the management API.' },
+    bearer: { type: 'http', scheme: 'bearer', description: 'An access token for the management API, or the admin token.' },
+    oauth2: {
+      type: 'oauth2',
+      description: 'A client asks for a token with `resource` set to the identifier of the management API.',
+      flows: { clientCredentials: { tokenUrl, scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)])) } },
+    },
+    clientBasic: { type: 'http', scheme: 'basic', description: 'client_secret_basic: `client_id` and `client_secret`. The other ways (client_secret_post, private_key_jwt) put theirs into the body.' },
+    registrationToken: { type: 'http', scheme: 'bearer', description: 'A registration token that an operator gave out.' },
+    registrationAccessToken: { type: 'http', scheme: 'bearer', description: 'The `registration_access_token` of the client (RFC 7592).' },
+  }
+}
+
+function meaningOf (scope: string): string {
+  const [what = '', verb] = scope.split(':')
+  return `${verb === 'read' ? 'Read' : 'Change'} ${what.replaceAll('-', ' ')}`
+}
+
+function requireDistinctNames (paths: OpenApiDocument['paths']): void {
+  const names = Object.values(paths).flatMap(path => Object.values(path).map(({ operationId }) => operationId))
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw new Error(`Two operations are called ${twice}; give one of their routes an operationId.`)
+}

@@ -1,0 +1,191 @@
+/** The OpenAPI document as a contract: complete, valid, true, and enough to write a client from. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import openapiTS, { astToString } from 'openapi-typescript'
+import Fastify from 'fastify'
+import tap from 'tap'
+import { Type } from 'typebox'
+import { serverOptions } from '../../src/app.ts'
+import { failures } from '../../src/errors.ts'
+import { managementScopes } from '../../src/management/management.ts'
+import { judgeOf, operationsOf } from '../document.ts'
+import { startServer, type Json, type Outgoing } from '../harness.ts'
+import { routesOf } from '../security/routes.ts'
+
+const root = join(import.meta.dirname, '../..')
+const server = await startServer({ registration: 'open' })
+tap.teardown(server.close)
+const served = await server.send({ path: '/api/v1/openapi.json' })
+const document = served.json
+const operations = operationsOf(document)
+
+/** Routes that are no operations: files of the reference page. Refusals of other methods and preflights are none either. */
+const parts = ['/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js']
+
+tap.test('OC-01: the document is OpenAPI 3.1, valid for an independent validator, and public', async t => {
+  t.equal(served.status, 200)
+  t.equal(served.headers['content-type'], 'application/json; charset=utf-8')
+  t.equal(document.openapi, '3.1.0')
+  const { valid, errors } = await new Validator().validate(JSON.parse(served.text)) as { valid: boolean, errors?: unknown }
+  t.ok(valid, JSON.stringify(errors))
+})
+
+tap.test('OC-01: every route is in the document, and the document has no others', async t => {
+  const answers = await Promise.all((await routesOf(server.latchkey)).map(async route => ({
+    ...route, refuses: route.method === 'OPTIONS' || (await server.send({ method: route.method, path: route.url })).status === 405,
+  })))
+  const expected = answers.filter(({ method, url, refuses }) => method !== 'HEAD' && !refuses && !parts.includes(url))
+    .map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}').replace('*', '{path}')}`)
+  t.strictSame(operations.map(({ method, path }) => `${method} ${path}`).sort(), expected.sort())
+})
+
+tap.test('OC-01: every operation says what it does and what it answers', async t => {
+  const ids = new Set(operations.map(({ operationId }) => operationId))
+  t.equal(ids.size, operations.length, 'no two have one name')
+  for (const { method, path, operationId, summary, tags, responses, security } of operations) {
+    const route = `${method} ${path}`
+    t.match(operationId, /^[a-z][A-Za-z0-9]+$/, `${route} has a name`)
+    t.ok(typeof summary === 'string' && summary.length > 3, `${route} has a summary: give its schema one`)
+    t.ok(tags.length > 0, `${route} stands in a group`)
+    t.ok(Array.isArray(security), `${route} says how to authenticate`)
+    const successes = Object.entries(responses as Json).filter(([status]) => Number(status) < 300)
+    if (!path.endsWith('/oauth/authorize')) t.ok(successes.length > 0, `${route} says what it answers: give its schema a response`)
+    for (const [status, response] of successes) {
+      const schemas = Object.values(response.content ?? {}).map((media: any) => media.schema)
+      t.ok(status === '204' || path.endsWith('/revoke') || schemas.some(schema => schema !== undefined && Object.keys(schema).length > 0), `${route} has a schema for ${status}`)
+    }
+  }
+})
+
+tap.test('OC-01: operations name their scopes, ways to authenticate, and refusals with their codes', async t => {
+  const { securitySchemes } = document.components
+  const known = new Set(managementScopes.map(({ name }) => name))
+  for (const { operationId, security, path } of operations) {
+    for (const [scheme, scopes] of security.flatMap((each: Json) => Object.entries(each))) {
+      t.ok(scheme in securitySchemes, `${operationId}: ${scheme}`)
+      for (const scope of scopes) t.ok(known.has(scope), `${operationId}: ${scope}`)
+    }
+    if (security.some((each: Json) => 'apiKey' in each)) t.ok(path.startsWith('/api/v1/'))
+  }
+  t.strictSame(Object.keys(securitySchemes.oauth2.flows.clientCredentials.scopes).sort(), [...known].sort())
+  t.equal(securitySchemes.oauth2.flows.clientCredentials.tokenUrl, `${server.issuer}/api/v1/auth/token`)
+  const codesOf = (operationId: string, status: number): string[] => {
+    const name = operations.find(each => each.operationId === operationId)!.responses[status].$ref.replace('#/components/responses/', '')
+    return document.components.responses[name].content['application/json'].schema.allOf[1].properties.code.enum
+  }
+  t.strictSame(codesOf('updateClient', 409), ['ORGANIZATION_NOT_ACTIVE', 'CREDENTIAL_REVOKED', 'CONFLICT'])
+  t.strictSame(codesOf('updateClient', 404), ['NOT_FOUND'])
+  t.strictSame(codesOf('getClient', 403), ['INSUFFICIENT_PERMISSIONS', 'ORGANIZATION_SUSPENDED'])
+  const stated = new Set(operations.flatMap(({ operationId, responses }) => Object.entries(responses as Json).filter(([, each]) => each.$ref !== undefined).flatMap(([status]) => codesOf(operationId, Number(status)))))
+  for (const code of ['INVALID_REQUEST', 'UNAUTHORIZED', 'INTERNAL', 'STORAGE_UNAVAILABLE', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] satisfies Uppercase<keyof typeof failures>[]) t.ok(stated.has(code), code)
+})
+
+tap.test('OC-01: creations take an Idempotency-Key and changes an If-Match, and say what those can end in', async t => {
+  for (const { method, operationId, parameters = [], responses } of operations.filter(each => each.security.some((way: Json) => 'apiKey' in way))) {
+    const headers = (parameters as Json[]).filter(each => each.in === 'header' && each.required === false).map(({ name }) => name)
+    t.equal(headers.includes('Idempotency-Key'), 201 in responses || operationId === 'rotateClientSecret', operationId)
+    t.equal(422 in responses, headers.includes('Idempotency-Key'), operationId)
+    if (method === 'PATCH' || method === 'DELETE' || operationId.startsWith('revoke')) t.ok(headers.includes('If-Match'), operationId)
+    if (method === 'GET') t.strictSame(headers, [], operationId)
+    t.equal(412 in responses, headers.includes('If-Match'), operationId)
+  }
+  t.notOk(operations.find(({ operationId }) => operationId === 'grantCredits')!.parameters.some((each: Json) => each.name === 'If-Match'), 'an account is added to, whatever the organization is by now')
+})
+
+tap.test('OC-01: every example is what its schema says', async t => {
+  const ajv = new Ajv2020({ strict: false })
+  addFormats.default(ajv)
+  ajv.addSchema({ $id: 'openapi', ...document })
+  const look = (value: unknown, pointer: string): void => {
+    if (typeof value !== 'object' || value === null) return
+    const { schema, example, examples } = value as Json
+    const shown = schema === undefined ? [] : example !== undefined ? [example] : Object.values(examples ?? {}).map((each: any) => each.value)
+    for (const each of shown) {
+      const validate = ajv.compile({ $ref: `openapi#${pointer}/schema` })
+      t.ok(validate(each), `${decodeURIComponent(pointer)}: ${JSON.stringify(validate.errors)} ${JSON.stringify(each)}`)
+    }
+    for (const [name, each] of Object.entries(value)) look(each, `${pointer}/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+  }
+  look(document.paths, '/paths')
+  look(document.components.responses, '/components/responses')
+})
+
+tap.test('a schema describes an answer and never changes it', async t => {
+  const app = Fastify(serverOptions({ logLevel: 'silent', trustProxy: [] }))
+  t.teardown(() => app.close())
+  const response = { 200: Type.Object({ b: Type.Integer(), a: Type.String() }) }
+  await app.register(async context => {
+    await server.latchkey.routes(context, {})
+    context.get('/probe', { schema: { response } }, () => ({ a: 1, b: '2', more: new Date(0) }))
+  })
+  t.equal((await app.inject('/probe')).body, '{"a":1,"b":"2","more":"1970-01-01T00:00:00.000Z"}')
+})
+
+tap.test('D1: nothing that a request says bends the document, the page or llms.txt', async t => {
+  t.strictSame(document.servers, [{ url: server.issuer }])
+  const bends: Outgoing['headers'][] = [
+    { host: 'evil.example' }, { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '/evil' }, { forwarded: 'host=evil.example;proto=https' }, { origin: 'https://evil.example' },
+  ]
+  for (const path of ['/api/v1/openapi.json', '/reference', '/reference/start.js', '/llms.txt']) {
+    const { text } = await server.send({ path })
+    for (const headers of bends) t.equal((await server.send({ path, headers: headers! })).text, text, path)
+  }
+})
+
+tap.test('the reference page loads nothing from another host, and its policy would not let it', async t => {
+  const page = await server.send({ path: '/reference' })
+  t.equal(page.status, 200)
+  t.equal(page.headers['content-security-policy'], "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
+  const links = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(match => match[1]!)
+  t.strictSame(links.filter(link => link.startsWith('/')).sort(), ['/api/v1/openapi.json', '/llms.txt', ...parts].sort())
+  t.strictSame(links.filter(link => !link.startsWith('/')), ['data:,'])
+  t.notMatch(page.text, /<script[^>]*>[^<]|style=|onload=/, 'nothing within the page that a policy would have to allow')
+  for (const path of parts) {
+    const part = await server.send({ path })
+    t.equal(part.status, 200, path)
+    t.equal(part.headers['content-type'], path.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8')
+  }
+  t.match((await server.send({ path: '/reference/start.js' })).text, /"url":"\/api\/v1\/openapi\.json".*"validatorUrl":null/)
+  for (const path of ['/reference/package.json', '/reference/..%2fpackage.json', '/reference/swagger-ui-bundle.js.map']) t.equal((await server.send({ path })).status, 404)
+})
+
+tap.test('OC-01: a client made from the document performs the management journey, and every answer is what the document says', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-client-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'api.d.ts'), astToString(await openapiTS(served.text)))
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions: { paths: { 'latchkey-api': [join(folder, 'api.d.ts')] }, typeRoots: [join(root, 'node_modules/@types')] },
+    files: [join(root, 'test/generated-client/journey.ts')],
+    include: [],
+    exclude: [],
+  }))
+  t.strictSame(await run(join(root, 'node_modules/typescript/bin/tsc'), '-p', folder), { code: 0, output: '' }, 'it compiles, but for what must not')
+
+  const judge = judgeOf(document)
+  const judged: string[] = []
+  const { journey } = await import(pathToFileURL(join(root, 'test/generated-client/journey.ts')).href)
+  const types = await journey(server.url, server.adminToken, async (request: Request, response: Response) => {
+    const said = judge(request.method, new URL(request.url).pathname, { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() })
+    t.strictSame(said, [], `${request.method} ${request.url}`)
+    judged.push(request.method)
+  })
+  t.ok(judged.length >= 17)
+  for (const type of ['organization.created', 'client.created', 'api_key.created', 'api_key.updated', 'api_key.rotated', 'api_key.revoked', 'client.revoked']) t.ok(types.includes(type), type)
+})
+
+function run (...parameters: string[]): Promise<{ code: number | null, output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => { output += chunk })
+    child.on('error', reject)
+    child.on('close', code => { resolve({ code, output }) })
+  })
+}
