@@ -1,6 +1,6 @@
 /** The command line on one screen. */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { version } from '../config.ts'
 import { keyCommands } from './api-key.ts'
 import { clientCommands } from './client.ts'
 import { memberCommands } from './member.ts'
@@ -16,7 +16,7 @@ import { webhookTokenCommands } from './webhook-token.ts'
 export function program (): Command {
   const root = new Command('latchkey')
     .description('An authorization server for machines.')
-    .version(version(), '--version')
+    .version(version, '--version')
     .option('--url <url>', 'the server; else LATCHKEY_URL, else the one that runs here')
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
@@ -33,8 +33,4 @@ function throwing (command: Command): Command {
   command.exitOverride().showHelpAfterError('Add --help to see what it takes.')
   command.commands.forEach(throwing)
   return command
-}
-
-function version (): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

@@ -20,7 +20,10 @@ import type { Style } from '../domain/style.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import type { BoundObject, WebhookChecks } from '../domain/webhook-token.ts'
 import { Failure } from '../errors.ts'
+import { requireOpen } from '../door.ts'
 import type { Environment } from '../secrets.ts'
+import { inSpan } from '../tracing.ts'
+import { newWatch, type Watch } from '../watch.ts'
 import { challenge } from './challenge.ts'
 import { loggedRequest, pathOf } from './log.ts'
 import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
@@ -52,7 +55,12 @@ export interface GuardDependencies {
   sessions: SessionChecks
   webhooks: WebhookChecks
   clock: Clock
+  /** Where verdicts are counted and traced, and who is let in at all; a watch of its own unless given. */
+  watch?: Watch
 }
+
+/** As given, and with a watch. */
+type Dependencies = Required<GuardDependencies>
 
 export interface GuardOptions {
   /** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
@@ -62,7 +70,8 @@ export interface GuardOptions {
 }
 
 /** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
-export function guard (dependencies: GuardDependencies): FastifyPluginAsync<GuardOptions> {
+export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOptions> {
+  const dependencies: Dependencies = { watch: newWatch(), ...given }
   return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
     const of = { ...await guardedResource(dependencies.registry, resource), environment: environment ?? null }
     const needs: RouteNeeds[] = []
@@ -125,13 +134,16 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
 }
 
 /** Whether the request may pass. If not, the answer is sent. */
-function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
-  return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
+function admit (dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  return orStop(dependencies, of, request, reply, () => {
+    requireOpen(dependencies.watch.door)
+    return inSpan(dependencies.watch.tracing, 'verdict', () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
+  })
 }
 
 /** The outcome of `pass`; whatever breaks in it, now or later, is answered, and the request does not pass. */
 function orStop (
-  dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
+  dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
 ): Awaitable<boolean> {
   const stop = (error: unknown) => fail(dependencies, of.style(null), error, request, reply)
   try {
@@ -143,7 +155,7 @@ function orStop (
 }
 
 function decide (
-  dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
+  dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
 ): Awaitable<boolean> {
   const style = of.style(resource)
   const no = (refusal: Refusal, headers?: Record<string, string>) => refuse(dependencies, of, resource, refusal, request, reply, headers)
@@ -166,6 +178,7 @@ function decide (
         request.principal = verdict.principal
         request.organizationId = organizationOf(need, verdict.principal, request)
         request.spending = metered?.spending ?? null
+        noteVerdict(dependencies, 'admitted', verdict.principal.kind)
         return true
       })
     })
@@ -174,7 +187,7 @@ function decide (
 
 /** Who is asking, by the one kind of proof that the route takes. */
 function authenticate (
-  { authenticator, sessions, webhooks }: GuardDependencies, need: RouteNeeds, presented: Presented, resource: Resource | null, request: FastifyRequest
+  { authenticator, sessions, webhooks }: Dependencies, need: RouteNeeds, presented: Presented, resource: Resource | null, request: FastifyRequest
 ): Awaitable<Verdict> {
   if (need.webhook !== null) {
     if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') return { ok: false, refusal: anonymous('several_credentials') }
@@ -191,7 +204,7 @@ function authenticate (
 
 /** Environment → organization and its plan → kind of credential → scope → object: what a good credential may fail at. */
 function reasonAgainstCall (
-  { registry }: GuardDependencies, of: GuardedResource, need: RouteNeeds, principal: Principal, request: FastifyRequest
+  { registry }: Dependencies, of: GuardedResource, need: RouteNeeds, principal: Principal, request: FastifyRequest
 ): Awaitable<Reason | null> {
   if (principal.kind === 'admin_token') return need.apiKeyOnly ? 'api_key_required' : null
   if (of.environment !== null && principal.environment !== of.environment) return 'wrong_environment'
@@ -218,7 +231,7 @@ function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Pr
   })
 }
 
-function takeCost ({ meter, clock }: GuardDependencies, { credits }: RouteNeeds, key: ApiKey | null): Awaitable<MeterVerdict | null> {
+function takeCost ({ meter, clock }: Dependencies, { credits }: RouteNeeds, key: ApiKey | null): Awaitable<MeterVerdict | null> {
   return key === null ? null : meter.admit({ key, credits, now: clock() })
 }
 
@@ -238,7 +251,7 @@ function refusalOf ({ principal, key }: Verdict & { ok: true }, reason: Reason):
   return { reason, presented: key === null ? 'access_token' : 'api_key', subject: principal.id, organizationId: principal.organizationId }
 }
 
-function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+function admitBody (dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
   const refusal = tokenInBody(request)
   if (refusal === null) return true
   return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply)))
@@ -251,14 +264,22 @@ function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | n
   return { reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId }
 }
 
+/** For the numbers and the span: a reason and a kind of credential, both from closed sets. */
+function noteVerdict ({ watch: { measures, tracing } }: Dependencies, outcome: 'admitted' | Reason, credential: string): void {
+  measures.verdicts.add(outcome, credential)
+  if (tracing !== null) tracing.annotate({ 'latchkey.verdict': outcome, 'latchkey.credential': credential })
+}
+
 /** The statuses that speak of credentials (RFC 6750 §3.1). */
 const challenged = new Set([400, 401, 403])
 
 /** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
 function refuse (
-  { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, headers: Record<string, string> = {}
+  dependencies: Dependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, headers: Record<string, string> = {}
 ): Awaitable<false> {
-  const { reason, subject, organizationId } = refusal
+  const { refusals, clock } = dependencies
+  const { reason, subject, organizationId, presented } = refusal
+  noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId }, 'refused')
   if (reason !== 'no_credential') {
     refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
@@ -271,9 +292,10 @@ function refuse (
 }
 
 /** The check could not be made: never a pass, whatever broke. */
-function fail ({ clock }: GuardDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+function fail ({ clock, watch }: Dependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
-  request.log.error({ err: error }, 'the guard could not decide')
+  if (watch.door.turning === failure.code) request.log.info({ code: failure.code }, failure.message)
+  else request.log.error({ err: error }, 'the guard could not decide')
   if (failure.status === 503) reply.header('retry-after', '1')
   return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
 }

@@ -15,6 +15,7 @@ import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { serverRoutes, type ServerDependencies } from './server.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
 
@@ -25,7 +26,7 @@ const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys',
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write', 'server:read',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -33,7 +34,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
 }
 
-export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string }): FastifyPluginAsync {
+export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string, server: ServerDependencies }): FastifyPluginAsync {
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
@@ -49,6 +50,7 @@ export function management (dependencies: ManagementDependencies & GuardDependen
       await api.register(registrationTokenRoutes(dependencies))
       await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
+      await api.register(serverRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })

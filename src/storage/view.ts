@@ -46,11 +46,13 @@ export class View implements Registry {
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
   readonly #revoked: Map<string, Date>
+  readonly #lookups: { hits: number, misses: number }
   #changes = 0
 
   /** `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick. */
-  constructor (source: Registry, revoked: Iterable<{ jti: string, expiresAt: Date }>) {
+  constructor (source: Registry, revoked: Iterable<{ jti: string, expiresAt: Date }>, lookups = { hits: 0, misses: 0 }) {
     this.#source = source
+    this.#lookups = lookups
     this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
   }
 
@@ -94,6 +96,20 @@ export class View implements Registry {
     return this.#revoked.has(jti)
   }
 
+  /** How many records of each kind are in memory. */
+  sizes (): Record<string, number> {
+    return {
+      api_key: this.#apiKeys.size,
+      client: this.#clients.size,
+      member: this.#members.size,
+      organization: this.#organizations.size,
+      publishable_key: this.#publishableKeys.size,
+      resource: this.#resources.size,
+      webhook_token: this.#webhookTokens.size,
+      revoked_token: this.#revoked.size,
+    }
+  }
+
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
     this.#changes++
@@ -119,7 +135,13 @@ export class View implements Registry {
   }
 
   #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Awaitable<T | null> {
-    return kept.get(key) ?? this.#load(kept, key, load)
+    const known = kept.get(key)
+    if (known === undefined) {
+      this.#lookups.misses++
+      return this.#load(kept, key, load)
+    }
+    this.#lookups.hits++
+    return known
   }
 
   async #load<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Promise<T | null> {
