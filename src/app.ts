@@ -4,7 +4,7 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPlu
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from './clock.ts'
-import { announceServer, loadConfig, version, type Config } from './config.ts'
+import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { meter, type Meter } from './domain/meter.ts'
@@ -29,6 +29,7 @@ import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { management, managementResource } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
 import { protocol } from './protocol/index.ts'
+import { backUp } from './storage/backup.ts'
 import { openStorage, type Storage } from './storage/index.ts'
 import { newWatch, type Watch } from './watch.ts'
 
@@ -262,6 +263,11 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 export async function migrateOnly (): Promise<void> {
   const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
   await storage.close()
+}
+
+/** Copies the SQLite database as it is now into a new file. @throws ConfigurationError naming what stands in the way. */
+export async function backupOnly (target: string): Promise<void> {
+  await backUp(inspectConfig().databaseUrl, target)
 }
 
 /** Where log lines go, one JSON object each. */

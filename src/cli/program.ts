@@ -2,7 +2,9 @@
 import { Command } from 'commander'
 import { version } from '../config.ts'
 import { keyCommands } from './api-key.ts'
+import { backupCommand } from './backup.ts'
 import { clientCommands } from './client.ts'
+import { doctorCommand } from './doctor.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
 import { whoamiCommand } from './principal.ts'
@@ -21,7 +23,7 @@ export function program (): Command {
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
+    serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
     webhookTokenCommands(), registrationTokenCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)

@@ -5,10 +5,10 @@ import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
 const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
-const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+const managementScopes = [...[...collections, 'credits'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read', 'server:read']
 
 /** What only the admin token may do, also for the organization's own. */
-const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits']
+const deploymentOnly = ['POST /organizations', 'POST /organizations/:id/credits', 'GET /health', 'GET /metrics']
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
 async function tenant (server: TestServer, name: string) {
@@ -80,6 +80,8 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'GET /registration-tokens/:id': { scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}` },
     'PATCH /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 } },
     'POST /registration-tokens/:id/revoke': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke` },
+    'GET /health': { scope: 'server:read', path: '/health' },
+    'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }
