@@ -19,7 +19,6 @@ import { styles } from './domain/style.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
-import { requireOpen } from './door.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { requireModestJson } from './json-limits.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
@@ -140,14 +139,19 @@ function readinessChecks ({ ping, pendingMigrations }: Storage, ring: () => KeyR
 function watchRequests (app: FastifyInstance, { door, measures }: Watch, tracing: RequestTracing | null): void {
   measureRequests(app, measures)
   tracing?.traceRequests(app)
-  app.addHook('onRequest', async (request, reply) => {
-    if (door.turning === null || isOperational(request)) return
-    measures.turnedAway.add(door.turning)
-    // The next attempt is to find another server, or this one on a new connection.
-    reply.header('connection', 'close')
+  // With `done` and not as promises: they run for every request, and nearly always have nothing to do.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (door.turning !== null && !isOperational(request)) {
+      measures.turnedAway.add(door.turning)
+      // The next attempt is to find another server, or this one on a new connection.
+      reply.header('connection', 'close')
+    }
+    done()
   })
   // What an edge of its own has not answered by now is nobody's: public routes of an application, unknown paths.
-  app.addHook('preParsing', async request => { if (!isOperational(request)) requireOpen(door) })
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    done(door.turning !== null && !isOperational(request) ? new Failure(door.turning) : null)
+  })
 }
 
 function isOperational ({ routeOptions }: FastifyRequest): boolean {
