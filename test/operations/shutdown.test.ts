@@ -163,3 +163,15 @@ tap.test('usage and refusals are written before the database is let go', async t
   t.equal(used.calls, 5)
   t.match((await second.admin('GET', `/audit?subject=${key.id}&type=credential.refused`)).json.data, [{ detail: { reason: 'insufficient_scope' } }])
 })
+
+tap.test('LATCHKEY_METRICS names an address: the numbers are told there and nowhere else, and it ends with the server', async t => {
+  const metrics = await freePort()
+  const { child, url } = await serving(t, { LATCHKEY_METRICS: `127.0.0.1:${metrics}` })
+  const own = `http://127.0.0.1:${metrics}`
+  t.match(await (await fetch(`${own}/prom`)).text(), 'latchkey_build_info')
+  for (const path of ['/healthz', '/readyz']) t.equal((await fetch(own + path)).status, 200, path)
+  for (const path of ['/api/v1/clients', '/.well-known/jwks.json']) t.equal((await fetch(own + path)).status, 404, path)
+  t.equal((await fetch(`${url}/prom`)).status, 404)
+  child.kill('SIGTERM')
+  t.equal((await ended(child)).code, 0)
+})
