@@ -29,6 +29,9 @@ export const failures = {
   idempotency_key_reused: { status: 422, message: 'This Idempotency-Key was used for another request; use a new one.' },
   too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
   internal: { status: 500, message: 'The server failed to answer. The request id leads to the reason in its log.' },
+  not_ready: { status: 503, message: 'The server is not ready to serve.' },
+  overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },
+  shutting_down: { status: 503, message: 'The server is shutting down; try again, another one will answer.' },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>
 

@@ -1,9 +1,11 @@
 /** The command line on one screen. */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { version } from '../config.ts'
 import { accessTokenCommands } from './access-token.ts'
 import { keyCommands } from './api-key.ts'
+import { backupCommand } from './backup.ts'
 import { clientCommands } from './client.ts'
+import { doctorCommand } from './doctor.ts'
 import { mcpServerCommands } from './mcp-server.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
@@ -19,12 +21,12 @@ import { webhookTokenCommands } from './webhook-token.ts'
 export function program (): Command {
   const root = new Command('latchkey')
     .description('An authorization server for machines.')
-    .version(version(), '--version')
+    .version(version, '--version')
     .option('--url <url>', 'the server; else LATCHKEY_URL, else the one that runs here')
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
+    serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
     webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
@@ -36,8 +38,4 @@ function throwing (command: Command): Command {
   command.exitOverride().showHelpAfterError('Add --help to see what it takes.')
   command.commands.forEach(throwing)
   return command
-}
-
-function version (): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

@@ -20,6 +20,7 @@ import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { serverRoutes, type ServerDependencies } from './server.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
@@ -31,7 +32,7 @@ const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys',
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'usage:read', 'credits:read', 'credits:write', 'server:read',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -41,6 +42,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
 
 export interface ManagementOptions extends GuardDependencies, CreationDependencies {
   issuer: string
+  server: ServerDependencies
   signingKeys: SigningKeys
   /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
   secrets: readonly string[]
@@ -67,6 +69,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(signingKeyRoutes(dependencies))
       await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
+      await api.register(serverRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })

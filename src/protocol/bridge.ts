@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
 import { addressBlock } from '../address.ts'
 import { newId } from '../secrets.ts'
+import type { Watch } from '../watch.ts'
 import type { Client } from '../domain/client.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { UsageLog } from '../domain/usage.ts'
@@ -24,6 +25,7 @@ export interface BridgeOptions extends ProtocolOptions {
   refusals: RefusalLog
   usage: UsageLog
   limits: ProtocolLimits
+  watch: Watch
 }
 
 interface Current {

@@ -1,7 +1,9 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
+import { requireOpen } from '../door.ts'
 import { refusalLog } from '../domain/refusals.ts'
 import { usageLog } from '../domain/usage.ts'
+import { newWatch } from '../watch.ts'
 import { bridge } from './bridge.ts'
 import { discovery } from './discovery.ts'
 import { defaultLimits } from './limits.ts'
@@ -24,12 +26,14 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       refusals: given.refusals ?? refusalLog(store, clock),
       usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
       limits: { ...defaultLimits, ...given.limits },
+      watch: given.watch ?? newWatch(),
     }
     app.setErrorHandler((thrown, request, reply) => {
       const { status, headers, body, unexpected } = presentError(thrown, request.id)
       if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
       return reply.code(status).headers(headers).send(body)
     })
+    app.addHook('onRequest', async () => { requireOpen(options.watch.door) })
     app.addHook('onRequest', refuseRepeatedHeaders)
     const { mount, provider } = bridge(options)
     await app.register(mount)

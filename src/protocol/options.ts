@@ -6,6 +6,7 @@ import type { KeyRing } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import type { TokenReader } from '../domain/token.ts'
 import type { UsageLog } from '../domain/usage.ts'
+import type { Watch } from '../watch.ts'
 import type { ProtocolLimits } from './limits.ts'
 
 /** Who may register a client: nobody, who has a registration token, everybody. */
@@ -28,4 +29,6 @@ export interface ProtocolOptions {
   /** Where the use of clients is noted; its own log unless given. */
   usage?: UsageLog
   limits?: Partial<ProtocolLimits>
+  /** Where tokens are counted and traced, and who is let in at all; a watch of its own unless given. */
+  watch?: Watch
 }

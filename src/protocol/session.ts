@@ -7,6 +7,8 @@ import { addressBlock } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { inSpan } from '../tracing.ts'
+import type { Watch } from '../watch.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -15,6 +17,7 @@ import { paths } from './paths.ts'
 export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog
   limits: ProtocolLimits
+  watch: Watch
 }
 
 /** RFC 7523 §2.1. */
@@ -33,8 +36,10 @@ export function session (options: SessionOptions) {
       requireNothingElse(request)
     })
     app.post(paths.session, async request => {
-      const answer = await exchange(assertionOf(request.body))
+      const assertion = assertionOf(request.body)
+      const answer = await inSpan(options.watch.tracing, 'token issuance', () => exchange(assertion))
       if (!answer.ok) throw refuse(options, failures, request, answer)
+      options.watch.measures.tokens.add(grantType)
       const scope = answer.scopes.join(' ') || undefined
       return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }
     })

@@ -6,6 +6,8 @@ import type { Client } from '../domain/client.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { grantableNow } from '../domain/scope.ts'
+import { inSpan } from '../tracing.ts'
+import type { Watch } from '../watch.ts'
 import { recordOf } from './client-authentication.ts'
 
 /** What a client gets now: a resource and its scopes on it. */
@@ -57,7 +59,7 @@ const longestScope = 4_096
  * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
  * one asks for makes no difference (LB-08).
  */
-export function registerClientCredentials (provider: Provider, registry: Registry): void {
+export function registerClientCredentials (provider: Provider, registry: Registry, { measures, tracing }: Watch): void {
   provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
     const { client, params } = ctx.oidc
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
@@ -72,7 +74,8 @@ export function registerClientCredentials (provider: Provider, registry: Registr
       jwt: { sign: { alg: 'ES256' } },
     })
     ctx.oidc.entity('ClientCredentials', token)
-    const text = await token.save()
+    const text = await inSpan(tracing, 'token issuance', () => token.save())
+    measures.tokens.add('client_credentials')
     // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
     ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
   }, ['resource', 'scope'], ['resource'])

@@ -2,9 +2,11 @@
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { newWatch, type Watch } from '../watch.ts'
 import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
+import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
 import { repositoriesOver } from './repositories.ts'
 import { unbuffered, View } from './view.ts'
@@ -15,6 +17,12 @@ export interface Storage {
   registry: Registry
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
+  pendingMigrations (): Promise<string[]>
+  /** How many records checks can look at without the database, by kind. */
+  inMemory (): Record<string, number>
+  /** Connections of this server to its database, by state. */
+  connections (): Record<string, number>
   /** Rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
   close (): Promise<void>
 }
@@ -24,11 +32,17 @@ export interface Storage {
  * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
  * `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, limits: Partial<Limits> = {}): Promise<Storage> {
-  const database = await openDatabase(url, limits)
+export async function openStorage (url: string, limits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Storage> {
+  const database = await openDatabase(url, limits, watch)
   try {
     await migrate(url)
-    return { ...await storeOn(database), ping: database.ping, close: database.close }
+    return {
+      ...await storeOn(database, watch),
+      ping: database.ping,
+      pendingMigrations: () => pendingMigrations(database),
+      connections: database.connections,
+      close: database.close,
+    }
   } catch (error) {
     await database.close()
     throw error
@@ -36,17 +50,17 @@ export async function openStorage (url: string, limits: Partial<Limits> = {}): P
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database): Promise<{ store: Store, registry: Registry }> {
+async function storeOn (database: Database, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'inMemory'>> {
   if (database.provider === 'postgresql') {
     const repositories = repositoriesOver(database.queries, () => {})
-    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories) }
+    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories), inMemory: () => ({}) }
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note)
   const view = new View(unbuffered(repositories), {
     revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries),
-  })
-  return { store: storeFrom(database, repositories, note), registry: view }
+  }, measures.registry)
+  return { store: storeFrom(database, repositories, note), registry: view, inMemory: () => view.sizes() }
 }
 
 function storeFrom (database: Database, repositories: Repositories, note: Note): Store {

@@ -51,15 +51,19 @@ export class View implements Registry {
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
   readonly #revoked: Map<string, Date>
   readonly #imported: Set<string>
+  readonly #lookups: { hits: number, misses: number }
   #changes = 0
 
   /**
    * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
    * the answer that has to be quick, whatever strangers make up.
    */
-  constructor (source: Registry, { revoked, imported }: { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }) {
+  constructor (
+    source: Registry, { revoked, imported }: { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }, lookups = { hits: 0, misses: 0 }
+  ) {
     this.#source = source
     this.#imported = new Set(imported)
+    this.#lookups = lookups
     this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
   }
 
@@ -111,6 +115,22 @@ export class View implements Registry {
     return this.#revoked.has(jti)
   }
 
+  /** How many records of each kind are in memory. */
+  sizes (): Record<string, number> {
+    return {
+      api_key: this.#apiKeys.size,
+      client: this.#clients.size,
+      management_token: this.#managementTokens.size,
+      member: this.#members.size,
+      organization: this.#organizations.size,
+      publishable_key: this.#publishableKeys.size,
+      resource: this.#resources.size,
+      webhook_token: this.#webhookTokens.size,
+      revoked_token: this.#revoked.size,
+      imported_key: this.#imported.size,
+    }
+  }
+
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
     this.#changes++
@@ -138,7 +158,13 @@ export class View implements Registry {
   }
 
   #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Awaitable<T | null> {
-    return kept.get(key) ?? this.#load(kept, key, load)
+    const known = kept.get(key)
+    if (known === undefined) {
+      this.#lookups.misses++
+      return this.#load(kept, key, load)
+    }
+    this.#lookups.hits++
+    return known
   }
 
   async #load<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Promise<T | null> {

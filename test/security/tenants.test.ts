@@ -5,12 +5,12 @@ import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
 const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
-const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read']
+const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'usage:read', 'server:read']
 
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
-  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate',
+  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'GET /health', 'GET /metrics',
 ]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
@@ -111,6 +111,8 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'DELETE /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}` },
     'DELETE /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}` },
     'DELETE /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}` },
+    'GET /health': { scope: 'server:read', path: '/health' },
+    'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }
