@@ -27,21 +27,31 @@ export interface Member {
   role: Role
   /** Patterns of scopes that stand instead of the role's; null: the role's. */
   scopes: readonly string[] | null
+  /** The groups that they are in, and what these add. */
+  groups: readonly MemberGroup[]
   createdAt: Date
   removedAt: Date | null
 }
 
+/** What a member has from a group. */
+export interface MemberGroup { id: string, scopes: readonly string[] }
+
 export interface MemberRepository {
   insert (member: Member): Promise<void>
   get (id: string): Promise<Member | null>
-  /** Replaces everything but id, organizationId and createdAt. */
+  /** Replaces everything but id, organizationId, createdAt and groups. */
   update (member: Member): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string }): Promise<Page<Member>>
+  page (query: PageQuery, filter: { organizationId?: string, groupId?: string }): Promise<Page<Member>>
 }
 
-/** The patterns of what a member may do now; a removed member may do nothing. */
-export function permissionsOf ({ role, scopes, removedAt }: Member): readonly string[] {
-  return removedAt === null ? scopes ?? rolePatterns[role] : []
+/** The patterns of what a member may do now, by themselves and by their groups; a removed member may do nothing. */
+export function permissionsOf (member: Member): readonly string[] {
+  return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []
+}
+
+/** The patterns of what a member may do whatever groups they are in. */
+export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
+  return scopes ?? rolePatterns[role]
 }
 
 export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
@@ -54,6 +64,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
     name: input.name,
     role: input.role,
     scopes: requirePatterns(input.scopes ?? null),
+    groups: [],
     createdAt: clock(),
     removedAt: null
   }
@@ -115,9 +126,14 @@ async function requireRaisedByOwn (tx: Repositories, actor: Actor, before: Membe
 }
 
 function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {
-  const wrong = patterns?.find(pattern => !isScopePattern(pattern))
+  return patterns === null ? null : requireScopePatterns(patterns)
+}
+
+/** @throws Failure `invalid_request` naming the first text that is neither a scope nor a pattern of scopes. */
+export function requireScopePatterns (patterns: readonly string[], field = 'scopes'): readonly string[] {
+  const wrong = patterns.find(pattern => !isScopePattern(pattern))
   if (wrong === undefined) return patterns
-  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field: 'scopes' } })
+  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field } })
 }
 
 function about (member: Member) {

@@ -7,8 +7,10 @@ import type { AllowanceRepository } from './allowance.ts'
 import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
 import type { CreditRepository } from './credit.ts'
+import type { GroupRepository } from './group.ts'
 import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
+import type { PolicyRepository } from './policy.ts'
 import type { PublishableKeyRepository } from './publishable-key.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { ResourceRepository } from './resource.ts'
@@ -24,6 +26,8 @@ export interface Repositories {
   resources: ResourceRepository
   clients: ClientRepository
   members: MemberRepository
+  groups: GroupRepository
+  policies: PolicyRepository
   apiKeys: ApiKeyRepository
   publishableKeys: PublishableKeyRepository
   webhookTokens: WebhookTokenRepository

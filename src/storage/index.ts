@@ -1,7 +1,9 @@
 /** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
+import type { Replica, ReplicaMemory } from '../domain/drift.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
 import type { Limits } from './limits.ts'
@@ -12,6 +14,8 @@ import { unbuffered, View } from './view.ts'
 export interface Storage {
   store: Store
   registry: Registry
+  /** The servers on this database whose memory can be compared with it: so far, this one. */
+  replicas: readonly Replica[]
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** Rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
@@ -35,16 +39,24 @@ export async function openStorage (url: string, limits: Partial<Limits> = {}): P
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database): Promise<{ store: Store, registry: Registry }> {
+async function storeOn (database: Database): Promise<Pick<Storage, 'store' | 'registry' | 'replicas'>> {
   if (database.provider === 'postgresql') {
     const repositories = repositoriesOver(database.queries, () => {})
-    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories) }
+    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories), replicas: [replica(nothingHeld)] }
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note)
-  const view = new View(unbuffered(repositories), await repositories.revokedTokens.live(new Date(0)))
-  return { store: storeFrom(database, repositories, note), registry: view }
+  const revoked = () => repositories.revokedTokens.live(new Date(0))
+  const view = new View(unbuffered(repositories), await revoked(), revoked)
+  return { store: storeFrom(database, repositories, note), registry: view, replicas: [replica(view)] }
 }
+
+function replica (memory: ReplicaMemory): Replica {
+  return { id: newId('rpl'), source: memory.source, held: () => memory.held(), differences: () => memory.differences(), reload: () => memory.reload() }
+}
+
+/** Where every check asks the database. */
+const nothingHeld: ReplicaMemory = { source: 'database', held: () => 0, differences: async () => [], reload: async () => {} }
 
 function storeFrom (database: Database, repositories: Repositories, note: Note): Store {
   return {

@@ -6,19 +6,21 @@ import { json, pageOf, toPage } from './rows.ts'
 export function memberRepository ({ member: table }: Queries, note: Note): MemberRepository {
   return {
     async insert (member) {
-      await table.create({ data: { ...member, scopes: scopesColumn(member) } })
+      const { groups: _, ...columns } = member
+      await table.create({ data: { ...columns, scopes: scopesColumn(member) } })
     },
     async get (id) {
-      const row = await table.findUnique({ where: { id } })
+      const row = await table.findUnique({ where: { id }, include: withGroups })
       return row && read(row)
     },
-    async update ({ id, organizationId: _, createdAt: __, ...member }) {
+    async update ({ id, organizationId: _, createdAt: __, groups: ___, ...member }) {
       await table.update({ where: { id }, data: { ...member, scopes: scopesColumn(member) } })
       note({ of: 'member', id })
     },
-    async page (query, { organizationId }) {
+    async page (query, { organizationId, groupId }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }] } }), query, read)
+      const narrowed = groupId === undefined ? {} : { groups: { some: { groupId } } }
+      return toPage(await table.findMany({ ...page, include: withGroups, where: { AND: [where, { organizationId }, narrowed] } }), query, read)
     },
   }
 }
@@ -27,6 +29,9 @@ function scopesColumn ({ scopes }: Pick<Member, 'scopes'>) {
   return scopes === null ? DbNull : json(scopes)
 }
 
-function read (row: Prisma.MemberGetPayload<object>): Member {
-  return { ...row, role: row.role as Member['role'], scopes: row.scopes as string[] | null }
+const withGroups = { groups: { include: { group: true }, orderBy: { groupId: 'asc' } } } as const
+
+function read (row: Prisma.MemberGetPayload<{ include: typeof withGroups }>): Member {
+  const groups = row.groups.map(({ group }) => ({ id: group.id, scopes: group.scopes as string[] }))
+  return { ...row, role: row.role as Member['role'], scopes: row.scopes as string[] | null, groups }
 }

@@ -1,9 +1,12 @@
 import { LRUCache } from 'lru-cache'
+import { isDeepStrictEqual } from 'node:util'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
+import type { Difference, ReplicaMemory } from '../domain/drift.ts'
 import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
+import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
@@ -11,17 +14,33 @@ import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
 
+interface RevokedToken { jti: string, expiresAt: Date }
+
+/** One of the caches, and where what is in it comes from. */
+interface Memory {
+  kind: Difference['kind']
+  kept: Pick<LRUCache<string, object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
+  load (key: string): Awaitable<object | null>
+}
+
+/** What the deployment's policies are kept by: no organization's id. */
+const deployment = 'deployment'
+
+/** How many records are read at a time when memory is compared with the database. */
+const batch = 100
+
 /** How many credentials of each kind are kept in memory. */
 const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered ({ apiKeys, clients, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
+export function unbuffered ({ apiKeys, clients, members, organizations, policies, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
     apiKeyById: id => apiKeys.get(id),
     client: id => clients.get(id),
     member: id => members.get(id),
     organization: id => organizations.get(id),
+    policies: async organizationId => compilePolicies(await policies.of(organizationId)),
     publishableKey: id => publishableKeys.get(id),
     resource: id => resources.get(id),
     resourceByIdentifier: identifier => resources.byIdentifier(identifier),
@@ -34,24 +53,31 @@ export function unbuffered ({ apiKeys, clients, members, organizations, publisha
  * A registry that keeps in memory what it was asked for. It is right only where this process makes every change, and
  * hands each to `apply` before it is acknowledged. What does not exist is not kept: it may come into being.
  */
-export class View implements Registry {
+export class View implements Registry, ReplicaMemory {
+  readonly source = 'memory'
   readonly #source: Registry
   readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #apiKeysById = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #clients = new LRUCache<string, Client>({ max: capacity })
   readonly #members = new LRUCache<string, Member>({ max: capacity })
   readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
+  readonly #policies = new LRUCache<string, PolicySet>({ max: capacity })
   readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
-  readonly #revoked: Map<string, Date>
+  readonly #liveRevoked: () => Promise<readonly RevokedToken[]>
+  #revoked: Map<string, Date>
   #changes = 0
 
-  /** `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick. */
-  constructor (source: Registry, revoked: Iterable<{ jti: string, expiresAt: Date }>) {
+  /**
+   * `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick; `liveRevoked` reads
+   * them again.
+   */
+  constructor (source: Registry, revoked: Iterable<RevokedToken>, liveRevoked: () => Promise<readonly RevokedToken[]> = async () => []) {
     this.#source = source
-    this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+    this.#revoked = byJti(revoked)
+    this.#liveRevoked = liveRevoked
   }
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
@@ -72,6 +98,10 @@ export class View implements Registry {
 
   organization (id: string): Awaitable<Organization | null> {
     return this.#through(this.#organizations, id, () => this.#source.organization(id))
+  }
+
+  policies (organizationId: string | null): Awaitable<PolicySet> {
+    return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))
   }
 
   publishableKey (id: string): Awaitable<PublishableKey | null> {
@@ -102,6 +132,8 @@ export class View implements Registry {
       case 'client': this.#clients.delete(change.id); break
       case 'clients': this.#clients.clear(); break
       case 'member': this.#members.delete(change.id); break
+      case 'members': this.#members.clear(); break
+      case 'policies': this.#policies.delete(change.organizationId ?? deployment); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)
         this.#apiKeysById.clear()
@@ -118,15 +150,97 @@ export class View implements Registry {
     }
   }
 
-  #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Awaitable<T | null> {
+  held (): number {
+    return this.#memories().reduce((sum, { kept }) => sum + kept.size, this.#revoked.size)
+  }
+
+  async differences (): Promise<Difference[]> {
+    const differences: Difference[] = []
+    for (const memory of this.#memories()) {
+      const entries = [...memory.kept.entries()]
+      for (let i = 0; i < entries.length; i += batch) {
+        const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held)))
+        differences.push(...found.filter(each => each !== null))
+      }
+    }
+    // A credential is held by its digest and by its id; it is told once.
+    const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
+    return [...each.values(), ...await this.#revokedDifferences()]
+  }
+
+  async reload (): Promise<void> {
+    for (;;) {
+      for (const { kept } of this.#memories()) kept.clear()
+      const changesBefore = ++this.#changes
+      const live = await this.#liveRevoked()
+      // What was revoked while this was read is in the memory that is there, and must stay in it.
+      if (this.#changes !== changesBefore) continue
+      this.#revoked = byJti(live)
+      return
+    }
+  }
+
+  /** All that is kept, by what it is, and where it comes from. */
+  #memories (): Memory[] {
+    const source = this.#source
+    return [
+      { kind: 'organization', kept: this.#organizations, load: key => source.organization(key) },
+      { kind: 'resource', kept: this.#resources, load: key => source.resource(key) },
+      { kind: 'resource', kept: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
+      { kind: 'client', kept: this.#clients, load: key => source.client(key) },
+      { kind: 'api_key', kept: this.#apiKeys, load: key => source.apiKey(key) },
+      { kind: 'api_key', kept: this.#apiKeysById, load: key => source.apiKeyById(key) },
+      { kind: 'member', kept: this.#members, load: key => source.member(key) },
+      { kind: 'publishable_key', kept: this.#publishableKeys, load: key => source.publishableKey(key) },
+      { kind: 'webhook_token', kept: this.#webhookTokens, load: key => source.webhookToken(key) },
+      { kind: 'policies', kept: this.#policies, load: key => source.policies(key === deployment ? null : key) },
+    ]
+  }
+
+  async #revokedDifferences (): Promise<Difference[]> {
+    const live = byJti(await this.#liveRevoked())
+    const told = (id: string, difference: Difference['difference']): Difference => ({ kind: 'revoked_token', id, difference, fields: [] })
+    const notHeld = [...live.keys()].filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
+    const gone = [...this.#revoked.keys()].filter(jti => !live.has(jti)).map(jti => told(jti, 'gone'))
+    return [...notHeld, ...gone]
+  }
+
+  #through<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
     return kept.get(key) ?? this.#load(kept, key, load)
   }
 
-  async #load<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Promise<T | null> {
+  async #load<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Promise<Found> {
     const changesBefore = this.#changes
     const loaded = await load()
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
     if (loaded !== null && this.#changes === changesBefore) kept.set(key, loaded)
     return loaded
   }
+}
+
+function byJti (revoked: Iterable<RevokedToken>): Map<string, Date> {
+  return new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+}
+
+/** Null: it is held as the database has it, or is not held any more. */
+async function compare ({ kind, kept, load }: Memory, key: string, held: object): Promise<Difference | null> {
+  const stored = await load(key)
+  // Changed while it was compared: then it has been forgotten, too.
+  if (kept.peek(key) !== held) return null
+  const id = kind === 'policies' ? key : (held as { id: string }).id
+  if (stored === null) return { kind, id, difference: 'gone', fields: [] }
+  const fields = kind === 'policies' ? policiesThatDiffer(held as PolicySet, stored as PolicySet) : fieldsThatDiffer(held, stored)
+  return fields.length === 0 ? null : { kind, id, difference: 'changed', fields }
+}
+
+/** When a credential was last used is written behind the view's back, and no check goes by it. */
+function fieldsThatDiffer (held: object, stored: object): string[] {
+  const [one, other] = [held, stored] as [Record<string, unknown>, Record<string, unknown>]
+  return Object.keys({ ...one, ...other }).filter(name => name !== 'lastUsedAt' && !isDeepStrictEqual(one[name], other[name]))
+}
+
+/** Their ids. */
+function policiesThatDiffer (held: PolicySet, stored: PolicySet): string[] {
+  const [one, other] = [held, stored].map(({ policies }) => new Map(policies.map(policy => [policy.id, policy]))) as [Map<string, object>, Map<string, object>]
+  return [...new Set([...one.keys(), ...other.keys()])].filter(id => !isDeepStrictEqual(one.get(id), other.get(id)))
 }

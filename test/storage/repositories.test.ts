@@ -53,7 +53,7 @@ const client: Client = {
   revokedReason: null,
 }
 
-const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, createdAt: start, removedAt: null }
+const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, groups: [], createdAt: start, removedAt: null }
 
 const apiKey: ApiKey = {
   id: 'key_a',
