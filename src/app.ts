@@ -48,7 +48,7 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl).catch(unreachable)
+  const { store, registry, replicas, close } = await openStorage(config.databaseUrl).catch(unreachable)
   const keys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -84,7 +84,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     meter: calls,
     routes: async app => {
       await app.register(protocol({ ...floor, registration: config.registration }))
-      await app.register(management(floor))
+      await app.register(management({ ...floor, replicas }))
     },
     async close () {
       await house.stop()

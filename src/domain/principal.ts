@@ -1,6 +1,6 @@
 /**
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
- * parse → find → compare → state → organization → address → environment → place → scope → object → limits; the first that
+ * parse → find → compare → state → organization → address → environment → place → policies → scope → object → limits; the first that
  * fails is the reason.
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
@@ -31,6 +31,10 @@ export interface Principal {
   environment: Environment
   /** The identifier of the resource the credential is for; null: the admin token, which is for the management API. */
   resource: string | null
+  /** The id of that resource. */
+  resourceId: string | null
+  /** The groups that the member is in whom it is bound to; they are what policies may be about. */
+  groups: readonly string[]
   scopes: readonly string[]
   /** The objects it is restricted to, by type; a type that is not named is not restricted. */
   objects: ObjectRestriction
@@ -44,7 +48,7 @@ export type Reason =
   | 'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer'
   | 'malformed' | 'unknown' | 'foreign_deployment' | 'wrong_resource' | 'revoked' | 'expired' | 'rotated' | 'superseded'
   | 'organization_suspended' | 'address_not_allowed' | 'wrong_environment'
-  | 'organization_not_found' | 'feature_missing' | 'insufficient_scope' | 'object_not_allowed' | 'api_key_required' | 'session_required'
+  | 'organization_not_found' | 'feature_missing' | 'insufficient_scope' | 'policy_denied' | 'object_not_allowed' | 'api_key_required' | 'session_required'
   | 'rate_limited' | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
 
 /** A refusal: the reason, and what is known about who was refused. */
@@ -57,6 +61,8 @@ export interface Refusal {
   organizationId: string | null
   /** For `insufficient_scope`. */
   requiredScopes?: readonly string[]
+  /** For `policy_denied`: the id of the policy. For the log: no caller hears it. */
+  policy?: string
 }
 
 /** The answer of a check: "no" is a value. With "yes" comes the API key, if it was one: its limits are looked at last. */
@@ -148,7 +154,7 @@ function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, te
       const organization = client.organizationId === null ? null : registry.organization(client.organizationId)
       return whenBothKnown(presentation.resource ?? registry.resourceByIdentifier(claims.aud), organization, (resource, organization) => {
         const reason = reasonAgainstClient(client, resource, organization, presentation)
-        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client) } : refuseToken(reason)
+        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client, resource!) } : refuseToken(reason)
       })
     })
   })
@@ -186,6 +192,8 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     organizations: key.organizations,
     environment: key.environment,
     resource: resource.identifier,
+    resourceId: resource.id,
+    groups: creator === null ? [] : creator.groups.map(group => group.id),
     scopes: effectiveScopes(key, resource, creator),
     objects: key.objects,
     allowlist: key.allowlist,
@@ -195,7 +203,7 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
   return principal
 }
 
-function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
+function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Resource): Principal {
   return {
     kind: 'access_token',
     id: client.id,
@@ -205,6 +213,8 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
     organizations: client.organizationId === null ? [] : [client.organizationId],
     environment: 'live',
     resource: claims.aud,
+    resourceId: resource.id,
+    groups: [],
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
     objects: {},
     allowlist: client.allowlist,
@@ -224,6 +234,8 @@ const adminVerdict: Verdict = {
     organizations: [],
     environment: 'live',
     resource: null,
+    resourceId: null,
+    groups: [],
     scopes: [],
     objects: {},
     allowlist: [],

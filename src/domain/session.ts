@@ -233,6 +233,8 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     organizations: [key.organizationId],
     environment: key.environment,
     resource: resource.identifier,
+    resourceId: resource.id,
+    groups: [],
     scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
     objects: {},
     allowlist: [],

@@ -9,6 +9,7 @@ import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
+import { isEmpty, policiesFor, weigh } from '../domain/policy-set.ts'
 import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 
 import type { RefusalLog } from '../domain/refusals.ts'
@@ -152,8 +153,9 @@ function decide (
   const presented = presentedCredential(request, style)
   return whenKnown(authenticate(dependencies, need, presented, resource, request), verdict => {
     if (!verdict.ok) return no(verdict.refusal)
-    return whenKnown(reasonAgainstCall(dependencies, of, need, verdict.principal, request), against => {
-      if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
+    return whenKnown(judgeCall(dependencies, of, need, verdict.principal, request), judged => {
+      if ('against' in judged) return no({ ...refusalOf(verdict, judged.against), ...about(judged, need) })
+      const { principal } = judged
       // Noted before its limits are looked at: a key that only runs into them is still in use.
       if (verdict.key !== null) dependencies.keyUsage.note(verdict.key.id)
       return whenKnown(takeCost(dependencies, need, verdict.key), metered => {
@@ -163,8 +165,8 @@ function decide (
         }
         reply.headers(headers)
         if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
-        request.principal = verdict.principal
-        request.organizationId = organizationOf(need, verdict.principal, request)
+        request.principal = principal
+        request.organizationId = organizationOf(need, principal, request)
         request.spending = metered?.spending ?? null
         return true
       })
@@ -189,20 +191,49 @@ function authenticate (
   return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, presentation) : authenticator.check(credential, presentation)
 }
 
-/** Environment → organization and its plan → kind of credential → scope → object: what a good credential may fail at. */
-function reasonAgainstCall (
-  { registry }: GuardDependencies, of: GuardedResource, need: RouteNeeds, principal: Principal, request: FastifyRequest
-): Awaitable<Reason | null> {
-  if (principal.kind === 'admin_token') return need.apiKeyOnly ? 'api_key_required' : null
-  if (of.environment !== null && principal.environment !== of.environment) return 'wrong_environment'
-  return whenKnown(reasonAgainstPlace(registry, need, principal, request), reason => {
-    if (reason !== null) return reason
-    if (need.apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
-    if (need.session && principal.kind !== 'session') return 'session_required'
-    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return 'insufficient_scope'
-    if (need.object !== null && !mayTouch(principal, need.object.type, parameter(request, need.object.param))) return 'object_not_allowed'
-    return null
+/** What stands against a call; `policy`: the id of the one that does. */
+interface Objection { against: Reason, policy?: string }
+
+/** The principal with what policies leave it, or what stands against the call. */
+type Judged = { principal: Principal } | Objection
+
+/** Environment → organization and its plan → kind of credential → policies → scope → object: what a good credential may fail at. */
+function judgeCall (
+  dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, principal: Principal, request: FastifyRequest
+): Awaitable<Judged> {
+  if (principal.kind === 'admin_token') return need.apiKeyOnly ? { against: 'api_key_required' } : { principal }
+  if (of.environment !== null && principal.environment !== of.environment) return { against: 'wrong_environment' }
+  return whenKnown(reasonAgainstPlace(dependencies.registry, need, principal, request), reason => {
+    if (reason !== null) return { against: reason }
+    if (need.apiKeyOnly && principal.kind !== 'api_key') return { against: 'api_key_required' }
+    if (need.session && principal.kind !== 'session') return { against: 'session_required' }
+    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return { against: 'insufficient_scope' }
+    return whenKnown(underPolicies(dependencies, need, principal, request), judged => {
+      if ('against' in judged || need.object === null) return judged
+      return mayTouch(principal, need.object.type, parameter(request, need.object.param)) ? judged : { against: 'object_not_allowed' }
+    })
   })
+}
+
+/** What the access policies leave of a principal for this call. A webhook's token is a kind of its own, though a key answers for it. */
+function underPolicies ({ registry, clock }: GuardDependencies, need: RouteNeeds, principal: Principal, request: FastifyRequest): Awaitable<Judged> {
+  const { organizationId, groups, resourceId, scopes } = principal
+  const kind = need.webhook === null ? principal.kind : 'webhook_token'
+  if (kind === 'admin_token') return { principal }
+  return whenKnown(policiesFor(registry, organizationId, organizationOf(need, principal, request)), sets => {
+    if (isEmpty(sets)) return { principal }
+    const { refusedBy, scopes: left, withheld } = weigh(sets, { kind, organizationId, groups, resourceId }, scopes, { address: request.ip, now: clock() })
+    if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
+    const denied = need.scopes.find(scope => withheld.has(scope))
+    if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
+    return { principal: left === scopes ? principal : { ...principal, scopes: left } }
+  })
+}
+
+/** What a refusal says besides its reason. */
+function about ({ against, policy }: Objection, { scopes }: RouteNeeds): Pick<Refusal, 'requiredScopes' | 'policy'> {
+  if (against === 'insufficient_scope') return { requiredScopes: scopes }
+  return policy === undefined ? {} : { policy }
 }
 
 /** Foreign and missing organizations get one answer (CL-05). */
@@ -258,10 +289,11 @@ const challenged = new Set([400, 401, 403])
 function refuse (
   { refusals, clock }: GuardDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, headers: Record<string, string> = {}
 ): Awaitable<false> {
-  const { reason, subject, organizationId } = refusal
-  request.log.info({ reason, subject, organizationId }, 'refused')
+  const { reason, subject, organizationId, policy } = refusal
+  const detail = policy === undefined ? {} : { policy }
+  request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason !== 'no_credential') {
-    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
+    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id, detail })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
     const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))

@@ -1,5 +1,6 @@
 /** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Replica } from '../domain/drift.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { managementStyle, styles } from '../domain/style.ts'
@@ -7,9 +8,12 @@ import { guard, type GuardDependencies } from '../guard/index.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
+import { effectiveAccessRoutes } from './effective-access.ts'
+import { groupRoutes } from './groups.ts'
 import { memberRoutes } from './members.ts'
 import type { ManagementDependencies } from './operation.ts'
 import { organizationRoutes } from './organizations.ts'
+import { policyRoutes } from './policies.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
@@ -21,7 +25,7 @@ import { webhookTokenRoutes } from './webhook-tokens.ts'
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
+const managed = ['organizations', 'members', 'groups', 'policies', 'effective-access', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens']
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
@@ -33,7 +37,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
 }
 
-export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string }): FastifyPluginAsync {
+export function management (dependencies: ManagementDependencies & GuardDependencies & { issuer: string, replicas: readonly Replica[] }): FastifyPluginAsync {
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
@@ -41,6 +45,9 @@ export function management (dependencies: ManagementDependencies & GuardDependen
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
+      await api.register(groupRoutes(dependencies))
+      await api.register(policyRoutes(dependencies))
+      await api.register(effectiveAccessRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))

@@ -11,10 +11,14 @@ export function exactly<T extends Record<string, TSchema>> (members: T) {
  * marks that change the reading direction.
  */
 export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' })
+/** What something is for, in up to 1000 characters; null: nobody said. */
+export const Description = Type.Union([Type.String({ maxLength: 1_000, pattern: '^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$' }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
 export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
 export const Instant = Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' })
+/** An instant in an answer: RFC 3339, UTC, with milliseconds. */
+export const WireInstant = Type.String({ format: 'date-time' })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
 /** What a plan includes, a route asks for: `embedding`. */
@@ -38,3 +42,10 @@ export const PageQuerystring = {
 export const OrganizationQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id) })
 
 export type PageParameters = { limit?: Static<TSchema>, cursor?: string }
+
+export const Pagination = exactly({ limit: Type.Integer(), hasMore: Type.Boolean(), nextCursor: Type.Optional(Type.String()) })
+
+/** An answer that is one page of a collection (OC-16). */
+export function pageOf<T extends TSchema> (item: T) {
+  return exactly({ data: Type.Array(item), pagination: Pagination })
+}
