@@ -1,10 +1,13 @@
 /** The command line on one screen. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { accessCommands } from './access.ts'
 import { keyCommands } from './api-key.ts'
 import { clientCommands } from './client.ts'
+import { groupCommands } from './group.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
+import { policyCommands } from './policy.ts'
 import { whoamiCommand } from './principal.ts'
 import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
@@ -21,7 +24,7 @@ export function program (): Command {
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
+    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), groupCommands(), policyCommands(), accessCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
     webhookTokenCommands(), registrationTokenCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
