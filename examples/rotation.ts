@@ -66,7 +66,14 @@ once, 2592000 (30 days) is the most. It is ${overlap} here so that the end of th
   'All the calls that the program made meanwhile, by their status: no refusal.',
   ['rm traffic; wait', 'sort statuses | uniq -c'],
   `An old key that is still in use when its overlap nears its end can be found by its usage and its \`lastUsedAt\`. One that
-leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.`,
+leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.
+
+## What rotated keys share, and how they end
+
+- **One allowance.** The new key shares the month and the minute of the old one: a rotation begins nothing anew.
+- **The overlap ends early by revoking the old key**, and is changed in no other way: neither prolonged nor narrowed. What is changed on the new key, its allowlist say, does not change the old one; only limits bind both.
+- **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an event of its own that names the key under \`revokedWith\`. The key that replaced it stays: a leaked old key is no reason to stop the new one.
+- **What has expired stays expired.** Such a key gets no other end and is not rotated; create a new one.`,
 ]
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-rotation-'))

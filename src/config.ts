@@ -2,11 +2,12 @@
  * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
  * be told its name and its secrets. Problems are found together and each names its variable.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
 import { ConfigurationError } from './errors.ts'
+import { makeFolder } from './folder.ts'
 import { digestOf, newLabelledSecret, newSecret } from './secrets.ts'
 
 export type RegistrationMode = 'closed' | 'token' | 'open'
@@ -107,7 +108,7 @@ export function readClientEnvironment (environment: Environment = process.env, f
 
 /** Tells commands on this machine where the server listens. */
 export function announceServer (config: Config, url: string): void {
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
+  makeFolder(config.dataFolder)
   writeFileSync(join(config.dataFolder, 'server.json'), JSON.stringify({ url }) + '\n', { mode: 0o600 })
 }
 
@@ -188,7 +189,7 @@ function generated (file: string, make: () => string): { text: string, isNew: bo
   }
   const text = make()
   orRefuse(file, () => {
-    mkdirSync(resolve(file, '..'), { recursive: true, mode: 0o700 })
+    makeFolder(resolve(file, '..'))
     // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
     writeFileSync(file, text + '\n', { mode: 0o600, flag: 'wx' })
   })

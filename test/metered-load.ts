@@ -1,5 +1,6 @@
 /** A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything that was admitted. */
 import type { ApiKey } from '../src/domain/api-key.ts'
+import { noLimits } from '../src/domain/limits.ts'
 import { meter } from '../src/domain/meter.ts'
 import { openStorage } from '../src/storage/index.ts'
 
@@ -11,7 +12,7 @@ const now = new Date('2026-01-15T12:00:00Z')
 
 async function load (): Promise<void> {
   for (;;) {
-    const verdict = await calls.admit({ key, credits: 2, now })
+    const verdict = await calls.admit({ key, organization: noLimits, credits: 2, now })
     process.stdout.write(verdict.ok ? `${verdict.spending}\n` : `refused: ${verdict.reason}\n`)
   }
 }

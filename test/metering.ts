@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import type { ApiKey } from '../src/domain/api-key.ts'
 import { systemActor } from '../src/domain/audit.ts'
 import { grantCredits, type CreditAccount } from '../src/domain/credit.ts'
+import { noLimits } from '../src/domain/limits.ts'
 import { meter, type Meter } from '../src/domain/meter.ts'
 import { styles } from '../src/domain/style.ts'
 import type { Operation, Store } from '../src/domain/store.ts'
@@ -62,7 +63,7 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
   const clock = clockAt(noon)
   const operation = { store, clock: clock.now, actor: systemActor }
   const organizationId = newId('org')
-  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], createdAt: noon, suspendedAt: null })
+  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], ...noLimits, createdAt: noon, suspendedAt: null })
   const meterOver = (store: Store) => () => {
     const made = meter(store, clock.now)
     t.teardown(() => made.close())
@@ -80,7 +81,7 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
     newMeterElsewhere: meterOver(elsewhere),
     async newKey (properties = {}) {
       const id = newId('key')
-      const key: ApiKey = { ...unlimitedKey, id, digest: `digest-of-${id}`, organizationId, organizations: [organizationId], ...properties }
+      const key: ApiKey = { ...unlimitedKey, id, chainId: id, digest: `digest-of-${id}`, organizationId, organizations: [organizationId], ...properties }
       await store.apiKeys.insert(key)
       return key
     },
@@ -90,7 +91,7 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
   }
 }
 
-const unlimitedKey: Omit<ApiKey, 'id' | 'digest' | 'organizationId' | 'organizations'> = {
+const unlimitedKey: Omit<ApiKey, 'id' | 'chainId' | 'digest' | 'organizationId' | 'organizations'> = {
   hint: 'api_live_…abcd',
   resourceId: 'res_a',
   environment: 'live',

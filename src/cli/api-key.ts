@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { segment } from './api.ts'
 import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from './key-flags.ts'
+import { limitsText } from './limits.ts'
 import { fieldLines, instant, words } from './print.ts'
 import { readDuration } from './time.ts'
 import { keyUsageCommand } from './usage.ts'
@@ -92,7 +93,7 @@ function show (key: ApiKey): string {
     ['as far as', key.creator === null ? null : `${key.creator} may`],
     ['environment', key.environment],
     ['addresses', words(key.allowlist) ?? 'any'],
-    ['limits', limitsOf(key)],
+    ['limits', limitsText(key)],
     ['looks like', key.key === undefined ? key.hint : null],
     ['created', `${instant(key.createdAt)} by ${key.createdBy}${key.imported ? ', from a digest' : ''}`],
     ['expires', instant(key.expiresAt) ?? 'never'],
@@ -108,11 +109,6 @@ function show (key: ApiKey): string {
 function authorityOf ({ access, scopes }: ApiKey): string {
   if (access === 'custom') return words(scopes) ?? 'nothing'
   return access === 'full' ? 'everything' : 'read everything'
-}
-
-function limitsOf ({ callsPerMonth, creditsPerMonth, callsPerMinute }: ApiKey): string | null {
-  const limits = [[callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [callsPerMinute, 'calls a minute']] as const
-  return limits.filter(([count]) => count !== null).map(([count, of]) => `${count} ${of}`).join(', ') || null
 }
 
 const showList = showPage<ApiKey>(

@@ -60,7 +60,7 @@ export function clientCommands (): Command {
 
 function addCreate (client: Command): void {
   client.command('create').description('create a client; its secret is shown once')
-    .requiredOption('--org <id>', 'the organization it belongs to')
+    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--name <text>', 'what people call it')
     .option('--resource <identifier>', 'the protected API that its tokens are for')
     .addOption(scopeOption())

@@ -1,9 +1,10 @@
 /** What the command line says about a key, and what the API is told of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { allowlistOf, allowlistOption, expiryOption, readAmount, repeated, scopeOption, type Amount } from './command.ts'
+import { allowlistOf, allowlistOption, expiryOption, repeated, scopeOption } from './command.ts'
+import { limitChangeOf, withLimitFlags, type LimitFlags } from './limits.ts'
 import type { Expiry } from './time.ts'
 
-export interface KeyFlags {
+export interface KeyFlags extends LimitFlags {
   org?: string
   resource?: string
   env?: string
@@ -17,9 +18,6 @@ export interface KeyFlags {
   creator?: string
   allowIp?: string[]
   allowAnyIp?: boolean
-  callsPerMonth?: Amount
-  creditsPerMonth?: Amount
-  callsPerMinute?: Amount
   expires?: Expiry
 }
 
@@ -28,22 +26,19 @@ export type Objects = Record<string, string[]>
 
 /** The flags of what a key may do, for all that make or change one. */
 export function withAuthorityFlags (command: Command, scopes?: string): Command {
-  return command
+  command
     .addOption(new Option('--access <level>', 'all its creator may, all they may read, or what is named here').choices(['full', 'read-only', 'custom']))
     .addOption(scopeOption(scopes ?? 'a scope or a pattern (invoices:*, *:read); repeat it for several'))
     .addOption(new Option('--object <type:id>', 'an object that it is restricted to, of the type; repeat it for several').argParser(collectObject))
     .option('--also-org <id>', 'a further organization whose data it reaches; repeat it for several', repeated)
     .addOption(allowlistOption())
-    .option('--calls-per-month <n>', 'how many calls it has in a month (UTC), or unlimited', readAmount)
-    .option('--credits-per-month <n>', 'how many credits it may spend in a month (UTC), or unlimited', readAmount)
-    .option('--calls-per-minute <n>', 'how many calls it has in a minute, or unlimited', readAmount)
-    .addOption(expiryOption())
+  return withLimitFlags(command).addOption(expiryOption())
 }
 
 /** The flags of a new key, made here or taken over. */
 export function withNewKeyFlags (command: Command): Command {
   command
-    .requiredOption('--org <id>', 'the organization it belongs to')
+    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--resource <identifier>', 'the protected API it is for')
     .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
     .requiredOption('--name <text>', 'what people call it')
@@ -64,9 +59,7 @@ export function keyChangeOf (flags: KeyFlags): object {
     objects: flags.anyObject ? {} : flags.object,
     organizations: flags.onlyOwnOrg ? [] : flags.alsoOrg,
     allowlist: allowlistOf(flags),
-    callsPerMonth: flags.callsPerMonth?.count,
-    creditsPerMonth: flags.creditsPerMonth?.count,
-    callsPerMinute: flags.callsPerMinute?.count,
+    ...limitChangeOf(flags),
     expiresAt: flags.expires?.at,
   }
 }

@@ -19,7 +19,7 @@ interface MemberFlags { org?: string, name?: string, role?: string, scope?: stri
 export function memberCommands (): Command {
   const member = new Command('member').description('members: the people of an organization, who bound what the keys they made may do')
   member.command('create').description('add a member to an organization').argument('<name>')
-    .requiredOption('--org <id>', 'the organization they belong to')
+    .option('--org <id>', 'the organization they belong to; the token\'s own unless given')
     .addOption(roleOption().makeOptionMandatory())
     .addOption(scopeOption('what they may do instead of what their role may: a scope or a pattern; repeat it for several'))
     .action(answering<Member, MemberFlags>(show, (api, { org, role, scope }, name) => api.post('/members', { organization: org, name, role, scopes: scope })))

@@ -1,17 +1,18 @@
 import { Command, Option } from 'commander'
 import { segment } from './api.ts'
 import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
+import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from './limits.ts'
 import { fieldLines, instant, words } from './print.ts'
 import { creditsCommand } from './usage.ts'
 
-interface Organization { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null }
+interface Organization extends Limits { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null }
 
 /** `latchkey org …` */
 export function organizationCommands (): Command {
   const org = new Command('org').description('organizations: the tenants that clients and keys belong to')
-  org.command('create').description('create an organization').argument('<name>')
+  withLimitFlags(org.command('create').description('create an organization; its limits bind all its keys together').argument('<name>'))
     .addOption(featureOption())
-    .action(answering<Organization, OrganizationFlags>(show, (api, { feature }, name) => api.post('/organizations', { name, features: feature })))
+    .action(answering<Organization, OrganizationFlags>(show, (api, { feature, ...flags }, name) => api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) })))
   withPageFlags(org.command('list').description('list the organizations, newest first'), { org: false })
     .action(answering<Page<Organization>, ListFlags>(showList, (api, flags) => api.get('/organizations', pageQuery(flags))))
   org.command('show').description('show an organization').argument('<id>')
@@ -25,16 +26,16 @@ export function organizationCommands (): Command {
   return org
 }
 
-interface OrganizationFlags { name?: string, feature?: string[], withoutFeatures?: boolean }
+interface OrganizationFlags extends LimitFlags { name?: string, feature?: string[], withoutFeatures?: boolean }
 
 function addUpdate (org: Command): void {
-  org.command('update').description('rename an organization, or change what its plan includes').argument('<id>')
+  withLimitFlags(org.command('update').description('rename an organization, or change what its plan includes').argument('<id>'))
     .option('--name <text>', 'its new name')
     .addOption(featureOption('what its plan includes; the ones given replace the ones it has; repeat it for several'))
     .addOption(new Option('--without-features', 'its plan includes nothing of the kind any more').conflicts('feature'))
-    .action(answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures }, id) => {
-      const change = { name, features: withoutFeatures ? [] : feature }
-      return api.patch(pathOf(id), requireChange(change, '--name, --feature, --without-features'))
+    .action(answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures, ...flags }, id) => {
+      const change = { name, features: withoutFeatures ? [] : feature, ...limitChangeOf(flags) }
+      return api.patch(pathOf(id), requireChange(change, '--name, --feature, --without-features, --calls-per-month, --credits-per-month, --calls-per-minute'))
     }))
 }
 
@@ -52,6 +53,7 @@ function show (organization: Organization): string {
     ['name', organization.name],
     ['status', organization.status],
     ['features', words(organization.features)],
+    ['limits', limitsText(organization)],
     ['created', instant(organization.createdAt)],
     ['suspended', instant(organization.suspendedAt)],
   ])

@@ -23,7 +23,7 @@ interface KeyFlags { org?: string, resource?: string, env?: string, name?: strin
 export function publishableKeyCommands (): Command {
   const key = new Command('publishable-key').description('publishable keys: may be seen by everybody; their signing keys start sessions for end users')
   key.command('create').description('create a publishable key; its signing key is shown once')
-    .requiredOption('--org <id>', 'the organization it belongs to')
+    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--resource <identifier>', 'the protected API that its sessions are for')
     .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
     .requiredOption('--name <text>', 'what people call it')

@@ -37,7 +37,7 @@ interface TokenFlags {
 export function registrationTokenCommands (): Command {
   const token = new Command('registration-token').description('registration tokens: let agents register themselves, with scopes set beforehand')
   token.command('create').description('create a registration token; it is shown once')
-    .requiredOption('--org <id>', 'the organization that clients which register with it belong to')
+    .option('--org <id>', 'the organization that clients which register with it belong to; the token\'s own unless given')
     .option('--resource <identifier>', 'the protected API they get scopes for')
     .addOption(scopeOption('a scope they get; repeat it for several'))
     .addOption(allowlistOption())

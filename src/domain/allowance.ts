@@ -1,22 +1,23 @@
 /**
  * Calls in a calendar month, UTC. The database counts what was taken, and never more than the quota; a process takes
  * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes: what
- * a crashed process had taken and not handed out is lost, at most one block for each key.
+ * a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
 import { LRUCache } from 'lru-cache'
 import type { Awaitable } from '../awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from './calendar.ts'
-import type { RateLimitState } from './rate-limit.ts'
+import type { Policy, RateLimitState } from './rate-limit.ts'
 
+/** A holder is the chain of a key, or an organization in one environment: whoever a limit is counted for. */
 export interface AllowanceRepository {
-  /** What a key has taken of a month's allowance. */
-  taken (keyId: string, month: string): Promise<{ calls: number, credits: number }>
+  /** What a holder has taken of a month's allowance. */
+  taken (holder: string, month: string): Promise<{ calls: number, credits: number }>
   /** Takes so many calls as long as the quota is not passed, whoever else takes at the same time; returns what is taken after. Null: it would have been passed. */
-  takeCalls (keyId: string, month: string, calls: number, quota: number): Promise<number | null>
-  giveBackCalls (keyId: string, month: string, calls: number): Promise<void>
+  takeCalls (holder: string, month: string, calls: number, quota: number): Promise<number | null>
+  giveBackCalls (holder: string, month: string, calls: number): Promise<void>
   /** As `takeCalls`, for credits; quota null: unlimited. */
-  takeCredits (keyId: string, month: string, credits: number, quota: number | null): Promise<number | null>
-  giveBackCredits (keyId: string, month: string, credits: number): Promise<void>
+  takeCredits (holder: string, month: string, credits: number, quota: number | null): Promise<number | null>
+  giveBackCredits (holder: string, month: string, credits: number): Promise<void>
 }
 
 /** A call that was taken out of a month's allowance, or was not to be had. */
@@ -28,17 +29,17 @@ export interface TakenCall {
 }
 
 export interface CallAllowance {
-  /** Takes a call of the month of `now`. Answered in the same turn while the block in memory lasts. */
-  take (keyId: string, callsPerMonth: number, now: Date): Awaitable<TakenCall>
-  /** Gives back to the database what was taken ahead for keys that were not used for `idleSeconds`. */
+  /** Takes a call of the holder's month of `now`. Answered in the same turn while the block in memory lasts. */
+  take (holder: string, callsPerMonth: number, now: Date, policy?: Policy): Awaitable<TakenCall>
+  /** Gives back to the database what was taken ahead for holders that were not used for `idleSeconds`. */
   giveBackIdle (): Promise<void>
   /** Gives back all of it. */
   close (): Promise<void>
 }
 
-/** What is in memory of a key's month. */
+/** What is in memory of a holder's month. */
 interface Block {
-  readonly keyId: string
+  readonly holder: string
   readonly month: string
   readonly quota: number
   /** Taken in the database, not handed out yet. */
@@ -64,46 +65,46 @@ export function blockSize (left: number): number {
 }
 
 /**
- * Keeps at most `keys` months in memory. `uptime` is milliseconds that only go forward: how long a key was idle has nothing
+ * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle has nothing
  * to do with the calendar.
  */
 export function callAllowance (
-  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, keys = 50_000, uptime = () => performance.now()
+  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now()
 ): CallAllowance {
   const giving = new Set<Promise<void>>()
   const giveBack = (block: Block) => {
-    const { keyId, month, left } = block
+    const { holder, month, left } = block
     if (left === 0) return
     block.left = 0
     // What cannot be given back is lost to the month, as by a crash: too few, never too many.
-    const done = allowances.giveBackCalls(keyId, month, left).catch(() => {}).finally(() => { giving.delete(done) })
+    const done = allowances.giveBackCalls(holder, month, left).catch(() => {}).finally(() => { giving.delete(done) })
     giving.add(done)
   }
   const blocks = new LRUCache<string, Block>({
-    max: keys, ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
+    max: holders, ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
   })
 
-  const blockOf = (keyId: string, quota: number, month: string): Block => {
+  const blockOf = (holder: string, quota: number, month: string): Block => {
     // With the quota in it: units of a quota that was changed are not handed out under another.
-    const name = `${month} ${quota} ${keyId}`
+    const name = `${month} ${quota} ${holder}`
     const known = blocks.get(name)
     if (known !== undefined) return known
-    const block: Block = { keyId, month, quota, left: 0, taken: 0, emptyAt: null, taking: null }
+    const block: Block = { holder, month, quota, left: 0, taken: 0, emptyAt: null, taking: null }
     blocks.set(name, block)
     return block
   }
 
   const takeMore = async (block: Block, now: Date) => {
-    const { keyId, month, quota } = block
+    const { holder, month, quota } = block
     for (;;) {
-      const { calls } = await allowances.taken(keyId, month)
+      const { calls } = await allowances.taken(holder, month)
       block.taken = calls
       if (calls >= quota) {
         block.emptyAt = now.getTime()
         return
       }
       const size = blockSize(quota - calls)
-      const after = await allowances.takeCalls(keyId, month, size, quota)
+      const after = await allowances.takeCalls(holder, month, size, quota)
       if (after === null) continue
       block.taken = after
       block.left += size
@@ -112,18 +113,18 @@ export function callAllowance (
     }
   }
 
-  const decide = (block: Block, now: Date): Awaitable<TakenCall> => {
+  const decide = (block: Block, now: Date, policy: Policy): Awaitable<TakenCall> => {
     if (block.left > 0) {
       block.left--
-      return { taken: true, state: stateOf(block, now), giveBack: () => { block.left++ } }
+      return { taken: true, state: stateOf(block, now, policy), giveBack: () => { block.left++ } }
     }
-    if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) return { taken: false, state: stateOf(block, now), giveBack () {} }
+    if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) return { taken: false, state: stateOf(block, now, policy), giveBack () {} }
     block.taking ??= takeMore(block, now).finally(() => { block.taking = null })
-    return block.taking.then(() => decide(block, now))
+    return block.taking.then(() => decide(block, now, policy))
   }
 
   return {
-    take: (keyId, callsPerMonth, now) => decide(blockOf(keyId, callsPerMonth, monthOf(now)), now),
+    take: (holder, callsPerMonth, now, policy = 'month') => decide(blockOf(holder, callsPerMonth, monthOf(now)), now, policy),
     async giveBackIdle () {
       blocks.purgeStale()
       await Promise.all(giving)
@@ -136,12 +137,12 @@ export function callAllowance (
   }
 }
 
-function stateOf ({ quota, taken, left }: Block, now: Date): RateLimitState {
-  return monthState('month', quota, quota - taken + left, now)
+function stateOf ({ quota, taken, left }: Block, now: Date, policy: Policy): RateLimitState {
+  return monthState(policy, quota, quota - taken + left, now)
 }
 
 /** The state of a limit that begins anew with the month after `now`, UTC. */
-export function monthState (policy: 'month' | 'credits', quota: number, remaining: number, now: Date): RateLimitState {
+export function monthState (policy: Policy, quota: number, remaining: number, now: Date): RateLimitState {
   const end = monthEnd(now)
   return { policy, quota, windowSeconds: (end.getTime() - monthStart(now).getTime()) / 1_000, remaining: Math.max(0, remaining), resetSeconds: secondsUntil(end, now) }
 }

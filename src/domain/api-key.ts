@@ -4,11 +4,12 @@ import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environmen
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { permissionsOf, type Member } from './member.ts'
-import { requireActiveOrganization } from './organization.ts'
+import { limitsOf, namesLimits, noLimits, type Limits } from './limits.ts'
+import { requireActiveOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
-import { managementResourceId, requireHandedOn, requireUsableResource, type Resource } from './resource.ts'
-import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
+import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
+import { expand, isReadOnly, patternsBeyond, requireDeclaredPatterns } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
@@ -18,18 +19,8 @@ export type Access = typeof accessLevels[number]
 /** Type of object → the ids that a key is restricted to. A type that is not named is not restricted. */
 export type ObjectRestriction = Readonly<Record<string, readonly string[]>>
 
-/** How much of something a key may have; null: no limit. */
-export interface KeyLimits {
-  /** Calls in a calendar month, UTC. */
-  callsPerMonth: number | null
-  /** Whole credits in a calendar month, UTC. */
-  creditsPerMonth: number | null
-  /** Calls in a minute. */
-  callsPerMinute: number | null
-}
-
 /** A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer stays precise. */
-export interface ApiKey extends KeyLimits {
+export interface ApiKey extends Limits {
   /** `key_…`: what people and logs call it by. */
   id: string
   digest: string
@@ -53,6 +44,8 @@ export interface ApiKey extends KeyLimits {
   creatorId: string | null
   /** Its text was made elsewhere; only its digest is known here. */
   imported: boolean
+  /** The first of the keys that replaced one another: they have one allowance, and so does who uses two of them in an overlap. */
+  chainId: string
   rotatedFrom: string | null
   /** The key that replaced it; it works until `expiresAt`. */
   rotatedTo: string | null
@@ -96,6 +89,8 @@ export interface ApiKeyRepository {
   update (key: ApiKey): Promise<void>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
+  /** The keys of a chain that were replaced and still work at `now`. */
+  inOverlap (chainId: string, now: Date): Promise<ApiKey[]>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
@@ -115,7 +110,12 @@ function scopesOfAccess ({ access, scopes }: Pick<ApiKey, 'access' | 'scopes'>, 
   return access === 'read-only' ? all.filter(isReadOnly) : all
 }
 
-export interface ApiKeyInput extends Partial<KeyLimits> {
+/** Whether the plan of its organization does not include keys like this one, now and not when it was made (CD-12). */
+export function planLacks ({ access }: Pick<ApiKey, 'access'>, { style: { customAccessFeature } }: Resource, organization: Organization | null): boolean {
+  return access === 'custom' && customAccessFeature !== undefined && organization?.features.includes(customAccessFeature) !== true
+}
+
+export interface ApiKeyInput extends Partial<Limits> {
   organizationId: string
   /** Further organizations whose data it reaches. */
   organizations?: readonly string[]
@@ -126,6 +126,7 @@ export interface ApiKeyInput extends Partial<KeyLimits> {
   scopes?: readonly string[]
   objects?: ObjectRestriction
   allowlist?: readonly string[]
+  /** The member it can never do more than; null: an operator vouches for it. Left out: whoever bounds the actor. */
   creatorId?: string | null
   expiresAt?: Date | null
 }
@@ -167,7 +168,7 @@ export async function getApiKey ({ store, actor }: Operation, id: string): Promi
   return visible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
-export interface ApiKeyChange extends Partial<KeyLimits> {
+export interface ApiKeyChange extends Partial<Limits> {
   name?: string
   organizations?: readonly string[]
   access?: Access
@@ -177,14 +178,18 @@ export interface ApiKeyChange extends Partial<KeyLimits> {
   expiresAt?: Date | null
 }
 
-/** Changes a key; true from the next request on. */
+/**
+ * Changes a key; true from the next request on. Its limits are its chain's: they bind what it replaced as well.
+ * @throws Failure `credential_expired` for another end of a key that has reached its own; `credential_superseded`, `credential_revoked`.
+ */
 export async function updateApiKey (operation: Operation, id: string, change: ApiKeyChange): Promise<ApiKey> {
   return await changeKey(operation, id, 'api_key.updated', async (before, now, tx) => {
     requireChangeable(before)
+    requireNotRevived(before, change, now)
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = change
-    if (Object.values(authority).some(given => given !== undefined)) requireNoMoreThanOwn(operation.actor, resource, before)
+    if (Object.values(authority).some(given => given !== undefined)) await requireNoMoreThanOwn(tx, operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
@@ -200,6 +205,7 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     }
     // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
     if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) await requireAccess(operation, tx, resource, after)
+    if (namesLimits(change)) await limitPredecessors(operation, tx, after, now)
     return after
   })
 }
@@ -214,10 +220,10 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     const now = clock()
     const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
     requireChangeable(before)
-    if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${id} has expired; create a new one.` })
+    if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     // Whoever rotates a key is told a secret that may do all that the key may.
-    requireNoMoreThanOwn(actor, resource, before)
+    await requireNoMoreThanOwn(tx, actor, resource, before)
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -239,10 +245,44 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
   })
 }
 
-/** Revokes a key: refused from the next request on (LB-02). Doing it twice changes nothing. */
-export async function revokeApiKey (operation: Operation, id: string, reason: string | null): Promise<ApiKey> {
-  return await changeKey(operation, id, 'api_key.revoked', async (before, now) =>
-    before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before)
+/**
+ * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their overlap
+ * end with it; the one that replaced it stays. Doing it twice changes nothing.
+ */
+export async function revokeApiKey ({ store, clock, actor }: Operation, id: string, reason: string | null): Promise<ApiKey> {
+  return await store.transaction(async tx => {
+    const now = clock()
+    const revoke = async (key: ApiKey, more: Record<string, unknown>) => {
+      if (key.revokedAt !== null) return key
+      const after = { ...key, revokedAt: now, revokedReason: reason }
+      await tx.apiKeys.update(after)
+      await tx.audit.append(auditEvent(actor, now, 'api_key.revoked', about(after, more)))
+      return after
+    }
+    const key = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    for (const predecessor of await workingPredecessors(tx, key, now)) await revoke(predecessor, { revokedWith: id })
+    return await revoke(key, {})
+  })
+}
+
+/** The keys that led to this one and still work in their overlap. */
+async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom }: ApiKey, now: Date): Promise<ApiKey[]> {
+  const working = new Map((await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id).map(key => [key.id, key]))
+  const found: ApiKey[] = []
+  for (let before = rotatedFrom; before !== null && working.size > 0;) {
+    const key = working.get(before)
+    if (key !== undefined && working.delete(before)) found.push(key)
+    before = (key ?? await tx.apiKeys.get(before))?.rotatedFrom ?? null
+  }
+  return found
+}
+
+async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, key, now)) {
+    const after = { ...predecessor, ...limitsOf(key, predecessor) }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { limitedWith: key.id })))
+  }
 }
 
 async function newKey (
@@ -250,9 +290,11 @@ async function newKey (
 ): Promise<ApiKey> {
   const { clock, actor } = operation
   const now = clock()
+  const id = newId('key')
   const key: ApiKey = {
     ...identity,
-    id: newId('key'),
+    id,
+    chainId: id,
     organizationId: input.organizationId,
     organizations: await resolveOrganizations(operation, tx, input.organizationId, input.organizations ?? []),
     resourceId: resource.id,
@@ -262,9 +304,9 @@ async function newKey (
     scopes: requirePatterns(operation, resource, input.scopes ?? []),
     objects: input.objects ?? {},
     allowlist: readAllowlist(input.allowlist ?? []),
-    ...limitsOf(input, { callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null }),
+    ...limitsOf(input, noLimits),
     createdBy: actor.id,
-    creatorId: input.creatorId ?? null,
+    creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
     rotatedFrom: null,
     rotatedTo: null,
     createdAt: now,
@@ -274,6 +316,7 @@ async function newKey (
     lastUsedAt: null
   }
   await requireAccess(operation, tx, resource, key)
+  await requireBound(tx, actor, resource, key)
   return key
 }
 
@@ -296,8 +339,23 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
 }
 
 /** Whoever acts for a key, or says from where and how long it works, may do what it may. @throws Failure `insufficient_permissions`. */
-export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes'>): void {
-  requireHandedOn(actor, resource, scopesOfAccess(key, resource))
+export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): Promise<void> {
+  requireOwn(actor, resource, scopesOfAccess(key, resource))
+  await requireBound(tx, actor, resource, key)
+}
+
+/**
+ * What a member's key makes is bound to that member, or to one who may do no more: else the member would keep through it
+ * what they lose (CD-09). @throws Failure `insufficient_permissions`.
+ */
+async function requireBound (tx: Repositories, { creator }: Actor, resource: Resource, { creatorId }: Pick<ApiKey, 'creatorId'>): Promise<void> {
+  if (creator === null || creatorId === creator.id) return
+  const other = creatorId === null ? null : await tx.members.get(creatorId)
+  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
+  if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}: the keys that it makes or changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
+  })
 }
 
 /** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */
@@ -309,7 +367,7 @@ function requireOwnReach (actor: Actor, key: ApiKey, { access, scopes, objects, 
 
 function requirePatterns ({ actor }: Operation, resource: Resource, scopes: readonly string[]): string[] {
   const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
-  requireHandedOn(actor, resource, expand(patterns, resource.scopes))
+  requireOwn(actor, resource, expand(patterns, resource.scopes))
   return patterns
 }
 
@@ -317,8 +375,8 @@ function requirePatterns ({ actor }: Operation, resource: Resource, scopes: read
 async function requireAccess ({ actor }: Operation, tx: Repositories, resource: Resource, key: ApiKey): Promise<void> {
   if (key.access !== 'custom') {
     if (key.scopes.length > 0 || Object.keys(key.objects).length > 0) throw new Failure('invalid_request', { message: `A key with ${key.access} access names no scopes and no objects; use custom access for that.`, details: { field: 'access' } })
-    requireHandedOn(actor, resource, scopesOfAccess(key, resource))
-  } else if (resource.style.customAccessFeature !== undefined && (await tx.organizations.get(key.organizationId))?.features.includes(resource.style.customAccessFeature) !== true) {
+    requireOwn(actor, resource, scopesOfAccess(key, resource))
+  } else if (planLacks(key, resource, await tx.organizations.get(key.organizationId))) {
     throw new Failure('feature_not_included', { message: `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or read-only access, or change the plan.`, details: { feature: resource.style.customAccessFeature } })
   }
   if (key.creatorId === null) return
@@ -328,17 +386,15 @@ async function requireAccess ({ actor }: Operation, tx: Repositories, resource: 
   }
 }
 
-function limitsOf (given: Partial<KeyLimits>, before: KeyLimits): KeyLimits {
-  return {
-    callsPerMonth: given.callsPerMonth === undefined ? before.callsPerMonth : given.callsPerMonth,
-    creditsPerMonth: given.creditsPerMonth === undefined ? before.creditsPerMonth : given.creditsPerMonth,
-    callsPerMinute: given.callsPerMinute === undefined ? before.callsPerMinute : given.callsPerMinute
-  }
+/** Who holds a key that has ended must be able to rely on that: it never comes back to life. */
+function requireNotRevived ({ id, expiresAt }: ApiKey, change: ApiKeyChange, now: Date): void {
+  if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
+  throw new Failure('credential_expired', { message: `The API key ${id} expired at ${expiresAt.toISOString()} and gets no other end; create a new one.` })
 }
 
 function requireChangeable (key: ApiKey): void {
   if (key.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; create a new one.` })
-  if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; change that one.`, details: { rotatedTo: key.rotatedTo } })
+  if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; change that one. To end this one before its overlap does, revoke it.`, details: { rotatedTo: key.rotatedTo } })
 }
 
 async function changeKey (

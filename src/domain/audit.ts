@@ -2,6 +2,9 @@
 import { newId } from '../secrets.ts'
 import type { Page, PageQuery } from './page.ts'
 
+/** The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every resource. */
+export interface Creator { id: string, permissions: readonly string[] }
+
 /** Who acts, from where, in which request. */
 export interface Actor {
   /** `admin` for the admin token, `system` for the server itself, else the id of the credential. */
@@ -10,13 +13,15 @@ export interface Actor {
   organizationId: string | null
   /** What it may do on the management API, and so the most it may hand on there; null: everything. */
   scopes: readonly string[] | null
+  /** The member that bounds it: whatever it makes is bound to them too, or to somebody who may do no more. Null: none does. */
+  creator: Creator | null
   /** The client's address as seen through trusted proxies; null when there was no request. */
   address: string | null
   requestId: string | null
 }
 
 /** The server acting on its own behalf: seeding, reaping, rotating. */
-export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, address: null, requestId: null }
+export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, creator: null, address: null, requestId: null }
 
 export const auditEventTypes = [
   'organization.created', 'organization.updated', 'organization.suspended', 'organization.resumed',

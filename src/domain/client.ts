@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../secrets.ts'
@@ -165,7 +166,8 @@ export interface ClientChange {
 export async function updateClient (operation: Operation, id: string, change: ClientChange): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async (before, tx) => {
     const organizationId = await claimedBy(tx, operation, before, change.organizationId)
-    if (change.allowlist !== undefined) await requireNoMoreThanOwn(tx, operation.actor, before)
+    const { name: _, ...authority } = change
+    if (Object.values(authority).some(given => given !== undefined)) await requireNoMoreThanOwn(tx, operation.actor, before)
     const after: Client = {
       ...before,
       organizationId,
@@ -232,7 +234,7 @@ export async function registerClient (
   const client: Client = {
     id: newId('cli'),
     organizationId: token?.organizationId ?? null,
-    name: typeof metadata.client_name === 'string' ? metadata.client_name : 'registered client',
+    name: nameIn(metadata, 'registered client'),
     origin: 'registered',
     metadata,
     secrets: secret === null ? [] : [newClientSecret(secret, now)],
@@ -255,17 +257,29 @@ export async function registerClient (
   return { client, secret, registrationAccessToken }
 }
 
-/** Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. */
+/** Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep another. */
+export function isDescribedBy (client: Client, metadata: ClientMetadata): boolean {
+  return isDeepStrictEqual(client.metadata, metadata) && client.name === nameIn(metadata, client.name)
+}
+
+function nameIn ({ client_name: name }: ClientMetadata, otherwise: string): string {
+  return typeof name === 'string' ? name : otherwise
+}
+
+/**
+ * Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. What
+ * describes it already changes nothing and leaves no audit row.
+ */
 export async function replaceClientMetadata (operation: Operation, id: string, metadata: ClientMetadata): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async before => {
     if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
       [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')) {
       throw new Failure('invalid_request', { message: 'A client cannot change between a secret and its own keys; register anew.' })
     }
-    const name = typeof metadata.client_name === 'string' ? metadata.client_name : before.name
+    if (isDescribedBy(before, metadata)) return before
     // New keys are a new proof of identity: what the old ones proved ends with them.
-    const rekeyed = JSON.stringify(metadata.jwks) !== JSON.stringify(before.metadata.jwks)
-    const after = { ...before, metadata, name }
+    const rekeyed = !isDeepStrictEqual(metadata.jwks, before.metadata.jwks)
+    const after = { ...before, metadata, name: nameIn(metadata, before.name) }
     return rekeyed ? nextGeneration(after) : after
   })
 }
@@ -283,6 +297,7 @@ export async function reapIdleClients ({ store, clock, actor }: Operation, secon
   })
 }
 
+/** `change` returns its argument when there is nothing to change. */
 async function changeClient (
   { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
 ): Promise<Client> {
@@ -290,6 +305,7 @@ async function changeClient (
     const before = visible(actor, await tx.clients.get(id), 'client', id)
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
     const after = await change(before, tx)
+    if (after === before) return before
     await tx.clients.update(after)
     await tx.audit.append(auditEvent(actor, clock(), type, about(after)))
     return after
@@ -315,7 +331,7 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
   return [...resolved.values()]
 }
 
-/** Who is told a client's secret, or says from where it works, can do what the client can. @throws Failure `insufficient_permissions`. */
+/** Who is told a client's secret, or says what it may do and from where, can do what the client can. @throws Failure `insufficient_permissions`. */
 async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)

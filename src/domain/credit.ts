@@ -7,6 +7,7 @@ import { newId, type Environment } from '../secrets.ts'
 import type { ApiKey } from './api-key.ts'
 import { auditEvent } from './audit.ts'
 import { dayOf, monthOf } from './calendar.ts'
+import { organizationHolder, type Limits } from './limits.ts'
 import { visibleOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import type { Operation, Repositories, Store } from './store.ts'
@@ -78,13 +79,19 @@ export async function grantCredits (
 export interface Spending {
   /** Of the entry that it becomes. */
   id: string
-  key: Pick<ApiKey, 'id' | 'organizationId' | 'environment' | 'creditsPerMonth'>
+  key: Pick<ApiKey, 'id' | 'chainId' | 'organizationId' | 'environment' | 'creditsPerMonth'>
+  /** The limit of the key's own organization. */
+  organization: Readonly<Pick<Limits, 'creditsPerMonth'>>
   credits: number
   now: Date
 }
 
-/** `spentThisMonth`: what the key has spent in the month of the spending, UTC, with this one if it went through. */
-export type SpendVerdict = { ok: true, spentThisMonth: number } | { ok: false, reason: 'insufficient_credits' | 'quota_exceeded', spentThisMonth: number }
+/** What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys of its organization in its environment. Null: there is no limit. */
+export interface SpentThisMonth { key: number | null, organization: number | null }
+
+export type SpendVerdict =
+  | { ok: true, spentThisMonth: SpentThisMonth }
+  | { ok: false, reason: 'insufficient_credits' | 'quota_exceeded', spentThisMonth: SpentThisMonth }
 
 /**
  * Takes the credits of several calls in one transaction, each in full or not at all. Of calls that race for the last
@@ -101,6 +108,7 @@ export async function spendCredits (store: Store, spendings: readonly Spending[]
       verdicts.set(spending, verdict)
       if (entry !== null) entries.push(entry)
     }
+    await countUnlimited(tx, spendings.filter(each => each.organization.creditsPerMonth === null && verdicts.get(each)!.ok))
     await tx.credits.append(entries)
     await tx.usage.add(entries.map(({ apiKeyId, amount, createdAt }) => ({ keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount })))
   }, 'read committed')
@@ -113,28 +121,49 @@ function inLockOrder (spendings: readonly Spending[]): Spending[] {
   return spendings.toSorted((a, b) => account(a) < account(b) ? -1 : account(a) > account(b) ? 1 : 0)
 }
 
-/** The account first: whoever holds its row may touch the allowances of its keys. */
-async function spend (tx: Repositories, { id, key, credits, now }: Spending): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
+/** The account first: whoever holds its row may touch the allowances of its keys, and of all of them together. */
+async function spend (tx: Repositories, spending: Spending): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
+  const { id, key, organization, credits, now } = spending
   const { organizationId, environment } = key
   const account = { organizationId, environment }
   const month = monthOf(now)
   const balance = await tx.credits.take(account, credits)
-  if (balance === null) return await refused(tx, 'insufficient_credits', key.id, month)
-  const spentThisMonth = await tx.allowances.takeCredits(key.id, month, credits, key.creditsPerMonth)
-  if (spentThisMonth === null) {
+  if (balance === null) return await refused(tx, 'insufficient_credits', spending)
+  const byKey = await tx.allowances.takeCredits(key.chainId, month, credits, key.creditsPerMonth)
+  const limit = organization.creditsPerMonth
+  const byOrganization = byKey === null || limit === null ? null : await tx.allowances.takeCredits(organizationHolder(key), month, credits, limit)
+  if (byKey === null || (limit !== null && byOrganization === null)) {
+    if (byKey !== null) await tx.allowances.giveBackCredits(key.chainId, month, credits)
     await tx.credits.add(account, credits)
-    return await refused(tx, 'quota_exceeded', key.id, month)
+    return await refused(tx, 'quota_exceeded', spending)
   }
   const entry: CreditEntry = { ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now }
-  return { entry, verdict: { ok: true, spentThisMonth } }
+  return { entry, verdict: { ok: true, spentThisMonth: { key: key.creditsPerMonth === null ? null : byKey, organization: byOrganization } } }
 }
 
-async function refused (tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', keyId: string, month: string): Promise<{ entry: null, verdict: SpendVerdict }> {
-  return { entry: null, verdict: { ok: false, reason, spentThisMonth: (await tx.allowances.taken(keyId, month)).credits } }
+/** What no limit of an organization has to decide about is counted in one statement for all: the batch holds the accounts meanwhile. */
+async function countUnlimited (tx: Repositories, spendings: readonly Spending[]): Promise<void> {
+  const sums = new Map<string, { holder: string, month: string, credits: number }>()
+  for (const { key, credits, now } of inLockOrder(spendings)) {
+    const [holder, month] = [organizationHolder(key), monthOf(now)]
+    const before = sums.get(`${holder} ${month}`)
+    sums.set(`${holder} ${month}`, { holder, month, credits: credits + (before?.credits ?? 0) })
+  }
+  for (const { holder, month, credits } of sums.values()) await tx.allowances.takeCredits(holder, month, credits, null)
+}
+
+async function refused (
+  tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
+): Promise<{ entry: null, verdict: SpendVerdict }> {
+  const spent = async (holder: string, limit: number | null) => limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
+  const spentThisMonth = {
+    key: await spent(key.chainId, key.creditsPerMonth), organization: await spent(organizationHolder(key), organization.creditsPerMonth),
+  }
+  return { entry: null, verdict: { ok: false, reason, spentThisMonth } }
 }
 
 /**
- * Gives back what an entry spent, to the account, to the key's month and to its usage, because the call failed by our own
+ * Gives back what an entry spent, to the account, to the months of the key and of its organization and to the key's usage, because the call failed by our own
  * fault. Doing it twice changes nothing. @throws Failure `not_found` for an id that is not of a spending.
  */
 export async function refundCredits ({ store, clock }: Pick<Operation, 'store' | 'clock'>, spending: string, reason: string): Promise<void> {
@@ -147,7 +176,8 @@ export async function refundCredits ({ store, clock }: Pick<Operation, 'store' |
     const amount = -entry.amount
     const balance = await tx.credits.add({ organizationId, environment }, amount)
     if (balance === null) throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
-    await tx.allowances.giveBackCredits(apiKeyId, monthOf(createdAt), amount)
+    const chainId = (await tx.apiKeys.get(apiKeyId))?.chainId ?? apiKeyId
+    for (const holder of [chainId, organizationHolder(entry)]) await tx.allowances.giveBackCredits(holder, monthOf(createdAt), amount)
     await tx.credits.append([{ organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock() }])
     await tx.usage.add([{ keyId: apiKeyId, day: dayOf(createdAt), calls: 0, credits: -amount }])
   })

@@ -2,7 +2,7 @@
  * What the credentials of an organization can do, scope by scope, with the reason for each (OC-17): what the guard would
  * find, told before anybody asks.
  */
-import { statusOf, effectiveScopes, type ApiKey } from './api-key.ts'
+import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import { ownPermissionsOf, type Member, type Role } from './member.ts'
 import type { Organization } from './organization.ts'
@@ -132,7 +132,9 @@ function takerOf ({ refusedBy, withheld }: Weighing, scope: string): string | nu
 async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCredential> {
   const resource = (await known.resource(key.resourceId))!
   const creator = key.creatorId === null ? null : await known.member(key.creatorId)
-  const standing = standingOf(resource, await known.organization(key.organizationId), endOfKey(key, now))
+  const organization = await known.organization(key.organizationId)
+  const missing = planLacks(key, resource, organization) ? resource.style.customAccessFeature : undefined
+  const standing = lacking(missing, standingOf(resource, organization, endOfKey(key, now)))
   const effective = new Set(effectiveScopes(key, resource, creator))
   const lines = resource.scopes.flatMap(scope => {
     const reasons = keyReasons(key, creator, scope, effective.has(scope.name))
@@ -183,9 +185,8 @@ async function heldPublishableKey (known: Known, key: PublishableKey): Promise<H
   const resource = (await known.resource(key.resourceId))!
   const organization = await known.organization(key.organizationId)
   const { sessionFeature } = resource.style
-  const missing = sessionFeature !== undefined && organization?.features.includes(sessionFeature) !== true
-  const { takenBy } = standingOf(resource, organization, key.revokedAt === null ? null : 'revoked')
-  const standing: Standing = { takenBy: missing ? [...takenBy, { effect: 'takes_away', by: 'plan', name: sessionFeature }] : takenBy }
+  const missing = sessionFeature === undefined || organization?.features.includes(sessionFeature) === true ? undefined : sessionFeature
+  const standing = lacking(missing, standingOf(resource, organization, key.revokedAt === null ? null : 'revoked'))
   const lines = key.scopes.map(scope => lineOf(scope, grantReasons(scope, resource), standing))
   return {
     id: key.id, kind: 'session', name: key.name, organizationId: key.organizationId, groups: [], allowlist: [], createdAt: key.createdAt, accesses: [{ resource, lines }],
@@ -215,6 +216,11 @@ function standingOf (resource: Resource, organization: Organization | null | und
   if (resource.revokedAt !== null) takenBy.push({ effect: 'takes_away', by: 'resource_revoked' })
   if (organization !== undefined && organization?.status !== 'active') takenBy.push({ effect: 'takes_away', by: 'suspension' })
   return { takenBy }
+}
+
+/** With what the plan does not include; undefined: it includes what there has to be. */
+function lacking (feature: string | undefined, { takenBy }: Standing): Standing {
+  return { takenBy: feature === undefined ? takenBy : [...takenBy, { effect: 'takes_away', by: 'plan', name: feature }] }
 }
 
 /** A key that was rotated works until it expires. */

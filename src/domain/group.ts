@@ -1,11 +1,9 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { permissionsOf, requireScopePatterns, type Member } from './member.ts'
+import { permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { managementResourceId, requireHandedOn } from './resource.ts'
-import { expand } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
 /**
@@ -51,7 +49,7 @@ export async function createGroup ({ store, clock, actor }: Operation, input: Gr
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
-    await requireOwnGain(tx, actor, [], group.scopes)
+    await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
     await tx.groups.insert(group)
     await tx.audit.append(auditEvent(actor, group.createdAt, 'group.created', about(group)))
   })
@@ -75,7 +73,7 @@ export async function updateGroup ({ store, clock, actor }: Operation, id: strin
       description: change.description === undefined ? before.description : change.description,
       scopes: change.scopes === undefined ? before.scopes : requireScopePatterns(change.scopes),
     }
-    await requireOwnGain(tx, actor, before.scopes, after.scopes)
+    await requireRaisedByOwn(tx, actor, before.organizationId, before.scopes, after.scopes)
     await tx.groups.update(after)
     await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
     return after
@@ -101,7 +99,7 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
   return await changeMembership(operation, id, memberId, 'group.member_added', async (tx, group, member) => {
     if (member.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
     if (isIn(member, group)) return false
-    await requireOwnGain(tx, operation.actor, permissionsOf(member), group.scopes)
+    await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
     await tx.groups.addMember(group.id, member.id)
     return true
   })
@@ -123,7 +121,7 @@ async function changeMembership (
   return await store.transaction(async tx => {
     const group = visible(actor, await tx.groups.get(id), 'group', id)
     const found = visible(actor, await tx.members.get(memberId), 'member', memberId)
-    const member = visible({ ...actor, organizationId: group.organizationId }, found, 'member', memberId)
+    const member = visible(group, found, 'member', memberId)
     if (await change(tx, group, member)) {
       await tx.audit.append(auditEvent(actor, clock(), type, { organizationId: group.organizationId, subject: group.id, detail: { name: group.name, member: member.id } }))
     }
@@ -133,14 +131,6 @@ async function changeMembership (
 
 function isIn ({ groups }: Member, { id }: Group): boolean {
   return groups.some(group => group.id === id)
-}
-
-/** What a group gains, its members and their keys gain: on the management API only by who has it. @throws Failure `insufficient_permissions`. */
-async function requireOwnGain (tx: Repositories, actor: Actor, before: readonly string[], after: readonly string[]): Promise<void> {
-  const resource = await tx.resources.get(managementResourceId)
-  if (resource === null) return
-  const had = expand(before, resource.scopes)
-  requireHandedOn(actor, resource, expand(after, resource.scopes).filter(scope => !had.includes(scope)))
 }
 
 async function requireUnnamed (tx: Repositories, actor: Actor, { id, organizationId }: Group): Promise<void> {

@@ -3,8 +3,8 @@ import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { managementResourceId, requireHandedOn } from './resource.ts'
-import { expand, isScopePattern } from './scope.ts'
+import { managementResourceId, requireOwn } from './resource.ts'
+import { expand, isScopePattern, patternsBeyond } from './scope.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -56,7 +56,10 @@ export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
 
 export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
 
-/** @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern. */
+/**
+ * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern,
+ * `insufficient_permissions` for who may do more than the member that the actor is bound to.
+ */
 export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
   const member: Member = {
     id: newId('mem'),
@@ -70,6 +73,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
+    await requireWithinCreator(tx, actor, member.organizationId, [], permissionsOf(member))
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
   })
@@ -93,7 +97,7 @@ export async function updateMember (
       role: change.role ?? before.role,
       scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
     }
-    await requireRaisedByOwn(tx, operation.actor, before, after)
+    await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     return after
   })
 }
@@ -117,12 +121,37 @@ async function changeMember (
   })
 }
 
-/** What a member gains, the keys that they made gain: on the management API only by who has it. @throws Failure `insufficient_permissions`. */
-async function requireRaisedByOwn (tx: Repositories, actor: Actor, before: Member, after: Member): Promise<void> {
+/**
+ * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a member
+ * who has it not. `had` and `has` are patterns. @throws Failure `insufficient_permissions`.
+ */
+export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
-  if (resource === null) return
-  const had = expand(permissionsOf(before), resource.scopes)
-  requireHandedOn(actor, resource, expand(permissionsOf(after), resource.scopes).filter(scope => !had.includes(scope)))
+  const before = resource === null ? [] : expand(had, resource.scopes)
+  if (resource !== null) requireOwn(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
+  await requireWithinCreator(tx, actor, organizationId, had, has)
+}
+
+/** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */
+async function requireWithinCreator (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
+  if (actor.creator === null) return
+  const keyOnly = await keyOnlyScopes(tx, organizationId)
+  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
+  })
+}
+
+/** The API-key-only scopes of every resource that an organization's keys can be made for. */
+async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise<Set<string>> {
+  const names = new Set<string>()
+  for (let after: PageQuery['after'] = null; ;) {
+    const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
+    for (const { scopes } of items) for (const { name, keyOnly } of scopes) if (keyOnly) names.add(name)
+    if (!hasMore) return names
+    after = items.at(-1)!
+  }
 }
 
 function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {

@@ -1,10 +1,11 @@
-/** What a call with an API key costs, in one question: its rate, its month's calls, its credits, in this order. */
+/** What a call with an API key costs, in one question: rate, month's calls, credits, in this order, each of the key and then of its organization. */
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import { callAllowance, monthState, type TakenCall } from './allowance.ts'
+import { callAllowance, monthState } from './allowance.ts'
 import type { ApiKey } from './api-key.ts'
 import { monthEnd, secondsUntil } from './calendar.ts'
 import { refundCredits } from './credit.ts'
+import { organizationHolder, type Limits } from './limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limit.ts'
 import { spender } from './spending.ts'
 import type { Store } from './store.ts'
@@ -13,18 +14,25 @@ import { usageMeter } from './usage-meter.ts'
 /** A call that passed every other check. */
 export interface MeteredCall {
   key: ApiKey
+  /** The limits of the key's own organization. */
+  organization: Readonly<Limits>
   /** What the route costs, in whole credits; 0: nothing. The key's own organization pays, from the account of its environment. */
   credits: number
   now: Date
 }
 
 /**
- * "No" is a value. `limits`: the state of every limit that the key has and that was looked at. `spending`: the entry that
- * took the credits, by which they can be refunded; null: none were taken. `retryAfterSeconds` null: waiting does not help.
+ * "No" is a value. `limits`: the state of every limit of the key and its organization that was looked at. `spending`: the
+ * entry that took the credits, by which they can be refunded; null: none were taken. `retryAfterSeconds` null: waiting does not help.
  */
-export type MeterVerdict =
-  | { ok: true, spending: string | null, limits: readonly RateLimitState[] }
-  | { ok: false, reason: 'rate_limited' | 'quota_exceeded' | 'insufficient_credits', retryAfterSeconds: number | null, limits: readonly RateLimitState[] }
+export type MeterVerdict = { ok: true, spending: string | null, limits: readonly RateLimitState[] } | Refused
+
+interface Refused {
+  ok: false
+  reason: 'rate_limited' | 'quota_exceeded' | 'insufficient_credits'
+  retryAfterSeconds: number | null
+  limits: readonly RateLimitState[]
+}
 
 /** The one place where a call is counted. */
 export interface Meter {
@@ -44,6 +52,29 @@ export interface Meter {
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
 
+/** Whose limits a call is counted against: of the key, which has them with all that it was rotated from and to, then of its organization. */
+interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
+
+/** What was taken for a call so far, to be told, and to be given back should it be refused in the end. */
+interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
+
+function boundsOf ({ key, organization }: MeteredCall): Bound[] {
+  return [{ holder: key.chainId, of: '', limits: key }, { holder: organizationHolder(key), of: 'organization-', limits: organization }]
+}
+
+function hasNone ({ callsPerMinute, callsPerMonth }: Readonly<Limits>): boolean {
+  return callsPerMinute === null && callsPerMonth === null
+}
+
+function giveBack ({ giveBacks }: Taken): void {
+  for (const each of giveBacks) each()
+}
+
+function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: number | null): Refused {
+  giveBack(taken)
+  return { ok: false, reason, retryAfterSeconds, limits: taken.limits }
+}
+
 /** Keeps the counts of one process. Call `close` before the store is closed. */
 export function meter (store: Store, clock: Clock): Meter {
   const rates = rateLimiter()
@@ -52,49 +83,63 @@ export function meter (store: Store, clock: Clock): Meter {
   const credits = spender(store)
   const idle = setInterval(() => { calls.giveBackIdle().catch(() => {}) }, 10_000).unref()
 
-  const admitted = ({ key, now }: MeteredCall, limits: readonly RateLimitState[], spending: string | null): MeterVerdict => {
+  const admitted = ({ key, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
     usage.count(key.id, now)
     return { ok: true, spending, limits }
   }
 
-  /** The last step: what is taken by now is given back should the credits not be to be had. */
-  const charge = async (call: MeteredCall, limits: readonly RateLimitState[], giveBack: () => void): Promise<MeterVerdict> => {
-    const { key, now } = call
-    try {
-      const { id, verdict } = await credits.spend({ key, credits: call.credits, now })
-      const all = key.creditsPerMonth === null ? limits : [...limits, monthState('credits', key.creditsPerMonth, key.creditsPerMonth - verdict.spentThisMonth, now)]
-      if (verdict.ok) return admitted(call, all, id)
-      giveBack()
-      return { ok: false, reason: verdict.reason, retryAfterSeconds: verdict.reason === 'quota_exceeded' ? secondsUntil(monthEnd(now), now) : null, limits: all }
-    } catch (error) {
-      giveBack()
-      throw error
+  /** Null: all buckets had room. */
+  const takeMinutes = (bounds: readonly Bound[], now: Date, taken: Taken): Refused | null => {
+    for (const { holder, of, limits: { callsPerMinute } } of bounds) {
+      if (callsPerMinute === null) continue
+      const { waitSeconds, state } = rates.take(holder, callsPerMinute, now, `${of}minute`)
+      taken.limits.push(state)
+      if (waitSeconds !== null) return refuse(taken, 'rate_limited', waitSeconds)
+      taken.giveBacks.push(() => { rates.giveBack(holder) })
     }
+    return null
   }
 
-  const afterMonth = (call: MeteredCall, rate: RateLimitState[], giveBackRate: () => void, month: TakenCall | null): Awaitable<MeterVerdict> => {
-    const limits = month === null ? rate : [...rate, month.state]
-    if (month !== null && !month.taken) {
-      giveBackRate()
-      return { ok: false, reason: 'quota_exceeded', retryAfterSeconds: month.state.resetSeconds, limits }
-    }
-    if (call.credits === 0) return admitted(call, limits, null)
-    return charge(call, limits, () => { giveBackRate(); month?.giveBack() })
+  /** One bound after the other, and the credits at the end. */
+  const takeMonths = (call: MeteredCall, [bound, ...rest]: readonly Bound[], taken: Taken): Awaitable<MeterVerdict> => {
+    if (bound === undefined) return call.credits === 0 ? admitted(call, taken, null) : charge(call, taken)
+    const { holder, of, limits: { callsPerMonth } } = bound
+    if (callsPerMonth === null) return takeMonths(call, rest, taken)
+    return whenKnown(calls.take(holder, callsPerMonth, call.now, `${of}month`), month => {
+      taken.limits.push(month.state)
+      if (!month.taken) return refuse(taken, 'quota_exceeded', month.state.resetSeconds)
+      taken.giveBacks.push(month.giveBack)
+      return takeMonths(call, rest, taken)
+    })
+  }
+
+  const charge = async (call: MeteredCall, taken: Taken): Promise<MeterVerdict> => {
+    const { key, organization, now } = call
+    const { id, verdict } = await credits.spend({ key, organization, credits: call.credits, now })
+    const { spentThisMonth } = verdict
+    if (key.creditsPerMonth !== null) taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key!, now))
+    if (organization.creditsPerMonth !== null) taken.limits.push(monthState('organization-credits', organization.creditsPerMonth, organization.creditsPerMonth - spentThisMonth.organization!, now))
+    if (verdict.ok) return admitted(call, taken, id)
+    return refuse(taken, verdict.reason, verdict.reason === 'quota_exceeded' ? secondsUntil(monthEnd(now), now) : null)
   }
 
   return {
     admit (call) {
-      const { key: { id, callsPerMinute, callsPerMonth }, credits: cost, now } = call
-      if (callsPerMinute === null && callsPerMonth === null && cost === 0) {
-        usage.count(id, now)
+      const { key, organization, credits: cost, now } = call
+      if (cost === 0 && hasNone(key) && hasNone(organization)) {
+        usage.count(key.id, now)
         return unlimited
       }
-      const rate = callsPerMinute === null ? null : rates.take(id, callsPerMinute, now)
-      const states = rate === null ? [] : [rate.state]
-      if (rate !== null && rate.waitSeconds !== null) return { ok: false, reason: 'rate_limited', retryAfterSeconds: rate.waitSeconds, limits: states }
-      const giveBackRate = () => { if (rate !== null) rates.giveBack(id) }
-      if (callsPerMonth === null) return afterMonth(call, states, giveBackRate, null)
-      return whenKnown(calls.take(id, callsPerMonth, now), month => afterMonth(call, states, giveBackRate, month))
+      const bounds = boundsOf(call)
+      const taken: Taken = { limits: [], giveBacks: [] }
+      const refused = takeMinutes(bounds, now, taken)
+      if (refused !== null) return refused
+      const verdict = takeMonths(call, bounds, taken)
+      if (!(verdict instanceof Promise)) return verdict
+      return verdict.catch((error: unknown) => {
+        giveBack(taken)
+        throw error
+      })
     },
     refund: (spending, reason) => refundCredits({ store, clock }, spending, reason),
     flush: usage.flush,

@@ -1,11 +1,12 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, type Actor } from './audit.ts'
+import { limitsOf, noLimits, type Limits } from './limits.ts'
 import type { Page, PageQuery } from './page.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 
-/** The tenant: every client and key belongs to exactly one. */
-export interface Organization {
+/** The tenant: every client and key belongs to exactly one. Its limits bind all its keys together, in each environment. */
+export interface Organization extends Limits {
   /** `org_…` */
   id: string
   name: string
@@ -23,13 +24,15 @@ export interface OrganizationRepository {
   page (query: PageQuery, filter: { id?: string }): Promise<Page<Organization>>
 }
 
-export async function createOrganization ({ store, clock, actor }: Operation, input: { name: string, features?: readonly string[] }): Promise<Organization> {
+export async function createOrganization (
+  { store, clock, actor }: Operation, input: Partial<Limits> & { name: string, features?: readonly string[] }
+): Promise<Organization> {
   const organization: Organization = {
-    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], createdAt: clock(), suspendedAt: null,
+    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], ...limitsOf(input, noLimits), createdAt: clock(), suspendedAt: null,
   }
   await store.transaction(async tx => {
     await tx.organizations.insert(organization)
-    await tx.audit.append(auditEvent(actor, organization.createdAt, 'organization.created', about(organization, { name: input.name })))
+    await tx.audit.append(auditEvent(actor, organization.createdAt, 'organization.created', about(organization, { ...input })))
   })
   return organization
 }
@@ -39,9 +42,9 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
   return visibleOrganization(actor, await store.organizations.get(id), id)
 }
 
-/** Renames, suspends or resumes. A suspended organization's credentials are refused from the next request on. */
+/** Renames, suspends, resumes or limits. A suspended organization's credentials are refused from the next request on. */
 export async function updateOrganization (
-  { store, clock, actor }: Operation, id: string, change: { name?: string, status?: Organization['status'], features?: readonly string[] }
+  { store, clock, actor }: Operation, id: string, change: Partial<Limits> & { name?: string, status?: Organization['status'], features?: readonly string[] }
 ): Promise<Organization> {
   return await store.transaction(async tx => {
     const before = visibleOrganization(actor, await tx.organizations.get(id), id)
@@ -52,6 +55,7 @@ export async function updateOrganization (
       name: change.name ?? before.name,
       status,
       features: change.features ?? before.features,
+      ...limitsOf(change, before),
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
     }
     await tx.organizations.update(after)

@@ -165,7 +165,7 @@ async function requireConditions (repositories: Repositories, actor: Actor, orga
   if (problem !== null) throw invalid('conditions.times', `${problem}.`)
   if (organizations !== undefined && organizationId !== null) throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
   for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
-  for (const id of groups ?? []) await requireGroup(repositories, actor, organizationId, id)
+  for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
   return {
     ...(organizations && { organizations: unique(organizations) }),
     ...(groups && { groups: unique(groups) }),
@@ -177,8 +177,8 @@ async function requireConditions (repositories: Repositories, actor: Actor, orga
   }
 }
 
-async function requireGroup ({ groups }: Repositories, actor: Actor, organizationId: string | null, id: string): Promise<void> {
-  visible({ ...actor, organizationId }, await groups.get(id), 'group', id)
+async function requireGroup ({ groups }: Repositories, organizationId: string | null, id: string): Promise<void> {
+  visible({ organizationId }, await groups.get(id), 'group', id)
 }
 
 /** A policy of the deployment may name an organization's resource. */

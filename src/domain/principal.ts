@@ -1,15 +1,16 @@
 /**
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
- * parse → find → compare → state → organization → address → environment → place → policies → scope → object → limits; the first that
+ * parse → find → compare → state → organization and its plan → address → environment → place → scope → policies → object → limits; the first that
  * fails is the reason.
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { digestOf, readApiKeyText, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
-import { effectiveScopes, type ApiKey, type ObjectRestriction } from './api-key.ts'
+import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from './api-key.ts'
+import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
-import type { Member } from './member.ts'
+import { permissionsOf, type Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
@@ -35,7 +36,11 @@ export interface Principal {
   resourceId: string | null
   /** The groups that the member is in whom it is bound to; they are what policies may be about. */
   groups: readonly string[]
+  /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
+  access: Access | null
   scopes: readonly string[]
+  /** The member that it never does more than, as they are now; null: no member bounds it. */
+  creator: Creator | null
   /** The objects it is restricted to, by type; a type that is not named is not restricted. */
   objects: ObjectRestriction
   allowlist: readonly string[]
@@ -65,8 +70,11 @@ export interface Refusal {
   policy?: string
 }
 
-/** The answer of a check: "no" is a value. With "yes" comes the API key, if it was one: its limits are looked at last. */
-export type Verdict = { ok: true, principal: Principal, key: ApiKey | null } | { ok: false, refusal: Refusal }
+/** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
+export type Verdict = KeyVerdict | { ok: true, principal: Principal, key: null }
+
+/** As `Verdict`, for an API key. */
+export type KeyVerdict = { ok: true, principal: Principal, key: ApiKey, organization: Organization } | { ok: false, refusal: Refusal }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
@@ -105,30 +113,40 @@ export function mayTouch ({ objects }: Pick<Principal, 'objects'>, type: string,
   return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
 }
 
+// What a key that was made elsewhere may be long: shorter ones can be guessed, longer ones are no keys.
+const shortestImported = 16
+const longestImported = 512
+
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { registry } = options
-  const parsed = readApiKeyText(text)
-  if (parsed === null && !mayBeImported(text, presentation.resource)) return refuse('malformed', 'api_key')
+  if (readApiKeyText(text) === null) return checkImportedKey(options, text, presentation)
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
   return whenKnown(registry.apiKey(digestOf(text)), key => {
     if (key !== null) return judgeApiKey(options, key, presentation)
     // The check was right, so somebody minted it in this format: another deployment (CK-13).
-    return refuse(parsed === null ? 'unknown' : 'foreign_deployment', 'api_key')
+    return refuse('foreign_deployment', 'api_key')
   })
 }
 
-/** A key that was made elsewhere has any form; it is looked up only where such keys were taken over. */
-function mayBeImported (text: string, resource: Resource | null): boolean {
-  return resource?.style.importedKeys === true && text.length >= 16 && text.length <= 512
+/** A key that was made elsewhere has any form. */
+function checkImportedKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  const { resource } = presentation
+  // A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are.
+  const takes = resource === null || resource.style.importedKeys === true
+  if (!takes || text.length < shortestImported || text.length > longestImported) return refuse('malformed', 'api_key')
+  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => {
+    if (key !== null) return judgeApiKey(options, key, presentation)
+    return refuse(resource === null ? 'malformed' : 'unknown', 'api_key')
+  })
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
-export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<Verdict> {
+export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
   return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
     const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
     if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
     return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), creator =>
-      ({ ok: true, key, principal: keyPrincipal(key, resource!, creator) }))
+      ({ ok: true, key, organization: organization!, principal: keyPrincipal(key, resource!, creator) }))
   })
 }
 
@@ -137,6 +155,7 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
   if (organization?.status !== 'active') return 'organization_suspended'
+  if (planLacks(key, own, organization)) return 'feature_missing'
   if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
   return null
 }
@@ -172,7 +191,7 @@ function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string,
   return sameDigest(digestOf(text), adminTokenDigest)
 }
 
-function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): Verdict {
+function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): { ok: false, refusal: Refusal } {
   return { ok: false, refusal: { reason, presented, subject, organizationId } }
 }
 
@@ -194,7 +213,9 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     resource: resource.identifier,
     resourceId: resource.id,
     groups: creator === null ? [] : creator.groups.map(group => group.id),
+    access: key.access,
     scopes: effectiveScopes(key, resource, creator),
+    creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
     objects: key.objects,
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
@@ -215,7 +236,9 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Re
     resource: claims.aud,
     resourceId: resource.id,
     groups: [],
+    access: null,
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
+    creator: null,
     objects: {},
     allowlist: client.allowlist,
     expiresAt: new Date(claims.exp * 1000),
@@ -236,7 +259,9 @@ const adminVerdict: Verdict = {
     resource: null,
     resourceId: null,
     groups: [],
+    access: null,
     scopes: [],
+    creator: null,
     objects: {},
     allowlist: [],
     expiresAt: null,

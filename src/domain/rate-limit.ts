@@ -1,9 +1,14 @@
 import { LRUCache } from 'lru-cache'
 
+/**
+ * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a key,
+ * or of all keys of its organization.
+ */
+export type Policy = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
+
 /** What a caller is told of one of its limits. */
 export interface RateLimitState {
-  /** `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. */
-  policy: 'minute' | 'month' | 'credits'
+  policy: Policy
   quota: number
   windowSeconds: number
   /** As this server knows it: another one may have taken more meanwhile. */
@@ -18,7 +23,7 @@ export interface RateLimiter {
    * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly. `waitSeconds`
    * null: taken; else nothing was, and in so many seconds, at least 1, there is room.
    */
-  take (id: string, perMinute: number, now: Date): { waitSeconds: number | null, state: RateLimitState }
+  take (id: string, perMinute: number, now: Date, policy?: Policy): { waitSeconds: number | null, state: RateLimitState }
   /** Takes one out again. */
   giveBack (id: string): void
 }
@@ -36,14 +41,14 @@ interface Bucket {
 export function rateLimiter (buckets = 50_000): RateLimiter {
   const known = new LRUCache<string, Bucket>({ max: buckets })
   return {
-    take (id, perMinute, now) {
+    take (id, perMinute, now, policy = 'minute') {
       const bucket = known.get(id) ?? { used: 0, at: 0 }
       leak(bucket, perMinute, now.getTime())
       const excess = bucket.used + call - perMinute * call
-      if (excess > 0) return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute) }
+      if (excess > 0) return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
       bucket.used += call
       known.set(id, bucket)
-      return { waitSeconds: null, state: stateOf(bucket, perMinute) }
+      return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
     giveBack (id) {
       const bucket = known.get(id)
@@ -63,8 +68,8 @@ function secondsToLeak (units: number, perMinute: number): number {
   return Math.ceil(Math.ceil(units / perMinute) / 1_000)
 }
 
-function stateOf ({ used }: Bucket, perMinute: number): RateLimitState {
+function stateOf ({ used }: Bucket, perMinute: number, policy: Policy): RateLimitState {
   const remaining = Math.floor((perMinute * call - used) / call)
   const resetSeconds = secondsToLeak(remaining === 0 ? used + call - perMinute * call : used, perMinute)
-  return { policy: 'minute', quota: perMinute, windowSeconds: 60, remaining, resetSeconds }
+  return { policy, quota: perMinute, windowSeconds: 60, remaining, resetSeconds }
 }

@@ -83,6 +83,6 @@ function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
 }
 
 function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, omitted: number): AuditEvent {
-  const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], address, requestId }
+  const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, address, requestId }
   return auditEvent(actor, now, type, { organizationId, subject, detail: { reason, ...(omitted > 0 ? { omitted } : {}), ...detail } })
 }

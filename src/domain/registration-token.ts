@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
-import { auditEvent, type AuditEventType } from './audit.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
@@ -88,12 +88,14 @@ export async function getRegistrationToken ({ store, actor }: Operation, id: str
   return visible(actor, await store.registrationTokens.get(id), 'registration token', id)
 }
 
-/** Changes name, remaining uses or expiry. */
+/** Changes name, remaining uses or expiry; the last two only for who could hand on what it grants. @throws Failure `insufficient_permissions`. */
 export async function updateRegistrationToken (
   operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null }
 ): Promise<RegistrationToken> {
-  return await changeToken(operation, id, 'registration_token.updated', (before, now) => {
+  return await changeToken(operation, id, 'registration_token.updated', async (before, now, tx) => {
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The registration token ${id} was revoked; create a new one.` })
+    // More uses, or a later end, is more of what the token grants.
+    if (change.uses !== undefined || change.expiresAt !== undefined) await requireGrantedByOwn(tx, operation.actor, before)
     return {
       ...before,
       name: change.name ?? before.name,
@@ -105,7 +107,7 @@ export async function updateRegistrationToken (
 
 /** Revokes it. Clients that registered with it stay. Doing it twice changes nothing. */
 export async function revokeRegistrationToken (operation: Operation, id: string): Promise<RegistrationToken> {
-  return await changeToken(operation, id, 'registration_token.revoked', (before, now) =>
+  return await changeToken(operation, id, 'registration_token.revoked', async (before, now) =>
     before.revokedAt === null ? { ...before, revokedAt: now } : before)
 }
 
@@ -131,17 +133,23 @@ export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.` })
 }
 
+async function requireGrantedByOwn (tx: Repositories, actor: Actor, { resourceId, scopes }: RegistrationToken): Promise<void> {
+  const resource = resourceId === null ? null : await tx.resources.get(resourceId)
+  if (resource !== null) requireHandedOn(actor, resource, scopes)
+}
+
 function isUsable (token: RegistrationToken, now: Date): boolean {
   return token.revokedAt === null && (token.expiresAt === null || token.expiresAt > now)
 }
 
 async function changeToken (
-  { store, clock, actor }: Operation, id: string, type: AuditEventType, change: (before: RegistrationToken, now: Date) => RegistrationToken
+  { store, clock, actor }: Operation, id: string, type: AuditEventType,
+  change: (before: RegistrationToken, now: Date, tx: Repositories) => Promise<RegistrationToken>
 ): Promise<RegistrationToken> {
   return await store.transaction(async tx => {
     const now = clock()
     const before = visible(actor, await tx.registrationTokens.get(id), 'registration token', id)
-    const after = change(before, now)
+    const after = await change(before, now, tx)
     if (after === before) return before
     await tx.registrationTokens.update(after)
     await tx.audit.append(auditEvent(actor, now, type, about(after)))

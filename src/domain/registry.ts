@@ -17,6 +17,8 @@ import type { WebhookToken } from './webhook-token.ts'
  */
 export interface Registry {
   apiKey (digest: string): Awaitable<ApiKey | null>
+  /** As `apiKey`, for keys that were made elsewhere only. A view in memory knows which there are: what is none of them costs it no query. */
+  importedApiKey (digest: string): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   member (id: string): Awaitable<Member | null>

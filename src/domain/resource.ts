@@ -3,7 +3,7 @@ import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { isScopeToken, type Scope } from './scope.ts'
+import { expand, isScopeToken, type Scope } from './scope.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { visible, type Operation, type Repositories, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -148,8 +148,27 @@ async function requireElsewhere (tx: Repositories, identifier: string): Promise<
   throw new Failure('insufficient_permissions', { message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.` })
 }
 
-/** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
+/**
+ * What a credential is to have that is bound to no member: on the management API nobody hands on more than they have, and
+ * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
+ * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
+ */
 export function requireHandedOn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
+  requireOwn(actor, resource, scopes)
+  if (actor.creator === null || scopes.length === 0) return scopes
+  if (resource.id === managementResourceId) {
+    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys alone, which are bound to them too.`, details: { requiredScopes: scopes } })
+  }
+  const permitted = expand(actor.creator.permissions, resource.scopes)
+  const missing = scopes.filter(name => !permitted.includes(name))
+  if (missing.length === 0) return scopes
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
+  })
+}
+
+/** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
+export function requireOwn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
   const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {

@@ -33,6 +33,19 @@ export function covers (pattern: string, scope: string): boolean {
 }
 
 /**
+ * Of `wanted`, the patterns that stand for something that whoever holds `held` has not, on whatever resource. An
+ * API-key-only scope, one of the names in `keyOnly`, is had by its own name alone.
+ */
+export function patternsBeyond (held: readonly string[], wanted: readonly string[], keyOnly: ReadonlySet<string>): string[] {
+  return wanted.filter(pattern => !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern))))
+}
+
+/** As a pattern `*:*` covers nothing, so it must not cover the asterisk of another. */
+function coversPattern (pattern: string, wanted: string): boolean {
+  return pattern !== '*:*' && covers(pattern, wanted)
+}
+
+/**
  * The declared scopes that `patterns` cover. An API-key-only scope is never covered by a pattern, only by its own name:
  * nobody comes by one who was not given it deliberately.
  */

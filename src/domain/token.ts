@@ -86,6 +86,22 @@ export function jwtReader<Claims extends object> (
   }
 }
 
+/**
+ * Whether a text is a JWT by its form: three parts of base64url, the first a JSON object that names an algorithm (RFC 7519
+ * §7.2). Decides what a text is to be read as, and nothing else: whoever signed it, or nobody.
+ */
+export function isJwtByForm (text: string): boolean {
+  // From the shortest header that names an algorithm to a bound on what is decoded for a stranger.
+  const header = /^([A-Za-z0-9_-]{14,2048})\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.exec(text)?.[1]
+  if (header === undefined) return false
+  try {
+    const read: unknown = JSON.parse(Buffer.from(header, 'base64url').toString())
+    return typeof (read as { alg?: unknown } | null)?.alg === 'string'
+  } catch {
+    return false
+  }
+}
+
 /** Base64url has several spellings of the same bytes, by padding and by bits that are not used; a token has one (RFC 7515 §2). */
 function isCanonical (token: string): boolean {
   return token.split('.').every(part => Buffer.from(part, 'base64url').toString('base64url') === part)

@@ -5,7 +5,7 @@ import { requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
 import { auditEvent } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { mayTouch, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from './principal.ts'
+import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal } from './principal.ts'
 import type { Registry } from './registry.ts'
 import { requireUsableResource, type Resource } from './resource.ts'
 import { visible, type Operation } from './store.ts'
@@ -48,7 +48,7 @@ export interface WebhookTokenRepository {
 }
 
 /** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
-export type WebhookVerdict = { ok: true, principal: Principal, key: ApiKey, object: BoundObject } | { ok: false, refusal: Refusal }
+export type WebhookVerdict = (KeyVerdict & { ok: true } & { object: BoundObject }) | { ok: false, refusal: Refusal }
 
 export interface WebhookChecks {
   /**
@@ -61,7 +61,7 @@ export interface WebhookChecks {
 export interface WebhookChecksOptions {
   registry: Registry
   /** Whether a key that was found may be used now: `judgeApiKey`. */
-  judgeKey (key: ApiKey, presentation: Presentation): Awaitable<Verdict>
+  judgeKey (key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict>
 }
 
 export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): WebhookChecks {
@@ -74,7 +74,7 @@ export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): We
         if (reason !== null) return refuse(reason, token)
         return whenKnown(registry.apiKeyById(token!.apiKeyId), key => key === null
           ? refuse('revoked', token)
-          : whenKnown(judgeKey(key, { resource, address: null }), verdict => verdict.ok ? inTheNameOf(key, verdict.principal, token!) : verdict))
+          : whenKnown(judgeKey(key, { resource, address: null }), verdict => verdict.ok ? inTheNameOf(verdict, token!) : verdict))
       })
     },
   }
@@ -87,10 +87,11 @@ function reasonAgainst (token: WebhookToken, resource: Resource | null, type: st
 }
 
 /** The key's principal, restricted to the one object, if the key itself may touch it. */
-function inTheNameOf (key: ApiKey, principal: Principal, token: WebhookToken): WebhookVerdict {
+function inTheNameOf (verdict: KeyVerdict & { ok: true }, token: WebhookToken): WebhookVerdict {
+  const { principal } = verdict
   const { object } = token
   if (!mayTouch(principal, object.type, object.id)) return refuse('object_not_allowed', token)
-  return { ok: true, key, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } } }
+  return { ...verdict, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } } }
 }
 
 function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
@@ -99,7 +100,8 @@ function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
 
 /**
  * Creates a token for one object in the name of an API key; `text` is shown now and never again.
- * @throws Failure `not_found`, `credential_revoked`, `credential_superseded`, `organization_not_active`,
+ * @throws Failure `not_found`, `credential_revoked`, `credential_expired`, `credential_superseded`,
+ * `organization_not_active`,
  * `insufficient_permissions` for an object that the key may not touch.
  */
 export async function createWebhookToken (
@@ -112,7 +114,7 @@ export async function createWebhookToken (
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-    requireNoMoreThanOwn(actor, resource, key)
+    await requireNoMoreThanOwn(tx, actor, resource, key)
     const token: WebhookToken = {
       id: newId('wht'),
       digest: digestOf(text),
@@ -152,7 +154,7 @@ export async function revokeWebhookToken ({ store, clock, actor }: Operation, id
 function requireLasting (key: ApiKey, now: Date): void {
   if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; use that one.`, details: { rotatedTo: key.rotatedTo } })
   if (key.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; use another one.` })
-  if (key.expiresAt !== null && key.expiresAt <= now) throw new Failure('credential_revoked', { message: `The API key ${key.id} has expired; use another one.` })
+  if (key.expiresAt !== null && key.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${key.id} has expired; use another one.` })
 }
 
 function requireObject (key: ApiKey, { type, id }: BoundObject): BoundObject {

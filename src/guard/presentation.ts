@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Credential, Reason, Refusal } from '../domain/principal.ts'
 import { takesKeysAsBearer, type Style } from '../domain/style.ts'
+import { isJwtByForm } from '../domain/token.ts'
 import { resemblesApiKey } from '../secrets.ts'
 
 /** A credential and whether it came in the URL, or why nothing on the request can be one. */
@@ -32,10 +33,10 @@ function readAuthorization (value: string, style: Style): Presented {
   return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : { credential: { kind: 'access_token', text }, inQuery: false }
 }
 
-/** Where both travel as bearer, only what has the three parts of a JWT is a token. */
+/** Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots. */
 function readKeyOrToken (text: string | undefined): Presented {
   if (text === undefined) return refused('malformed', 'api_key')
-  return { credential: { kind: text.split('.').length === 3 ? 'access_token' : 'api_key', text }, inQuery: false }
+  return { credential: { kind: isJwtByForm(text) ? 'access_token' : 'api_key', text }, inQuery: false }
 }
 
 function findAll (request: FastifyRequest, style: Style): Found[] {

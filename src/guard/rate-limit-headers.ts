@@ -1,7 +1,10 @@
-/** The fields of draft-ietf-httpapi-ratelimit-headers (two fields since its revision 08): Lists of Strings with Parameters (RFC 9651). */
+/**
+ * The fields of draft-ietf-httpapi-ratelimit-headers-11 §3 and §4: Lists of Strings with Parameters (RFC 9651). `q` and `r`
+ * are whole, `w` more than 0, `t` never later than the Retry-After beside it (§6). No `pk`: a key has one share of each.
+ */
 import type { RateLimitState } from '../domain/rate-limit.ts'
 
-/** `RateLimit-Policy` and `RateLimit` for every limit that a key has; no fields when it has none. */
+/** `RateLimit-Policy` and `RateLimit` for every limit that a key or its organization has; no fields when there is none. */
 export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<string, string> {
   if (limits.length === 0) return {}
   return {
@@ -12,5 +15,5 @@ export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<str
 
 /** `qu`, the unit, is told where it is not the default of requests. */
 function policyItem ({ policy, quota, windowSeconds }: RateLimitState): string {
-  return `"${policy}";q=${quota};w=${windowSeconds}${policy === 'credits' ? ';qu="credits"' : ''}`
+  return `"${policy}";q=${quota};w=${windowSeconds}${policy.endsWith('credits') ? ';qu="credits"' : ''}`
 }

@@ -2,12 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type, type Static } from 'typebox'
 import {
   accessLevels, createApiKey, getApiKey, importApiKey, keyStatuses, revokeApiKey, rotateApiKey, statusOf, updateApiKey,
-  type ApiKey, type ApiKeyInput, type KeyLimits,
+  type ApiKey, type ApiKeyInput,
 } from '../domain/api-key.ts'
+import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import { operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { Allowance, Allowlist, exactly, Id, IdParams, Instant, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
+import { Allowlist, exactly, Id, IdParams, Instant, limits, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
@@ -19,9 +20,7 @@ const changeable = {
   objects: Type.Optional(Objects),
   allowlist: Type.Optional(Allowlist),
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
-  callsPerMonth: Type.Optional(Allowance),
-  creditsPerMonth: Type.Optional(Allowance),
-  callsPerMinute: Type.Optional(Allowance),
+  ...limits,
 }
 const made = {
   ...changeable,
@@ -100,12 +99,12 @@ export function apiKeyRoutes (dependencies: ManagementDependencies): FastifyPlug
 function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
   requireMayLimit(operation, body)
   const { organization, creator, expiresAt, ...input } = body
-  return { ...input, organizationId: organizationOf(operation, organization), creatorId: creator ?? null, expiresAt: readInstant(expiresAt) ?? null }
+  return { ...input, organizationId: organizationOf(operation, organization), ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
 }
 
 /** What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure `insufficient_permissions`. */
-function requireMayLimit (operation: Operation, { callsPerMonth, creditsPerMonth, callsPerMinute }: Partial<KeyLimits>): void {
-  if ([callsPerMonth, creditsPerMonth, callsPerMinute].some(limit => limit !== undefined)) requireDeployment(operation, 'Setting the limits of a key')
+function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
+  if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
 }
 
 async function identifierOf (store: Store, resourceId: string): Promise<string> {

@@ -94,7 +94,7 @@ function readAddress (text: string | undefined): string | null {
 
 async function credentialOf ({ store, clock }: Operation, organizationId: string, id: string): Promise<HeldCredential> {
   const found = await heldCredential(store, id, clock())
-  return visible({ id: '', organizationId, scopes: [], address: null, requestId: null }, found, 'credential', id)
+  return visible({ organizationId }, found, 'credential', id)
 }
 
 async function * one<T> (item: T): AsyncGenerator<T> {

@@ -16,7 +16,7 @@ export function operationOf ({ store, clock }: ManagementDependencies, request: 
 function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
   const isAdmin = principal.kind === 'admin_token'
   if (!isAdmin && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
-  return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, address: ip, requestId: id }
+  return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, creator: principal.creator, address: ip, requestId: id }
 }
 
 /** Refuses who is confined to an organization what concerns the whole deployment. */

@@ -25,6 +25,11 @@ export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type
 export const Features = Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true })
 /** From 1 to what a column holds; null: no limit. */
 export const Allowance = Type.Union([Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), Type.Null()])
+export const limits = {
+  callsPerMonth: Type.Optional(Allowance),
+  creditsPerMonth: Type.Optional(Allowance),
+  callsPerMinute: Type.Optional(Allowance),
+}
 export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
 export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
 export const Objects = Type.Record(

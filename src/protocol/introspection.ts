@@ -1,11 +1,10 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
-import { digestOf, readApiKeyText } from '../secrets.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
 import type { Client } from '../domain/client.ts'
 import { policiesFor, weigh } from '../domain/policy-set.ts'
 import type { Authenticator, Principal } from '../domain/principal.ts'
 import type { Registry } from '../domain/registry.ts'
-import type { TokenReader } from '../domain/token.ts'
+import { isJwtByForm, type TokenReader } from '../domain/token.ts'
 
 export interface IntrospectionOptions { issuer: string, registry: Registry, reader: TokenReader, authenticator: Authenticator, clock: Clock }
 
@@ -19,7 +18,7 @@ const inactive: Introspection = { active: false }
  * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
  */
 export async function introspect (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
-  return readApiKeyText(text) === null ? await introspectToken(options, asker, text, address) : await introspectKey(options, asker, text, address)
+  return isJwtByForm(text) ? await introspectToken(options, asker, text, address) : await introspectKey(options, asker, text, address)
 }
 
 async function introspectToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
@@ -36,9 +35,9 @@ async function introspectToken (options: IntrospectionOptions, asker: Client, te
 }
 
 async function introspectKey (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
-  const { registry, authenticator } = options
+  const { authenticator } = options
   const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
-  const key = verdict.ok ? await registry.apiKey(digestOf(text)) : null
+  const key = verdict.ok ? verdict.key : null
   if (!verdict.ok || key === null || !asker.introspects.includes(key.resourceId)) return inactive
   const principal = await underPolicies(options, verdict.principal, 'api_key', address)
   if (principal === null) return inactive

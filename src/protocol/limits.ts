@@ -10,6 +10,8 @@ export interface ProtocolLimits {
   registrationsPerAddress: WindowLimit
   /** Clients that may be registered without a registration token by everybody together. */
   registrations: WindowLimit
+  /** Changes that one registered client may make to what describes it (RFC 7592). */
+  changesPerClient: WindowLimit
 }
 
 const hour = 3_600
@@ -19,4 +21,5 @@ export const defaultLimits: ProtocolLimits = {
   failuresPerAddress: { max: 300, windowSeconds: 60 },
   registrationsPerAddress: { max: 20, windowSeconds: hour },
   registrations: { max: 1_000, windowSeconds: hour },
+  changesPerClient: { max: 60, windowSeconds: hour },
 }

@@ -9,7 +9,7 @@ import { epochSeconds } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
 import type { Actor } from '../domain/audit.ts'
-import { currentSecrets, registerClient, replaceClientMetadata, revokeClient, type Client } from '../domain/client.ts'
+import { currentSecrets, isDescribedBy, registerClient, replaceClientMetadata, revokeClient, type Client } from '../domain/client.ts'
 import { findRegistrationToken, type RegistrationToken } from '../domain/registration-token.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
@@ -33,7 +33,7 @@ export interface RegistrationOptions extends ProtocolOptions {
 const bodyLimit = 16 * 1024
 const nobody: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonymous', organizationId: null, scopes: [] }
 
-interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter }
+interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter, changes: WindowCounter }
 
 type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
 
@@ -44,6 +44,7 @@ export function registration (options: RegistrationOptions) {
     failures: windowCounter(limits.failuresPerAddress, clock),
     perAddress: windowCounter(limits.registrationsPerAddress, clock),
     all: windowCounter(limits.registrations, clock),
+    changes: windowCounter(limits.changesPerClient, clock),
   }
   return async (app: FastifyInstance): Promise<void> => {
     app.removeContentTypeParser(['text/plain'])
@@ -110,8 +111,17 @@ async function replace (options: RegistrationOptions, counters: Counters, reques
   const { client, token } = await authenticate(options, counters, request)
   const metadata = readClientMetadata(options.provider(), request.body)
   requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
+  if (isDescribedBy(client, metadata)) return await clientInformation(options, client, token)
+  takeChange(counters, client)
   const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
   return await clientInformation(options, replaced, token)
+}
+
+/** Every change is a write and an audit row, and whoever registered has the means to make them: they are counted. */
+function takeChange ({ changes }: Counters, { id }: Client): void {
+  const seconds = changes.exhausted(id)
+  if (seconds !== null) throw new OAuthError(429, 'slow_down', 'Too many changes of this client; try again later.', { 'retry-after': String(seconds) })
+  changes.count(id)
 }
 
 async function remove (options: RegistrationOptions, counters: Counters, request: ClientRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -179,5 +189,5 @@ async function grantedScope (registry: Registry, client: Client): Promise<string
 }
 
 function operation ({ store, clock }: RegistrationOptions, { ip, id }: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>): Operation {
-  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], address: ip, requestId: id } }
+  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], creator: null, address: ip, requestId: id } }
 }

@@ -1,5 +1,5 @@
 /** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
-import { readApiKeyText } from '../secrets.ts'
+import { digestOf, readApiKeyText } from '../secrets.ts'
 import type { Client } from '../domain/client.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Operation } from '../domain/store.ts'
@@ -14,7 +14,7 @@ export interface RevocationOptions { registry: Registry, reader: TokenReader }
  * @throws OAuthError `unsupported_token_type` for an API key, which would stay alive behind a 200 (§2.2.1).
  */
 export async function revoke ({ registry, reader }: RevocationOptions, operation: Operation, owner: Client, text: string): Promise<void> {
-  if (readApiKeyText(text) !== null) throw new OAuthError(400, 'unsupported_token_type', 'API keys are revoked on the management API.')
+  if (readApiKeyText(text) !== null || await registry.importedApiKey(digestOf(text)) !== null) throw new OAuthError(400, 'unsupported_token_type', 'API keys are revoked on the management API.')
   const claims = await reader.read(text)
   if (claims === null || claims.client_id !== owner.id || isExpired(claims, operation.clock())) return
   if (!await registry.isTokenRevoked(claims.jti)) await revokeToken(operation, claims)

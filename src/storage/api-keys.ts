@@ -7,6 +7,7 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
   return {
     async insert (key) {
       await table.create({ data: columns(key) })
+      if (key.imported) note({ of: 'importedKey', digest: key.digest })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })
@@ -25,12 +26,21 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
         await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
       }
     },
+    async inOverlap (chainId, now) {
+      const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
+      return rows.map(read)
+    },
     async page (query, { organizationId, name, status }) {
       const { where, ...page } = pageOf(query)
       const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
       return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId, name }, narrowed] } }), query, read)
     },
   }
+}
+
+/** The digest of every key that was made elsewhere. */
+export async function importedDigests ({ apiKey: table }: Queries): Promise<string[]> {
+  return (await table.findMany({ where: { imported: true }, select: { digest: true } })).map(({ digest }) => digest)
 }
 
 /** `statusOf` as a condition. */

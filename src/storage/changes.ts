@@ -11,6 +11,7 @@ export type Change =
   /** Of one owner; null: the deployment's. */
   | { of: 'policies', organizationId: string | null }
   | { of: 'apiKey', digest: string }
+  | { of: 'importedKey', digest: string }
   | { of: 'publishableKey', id: string }
   /** Any number of them. */
   | { of: 'webhookTokens' }

@@ -4,6 +4,7 @@ import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
+import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
 import type { Limits } from './limits.ts'
@@ -46,8 +47,8 @@ async function storeOn (database: Database): Promise<Pick<Storage, 'store' | 're
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note)
-  const revoked = () => repositories.revokedTokens.live(new Date(0))
-  const view = new View(unbuffered(repositories), await revoked(), revoked)
+  const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
+  const view = new View(unbuffered(repositories), await absent(), absent)
   return { store: storeFrom(database, repositories, note), registry: view, replicas: [replica(view)] }
 }
 

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { ConfigurationError } from '../errors.ts'
+import { makeFolder } from '../folder.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { gated } from './sqlite-gate.ts'
 
@@ -20,7 +21,7 @@ export function ensureFile (path: string): void {
   // Not opened when it is there: closing it again would let go of the locks that this process has on it.
   if (existsSync(path)) return
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path))
     closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
     throw new ConfigurationError([`DATABASE_URL: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); name a file that this account may use`])

@@ -14,7 +14,11 @@ import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
 
-interface RevokedToken { jti: string, expiresAt: Date }
+/**
+ * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
+ * the answer that has to be quick, whatever strangers make up.
+ */
+export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }
 
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
@@ -36,6 +40,7 @@ const capacity = 50_000
 export function unbuffered ({ apiKeys, clients, members, organizations, policies, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
+    importedApiKey: digest => apiKeys.byDigest(digest),
     apiKeyById: id => apiKeys.get(id),
     client: id => clients.get(id),
     member: id => members.get(id),
@@ -66,22 +71,25 @@ export class View implements Registry, ReplicaMemory {
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
-  readonly #liveRevoked: () => Promise<readonly RevokedToken[]>
+  readonly #reread: () => Promise<Absences>
   #revoked: Map<string, Date>
+  #imported: Set<string>
   #changes = 0
 
-  /**
-   * `revoked`: every token that is revoked, since for these "no" is the answer that has to be quick; `liveRevoked` reads
-   * them again.
-   */
-  constructor (source: Registry, revoked: Iterable<RevokedToken>, liveRevoked: () => Promise<readonly RevokedToken[]> = async () => []) {
+  /** `reread` reads `absences` again. */
+  constructor (source: Registry, absences: Absences, reread: () => Promise<Absences> = async () => absences) {
     this.#source = source
-    this.#revoked = byJti(revoked)
-    this.#liveRevoked = liveRevoked
+    this.#imported = new Set(absences.imported)
+    this.#revoked = byJti(absences.revoked)
+    this.#reread = reread
   }
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
+  }
+
+  importedApiKey (digest: string): Awaitable<ApiKey | null> {
+    return this.#imported.has(digest) ? this.apiKey(digest) : null
   }
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
@@ -138,6 +146,7 @@ export class View implements Registry, ReplicaMemory {
         this.#apiKeys.delete(change.digest)
         this.#apiKeysById.clear()
         break
+      case 'importedKey': this.#imported.add(change.digest); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'resources':
@@ -165,17 +174,19 @@ export class View implements Registry, ReplicaMemory {
     }
     // A credential is held by its digest and by its id; it is told once.
     const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
-    return [...each.values(), ...await this.#revokedDifferences()]
+    const { revoked, imported } = await this.#reread()
+    return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(new Set(imported))]
   }
 
   async reload (): Promise<void> {
     for (;;) {
       for (const { kept } of this.#memories()) kept.clear()
       const changesBefore = ++this.#changes
-      const live = await this.#liveRevoked()
-      // What was revoked while this was read is in the memory that is there, and must stay in it.
+      const { revoked, imported } = await this.#reread()
+      // What was revoked or imported while this was read is in the memory that is there, and must stay in it.
       if (this.#changes !== changesBefore) continue
-      this.#revoked = byJti(live)
+      this.#revoked = byJti(revoked)
+      this.#imported = new Set(imported)
       return
     }
   }
@@ -197,12 +208,17 @@ export class View implements Registry, ReplicaMemory {
     ]
   }
 
-  async #revokedDifferences (): Promise<Difference[]> {
-    const live = byJti(await this.#liveRevoked())
+  #revokedDifferences (stored: ReadonlyMap<string, Date>): Difference[] {
     const told = (id: string, difference: Difference['difference']): Difference => ({ kind: 'revoked_token', id, difference, fields: [] })
-    const notHeld = [...live.keys()].filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
-    const gone = [...this.#revoked.keys()].filter(jti => !live.has(jti)).map(jti => told(jti, 'gone'))
+    const notHeld = [...stored.keys()].filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
+    const gone = [...this.#revoked.keys()].filter(jti => !stored.has(jti)).map(jti => told(jti, 'gone'))
     return [...notHeld, ...gone]
+  }
+
+  /** Keys that were imported and are not known to be. One that is gone is told where it is kept, if it is. */
+  async #importedDifferences (stored: ReadonlySet<string>): Promise<Difference[]> {
+    const keys = await Promise.all([...stored].filter(digest => !this.#imported.has(digest)).map(digest => this.#source.apiKey(digest)))
+    return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
   #through<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
@@ -218,7 +234,7 @@ export class View implements Registry, ReplicaMemory {
   }
 }
 
-function byJti (revoked: Iterable<RevokedToken>): Map<string, Date> {
+function byJti (revoked: Absences['revoked']): Map<string, Date> {
   return new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
 }
 

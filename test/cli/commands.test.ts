@@ -212,6 +212,17 @@ id       {org}
 name     Acme
 status   active
 created  {}
+$ latchkey org update {org} --calls-per-month 1000 --credits-per-month 50 --calls-per-minute 60
+id       {org}
+name     Acme
+status   active
+limits   1000 calls a month, 50 credits a month, 60 calls a minute
+created  {}
+$ latchkey org update {org} --calls-per-month unlimited --credits-per-month unlimited --calls-per-minute unlimited
+id       {org}
+name     Acme
+status   active
+created  {}
 $ latchkey member create "Ada L." --org {org} --role member
 id            {member}
 name          Ada L.
@@ -279,7 +290,7 @@ $ latchkey key show {full}
 expires       {}
 replaced by   {next}
 $ latchkey key rotate {full}
-! latchkey: The API key {full} was replaced by {next}; change that one. (CREDENTIAL_SUPERSEDED)
+! latchkey: The API key {full} was replaced by {next}; change that one. To end this one before its overlap does, revoke it. (CREDENTIAL_SUPERSEDED)
 [1]
 $ latchkey key import --org {org} --resource https://api.acme.test --env live --name legacy --access read-only --digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --hint …test
 id            {legacy}
@@ -556,3 +567,16 @@ tap.test('a number of credits is a whole one', async t => {
 async function adminToken (): Promise<string> {
   return (await readFile(`${server.dataFolder}/admin-token`, 'utf8')).trim()
 }
+
+tap.test('what is made with a token that is confined to an organization belongs there, without --org', async t => {
+  const { stdout } = await latchkey(words.fill('key create --org {org} --resource res_management --access full --env live --name agent --json'))
+  const LATCHKEY_TOKEN = JSON.parse(stdout).key
+  for (const command of ['client create --name agent', 'member create Ada --role viewer', 'registration-token create --name agents',
+    'key create --resource https://api.acme.test --scope invoices:read --env live --name own']) {
+    const { code, stdout, stderr } = await latchkey(`${command} --json`, { LATCHKEY_TOKEN })
+    t.equal(code, 0, stderr)
+    t.equal(JSON.parse(stdout).organization, words.fill('{org}'), command)
+    const refused = await latchkey(command)
+    t.match(refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ }, 'the admin token is confined to none')
+  }
+})

@@ -1,10 +1,11 @@
 /** What CraftDesk states about its credential layer, statement by statement, over real HTTP and on both databases. */
-import { type Test } from 'tap'
+import tap, { type Test } from 'tap'
 import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craftdesk/api.ts'
 import { openDesk } from '../../examples/craftdesk/desk.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
-import type { Answer, Json } from '../harness.ts'
-import { eventually, onBothDatabases, refusalsOf, refused, usageOf, type ProtectedApi } from './protected-api.ts'
+import { databases } from '../databases.ts'
+import { MovableClock, type Answer, type Json } from '../harness.ts'
+import { eventually, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,
@@ -266,6 +267,59 @@ await onBothDatabases(api, (test, served) => {
     t.equal((await admin('POST', '/api-keys', custom)).status, 201)
   })
 
+  test('CD-12: a key with custom access is refused while the plan no longer includes it, and works again when it does', async t => {
+    const workspace = await createWorkspace()
+    const { id, key } = await createKey(workspace, { access: 'custom', scopes: ['projects:read'] })
+    const other = await createKey(workspace, { access: 'read-only' })
+    t.equal((await projects(key)).status, 200)
+    await admin('PATCH', `/organizations/${workspace}`, { features: [] })
+    refusedAs(t, await projects(key), 403, 'The plan of the organization does not include this.', 'from the next request on')
+    t.equal((await projects(other.key)).status, 200)
+    t.strictSame(await eventually(async () => await refusalsOf(served, id), found => found.length > 0), ['feature_missing'])
+    await admin('PATCH', `/organizations/${workspace}`, { features: ['custom-scopes'] })
+    t.equal((await projects(key)).status, 200)
+  })
+
+  test('CD-10: an organization\'s limits bind all its keys together, those that have none too', async t => {
+    const workspace = await createWorkspace()
+    const limited = await admin('PATCH', `/organizations/${workspace}`, { callsPerMonth: 3, callsPerMinute: 5 })
+    t.match(limited.json, { callsPerMonth: 3, creditsPerMonth: null, callsPerMinute: 5 })
+    const keys = await Promise.all([1, 2, 3].map(async () => (await createKey(workspace)).key))
+    for (const key of keys) t.equal((await projects(key)).status, 200)
+    const untilNext = secondsToNextMonth(clock.now())
+    for (const key of [...keys, (await createKey(workspace)).key]) {
+      const answer = await projects(key)
+      refusedAs(t, answer, 429, 'The allowance of the month is used up.')
+      const { headers } = answer
+      t.strictSame([headers['ratelimit-policy'], headers['retry-after']], [`"organization-minute";q=5;w=60, "organization-month";q=3;w=${secondsOfMonth(clock.now())}`, String(untilNext)])
+      t.match(headers.ratelimit, new RegExp(`^"organization-minute";r=1;t=\\d+, "organization-month";r=0;t=${untilNext}$`), 'what the month refused is not taken from the minute')
+    }
+    t.equal((await projects((await createKey(workspace, { access: 'full', environment: 'test' })).key)).status, 200, 'test keys have limits of their own')
+    t.equal((await projects((await createKey(await createWorkspace())).key)).status, 200)
+    await admin('PATCH', `/organizations/${workspace}`, { callsPerMonth: null, callsPerMinute: 3 })
+    const limit = await projects(keys[0]!)
+    refusedAs(t, limit, 429, 'Too many requests.')
+    t.equal(limit.headers['ratelimit-policy'], '"organization-minute";q=3;w=60')
+    await admin('PATCH', `/organizations/${workspace}`, { callsPerMinute: null })
+    const free = await projects(keys[0]!)
+    t.strictSame([free.status, free.headers.ratelimit], [200, undefined])
+  })
+
+  test('CD-10: rotating a key gives it no new month', async t => {
+    const workspace = await createWorkspace()
+    const old = await createKey(workspace, { access: 'full', callsPerMonth: 3, callsPerMinute: 100 })
+    for (let i = 0; i < 2; i++) t.equal((await projects(old.key)).status, 200)
+    const { json: next } = await admin('POST', `/api-keys/${old.id}/rotate`, { overlapSeconds: 3_600 })
+    t.equal((await projects(next.key)).status, 200)
+    for (const { key } of [old, next]) refusedAs(t, await projects(key), 429, 'The allowance of the month is used up.')
+    const { json: third } = await admin('POST', `/api-keys/${next.id}/rotate`, { overlapSeconds: 0 })
+    refusedAs(t, await projects(third.key), 429, 'The allowance of the month is used up.')
+    t.strictSame(await Promise.all([old, next, third].map(async ({ id }) => (await usageOf(served, id)).calls)), [2, 1, 0], 'usage is told apart')
+    await admin('PATCH', `/api-keys/${third.id}`, { callsPerMonth: 5 })
+    t.equal((await projects(old.key)).status, 200, 'another limit is the other\'s in its overlap too')
+    t.equal((await admin('GET', `/api-keys/${old.id}`)).json.callsPerMonth, 5)
+  })
+
   test('CD-13: access tokens open the same routes, with the same answers', async t => {
     const workspace = await createWorkspace()
     const { key } = await createKey(workspace)
@@ -291,3 +345,22 @@ function secondsToNextMonth (now: Date): number {
 function secondsOfMonth (now: Date): number {
   return (Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1) - Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) / 1_000
 }
+
+tap.test('CD-10: two replicas together hand out the allowance of the month, and no call more [postgresql]', async t => {
+  const database = await databases.find(({ name }) => name === 'postgresql')!.fresh()
+  const clock = new MovableClock()
+  clock.stop()
+  const one = await startApi(api, { database: database.url, clock })
+  const other = await startApi(api, { database: database.url, clock, issuer: one.server.issuer, environment: { LATCHKEY_SECRET: one.server.secret, LATCHKEY_ADMIN_TOKEN: one.server.adminToken } })
+  t.teardown(async () => {
+    await Promise.all([one.server.close(), other.server.close()])
+    await database.drop()
+  })
+  const organization = await one.createOrganization()
+  // Many short races: only where both take between the other's look and its own does anything but the database decide.
+  for (let i = 0; i < 25; i++) {
+    const { key } = await one.createKey({ organization, access: 'full', scopes: undefined, callsPerMonth: 1 })
+    const answers = await Promise.all([one, other, one, other].map(replica => replica.call(key, 'GET', '/v1/projects')))
+    t.strictSame(answers.map(({ status }) => status).toSorted(), [200, 429, 429, 429])
+  }
+})

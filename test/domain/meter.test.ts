@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
 import { blockSize, callAllowance } from '../../src/domain/allowance.ts'
+import { noLimits, type Limits } from '../../src/domain/limits.ts'
 import { meter, type Meter, type MeterVerdict } from '../../src/domain/meter.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
@@ -18,8 +19,11 @@ const restOfJanuary = 16.5 * 86_400
 const month = (quota: number, remaining: number, days = 31, resetSeconds = restOfJanuary) =>
   ({ policy: 'month', quota, windowSeconds: days * 86_400, remaining, resetSeconds })
 
-async function admitMany (meters: readonly Meter[], calls: number, key: ApiKey, credits = 0, now = noon): Promise<MeterVerdict[]> {
-  return await Promise.all(Array.from({ length: calls }, (_, i) => meters[i % meters.length]!.admit({ key, credits, now })))
+async function admitMany (
+  meters: readonly Meter[], calls: number, keys: ApiKey | readonly ApiKey[], credits = 0, now = noon, organization: Readonly<Limits> = noLimits
+): Promise<MeterVerdict[]> {
+  const each = [keys].flat() as ApiKey[]
+  return await Promise.all(Array.from({ length: calls }, (_, i) => meters[i % meters.length]!.admit({ key: each[i % each.length]!, organization, credits, now })))
 }
 
 const admitted = (verdicts: MeterVerdict[]) => verdicts.filter(({ ok }) => ok).length
@@ -36,7 +40,7 @@ for (const { name, fresh } of databases) {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey()
-      t.strictSame(meter.admit({ key, credits: 0, now: noon }), { ok: true, spending: null, limits: [] })
+      t.strictSame(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true, spending: null, limits: [] })
       await meter.flush()
       t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 0 }])
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 0, credits: 0 })
@@ -60,20 +64,20 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 25 })
       for (let remaining = 24; remaining >= 0; remaining--) {
-        t.strictSame(await meter.admit({ key, credits: 0, now: noon }), { ok: true, spending: null, limits: [month(25, remaining)] })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true, spending: null, limits: [month(25, remaining)] })
       }
-      t.match(await meter.admit({ key, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
-      t.notOk(meter.admit({ key, credits: 0, now: noon }) instanceof Promise, 'for a second, no is an answer from memory too')
+      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
+      t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise, 'for a second, no is an answer from memory too')
     })
 
     await t.test(`Y4: while a block lasts, calls are answered in the same turn; what is left of it is given back at the end [${name}]`, async t => {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 10_000 })
-      t.ok(meter.admit({ key, credits: 0, now: noon }) instanceof Promise)
-      t.notOk((await meter.admit({ key, credits: 0, now: noon })) instanceof Promise)
-      for (let i = 0; i < 98; i++) t.notOk(meter.admit({ key, credits: 0, now: noon }) instanceof Promise)
-      t.ok(meter.admit({ key, credits: 0, now: noon }) instanceof Promise, 'the next block has to be taken')
+      t.ok(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
+      t.notOk((await meter.admit({ key, organization: noLimits, credits: 0, now: noon })) instanceof Promise)
+      for (let i = 0; i < 98; i++) t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
+      t.ok(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise, 'the next block has to be taken')
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls % 100, 0)
       await meter.close()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 101)
@@ -83,10 +87,10 @@ for (const { name, fresh } of databases) {
       const { newMeter, newKey, newMeterElsewhere } = await newTenant(t)
       const [one, two] = [newMeter(), newMeterElsewhere()]
       const key = await newKey({ callsPerMonth: 50 })
-      await one.admit({ key, credits: 0, now: noon })
+      await one.admit({ key, organization: noLimits, credits: 0, now: noon })
       t.equal(admitted(await admitMany([two], 60, key)), 45, 'the first holds a block of 5')
       await one.close()
-      t.match(await two.admit({ key, credits: 0, now: noon }), { ok: false })
+      t.match(await two.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: false })
       const secondLater = new Date(noon.getTime() + 1_000)
       t.equal(admitted(await admitMany([two], 60, key, 0, secondLater)), 4)
     })
@@ -118,10 +122,10 @@ for (const { name, fresh } of databases) {
       const key = await newKey({ callsPerMonth: 1 })
       const ends = [['2028-02-29T23:59:59.999Z', '2028-03-01T00:00:00.000Z', 29], ['2026-12-31T23:59:59.999Z', '2027-01-01T00:00:00.000Z', 31], ['2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00.000Z', 31]] as const
       for (const [last, first, days] of ends) {
-        t.strictSame(await meter.admit({ key, credits: 0, now: new Date(last) }), { ok: true, spending: null, limits: [month(1, 0, days, 1)] })
-        t.match(await meter.admit({ key, credits: 0, now: new Date(last) }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: 1 })
-        t.match(await meter.admit({ key, credits: 0, now: new Date(first) }), { ok: true }, first)
-        t.match(await meter.admit({ key, credits: 0, now: new Date(first) }), { ok: false, reason: 'quota_exceeded' })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), { ok: true, spending: null, limits: [month(1, 0, days, 1)] })
+        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: 1 })
+        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: true }, first)
+        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: false, reason: 'quota_exceeded' })
       }
     })
 
@@ -133,8 +137,8 @@ for (const { name, fresh } of databases) {
       const after = new Date('2026-02-01T00:00:01Z')
       const passed = { before: 0, after: 0 }
       for (let i = 0; i < 10; i++) {
-        if ((await meter.admit({ key, credits: 0, now: before })).ok) passed.before++
-        if ((await meter.admit({ key, credits: 0, now: after })).ok) passed.after++
+        if ((await meter.admit({ key, organization: noLimits, credits: 0, now: before })).ok) passed.before++
+        if ((await meter.admit({ key, organization: noLimits, credits: 0, now: after })).ok) passed.after++
       }
       t.strictSame(passed, { before: 3, after: 3 })
       await meter.close()
@@ -146,7 +150,7 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 1_000 })
       t.equal(admitted(await admitMany([meter], 100, key)), 100)
-      t.match(await meter.admit({ key: { ...key, callsPerMonth: 50 }, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
+      t.match(await meter.admit({ key: { ...key, callsPerMonth: 50 }, organization: noLimits, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
       t.equal(admitted(await admitMany([meter], 400, { ...key, callsPerMonth: 300 })) <= 200, true)
     })
 
@@ -165,10 +169,10 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMinute: 2, callsPerMonth: 100 })
       t.equal(admitted(await admitMany([meter], 10, key)), 2)
-      t.strictSame(await meter.admit({ key, credits: 0, now: noon }), {
+      t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
         ok: false, reason: 'rate_limited', retryAfterSeconds: 30, limits: [{ policy: 'minute', quota: 2, windowSeconds: 60, remaining: 0, resetSeconds: 30 }]
       })
-      t.match(await meter.admit({ key, credits: 0, now: new Date(noon.getTime() + 30_000) }), { ok: true })
+      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(noon.getTime() + 30_000) }), { ok: true })
       await meter.close()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 3)
     })
@@ -180,12 +184,12 @@ for (const { name, fresh } of databases) {
       await grant(8)
       const minute = (remaining: number, resetSeconds: number) => ({ policy: 'minute', quota: 10, windowSeconds: 60, remaining, resetSeconds })
       const credits = (remaining: number) => ({ policy: 'credits', quota: 7, windowSeconds: 31 * 86_400, remaining, resetSeconds: restOfJanuary })
-      const verdict = await meter.admit({ key, credits: 3, now: noon })
+      const verdict = await meter.admit({ key, organization: noLimits, credits: 3, now: noon })
       t.strictSame(verdict, { ok: true, spending: (verdict as { spending: string }).spending, limits: [minute(9, 6), month(10, 9), credits(4)] })
       t.match((await store.credits.entry((verdict as { spending: string }).spending)), { apiKeyId: key.id, amount: -3, balance: 5, reason: 'call', createdAt: noon })
       for (let i = 0; i < 20; i++) {
-        t.strictSame(await meter.admit({ key, credits: 5, now: noon }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [minute(8, 12), month(10, 8), credits(4)] })
-        t.match(await meter.admit({ key, credits: 6, now: noon }), { ok: false, reason: 'insufficient_credits', retryAfterSeconds: null })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 5, now: noon }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [minute(8, 12), month(10, 8), credits(4)] })
+        t.match(await meter.admit({ key, organization: noLimits, credits: 6, now: noon }), { ok: false, reason: 'insufficient_credits', retryAfterSeconds: null })
       }
       await meter.close()
       t.equal(await store.credits.balance(live), 5)
@@ -211,7 +215,7 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey()
       await grant(2)
-      const calls = [1, -1, 0.5, 1].map(async credits => await meter.admit({ key, credits, now: noon }))
+      const calls = [1, -1, 0.5, 1].map(async credits => await meter.admit({ key, organization: noLimits, credits, now: noon }))
       const outcomes = await Promise.allSettled(calls)
       t.match(outcomes, [{ value: { ok: true } }, { reason: { code: 'invalid_request' } }, { reason: { code: 'invalid_request' } }, { value: { ok: true } }])
       t.equal(await store.credits.balance(live), 0)
@@ -222,12 +226,12 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ creditsPerMonth: 3 })
       await grant(3)
-      const verdict = await meter.admit({ key, credits: 3, now: noon })
-      t.match(await meter.admit({ key, credits: 3, now: noon }), { ok: false })
+      const verdict = await meter.admit({ key, organization: noLimits, credits: 3, now: noon })
+      t.match(await meter.admit({ key, organization: noLimits, credits: 3, now: noon }), { ok: false })
       await meter.refund((verdict as { spending: string }).spending, 'render failed')
       await meter.refund((verdict as { spending: string }).spending, 'render failed')
       t.equal(await store.credits.balance(live), 3)
-      t.match(await meter.admit({ key, credits: 3, now: noon }), { ok: true })
+      t.match(await meter.admit({ key, organization: noLimits, credits: 3, now: noon }), { ok: true })
     })
 
     await t.test(`CL-08: calls over midnight count on both days, UTC, and are written within a second and at the end [${name}]`, async t => {
@@ -235,10 +239,120 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey()
       for (const time of ['2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00.000Z', '2026-02-01T00:00:00.001Z', '2026-01-31T23:59:59.999Z', '2026-02-01T23:59:59.999Z']) {
-        t.match(meter.admit({ key, credits: 0, now: new Date(time) }), { ok: true })
+        t.match(meter.admit({ key, organization: noLimits, credits: 0, now: new Date(time) }), { ok: true })
       }
       await meter.close()
       t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, { day: '2026-02-01', calls: 3, credits: 0 }])
+    })
+  })
+
+  t.test(`limits that several keys share [${name}]`, async t => {
+    const { newTenant } = await openMetering(t, fresh)
+    const organizationMonth = (quota: number, remaining: number) => ({ ...month(quota, remaining), policy: 'organization-month' })
+
+    await t.test(`Y4: a key that was rotated has no other month and no other minute than the one before; usage is told apart [${name}]`, async t => {
+      const { store, newMeter, newMeterElsewhere, newKey, grant } = await newTenant(t)
+      const meters = [newMeter(), newMeterElsewhere()]
+      const limits = { callsPerMonth: 20, creditsPerMonth: 12 }
+      const old = await newKey(limits)
+      const successor = await newKey({ ...limits, chainId: old.id, rotatedFrom: old.id })
+      await grant(100)
+      t.equal(admitted(await admitMany(meters, 60, [old, old, successor, successor])), 20)
+      for (const meter of meters) await meter.close()
+      t.strictSame(await store.allowances.taken(old.id, '2026-01'), { calls: 20, credits: 0 })
+      t.strictSame(await store.allowances.taken(successor.id, '2026-01'), { calls: 0, credits: 0 })
+      const usage = await Promise.all([old, successor].map(key => store.usage.ofKey(key.id, january)))
+      t.equal(usage.flat().reduce((sum, { calls }) => sum + calls, 0), 20)
+      t.ok(usage.every(([day]) => day!.calls > 0))
+
+      const meter = newMeter()
+      const unmetered = { callsPerMonth: null }
+      const verdicts = await admitMany([meter], 8, [{ ...old, ...unmetered }, { ...successor, ...unmetered }], 3)
+      t.equal(admitted(verdicts), 4, 'and their credits')
+      const spending = verdicts.flatMap(each => each.ok ? [each.spending!] : [])[1]!
+      t.equal((await store.credits.entry(spending))?.apiKeyId, successor.id)
+      await meter.refund(spending, 'failed')
+      t.equal((await store.allowances.taken(old.id, '2026-01')).credits, 9, 'a refund goes back to what they share')
+      t.equal(admitted(await admitMany([meter], 2, { ...old, ...unmetered }, 3)), 1)
+
+      const minute = { callsPerMonth: null, callsPerMinute: 5, creditsPerMonth: null }
+      t.equal(admitted(await admitMany([meter], 20, [{ ...old, ...minute }, { ...successor, ...minute }])), 5)
+    })
+
+    await t.test(`Y4: an organization's month binds all its keys together, on all servers; another organization has its own [${name}]`, async t => {
+      const { store, organizationId, newMeter, newMeterElsewhere, newKey } = await newTenant(t)
+      const meters = [newMeter(), newMeterElsewhere()]
+      const keys = await Promise.all([1, 2, 3].map(() => newKey({ callsPerMonth: 1_000 })))
+      const organization = { ...noLimits, callsPerMonth: 50 }
+      const verdicts = await admitMany(meters, 300, keys, 0, noon, organization)
+      t.equal(admitted(verdicts), 50)
+      const refused = await meters[0]!.admit({ key: keys[0]!, organization, credits: 0, now: noon })
+      t.strictSame(refused, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [refused.limits[0], organizationMonth(50, 0)] })
+      for (const meter of meters) await meter.close()
+      t.equal((await store.allowances.taken(`${organizationId}:live`, '2026-01')).calls, 50)
+      for (const { id } of keys) {
+        const [own] = await store.usage.ofKey(id, january)
+        t.equal((await store.allowances.taken(id, '2026-01')).calls, own?.calls ?? 0, 'what the organization refused is back in the month of the key')
+      }
+      const other = await newTenant(t)
+      t.equal(admitted(await admitMany([other.newMeter()], 60, await other.newKey(), 0, noon, organization)), 50)
+    })
+
+    await t.test(`CL-03: live and test have each the whole of the organization's limits [${name}]`, async t => {
+      const { newMeter, newKey } = await newTenant(t)
+      const meter = newMeter()
+      const organization = { ...noLimits, callsPerMonth: 3, callsPerMinute: 3 }
+      t.equal(admitted(await admitMany([meter], 9, await newKey(), 0, noon, organization)), 3)
+      t.equal(admitted(await admitMany([meter], 9, await newKey({ environment: 'test' }), 0, noon, organization)), 3)
+    })
+
+    await t.test(`Y4: while blocks last, an organization's calls are answered in the same turn [${name}]`, async t => {
+      const { newMeter, newKey } = await newTenant(t)
+      const meter = newMeter()
+      const key = await newKey({ callsPerMonth: 10_000, callsPerMinute: 1_000 })
+      const organization = { ...noLimits, callsPerMonth: 10_000, callsPerMinute: 1_000 }
+      await meter.admit({ key, organization, credits: 0, now: noon })
+      for (let i = 0; i < 90; i++) t.notOk(meter.admit({ key, organization, credits: 0, now: noon }) instanceof Promise)
+    })
+
+    await t.test(`CD-10: what one of the two minutes refuses is taken from neither [${name}]`, async t => {
+      const { newMeter, newKey } = await newTenant(t)
+      const meter = newMeter()
+      const [one, two] = [await newKey({ callsPerMinute: 3 }), await newKey({ callsPerMinute: 3 })]
+      const organization = { ...noLimits, callsPerMinute: 2 }
+      t.equal(admitted(await admitMany([meter], 10, one, 0, noon, organization)), 2)
+      const minute = { policy: 'minute', quota: 3, windowSeconds: 60, remaining: 0, resetSeconds: 20 }
+      t.strictSame(await meter.admit({ key: one, organization, credits: 0, now: noon }), {
+        ok: false, reason: 'rate_limited', retryAfterSeconds: 30, limits: [{ ...minute, resetSeconds: 20 }, { ...minute, policy: 'organization-minute', quota: 2, resetSeconds: 30 }]
+      })
+      t.equal(admitted(await admitMany([meter], 10, one)), 1, 'the bucket of the key has one left')
+      t.equal(admitted(await admitMany([meter], 10, two)), 3)
+      const wide = { ...noLimits, callsPerMinute: 4 }
+      const half = new Date(noon.getTime() + 60_000)
+      t.equal(admitted(await admitMany([meter], 10, one, 0, half, wide)), 3, 'refused by the key')
+      t.equal(admitted(await admitMany([meter], 10, two, 0, half, wide)), 1, 'and not taken from the organization')
+    })
+
+    await t.test(`CL-03: an organization's credits of a month bind all its keys; what is refused is taken from nobody [${name}]`, async t => {
+      const { store, live, organizationId, newMeter, newMeterElsewhere, newKey, grant } = await newTenant(t)
+      const meters = [newMeter(), newMeterElsewhere()]
+      const keys = [await newKey({ callsPerMinute: 1_000, callsPerMonth: 1_000, creditsPerMonth: 100 }), await newKey()]
+      const organization = { callsPerMinute: 1_000, callsPerMonth: 1_000, creditsPerMonth: 10 }
+      await grant(1_000)
+      const verdicts = await admitMany(meters, 40, keys, 3, noon, organization)
+      t.equal(admitted(verdicts), 3)
+      const refusal = await meters[0]!.admit({ key: keys[1]!, organization, credits: 3, now: noon })
+      t.match(refusal, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary })
+      t.match(refusal.limits.at(-1), { policy: 'organization-credits', quota: 10, remaining: 1, resetSeconds: restOfJanuary })
+      for (const meter of meters) await meter.close()
+      t.equal(await store.credits.balance(live), 991)
+      t.strictSame(await store.allowances.taken(`${organizationId}:live`, '2026-01'), { calls: 3, credits: 9 })
+      const taken = await Promise.all(keys.map(key => store.allowances.taken(key.id, '2026-01')))
+      t.equal(taken[0]!.credits + taken[1]!.credits, 9)
+      t.equal(taken[0]!.calls, taken[0]!.credits / 3)
+      const meter = newMeter()
+      await meter.refund(verdicts.flatMap(each => each.ok ? [each.spending!] : [])[0]!, 'failed')
+      t.equal(admitted(await admitMany([meter], 5, keys, 4, noon, organization)), 1, 'what was refunded can be spent again')
     })
   })
 
@@ -248,9 +362,11 @@ for (const { name, fresh } of databases) {
     const meter = newMeter()
     const key = await newKey()
     await close()
-    await t.rejects(Promise.resolve(meter.admit({ key: { ...key, callsPerMonth: 5 }, credits: 0, now: noon })), { code: 'storage_unavailable' })
-    await t.rejects(Promise.resolve(meter.admit({ key, credits: 1, now: noon })), { code: 'storage_unavailable' })
-    t.match(meter.admit({ key, credits: 0, now: noon }), { ok: true })
+    await t.rejects(Promise.resolve(meter.admit({ key: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })), { code: 'storage_unavailable' })
+    const once = { key: { ...key, callsPerMinute: 1 }, organization: { ...noLimits, callsPerMonth: 5 }, credits: 0, now: noon }
+    for (let i = 0; i < 3; i++) await t.rejects(Promise.resolve(meter.admit(once)), { code: 'storage_unavailable' }, 'its minute is given back')
+    await t.rejects(Promise.resolve(meter.admit({ key, organization: noLimits, credits: 1, now: noon })), { code: 'storage_unavailable' })
+    t.match(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true })
     await meter.flush()
   })
 

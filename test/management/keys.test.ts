@@ -222,7 +222,7 @@ for (const { name, fresh } of databases) {
     t.strictSame(racing.map(({ status }) => status).sort(), [201, 409, 409, 409, 409])
     const next = racing.find(({ status }) => status === 201)!.json
     for (const { status, json } of racing) {
-      if (status === 409) t.strictSame(json, { error: `The API key ${key.id} was replaced by ${next.id}; change that one.`, code: 'CREDENTIAL_SUPERSEDED', details: { rotatedTo: next.id } })
+      if (status === 409) t.strictSame(json, { error: `The API key ${key.id} was replaced by ${next.id}; change that one. To end this one before its overlap does, revoke it.`, code: 'CREDENTIAL_SUPERSEDED', details: { rotatedTo: next.id } })
     }
     t.match(await admin('PATCH', `/api-keys/${key.id}`, { expiresAt: null }), { status: 409, json: { code: 'CREDENTIAL_SUPERSEDED' } }, 'an overlap is not prolonged')
     t.equal((await admin('GET', `/api-keys?organization=${organization}`)).json.data.length, 2, 'nothing was left behind by those that lost')
@@ -238,7 +238,7 @@ for (const { name, fresh } of databases) {
     t.match(await rotate(third.id), { status: 409, json: { code: 'CREDENTIAL_REVOKED' } })
     const expired = await createKey({ organization, expiresAt: inSeconds(1) })
     clock.advance(1)
-    t.match(await rotate(expired.id), { status: 409, json: { code: 'CREDENTIAL_REVOKED', error: `The API key ${expired.id} has expired; create a new one.` } })
+    t.match(await rotate(expired.id), { status: 409, json: { code: 'CREDENTIAL_EXPIRED', error: `The API key ${expired.id} has expired; create a new one.` } })
     t.match(await rotate('key_nowhere'), { status: 404, json: { code: 'NOT_FOUND' } })
     for (const overlapSeconds of [-1, 0.5, 2_592_001, '60', null, undefined]) {
       t.match(await admin('POST', `/api-keys/${expired.id}/rotate`, { overlapSeconds }), { status: 400, json: { code: 'INVALID_REQUEST' } }, String(overlapSeconds))
@@ -354,8 +354,10 @@ for (const { name, fresh } of databases) {
     clock.advance(1)
     t.equal((await read(made.key)).status, 401)
     t.equal((await admin('GET', `/api-keys/${made.id}`)).json.status, 'expired')
-    t.equal((await admin('PATCH', `/api-keys/${made.id}`, { expiresAt: null })).json.status, 'active', 'an expired key may be given more time; a revoked one is gone for good')
-    t.equal((await read(made.key)).status, 200)
+    for (const expiresAt of [null, '2099-01-01T00:00:00Z']) {
+      t.match(await admin('PATCH', `/api-keys/${made.id}`, { expiresAt }), { status: 409, json: { code: 'CREDENTIAL_EXPIRED' } }, 'who holds a key that has ended may rely on that')
+    }
+    t.equal((await read(made.key)).status, 401)
   })
 
   test('a name is 1 to 200 characters for people; objects and features have the form that routes ask for', async t => {
@@ -457,6 +459,14 @@ for (const { name, fresh } of databases) {
     t.match(await call('PATCH', `/organizations/${own}`, { features: ['custom-scopes'] }), {
       status: 403, json: { error: `Changing what the plan of an organization includes takes the admin token; this credential is confined to ${own}.` },
     })
+    for (const limit of ['callsPerMonth', 'creditsPerMonth', 'callsPerMinute']) {
+      for (const value of [1, null]) {
+        t.match(await call('PATCH', `/organizations/${own}`, { [limit]: value }), {
+          status: 403, json: { error: `Setting the limits of an organization takes the admin token; this credential is confined to ${own}.`, code: 'INSUFFICIENT_PERMISSIONS' },
+        })
+      }
+      for (const value of [0, -1, 0.5, '5', 2_147_483_648]) t.match(await admin('PATCH', `/organizations/${own}`, { [limit]: value }), { status: 400, json: { code: 'INVALID_REQUEST' } }, String(value))
+    }
     t.match(await call('PATCH', `/organizations/${own}`, { name: 'Renamed' }), { status: 200, json: { name: 'Renamed', features: [] } })
     t.match(await call('POST', '/organizations', { name: 'Another', features: [] }), { status: 403 })
   })
@@ -591,6 +601,7 @@ for (const { name, fresh } of databases) {
         // Seven of them share an instant: the order has to hold within one too.
         data: ids.slice(from, from + 500).map((id, i) => ({
           id,
+          chainId: id,
           digest: sha256(id),
           hint: '…',
           organizationId: organization,

@@ -290,6 +290,33 @@ tap.test('R6: PUT replaces what describes a client and cannot widen what it may 
   t.equal((await server.send('PUT', url, { ...own, client_secret: secret }, headers)).status, 200)
 })
 
+for (const database of databases) {
+  tap.test(`R6: a PUT that changes nothing writes nothing, and changes have a limit [${database.name}]`, async t => {
+    const server = await startServer(t, { database, limits: { changesPerClient: { max: 2, windowSeconds: 3_600 } } })
+    const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)
+    const described = { token_endpoint_auth_method: 'private_key_jwt', client_name: 'agent', contacts: ['a@example.test'], jwks: { keys: [{ ...jwk, kid: 'k1' }] } }
+    const created = await registered(server, described)
+    const put = (body: Record<string, unknown>, one = created) =>
+      server.send('PUT', `${path}/${one.client_id}`, { client_id: one.client_id, ...body }, bearer(one.registration_access_token))
+    const rows = async () => (await server.store.audit.page({ limit: 100, after: null }, { subject: created.client_id })).items.map(({ type }) => type)
+    const before = (await server.store.clients.get(created.client_id))!
+    for (let i = 0; i < 5; i++) t.equal((await put(described)).status, 200)
+    t.strictSame(await server.store.clients.get(created.client_id), before, 'its tokens live on')
+    t.strictSame(await rows(), ['client.registered'])
+    for (const name of ['first', 'second']) t.match(await put({ ...described, client_name: name }), { status: 200, body: { client_name: name } })
+    const refused = await put({ ...described, client_name: 'third' })
+    t.match(refused, { status: 429, body: { error: 'slow_down', error_description: 'Too many changes of this client; try again later.' } })
+    t.equal(refused.headers.get('retry-after'), '3600')
+    t.equal((await put({ ...described, client_name: 'second' })).status, 200, 'what changes nothing is no change')
+    const other = await registered(server, { ...described, client_name: 'other' })
+    t.equal((await put({ ...described, client_name: 'another' }, other)).status, 200, 'the limit of one is not that of another')
+    t.strictSame((await rows()).sort(), ['client.registered', 'client.updated', 'client.updated'])
+    t.equal((await server.store.clients.get(created.client_id))!.generation, before.generation)
+    server.advance(3_600)
+    t.equal((await put({ ...described, client_name: 'third' })).status, 200)
+  })
+}
+
 tap.test('a client registers keys of its own and has no secret', async t => {
   const server = await startServer(t)
   const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)

@@ -135,12 +135,33 @@ for (const database of databases) {
         organizations: [server.organization.id],
         environment: 'live',
         resource: 'https://craftkit.test/v1',
+        access: null,
         scopes: ['embeds:read', 'embeds:write'],
         objects: {},
         allowlist: [],
         expiresAt: new Date((now + 900) * 1000)
       }
     })
+  })
+
+  tap.test(`J6: a session is for the resource as it was called when it began, and for no other of that name [${database.name}]`, async t => {
+    const embedding = await Embedding.start(t, database)
+    const { server, resource } = embedding
+    const before = await embedding.session()
+    const renamed = { ...resource, identifier: 'https://craftkit.test/v2' }
+    await server.store.resources.update(renamed)
+    t.equal(await embedding.reasonAgainst(before, renamed), 'wrong_resource', 'at the resource under its new name')
+    t.equal(await embedding.reasonAgainst(before, null), 'wrong_resource', 'where any resource will do')
+    const after = await embedding.session()
+    t.equal(parts(after).payload.aud, renamed.identifier)
+    for (const each of [renamed, null]) t.equal(await embedding.reasonAgainst(after, each), 'passes')
+    // The name is free: what takes it has nothing to do with the sessions of the one before.
+    const heir = await createResource(server.operation, { identifier: resource.identifier, scopes: resource.scopes, style: styles.craftkit })
+    t.equal(await embedding.reasonAgainst(before, heir), 'wrong_resource')
+    t.equal(await embedding.reasonAgainst(before, null), 'wrong_resource')
+    await server.store.resources.update({ ...heir, identifier: 'https://craftkit.test/v3' })
+    await server.store.resources.update(resource)
+    t.equal(await embedding.reasonAgainst(before), 'passes', 'the name that it was made for names its resource again')
   })
 
   tap.test(`CK-10: of 100 that come with the same assertion exactly one gets a session [${database.name}]`, async t => {

@@ -402,6 +402,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     client: id => real.client(id),
     member: id => real.member(id),
     resource: id => real.resource(id),
+    importedApiKey: digest => real.importedApiKey(digest),
     resourceByIdentifier: id => real.resourceByIdentifier(id),
     organization: id => real.organization(id),
     apiKey: id => real.apiKey(id),

@@ -23,6 +23,21 @@ tap.test('S1: a data folder that is a file is refused by name', async t => {
   }
 })
 
+tap.test('S1: a data folder or a database where nobody can make a folder is refused by name, and does not hang', async t => {
+  const own = { LATCHKEY_ISSUER: 'http://localhost', LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ LATCHKEY_DATA: '/proc/latchkey' }, /^Latchkey cannot start:\n {2}- LATCHKEY_DATA: \/proc\/latchkey\/secret cannot be read or written \(E\w+\); .*\n$/],
+    [{ LATCHKEY_DATA: '/proc/latchkey/below' }, /^Latchkey cannot start:\n {2}- LATCHKEY_DATA: .*\n$/],
+    [{ ...own, LATCHKEY_DATA: '/proc/latchkey' }, /^Latchkey cannot start:\n {2}- DATABASE_URL: .* cannot be written \(E\w+\); .*\n$/],
+    [{ ...own, DATABASE_URL: 'file:/proc/latchkey/below/latchkey.db', LATCHKEY_DATA: t.testdir() }, /^Latchkey cannot start:\n {2}- DATABASE_URL: .*\n$/],
+  ]
+  for (const [environment, expected] of cases) {
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, encoding: 'utf8', timeout: 20_000 })
+    t.equal(status, 1)
+    t.match(stderr, expected)
+  }
+})
+
 tap.test('S1: only http and https name an issuer', async t => {
   for (const issuer of ['ftp://localhost', 'ws://127.0.0.1:3000', 'wss://auth.example.com']) {
     t.throws(() => loadConfig({ LATCHKEY_ISSUER: issuer }, t.testdirName), /LATCHKEY_ISSUER: .* is not an origin/, issuer)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits, type CreditEntry, type Spending, type SpendVerdict } from '../../src/domain/credit.ts'
+import { noLimits } from '../../src/domain/limits.ts'
 import type { Operation } from '../../src/domain/store.ts'
 import { newId } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
@@ -12,7 +13,7 @@ async function entriesOf (store: Operation['store'], filter: Parameters<Operatio
 }
 
 function spending (key: Spending['key'], credits: number, now = noon): Spending {
-  return { id: newId('crd'), key, credits, now }
+  return { id: newId('crd'), key, organization: noLimits, credits, now }
 }
 
 const count = (verdicts: SpendVerdict[], reason?: string) => verdicts.filter(each => each.ok ? reason === undefined : each.reason === reason).length
@@ -28,7 +29,7 @@ for (const { name, fresh } of databases) {
       const testKey = await newKey({ environment: 'test' })
       await grant(5, 'test')
       await other.grant(7)
-      t.strictSame(await spendCredits(store, [spending(testKey, 5), spending(testKey, 1)]), [{ ok: true, spentThisMonth: 5 }, { ok: false, reason: 'insufficient_credits', spentThisMonth: 5 }])
+      t.strictSame(await spendCredits(store, [spending(testKey, 5), spending(testKey, 1)]), [{ ok: true, spentThisMonth: { key: null, organization: null } }, { ok: false, reason: 'insufficient_credits', spentThisMonth: { key: null, organization: null } }])
       t.strictSame(await balancesOf(operation, organizationId), { live: 1_000, test: 0 })
       t.strictSame(await balancesOf(operation, other.organizationId), { live: 7, test: 0 })
       t.same((await entriesOf(store, test)).map(({ amount, balance, apiKeyId }) => ({ amount, balance, apiKeyId })).toSorted((a, b) => b.amount - a.amount), [
@@ -65,6 +66,7 @@ for (const { name, fresh } of databases) {
       const taken = await Promise.all(keys.map(key => store.allowances.taken(key.id, '2026-01')))
       t.equal(usage.flat().reduce((sum, { credits }) => sum + credits, 0), spent, 'the usage of the keys says the same')
       t.equal(taken.reduce((sum, { credits }) => sum + credits, 0), spent, 'and so do their months')
+      t.equal((await store.allowances.taken(`${live.organizationId}:live`, '2026-01')).credits, spent, 'and that of the organization, without a limit too')
     })
 
     await t.test(`CL-08: a key spends no more in a month than it may, and what it may not spend stays on the account [${name}]`, async t => {
@@ -76,11 +78,11 @@ for (const { name, fresh } of databases) {
       t.equal(count(verdicts, 'quota_exceeded'), 9)
       t.equal(await store.credits.balance(live), 991)
       t.strictSame(await spendCredits(store, [spending(key, 11), spending(key, 2), spending(key, 1)]), [
-        { ok: false, reason: 'quota_exceeded', spentThisMonth: 9 }, { ok: false, reason: 'quota_exceeded', spentThisMonth: 9 }, { ok: true, spentThisMonth: 10 },
+        { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 9, organization: null } }, { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 9, organization: null } }, { ok: true, spentThisMonth: { key: 10, organization: null } },
       ])
       const february = new Date('2026-02-01T00:00:00.000Z')
       t.strictSame(await spendCredits(store, [spending(key, 1, new Date(february.getTime() - 1)), spending(key, 10, february)]), [
-        { ok: false, reason: 'quota_exceeded', spentThisMonth: 10 }, { ok: true, spentThisMonth: 10 },
+        { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 10, organization: null } }, { ok: true, spentThisMonth: { key: 10, organization: null } },
       ])
     })
 

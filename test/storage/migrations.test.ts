@@ -43,7 +43,41 @@ const dataOfInit = [
     ('evt_a', '2026-01-01T00:00:00.000Z', 'api_key.created', 'admin', 'org_a', 'key_a', '{}')`,
 ]
 
+/** What a version wrote in which every key had its own allowance: a chain of three, one of two, and a key alone. */
+const dataOfProduct = [
+  'INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES (\'org_a\', \'A\', \'active\', \'2026-01-01T00:00:00.000Z\')',
+  `INSERT INTO "Resource" ("id", "identifier", "name", "style", "tokenLifetime", "createdAt") VALUES
+    ('res_a', 'https://a.example', 'A', '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee"}', 3600, '2026-01-01T00:00:00.000Z')`,
+  ...[['3', 'live', '2', null], ['alone', 'live', null, null], ['1', 'live', null, '2'], ['2', 'live', '1', '3'], ['t2', 'test', 't1', null], ['t1', 'test', null, 't2']].map(([id, environment, from, to]) => `
+    INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "createdAt", "rotatedFrom", "rotatedTo") VALUES
+    ('key_${id}', 'digest-${id}', '…', 'org_a', 'res_a', '${environment}', 'k', '[]', '[]', 'admin', '2026-01-01T00:00:00.000Z', ${from === null ? 'NULL' : `'key_${from}'`}, ${to === null ? 'NULL' : `'key_${to}'`})`),
+  `INSERT INTO "KeyAllowance" ("apiKeyId", "month", "calls", "credits") VALUES
+    ('key_1', '2026-01', 1, 10), ('key_2', '2026-01', 2, 20), ('key_3', '2026-02', 4, 40), ('key_alone', '2026-01', 8, 80), ('key_t2', '2026-01', 16, 160)`,
+]
+
 for (const { name, fresh } of databases) {
+  t.test(`Y4: keys that were rotated before have one allowance from the migration on, and what they took stays taken [${name}]`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+    const before = await openDatabase(url)
+    await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_api_keys_as_a_product'))
+    await execute(before, dataOfProduct)
+    await before.close()
+
+    const { store, close } = await openStorage(url)
+    t.teardown(close)
+    const { items } = await store.apiKeys.page({ limit: 10, after: null }, {})
+    t.strictSame(Object.fromEntries(items.map(({ id, chainId }) => [id, chainId])), {
+      key_1: 'key_1', key_2: 'key_1', key_3: 'key_1', key_alone: 'key_alone', key_t1: 'key_t1', key_t2: 'key_t1'
+    })
+    const taken = { key_1: [3, 30], key_2: [0, 0], key_alone: [8, 80], key_t1: [16, 160], 'org_a:live': [0, 110], 'org_a:test': [0, 160] }
+    for (const [holder, [calls, credits]] of Object.entries(taken)) t.strictSame(await store.allowances.taken(holder, '2026-01'), { calls, credits }, holder)
+    t.strictSame(await store.allowances.taken('key_1', '2026-02'), { calls: 4, credits: 40 })
+    t.strictSame(await store.allowances.taken('org_a:live', '2026-02'), { calls: 0, credits: 40 })
+    t.match(await store.organizations.get('org_a'), { callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null })
+  })
+
   t.test(`a database of the first version keeps its keys when they become a product, each for its own organization [${name}]`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
@@ -59,6 +93,7 @@ for (const { name, fresh } of databases) {
     t.strictSame(await registry.apiKey('digest-a'), {
       ...before,
       id: 'key_a',
+      chainId: 'key_a',
       digest: 'digest-a',
       hint: 'lb_live_…abcd',
       organizationId: 'org_a',
@@ -75,7 +110,7 @@ for (const { name, fresh } of databases) {
       revokedReason: null,
       lastUsedAt: new Date('2026-01-05T00:00:00.000Z'),
     })
-    t.match(await store.apiKeys.get('key_r'), { ...before, organizations: ['org_s'], environment: 'test', revokedReason: 'leaked', createdBy: 'cli_a' })
+    t.match(await store.apiKeys.get('key_r'), { ...before, chainId: 'key_r', organizations: ['org_s'], environment: 'test', revokedReason: 'leaked', createdBy: 'cli_a' })
     t.match(await store.organizations.get('org_a'), { features: [], status: 'active' })
     t.match(await store.organizations.get('org_s'), { features: [], status: 'suspended', suspendedAt: new Date('2026-01-03T00:00:00.000Z') })
     t.match(await store.clients.get('cli_a'), { grants: [{ resourceId: 'res_a', scopes: ['invoices:read'] }] })

@@ -17,7 +17,7 @@ import { databases, type FreshDatabase } from '../databases.ts'
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
 
-const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], createdAt: start, suspendedAt: null }
+const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], callsPerMonth: 2_147_483_647, creditsPerMonth: null, callsPerMinute: 1, createdAt: start, suspendedAt: null }
 
 const resource: Resource = {
   id: 'res_a',
@@ -74,6 +74,7 @@ const apiKey: ApiKey = {
   createdBy: 'admin',
   creatorId: 'mem_a',
   imported: true,
+  chainId: 'key_0',
   rotatedFrom: 'key_0',
   rotatedTo: null,
   createdAt: start,
@@ -185,7 +186,7 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('an update replaces everything but id and createdAt', async t => {
-      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', features: [], suspendedAt: later(5) }
+      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', features: [], callsPerMonth: null, creditsPerMonth: 3, callsPerMinute: null, suspendedAt: later(5) }
       await organizations.update({ ...changedOrganization, createdAt: later(99) })
       t.strictSame(await organizations.get('org_a'), changedOrganization)
 
@@ -227,6 +228,14 @@ for (const { name, fresh } of databases) {
       const changedToken: RegistrationToken = { ...registrationToken, name: 'renamed', usesLeft: null, revokedAt: later(9) }
       await registrationTokens.update({ ...changedToken, createdAt: later(99) })
       t.strictSame(await registrationTokens.get('rgt_a'), changedToken)
+    })
+
+    t.test('the keys of a chain that work in their overlap are found, and no others', async t => {
+      const now = later(50)
+      const replaced = { ...apiKey, chainId: 'key_c0', rotatedTo: 'key_c9', expiresAt: later(51), revokedAt: null }
+      const others: Record<string, Partial<ApiKey>> = { c1: {}, c2: { expiresAt: null }, c3: { expiresAt: now }, c4: { rotatedTo: null }, c5: { revokedAt: start }, c6: { chainId: 'key_other' } }
+      for (const [name, properties] of Object.entries(others)) await apiKeys.insert({ ...replaced, id: `key_${name}`, digest: name, ...properties })
+      t.strictSame((await apiKeys.inOverlap('key_c0', now)).map(({ id }) => id).toSorted(), ['key_c1', 'key_c2'])
     })
 
     t.test('generations are raised for the clients of one resource, and for no other', async t => {
@@ -441,7 +450,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories), organization: slow }, [])
+  const view = new View({ ...unbuffered(repositories), organization: slow }, { revoked: [], imported: [] })
   await organizations.insert(organization)
 
   const early = view.organization('org_a')

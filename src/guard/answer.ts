@@ -1,0 +1,60 @@
+/** How a guard answers: in the words of its resource's style, with the challenge of RFC 6750, and with a row for what was refused. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
+import type { Clock } from '../clock.ts'
+import type { Refusal } from '../domain/principal.ts'
+import type { RefusalLog } from '../domain/refusals.ts'
+import type { Resource } from '../domain/resource.ts'
+import type { Style } from '../domain/style.ts'
+import { Failure } from '../errors.ts'
+import { challenge } from './challenge.ts'
+import type { GuardedResource } from './guarded-resource.ts'
+import { pathOf } from './log.ts'
+import { errorStyles, type Answer, type Occasion } from './styles.ts'
+
+/** What an answer is made with. */
+export interface AnswerDependencies { refusals: RefusalLog, clock: Clock }
+
+/** The statuses that speak of credentials (RFC 6750 §3.1). */
+const challenged = new Set([400, 401, 403])
+
+/** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
+export function refuse (
+  { refusals, clock }: AnswerDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
+): Awaitable<false> {
+  const { reason, subject, organizationId, policy } = refusal
+  const detail = policy === undefined ? {} : { policy }
+  request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
+  if (reason !== 'no_credential') {
+    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id, detail })
+  }
+  return whenKnown(of.metadataUrl(resource), metadataUrl => {
+    const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))
+    if (challenged.has(answer.status)) reply.header('www-authenticate', challenge(refusal, metadataUrl))
+    return send(reply, answer)
+  })
+}
+
+/** The check could not be made: never a pass, whatever broke. */
+export function fail ({ clock }: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
+  request.log.error({ err: error }, 'the guard could not decide')
+  if (failure.status === 503) reply.header('retry-after', '1')
+  return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
+}
+
+/** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */
+export function discourageQuery (style: Style, reply: FastifyReply): void {
+  const header = style.transports.find(transport => transport.in === 'header')
+  if (header) reply.header('warning', `299 - "Send the API key in the ${header.name} header: a URL ends up in logs"`)
+  reply.header('cache-control', 'no-store, private').header('referrer-policy', 'no-referrer')
+}
+
+function occasion (request: FastifyRequest, clock: Clock): Occasion {
+  return { path: pathOf(request), now: clock(), requestId: request.id }
+}
+
+function send (reply: FastifyReply, { status, contentType, body }: Answer): false {
+  reply.code(status).header('content-type', contentType).header('cache-control', 'no-store').send(JSON.stringify(body))
+  return false
+}

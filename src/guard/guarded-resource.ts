@@ -1,0 +1,39 @@
+/** Which resource a guard stands in front of. */
+import { whenKnown, type Awaitable } from '../awaitable.ts'
+import type { Registry } from '../domain/registry.ts'
+import { hostResourceId, type Resource } from '../domain/resource.ts'
+import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
+import type { Style } from '../domain/style.ts'
+import type { Environment } from '../secrets.ts'
+
+/** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
+export type GuardedOption = string | { any: true, style: Style }
+
+/** The resource as it is now, looked up at every request; null: any. */
+export interface GuardedResource {
+  /** The one environment that is served; null: both. */
+  environment: Environment | null
+  current (): Awaitable<Resource | null>
+  style (resource: Resource | null): Style
+  metadataUrl (resource: Resource | null): Awaitable<string | null>
+}
+
+/** @throws when there is no such resource: a guard without one has nothing to check for. */
+export async function guardedResource (registry: Registry, option: GuardedOption, environment: Environment | null): Promise<GuardedResource> {
+  if (typeof option !== 'string') {
+    return {
+      environment,
+      current: () => null,
+      style: () => option.style,
+      metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
+    }
+  }
+  const found = await registry.resourceByIdentifier(option)
+  if (found === null) throw new Error(`There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`)
+  return {
+    environment,
+    current: () => whenKnown(registry.resource(found.id), resource => resource ?? found),
+    style: resource => (resource ?? found).style,
+    metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
+  }
+}
