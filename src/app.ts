@@ -63,7 +63,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
   const storage = await openStorage(config.databaseUrl, {}, watch).catch(unreachable)
-  const { store, registry, close } = storage
+  const { store, registry, replicas, close } = storage
   const signingKeys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
@@ -108,7 +108,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     meter: calls,
     routes: async app => {
       await app.register(protocol({ ...floor, registration: config.registration }))
-      await app.register(management({ ...floor, signingKeys, secrets: config.secrets }))
+      await app.register(management({ ...floor, replicas, signingKeys, secrets: config.secrets }))
       await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
     },
     operationalRoutes: operationalRoutes(operational),

@@ -1,14 +1,17 @@
 /** The command line on one screen. */
 import { Command } from 'commander'
 import { version } from '../config.ts'
+import { accessCommands } from './access.ts'
 import { accessTokenCommands } from './access-token.ts'
 import { keyCommands } from './api-key.ts'
 import { backupCommand } from './backup.ts'
 import { clientCommands } from './client.ts'
 import { doctorCommand } from './doctor.ts'
+import { groupCommands } from './group.ts'
 import { mcpServerCommands } from './mcp-server.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
+import { policyCommands } from './policy.ts'
 import { whoamiCommand } from './principal.ts'
 import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
@@ -26,8 +29,9 @@ export function program (): Command {
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
-    webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), whoamiCommand(),
+    serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), groupCommands(), policyCommands(), accessCommands(),
+    resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(), webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(),
+    mcpServerCommands(), signingKeyCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)

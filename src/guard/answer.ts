@@ -30,11 +30,12 @@ export function refuse (
   dependencies: AnswerDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
 ): Awaitable<false> {
   const { refusals, clock } = dependencies
-  const { reason, subject, organizationId, presented } = refusal
+  const { reason, subject, organizationId, presented, policy } = refusal
+  const detail = policy === undefined ? {} : { policy }
   noteVerdict(dependencies, reason, presented ?? 'none')
-  request.log.info({ reason, subject, organizationId }, 'refused')
+  request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason !== 'no_credential') {
-    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id })
+    refusals.record({ type: 'credential.refused', reason, subject, organizationId, address: request.ip, requestId: request.id, detail })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
     const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))

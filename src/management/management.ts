@@ -1,5 +1,6 @@
 /** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Replica } from '../domain/drift.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
@@ -11,9 +12,12 @@ import { auditRoutes } from './audit.ts'
 import { clientRoutes } from './clients.ts'
 import type { CreationDependencies } from './creation.ts'
 import { markCursors } from './cursors.ts'
+import { effectiveAccessRoutes } from './effective-access.ts'
+import { groupRoutes } from './groups.ts'
 import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organizations.ts'
+import { policyRoutes } from './policies.ts'
 import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
@@ -28,7 +32,10 @@ import { webhookTokenRoutes } from './webhook-tokens.ts'
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'signing-keys']
+const managed = [
+  'organizations', 'members', 'groups', 'policies', 'effective-access', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens',
+  'mcp-servers', 'signing-keys',
+]
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
@@ -42,6 +49,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
 
 export interface ManagementOptions extends GuardDependencies, CreationDependencies {
   issuer: string
+  replicas: readonly Replica[]
   server: ServerDependencies
   signingKeys: SigningKeys
   /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
@@ -58,6 +66,9 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       tagAnswers(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
+      await api.register(groupRoutes(dependencies))
+      await api.register(policyRoutes(dependencies))
+      await api.register(effectiveAccessRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))

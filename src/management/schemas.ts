@@ -16,16 +16,15 @@ export function list<T extends TSchema> (schema: T) {
   return Type.Unsafe<readonly Static<T>[]>(Type.Array(schema))
 }
 
-/** A page of a collection, as pages.ts makes them. */
+export const Pagination = Type.Object({
+  limit: Type.Integer(),
+  hasMore: Type.Boolean(),
+  nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+})
+
+/** A page of a collection, as pages.ts makes them (OC-16). */
 export function pageOf<T extends TSchema> (schema: T) {
-  return Type.Object({
-    data: Type.Array(schema),
-    pagination: Type.Object({
-      limit: Type.Integer(),
-      hasMore: Type.Boolean(),
-      nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
-    }),
-  })
+  return Type.Object({ data: Type.Array(schema), pagination: Pagination })
 }
 
 /**
@@ -33,10 +32,14 @@ export function pageOf<T extends TSchema> (schema: T) {
  * marks that change the reading direction.
  */
 export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' })
+/** What something is for, in up to 1000 characters; null: nobody said. */
+export const Description = Type.Union([Type.String({ maxLength: 1_000, pattern: '^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$' }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
 export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
 export const Instant = Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' })
+/** An instant in an answer: RFC 3339, UTC, with milliseconds. */
+export const WireInstant = Type.String({ format: 'date-time' })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([exactly({ reason: Type.Optional(Name) }), Type.Null()])
 /** What a plan includes, a route asks for: `embedding`. */

@@ -7,12 +7,10 @@ import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, ty
 import type { KeyRing } from '../domain/signing-key.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
 import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
-import type { Watch } from '../watch.ts'
 import { paths } from './paths.ts'
-import { ownClaims, registerClientCredentials } from './token.ts'
+import { ownClaims, registerClientCredentials, type GrantOptions } from './token.ts'
 
-export interface ProviderOptions extends ClientAuthenticationOptions {
-  watch: Watch
+export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
   /** Told of every refusal with its precise reason. */
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Told of everything that is no refusal but a defect or a database that is away. */
@@ -26,7 +24,7 @@ export function buildProvider (options: ProviderOptions, { signing }: KeyRing): 
   const provider = new Provider(options.issuer, configuration(options, signing.privateJwk))
   pinHost(provider, options)
   useRegistry(provider, options)
-  registerClientCredentials(provider, options.registry, options.watch)
+  registerClientCredentials(provider, options)
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)

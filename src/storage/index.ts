@@ -1,7 +1,9 @@
 /** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
+import type { Replica, ReplicaMemory } from '../domain/drift.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
@@ -15,6 +17,8 @@ import { unbuffered, View } from './view.ts'
 export interface Storage {
   store: Store
   registry: Registry
+  /** The servers on this database whose memory can be compared with it: so far, this one. */
+  replicas: readonly Replica[]
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
@@ -50,18 +54,24 @@ export async function openStorage (url: string, limits: Partial<Limits> = {}, wa
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'inMemory'>> {
+async function storeOn (database: Database, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'replicas' | 'inMemory'>> {
   if (database.provider === 'postgresql') {
     const repositories = repositoriesOver(database.queries, () => {})
-    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories), inMemory: () => ({}) }
+    return { store: storeFrom(database, repositories, () => {}), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], inMemory: () => ({}) }
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note)
-  const view = new View(unbuffered(repositories), {
-    revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries),
-  }, measures.registry)
-  return { store: storeFrom(database, repositories, note), registry: view, inMemory: () => view.sizes() }
+  const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
+  const view = new View(unbuffered(repositories), await absent(), absent, measures.registry)
+  return { store: storeFrom(database, repositories, note), registry: view, replicas: [replica(view)], inMemory: () => view.sizes() }
 }
+
+function replica (memory: ReplicaMemory): Replica {
+  return { id: newId('rpl'), source: memory.source, held: () => memory.held(), differences: () => memory.differences(), reload: () => memory.reload() }
+}
+
+/** Where every check asks the database. */
+const nothingHeld: ReplicaMemory = { source: 'database', held: () => 0, differences: async () => [], reload: async () => {} }
 
 function storeFrom (database: Database, repositories: Repositories, note: Note): Store {
   return {
