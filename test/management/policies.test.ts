@@ -205,6 +205,41 @@ for (const { name: database, server } of servers) {
     await remove(policy)
   })
 
+  tap.test(`access tokens of the management API are a kind of their own, in the groups of the member that they are bound to [${database}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const made = async (path: string, body: Json): Promise<Json> => (await admin('POST', path, { organization, ...body })).json
+    const member = await made('/members', { name: 'Ada', role: 'admin' })
+    const group = await made('/groups', { name: 'automation', scopes: [] })
+    await admin('PUT', `/groups/${group.id}/members/${member.id}`)
+    const [bound, free] = [await made('/access-tokens', { name: 'bound', scopes: ['members:*'], creator: member.id }), await made('/access-tokens', { name: 'free', scopes: ['members:*'] })]
+    const ask = async ({ token }: Json, method = 'GET', body?: Json) => (await server.send({ method, path: '/api/v1/members', headers: { authorization: `Bearer ${token}` }, ...(body && { body }) })).status
+    t.strictSame([await ask(bound), await ask(free)], [200, 200])
+    const policy = await made('/policies', { name: 'x', effect: 'deny', conditions: { kinds: ['management_token'], groups: [group.id] } })
+    t.strictSame([await ask(bound), await ask(free)], [403, 200])
+    await admin('PATCH', `/policies/${policy.id}`, { conditions: { kinds: ['management_token'], scopes: ['*:write'] } })
+    const input = { name: 'x', role: 'viewer' }
+    t.strictSame([await ask(free), await ask(free, 'POST', input), await ask(bound, 'POST', input)], [200, 403, 403])
+    const { data } = (await admin('GET', `/organizations/${organization}/effective-access`)).json
+    t.match(data.find(({ credential }: Json) => credential === free.id), { kind: 'management_token', access: [{ scopes: ['members:read'] }] })
+    await remove(policy)
+  })
+
+  tap.test(`a policy is created once for an Idempotency-Key, and changed and deleted only as it is known [${database}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const ask = async (method: string, path: string, headers: Record<string, string>, body?: Json) =>
+      await server.send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, ...headers }, ...(body && { body }) })
+    for (const [path, body] of [['/policies', { name: 'x', effect: 'deny', enabled: false }], ['/groups', { name: 'x', scopes: [] }]] as [string, Json][]) {
+      const create = async () => await ask('POST', path, { 'idempotency-key': `once for ${path}`.replaceAll(' ', '-') }, { organization, ...body })
+      const [first, second] = [await create(), await create()]
+      t.strictSame([first.status, second.status, second.json, first.headers.etag, second.headers.etag], [201, 201, first.json, '"1"', '"1"'])
+      const own = `${path}/${first.json.id}`
+      const changed = await ask('PATCH', own, { 'if-match': '"1"' }, { name: 'y' })
+      t.strictSame([changed.status, changed.headers.etag], [200, '"2"'])
+      for (const [method, change] of [['PATCH', { name: 'z' }], ['DELETE', undefined]] as const) t.equal((await ask(method, own, { 'if-match': '"1"' }, change)).status, 412)
+      t.equal((await ask('DELETE', own, { 'if-match': '"2"' })).status, 204)
+    }
+  })
+
   tap.test(`an address that is mapped into IPv6 is the IPv4 address in policies too, and the admin token is bound by none [${database}]`, async t => {
     const { id: organization } = await server.createOrganization()
     const { key } = await server.createKey({ organization })
@@ -215,7 +250,7 @@ for (const { name: database, server } of servers) {
     const everything = await createPolicy({ effect: 'deny', conditions: {} })
     t.equal((await withKey(key)).status, 403)
     t.equal((await admin('GET', '/organizations')).status, 200)
-    t.equal((await remove(everything)).status, 200)
+    t.equal((await remove(everything)).status, 204)
     t.equal((await withKey(key)).status, 200)
   })
 
