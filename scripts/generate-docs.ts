@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { variables } from '../src/config.ts'
 import { failures } from '../src/errors.ts'
+import { metrics } from '../src/observability/index.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -29,22 +30,29 @@ function errorDocument (): string {
   ].join('\n')
 }
 
+function metricTable (): string {
+  const rows = metrics.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`)
+  return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
+}
+
 /** `text` with what stands between the two markers replaced. */
 function between (text: string, marker: string, content: string): string {
   const start = `<!-- ${marker} -->`
   const end = `<!-- /${marker} -->`
   const from = text.indexOf(start)
   const to = text.indexOf(end)
-  if (from === -1 || to === -1) throw new Error(`README.md lacks the markers ${start} … ${end}`)
+  if (from === -1 || to === -1) throw new Error(`a document lacks the markers ${start} … ${end}`)
   return text.slice(0, from + start.length) + '\n' + content + '\n' + text.slice(to)
 }
 
 function documents (): Map<string, string> {
   const readme = join(root, 'README.md')
+  const operations = join(root, 'docs/operations.md')
   return new Map([
     [join(root, '.env.example'), environmentExample()],
     [join(root, 'docs/errors.md'), errorDocument()],
     [readme, between(readFileSync(readme, 'utf8'), 'variables', variableTable())],
+    [operations, between(readFileSync(operations, 'utf8'), 'metrics', metricTable())],
   ])
 }
 

@@ -86,3 +86,39 @@ export function addressBlock (address: string): string {
   const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
   return `${groups.slice(0, 4).join(':')}::/64`
 }
+
+const families = { ipv4: { width: 32, first: '0.0.0.0' }, ipv6: { width: 128, first: '::' } } as const
+
+/** One address out of every stretch into which the ends of these ranges divide all addresses. What is no range is left out. */
+export function rangeStarts (entries: readonly string[]): string[] {
+  const starts = new Set<string>([families.ipv4.first, families.ipv6.first])
+  for (const text of entries) {
+    const entry = readEntry(text)
+    if (entry === null) continue
+    const { width } = families[entry.family]
+    const size = 1n << BigInt(width - entry.prefix)
+    const first = numberOf(entry) / size * size
+    for (const start of [first, first + size]) if (start < 1n << BigInt(width)) starts.add(textOf(start, entry.family))
+  }
+  return [...starts]
+}
+
+function numberOf ({ address, family }: Entry): bigint {
+  if (family === 'ipv4') return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n)
+  const [head, tail] = address.replace(/\d+\.\d+\.\d+\.\d+$/, asGroups).split('::')
+  const [left, right] = [head, tail].map(part => part === undefined || part === '' ? [] : part.split(':')) as [string[], string[]]
+  const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
+  return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n)
+}
+
+/** The last two groups of an IPv6 address, from the dotted spelling that they may have. */
+function asGroups (dotted: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = dotted.split('.').map(Number)
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+}
+
+function textOf (number: bigint, family: Entry['family']): string {
+  const [count, bits] = family === 'ipv4' ? [4, 8n] : [8, 16n]
+  const parts = Array.from({ length: count }, (_, i) => (number >> BigInt(count - 1 - i) * bits) & ((1n << bits) - 1n))
+  return family === 'ipv4' ? parts.join('.') : canonicalAddress(parts.map(part => part.toString(16)).join(':'))!
+}

@@ -1,11 +1,11 @@
 /** The architecture on one screen: opens storage, opens the keys, and registers the floors. */
 import helmet from '@fastify/helmet'
-import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type RawServerDefault } from 'fastify'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from './clock.ts'
-import { announceServer, loadConfig, type Config } from './config.ts'
+import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
 import { openChains } from './domain/audit-keeping.ts'
 import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
@@ -25,13 +25,19 @@ import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
 import { ConfigurationError, Failure } from './errors.ts'
+import { requireModestJson } from './json-limits.ts'
+import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
+import type { RequestTracing } from './observability/tracing.ts'
+import { leaveOnSignal } from './shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
 import { presentError, presentNotFound } from './management/presenter.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
-import { openStorage } from './storage/index.ts'
+import { backUp } from './storage/backup.ts'
+import { openStorage, type Storage } from './storage/index.ts'
+import { newWatch, type Watch } from './watch.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
 export interface Latchkey {
@@ -39,8 +45,13 @@ export interface Latchkey {
   registry: Registry
   /** For what an application does to its own server: creating its resources at start, say. Acts as `system`. */
   operation: Operation
-  /** Every route of Latchkey: token, registration, introspection, revocation, discovery, management. */
+  /** Every route of Latchkey: token, registration, introspection, revocation, discovery, management, health. */
   routes: FastifyPluginAsync
+  /** `/healthz`, `/readyz` and `/prom` alone, for a listener of their own. */
+  operationalRoutes: FastifyPluginAsync
+  /** Counts and traces the requests of `app`, and turns them away when there is reason to. Before its first route. */
+  watchRequests (app: FastifyInstance): void
+  watch: Watch
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
   /** Counts calls and takes credits; a route gives them back with `refund` when it fails by its own fault. */
@@ -55,12 +66,17 @@ export interface Latchkey {
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
   const { issuer } = config
-  const { store, registry, close } = await openStorage(config.databaseUrl, {}, config.secrets).catch(unreachable)
+  const tracing = await openTracing(config)
+  const watch = newWatch(tracing)
+  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch }).catch(unreachable)
+  const { store, registry, replicas, close } = storage
   const signingKeys = await prepare(store, config, clock).catch(async error => {
     await close()
     throw error
   })
   const { ring } = signingKeys
+  const eventLoop = watchEventLoop(watch.door, config.shedLag)
+  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, connections: storage.connections, version }
   const reader = tokenReader(issuer, ring)
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
@@ -68,10 +84,14 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
-  const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) })
+  const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) }, config, watch.measures)
   const calls = meter(store, clock)
+  const probe = prober(readinessChecks(storage, ring), watch.door)
+  const operational = { prober: probe, exposition: exposition(sources) }
   const floor = {
     issuer,
+    watch,
+    server: { prober: probe, aggregate: () => aggregate(sources), version },
     store,
     registry,
     clock,
@@ -100,8 +120,12 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       app.setSerializerCompiler(() => data => JSON.stringify(data))
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
-      await app.register(management({ ...floor, signingKeys, secrets: config.secrets }))
+      await app.register(management({ ...floor, replicas, signingKeys, secrets: config.secrets }))
+      await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
     },
+    operationalRoutes: operationalRoutes(operational),
+    watchRequests: app => { watchRequests(app, watch, tracing) },
+    watch,
     async close () {
       await house.stop()
       await keyUsage.close()
@@ -110,8 +134,46 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await tokens.flush()
       await refusals.close()
       await close()
+      eventLoop.stop()
+      await tracing?.close()
     },
   }
+}
+
+/** OpenTelemetry is loaded only where somebody wants traces. */
+async function openTracing ({ tracing }: Config): Promise<RequestTracing | null> {
+  return tracing === null ? null : (await import('./observability/tracing.ts')).openTracing({ ...tracing, version })
+}
+
+/** What this server needs before it should be sent anybody. How far it has applied the changes of others is one more, once there are others. */
+function readinessChecks ({ ping, pendingMigrations }: Storage, ring: SigningKeys['ring']) {
+  return {
+    database: async () => { await ping(); return null },
+    migrations: async () => (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
+    signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with',
+  }
+}
+
+function watchRequests (app: FastifyInstance, { door, measures }: Watch, tracing: RequestTracing | null): void {
+  measureRequests(app, measures)
+  tracing?.traceRequests(app)
+  // With `done` and not as promises: they run for every request, and nearly always have nothing to do.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (door.turning !== null && !isOperational(request)) {
+      measures.turnedAway.add(door.turning)
+      // The next attempt is to find another server, or this one on a new connection.
+      reply.header('connection', 'close')
+    }
+    done()
+  })
+  // What an edge of its own has not answered by now is nobody's: public routes of an application, unknown paths.
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    done(door.turning !== null && !isOperational(request) ? new Failure(door.turning) : null)
+  })
+}
+
+function isOperational ({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.config?.operational === true
 }
 
 /** While serving that is an answer; at the start it is a reason not to. */
@@ -141,7 +203,9 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   app.setErrorHandler(presentError)
   app.setNotFoundHandler(presentNotFound)
   app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', async request => { requireTls(request.protocol) })
+  latchkey.watchRequests(app)
+  readModestJson(app)
+  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', async request => { if (!isOperational(request)) requireTls(request.protocol) })
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
@@ -151,6 +215,20 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   app.addHook('preClose', async () => { hangUpOnTheSlow(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app
+}
+
+/** Fastify's own parser, behind a look at the text. */
+function readModestJson (app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    try {
+      requireModestJson(body)
+    } catch (error) {
+      done(error as Failure)
+      return
+    }
+    parse(request, body, done)
+  })
 }
 
 /** How long requests that have begun may take once the server is closing, in milliseconds. */
@@ -168,13 +246,29 @@ export async function serve (): Promise<void> {
   const config = loadConfig()
   const latchkey = await openLatchkey(config)
   const app = await buildServer(latchkey)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { app.close().catch(error => { app.log.fatal(error) }) })
+  leaveOnSignal(app, latchkey.watch, config.shutdown)
   const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
     await app.close()
     throw cannotListen(error, config)
   })
+  if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
   announceServer(config, address)
   process.stdout.write(welcome(config))
+}
+
+/** `/prom` on an address that only some can reach. Ends with the server. */
+async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
+  const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
+  own.setErrorHandler(presentError)
+  own.setNotFoundHandler(presentNotFound)
+  await own.register(latchkey.operationalRoutes)
+  try {
+    await own.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    throw new ConfigurationError([`LATCHKEY_METRICS: cannot listen on ${host}:${port} (${(error as NodeJS.ErrnoException).code}); choose another address or port`])
+  }
+  app.server.once('close', () => { own.close().catch(() => {}) })
 }
 
 /** What keeps a server from listening, by the variable that would change it. */
@@ -201,7 +295,7 @@ export async function migrateOnly (): Promise<void> {
 export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<{ checked: number, fault: ChainFault | null }> {
   const { databaseUrl, secrets } = loadConfig()
   if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
-  const { store: { audit }, close } = await openStorage(databaseUrl, {}, secrets).catch(unreachable)
+  const { store: { audit }, close } = await openStorage(databaseUrl, { secrets }).catch(unreachable)
   const verification = { audit, keys: auditKeys(secrets) }
   try {
     let checked = 0
@@ -223,6 +317,11 @@ export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows
   }
 }
 
+/** Copies the SQLite database as it is now into a new file. @throws ConfigurationError naming what stands in the way. */
+export async function backupOnly (target: string): Promise<void> {
+  await backUp(inspectConfig().databaseUrl, target)
+}
+
 /** Where log lines go, one JSON object each. */
 export interface LogDestination { write (line: string): void }
 
@@ -236,7 +335,8 @@ export function serverOptions ({ logLevel, trustProxy }: Pick<Config, 'logLevel'
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     bodyLimit: 65_536,
     requestTimeout: 30_000,
-    http: { maxHeaderSize: 16_384, headersTimeout: 15_000 },
+    // Node looks for those who are too slow every 30 seconds unless told.
+    http: { maxHeaderSize: 16_384, headersTimeout: 15_000, connectionsCheckingInterval: 5_000 },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     // A resource may be named by its URL-encoded identifier.

@@ -32,6 +32,25 @@ export interface Config {
   /** Addresses and CIDR ranges of proxies whose forwarded headers count. */
   trustProxy: readonly string[]
   logLevel: string
+  /** Where `/prom` is answered: beside everything else, nowhere, or on an address of its own. */
+  metrics: 'on' | 'off' | { host: string, port: number }
+  /** Milliseconds of event loop lag above which requests are turned away; null: never. */
+  shedLag: number | null
+  /** Seconds. */
+  shutdown: { delay: number, patience: number }
+  /** Days for which the usage of keys is kept. */
+  usageDays: number
+  /** Null: no traces. */
+  tracing: TracingConfig | null
+}
+
+/** Where traces go: a collector that takes OTLP over HTTP. */
+export interface TracingConfig {
+  url: string
+  headers: Readonly<Record<string, string>>
+  serviceName: string
+  /** 0 to 1 */
+  ratio: number
 }
 
 interface Variable {
@@ -53,6 +72,15 @@ export const variables: readonly Variable[] = [
   { name: 'LATCHKEY_REGISTRATION', default: 'token', description: 'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, without scopes).' },
   { name: 'LATCHKEY_TRUST_PROXY', default: 'none', description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.' },
   { name: 'LATCHKEY_LOG_LEVEL', default: 'info', description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
+  { name: 'LATCHKEY_METRICS', default: 'on', description: 'Where `/prom` is answered: `on` (beside everything else), `off`, or an address and port of its own, as in `127.0.0.1:9464`, which then has `/healthz` and `/readyz` too.' },
+  { name: 'LATCHKEY_SHED_LAG', default: 'off', description: 'Milliseconds of event loop lag (mean over half a second) above which new requests get 503 until it has halved: `500`, say. At least 50.' },
+  { name: 'LATCHKEY_SHUTDOWN_DELAY', default: '0', description: 'Seconds for which a server that was told to end serves on while `/readyz` says no, so that balancers notice.' },
+  { name: 'LATCHKEY_SHUTDOWN_PATIENCE', default: '10', description: 'Seconds that requests which have begun may take once new ones are turned away.' },
+  { name: 'LATCHKEY_USAGE_DAYS', default: '400', description: 'Days for which it is kept how much each key was used; at least 31.' },
+  { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: 'none', description: 'Switches traces on: the base URL of a collector that takes OTLP over HTTP, to which `/v1/traces` is added.' },
+  { name: 'OTEL_EXPORTER_OTLP_HEADERS', default: 'none', description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.' },
+  { name: 'OTEL_SERVICE_NAME', default: 'latchkey', description: 'What this server is called in traces.' },
+  { name: 'OTEL_TRACES_SAMPLER_ARG', default: '1', description: 'The share of traces that is recorded, 0 to 1.' },
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -62,6 +90,21 @@ type Environment = Readonly<Record<string, string | undefined>>
  * @throws ConfigurationError listing every problem.
  */
 export function loadConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
+  return readConfig(environment, folder, generated)
+}
+
+/** As `loadConfig`, but changes nothing: what would be generated is a problem that is named. */
+export function inspectConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
+  return readConfig(environment, folder, file => {
+    const text = kept(file)
+    if (text === null) throw new ConfigurationError([`LATCHKEY_DATA: ${file} is not there yet; start the server once with \`latchkey serve\``])
+    return { text, isNew: false }
+  })
+}
+
+type Generated = (file: string, make: () => string) => { text: string, isNew: boolean }
+
+function readConfig (environment: Environment, folder: string, generate: Generated): Config {
   const read = (name: string) => environment[name]?.trim() || undefined
   const problems: string[] = []
   const port = readPort(read('PORT'), problems)
@@ -77,11 +120,19 @@ export function loadConfig (environment: Environment = process.env, folder: stri
   const registration = readChoice('LATCHKEY_REGISTRATION', read('LATCHKEY_REGISTRATION') ?? 'token', ['closed', 'token', 'open'] as const, problems)
   const logLevel = readChoice('LATCHKEY_LOG_LEVEL', read('LATCHKEY_LOG_LEVEL') ?? 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, problems)
   const trustProxy = readTrustProxy(read('LATCHKEY_TRUST_PROXY'), problems)
+  const metrics = readMetrics(read('LATCHKEY_METRICS'), problems)
+  const shedLag = [undefined, 'off'].includes(read('LATCHKEY_SHED_LAG')) ? null : readNumber('LATCHKEY_SHED_LAG', read('LATCHKEY_SHED_LAG'), { least: 50, most: 60_000, usual: 500 }, problems)
+  const shutdown = {
+    delay: readNumber('LATCHKEY_SHUTDOWN_DELAY', read('LATCHKEY_SHUTDOWN_DELAY'), { least: 0, most: 600, usual: 0 }, problems),
+    patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), { least: 0, most: 600, usual: 10 }, problems),
+  }
+  const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
+  const tracing = readTracing(read, problems)
   const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
   const adminText = readSecret('LATCHKEY_ADMIN_TOKEN', read('LATCHKEY_ADMIN_TOKEN'), local, problems)
   if (problems.length > 0) throw new ConfigurationError(problems)
-  const secret = secretText ?? generated(join(dataFolder, 'secret'), newSecret).text
-  const admin = adminText === undefined ? generated(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm')) : { text: adminText, isNew: false }
+  const secret = secretText ?? generate(join(dataFolder, 'secret'), newSecret).text
+  const admin = adminText === undefined ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm')) : { text: adminText, isNew: false }
   return {
     port,
     host,
@@ -94,6 +145,11 @@ export function loadConfig (environment: Environment = process.env, folder: stri
     registration,
     trustProxy,
     logLevel,
+    metrics,
+    shedLag,
+    shutdown,
+    usageDays,
+    tracing,
   }
 }
 
@@ -105,6 +161,9 @@ export function readClientEnvironment (environment: Environment = process.env, f
     dataFolder: resolve(folder, environment.LATCHKEY_DATA?.trim() || './data'),
   }
 }
+
+/** The version of this program. */
+export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
 /** Tells commands on this machine where the server listens. */
 export function announceServer (config: Config, url: string): void {
@@ -167,6 +226,50 @@ function readTrustProxy (text: string | undefined, problems: string[]): string[]
   return entries
 }
 
+function readNumber (name: string, text: string | undefined, { least, most, usual }: { least: number, most: number, usual: number }, problems: string[]): number {
+  if (text === undefined) return usual
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : NaN
+  if (number >= least && number <= most) return number
+  problems.push(`${name}: ${JSON.stringify(text)} is not a whole number from ${least} to ${most}`)
+  return usual
+}
+
+function readMetrics (text: string | undefined, problems: string[]): Config['metrics'] {
+  if (text === undefined || text === 'on') return 'on'
+  if (text === 'off') return 'off'
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? []
+  const bare = host?.replace(/^\[|\]$/g, '') ?? ''
+  if ((isIP(bare) !== 0 || bare === 'localhost') && Number(port) >= 1 && Number(port) <= 65535) return { host: bare, port: Number(port) }
+  problems.push(`LATCHKEY_METRICS: ${JSON.stringify(text)} is neither on, off nor an address and port like 127.0.0.1:9464`)
+  return 'off'
+}
+
+function readTracing (read: (name: string) => string | undefined, problems: string[]): TracingConfig | null {
+  const endpoint = read('OTEL_EXPORTER_OTLP_ENDPOINT')
+  const ratio = Number(read('OTEL_TRACES_SAMPLER_ARG') ?? 1)
+  if (!(ratio >= 0 && ratio <= 1)) problems.push('OTEL_TRACES_SAMPLER_ARG: is not a number from 0 to 1')
+  const headers = readHeaders(read('OTEL_EXPORTER_OTLP_HEADERS'), problems)
+  if (endpoint === undefined) return null
+  if (!URL.canParse(endpoint) || !/^https?:\/\//.test(endpoint)) {
+    // The text may hold a password: it is not repeated.
+    problems.push('OTEL_EXPORTER_OTLP_ENDPOINT: is not an http or https URL')
+    return null
+  }
+  return { url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
+}
+
+function readHeaders (text: string | undefined, problems: string[]): Record<string, string> {
+  try {
+    return Object.fromEntries((text ?? '').split(',').filter(pair => pair.trim() !== '').map(pair => {
+      const [, name, value] = /^\s*([\w-]+)=(.*)$/.exec(pair)!
+      return [name!, decodeURIComponent(value!.trim())]
+    }))
+  } catch {
+    problems.push('OTEL_EXPORTER_OTLP_HEADERS: is not a list like name=value,name=value, percent-encoded')
+    return {}
+  }
+}
+
 /** Undefined: to be generated. Several secrets are separated by commas. */
 function readSecret (name: string, text: string | undefined, local: boolean, problems: string[]): string | undefined {
   if (text === undefined) {
@@ -181,12 +284,16 @@ function readSecret (name: string, text: string | undefined, local: boolean, pro
   return text
 }
 
+/** What was generated before; null: nothing yet. */
+function kept (file: string): string | null {
+  const text = orRefuse(file, () => existsSync(file) ? readFileSync(file, 'utf8').trim() : null)
+  if (text !== null && text.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
+  return text
+}
+
 function generated (file: string, make: () => string): { text: string, isNew: boolean } {
-  const kept = orRefuse(file, () => existsSync(file) ? readFileSync(file, 'utf8').trim() : null)
-  if (kept !== null) {
-    if (kept.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
-    return { text: kept, isNew: false }
-  }
+  const before = kept(file)
+  if (before !== null) return { text: before, isNew: false }
   const text = make()
   orRefuse(file, () => {
     makeFolder(resolve(file, '..'))

@@ -15,6 +15,7 @@ export const failures = {
   insufficient_credits: { status: 402, message: 'There are not enough credits left.' },
   organization_not_active: { status: 409, message: 'The organization is suspended.' },
   credential_superseded: { status: 409, message: 'The credential was rotated already; rotate the one that replaced it.' },
+  would_lock_out: { status: 409, message: 'After this nobody in the organization could change its policies any more.' },
   credential_revoked: { status: 409, message: 'The credential was revoked and cannot be changed any more.' },
   credential_expired: { status: 409, message: 'The credential has expired and cannot be given another end.' },
   unauthorized: { status: 401, message: 'The request carries no valid credential.' },
@@ -29,6 +30,9 @@ export const failures = {
   idempotency_key_reused: { status: 422, message: 'This Idempotency-Key was used for another request; use a new one.' },
   too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
   internal: { status: 500, message: 'The server failed to answer. The request id leads to the reason in its log.' },
+  not_ready: { status: 503, message: 'The server is not ready to serve.' },
+  overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },
+  shutting_down: { status: 503, message: 'The server is shutting down; try again, another one will answer.' },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>
 

@@ -155,6 +155,14 @@ export function withoutSecrets (text: string): string {
   return forms.reduce((rest, form) => rest.replace(form, '$1…'), text)
 }
 
+/** As long as no id of ours is, and as mixed as no word: the secrets that carry no label, ours and other systems'. */
+const randomRun = /(?<![\w-])(?=[\w-]*[A-Z0-9])(?=[\w-]*[a-z])[\w-]{33,}/g
+
+/** As `withoutSecrets`, with what could be anybody's secret cut short too: for errors that quote what was sent where a name belongs. */
+export function withoutAnySecrets (text: string): string {
+  return withoutSecrets(text).replace(randomRun, run => `${run.slice(0, 4)}…`)
+}
+
 /** What a sealed text is for: keys derived for one purpose open nothing of another. */
 export const signingKeySealing = 'signing-key sealing v1'
 

@@ -12,16 +12,23 @@ const floors: Record<string, readonly string[]> = {
   storage: ['domain', 'ground'],
   protocol: ['domain', 'ground'],
   guard: ['domain', 'ground'],
-  management: ['guard', 'domain', 'ground'],
-  app: ['management', 'guard', 'protocol', 'storage', 'domain', 'ground'],
+  observability: ['domain', 'ground'],
+  management: ['guard', 'observability', 'domain', 'ground'],
+  app: ['management', 'guard', 'protocol', 'storage', 'observability', 'domain', 'ground'],
   cli: ['app', 'ground'],
 }
 
-const appFiles = new Set(['app.ts', 'index.ts'])
+const appFiles = new Set(['app.ts', 'doctor.ts', 'index.ts', 'shutdown.ts'])
 
 /** Packages that one floor alone may import. */
 const confined: Record<string, string> = {
-  'oidc-provider': 'protocol', '@prisma/client': 'storage', 'better-sqlite3': 'storage', pg: 'storage', commander: 'cli',
+  'oidc-provider': 'protocol',
+  '@prisma/client': 'storage',
+  'better-sqlite3': 'storage',
+  pg: 'storage',
+  commander: 'cli',
+  'prom-client': 'observability',
+  '@opentelemetry': 'observability',
 }
 
 function floorOf (file: string): string {

@@ -7,15 +7,16 @@ import type { Connection } from './connection.ts'
 /** What the server answered: the bytes for `--json`, the value for people. */
 export interface Answer<T> { body: Buffer, value: T }
 
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 type Query = Record<string, string | undefined>
 
 export interface Api {
   get<T> (path: string, query?: Query): Promise<Answer<T>>
   post<T> (path: string, body?: object): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
-  /** Ends a thing; there is no answer about it. */
-  delete (path: string): Promise<void>
+  put<T> (path: string): Promise<Answer<T>>
+  /** Ends a thing. There is no answer about it, only about what was not done: the value is null then. */
+  delete<T> (path: string, query?: Query): Promise<Answer<T>>
   /** What may be too long for memory, as it comes. It fails when it ends too early. */
   download (path: string, query?: Query): Promise<Readable>
 }
@@ -28,7 +29,8 @@ export function managementApi (connection: Connection): Api {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
     post: (path, body) => call(connection, 'POST', path, body ?? {}),
     patch: (path, body) => call(connection, 'PATCH', path, body),
-    delete: async path => { await call(connection, 'DELETE', path) },
+    put: path => call(connection, 'PUT', path),
+    delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
     download: (path, query) => download(connection, path + queryString(query)),
   }
 }

@@ -1,13 +1,18 @@
 /** The command line on one screen. */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { version } from '../config.ts'
+import { accessCommands } from './access.ts'
 import { accessTokenCommands } from './access-token.ts'
 import { keyCommands } from './api-key.ts'
 import { auditCommands } from './audit.ts'
+import { backupCommand } from './backup.ts'
 import { clientCommands } from './client.ts'
+import { doctorCommand } from './doctor.ts'
+import { groupCommands } from './group.ts'
 import { mcpServerCommands } from './mcp-server.ts'
 import { memberCommands } from './member.ts'
 import { organizationCommands } from './organization.ts'
+import { policyCommands } from './policy.ts'
 import { whoamiCommand } from './principal.ts'
 import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
@@ -20,13 +25,14 @@ import { webhookTokenCommands } from './webhook-token.ts'
 export function program (): Command {
   const root = new Command('latchkey')
     .description('An authorization server for machines.')
-    .version(version(), '--version')
+    .version(version, '--version')
     .option('--url <url>', 'the server; else LATCHKEY_URL, else the one that runs here')
     .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
   const commands = [
-    serveCommand(), migrateCommand(), organizationCommands(), memberCommands(), resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(),
-    webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(), mcpServerCommands(), signingKeyCommands(), auditCommands(), whoamiCommand(),
+    serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), groupCommands(), policyCommands(), accessCommands(),
+    resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(), webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(),
+    mcpServerCommands(), signingKeyCommands(), auditCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(root)
@@ -37,8 +43,4 @@ function throwing (command: Command): Command {
   command.exitOverride().showHelpAfterError('Add --help to see what it takes.')
   command.commands.forEach(throwing)
   return command
-}
-
-function version (): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

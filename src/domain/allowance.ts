@@ -18,6 +18,8 @@ export interface AllowanceRepository {
   /** As `takeCalls`, for credits; quota null: unlimited. */
   takeCredits (holder: string, month: string, credits: number, quota: number | null): Promise<number | null>
   giveBackCredits (holder: string, month: string, credits: number): Promise<void>
+  /** Forgets the months before this one; returns how many rows those were. */
+  prune (before: string): Promise<number>
 }
 
 /** A call that was taken out of a month's allowance, or was not to be had. */

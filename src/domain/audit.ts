@@ -31,6 +31,8 @@ export const auditEventTypes = [
   'client.created', 'client.registered', 'client.updated', 'client.revoked', 'client.reaped',
   'client.secret_rotated',
   'member.created', 'member.updated', 'member.removed',
+  'group.created', 'group.updated', 'group.deleted', 'group.member_added', 'group.member_removed',
+  'policy.created', 'policy.updated', 'policy.deleted', 'effective_access.repaired',
   'api_key.created', 'api_key.imported', 'api_key.updated', 'api_key.rotated', 'api_key.revoked',
   'publishable_key.created', 'publishable_key.updated', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
   'credits.granted',

@@ -100,7 +100,8 @@ export interface ClientFilter {
 export interface UsedAssertions {
   /** False: this id was remembered before. Exactly one of many racing callers gets true. */
   remember (id: string, expiresAt: Date): Promise<boolean>
-  prune (before: Date): Promise<void>
+  /** Forgets those that expired before; returns how many. */
+  prune (before: Date): Promise<number>
 }
 
 /** A grant as an operator writes it: the resource by id or identifier. */

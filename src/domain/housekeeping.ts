@@ -1,4 +1,6 @@
 import { secondsAfter } from '../clock.ts'
+import { newMeasures, type Measures } from '../measures.ts'
+import { dayOf, monthOf } from './calendar.ts'
 import { reapIdleClients } from './client.ts'
 import { removeDeadSigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
@@ -9,14 +11,39 @@ const idleClientLifetime = 7 * 86_400
 
 const every = 3_600_000
 
+/** How long what is only of interest for a while is kept. */
+export interface Retention {
+  /** Days for which it is known how much a key was used; at least the present month. */
+  usageDays: number
+}
+
+export const defaultRetention: Retention = { usageDays: 400 }
+
+/** Removes one kind of rows that say nothing any more; returns how many. */
+type Chore = (operation: Operation, retention: Retention, now: Date) => Promise<number>
+
+/** By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them. */
+const chores: Readonly<Record<string, Chore>> = {
+  revoked_token: ({ store }, _, now) => store.revokedTokens.prune(now),
+  used_assertion: ({ store }, _, now) => store.usedAssertions.prune(now),
+  remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(now),
+  signing_key: operation => removeDeadSigningKeys(operation),
+  idle_client: operation => reapIdleClients(operation, idleClientLifetime),
+  key_usage: ({ store }, { usageDays }, now) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400))),
+  token_usage: ({ store }, _, now) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400)),
+  allowance: ({ store }, { usageDays }, now) => store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400))),
+}
+
 /**
  * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing keys
- * past their end, token usage of more than a year ago, and registered clients that were never used. Returns how to stop; what
- * is running then is waited for.
+ * past their end, registered clients that were never used, token usage and usage of keys older than it is to be kept. Returns how to stop; what is
+ * running then is waited for.
  */
-export function keepHouse (operation: Operation, report: (error: unknown) => void): { stop (): Promise<void> } {
+export function keepHouse (
+  operation: Operation, report: (error: unknown) => void, retention: Retention = defaultRetention, measures: Measures = newMeasures()
+): { stop (): Promise<void> } {
   let running: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => { running = clean(operation).catch(report) }, every)
+  const timer = setInterval(() => { running = clean(operation, retention, measures).catch(report) }, every)
   timer.unref()
   return {
     async stop () {
@@ -26,13 +53,16 @@ export function keepHouse (operation: Operation, report: (error: unknown) => voi
   }
 }
 
-/** One round of it. */
-export async function clean (operation: Operation): Promise<void> {
-  const { store, clock } = operation
-  await store.revokedTokens.prune(clock())
-  await store.usedAssertions.prune(clock())
-  await store.rememberedAnswers.prune(clock())
-  await removeDeadSigningKeys(operation)
-  await store.tokenUsage.prune(secondsAfter(clock(), -tokenUsageDays * 86_400))
-  await reapIdleClients(operation, idleClientLifetime)
+/** One round of it. What one chore fails at does not keep the others from their work. @throws the first failure, afterwards. */
+export async function clean (operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures()): Promise<void> {
+  const failed: unknown[] = []
+  for (const [kind, chore] of Object.entries(chores)) {
+    try {
+      measures.pruned.add(kind, '', await chore(operation, retention, operation.clock()))
+    } catch (error) {
+      failed.push(error)
+    }
+  }
+  if (failed.length > 0) throw failed[0]
+  measures.prunedAt = operation.clock().getTime()
 }

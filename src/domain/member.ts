@@ -27,21 +27,31 @@ export interface Member extends Revised {
   role: Role
   /** Patterns of scopes that stand instead of the role's; null: the role's. */
   scopes: readonly string[] | null
+  /** The groups that they are in, and what these add. */
+  groups: readonly MemberGroup[]
   createdAt: Date
   removedAt: Date | null
 }
 
+/** What a member has from a group. */
+export interface MemberGroup { id: string, scopes: readonly string[] }
+
 export interface MemberRepository {
   insert (member: Member): Promise<void>
   get (id: string): Promise<Member | null>
-  /** Replaces everything but id, organizationId and createdAt; returns it with its next revision. */
+  /** Replaces everything but id, organizationId, createdAt and groups; returns it with its next revision. */
   update (member: Member): Promise<Member>
-  page (query: PageQuery, filter: { organizationId?: string, name?: string, role?: Role, removed?: boolean }): Promise<Page<Member>>
+  page (query: PageQuery, filter: { organizationId?: string, groupId?: string, name?: string, role?: Role, removed?: boolean }): Promise<Page<Member>>
 }
 
-/** The patterns of what a member may do now; a removed member may do nothing. */
-export function permissionsOf ({ role, scopes, removedAt }: Member): readonly string[] {
-  return removedAt === null ? scopes ?? rolePatterns[role] : []
+/** The patterns of what a member may do now, by themselves and by their groups; a removed member may do nothing. */
+export function permissionsOf (member: Member): readonly string[] {
+  return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []
+}
+
+/** The patterns of what a member may do whatever groups they are in. */
+export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
+  return scopes ?? rolePatterns[role]
 }
 
 export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
@@ -57,13 +67,14 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
     name: input.name,
     role: input.role,
     scopes: requirePatterns(input.scopes ?? null),
+    groups: [],
     createdAt: clock(),
     removedAt: null,
     revision: 1
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
-    await requireWithinCreator(tx, actor, [], member)
+    await requireWithinCreator(tx, actor, member.organizationId, [], permissionsOf(member))
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
   })
@@ -87,8 +98,7 @@ export async function updateMember (
       role: change.role ?? before.role,
       scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
     }
-    await requireRaisedByOwn(tx, operation.actor, before, after)
-    await requireWithinCreator(tx, operation.actor, permissionsOf(before), after)
+    await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     return after
   })
 }
@@ -114,19 +124,22 @@ async function changeMember (
   })
 }
 
-/** What a member gains, the keys that they made gain: on the management API only by who has it. @throws Failure `insufficient_permissions`. */
-async function requireRaisedByOwn (tx: Repositories, actor: Actor, before: Member, after: Member): Promise<void> {
+/**
+ * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a member
+ * who has it not. `had` and `has` are patterns. @throws Failure `insufficient_permissions`.
+ */
+export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
-  if (resource === null) return
-  const had = expand(permissionsOf(before), resource.scopes)
-  requireOwn(actor, resource, expand(permissionsOf(after), resource.scopes).filter(scope => !had.includes(scope)))
+  const before = resource === null ? [] : expand(had, resource.scopes)
+  if (resource !== null) requireOwn(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
+  await requireWithinCreator(tx, actor, organizationId, had, has)
 }
 
 /** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */
-async function requireWithinCreator (tx: Repositories, actor: Actor, had: readonly string[], after: Member): Promise<void> {
+async function requireWithinCreator (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
   if (actor.creator === null) return
-  const keyOnly = await keyOnlyScopes(tx, after.organizationId)
-  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, permissionsOf(after), keyOnly), keyOnly)
+  const keyOnly = await keyOnlyScopes(tx, organizationId)
+  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
     message: `The member ${actor.creator.id} that your credential is bound to has not ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
@@ -145,9 +158,14 @@ async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise
 }
 
 function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {
-  const wrong = patterns?.find(pattern => !isScopePattern(pattern))
+  return patterns === null ? null : requireScopePatterns(patterns)
+}
+
+/** @throws Failure `invalid_request` naming the first text that is neither a scope nor a pattern of scopes. */
+export function requireScopePatterns (patterns: readonly string[], field = 'scopes'): readonly string[] {
+  const wrong = patterns.find(pattern => !isScopePattern(pattern))
   if (wrong === undefined) return patterns
-  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field: 'scopes' } })
+  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field } })
 }
 
 function about (member: Member) {

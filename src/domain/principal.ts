@@ -1,6 +1,6 @@
 /**
  * Authentication: from a credential to a principal, or to the reason why not. The order of the checks is fixed:
- * parse → find → compare → state → organization and its plan → address → environment → place → scope → object → limits; the first that
+ * parse → find → compare → state → organization and its plan → address → environment → place → scope → policies → object → limits; the first that
  * fails is the reason.
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
@@ -33,6 +33,10 @@ export interface Principal {
   environment: Environment
   /** The identifier of the resource the credential is for; null: the admin token, which is for the management API. */
   resource: string | null
+  /** The id of that resource. */
+  resourceId: string | null
+  /** The groups that the member is in whom it is bound to; they are what policies may be about. */
+  groups: readonly string[]
   /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
   access: Access | null
   scopes: readonly string[]
@@ -50,7 +54,7 @@ export type Reason =
   | 'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer'
   | 'malformed' | 'unknown' | 'foreign_deployment' | 'wrong_resource' | 'revoked' | 'expired' | 'rotated' | 'superseded'
   | 'organization_suspended' | 'address_not_allowed' | 'wrong_environment'
-  | 'organization_not_found' | 'feature_missing' | 'insufficient_scope' | 'object_not_allowed' | 'api_key_required' | 'session_required'
+  | 'organization_not_found' | 'feature_missing' | 'insufficient_scope' | 'policy_denied' | 'object_not_allowed' | 'api_key_required' | 'session_required'
   | 'rate_limited' | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
 
 /** A refusal: the reason, and what is known about who was refused. */
@@ -63,6 +67,8 @@ export interface Refusal {
   organizationId: string | null
   /** For `insufficient_scope`. */
   requiredScopes?: readonly string[]
+  /** For `policy_denied`: the id of the policy. For the log: no caller hears it. */
+  policy?: string
 }
 
 /** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
@@ -170,7 +176,7 @@ function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, te
       const organization = client.organizationId === null ? null : registry.organization(client.organizationId)
       return whenBothKnown(presentation.resource ?? registry.resourceByIdentifier(claims.aud), organization, (resource, organization) => {
         const reason = reasonAgainstClient(client, resource, organization, presentation)
-        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client) } : refuseToken(reason)
+        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client, resource!) } : refuseToken(reason)
       })
     })
   })
@@ -236,6 +242,8 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     organizations: key.organizations,
     environment: key.environment,
     resource: resource.identifier,
+    resourceId: resource.id,
+    groups: groupsOf(creator),
     access: key.access,
     scopes: effectiveScopes(key, resource, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
@@ -247,7 +255,11 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
   return principal
 }
 
-function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
+function groupsOf (creator: Member | null): string[] {
+  return creator === null ? [] : creator.groups.map(group => group.id)
+}
+
+function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Resource): Principal {
   return {
     kind: 'access_token',
     id: client.id,
@@ -257,6 +269,8 @@ function tokenPrincipal (claims: AccessTokenClaims, client: Client): Principal {
     organizations: client.organizationId === null ? [] : [client.organizationId],
     environment: 'live',
     resource: claims.aud,
+    resourceId: resource.id,
+    groups: [],
     access: null,
     scopes: claims.scope === undefined ? [] : splitScope(claims.scope),
     creator: null,
@@ -276,6 +290,8 @@ function managementTokenPrincipal (token: ManagementToken, management: Resource,
     organizations: token.organizationId === null ? [] : [token.organizationId],
     environment: 'live',
     resource: management.identifier,
+    resourceId: management.id,
+    groups: groupsOf(creator),
     access: null,
     scopes: scopesOfManagementToken(token, management, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
@@ -297,6 +313,8 @@ const adminVerdict: Verdict = {
     organizations: [],
     environment: 'live',
     resource: null,
+    resourceId: null,
+    groups: [],
     access: null,
     scopes: [],
     creator: null,

@@ -4,6 +4,7 @@ import type { Client } from './client.ts'
 import type { ManagementToken } from './management-token.ts'
 import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
+import type { PolicySet } from './policy-set.ts'
 import type { PublishableKey } from './publishable-key.ts'
 import type { Resource } from './resource.ts'
 import type { WebhookToken } from './webhook-token.ts'
@@ -24,6 +25,8 @@ export interface Registry {
   managementToken (digest: string): Awaitable<ManagementToken | null>
   member (id: string): Awaitable<Member | null>
   organization (id: string): Awaitable<Organization | null>
+  /** The policies of an organization, or, for null, the deployment's; compiled when they were read. */
+  policies (organizationId: string | null): Awaitable<PolicySet>
   publishableKey (id: string): Awaitable<PublishableKey | null>
   resource (id: string): Awaitable<Resource | null>
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>

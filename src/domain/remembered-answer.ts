@@ -26,8 +26,8 @@ export interface RememberedAnswerRepository {
   /** @throws Failure `conflict` when there is one with this id. */
   insert (answer: RememberedAnswer): Promise<void>
   get (id: string): Promise<RememberedAnswer | null>
-  /** Removes those that have expired by `before`. */
-  prune (before: Date): Promise<void>
+  /** Removes those that have expired by `before`; returns how many. */
+  prune (before: Date): Promise<number>
   remove (id: string): Promise<void>
 }
 

@@ -234,6 +234,8 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     organizations: [key.organizationId],
     environment: key.environment,
     resource: resource.identifier,
+    resourceId: resource.id,
+    groups: [],
     access: null,
     scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
     creator: null,

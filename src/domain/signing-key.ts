@@ -108,8 +108,8 @@ export async function signJwt ({ kid, algorithm, privateJwk }: OpenSigningKey, t
   return await new SignJWT({ ...claims }).setProtectedHeader({ alg: algorithm, typ, kid }).sign(privateJwk)
 }
 
-/** Removes the keys of which no token is alive any more, their private halves with them. */
-export async function removeDeadSigningKeys ({ store, clock, actor }: Operation): Promise<void> {
+/** Removes the keys of which no token is alive any more, their private halves with them; returns how many. */
+export async function removeDeadSigningKeys ({ store, clock, actor }: Operation): Promise<number> {
   const now = clock()
   const dead = (await store.signingKeys.all()).filter(key => stateOfSigningKey(key, now) === 'gone')
   for (const { kid } of dead) {
@@ -118,6 +118,7 @@ export async function removeDeadSigningKeys ({ store, clock, actor }: Operation)
       await tx.audit.append(auditEvent(actor, now, 'signing_key.removed', { organizationId: null, subject: kid }))
     })
   }
+  return dead.length
 }
 
 /**

@@ -7,9 +7,11 @@ import type { AllowanceRepository } from './allowance.ts'
 import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
 import type { CreditRepository } from './credit.ts'
+import type { GroupRepository } from './group.ts'
 import type { ManagementTokenRepository } from './management-token.ts'
 import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
+import type { PolicyRepository } from './policy.ts'
 import type { PublishableKeyRepository } from './publishable-key.ts'
 import type { RegistrationTokenRepository } from './registration-token.ts'
 import type { RememberedAnswerRepository } from './remembered-answer.ts'
@@ -27,6 +29,8 @@ export interface Repositories {
   resources: ResourceRepository
   clients: ClientRepository
   members: MemberRepository
+  groups: GroupRepository
+  policies: PolicyRepository
   apiKeys: ApiKeyRepository
   publishableKeys: PublishableKeyRepository
   webhookTokens: WebhookTokenRepository
@@ -84,7 +88,7 @@ export function requireExpected ({ expects }: Operation, { revision }: Revised):
  * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
  * answered like what does not exist.
  */
-export function visible<T extends { organizationId: string | null }> (actor: Actor, found: T | null, what: string, id: string): T {
+export function visible<T extends { organizationId: string | null }> (actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string): T {
   if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
   throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
 }

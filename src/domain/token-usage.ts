@@ -27,8 +27,8 @@ export interface TokenUsageRepository {
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
-  /** Removes the minutes before an instant. */
-  prune (before: Date): Promise<void>
+  /** Removes the minutes before an instant; returns how many rows that were. */
+  prune (before: Date): Promise<number>
 }
 
 export interface TokenMeter {

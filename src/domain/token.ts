@@ -31,7 +31,8 @@ export interface RevokedTokenRepository {
   has (jti: string): Promise<boolean>
   /** The ones that have not expired at `now`. */
   live (now: Date): Promise<{ jti: string, expiresAt: Date }[]>
-  prune (before: Date): Promise<void>
+  /** Forgets those that expired before; returns how many. */
+  prune (before: Date): Promise<number>
 }
 
 /** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */

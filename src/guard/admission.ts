@@ -1,11 +1,12 @@
 /**
- * What a request must pass: one good credential, then environment, place, kind, scope and object, then the limits. Decides,
+ * What a request must pass: one good credential, then environment, place, kind, scope, policies and object, then the limits. Decides,
  * and answers nothing.
  */
 import type { FastifyRequest } from 'fastify'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
+import { isEmpty, policiesFor, weigh } from '../domain/policy-set.ts'
 import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 import type { RateLimitState } from '../domain/rate-limit.ts'
 import type { Registry } from '../domain/registry.ts'
@@ -52,9 +53,10 @@ export function admission (dependencies: AdmissionDependencies, call: Call): Awa
   const { need, request } = call
   return whenKnown(authenticate(dependencies, call), verdict => {
     if (!verdict.ok) return no(verdict.refusal)
-    const { principal, key } = verdict
-    return whenKnown(reasonAgainstCall(dependencies, call, principal), against => {
-      if (against !== null) return no({ ...refusalOf(verdict, against), ...(against === 'insufficient_scope' ? { requiredScopes: need.scopes } : {}) })
+    const { key } = verdict
+    return whenKnown(judgeCall(dependencies, call, verdict.principal), judged => {
+      if ('against' in judged) return no({ ...refusalOf(verdict, judged.against), ...about(judged, need) })
+      const { principal } = judged
       // Noted before its limits are looked at: a key that only runs into them is still in use.
       if (key !== null) dependencies.keyUsage.note(key.id)
       else if (principal.kind === 'management_token') dependencies.managementTokenUsage.note(principal.id)
@@ -93,20 +95,47 @@ function authenticate (
   return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, presentation) : authenticator.check(credential, presentation)
 }
 
-/** Environment → organization and its plan → kind of credential → scope → object: what a good credential may fail at. */
-function reasonAgainstCall (
-  { registry }: AdmissionDependencies, { environment, need, request }: Call, principal: Principal
-): Awaitable<Reason | null> {
-  if (principal.kind === 'admin_token') return need.apiKeyOnly ? 'api_key_required' : null
-  if (environment !== null && principal.environment !== environment) return 'wrong_environment'
-  return whenKnown(reasonAgainstPlace(registry, need, principal, request), reason => {
-    if (reason !== null) return reason
-    if (need.apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
-    if (need.session && principal.kind !== 'session') return 'session_required'
-    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return 'insufficient_scope'
-    if (need.object !== null && !mayTouch(principal, need.object.type, parameter(request, need.object.param))) return 'object_not_allowed'
-    return null
+/** What stands against a call; `policy`: the id of the one that does. */
+interface Objection { against: Reason, policy?: string }
+
+/** The principal with what policies leave it, or what stands against the call. */
+type Judged = { principal: Principal } | Objection
+
+/** Environment → organization and its plan → kind of credential → scope → policies → object: what a good credential may fail at. */
+function judgeCall (dependencies: AdmissionDependencies, { environment, need, request }: Call, principal: Principal): Awaitable<Judged> {
+  if (principal.kind === 'admin_token') return need.apiKeyOnly ? { against: 'api_key_required' } : { principal }
+  if (environment !== null && principal.environment !== environment) return { against: 'wrong_environment' }
+  return whenKnown(reasonAgainstPlace(dependencies.registry, need, principal, request), reason => {
+    if (reason !== null) return { against: reason }
+    if (need.apiKeyOnly && principal.kind !== 'api_key') return { against: 'api_key_required' }
+    if (need.session && principal.kind !== 'session') return { against: 'session_required' }
+    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return { against: 'insufficient_scope' }
+    return whenKnown(underPolicies(dependencies, need, principal, request), judged => {
+      if ('against' in judged || need.object === null) return judged
+      return mayTouch(principal, need.object.type, parameter(request, need.object.param)) ? judged : { against: 'object_not_allowed' }
+    })
   })
+}
+
+/** What the access policies leave of a principal for this call. A webhook's token is a kind of its own, though a key answers for it. */
+function underPolicies ({ registry, clock }: AdmissionDependencies, need: RouteNeeds, principal: Principal, request: FastifyRequest): Awaitable<Judged> {
+  const { organizationId, groups, resourceId, scopes } = principal
+  const kind = need.webhook === null ? principal.kind : 'webhook_token'
+  if (kind === 'admin_token') return { principal }
+  return whenKnown(policiesFor(registry, organizationId, organizationOf(need, principal, request)), sets => {
+    if (isEmpty(sets)) return { principal }
+    const { refusedBy, scopes: left, withheld } = weigh(sets, { kind, organizationId, groups, resourceId }, scopes, { address: request.ip, now: clock() })
+    if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
+    const denied = need.scopes.find(scope => withheld.has(scope))
+    if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
+    return { principal: left === scopes ? principal : { ...principal, scopes: left } }
+  })
+}
+
+/** What a refusal says besides its reason. */
+function about ({ against, policy }: Objection, { scopes }: RouteNeeds): Pick<Refusal, 'requiredScopes' | 'policy'> {
+  if (against === 'insufficient_scope') return { requiredScopes: scopes }
+  return policy === undefined ? {} : { policy }
 }
 
 /** Foreign and missing organizations get one answer (CL-05). */

@@ -2,30 +2,40 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import type { Refusal } from '../domain/principal.ts'
+import type { Reason, Refusal } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { Style } from '../domain/style.ts'
 import { Failure } from '../errors.ts'
+import type { Watch } from '../watch.ts'
 import { challenge } from './challenge.ts'
 import type { GuardedResource } from './guarded-resource.ts'
 import { pathOf } from './log.ts'
 import { errorStyles, type Answer, type Occasion } from './styles.ts'
 
 /** What an answer is made with. */
-export interface AnswerDependencies { refusals: RefusalLog, clock: Clock }
+export interface AnswerDependencies { refusals: RefusalLog, clock: Clock, watch: Watch }
+
+/** For the numbers and the span: a reason and a kind of credential, both from closed sets. */
+export function noteVerdict ({ watch: { measures, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string): void {
+  measures.verdicts.add(outcome, credential)
+  if (tracing !== null) tracing.annotate({ 'latchkey.verdict': outcome, 'latchkey.credential': credential })
+}
 
 /** The statuses that speak of credentials (RFC 6750 §3.1). */
 const challenged = new Set([400, 401, 403])
 
 /** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
 export function refuse (
-  { refusals, clock }: AnswerDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
+  dependencies: AnswerDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
 ): Awaitable<false> {
-  const { reason, subject, organizationId } = refusal
-  request.log.info({ reason, subject, organizationId }, 'refused')
+  const { refusals, clock } = dependencies
+  const { reason, subject, organizationId, presented, policy } = refusal
+  const detail = policy === undefined ? {} : { policy }
+  noteVerdict(dependencies, reason, presented ?? 'none')
+  request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason !== 'no_credential') {
-    const about = { reason, subject, organizationId, address: request.ip, requestId: request.id }
+    const about = { reason, subject, organizationId, address: request.ip, requestId: request.id, detail }
     refusals.record({ ...about, type: 'credential.refused' })
     // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh tokens).
     if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
@@ -38,9 +48,10 @@ export function refuse (
 }
 
 /** The check could not be made: never a pass, whatever broke. */
-export function fail ({ clock }: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+export function fail ({ clock, watch }: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
-  request.log.error({ err: error }, 'the guard could not decide')
+  if (watch.door.turning === failure.code) request.log.info({ code: failure.code }, failure.message)
+  else request.log.error({ err: error }, 'the guard could not decide')
   if (failure.status === 503) reply.header('retry-after', '1')
   return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
 }

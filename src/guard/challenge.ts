@@ -18,6 +18,7 @@ const descriptions: Record<Refusal['reason'], string> = {
   wrong_environment: 'The credential is for another environment',
   organization_not_found: 'There is no such organization',
   feature_missing: 'The plan of the organization does not include this',
+  policy_denied: 'An access policy does not allow this request',
   insufficient_scope: 'The credential lacks a scope that this route needs',
   object_not_allowed: 'The credential is restricted to other objects',
   api_key_required: 'This route takes an API key only',
@@ -45,7 +46,7 @@ export function challenge (refusal: Refusal, resourceMetadata: string | null): s
 /** The error code of RFC 6750 §3.1. */
 export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_token' | 'insufficient_scope' {
   if (reason === 'several_credentials') return 'invalid_request'
-  if (reason === 'insufficient_scope' || reason === 'object_not_allowed' || reason === 'api_key_required' || reason === 'session_required') return 'insufficient_scope'
+  if (reason === 'insufficient_scope' || reason === 'policy_denied' || reason === 'object_not_allowed' || reason === 'api_key_required' || reason === 'session_required') return 'insufficient_scope'
   return 'invalid_token'
 }
 

@@ -6,13 +6,16 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
+import { requireOpen } from '../door.ts'
 import type { Principal, Refusal } from '../domain/principal.ts'
 import type { RefusalEntry } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
+import { inSpan } from '../tracing.ts'
+import { newWatch, type Watch } from '../watch.ts'
 import { admission, anonymous, type AdmissionDependencies } from './admission.ts'
-import { discourageQuery, fail, refuse, type AnswerDependencies } from './answer.ts'
+import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
@@ -33,7 +36,13 @@ declare module 'fastify' {
 }
 
 /** What a guard decides and answers with. */
-export interface GuardDependencies extends AdmissionDependencies, AnswerDependencies {}
+export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDependencies, 'watch'> {
+  /** Where verdicts are counted and traced, and who is let in at all; a watch of its own unless given. */
+  watch?: Watch
+}
+
+/** As given, and with a watch. */
+type Dependencies = Required<GuardDependencies>
 
 export interface GuardOptions {
   resource: GuardedOption
@@ -42,7 +51,8 @@ export interface GuardOptions {
 }
 
 /** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
-export function guard (dependencies: GuardDependencies): FastifyPluginAsync<GuardOptions> {
+export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOptions> {
+  const dependencies: Dependencies = { watch: newWatch(), ...given }
   return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
     const of = await guardedResource(dependencies.registry, resource, environment ?? null)
     const needs: RouteNeeds[] = []
@@ -80,13 +90,16 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
 }
 
 /** Whether the request may pass. If not, the answer is sent. */
-function admit (dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
-  return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
+function admit (dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  return orStop(dependencies, of, request, reply, () => {
+    requireOpen(dependencies.watch.door)
+    return inSpan(dependencies.watch.tracing, 'verdict', () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
+  })
 }
 
 /** The outcome of `pass`; whatever breaks in it, now or later, is answered, and the request does not pass. */
 function orStop (
-  dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
+  dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
 ): Awaitable<boolean> {
   const stop = (error: unknown) => fail(dependencies, of.style(null), error, request, reply)
   try {
@@ -99,7 +112,7 @@ function orStop (
 
 /** Judges the request as things are now, and hands its route what the judgement brought. */
 function decide (
-  dependencies: GuardDependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
+  dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
 ): Awaitable<boolean> {
   const style = of.style(resource)
   // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
@@ -117,6 +130,7 @@ function decide (
     request.organizationId = admitted.organizationId
     request.boundObject = admitted.boundObject
     request.spending = admitted.spending
+    noteVerdict(dependencies, 'admitted', admitted.principal.kind)
     return true
   })
 }
@@ -126,7 +140,7 @@ function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
   return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
 }
 
-function admitBody (dependencies: GuardDependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+function admitBody (dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
   const refusal = tokenInBody(request)
   if (refusal === null) return true
   return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply)))

@@ -42,6 +42,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   organization_not_found: 404,
   feature_missing: 403,
   insufficient_scope: 403,
+  policy_denied: 403,
   object_not_allowed: 403,
   api_key_required: 403,
   session_required: 403,
@@ -103,7 +104,7 @@ export function publicRefusal (reason: Reason, requiredScopes: readonly string[]
 function craneCode ({ reason }: Refusal): string {
   switch (reason) {
     case 'expired': case 'rotated': return 'expired_api_key'
-    case 'insufficient_scope': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'insufficient_permissions'
+    case 'insufficient_scope': case 'policy_denied': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'insufficient_permissions'
     case 'address_not_allowed': return 'ip_not_allowed'
     case 'tls_required': return 'https_required'
   }
@@ -122,7 +123,7 @@ function craftkitCode ({ reason }: Refusal): string {
     case 'organization_not_found': return 'not_found'
     case 'feature_missing': return 'invalid_credentials'
     case 'rate_limited': case 'quota_exceeded': return 'rate_limited'
-    case 'insufficient_scope': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'forbidden'
+    case 'insufficient_scope': case 'policy_denied': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'forbidden'
   }
   return statuses[reason] === 401 ? 'invalid_credentials' : reason
 }

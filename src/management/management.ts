@@ -1,5 +1,6 @@
 /** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Replica } from '../domain/drift.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
@@ -13,15 +14,19 @@ import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
 import type { CreationDependencies } from './creation.ts'
 import { markCursors } from './cursors.ts'
+import { effectiveAccessRoutes } from './effective-access.ts'
+import { groupRoutes } from './groups.ts'
 import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organizations.ts'
+import { policyRoutes } from './policies.ts'
 import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
+import { serverRoutes, type ServerDependencies } from './server.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
@@ -29,11 +34,14 @@ import { webhookTokenRoutes } from './webhook-tokens.ts'
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
 
-const managed = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'signing-keys']
+const managed = [
+  'organizations', 'members', 'groups', 'policies', 'effective-access', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens',
+  'mcp-servers', 'signing-keys',
+]
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -43,6 +51,8 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
 
 export interface ManagementOptions extends GuardDependencies, CreationDependencies, AuditDependencies {
   issuer: string
+  replicas: readonly Replica[]
+  server: ServerDependencies
   signingKeys: SigningKeys
   tokens: TokenMeter
   /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
@@ -60,6 +70,9 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       announceConventions(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
+      await api.register(groupRoutes(dependencies))
+      await api.register(policyRoutes(dependencies))
+      await api.register(effectiveAccessRoutes(dependencies))
       await api.register(resourceRoutes(dependencies))
       await api.register(clientRoutes(dependencies))
       await api.register(apiKeyRoutes(dependencies))
@@ -71,6 +84,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(signingKeyRoutes(dependencies))
       await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
+      await api.register(serverRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })

@@ -1,7 +1,7 @@
 /** Errors of the management API and of every path that is nobody's: `{error, code, details?}` (OC-15). */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure, failures } from '../errors.ts'
-import { withoutSecrets } from '../secrets.ts'
+import { withoutAnySecrets } from '../secrets.ts'
 
 /** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -12,7 +12,7 @@ export function presentError (error: unknown, request: FastifyRequest, reply: Fa
   else request.log.info({ code: failure.code, detail: failure.detail }, message)
   if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
   return reply.code(failure.status).header('cache-control', 'no-store').send({
-    error: withoutSecrets(failure.message),
+    error: withoutAnySecrets(failure.message),
     code: failure.code.toUpperCase(),
     ...(failure.details || failure.code === 'internal' ? { details: publicDetails(failure.details ?? { requestId: request.id }) } : {}),
   })
@@ -20,7 +20,7 @@ export function presentError (error: unknown, request: FastifyRequest, reply: Fa
 
 /** What was sent may be quoted, unless it was a secret. */
 function publicDetails (details: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutSecrets(value) : value]))
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutAnySecrets(value) : value]))
 }
 
 /** Answers for a path that does not exist. */

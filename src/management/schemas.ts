@@ -22,16 +22,15 @@ export function list<T extends TSchema> (schema: T) {
   return Type.Unsafe<readonly Static<T>[]>(Type.Array(schema))
 }
 
-/** A page of a collection, as pages.ts makes them. */
+export const Pagination = Type.Object({
+  limit: Type.Integer(),
+  hasMore: Type.Boolean(),
+  nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+})
+
+/** A page of a collection, as pages.ts makes them (OC-16). */
 export function pageOf<T extends TSchema> (schema: T) {
-  return Type.Object({
-    data: Type.Array(schema),
-    pagination: Type.Object({
-      limit: as(Type.Integer(), 100),
-      hasMore: Type.Boolean(),
-      nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
-    }),
-  })
+  return Type.Object({ data: Type.Array(schema), pagination: Pagination })
 }
 
 /**
@@ -39,6 +38,8 @@ export function pageOf<T extends TSchema> (schema: T) {
  * marks that change the reading direction.
  */
 export const Name = as(Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' }), 'billing')
+/** What something is for, in up to 1000 characters; null: nobody said. */
+export const Description = Type.Union([Type.String({ maxLength: 1_000, pattern: '^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$' }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const OrganizationId = as(Id, 'org_47oJu8Rmoptz2RZvzs30qU')
 export const ResourceName = as(Type.String({ minLength: 1, maxLength: 512, description: 'The identifier of a resource, or its id.' }), 'https://api.acme.test')

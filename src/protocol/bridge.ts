@@ -5,8 +5,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
-import { addressBlock } from '../address.ts'
+import { addressBlock, canonicalAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
+import type { Watch } from '../watch.ts'
 import type { Client } from '../domain/client.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
@@ -27,6 +28,7 @@ export interface BridgeOptions extends ProtocolOptions {
   usage: UsageLog
   tokens: TokenMeter
   limits: ProtocolLimits
+  watch: Watch
 }
 
 interface Current {
@@ -117,6 +119,7 @@ function currentProvider (options: BridgeOptions): () => Current {
         failures,
         addressOf: ctx => exchangeOf(ctx).request.ip,
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
+        onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
       }, ring)
       provider.use(completing(options, addressFailures))
@@ -153,7 +156,10 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
-  if (ctx.path === paths.introspection) answer(ctx, await introspect({ ...options, onRefusal: refused => { refuseIntrospection(options.refusals, client, refused, exchangeOf(ctx).request) } }, client, tokenOf(ctx)))
+  if (ctx.path === paths.introspection) {
+    const onRefusal = (refused: string): void => { refuseIntrospection(options.refusals, client, refused, exchangeOf(ctx).request) }
+    answer(ctx, await introspect({ ...options, onRefusal }, client, tokenOf(ctx), addressOf(ctx)))
+  }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
   options.usage.note(client.id)
 }
@@ -207,6 +213,20 @@ function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailur
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
 
+function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: Client, policy: string): void {
+  const { request } = exchangeOf(ctx)
+  request.log.info({ reason: 'policy_denied', subject: client.id, organizationId: client.organizationId, policy }, 'refused')
+  refusals.record({
+    type: 'client.refused',
+    reason: 'policy_denied',
+    subject: client.id,
+    organizationId: client.organizationId,
+    address: request.ip,
+    requestId: request.id,
+    detail: { policy },
+  })
+}
+
 function reasonOf (error: errors.OIDCProviderError, record: Client | null): string {
   if (record !== null && record.revokedAt !== null) return 'the client is revoked'
   return (error.error_detail ?? error.error_description ?? error.error).slice(0, 200)
@@ -226,6 +246,15 @@ function errorOf (ctx: KoaContextWithOIDC): unknown {
 function isAnonymous (ctx: KoaContextWithOIDC): boolean {
   const { client_id: id, client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? { client_id: 'unread' }
   return ctx.status === 400 && ctx.headers.authorization === undefined && id === undefined && secret === undefined && assertion === undefined
+}
+
+/** Where the caller of the asking server came from, if that server says so: policies may go by it. */
+function addressOf (ctx: KoaContextWithOIDC): string | null {
+  const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
+  if (address === undefined) return null
+  const canonical = typeof address === 'string' ? canonicalAddress(address) : null
+  if (canonical === null) throw new OAuthError(400, 'invalid_request', 'client_address is no IP address.')
+  return canonical
 }
 
 function tokenOf (ctx: KoaContextWithOIDC): string {

@@ -1,9 +1,11 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
+import { requireOpen } from '../door.ts'
 import { refusalLog } from '../domain/refusals.ts'
 import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
 import { unlisted } from '../route-schema.ts'
+import { newWatch } from '../watch.ts'
 import { bridge } from './bridge.ts'
 import { discovery } from './discovery.ts'
 import { descriptions } from './descriptions.ts'
@@ -28,12 +30,14 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
       tokens: given.tokens ?? tokenMeter(usage => store.tokenUsage.add(usage), clock),
       limits: { ...defaultLimits, ...given.limits },
+      watch: given.watch ?? newWatch(),
     }
     app.setErrorHandler((thrown, request, reply) => {
       const { status, headers, body, unexpected } = presentError(thrown, request.id)
       if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
       return reply.code(status).headers(headers).send(body)
     })
+    app.addHook('onRequest', async () => { requireOpen(options.watch.door) })
     // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)

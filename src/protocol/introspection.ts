@@ -1,7 +1,8 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
 import { digestOf, isManagementTokenText } from '../secrets.ts'
-import { epochSeconds } from '../clock.ts'
+import { epochSeconds, type Clock } from '../clock.ts'
 import type { Client } from '../domain/client.ts'
+import { policiesFor, weigh } from '../domain/policy-set.ts'
 import type { Authenticator, Principal } from '../domain/principal.ts'
 import type { Registry } from '../domain/registry.ts'
 import { managementResourceId } from '../domain/resource.ts'
@@ -12,6 +13,7 @@ export interface IntrospectionOptions {
   registry: Registry
   reader: TokenReader
   authenticator: Authenticator
+  clock: Clock
   /** Told of a good credential, by its id, about which the asking client may not know. */
   onRefusal? (credential: string): void
 }
@@ -22,15 +24,16 @@ export type Introspection = { active: false } | { active: true, [member: string]
 const inactive: Introspection = { active: false }
 
 /**
- * What `asker` may know of a credential. A token is told about to its own client and to who may introspect for its
+ * What `asker` may know of a credential that came from `address`, null: it did not say from where. A token is told about to its own client and to who may introspect for its
  * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
  */
-export async function introspect (options: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
-  if (isManagementTokenText(text)) return await introspectManagementToken(options, asker, text)
-  return isJwtByForm(text) ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
+export async function introspect (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
+  if (isManagementTokenText(text)) return await introspectManagementToken(options, asker, text, address)
+  return isJwtByForm(text) ? await introspectToken(options, asker, text, address) : await introspectKey(options, asker, text, address)
 }
 
-async function introspectToken ({ issuer, registry, reader, authenticator, onRefusal }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
+  const { issuer, registry, reader, authenticator, onRefusal } = options
   // Where the caller is, only the asking server knows: it gets the allowlist instead.
   const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
   const claims = verdict.ok && verdict.principal.kind === 'access_token' ? await reader.read(text) : null
@@ -39,11 +42,14 @@ async function introspectToken ({ issuer, registry, reader, authenticator, onRef
     onRefusal?.(claims.client_id)
     return inactive
   }
-  const { scope, client_id: clientId, exp, iat, sub, aud, jti, org_id: organizationId } = claims
-  return answer(verdict.principal, { scope, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti, org_id: organizationId })
+  const principal = await underPolicies(options, verdict.principal, 'access_token', address)
+  if (principal === null) return inactive
+  const { client_id: clientId, exp, iat, sub, aud, jti, org_id: organizationId } = claims
+  return answer(principal, { scope: principal.scopes.join(' ') || undefined, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti, org_id: organizationId })
 }
 
-async function introspectKey ({ authenticator, onRefusal }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectKey (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
+  const { authenticator, onRefusal } = options
   const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
   const key = verdict.ok ? verdict.key : null
   if (!verdict.ok || key === null) return inactive
@@ -51,7 +57,8 @@ async function introspectKey ({ authenticator, onRefusal }: IntrospectionOptions
     onRefusal?.(key.id)
     return inactive
   }
-  const { principal } = verdict
+  const principal = await underPolicies(options, verdict.principal, 'api_key', address)
+  if (principal === null) return inactive
   return answer(principal, {
     scope: principal.scopes.join(' ') || undefined,
     token_type: 'api_key',
@@ -64,11 +71,13 @@ async function introspectKey ({ authenticator, onRefusal }: IntrospectionOptions
   })
 }
 
-async function introspectManagementToken ({ registry, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
+async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
+  const { registry, authenticator } = options
   const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
-  const { principal } = verdict
+  const principal = await underPolicies(options, verdict.principal, 'management_token', address)
+  if (principal === null) return inactive
   return answer(principal, {
     scope: principal.scopes.join(' ') || undefined,
     token_type: 'Bearer',
@@ -78,6 +87,18 @@ async function introspectManagementToken ({ registry, authenticator }: Introspec
     aud: principal.resource,
     org_id: principal.organizationId,
   })
+}
+
+/**
+ * What policies leave of a principal; null: nothing that would be let through. Where they go by the address and none was
+ * said, that which refuses more is taken to be so.
+ */
+async function underPolicies (
+  { registry, clock }: IntrospectionOptions, principal: Principal, kind: 'api_key' | 'access_token' | 'management_token', address: string | null
+): Promise<Principal | null> {
+  const { organizationId, groups, resourceId } = principal
+  const { refusedBy, scopes } = weigh(await policiesFor(registry, organizationId), { kind, organizationId, groups, resourceId }, principal.scopes, { address, now: clock() })
+  return refusedBy === null ? { ...principal, scopes } : null
 }
 
 async function serves (registry: Registry, asker: Client, identifier: string): Promise<boolean> {

@@ -48,7 +48,7 @@ function read (thrown: unknown): Read | null {
 }
 
 function readFailure (failure: Failure): Read | null {
-  if (failure.code === 'storage_unavailable') return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
+  if (failure.status === 503) return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
   if (failure.status >= 500) return null
   const error = failure.code === 'registration_closed' ? 'access_denied' : failure.status === 401 ? 'invalid_token' : 'invalid_request'
   return { status: failure.status, error, description: failure.message, headers: {} }

@@ -7,6 +7,7 @@ import type { Store } from '../domain/store.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { TokenReader } from '../domain/token.ts'
 import type { UsageLog } from '../domain/usage.ts'
+import type { Watch } from '../watch.ts'
 import type { ProtocolLimits } from './limits.ts'
 
 /** Who may register a client: nobody, who has a registration token, everybody. */
@@ -31,4 +32,6 @@ export interface ProtocolOptions {
   /** Where issued tokens are counted; its own meter unless given. */
   tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>
+  /** Where tokens are counted and traced, and who is let in at all; a watch of its own unless given. */
+  watch?: Watch
 }

@@ -9,9 +9,9 @@ import type { TokenMeter } from '../domain/token-usage.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
 import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
 import { paths } from './paths.ts'
-import { ownClaims, registerClientCredentials } from './token.ts'
+import { ownClaims, registerClientCredentials, type GrantOptions } from './token.ts'
 
-export interface ProviderOptions extends ClientAuthenticationOptions {
+export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
   /** Told of every refusal with its precise reason. */
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Told of everything that is no refusal but a defect or a database that is away. */

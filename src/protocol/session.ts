@@ -9,6 +9,8 @@ import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { descriptions } from './descriptions.ts'
+import { inSpan } from '../tracing.ts'
+import type { Watch } from '../watch.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -18,6 +20,7 @@ export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog
   tokens: TokenMeter
   limits: ProtocolLimits
+  watch: Watch
 }
 
 /** RFC 7523 §2.1. */
@@ -36,8 +39,10 @@ export function session (options: SessionOptions) {
       requireNothingElse(request)
     })
     app.post(paths.session, { schema: descriptions.session }, async request => {
-      const answer = await exchange(assertionOf(request.body))
+      const assertion = assertionOf(request.body)
+      const answer = await inSpan(options.watch.tracing, 'token issuance', () => exchange(assertion))
       if (!answer.ok) throw refuse(options, failures, request, answer)
+      options.watch.measures.tokens.add(grantType)
       options.tokens.count(answer.key.id, answer.key.organizationId)
       const scope = answer.scopes.join(' ') || undefined
       return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }

@@ -1,12 +1,15 @@
 /** The token endpoint's one grant (RFC 6749 §4.4): what was configured for the client is what it gets (LB-08). */
-import type { Provider, TokenEndpointGrantContext } from 'oidc-provider'
+import type { KoaContextWithOIDC, Provider, TokenEndpointGrantContext } from 'oidc-provider'
 import { errors } from 'oidc-provider'
 import { epochSeconds, type Clock } from '../clock.ts'
 import type { Client } from '../domain/client.ts'
+import { policiesFor, weigh } from '../domain/policy-set.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { grantableNow } from '../domain/scope.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
+import { inSpan } from '../tracing.ts'
+import type { Watch } from '../watch.ts'
 import { recordOf } from './client-authentication.ts'
 
 /** What a client gets now: a resource and its scopes on it. */
@@ -54,15 +57,44 @@ type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], sc
 /** More than this no honest request asks for, and it is read before it is ignored (SECURITY T13). */
 const longestScope = 4_096
 
+/** What the grant is decided with. */
+export interface GrantOptions {
+  registry: Registry
+  clock: Clock
+  watch: Watch
+  /** Where what was issued is counted. */
+  tokens: TokenMeter
+  /** Told of a client that a policy refused, with the policy's id. */
+  onPolicyDenied (ctx: KoaContextWithOIDC, client: Client, policy: string): void
+}
+
+/**
+ * Takes from a grant what policies take, here and now. A client from which they took everything gets no token at all: it
+ * would have nothing to do with one.
+ * @throws errors.InvalidScope
+ */
+async function underPolicies ({ registry, clock, onPolicyDenied }: GrantOptions, ctx: KoaContextWithOIDC, client: Client, granted: Granted): Promise<Granted> {
+  const { organizationId } = client
+  const subject = { kind: 'access_token' as const, organizationId, groups: [], resourceId: granted.resource.id }
+  const { refusedBy, scopes, withheld } = weigh(await policiesFor(registry, organizationId), subject, granted.scopes, { address: ctx.ip, now: clock() })
+  const [first] = withheld.values()
+  const policy = refusedBy ?? (scopes.length === 0 ? first : undefined)
+  if (policy === undefined) return { ...granted, scopes: [...scopes] }
+  onPolicyDenied(ctx, client, policy)
+  throw new errors.InvalidScope('an access policy lets this client have no scope here and now', granted.scopes.join(' '))
+}
+
 /**
  * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
  * one asks for makes no difference (LB-08).
  */
-export function registerClientCredentials (provider: Provider, { registry, tokens }: { registry: Registry, tokens: TokenMeter }): void {
+export function registerClientCredentials (provider: Provider, options: GrantOptions): void {
   provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
     const { client, params } = ctx.oidc
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
-    const { resource, scopes } = await decideGrant(registry, recordOf(client), params.resource)
+    const record = recordOf(client)
+    const { measures, tracing } = options.watch
+    const { resource, scopes } = await underPolicies(options, ctx, record, await decideGrant(options.registry, record, params.resource))
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
     token.resourceServer = new provider.ResourceServer(resource.identifier, {
@@ -73,9 +105,9 @@ export function registerClientCredentials (provider: Provider, { registry, token
       jwt: { sign: { alg: 'ES256' } },
     })
     ctx.oidc.entity('ClientCredentials', token)
-    const text = await token.save()
-    const { id, organizationId } = recordOf(client)
-    tokens.count(id, organizationId)
+    const text = await inSpan(tracing, 'token issuance', () => token.save())
+    measures.tokens.add('client_credentials')
+    options.tokens.count(record.id, record.organizationId)
     // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
     ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
   }, ['resource', 'scope'], ['resource'])

@@ -33,6 +33,9 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     },
     async giveBackCredits (holder, month, credits) {
       await table.updateMany({ where: { holder, month, credits: { gte: credits } }, data: { credits: { decrement: credits } } })
-    }
+    },
+    async prune (before) {
+      return (await table.deleteMany({ where: { month: { lt: before } } })).count
+    },
   }
 }

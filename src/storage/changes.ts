@@ -6,6 +6,10 @@ export type Change =
   /** Any number of them. */
   | { of: 'clients' }
   | { of: 'member', id: string }
+  /** Any number of them. */
+  | { of: 'members' }
+  /** Of one owner; null: the deployment's. */
+  | { of: 'policies', organizationId: string | null }
   | { of: 'apiKey', digest: string }
   | { of: 'importedKey', digest: string }
   | { of: 'managementToken', digest: string }

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
+import { inSpan } from '../tracing.ts'
+import { newWatch, type Watch } from '../watch.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { applyMigrations } from './migrations.ts'
@@ -20,6 +22,8 @@ export interface Database {
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
+  connections (): Record<'idle' | 'busy' | 'waiting', number>
   /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
   close (): Promise<void>
 }
@@ -27,6 +31,7 @@ export interface Database {
 /** What the two databases differ in when they are opened. */
 interface Connection {
   client: PrismaClient
+  connections: Database['connections']
   /** After the client has let go of its own. */
   release (): void
 }
@@ -42,23 +47,24 @@ const longestWait = 250
  * PostgreSQL database has to exist, and is first reached for by the first query.
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
-export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}): Promise<Database> {
+export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { client, connections, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
   const waiting = new Turnstile(Infinity, limits.turn)
-  const guarded = failing(client, () => closed)
+  const guarded = failing(client, watch, () => closed)
   return {
     provider,
     queries: guarded,
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
+      return await runTransaction(guarded, watch, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
     },
+    connections,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
       closed = true
@@ -94,7 +100,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   const release = lockForOneServer(path)
   try {
     requireDatabase(path)
-    return { release, client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+    return { release, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
   } catch (error) {
     release()
     throw error
@@ -103,7 +109,9 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
   const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(newPool(url, limits))), release: () => {} }
+  const pool = newPool(url, limits)
+  const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -116,16 +124,21 @@ async function migrationAdapter (provider: Provider, url: string): Promise<SqlMi
  * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
  * and to a SQLite file that another server may have by then.
  */
-function failing (client: PrismaClient, isClosed: () => boolean): PrismaClient {
+function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
         if (isClosed()) throw closedFailure()
         if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
+        const began = performance.now()
         try {
           return await query(args)
         } catch (error) {
-          throw isSerializationConflict(error) ? error : asFailure(error)
+          const failure = isSerializationConflict(error) ? error : asFailure(error)
+          measures.databaseErrors.add(codeOf(failure))
+          throw failure
+        } finally {
+          measures.statements.note((performance.now() - began) / 1000, operation)
         }
       },
     },
@@ -142,20 +155,41 @@ function closedFailure (): Failure {
   return new Failure('storage_unavailable', { detail: 'the database was closed' })
 }
 
+/** For the numbers: the failure's code, `serialization_conflict`, or `defect` for what nobody foresaw. */
+function codeOf (error: unknown): string {
+  if (error instanceof Failure) return error.code
+  return isSerializationConflict(error) ? 'serialization_conflict' : 'defect'
+}
+
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
+async function runTransaction<T> (client: PrismaClient, watch: Watch, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await turnstile.run(() => runOnce(client, options, work))
+      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, options, work))))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
+      watch.measures.transactionRetries++
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
       turnstile.narrow()
       // Of several servers that stand in each other's way, each waits for another while.
       await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
     }
+  }
+}
+
+async function measured<T> ({ measures }: Watch, transaction: () => Promise<T>): Promise<T> {
+  const began = performance.now()
+  let outcome = 'rolled_back'
+  measures.openTransactions++
+  try {
+    const result = await transaction()
+    outcome = 'committed'
+    return result
+  } finally {
+    measures.openTransactions--
+    measures.transactions.note((performance.now() - began) / 1000, outcome)
   }
 }
 

@@ -1,12 +1,15 @@
 /** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
 import type { ChainKeys } from '../domain/audit-chain.ts'
+import type { Replica, ReplicaMemory } from '../domain/drift.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
-import { auditKeys, newSecret } from '../secrets.ts'
+import { auditKeys, newId, newSecret } from '../secrets.ts'
+import { newWatch, type Watch } from '../watch.ts'
 import { importedDigests } from './api-keys.ts'
 import type { Change, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
+import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
 import { repositoriesOver } from './repositories.ts'
 import { unbuffered, View } from './view.ts'
@@ -15,23 +18,43 @@ import { unbuffered, View } from './view.ts'
 export interface Storage {
   store: Store
   registry: Registry
+  /** The servers on this database whose memory can be compared with it: so far, this one. */
+  replicas: readonly Replica[]
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
+  pendingMigrations (): Promise<string[]>
+  /** How many records checks can look at without the database, by kind. */
+  inMemory (): Record<string, number>
+  /** Connections of this server to its database, by state. */
+  connections (): Record<string, number>
   /** Rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
   close (): Promise<void>
 }
 
+export interface StorageOptions {
+  limits?: Partial<Limits>
+  /** LATCHKEY_SECRET, the newest first: audit rows are sealed under it. Without any, under one that ends with the process. */
+  secrets?: readonly string[]
+  watch?: Watch
+}
+
 /**
- * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks. Audit rows are sealed under
- * the first of `secrets`; without any, under one that ends with the process, so that nobody can verify those seals later.
+ * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
  * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
  * `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, limits: Partial<Limits> = {}, secrets: readonly string[] = [newSecret()]): Promise<Storage> {
-  const database = await openDatabase(url, limits)
+export async function openStorage (url: string, { limits = {}, secrets = [newSecret()], watch = newWatch() }: StorageOptions = {}): Promise<Storage> {
+  const database = await openDatabase(url, limits, watch)
   try {
     await migrate(url)
-    return { ...await storeOn(database, auditKeys(secrets)), ping: database.ping, close: database.close }
+    return {
+      ...await storeOn(database, auditKeys(secrets), watch),
+      ping: database.ping,
+      pendingMigrations: () => pendingMigrations(database),
+      connections: database.connections,
+      close: database.close,
+    }
   } catch (error) {
     await database.close()
     throw error
@@ -39,18 +62,24 @@ export async function openStorage (url: string, limits: Partial<Limits> = {}, se
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database, keys: ChainKeys): Promise<{ store: Store, registry: Registry }> {
+async function storeOn (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'replicas' | 'inMemory'>> {
   if (database.provider === 'postgresql') {
     const repositories = repositoriesOver(database.queries, () => {}, keys)
-    return { store: storeFrom(database, repositories, () => {}, keys), registry: unbuffered(repositories) }
+    return { store: storeFrom(database, repositories, () => {}, keys), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], inMemory: () => ({}) }
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note, keys)
-  const view = new View(unbuffered(repositories), {
-    revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries),
-  })
-  return { store: storeFrom(database, repositories, note, keys), registry: view }
+  const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
+  const view = new View(unbuffered(repositories), await absent(), absent, measures.registry)
+  return { store: storeFrom(database, repositories, note, keys), registry: view, replicas: [replica(view)], inMemory: () => view.sizes() }
 }
+
+function replica (memory: ReplicaMemory): Replica {
+  return { id: newId('rpl'), source: memory.source, held: () => memory.held(), differences: () => memory.differences(), reload: () => memory.reload() }
+}
+
+/** Where every check asks the database. */
+const nothingHeld: ReplicaMemory = { source: 'database', held: () => 0, differences: async () => [], reload: async () => {} }
 
 function storeFrom (database: Database, repositories: Repositories, note: Note, keys: ChainKeys): Store {
   const transaction: Store['transaction'] = async (work, isolation) => {

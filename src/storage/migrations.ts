@@ -48,6 +48,12 @@ function disposable (adapter: SqlMigrationAwareDriverAdapterFactory): { factory:
   }
 }
 
+/** The names of the migrations that this version needs, in order. */
+export async function neededMigrations (provider: Provider): Promise<string[]> {
+  const entries = await readdir(migrationsFolder(provider), { withFileTypes: true })
+  return entries.filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
+}
+
 async function readMigrations (folder: string): Promise<MigrationList> {
   const entries = await readdir(folder, { withFileTypes: true })
   const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name).sort()

@@ -10,7 +10,7 @@ export function rememberedAnswerRepository ({ rememberedAnswer: table }: Queries
       return await table.findUnique({ where: { id } })
     },
     async prune (before) {
-      await table.deleteMany({ where: { expiresAt: { lte: before } } })
+      return (await table.deleteMany({ where: { expiresAt: { lte: before } } })).count
     },
     async remove (id) {
       await table.deleteMany({ where: { id } })

@@ -6,9 +6,11 @@ import { auditLog } from './audit-log.ts'
 import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
 import { creditRepository } from './credits.ts'
+import { groupRepository } from './groups.ts'
 import { managementTokenRepository } from './management-tokens.ts'
 import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
+import { policyRepository } from './policies.ts'
 import type { Queries } from './prisma.ts'
 import { publishableKeyRepository } from './publishable-keys.ts'
 import { registrationTokenRepository } from './registration-tokens.ts'
@@ -28,6 +30,8 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     resources: resourceRepository(queries, note),
     clients: clientRepository(queries, note),
     members: memberRepository(queries, note),
+    groups: groupRepository(queries, note),
+    policies: policyRepository(queries, note),
     apiKeys: apiKeyRepository(queries, note),
     publishableKeys: publishableKeyRepository(queries, note),
     webhookTokens: webhookTokenRepository(queries, note),

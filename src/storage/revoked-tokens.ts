@@ -15,8 +15,9 @@ export function revokedTokenRepository ({ revokedToken: table }: Queries, note: 
       return await table.findMany({ where: { expiresAt: { gt: now } }, select: { jti: true, expiresAt: true } })
     },
     async prune (before) {
-      await table.deleteMany({ where: { expiresAt: { lt: before } } })
+      const { count } = await table.deleteMany({ where: { expiresAt: { lt: before } } })
       note({ of: 'revokedTokensPruned', before })
+      return count
     },
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
@@ -64,6 +64,62 @@ export function lockForOneServer (path: string): () => void {
     ])
   }
   return () => lock.close()
+}
+
+/** Whether a server has the database file now. Takes nothing away from one that starts at the same moment but its first try. */
+export function isLocked (path: string): boolean {
+  if (!existsSync(`${path}.lock`)) return false
+  const lock = new Database(`${path}.lock`, { timeout: 0, readonly: true })
+  try {
+    lock.pragma('schema_version')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    lock.close()
+  }
+}
+
+/**
+ * Writes what the database holds at this moment into a new file that its owner alone may read; a server may go on writing
+ * meanwhile. The copy is checked before it gets its name.
+ * @throws ConfigurationError when there is no database or the file exists already.
+ */
+export function copyDatabase (path: string, target: string): void {
+  if (!existsSync(path)) throw new ConfigurationError([`DATABASE_URL: there is no database ${path} to back up`])
+  if (existsSync(target)) throw new ConfigurationError([`${target} exists already; a backup never replaces a file`])
+  const part = `${target}.part`
+  claim(part)
+  const source = new Database(path, { readonly: true, timeout: defaultLimits.busy })
+  try {
+    source.prepare('VACUUM INTO ?').run(part)
+    requireWhole(part)
+    renameSync(part, target)
+  } catch (error) {
+    rmSync(part, { force: true })
+    throw error
+  } finally {
+    source.close()
+  }
+}
+
+function claim (path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    throw new ConfigurationError([`${path} cannot be made (${(error as NodeJS.ErrnoException).code}); choose a folder that this account may write to, without a backup that was broken off`])
+  }
+}
+
+function requireWhole (path: string): void {
+  const copy = new Database(path, { readonly: true })
+  try {
+    const found = copy.pragma('integrity_check', { simple: true })
+    if (found !== 'ok') throw new Error(`the copy is not whole: ${String(found)}`)
+  } finally {
+    copy.close()
+  }
 }
 
 function isBusy (error: unknown): boolean {

@@ -25,7 +25,7 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
       return toPage(rows, query, row => ({ ...row, tokens: Number(row.tokens) }))
     },
     async prune (before) {
-      await table.deleteMany({ where: { minute: { lt: before } } })
+      return (await table.deleteMany({ where: { minute: { lt: before } } })).count
     },
   }
 }

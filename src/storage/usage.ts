@@ -27,7 +27,10 @@ export function usageRepository (queries: Queries): UsageRepository {
         return { calls: Number(sum?.calls ?? 0), credits: Number(sum?.credits ?? 0) }
       }
       return { live: of('live'), test: of('test') }
-    }
+    },
+    async prune (before) {
+      return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } } })).count
+    },
   }
 }
 

@@ -9,7 +9,7 @@ export function usedAssertions (queries: Queries): UsedAssertions {
       return await queries.$executeRaw`INSERT INTO "UsedAssertion" ("id", "expiresAt") VALUES (${id}, ${expiresAt}) ON CONFLICT DO NOTHING` === 1
     },
     async prune (before) {
-      await queries.usedAssertion.deleteMany({ where: { expiresAt: { lt: before } } })
+      return (await queries.usedAssertion.deleteMany({ where: { expiresAt: { lt: before } } })).count
     },
   }
 }

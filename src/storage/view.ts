@@ -1,10 +1,13 @@
 import { LRUCache } from 'lru-cache'
+import { isDeepStrictEqual } from 'node:util'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
+import type { Difference, ReplicaMemory } from '../domain/drift.ts'
 import type { ManagementToken } from '../domain/management-token.ts'
 import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
+import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
@@ -12,11 +15,32 @@ import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
 
+/**
+ * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
+ * the answer that has to be quick, whatever strangers make up.
+ */
+export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }
+
+/** One of the caches, and where what is in it comes from. */
+interface Memory {
+  kind: Difference['kind']
+  kept: Pick<LRUCache<string, object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
+  load (key: string): Awaitable<object | null>
+}
+
+/** What the deployment's policies are kept by: no organization's id. */
+const deployment = 'deployment'
+
+/** How many records are read at a time when memory is compared with the database. */
+const batch = 100
+
 /** How many credentials of each kind are kept in memory. */
 const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered ({ apiKeys, clients, managementTokens, members, organizations, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories): Registry {
+export function unbuffered (
+  { apiKeys, clients, managementTokens, members, organizations, policies, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories
+): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
     importedApiKey: digest => apiKeys.byDigest(digest),
@@ -25,6 +49,7 @@ export function unbuffered ({ apiKeys, clients, managementTokens, members, organ
     managementToken: digest => managementTokens.byDigest(digest),
     member: id => members.get(id),
     organization: id => organizations.get(id),
+    policies: async organizationId => compilePolicies(await policies.of(organizationId)),
     publishableKey: id => publishableKeys.get(id),
     resource: id => resources.get(id),
     resourceByIdentifier: identifier => resources.byIdentifier(identifier),
@@ -37,7 +62,8 @@ export function unbuffered ({ apiKeys, clients, managementTokens, members, organ
  * A registry that keeps in memory what it was asked for. It is right only where this process makes every change, and
  * hands each to `apply` before it is acknowledged. What does not exist is not kept: it may come into being.
  */
-export class View implements Registry {
+export class View implements Registry, ReplicaMemory {
+  readonly source = 'memory'
   readonly #source: Registry
   readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
   readonly #apiKeysById = new LRUCache<string, ApiKey>({ max: capacity })
@@ -45,22 +71,24 @@ export class View implements Registry {
   readonly #managementTokens = new LRUCache<string, ManagementToken>({ max: capacity })
   readonly #members = new LRUCache<string, Member>({ max: capacity })
   readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
+  readonly #policies = new LRUCache<string, PolicySet>({ max: capacity })
   readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
-  readonly #revoked: Map<string, Date>
-  readonly #imported: Set<string>
+  readonly #reread: () => Promise<Absences>
+  readonly #lookups: { hits: number, misses: number }
+  #revoked: Map<string, Date>
+  #imported: Set<string>
   #changes = 0
 
-  /**
-   * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
-   * the answer that has to be quick, whatever strangers make up.
-   */
-  constructor (source: Registry, { revoked, imported }: { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }) {
+  /** `reread` reads `absences` again; `lookups` are counted for whoever looks. */
+  constructor (source: Registry, absences: Absences, reread: () => Promise<Absences> = async () => absences, lookups = { hits: 0, misses: 0 }) {
     this.#source = source
-    this.#imported = new Set(imported)
-    this.#revoked = new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+    this.#imported = new Set(absences.imported)
+    this.#revoked = byJti(absences.revoked)
+    this.#reread = reread
+    this.#lookups = lookups
   }
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
@@ -91,6 +119,10 @@ export class View implements Registry {
     return this.#through(this.#organizations, id, () => this.#source.organization(id))
   }
 
+  policies (organizationId: string | null): Awaitable<PolicySet> {
+    return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))
+  }
+
   publishableKey (id: string): Awaitable<PublishableKey | null> {
     return this.#through(this.#publishableKeys, id, () => this.#source.publishableKey(id))
   }
@@ -111,6 +143,23 @@ export class View implements Registry {
     return this.#revoked.has(jti)
   }
 
+  /** How many records of each kind are in memory. */
+  sizes (): Record<string, number> {
+    return {
+      api_key: this.#apiKeys.size,
+      client: this.#clients.size,
+      management_token: this.#managementTokens.size,
+      member: this.#members.size,
+      organization: this.#organizations.size,
+      policies: this.#policies.size,
+      publishable_key: this.#publishableKeys.size,
+      resource: this.#resources.size,
+      webhook_token: this.#webhookTokens.size,
+      revoked_token: this.#revoked.size,
+      imported_key: this.#imported.size,
+    }
+  }
+
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
     this.#changes++
@@ -120,6 +169,8 @@ export class View implements Registry {
       case 'clients': this.#clients.clear(); break
       case 'managementToken': this.#managementTokens.delete(change.digest); break
       case 'member': this.#members.delete(change.id); break
+      case 'members': this.#members.clear(); break
+      case 'policies': this.#policies.delete(change.organizationId ?? deployment); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)
         this.#apiKeysById.clear()
@@ -137,15 +188,111 @@ export class View implements Registry {
     }
   }
 
-  #through<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Awaitable<T | null> {
-    return kept.get(key) ?? this.#load(kept, key, load)
+  held (): number {
+    return this.#memories().reduce((sum, { kept }) => sum + kept.size, this.#revoked.size)
   }
 
-  async #load<T extends object> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<T | null>): Promise<T | null> {
+  async differences (): Promise<Difference[]> {
+    const differences: Difference[] = []
+    for (const memory of this.#memories()) {
+      const entries = [...memory.kept.entries()]
+      for (let i = 0; i < entries.length; i += batch) {
+        const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held)))
+        differences.push(...found.filter(each => each !== null))
+      }
+    }
+    // A credential is held by its digest and by its id; it is told once.
+    const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
+    const { revoked, imported } = await this.#reread()
+    return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(new Set(imported))]
+  }
+
+  async reload (): Promise<void> {
+    for (;;) {
+      for (const { kept } of this.#memories()) kept.clear()
+      const changesBefore = ++this.#changes
+      const { revoked, imported } = await this.#reread()
+      // What was revoked or imported while this was read is in the memory that is there, and must stay in it.
+      if (this.#changes !== changesBefore) continue
+      this.#revoked = byJti(revoked)
+      this.#imported = new Set(imported)
+      return
+    }
+  }
+
+  /** All that is kept, by what it is, and where it comes from. */
+  #memories (): Memory[] {
+    const source = this.#source
+    return [
+      { kind: 'organization', kept: this.#organizations, load: key => source.organization(key) },
+      { kind: 'resource', kept: this.#resources, load: key => source.resource(key) },
+      { kind: 'resource', kept: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
+      { kind: 'client', kept: this.#clients, load: key => source.client(key) },
+      { kind: 'api_key', kept: this.#apiKeys, load: key => source.apiKey(key) },
+      { kind: 'api_key', kept: this.#apiKeysById, load: key => source.apiKeyById(key) },
+      { kind: 'management_token', kept: this.#managementTokens, load: key => source.managementToken(key) },
+      { kind: 'member', kept: this.#members, load: key => source.member(key) },
+      { kind: 'publishable_key', kept: this.#publishableKeys, load: key => source.publishableKey(key) },
+      { kind: 'webhook_token', kept: this.#webhookTokens, load: key => source.webhookToken(key) },
+      { kind: 'policies', kept: this.#policies, load: key => source.policies(key === deployment ? null : key) },
+    ]
+  }
+
+  #revokedDifferences (stored: ReadonlyMap<string, Date>): Difference[] {
+    const told = (id: string, difference: Difference['difference']): Difference => ({ kind: 'revoked_token', id, difference, fields: [] })
+    const notHeld = [...stored.keys()].filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
+    const gone = [...this.#revoked.keys()].filter(jti => !stored.has(jti)).map(jti => told(jti, 'gone'))
+    return [...notHeld, ...gone]
+  }
+
+  /** Keys that were imported and are not known to be. One that is gone is told where it is kept, if it is. */
+  async #importedDifferences (stored: ReadonlySet<string>): Promise<Difference[]> {
+    const keys = await Promise.all([...stored].filter(digest => !this.#imported.has(digest)).map(digest => this.#source.apiKey(digest)))
+    return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
+  }
+
+  #through<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
+    const known = kept.get(key)
+    if (known === undefined) {
+      this.#lookups.misses++
+      return this.#load(kept, key, load)
+    }
+    this.#lookups.hits++
+    return known
+  }
+
+  async #load<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Promise<Found> {
     const changesBefore = this.#changes
     const loaded = await load()
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
     if (loaded !== null && this.#changes === changesBefore) kept.set(key, loaded)
     return loaded
   }
+}
+
+function byJti (revoked: Absences['revoked']): Map<string, Date> {
+  return new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+}
+
+/** Null: it is held as the database has it, or is not held any more. */
+async function compare ({ kind, kept, load }: Memory, key: string, held: object): Promise<Difference | null> {
+  const stored = await load(key)
+  // Changed while it was compared: then it has been forgotten, too.
+  if (kept.peek(key) !== held) return null
+  const id = kind === 'policies' ? key : (held as { id: string }).id
+  if (stored === null) return { kind, id, difference: 'gone', fields: [] }
+  const fields = kind === 'policies' ? policiesThatDiffer(held as PolicySet, stored as PolicySet) : fieldsThatDiffer(held, stored)
+  return fields.length === 0 ? null : { kind, id, difference: 'changed', fields }
+}
+
+/** When a credential was last used is written behind the view's back, and no check goes by it. */
+function fieldsThatDiffer (held: object, stored: object): string[] {
+  const [one, other] = [held, stored] as [Record<string, unknown>, Record<string, unknown>]
+  return Object.keys({ ...one, ...other }).filter(name => name !== 'lastUsedAt' && !isDeepStrictEqual(one[name], other[name]))
+}
+
+/** Their ids. */
+function policiesThatDiffer (held: PolicySet, stored: PolicySet): string[] {
+  const [one, other] = [held, stored].map(({ policies }) => new Map(policies.map(policy => [policy.id, policy]))) as [Map<string, object>, Map<string, object>]
+  return [...new Set([...one.keys(), ...other.keys()])].filter(id => !isDeepStrictEqual(one.get(id), other.get(id)))
 }

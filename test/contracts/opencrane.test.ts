@@ -35,7 +35,7 @@ for (const { name, server } of servers) {
 }
 
 for (const { name, server } of servers) {
-  const { admin, send, issuer } = server
+  const { admin, bearer, createClient, createKey, issuer, send, tokenFor, withKey } = server
   const as = async (token: string, method: string, path: string, body?: Json): Promise<Answer> =>
     await send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${token}` }, ...(body === undefined ? {} : { body }) })
   const made = async (path: string, body: Json): Promise<Json> => {
@@ -44,6 +44,7 @@ for (const { name, server } of servers) {
     return answer.json
   }
   const auditOf = async (subject: string): Promise<string[]> => (await admin('GET', `/audit?subject=${subject}`)).json.data.map(({ type }: Json) => type as string)
+  const write = async (key: string): Promise<number> => (await withKey(key, '/api/v1/invoices', { method: 'POST', body: {} })).status
 
   tap.test(`OC-04: an organization is created, listed, read, changed, suspended, resumed and ended for good [${name}]`, async t => {
     const { id, ...created } = await made('/organizations', { name: 'Tenant' })
@@ -285,6 +286,133 @@ for (const { name, server } of servers) {
     for (const limit of ['0', '-1', '201', '1000000000', 'x']) t.equal((await admin('GET', `/members?limit=${limit}`)).status, 400, limit)
     t.equal((await admin('GET', '/members?limit=200')).json.pagination.limit, 200)
     t.equal((await admin('GET', '/members')).json.pagination.limit, 100)
+  })
+
+  tap.test(`OC-13: an operator reads the health of the server as JSON [${name}]`, async t => {
+    const { status, json } = await admin('GET', '/health')
+    t.equal(status, 200)
+    t.strictSame(Object.keys(json), ['status', 'version', 'startedAt', 'uptimeSeconds', 'checks'])
+    t.equal(json.status, 'ready')
+    t.ok(Date.parse(json.startedAt) <= Date.now())
+    t.strictSame(Object.keys(json.checks), ['serving', 'database', 'migrations', 'signing_key'])
+    for (const [check, outcome] of Object.entries(json.checks)) t.match(outcome, { ok: true, problem: null, milliseconds: Number }, check)
+  })
+
+  tap.test(`OC-13: an operator reads aggregate numbers as JSON, and they are what happened [${name}]`, async t => {
+    const before = (await admin('GET', '/metrics')).json
+    const client = await createClient()
+    const { key } = await createKey()
+    const token = await tokenFor(client)
+    t.equal((await bearer(token)).status, 200)
+    for (let i = 0; i < 3; i++) t.equal((await withKey(key)).status, 200)
+    t.equal((await withKey(`${key}x`)).status, 401)
+    const { status, json: after } = await admin('GET', '/metrics')
+    t.equal(status, 200)
+    t.strictSame(Object.keys(after), ['requests', 'verdicts', 'tokensIssued', 'registry', 'database', 'pruned', 'eventLoop', 'memory'])
+    t.equal(after.tokensIssued.client_credentials - (before.tokensIssued.client_credentials ?? 0), 1)
+    t.equal((after.verdicts.byReason.malformed ?? 0) - (before.verdicts.byReason.malformed ?? 0), 1)
+    t.equal(after.verdicts.refused - before.verdicts.refused, 1)
+    // Two organizations, a client, a key and the second look at the numbers by the admin token; three calls of the key, one of the token.
+    t.equal(after.verdicts.admitted - before.verdicts.admitted, 9)
+    t.equal(after.requests.byStatus['4xx'] - (before.requests.byStatus['4xx'] ?? 0), 1)
+    t.ok(after.database.transactions.committed >= before.database.transactions.committed + 4)
+    t.equal(after.database.openTransactions, 0)
+  })
+
+  tap.test(`OC-13: a credential of an organization sees neither, nor does nobody [${name}]`, async t => {
+    const { key } = await createKey({ resource: `${server.issuer}/api/v1`, scopes: ['server:read'] })
+    for (const path of ['/api/v1/health', '/api/v1/metrics']) {
+      t.equal((await send({ path })).status, 401)
+      const refused = await withKey(key, path)
+      t.equal(refused.status, 403)
+      t.strictSame(Object.keys(refused.json), ['error', 'code'])
+      t.equal(refused.json.code, 'INSUFFICIENT_PERMISSIONS')
+    }
+  })
+
+  tap.test(`OC-14: /healthz and /prom answer without credential and prefix, and so does /readyz [${name}]`, async t => {
+    const alive = await send({ path: '/healthz' })
+    t.equal(alive.status, 200)
+    t.strictSame(alive.json, { status: 'alive' })
+    t.equal(alive.headers['cache-control'], 'no-store')
+    const ready = await send({ path: '/readyz' })
+    t.equal(ready.status, 200)
+    t.strictSame(ready.json, { status: 'ready' })
+    const prom = await send({ path: '/prom' })
+    t.equal(prom.status, 200)
+    t.match(prom.headers['content-type'], /^text\/plain; version=0\.0\.4/)
+    t.match(prom.text, /^latchkey_guard_verdicts_total\{verdict="admitted",credential="admin_token"\} \d+$/m)
+    for (const prefixed of ['/api/v1/healthz', '/api/v1/prom', '/api/v1/readyz']) t.equal((await send({ path: prefixed })).status, 404, prefixed)
+    t.equal((await send({ path: '/healthz', headers: { authorization: 'Bearer nonsense', 'x-api-key': 'nonsense' } })).status, 200, 'a credential makes no difference')
+  })
+
+  tap.test(`OC-05: access policies are created, listed, read, changed and deleted, and take effect on requests [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const { key } = await server.createKey({ organization, scopes: ['invoices:read', 'invoices:write'] })
+    const client = await server.createClient({ organization, scopes: ['invoices:read', 'invoices:write'] })
+    t.equal(await write(key), 201)
+    const policy = await made('/policies', { organization, name: 'read only', effect: 'deny', conditions: { scopes: ['*:write'] } })
+    t.equal(await write(key), 403, 'at the guard')
+    t.equal((await withKey(key)).status, 200)
+    t.equal((await server.tokenRequest(client)).json.scope, 'invoices:read', 'at the token endpoint')
+    t.strictSame((await admin('GET', `/policies/${policy.id}`)).json, policy)
+    t.strictSame((await admin('GET', `/policies?organization=${organization}`)).json, { data: [policy], pagination: { limit: 100, hasMore: false } })
+
+    await admin('PATCH', `/policies/${policy.id}`, { conditions: { scopes: ['*:write'], addresses: ['192.0.2.0/24'] } })
+    t.equal(await write(key), 201, 'a change is true at the next request')
+    await admin('PATCH', `/policies/${policy.id}`, { effect: 'allow' })
+    t.equal(await write(key), 403, 'nothing else is allowed from here')
+    t.equal((await admin('DELETE', `/policies/${policy.id}`)).status, 204)
+    t.equal(await write(key), 201)
+    const types = (await admin('GET', `/audit?subject=${policy.id}`)).json.data.map(({ type }: Json) => type)
+    t.strictSame(new Set(types), new Set(['policy.created', 'policy.updated', 'policy.deleted']))
+  })
+
+  tap.test(`OC-07: groups are created, listed, read, changed and deleted, and members inherit a group's scopes [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const member = await made('/members', { organization, name: 'Ada', role: 'viewer' })
+    const { key } = await server.createKey({ organization, access: 'full', scopes: [], creator: member.id })
+    t.equal(await write(key), 403)
+    const group = await made('/groups', { organization, name: 'billing', scopes: ['invoices:*'] })
+    t.equal((await admin('PUT', `/groups/${group.id}/members/${member.id}`)).status, 200)
+    t.equal(await write(key), 201, 'a key that was made before its creator joined')
+    t.strictSame((await admin('GET', `/groups/${group.id}`)).json, group)
+    t.strictSame((await admin('GET', `/groups?organization=${organization}`)).json, { data: [group], pagination: { limit: 100, hasMore: false } })
+    t.equal((await admin('PATCH', `/groups/${group.id}`, { scopes: ['invoices:read'] })).status, 200)
+    t.equal(await write(key), 403)
+    await admin('PATCH', `/groups/${group.id}`, { scopes: ['*:write'] })
+    t.equal((await admin('DELETE', `/groups/${group.id}/members/${member.id}`)).status, 204)
+    t.equal(await write(key), 403)
+    t.equal((await admin('DELETE', `/groups/${group.id}`)).status, 204)
+    t.equal((await admin('GET', `/groups/${group.id}`)).status, 404)
+  })
+
+  tap.test(`OC-17: what an organization's credentials can do is compiled from policies, groups and scopes, and is what the guard does [${name}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const member = await made('/members', { organization, name: 'Ada', role: 'viewer' })
+    const group = await made('/groups', { organization, name: 'billing', scopes: ['invoices:*'] })
+    await admin('PUT', `/groups/${group.id}/members/${member.id}`)
+    const policy = await made('/policies', { organization, name: 'x', effect: 'deny', conditions: { scopes: ['company:read'], kinds: ['api_key'] } })
+    const keys = [await server.createKey({ organization, access: 'full', scopes: [], creator: member.id }), await server.createKey({ organization }), await server.createKey({ organization, access: 'read-only', scopes: [] })]
+    const { data } = (await admin('GET', `/organizations/${organization}/effective-access?resource=${encodeURIComponent(issuer)}`)).json
+    t.equal(data.length, keys.length)
+    for (const { id, key } of keys) {
+      const { access } = data.find(({ credential }: Json) => credential === id)
+      t.strictSame(access[0].scopes, (await withKey(key, '/api/v1/api-key')).json.scopes)
+    }
+    const lines = data.find(({ credential }: Json) => credential === keys[0]!.id).access[0].lines
+    t.match(lines.find(({ scope }: Json) => scope === 'invoices:write'), { usable: true, reasons: [{ by: 'access_level' }, { by: 'group', id: group.id }] })
+    t.match(lines.find(({ scope }: Json) => scope === 'company:read'), { usable: false, reasons: [{ by: 'access_level' }, { by: 'role', name: 'viewer' }, { effect: 'takes_away', by: 'policy', id: policy.id }] })
+  })
+
+  tap.test(`OC-17: drift between what is live and what is stored is reported, and repaired only when that is asked for [${name}]`, async t => {
+    const report = await admin('GET', '/effective-access/drift')
+    t.match(report.json, { differences: 0, replicas: [{ replica: /^rpl_/, differences: [] }] })
+    const before = (await admin('GET', '/audit?type=effective_access.repaired')).json.data.length
+    t.match((await admin('POST', '/effective-access/repair')).json, { dryRun: true, differences: 0 }, 'a dry run by default')
+    t.equal((await admin('GET', '/audit?type=effective_access.repaired')).json.data.length, before)
+    t.match((await admin('POST', '/effective-access/repair', { dryRun: false })).json, { dryRun: false, differences: 0 })
+    t.equal((await admin('GET', '/audit?type=effective_access.repaired')).json.data.length, before + 1)
   })
 }
 

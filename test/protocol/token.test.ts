@@ -410,6 +410,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     apiKeyById: id => real.apiKeyById(id),
     publishableKey: id => real.publishableKey(id),
     webhookToken: digest => real.webhookToken(digest),
+    policies: id => real.policies(id),
     isTokenRevoked: id => real.isTokenRevoked(id),
     ...change
   }

@@ -4,13 +4,14 @@ import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestSe
 import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
-const collections = ['organizations', 'members', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
-const managementScopes = [...[...collections, 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read']
+const collections = ['organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
+const managementScopes = [...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read', 'server:read']
 
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
-  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate',
+  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'GET /health', 'GET /metrics',
+  'GET /effective-access/drift', 'POST /effective-access/repair',
   'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune',
 ]
 
@@ -24,6 +25,8 @@ async function tenant (server: TestServer, name: string) {
   const apiKey = await server.createKey({ organization, name: `${name} key` })
   const made = async (path: string, body: Json) => (await server.admin('POST', path, body)).json
   const member = await made('/members', { organization, name: `${name} member`, role: 'admin' })
+  const group = await made('/groups', { organization, name: `${name} group`, scopes: ['invoices:*'] })
+  const policy = await made('/policies', { organization, name: `${name} policy`, effect: 'deny', enabled: false })
   const publishableKey = await made('/publishable-keys', { organization, resource: server.issuer, environment: 'live', name: `${name} pair`, scopes: ['invoices:read'] })
   const webhookToken = await made('/webhook-tokens', { apiKey: apiKey.id, object: { type: 'templates', id: `${name} template` } })
   const registrationToken = await server.createRegistrationToken({ organization, name: `${name} token` })
@@ -31,13 +34,13 @@ async function tenant (server: TestServer, name: string) {
   const mcpServer = await made('/mcp-servers', { organization, identifier: `https://${name}.test/mcp`, scopes: [{ name: 'tools' }] })
   const managementKey = async (scopes: readonly string[]) => await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
   const managementClient = await server.createClient({ organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }] })
-  return { name, organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer, managementKey, managementClient }
+  return { name, organization, resource, client, member, group, policy, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer, managementKey, managementClient }
 }
 
 type Tenant = Awaited<ReturnType<typeof tenant>>
 
 /** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
-function requestsFor ({ organization, resource, client, member, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
+function requestsFor ({ organization, resource, client, member, group, policy, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
   return {
@@ -49,6 +52,22 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'GET /organizations/:id/credits': { scope: 'credits:read', path: `/organizations/${organization}/credits` },
     'POST /organizations/:id/credits': { scope: 'credits:write', path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 1, reason: 'x' } },
     'GET /organizations/:id/credits/entries': { scope: 'credits:read', path: `/organizations/${organization}/credits/entries` },
+    'GET /organizations/:id/effective-access': { scope: 'effective-access:read', path: `/organizations/${organization}/effective-access` },
+    'GET /effective-access/drift': { scope: 'effective-access:read', path: '/effective-access/drift' },
+    'POST /effective-access/repair': { scope: 'effective-access:write', path: '/effective-access/repair' },
+    'POST /groups': { scope: 'groups:write', path: '/groups', body: { organization, name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
+    'GET /groups': { scope: 'groups:read', path: `/groups?organization=${organization}`, collection: 'list' },
+    'GET /groups/:id': { scope: 'groups:read', path: `/groups/${group.id}` },
+    'PATCH /groups/:id': { scope: 'groups:write', path: `/groups/${group.id}`, body: { name: 'taken over', scopes: ['invoices:*'] } },
+    'GET /groups/:id/members': { scope: 'groups:read', path: `/groups/${group.id}/members` },
+    'PUT /groups/:id/members/:memberId': { scope: 'groups:write', path: `/groups/${group.id}/members/${member.id}` },
+    'DELETE /groups/:id/members/:memberId': { scope: 'groups:write', path: `/groups/${group.id}/members/${member.id}` },
+    'DELETE /groups/:id': { scope: 'groups:write', path: `/groups/${group.id}` },
+    'POST /policies': { scope: 'policies:write', path: '/policies', body: { organization, name: 'x', effect: 'deny', enabled: false }, collection: 'create' },
+    'GET /policies': { scope: 'policies:read', path: `/policies?organization=${organization}`, collection: 'list' },
+    'GET /policies/:id': { scope: 'policies:read', path: `/policies/${policy.id}` },
+    'PATCH /policies/:id': { scope: 'policies:write', path: `/policies/${policy.id}`, body: { name: 'taken over', effect: 'allow' } },
+    'DELETE /policies/:id': { scope: 'policies:write', path: `/policies/${policy.id}?force=true` },
     'POST /members': { scope: 'members:write', path: '/members', body: { organization, name: 'x', role: 'owner' }, collection: 'create' },
     'GET /members': { scope: 'members:read', path: `/members?organization=${organization}`, collection: 'list' },
     'GET /members/:id': { scope: 'members:read', path: `/members/${member.id}` },
@@ -118,6 +137,8 @@ function requestsFor ({ organization, resource, client, member, apiKey, publisha
     'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
     'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
     'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
+    'GET /health': { scope: 'server:read', path: '/health' },
+    'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }
@@ -200,14 +221,14 @@ for (const { database, server, victim, attacker } of inhabited) {
     if (request.collection === 'list') {
       t.equal(answer.status, 200, route)
       t.notOk(answer.text.includes(victim.organization), `${route} shows nothing of the neighbour`)
-      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id, victim.mcpServer.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
+      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.group.id, victim.policy.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id, victim.mcpServer.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
       return
     }
     const expected = deploymentOnly.includes(route) ? 403 : 404
     t.equal(answer.status, expected, `a neighbour: ${route}`)
     plainRefusal(t, answer, `a neighbour: ${route}`)
     if (expected !== 404) return
-    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|res|cli|key|pbk|wht|rgt|mat)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
+    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|grp|pol|res|cli|key|pbk|wht|rgt|mat)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
     t.equal(nowhere.status, 404)
     const neutral = (text: string) => text.replace(/\\"[^"]*\\"/g, 'it')
     t.equal(neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`)
@@ -297,6 +318,10 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/clients/${victim.client.clientId}`, { name: 'x' }],
       ['POST', '/api-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
       ['PATCH', `/api-keys/${victim.apiKey.id}`, { name: 'x' }],
+      ['POST', '/groups', { organization: victim.organization, name: 'x', scopes: [] }],
+      ['PATCH', `/groups/${victim.group.id}`, { name: 'x' }],
+      ['POST', '/policies', { organization: victim.organization, name: 'x', effect: 'deny' }],
+      ['PATCH', `/policies/${victim.policy.id}`, { name: 'x' }],
       ['POST', '/publishable-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
       ['POST', '/webhook-tokens', { apiKey: victim.apiKey.id, object: { type: 'templates', id: 'x' } }],
       ['POST', '/registration-tokens', { organization: victim.organization }],

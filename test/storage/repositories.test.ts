@@ -2,9 +2,11 @@ import t, { type Test } from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
 import type { AuditEvent, AuditFilter } from '../../src/domain/audit.ts'
 import type { Client } from '../../src/domain/client.ts'
+import type { Group } from '../../src/domain/group.ts'
 import type { Member } from '../../src/domain/member.ts'
 import type { Organization } from '../../src/domain/organization.ts'
 import type { Page, PageQuery } from '../../src/domain/page.ts'
+import type { Policy } from '../../src/domain/policy.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
 import type { Resource } from '../../src/domain/resource.ts'
 import type { SigningKey } from '../../src/domain/signing-key.ts'
@@ -57,7 +59,7 @@ const client: Client = {
   revision: 1,
 }
 
-const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, createdAt: start, removedAt: null, revision: 1 }
+const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, groups: [], createdAt: start, removedAt: null, revision: 1 }
 
 const apiKey: ApiKey = {
   id: 'key_a',
@@ -414,6 +416,48 @@ for (const { name, fresh } of databases) {
       t.equal((await registry.client('cli_v'))?.generation, 3)
       await clients.remove('cli_v')
       t.equal(await registry.client('cli_v'), null)
+    })
+
+    t.test('groups and policies are kept as they were written, and the registry follows them', async t => {
+      const { groups, policies } = store
+      await organizations.insert({ ...organization, id: 'org_g' })
+      await members.insert({ ...member, id: 'mem_g', organizationId: 'org_g' })
+      const group: Group = { id: 'grp_g', organizationId: 'org_g', name: 'ä', description: null, scopes: ['a:*', 'b'], createdAt: start, revision: 1 }
+      await groups.insert(group)
+      t.strictSame(await groups.get('grp_g'), group)
+      t.strictSame((await registry.member('mem_g'))?.groups, [])
+      for (let i = 0; i < 2; i++) await groups.addMember('grp_g', 'mem_g')
+      t.strictSame((await registry.member('mem_g'))?.groups, [{ id: 'grp_g', scopes: ['a:*', 'b'] }])
+      await groups.update({ ...group, organizationId: 'org_b', name: 'b', description: 'c', scopes: [], createdAt: later(9) })
+      t.strictSame(await groups.get('grp_g'), { ...group, name: 'b', description: 'c', scopes: [], revision: 2 })
+      t.strictSame((await registry.member('mem_g'))?.groups, [{ id: 'grp_g', scopes: [] }])
+      t.strictSame((await groups.page({ limit: 9, after: null }, { memberId: 'mem_g' })).items.map(({ id }) => id), ['grp_g'])
+      t.strictSame((await members.page({ limit: 9, after: null }, { groupId: 'grp_g' })).items.map(({ id }) => id), ['mem_g'])
+      await groups.removeMember('grp_g', 'mem_g')
+      await groups.addMember('grp_g', 'mem_g')
+      await groups.remove('grp_g')
+      t.strictSame((await registry.member('mem_g'))?.groups, [])
+      t.equal(await groups.get('grp_g'), null)
+
+      const policy: Policy = {
+        id: 'pol_g', organizationId: 'org_g', name: 'ä', description: null, effect: 'deny', enabled: true, conditions: { kinds: ['api_key'], times: { days: ['mon'] } }, createdBy: 'admin', createdAt: start, updatedAt: start, revision: 1,
+      }
+      const ids = async (owner: string | null) => (await registry.policies(owner)).policies.map(({ id }) => id)
+      t.strictSame([await ids('org_g'), await ids(null)], [[], []])
+      await store.transaction(async tx => {
+        await tx.policies.insert(policy)
+        await tx.policies.insert({ ...policy, id: 'pol_deployment', organizationId: null })
+      })
+      t.strictSame([await ids('org_g'), await ids(null), await ids('org_a')], [['pol_g'], ['pol_deployment'], []])
+      t.strictSame(await policies.get('pol_g'), policy)
+      await policies.update({ ...policy, organizationId: 'org_b', createdBy: 'x', createdAt: later(9), enabled: false, conditions: {}, updatedAt: later(1) })
+      t.strictSame(await policies.get('pol_g'), { ...policy, enabled: false, conditions: {}, updatedAt: later(1), revision: 2 })
+      t.match(await registry.policies('org_g'), { denies: [] })
+      t.strictSame((await policies.page({ limit: 9, after: null }, { organizationId: null })).items.map(({ id }) => id), ['pol_deployment'])
+      t.strictSame((await policies.page({ limit: 9, after: null }, { organizationId: 'org_g', enabled: true })).items, [])
+      await policies.remove(policy)
+      await policies.remove({ ...policy, id: 'pol_deployment', organizationId: null })
+      t.strictSame([await ids('org_g'), await ids(null)], [[], []])
     })
 
     t.test('the registry takes nothing from a transaction that was rolled back', async t => {

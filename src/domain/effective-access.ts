@@ -1,0 +1,312 @@
+/**
+ * What the credentials of an organization can do, scope by scope, with the reason for each (OC-17): what the guard would
+ * find, told before anybody asks.
+ */
+import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
+import type { Client } from './client.ts'
+import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from './management-token.ts'
+import { ownPermissionsOf, type Member, type Role } from './member.ts'
+import { reasonAgainstOrganization, type Organization } from './organization.ts'
+import type { Page, PageQuery, Position } from './page.ts'
+import type { CredentialKind } from './policy.ts'
+import { weigh, type Circumstances, type PolicySet, type Weighing } from './policy-set.ts'
+import type { PublishableKey } from './publishable-key.ts'
+import { managementResourceId, type Resource } from './resource.ts'
+import { covers, grantableNow, isReadOnly, type Scope } from './scope.ts'
+import type { Repositories } from './store.ts'
+import type { WebhookToken } from './webhook-token.ts'
+
+/** Why a credential can use a scope, or cannot. */
+export interface AccessReason {
+  /** `depends`: on the address that it comes from, which was not said. */
+  effect: 'grants' | 'takes_away' | 'depends'
+  by: 'scopes' | 'access_level' | 'role' | 'member' | 'group' | 'policy' | 'creator' | 'plan' | 'suspension' | 'deletion' | 'key_only' | 'undeclared' | 'revoked' | 'expired' | 'resource_revoked'
+  /** The pattern that covers the scope. */
+  pattern?: string
+  /** The id of the policy, group or member. */
+  id?: string
+  /** The name of the level, role or feature of the plan. */
+  name?: string
+}
+
+export interface AccessLine {
+  scope: string
+  /** Whether it can use the scope, from some address at least. */
+  usable: boolean
+  reasons: readonly AccessReason[]
+}
+
+/** What a credential has on one resource. */
+export interface Access { resource: Resource, lines: readonly AccessLine[] }
+
+/** Whatever proves who asks: an API key, a client with its tokens, a token of the management API, a publishable key with its sessions, a webhook's token. */
+export interface HeldCredential {
+  id: string
+  kind: CredentialKind
+  name: string
+  organizationId: string | null
+  groups: readonly string[]
+  /** Empty: from everywhere. */
+  allowlist: readonly string[]
+  createdAt: Date
+  accesses: readonly Access[]
+}
+
+/** The records that credentials refer to, each read once. */
+interface Known {
+  resource (id: string): Promise<Resource | null>
+  organization (id: string): Promise<Organization | null>
+  member (id: string): Promise<Member | null>
+  apiKey (id: string): Promise<ApiKey | null>
+}
+
+/** What is the same for every line of a credential. */
+interface Standing { takenBy: readonly AccessReason[] }
+
+/** The order in which credentials are listed, by what their ids begin with. */
+const order = ['key_', 'cli_', 'mat_', 'pbk_', 'wht_']
+
+/** Where the kind of a credential stands in lists. What is no credential's id comes first. */
+export function placeOf (id: string): number {
+  return Math.max(0, order.findIndex(prefix => id.startsWith(prefix)))
+}
+
+/** Rows that are read at a time. */
+const batch = 200
+
+/**
+ * Every credential of an organization, or of all: API keys first, then clients, tokens of the management API,
+ * publishable keys, webhooks' tokens, each newest first, behind the position `after`. What policies take away is not looked at yet.
+ */
+export async function * heldCredentials (repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null): AsyncGenerator<HeldCredential> {
+  const known = knownOf(repositories)
+  const filter = organizationId === undefined ? {} : { organizationId }
+  const kinds: ((from: Position | null) => AsyncGenerator<HeldCredential>)[] = [
+    from => held(query => repositories.apiKeys.page(query, filter), from, key => heldKey(known, key, now)),
+    from => held(query => repositories.clients.page(query, filter), from, client => heldClient(known, client)),
+    from => held(query => repositories.managementTokens.page(query, filter), from, token => heldManagementToken(known, token, now)),
+    from => held(query => repositories.publishableKeys.page(query, filter), from, key => heldPublishableKey(known, key)),
+    from => held(query => repositories.webhookTokens.page(query, filter), from, token => heldWebhookToken(known, token, now)),
+  ]
+  const first = after === null ? 0 : placeOf(after.id)
+  for (let i = first; i < kinds.length; i++) yield * kinds[i]!(i === first ? after : null)
+}
+
+/** One credential by its id, whatever kind it is; null: there is none. */
+export async function heldCredential (repositories: Repositories, id: string, now: Date): Promise<HeldCredential | null> {
+  const known = knownOf(repositories)
+  const key = await repositories.apiKeys.get(id)
+  if (key !== null) return await heldKey(known, key, now)
+  const client = await repositories.clients.get(id)
+  if (client !== null) return await heldClient(known, client)
+  const management = await repositories.managementTokens.get(id)
+  if (management !== null) return await heldManagementToken(known, management, now)
+  const publishable = await repositories.publishableKeys.get(id)
+  if (publishable !== null) return await heldPublishableKey(known, publishable)
+  const webhook = await repositories.webhookTokens.get(id)
+  return webhook === null ? null : await heldWebhookToken(known, webhook, now)
+}
+
+/** The scopes of an access that nothing but a policy can take away. */
+export function usableScopes ({ lines }: Access): string[] {
+  return lines.filter(line => line.usable).map(line => line.scope)
+}
+
+/** What policies make of an access under `circumstances`; with an unknown address, lines that depend on it say so. */
+export function underPolicies (sets: readonly PolicySet[], credential: HeldCredential, access: Access, circumstances: Circumstances): Access {
+  const { kind, organizationId, groups } = credential
+  const scopes = usableScopes(access)
+  const subject = { kind, organizationId, groups, resourceId: access.resource.id }
+  const least = weigh(sets, subject, scopes, circumstances, 'refuses')
+  const most = weigh(sets, subject, scopes, circumstances, 'passes')
+  return { resource: access.resource, lines: access.lines.map(line => line.usable ? weighed(line, least, most) : line) }
+}
+
+function weighed (line: AccessLine, least: Weighing, most: Weighing): AccessLine {
+  const takenBy = takerOf(most, line.scope)
+  if (takenBy !== null) return { ...line, usable: false, reasons: [...line.reasons, { effect: 'takes_away', by: 'policy', id: takenBy }] }
+  const doubted = takerOf(least, line.scope)
+  return doubted === null ? line : { ...line, reasons: [...line.reasons, { effect: 'depends', by: 'policy', id: doubted }] }
+}
+
+function takerOf ({ refusedBy, withheld }: Weighing, scope: string): string | null {
+  return refusedBy ?? withheld.get(scope) ?? null
+}
+
+async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCredential> {
+  const resource = (await known.resource(key.resourceId))!
+  const creator = key.creatorId === null ? null : await known.member(key.creatorId)
+  const organization = await known.organization(key.organizationId)
+  const missing = planLacks(key, resource, organization) ? resource.style.customAccessFeature : undefined
+  const standing = lacking(missing, standingOf(resource, organization, endOfKey(key, now)))
+  const effective = new Set(effectiveScopes(key, resource, creator))
+  const lines = linesOf(resource, standing, scope => keyReasons(key, creator, scope, effective.has(scope.name)))
+  return {
+    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
+  }
+}
+
+/** Those of the scopes that there is a reason to speak of. */
+function linesOf (resource: Resource, standing: Standing, reasonsFor: (scope: Scope) => readonly AccessReason[]): AccessLine[] {
+  return resource.scopes.flatMap(scope => {
+    const reasons = reasonsFor(scope)
+    return reasons.length === 0 ? [] : lineOf(scope.name, reasons, standing)
+  })
+}
+
+async function heldManagementToken (known: Known, token: ManagementToken, now: Date): Promise<HeldCredential> {
+  const resource = (await known.resource(managementResourceId))!
+  const creator = token.creatorId === null ? null : await known.member(token.creatorId)
+  const organization = token.organizationId === null ? undefined : await known.organization(token.organizationId)
+  const status = statusOfManagementToken(token, now)
+  const standing = standingOf(resource, organization, status === 'active' ? null : status)
+  const effective = new Set(scopesOfManagementToken(token, resource, creator))
+  const lines = linesOf(resource, standing, scope => managementTokenReasons(token, creator, scope, effective.has(scope.name)))
+  return {
+    id: token.id,
+    kind: 'management_token',
+    name: token.name,
+    organizationId: token.organizationId,
+    groups: groupsOf(creator),
+    allowlist: token.allowlist,
+    createdAt: token.createdAt,
+    accesses: [{ resource, lines }],
+  }
+}
+
+function managementTokenReasons (token: ManagementToken, creator: Member | null, { name, keyOnly }: Scope, effective: boolean): AccessReason[] {
+  const granted = coveringPattern(token.scopes, name)
+  if (granted === undefined) return []
+  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: granted }
+  if (token.creatorId === null) return effective ? [grants] : [grants, { effect: 'takes_away', by: 'key_only' }]
+  return effective ? [grants, ...memberReasons(creator!, name, keyOnly)] : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
+}
+
+/** Empty: the key never had anything to do with the scope. */
+function keyReasons (key: ApiKey, creator: Member | null, { name, keyOnly }: Scope, effective: boolean): AccessReason[] {
+  const granted = key.access === 'custom' ? coveringPattern(key.scopes, name) : key.access === 'full' || isReadOnly(name) ? '*' : undefined
+  if (granted === undefined) return []
+  const grants: AccessReason = key.access === 'custom' ? { effect: 'grants', by: 'scopes', pattern: granted } : { effect: 'grants', by: 'access_level', name: key.access }
+  // A pattern never covers an API-key-only scope; it has to be named, by the key and by its creator's permissions.
+  if (keyOnly && !(key.access === 'custom' && key.scopes.includes(name))) return [grants, { effect: 'takes_away', by: 'key_only' }]
+  if (key.creatorId === null) return [grants]
+  return effective ? [grants, ...memberReasons(creator!, name, keyOnly)] : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
+}
+
+function memberReasons (member: Member, scope: string, keyOnly: boolean): AccessReason[] {
+  const find = (patterns: readonly string[]) => keyOnly ? patterns.find(pattern => pattern === scope) : coveringPattern(patterns, scope)
+  const own = find(ownPermissionsOf(member))
+  const fromSelf: AccessReason[] = own === undefined
+    ? []
+    : [member.scopes === null ? { effect: 'grants', by: 'role', name: member.role satisfies Role, pattern: own } : { effect: 'grants', by: 'member', id: member.id, pattern: own }]
+  const fromGroups = member.groups.flatMap<AccessReason>(group => {
+    const pattern = find(group.scopes)
+    return pattern === undefined ? [] : { effect: 'grants', by: 'group', id: group.id, pattern }
+  })
+  return [...fromSelf, ...fromGroups]
+}
+
+async function heldClient (known: Known, client: Client): Promise<HeldCredential> {
+  const organization = client.organizationId === null ? undefined : await known.organization(client.organizationId)
+  const accesses = await Promise.all(client.grants.map(async grant => {
+    const resource = (await known.resource(grant.resourceId))!
+    const standing = standingOf(resource, organization, client.revokedAt === null ? null : 'revoked')
+    return { resource, lines: grant.scopes.map(scope => lineOf(scope, grantReasons(scope, resource), standing)) }
+  }))
+  return {
+    id: client.id, kind: 'access_token', name: client.name, organizationId: client.organizationId, groups: [], allowlist: client.allowlist, createdAt: client.createdAt, accesses,
+  }
+}
+
+async function heldPublishableKey (known: Known, key: PublishableKey): Promise<HeldCredential> {
+  const resource = (await known.resource(key.resourceId))!
+  const organization = await known.organization(key.organizationId)
+  const { sessionFeature } = resource.style
+  const missing = sessionFeature === undefined || organization?.features.includes(sessionFeature) === true ? undefined : sessionFeature
+  const standing = lacking(missing, standingOf(resource, organization, key.revokedAt === null ? null : 'revoked'))
+  const lines = key.scopes.map(scope => lineOf(scope, grantReasons(scope, resource), standing))
+  return {
+    id: key.id, kind: 'session', name: key.name, organizationId: key.organizationId, groups: [], allowlist: [], createdAt: key.createdAt, accesses: [{ resource, lines }],
+  }
+}
+
+/** It does what its key may do; the key's allowlist is not asked. */
+async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): Promise<HeldCredential> {
+  const key = await heldKey(known, (await known.apiKey(token.apiKeyId))!, now)
+  const accesses = token.revokedAt === null
+    ? key.accesses
+    : key.accesses.map(access => ({ ...access, lines: access.lines.map(({ scope, reasons }) => ({ scope, usable: false, reasons: [...reasons, { effect: 'takes_away' as const, by: 'revoked' as const }] })) }))
+  return { ...key, id: token.id, kind: 'webhook_token', name: `${token.object.type} ${token.object.id}`, allowlist: [], createdAt: token.createdAt, accesses }
+}
+
+function grantReasons (scope: string, resource: Resource): AccessReason[] {
+  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: scope }
+  if (grantableNow([scope], resource.scopes).length > 0) return [grants]
+  const declared = resource.scopes.some(({ name }) => name === scope)
+  return [grants, { effect: 'takes_away', by: declared ? 'key_only' : 'undeclared' }]
+}
+
+/** What stands against a credential as a whole. `organization` undefined: it belongs to none. */
+function standingOf (resource: Resource, organization: Organization | null | undefined, ended: 'revoked' | 'expired' | null): Standing {
+  const takenBy: AccessReason[] = []
+  if (ended !== null) takenBy.push({ effect: 'takes_away', by: ended })
+  if (resource.revokedAt !== null) takenBy.push({ effect: 'takes_away', by: 'resource_revoked' })
+  const against = organization === undefined ? null : reasonAgainstOrganization(organization)
+  if (against !== null) takenBy.push({ effect: 'takes_away', by: against === 'revoked' ? 'deletion' : 'suspension' })
+  return { takenBy }
+}
+
+/** With what the plan does not include; undefined: it includes what there has to be. */
+function lacking (feature: string | undefined, { takenBy }: Standing): Standing {
+  return { takenBy: feature === undefined ? takenBy : [...takenBy, { effect: 'takes_away', by: 'plan', name: feature }] }
+}
+
+/** A key that was rotated works until it expires. */
+function endOfKey (key: ApiKey, now: Date): 'revoked' | 'expired' | null {
+  if (statusOf(key, now) === 'revoked') return 'revoked'
+  return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : null
+}
+
+function lineOf (scope: string, reasons: readonly AccessReason[], { takenBy }: Standing): AccessLine {
+  const all = [...reasons, ...takenBy]
+  return { scope, usable: all.every(({ effect }) => effect === 'grants'), reasons: all }
+}
+
+function coveringPattern (patterns: readonly string[], scope: string): string | undefined {
+  return patterns.find(pattern => covers(pattern, scope))
+}
+
+function groupsOf (member: Member | null): string[] {
+  return member === null ? [] : member.groups.map(group => group.id)
+}
+
+/** Every row behind `from`, page by page. */
+async function * held<T extends Position> (
+  page: (query: PageQuery) => Promise<Page<T>>, from: Position | null, hold: (row: T) => Promise<HeldCredential>
+): AsyncGenerator<HeldCredential> {
+  for (let after = from; ;) {
+    const { items, hasMore } = await page({ limit: batch, after })
+    for (const row of items) yield await hold(row)
+    const last = items.at(-1)
+    if (!hasMore || last === undefined) return
+    after = { id: last.id, createdAt: last.createdAt }
+  }
+}
+
+function knownOf ({ resources, organizations, members, apiKeys }: Repositories): Known {
+  return {
+    resource: once(id => resources.get(id)),
+    organization: once(id => organizations.get(id)),
+    member: once(id => members.get(id)),
+    apiKey: once(id => apiKeys.get(id)),
+  }
+}
+
+function once<T> (load: (id: string) => Promise<T>): (id: string) => Promise<T> {
+  const loaded = new Map<string, Promise<T>>()
+  return id => {
+    const known = loaded.get(id) ?? load(id)
+    loaded.set(id, known)
+    return known
+  }
+}

@@ -1,0 +1,155 @@
+import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
+import { requireActiveOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+
+/**
+ * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever a
+ * key of theirs is used: joining and leaving are true from the next request on.
+ */
+export interface Group extends Revised {
+  /** `grp_…` */
+  id: string
+  organizationId: string
+  name: string
+  description: string | null
+  /** Patterns of scopes, on every resource of the organization. */
+  scopes: readonly string[]
+  createdAt: Date
+}
+
+export interface GroupRepository {
+  insert (group: Group): Promise<void>
+  get (id: string): Promise<Group | null>
+  /** Replaces everything but id, organizationId and createdAt; returns it with its next revision. */
+  update (group: Group): Promise<Group>
+  /** Removes it, and everybody from it. */
+  remove (id: string): Promise<void>
+  /** Doing it twice changes nothing. */
+  addMember (id: string, memberId: string): Promise<void>
+  removeMember (id: string, memberId: string): Promise<void>
+  /** With `memberId`: the groups that this member is in. */
+  page (query: PageQuery, filter: { organizationId?: string, memberId?: string }): Promise<Page<Group>>
+}
+
+export interface GroupInput { organizationId: string, name: string, description?: string | null, scopes: readonly string[] }
+
+/** @throws Failure `not_found`, `organization_not_active`, `insufficient_permissions`, `invalid_request` for a text that is no pattern. */
+export async function createGroup ({ store, clock, actor }: Operation, input: GroupInput): Promise<Group> {
+  const group: Group = {
+    id: newId('grp'),
+    organizationId: input.organizationId,
+    name: input.name,
+    description: input.description ?? null,
+    scopes: requireScopePatterns(input.scopes),
+    createdAt: clock(),
+    revision: 1,
+  }
+  await store.transaction(async tx => {
+    await requireActiveOrganization(tx, actor, input.organizationId)
+    await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
+    await tx.groups.insert(group)
+    await tx.audit.append(auditEvent(actor, group.createdAt, 'group.created', about(group)))
+  })
+  return group
+}
+
+/** @throws Failure `not_found`, also for a group of another organization. */
+export async function getGroup ({ store, actor }: Operation, id: string): Promise<Group> {
+  return visible(actor, await store.groups.get(id), 'group', id)
+}
+
+export interface GroupChange { name?: string, description?: string | null, scopes?: readonly string[] }
+
+/** Changes a group; what the keys of its members may do follows with the next request. */
+export async function updateGroup (operation: Operation, id: string, change: GroupChange): Promise<Group> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const before = visible(actor, await tx.groups.get(id), 'group', id)
+    requireExpected(operation, before)
+    const after: Group = {
+      ...before,
+      name: change.name ?? before.name,
+      description: change.description === undefined ? before.description : change.description,
+      scopes: change.scopes === undefined ? before.scopes : requireScopePatterns(change.scopes),
+    }
+    await requireRaisedByOwn(tx, actor, before.organizationId, before.scopes, after.scopes)
+    const kept = await tx.groups.update(after)
+    await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
+    return kept
+  })
+}
+
+/**
+ * Removes a group; its members keep what they may themselves.
+ * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about nobody.
+ */
+export async function deleteGroup (operation: Operation, id: string): Promise<Group> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const group = visible(actor, await tx.groups.get(id), 'group', id)
+    requireExpected(operation, group)
+    await requireUnnamed(tx, actor, group)
+    await tx.groups.remove(id)
+    await tx.audit.append(auditEvent(actor, clock(), 'group.deleted', about(group)))
+    return group
+  })
+}
+
+/** Adds a member of the same organization. Doing it twice changes nothing. */
+export async function addToGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
+  return await changeMembership(operation, id, memberId, 'group.member_added', async (tx, group, member) => {
+    if (member.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
+    if (isIn(member, group)) return false
+    await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
+    await tx.groups.addMember(group.id, member.id)
+    return true
+  })
+}
+
+/** Takes a member out of a group. Doing it twice changes nothing. */
+export async function removeFromGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
+  return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
+    if (!isIn(member, group)) return false
+    await tx.groups.removeMember(group.id, member.id)
+    return true
+  })
+}
+
+async function changeMembership (
+  operation: Operation, id: string, memberId: string, type: AuditEventType,
+  change: (tx: Repositories, group: Group, member: Member) => Promise<boolean>
+): Promise<Group> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const group = visible(actor, await tx.groups.get(id), 'group', id)
+    requireExpected(operation, group)
+    const found = visible(actor, await tx.members.get(memberId), 'member', memberId)
+    const member = visible(group, found, 'member', memberId)
+    if (await change(tx, group, member)) {
+      await tx.audit.append(auditEvent(actor, clock(), type, { organizationId: group.organizationId, subject: group.id, detail: { name: group.name, member: member.id } }))
+    }
+    return group
+  })
+}
+
+function isIn ({ groups }: Member, { id }: Group): boolean {
+  return groups.some(group => group.id === id)
+}
+
+async function requireUnnamed (tx: Repositories, actor: Actor, { id, organizationId }: Group): Promise<void> {
+  const policies = [...await tx.policies.of(organizationId), ...await tx.policies.of(null)]
+  const naming = policies.filter(({ conditions }) => conditions?.groups?.includes(id))
+  if (naming.length === 0) return
+  const own = naming.filter(policy => actor.organizationId === null || policy.organizationId !== null).map(policy => policy.id)
+  throw new Failure('conflict', {
+    message: `The group ${id} is named by ${own.length === 0 ? 'a policy of the deployment' : own.join(', ')}; change that first.`, details: { policies: own },
+  })
+}
+
+function about ({ id, organizationId, name, description, scopes }: Group) {
+  return { organizationId, subject: id, detail: { name, description, scopes } }
+}

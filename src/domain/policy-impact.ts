@@ -1,0 +1,174 @@
+/** What a change of a policy would do before it is made: who gains or loses what, and whether anybody could still undo it. */
+import { isAllowed, rangeStarts } from '../address.ts'
+import { secondsAfter } from '../clock.ts'
+import { Failure } from '../errors.ts'
+import { heldCredentials, placeOf, usableScopes, type Access, type HeldCredential } from './effective-access.ts'
+import type { PageQuery } from './page.ts'
+import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from './policy.ts'
+import { compilePolicies, weigh, type Doubt, type PolicySet, type Subject } from './policy-set.ts'
+import { managementResourceId, type Resource } from './resource.ts'
+import type { Operation, Repositories } from './store.ts'
+
+/** What a credential gains and loses on one resource. */
+export interface AccessDifference {
+  resource: Resource
+  gains: readonly string[]
+  loses: readonly string[]
+  /** Those of both that it has, before or after, only from some addresses or at some times. */
+  sometimes: readonly string[]
+}
+
+export interface CredentialImpact {
+  id: string
+  kind: CredentialKind
+  name: string
+  organizationId: string | null
+  createdAt: Date
+  differences: readonly AccessDifference[]
+}
+
+export interface Impact {
+  /** Those of the page that gain or lose something. */
+  items: readonly CredentialImpact[]
+  hasMore: boolean
+  /** How many gain or lose something, and of these how many gain, how many lose. */
+  totals: { credentials: number, gaining: number, losing: number }
+  /** Whether it would be refused unless it is forced. */
+  wouldLockOut: boolean
+}
+
+/** The policies that bind a credential, by the organization it belongs to, as they are and as they would be. */
+interface Sets { before: readonly PolicySet[], after: readonly PolicySet[] }
+
+/** Tells what `plan` would change; changes nothing. Looks at every credential that could be bound, whatever the page. */
+export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, query: PageQuery): Promise<Impact> {
+  const now = clock()
+  const planned = await plan(store)
+  const organizationId = (planned.after ?? planned.before)!.organizationId
+  const setsOf = setsByOrganization(store, planned)
+  const items: CredentialImpact[] = []
+  const totals = { credentials: 0, gaining: 0, losing: 0 }
+  const behind = passedBy(query)
+  for await (const credential of heldCredentials(store, organizationId ?? undefined, now, null)) {
+    const impact = impactOn(credential, await setsOf(credential.organizationId), now)
+    if (impact.differences.length === 0) continue
+    totals.credentials++
+    if (impact.differences.some(({ gains }) => gains.length > 0)) totals.gaining++
+    if (impact.differences.some(({ loses }) => loses.length > 0)) totals.losing++
+    if (behind(credential) && items.length <= query.limit) items.push(impact)
+  }
+  return { items: items.slice(0, query.limit), hasMore: items.length > query.limit, totals, wouldLockOut: await wouldLockOut(store, planned, now) }
+}
+
+/** Whether a credential stands behind the one that the page before ended with. */
+function passedBy ({ after }: PageQuery): (credential: HeldCredential) => boolean {
+  return credential => {
+    if (after === null) return true
+    const [place, end] = [placeOf(credential.id), placeOf(after.id)]
+    if (place !== end) return place > end
+    const apart = after.createdAt.getTime() - credential.createdAt.getTime()
+    return apart > 0 || (apart === 0 && credential.id < after.id)
+  }
+}
+
+function impactOn (credential: HeldCredential, sets: Sets, now: Date): CredentialImpact {
+  const { id, kind, name, organizationId, createdAt, accesses } = credential
+  const differences = accesses.map(access => differenceOf(credential, access, sets, now)).filter(({ gains, loses }) => gains.length + loses.length > 0)
+  return { id, kind, name, organizationId, createdAt, differences }
+}
+
+/** Over all addresses and all times from now on: what it may have at most and what it always has. */
+function differenceOf (credential: HeldCredential, access: Access, { before, after }: Sets, now: Date): AccessDifference {
+  const scopes = usableScopes(access)
+  const left = (sets: readonly PolicySet[], doubt: Doubt) => new Set(weigh(sets, subjectOf(credential, access), scopes, { address: null, now, anyTime: true }, doubt).scopes)
+  const [most, least] = [{ before: left(before, 'passes'), after: left(after, 'passes') }, { before: left(before, 'refuses'), after: left(after, 'refuses') }]
+  const degree = (scope: string, when: 'before' | 'after') => Number(most[when].has(scope)) + Number(least[when].has(scope))
+  const gains = scopes.filter(scope => degree(scope, 'after') > degree(scope, 'before'))
+  const loses = scopes.filter(scope => degree(scope, 'after') < degree(scope, 'before'))
+  return { resource: access.resource, gains, loses, sometimes: [...gains, ...loses].filter(scope => degree(scope, 'before') === 1 || degree(scope, 'after') === 1) }
+}
+
+function subjectOf ({ kind, organizationId, groups }: HeldCredential, { resource }: Access): Subject {
+  return { kind, organizationId, groups, resourceId: resource.id }
+}
+
+function setsByOrganization (repositories: Repositories, planned: PlannedPolicy): (organizationId: string | null) => Promise<Sets> {
+  const made = new Map<string | null, Promise<Sets>>()
+  const make = async (organizationId: string | null): Promise<Sets> => {
+    const owners = organizationId === null ? [null] : [null, organizationId]
+    const policies = await Promise.all(owners.map(owner => repositories.policies.of(owner)))
+    return {
+      before: policies.map(compilePolicies),
+      after: policies.map((each, i) => compilePolicies(owners[i] === ownerOf(planned) ? afterwards(each, planned) : each)),
+    }
+  }
+  return organizationId => {
+    const known = made.get(organizationId) ?? make(organizationId)
+    made.set(organizationId, known)
+    return known
+  }
+}
+
+function ownerOf ({ before, after }: PlannedPolicy): string | null {
+  return (after ?? before)!.organizationId
+}
+
+function afterwards (policies: readonly Policy[], { before, after }: PlannedPolicy): Policy[] {
+  const others = policies.filter(policy => policy.id !== before?.id)
+  return after === null ? others : [...others, after]
+}
+
+/** What lets a credential undo a policy. */
+const undoing = 'policies:write'
+
+/**
+ * Refuses a change after which no credential of the organization could change its policies any more. A policy of the
+ * deployment can always be undone with the admin token, which no policy binds. Returns whether `force` was what let it pass.
+ * @throws Failure `would_lock_out`.
+ */
+export async function requireStillAdministered (repositories: Repositories, planned: PlannedPolicy, now: Date, force: boolean): Promise<boolean> {
+  if (!await wouldLockOut(repositories, planned, now)) return false
+  if (force) return true
+  throw new Failure('would_lock_out', {
+    message: `After this no credential of ${ownerOf(planned)} could change its policies any more, from any address, at any time of the coming week. Narrow the policy, or send "force": true if that is meant; the admin token can undo it.`,
+    details: { force: true, organization: ownerOf(planned) },
+  })
+}
+
+async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy, now: Date): Promise<boolean> {
+  const organizationId = ownerOf(planned)
+  if (organizationId === null) return false
+  const { before, after } = await setsByOrganization(repositories, planned)(organizationId)
+  const administrators = await administratorsOf(repositories, organizationId, now)
+  const left = (sets: readonly PolicySet[]) => administrators.some(({ credential, access }) => canUndo(credential, access, sets, now))
+  return !left(after) && left(before)
+}
+
+/** The credentials that would be able to undo a policy, were there none. */
+async function administratorsOf (repositories: Repositories, organizationId: string, now: Date): Promise<{ credential: HeldCredential, access: Access }[]> {
+  const found: { credential: HeldCredential, access: Access }[] = []
+  for await (const credential of heldCredentials(repositories, organizationId, now, null)) {
+    if (credential.kind === 'session' || credential.kind === 'webhook_token') continue
+    const access = credential.accesses.find(({ resource }) => resource.id === managementResourceId)
+    if (access !== undefined && usableScopes(access).includes(undoing)) found.push({ credential, access })
+  }
+  return found
+}
+
+/** Seconds between the instants that are tried. */
+const step = 900
+
+/** Whether there is an address that it may come from, and a time in the coming week, at which nothing keeps it from undoing. */
+function canUndo (credential: HeldCredential, access: Access, sets: readonly PolicySet[], now: Date): boolean {
+  const subject = subjectOf(credential, access)
+  const policies = sets.flatMap(set => set.policies)
+  const ranges = policies.flatMap(({ conditions }) => conditions?.addresses ?? [])
+  // Within a stretch between the ends of two ranges every address is like every other.
+  const addresses = rangeStarts([...ranges, ...credential.allowlist]).filter(address => isAllowed(address, credential.allowlist))
+  const instants = policies.some(({ conditions }) => conditions?.times !== undefined) ? 7 * 86_400 / step : 1
+  for (let i = 0; i < instants; i++) {
+    const at = secondsAfter(now, i * step)
+    if (addresses.some(address => weigh(sets, subject, [undoing], { address, now: at }).scopes.length > 0)) return true
+  }
+  return false
+}

@@ -1,0 +1,159 @@
+/**
+ * Policies made ready to be asked at every request, and the one rule by which they are weighed (docs/policies.md): the
+ * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among those
+ * of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
+ */
+import { isAllowed } from '../address.ts'
+import { whenBothKnown, type Awaitable } from '../awaitable.ts'
+import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
+import type { Registry } from './registry.ts'
+import { covers } from './scope.ts'
+import { compileWindow, type CompiledWindow } from './time-window.ts'
+
+/** Whose request it is, and for what: what a policy is about. */
+export interface Subject {
+  kind: CredentialKind
+  /** Null: it belongs to no organization. */
+  organizationId: string | null
+  groups: readonly string[]
+  resourceId: string | null
+}
+
+/** From where and when it comes: under which circumstances a policy holds. */
+export interface Circumstances {
+  /** Null: it is not known. */
+  address: string | null
+  now: Date
+  /** Any time from `now` on is asked about, and so none in particular is known. */
+  anyTime?: boolean
+}
+
+/** What is made of a condition on something that is not known: that which refuses more, or that which refuses less. */
+export type Doubt = 'refuses' | 'passes'
+
+/** What policies leave of a request. The ids are those of the policies that took something away. */
+export interface Weighing {
+  /** Refuses the request, whatever it asks for; null: nothing does. */
+  refusedBy: string | null
+  /** The scopes that are left. */
+  scopes: readonly string[]
+  withheld: ReadonlyMap<string, string>
+}
+
+interface CompiledPolicy {
+  id: string
+  isAbout (subject: Subject): boolean
+  /** Null: it is not limited to some scopes. */
+  scopes: readonly string[] | null
+  holds (circumstances: Circumstances, ifUnknown: boolean): boolean
+}
+
+/** The policies of one owner, a disabled one never among what is weighed. */
+export interface PolicySet {
+  /** All of them, as they are stored. */
+  policies: readonly Policy[]
+  denies: readonly CompiledPolicy[]
+  allows: readonly CompiledPolicy[]
+}
+
+export const noPolicies: PolicySet = { policies: [], denies: [], allows: [] }
+
+/** Compiles the policies of one owner. One that cannot be read denies everything that it could be about. */
+export function compilePolicies (policies: readonly Policy[]): PolicySet {
+  const enabled = policies.filter(policy => policy.enabled).map(policy => ({ policy, compiled: compile(policy) }))
+  return {
+    policies,
+    denies: enabled.filter(each => each.compiled === null || each.policy.effect !== 'allow').map(({ policy, compiled }) => compiled ?? denyingAll(policy)),
+    allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled),
+  }
+}
+
+/** The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's. */
+export function policiesFor (registry: Registry, own: string | null, place: string | null = own): Awaitable<readonly PolicySet[]> {
+  const deployment = registry.policies(null)
+  const other = place === own ? null : place
+  if (own === null && other === null) return whenBothKnown(deployment, null, set => [set])
+  return whenBothKnown(deployment, own === null ? noPolicies : registry.policies(own), (first, second) =>
+    whenBothKnown(other === null ? null : registry.policies(other), null, third => third === null ? [first, second] : [first, second, third]))
+}
+
+/** Whether there is nothing to weigh: the common case, told without looking at the request. */
+export function isEmpty (sets: readonly PolicySet[]): boolean {
+  return sets.every(set => set.denies.length === 0 && set.allows.length === 0)
+}
+
+/** What the policies of `sets` leave of `scopes` for this request. */
+export function weigh (sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt = 'refuses'): Weighing {
+  const withheld = new Map<string, string>()
+  for (const set of sets) {
+    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt === 'refuses', withheld) ??
+      weighAllows(set, subject, scopes, circumstances, doubt !== 'refuses', withheld)
+    if (refusedBy !== null) return { refusedBy, scopes: [], withheld }
+  }
+  return { refusedBy: null, scopes: withheld.size === 0 ? scopes : scopes.filter(scope => !withheld.has(scope)), withheld }
+}
+
+/** The id of the policy that refuses everything. What is refused of the scopes is added to `withheld`. */
+function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, ifUnknown: boolean, withheld: Map<string, string>): string | null {
+  for (const policy of denies) {
+    if (!policy.isAbout(subject) || !policy.holds(circumstances, ifUnknown)) continue
+    if (policy.scopes === null) return policy.id
+    for (const scope of scopes) if (!withheld.has(scope) && coversScope(policy, scope)) withheld.set(scope, policy.id)
+  }
+  return null
+}
+
+function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, ifUnknown: boolean, withheld: Map<string, string>): string | null {
+  const about = allows.filter(policy => policy.isAbout(subject))
+  const [first] = about
+  if (first === undefined) return null
+  const open = about.filter(policy => policy.holds(circumstances, ifUnknown))
+  if (open.length === 0) return first.id
+  // Named is one that is about the request: where nothing lets a scope through, each of them is the reason.
+  for (const scope of scopes) if (!withheld.has(scope) && !open.some(policy => coversScope(policy, scope))) withheld.set(scope, first.id)
+  return null
+}
+
+/** A pattern covers API-key-only scopes too: a policy gives nobody anything, it only leaves or takes. */
+function coversScope ({ scopes }: CompiledPolicy, scope: string): boolean {
+  return scopes === null || scopes.some(pattern => covers(pattern, scope))
+}
+
+/** Null: it cannot be read. */
+function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
+  if (conditions === null || (effect !== 'allow' && effect !== 'deny')) return null
+  let window: CompiledWindow | null
+  try {
+    window = conditions.times === undefined ? null : compileWindow(conditions.times)
+  } catch {
+    return null
+  }
+  return {
+    id,
+    scopes: conditions.scopes ?? null,
+    isAbout: subjectTest(conditions),
+    holds: (circumstances, ifUnknown) => holdsAt(conditions.addresses, circumstances, ifUnknown) && holdsThen(window, circumstances, ifUnknown),
+  }
+}
+
+function subjectTest ({ organizations, groups, kinds, resources }: PolicyConditions): CompiledPolicy['isAbout'] {
+  return subject =>
+    (kinds === undefined || kinds.includes(subject.kind)) &&
+    (resources === undefined || (subject.resourceId !== null && resources.includes(subject.resourceId))) &&
+    (organizations === undefined || (subject.organizationId !== null && organizations.includes(subject.organizationId))) &&
+    (groups === undefined || groups.some(group => subject.groups.includes(group)))
+}
+
+function holdsAt (addresses: readonly string[] | undefined, { address }: Circumstances, ifUnknown: boolean): boolean {
+  if (addresses === undefined) return true
+  return address === null ? ifUnknown : isAllowed(address, addresses)
+}
+
+function holdsThen (window: CompiledWindow | null, { now, anyTime }: Circumstances, ifUnknown: boolean): boolean {
+  if (window === null) return true
+  return anyTime === true ? ifUnknown && !window.isOver(now) : window.contains(now)
+}
+
+function denyingAll ({ id }: Policy): CompiledPolicy {
+  return { id, scopes: null, isAbout: () => true, holds: () => true }
+}

@@ -1,0 +1,253 @@
+/** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-set.ts. */
+import { readAllowlist } from '../address.ts'
+import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
+import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { requireScopePatterns } from './member.ts'
+import { requireActiveOrganization, visibleOrganization } from './organization.ts'
+import type { Page, PageQuery } from './page.ts'
+import { requireStillAdministered } from './policy-impact.ts'
+import { requireUsableResource } from './resource.ts'
+import { isScopePattern } from './scope.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+import { problemOfWindow, type TimeWindow } from './time-window.ts'
+
+export const effects = ['allow', 'deny'] as const
+export type Effect = typeof effects[number]
+
+/** The kinds of credentials that policies bind. The admin token is bound by none. */
+export const credentialKinds = ['api_key', 'access_token', 'management_token', 'session', 'webhook_token'] as const
+export type CredentialKind = typeof credentialKinds[number]
+
+/** All that is given has to hold, any entry of a list will do; what is left out does not narrow. No list is empty. */
+export interface PolicyConditions {
+  /** Ids; only in a policy of the deployment. */
+  organizations?: readonly string[]
+  /** Ids of groups that the member is in whom an API key, or an access token of the management API, is bound to. */
+  groups?: readonly string[]
+  kinds?: readonly CredentialKind[]
+  /** Ids. */
+  resources?: readonly string[]
+  /** Patterns of scopes. */
+  scopes?: readonly string[]
+  /** Addresses and ranges. */
+  addresses?: readonly string[]
+  times?: TimeWindow
+}
+
+export interface Policy extends Revised {
+  /** `pol_…` */
+  id: string
+  /** Null: it is the deployment's, and binds the credentials of every organization. */
+  organizationId: string | null
+  name: string
+  description: string | null
+  effect: Effect
+  enabled: boolean
+  /** Null: what is stored cannot be read; the policy then denies everything. */
+  conditions: PolicyConditions | null
+  /** The credential that made it. */
+  createdBy: string
+  createdAt: Date
+  updatedAt: Date
+}
+
+export interface PolicyRepository {
+  insert (policy: Policy): Promise<void>
+  get (id: string): Promise<Policy | null>
+  /** Replaces everything but id, organizationId, createdBy and createdAt; returns it with its next revision. */
+  update (policy: Policy): Promise<Policy>
+  remove (policy: Policy): Promise<void>
+  /** Every policy of an owner, the oldest first; null: the deployment's. */
+  of (organizationId: string | null): Promise<Policy[]>
+  page (query: PageQuery, filter: { organizationId?: string | null, effect?: Effect, enabled?: boolean }): Promise<Page<Policy>>
+}
+
+/** What one owner may have: all of them are looked at when a credential is used. */
+export const mostPolicies = 200
+
+/** What a change makes of a policy; null: there was none, there is none after. */
+export interface PlannedPolicy { before: Policy | null, after: Policy | null }
+
+/** Works out a change without making it: what is wrong with it is told here. */
+export type PolicyPlan = (repositories: Repositories) => Promise<PlannedPolicy>
+
+export interface PolicyInput {
+  /** Null: the deployment's. */
+  organizationId: string | null
+  name: string
+  description?: string | null
+  effect: Effect
+  enabled?: boolean
+  /** Resources by id or identifier. */
+  conditions?: PolicyConditions
+}
+
+/** @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `invalid_allowlist`, `invalid_request`, `conflict` for one too many. */
+export function planCreation ({ clock, actor }: Operation, input: PolicyInput): PolicyPlan {
+  const { organizationId } = input
+  return async repositories => {
+    if (organizationId !== null) await requireActiveOrganization(repositories, actor, organizationId)
+    if ((await repositories.policies.of(organizationId)).length >= mostPolicies) throw new Failure('conflict', { message: `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several into one.` })
+    const now = clock()
+    const after: Policy = {
+      id: newId('pol'),
+      organizationId,
+      name: input.name,
+      description: input.description ?? null,
+      effect: input.effect,
+      enabled: input.enabled ?? true,
+      conditions: await requireConditions(repositories, actor, organizationId, input.conditions ?? {}),
+      createdBy: actor.id,
+      createdAt: now,
+      updatedAt: now,
+      revision: 1,
+    }
+    return { before: null, after }
+  }
+}
+
+export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect' | 'enabled'>> & { conditions?: PolicyConditions }
+
+/** The conditions given replace all there are. @throws Failure as `planCreation`. */
+export function planUpdate (operation: Operation, id: string, change: PolicyChange): PolicyPlan {
+  const { clock, actor } = operation
+  return async repositories => {
+    const before = visible(actor, await repositories.policies.get(id), 'policy', id)
+    requireExpected(operation, before)
+    if (before.conditions === null && (change.conditions === undefined || change.effect === undefined)) {
+      throw invalid('conditions', `What is stored of the policy ${id} cannot be read here, so it denies everything: give effect and conditions, or delete it.`)
+    }
+    const conditions = change.conditions === undefined ? before.conditions : await requireConditions(repositories, actor, before.organizationId, change.conditions)
+    return { before, after: { ...before, ...change, conditions, updatedAt: clock() } }
+  }
+}
+
+/** @throws Failure `not_found`. */
+export function planDeletion (operation: Operation, id: string): PolicyPlan {
+  return async repositories => {
+    const before = visible(operation.actor, await repositories.policies.get(id), 'policy', id)
+    requireExpected(operation, before)
+    return { before, after: null }
+  }
+}
+
+/**
+ * Makes a change; true from the next request on. Returns the policy as it is after, or was before it was deleted.
+ * @throws Failure `would_lock_out`, unless `force`: then the audit log says so.
+ */
+export async function changePolicy ({ store, clock, actor }: Operation, plan: PolicyPlan, force: boolean): Promise<Policy> {
+  return await store.transaction(async tx => {
+    const planned = await plan(tx)
+    const forced = await requireStillAdministered(tx, planned, clock(), force)
+    const kept = await write(tx, planned)
+    await tx.audit.append(auditEvent(actor, clock(), typeOf(planned), about(planned, forced ? { forced } : {})))
+    return kept
+  })
+}
+
+/** @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to one. */
+export async function getPolicy ({ store, actor }: Operation, id: string): Promise<Policy> {
+  return visible(actor, await store.policies.get(id), 'policy', id)
+}
+
+async function write ({ policies }: Repositories, { before, after }: PlannedPolicy): Promise<Policy> {
+  if (after !== null && before !== null) return await policies.update(after)
+  if (after === null) await policies.remove(before!)
+  else await policies.insert(after)
+  return (after ?? before)!
+}
+
+function typeOf ({ before, after }: PlannedPolicy): AuditEventType {
+  if (before === null) return 'policy.created'
+  return after === null ? 'policy.deleted' : 'policy.updated'
+}
+
+/** Conditions in canonical spelling, about what is there and may be named. */
+async function requireConditions (repositories: Repositories, actor: Actor, organizationId: string | null, given: PolicyConditions): Promise<PolicyConditions> {
+  for (const [name, value] of Object.entries(given)) {
+    if (Array.isArray(value) && value.length === 0) throw invalid(`conditions.${name}`, `${name} is empty and would hold for nobody; leave it out where everybody is meant.`)
+  }
+  const { organizations, groups, kinds, resources, scopes, addresses, times } = given
+  const problem = times === undefined ? null : problemOfWindow(times)
+  if (problem !== null) throw invalid('conditions.times', `${problem}.`)
+  if (organizations !== undefined && organizationId !== null) throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
+  for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
+  for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
+  return {
+    ...(organizations && { organizations: unique(organizations) }),
+    ...(groups && { groups: unique(groups) }),
+    ...(kinds && { kinds: unique(kinds) }),
+    ...(resources && { resources: await resourceIds(repositories, organizationId, resources) }),
+    ...(scopes && { scopes: unique(requireScopePatterns(scopes, 'conditions.scopes')) }),
+    ...(addresses && { addresses: readAllowlist(addresses) }),
+    ...(times && { times }),
+  }
+}
+
+async function requireGroup ({ groups }: Repositories, organizationId: string | null, id: string): Promise<void> {
+  visible({ organizationId }, await groups.get(id), 'group', id)
+}
+
+/** A policy of the deployment may name an organization's resource. */
+async function resourceIds (repositories: Repositories, organizationId: string | null, names: readonly string[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const name of names) {
+    const named = organizationId === null ? await repositories.resources.get(name) ?? await repositories.resources.byIdentifier(name) : null
+    ids.push(named?.id ?? (await requireUsableResource(repositories, organizationId, name)).id)
+  }
+  return unique(ids)
+}
+
+function unique<T> (values: readonly T[]): T[] {
+  return [...new Set(values)]
+}
+
+function invalid (field: string, message: string): Failure {
+  return new Failure('invalid_request', { message, details: { field } })
+}
+
+const listed = ['organizations', 'groups', 'kinds', 'resources', 'scopes', 'addresses']
+
+/**
+ * Conditions as they were stored. Null: something in them is not known here, was written by a newer version say; nobody
+ * can tell then what they were to keep apart.
+ */
+export function readConditions (stored: unknown): PolicyConditions | null {
+  if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return null
+  for (const [name, value] of Object.entries(stored)) {
+    if (name === 'times' ? !isWindow(value) : !listed.includes(name) || !isListOfTexts(value)) return null
+  }
+  const { kinds, scopes, addresses } = stored as PolicyConditions
+  const readable = (kinds ?? []).every(kind => credentialKinds.includes(kind)) && (scopes ?? []).every(isScopePattern) && isAllowlist(addresses ?? [])
+  return readable ? stored as PolicyConditions : null
+}
+
+function isListOfTexts (value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(each => typeof each === 'string')
+}
+
+function isAllowlist (addresses: readonly string[]): boolean {
+  try {
+    return readAllowlist(addresses).length === addresses.length
+  } catch {
+    return false
+  }
+}
+
+function isWindow (value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { from, until, days, hours, zone, ...unknown } = value as Record<string, unknown>
+  const texts = [from, until, zone].every(text => text === undefined || typeof text === 'string')
+  const wellFormed = texts && (days === undefined || isListOfTexts(days)) && (hours === undefined || isHours(hours)) && Object.keys(unknown).length === 0
+  return wellFormed && problemOfWindow(value as TimeWindow) === null
+}
+
+function isHours (value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).sort().join() === 'from,until' && Object.values(value).every(each => typeof each === 'string')
+}
+
+function about ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {
+  const { id, organizationId, name, description, effect, enabled, conditions } = (after ?? before)!
+  return { organizationId, subject: id, detail: { name, description, effect, enabled, conditions, ...more } }
+}

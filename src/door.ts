@@ -1,0 +1,24 @@
+/**
+ * Whether new requests are taken. Each edge asks before it reads anything, and presents the failure in its own words; what
+ * operators and balancers ask (`/healthz`, `/readyz`, `/prom`) is answered always.
+ */
+import { Failure } from './errors.ts'
+
+/** The failures that a door turns requests away with. */
+export type Turning = 'shutting_down' | 'overloaded'
+
+export interface Door {
+  /** Null: come in. */
+  turning: Turning | null
+  /** The server is about to shut down: no balancer should send anybody any more. */
+  leaving: boolean
+}
+
+export function openDoor (): Door {
+  return { turning: null, leaving: false }
+}
+
+/** @throws Failure `shutting_down` or `overloaded`. */
+export function requireOpen ({ turning }: Door): void {
+  if (turning !== null) throw new Failure(turning)
+}

@@ -1,0 +1,34 @@
+/** What a JSON body may look like before anything is built from it: one pass over the text, no memory. */
+import { Failure } from './errors.ts'
+
+/** Arrays and objects inside each other. */
+const deepest = 32
+
+/** Members of all objects together. */
+const mostMembers = 2_000
+
+const quote = 34
+const backslash = 92
+
+/** @throws Failure `invalid_request` for what no route of ours has a use for. What is no JSON is for the parser to say. */
+export function requireModestJson (text: string): void {
+  let depth = 0
+  let members = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i)
+    if (inString) {
+      if (character === backslash) i++
+      else if (character === quote) inString = false
+      continue
+    }
+    switch (character) {
+      case quote: inString = true; break
+      case 58: members++; break // :
+      case 91: case 123: depth++; break // [ {
+      case 93: case 125: depth-- // ] }
+    }
+    if (depth > deepest) throw new Failure('invalid_request', { message: `The body is nested deeper than ${deepest} levels.` })
+    if (members > mostMembers) throw new Failure('invalid_request', { message: `The body has more than ${mostMembers} members.` })
+  }
+}

@@ -1,0 +1,142 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { canonicalAddress } from '../address.ts'
+import { driftOf, repairDrift, type DriftReport, type Replica } from '../domain/drift.ts'
+import { heldCredential, heldCredentials, underPolicies, usableScopes, type HeldCredential } from '../domain/effective-access.ts'
+import { getOrganization } from '../domain/organization.ts'
+import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
+import { getResource } from '../domain/resource.ts'
+import type { Operation, Store } from '../domain/store.ts'
+import { visible } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
+import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { exactly, Id, IdParams, Moment, pageOf, PageQuerystring } from './schemas.ts'
+
+const read = { scopes: ['effective-access:read'] }
+const write = { scopes: ['effective-access:write'] }
+const tags = ['effective access']
+
+const Reason = exactly({
+  effect: Type.Enum(['grants', 'takes_away', 'depends']), by: Type.String(), pattern: Type.Optional(Type.String()), id: Type.Optional(Id), name: Type.Optional(Type.String()),
+})
+const Line = exactly({ scope: Type.String(), usable: Type.Boolean(), reasons: Type.Array(Reason) })
+const WireCredential = exactly({
+  credential: Id,
+  kind: Type.String(),
+  name: Type.String(),
+  allowlist: Type.Array(Type.String()),
+  createdAt: Moment,
+  access: Type.Array(exactly({ resource: Type.String(), scopes: Type.Array(Type.String(), { description: 'What it can use now.' }), lines: Type.Array(Line) })),
+})
+const AccessQuerystring = exactly({
+  ...PageQuerystring,
+  credential: Type.Optional(Id),
+  resource: Type.Optional({ ...Id, description: 'By id or identifier.' }),
+  address: Type.Optional(Type.String({ maxLength: 64, description: 'Where the credentials are used from. Left out: lines that depend on it say so.' })),
+})
+const WireReplica = exactly({
+  replica: Id,
+  source: Type.Enum(['memory', 'database'], { description: 'What its checks go by. One that asks the database every time has nothing that could drift.' }),
+  held: Type.Integer({ description: 'Records that it holds in memory.' }),
+  differences: Type.Array(exactly({ kind: Type.String(), id: Type.String(), difference: Type.Enum(['changed', 'gone', 'not_held']), fields: Type.Array(Type.String()) })),
+})
+const WireDrift = exactly({ differences: Type.Integer(), replicas: Type.Array(WireReplica) })
+const WireRepair = exactly({ dryRun: Type.Boolean(), differences: Type.Integer(), replicas: Type.Array(WireReplica) })
+/** May be left out as a whole: Fastify hands a missing body to the schema as null. */
+const Repair = Type.Union([exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'True unless given.' })) }), Type.Null()])
+
+/** What credentials can do, and whether the servers go by what the database says (OC-17). */
+export function effectiveAccessRoutes (dependencies: ManagementDependencies & { replicas: readonly Replica[] }): FastifyPluginAsyncTypebox {
+  const { replicas } = dependencies
+  return async app => {
+    app.get('/organizations/:id/effective-access', {
+      config: read, schema: { summary: 'What each credential of an organization can do now, and why', tags, params: IdParams, querystring: AccessQuerystring, response: { 200: pageOf(WireCredential) } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const { id } = await getOrganization(operation, request.params.id)
+      const address = readAddress(request.query.address)
+      const resourceId = request.query.resource === undefined ? null : (await getResource(operation, request.query.resource)).id
+      const source = request.query.credential === undefined
+        ? heldCredentials(operation.store, id, operation.clock(), query.after)
+        : one(await credentialOf(operation, id, request.query.credential))
+      const items = await take(query.limit + 1, source, resourceId)
+      const sets = await setsOf(operation.store, id)
+      const page = { items: items.slice(0, query.limit), hasMore: items.length > query.limit }
+      return wirePage(query, page, credential => wireCredential(credential, sets, { address, now: operation.clock() }))
+    })
+
+    app.get('/effective-access/drift', {
+      config: read, schema: { summary: 'What a server holds in memory otherwise than the database', tags, response: { 200: WireDrift } }
+    }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Comparing the servers with the database')
+      return wireDrift(await driftOf(replicas))
+    })
+
+    app.post('/effective-access/repair', {
+      config: write, schema: { summary: 'Mend drift; a dry run unless `dryRun` is false', tags, body: Repair, response: { 200: WireRepair } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Mending drift')
+      const dryRun = request.body?.dryRun ?? true
+      return { dryRun, ...wireDrift(await repairDrift(operation, replicas, dryRun)) }
+    })
+  }
+}
+
+function readAddress (text: string | undefined): string | null {
+  if (text === undefined) return null
+  const address = canonicalAddress(text)
+  if (address === null) throw new Failure('invalid_request', { message: `${JSON.stringify(text)} is no IP address.`, details: { field: 'address' } })
+  return address
+}
+
+async function credentialOf ({ store, clock }: Operation, organizationId: string, id: string): Promise<HeldCredential> {
+  const found = await heldCredential(store, id, clock())
+  return visible({ organizationId }, found, 'credential', id)
+}
+
+async function * one<T> (item: T): AsyncGenerator<T> {
+  yield item
+}
+
+/** The first few that have to do with the resource, with what they have on it. */
+async function take (count: number, source: AsyncGenerator<HeldCredential>, resourceId: string | null): Promise<HeldCredential[]> {
+  const taken: HeldCredential[] = []
+  for await (const credential of source) {
+    const accesses = resourceId === null ? credential.accesses : credential.accesses.filter(({ resource }) => resource.id === resourceId)
+    if (resourceId === null || accesses.length > 0) taken.push({ ...credential, accesses })
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+async function setsOf ({ policies }: Store, organizationId: string): Promise<PolicySet[]> {
+  return [compilePolicies(await policies.of(null)), compilePolicies(await policies.of(organizationId))]
+}
+
+function wireCredential (credential: HeldCredential, sets: readonly PolicySet[], circumstances: { address: string | null, now: Date }) {
+  const { id, kind, name, allowlist, createdAt, accesses } = credential
+  return {
+    credential: id,
+    kind,
+    name,
+    allowlist: [...allowlist],
+    createdAt,
+    access: accesses.map(access => underPolicies(sets, credential, access, circumstances)).map(access => ({
+      resource: access.resource.identifier,
+      scopes: usableScopes(access),
+      lines: access.lines.map(({ scope, usable, reasons }) => ({ scope, usable, reasons: [...reasons] })),
+    })),
+  }
+}
+
+function wireDrift (reports: readonly DriftReport[]) {
+  return {
+    differences: reports.reduce((sum, { differences }) => sum + differences.length, 0),
+    replicas: reports.map(({ replica, differences }) => ({
+      replica: replica.id, source: replica.source, held: replica.held, differences: differences.map(each => ({ ...each, fields: [...each.fields] })),
+    })),
+  }
+}

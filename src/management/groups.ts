@@ -1,0 +1,78 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
+import { Description, exactly, Id, IdParams, Moment, Name, pageOf, PageQuerystring, ScopeNames } from './schemas.ts'
+
+const read = { scopes: ['groups:read'] }
+const write = { scopes: ['groups:write'] }
+const tags = ['groups']
+
+const Patterns = Type.Array(Type.String({ maxLength: 128 }), { ...ScopeNames, description: 'Scopes and patterns of scopes: invoices:read, invoices:*, *:read.' })
+const WireGroup = exactly({
+  id: Id, organization: Id, name: Type.String(), description: Type.Union([Type.String(), Type.Null()]), scopes: Type.Array(Type.String()), createdAt: Moment,
+})
+const WireGroupMember = exactly({ id: Id, name: Type.String(), role: Type.String(), createdAt: Moment })
+const NewGroup = exactly({ organization: Type.Optional(Id), name: Name, description: Type.Optional(Description), scopes: Patterns })
+const GroupChange = exactly({ name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns) })
+const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
+const MembershipParams = exactly({ id: Id, memberId: Id })
+
+/** Groups (OC-07): their members may do what the group may, besides what they may themselves. */
+export function groupRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post('/groups', {
+      config: write, schema: { summary: 'Create a group', tags, body: NewGroup, response: { 201: WireGroup } }
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+      const { organization, ...input } = request.body
+      return wireGroup(await createGroup(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+    }))
+
+    app.get('/groups', {
+      config: read, schema: { summary: 'List groups, newest first; with `member`, those that this member is in', tags, querystring: GroupQuerystring, response: { 200: pageOf(WireGroup) } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const { organization, member } = request.query
+      const filter = { ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member }) }
+      return wirePage(query, await operation.store.groups.page(query, filter), wireGroup)
+    })
+
+    app.get('/groups/:id', {
+      config: read, schema: { summary: 'Show a group', tags, params: IdParams, response: { 200: WireGroup } }
+    }, async request => wireGroup(await getGroup(operationOf(dependencies, request), request.params.id)))
+
+    app.patch('/groups/:id', {
+      config: write, schema: { summary: 'Change a group; what its members\' keys may do follows with the next request', tags, params: IdParams, body: GroupChange, response: { 200: WireGroup } }
+    }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
+
+    app.delete('/groups/:id', {
+      config: write, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
+    }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
+
+    app.get('/groups/:id/members', {
+      config: read, schema: { summary: 'List the members of a group', tags, params: IdParams, querystring: exactly(PageQuerystring), response: { 200: pageOf(WireGroupMember) } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const { id, organizationId } = await getGroup(operation, request.params.id)
+      return wirePage(query, await operation.store.members.page(query, { organizationId, groupId: id }),
+        member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
+    })
+
+    app.put('/groups/:id/members/:memberId', {
+      config: write, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
+    }, async request => wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
+
+    app.delete('/groups/:id/members/:memberId', {
+      config: write, schema: { summary: 'Take a member out of a group', tags, params: MembershipParams, response: { 204: Type.Null() } }
+    }, async (request, reply) => await ended(reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
+  }
+}
+
+function wireGroup ({ id, organizationId, name, description, scopes, createdAt, revision: shown }: Group) {
+  return { [revision]: shown, id, organization: organizationId, name, description, scopes: [...scopes], createdAt }
+}

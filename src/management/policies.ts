@@ -1,0 +1,190 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type, type Static } from 'typebox'
+import { impactOf, type Impact } from '../domain/policy-impact.ts'
+import {
+  changePolicy, credentialKinds, effects, getPolicy, planCreation, planDeletion, planUpdate, type Policy, type PolicyConditions, type PolicyPlan,
+} from '../domain/policy.ts'
+import type { Operation } from '../domain/store.ts'
+import { days } from '../domain/time-window.ts'
+import { created, ended, type CreationDependencies } from './creation.ts'
+import { operationOf, organizationFilter } from './operation.ts'
+import { pageQuery, wirePage } from './pages.ts'
+import { revision } from './preconditions.ts'
+import { resourceNames } from './resource-names.ts'
+import { Allowlist, Description, exactly, Id, IdParams, Instant, Moment, Name, pageOf, PageQuerystring, Pagination, ScopeNames } from './schemas.ts'
+
+const read = { scopes: ['policies:read'] }
+const write = { scopes: ['policies:write'] }
+const tags = ['policies']
+
+const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
+const Hour = Type.String({ pattern: '^([01]\\d|2[0-4]):[0-5]\\d$' })
+const Conditions = exactly({
+  organizations: Type.Optional({ ...Ids, description: 'Whose credentials; only in a policy of the deployment.' }),
+  groups: Type.Optional({ ...Ids, description: 'API keys that are bound to a member of one of these groups.' }),
+  kinds: Type.Optional(Type.Array(Type.Enum([...credentialKinds]), { minItems: 1, maxItems: credentialKinds.length })),
+  resources: Type.Optional({ ...Ids, description: 'By id or identifier.' }),
+  scopes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { ...ScopeNames, minItems: 1, description: 'Scopes and patterns of scopes; left out: the request as a whole.' })),
+  addresses: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { ...Allowlist, minItems: 1, description: 'IP addresses and CIDR ranges that the caller may come from.' })),
+  times: Type.Optional(exactly({
+    from: Type.Optional(Instant),
+    until: Type.Optional(Instant),
+    days: Type.Optional(Type.Array(Type.Enum([...days]), { minItems: 1, maxItems: 7 })),
+    hours: Type.Optional(exactly({ from: Hour, until: Hour })),
+    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone of days and hours; UTC unless given.' })),
+  })),
+})
+const rehearsal = {
+  dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and tell what would change.' })),
+  force: Type.Optional(Type.Boolean({ description: 'Also if nobody in the organization could undo it.' })),
+}
+const Effect = Type.Enum([...effects])
+const NewPolicy = exactly({
+  organization: Type.Optional(Id),
+  name: Name,
+  description: Type.Optional(Description),
+  effect: Effect,
+  enabled: Type.Optional(Type.Boolean()),
+  conditions: Type.Optional(Conditions),
+  ...rehearsal,
+})
+const PolicyChange = exactly({
+  name: Type.Optional(Name),
+  description: Type.Optional(Description),
+  effect: Type.Optional(Effect),
+  enabled: Type.Optional(Type.Boolean()),
+  conditions: Type.Optional(Conditions),
+  ...rehearsal,
+})
+const Flag = Type.Optional(Type.Enum(['true', 'false']))
+const PolicyQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional({ ...Id, description: 'An organization, or `deployment`: those that belong to none.' }),
+  effect: Type.Optional(Effect),
+  enabled: Flag,
+})
+
+const WirePolicy = exactly({
+  id: Id,
+  organization: Type.Union([Id, Type.Null()]),
+  name: Type.String(),
+  description: Type.Union([Type.String(), Type.Null()]),
+  effect: Effect,
+  enabled: Type.Boolean(),
+  conditions: Type.Union([Conditions, Type.Null()], { description: 'Null: what is stored cannot be read; the policy denies everything.' }),
+  createdBy: Type.String(),
+  createdAt: Moment,
+  updatedAt: Moment,
+})
+const Scopes = Type.Array(Type.String())
+const WireImpact = exactly({
+  dryRun: Type.Literal(true),
+  wouldLockOut: Type.Boolean(),
+  totals: exactly({ credentials: Type.Integer(), gaining: Type.Integer(), losing: Type.Integer() }),
+  data: Type.Array(exactly({
+    credential: Id,
+    kind: Type.String(),
+    name: Type.String(),
+    organization: Type.Union([Id, Type.Null()]),
+    resources: Type.Array(exactly({ resource: Type.String(), gains: Scopes, loses: Scopes, sometimes: Scopes })),
+  })),
+  pagination: Pagination,
+})
+const answered = Type.Union([WirePolicy, WireImpact])
+
+/** Access policies (OC-05): docs/policies.md says how they are weighed. */
+export function policyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+  const wire = async (policy: Policy, store = dependencies.store) => wirePolicy(policy, await namesOf([policy], store))
+  const namesOf = async (policies: readonly Policy[], store = dependencies.store) => await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
+  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: string, cursor?: string }) => {
+    const page = pageQuery(query)
+    return wireImpact(await impactOf(operation, plan, page), page)
+  }
+  return async app => {
+    app.post('/policies', {
+      config: write, schema: { summary: 'Create a policy', tags, querystring: exactly(PageQuerystring), body: NewPolicy, response: { 200: WireImpact, 201: WirePolicy } }
+    }, async (request, reply) => {
+      const { organization, dryRun, force = false, ...input } = request.body
+      const planned = (operation: Operation) => planCreation(operation, { ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId })
+      if (dryRun === true) {
+        const operation = operationOf(dependencies, request)
+        return await rehearse(operation, planned(operation), request.query)
+      }
+      return await created(dependencies, request, reply, async operation => await wire(await changePolicy(operation, planned(operation), force), operation.store))
+    })
+
+    app.get('/policies', {
+      config: read, schema: { summary: 'List policies, newest first', tags, querystring: PolicyQuerystring, response: { 200: pageOf(WirePolicy) } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      const query = pageQuery(request.query)
+      const { organization, effect, enabled } = request.query
+      const owner = organization === 'deployment' && operation.actor.organizationId === null ? { organizationId: null } : organizationFilter(operation, organization)
+      const page = await operation.store.policies.page(query, {
+        ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled: enabled === 'true' }),
+      })
+      const names = await namesOf(page.items)
+      return wirePage(query, page, policy => wirePolicy(policy, names))
+    })
+
+    app.get('/policies/:id', {
+      config: read, schema: { summary: 'Show a policy', tags, params: IdParams, response: { 200: WirePolicy } }
+    }, async request => await wire(await getPolicy(operationOf(dependencies, request), request.params.id)))
+
+    app.patch('/policies/:id', {
+      config: write, schema: { summary: 'Change a policy; conditions that are given replace all there were', tags, params: IdParams, querystring: exactly(PageQuerystring), body: PolicyChange, response: { 200: answered } }
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      const { dryRun, force = false, ...change } = request.body
+      const plan = planUpdate(operation, request.params.id, readPolicy(change))
+      return dryRun === true ? await rehearse(operation, plan, request.query) : await wire(await changePolicy(operation, plan, force))
+    })
+
+    app.delete('/policies/:id', {
+      config: write, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
+    }, async (request, reply) => {
+      const operation = operationOf(dependencies, request)
+      const { dryRun, force } = request.query
+      const plan = planDeletion(operation, request.params.id)
+      return dryRun === 'true' ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force === 'true'))
+    })
+  }
+}
+
+/** The body with its conditions as the domain has them: the schema has let nothing else pass. */
+function readPolicy<T extends { conditions?: Static<typeof Conditions> }> (body: T): Omit<T, 'conditions'> & { conditions?: PolicyConditions } {
+  const { conditions, ...rest } = body
+  return { ...rest, ...(conditions === undefined ? {} : { conditions: conditions as PolicyConditions }) }
+}
+
+function wirePolicy ({ id, organizationId, name, description, effect, enabled, conditions, createdBy, createdAt, updatedAt, revision: shown }: Policy, names: ReadonlyMap<string, string>) {
+  return {
+    [revision]: shown,
+    id,
+    organization: organizationId,
+    name,
+    description,
+    effect,
+    enabled,
+    conditions: conditions === null ? null : wireConditions(conditions, names),
+    createdBy,
+    createdAt,
+    updatedAt,
+  }
+}
+
+function wireConditions (conditions: PolicyConditions, names: ReadonlyMap<string, string>): Static<typeof Conditions> {
+  const { resources } = conditions
+  return { ...conditions, ...(resources === undefined ? {} : { resources: resources.map(id => names.get(id) ?? id) }) } as Static<typeof Conditions>
+}
+
+function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: ReturnType<typeof pageQuery>) {
+  const { data, pagination } = wirePage(query, { items: [...items], hasMore }, ({ id, kind, name, organizationId, differences }) => ({
+    credential: id,
+    kind,
+    name,
+    organization: organizationId,
+    resources: differences.map(({ resource, gains, loses, sometimes }) => ({ resource: resource.identifier, gains: [...gains], loses: [...loses], sometimes: [...sometimes] })),
+  }))
+  return { dryRun: true as const, wouldLockOut, totals, data, pagination }
+}

@@ -1,0 +1,57 @@
+/** The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees it. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Aggregate } from '../observability/aggregate.ts'
+import type { Prober } from '../observability/readiness.ts'
+import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+
+export interface ServerDependencies {
+  prober: Prober
+  aggregate (): Aggregate
+  version: string
+}
+
+const read = { scopes: ['server:read'] }
+
+const Count = Type.Integer({ minimum: 0 })
+const Counts = Type.Record(Type.String(), Count)
+const Health = Type.Object({
+  status: Type.Enum(['ready', 'not_ready']),
+  version: Type.String(),
+  startedAt: Type.String({ format: 'date-time' }),
+  uptimeSeconds: Count,
+  checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), problem: Type.Union([Type.String(), Type.Null()]), milliseconds: Count })),
+})
+const Metrics = Type.Object({
+  requests: Type.Object({ total: Count, inFlight: Count, byStatus: Counts, turnedAway: Counts, meanMilliseconds: Type.Number() }),
+  verdicts: Type.Object({ admitted: Count, refused: Count, byReason: Counts }),
+  tokensIssued: Counts,
+  registry: Type.Object({ records: Counts, hits: Count, misses: Count }),
+  database: Type.Object({
+    statements: Count, meanMilliseconds: Type.Number(), transactions: Counts, openTransactions: Count, retries: Count, errors: Counts, connections: Counts,
+  }),
+  pruned: Type.Object({ rows: Counts, at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]) }),
+  eventLoop: Type.Object({ meanMilliseconds: Type.Number(), maxMilliseconds: Type.Number() }),
+  memory: Type.Object({ residentBytes: Count, heapUsedBytes: Count }),
+})
+
+export function serverRoutes (dependencies: ManagementDependencies & { server: ServerDependencies }): FastifyPluginAsyncTypebox {
+  const { prober, aggregate, version } = dependencies.server
+  return async app => {
+    app.get('/health', {
+      config: read, schema: { summary: 'How this server is', tags: ['server'], response: { 200: Health } },
+    }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Reading the health of the server')
+      const { ready, checks } = await prober.probe()
+      const uptimeSeconds = Math.floor(process.uptime())
+      return { status: ready ? 'ready' as const : 'not_ready' as const, version, startedAt: new Date(Date.now() - uptimeSeconds * 1000).toISOString(), uptimeSeconds, checks }
+    })
+
+    app.get('/metrics', {
+      config: read, schema: { summary: 'What this server has done since it started', tags: ['server'], response: { 200: Metrics } },
+    }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Reading the numbers of the server')
+      return aggregate()
+    })
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What a server counts about itself: plain numbers that are added to where something happens, and read when somebody
+ * looks. Labels come from closed sets (reasons, operations, route patterns), never from what a caller sent; a mistake in
+ * that would cost memory, so every table ends after a fixed number of labels.
+ */
+
+/** How many labels a table tells apart; what comes after them is counted as `other`. */
+const mostLabels = 500
+
+const other = 'other'
+
+/** Counts by one or two labels. */
+export class Tally {
+  readonly #counts = new Map<string, Map<string, number>>()
+  #labels = 0
+
+  add (label: string, second = '', n = 1): void {
+    const counts = this.#counts.get(label)
+    const before = counts?.get(second)
+    if (counts !== undefined && before !== undefined) counts.set(second, before + n)
+    else this.#begin(label, second, n)
+  }
+
+  /** Every count so far. */
+  entries (): [label: string, second: string, count: number][] {
+    return [...this.#counts].flatMap(([label, counts]) => Array.from(counts, ([second, count]): [string, string, number] => [label, second, count]))
+  }
+
+  get total (): number {
+    return this.entries().reduce((sum, [, , count]) => sum + count, 0)
+  }
+
+  #begin (label: string, second: string, n: number): void {
+    if (this.#labels >= mostLabels && label !== other) {
+      this.add(other, '', n)
+      return
+    }
+    this.#labels++
+    const counts = this.#counts.get(label) ?? new Map<string, number>()
+    this.#counts.set(label, counts.set(second, n))
+  }
+}
+
+/** Upper bounds of the buckets of all durations, in seconds. */
+export const durationBuckets: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+
+/** How long something took, again and again. */
+export class Durations {
+  /** How many fell into each bucket and into none before it; the last is for what took longer than all bounds. */
+  readonly counts: number[] = Array.from({ length: durationBuckets.length + 1 }, () => 0)
+  count = 0
+  /** Seconds. */
+  sum = 0
+
+  note (seconds: number): void {
+    let bucket = 0
+    while (bucket < durationBuckets.length && seconds > durationBuckets[bucket]!) bucket++
+    this.counts[bucket]!++
+    this.count++
+    this.sum += seconds
+  }
+}
+
+/** Durations by up to three labels. */
+export class TimedTally {
+  readonly #durations = new Map<string, Map<string, Map<string, Durations>>>()
+  #labels = 0
+
+  note (seconds: number, label: string, second = '', third = ''): void {
+    (this.#durations.get(label)?.get(second)?.get(third) ?? this.#begin(label, second, third)).note(seconds)
+  }
+
+  entries (): [label: string, second: string, third: string, durations: Durations][] {
+    return [...this.#durations].flatMap(([label, seconds]) =>
+      [...seconds].flatMap(([second, thirds]) => Array.from(thirds, ([third, durations]): [string, string, string, Durations] => [label, second, third, durations])))
+  }
+
+  #begin (label: string, second: string, third: string): Durations {
+    if (this.#labels >= mostLabels && label !== other) return this.#durations.get(other)?.get('')?.get('') ?? this.#begin(other, '', '')
+    this.#labels++
+    const seconds = this.#durations.get(label) ?? new Map<string, Map<string, Durations>>()
+    const thirds = seconds.get(second) ?? new Map<string, Durations>()
+    const durations = new Durations()
+    this.#durations.set(label, seconds.set(second, thirds.set(third, durations)))
+    return durations
+  }
+}
+
+/** Everything that one server counts. */
+export interface Measures {
+  /** By route pattern, method and class of status: '2xx'. */
+  requests: TimedTally
+  /** Requests that are being answered. */
+  requestsInFlight: number
+  /** Requests that were turned away unread, by the code of the failure. */
+  turnedAway: Tally
+  /** What the guard said, `admitted` or the reason against, and the kind of credential. */
+  verdicts: Tally
+  /** Tokens that were issued, by grant type. */
+  tokens: Tally
+  /** Checks that memory could answer, and those for which the database was asked. */
+  registry: { hits: number, misses: number }
+  /** Statements by operation. */
+  statements: TimedTally
+  /** Transactions by how they ended: `committed`, `rolled_back`. */
+  transactions: TimedTally
+  /** Transactions that are open now. */
+  openTransactions: number
+  /** Times that a transaction ran again because another was in its way. */
+  transactionRetries: number
+  /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
+  databaseErrors: Tally
+  /** Rows that were removed because they say nothing any more, by kind. */
+  pruned: Tally
+  /** When the last round of that was done without a failure, in milliseconds since the epoch; null: not yet. */
+  prunedAt: number | null
+}
+
+export function newMeasures (): Measures {
+  return {
+    requests: new TimedTally(),
+    requestsInFlight: 0,
+    turnedAway: new Tally(),
+    verdicts: new Tally(),
+    tokens: new Tally(),
+    registry: { hits: 0, misses: 0 },
+    statements: new TimedTally(),
+    transactions: new TimedTally(),
+    openTransactions: 0,
+    transactionRetries: 0,
+    databaseErrors: new Tally(),
+    pruned: new Tally(),
+    prunedAt: null,
+  }
+}

@@ -1,0 +1,82 @@
+/** The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started. */
+import type { Tally, TimedTally } from '../measures.ts'
+import type { Sources } from './prometheus.ts'
+
+type Counts = Record<string, number>
+
+export interface Aggregate {
+  requests: { total: number, inFlight: number, byStatus: Counts, turnedAway: Counts, meanMilliseconds: number }
+  verdicts: { admitted: number, refused: number, byReason: Counts }
+  tokensIssued: Counts
+  /** Records by kind, and how many lookups memory could answer. */
+  registry: { records: Counts, hits: number, misses: number }
+  database: {
+    statements: number
+    meanMilliseconds: number
+    transactions: Counts
+    openTransactions: number
+    retries: number
+    errors: Counts
+    connections: Counts
+  }
+  /** At: when the last round succeeded, by RFC 3339. */
+  pruned: { rows: Counts, at: string | null }
+  eventLoop: { meanMilliseconds: number, maxMilliseconds: number }
+  memory: { residentBytes: number, heapUsedBytes: number }
+}
+
+export function aggregate ({ measures, eventLoop, inMemory, connections }: Sources): Aggregate {
+  const { requests, verdicts, statements, transactions, registry } = measures
+  const { admitted = 0, ...byReason } = countsOf(verdicts)
+  const { mean, max } = eventLoop.lag()
+  const { rss, heapUsed } = process.memoryUsage()
+  return {
+    requests: {
+      ...timing(requests, 'total'),
+      inFlight: measures.requestsInFlight,
+      byStatus: timedCounts(requests, 2),
+      turnedAway: countsOf(measures.turnedAway),
+    },
+    verdicts: { admitted, refused: verdicts.total - admitted, byReason },
+    tokensIssued: countsOf(measures.tokens),
+    registry: { records: inMemory(), hits: registry.hits, misses: registry.misses },
+    database: {
+      ...timing(statements, 'statements'),
+      transactions: timedCounts(transactions, 0),
+      openTransactions: measures.openTransactions,
+      retries: measures.transactionRetries,
+      errors: countsOf(measures.databaseErrors),
+      connections: connections(),
+    },
+    pruned: { rows: countsOf(measures.pruned), at: measures.prunedAt === null ? null : new Date(measures.prunedAt).toISOString() },
+    eventLoop: { meanMilliseconds: rounded(mean * 1000), maxMilliseconds: rounded(max * 1000) },
+    memory: { residentBytes: rss, heapUsedBytes: heapUsed },
+  }
+}
+
+/** Summed up by the first label. */
+function countsOf (tally: Tally): Counts {
+  return sums(tally.entries().map(([label, , count]) => [label, count]))
+}
+
+/** Summed up by the label at `place`. */
+function timedCounts (tally: TimedTally, place: 0 | 1 | 2): Counts {
+  return sums(tally.entries().map(entry => [entry[place], entry[3].count]))
+}
+
+function sums (counts: readonly [string, number][]): Counts {
+  const summed: Counts = {}
+  for (const [label, count] of counts) summed[label] = (summed[label] ?? 0) + count
+  return summed
+}
+
+function timing<Name extends string> (tally: TimedTally, name: Name) {
+  const all = tally.entries().map(entry => entry[3])
+  const count = all.reduce((sum, each) => sum + each.count, 0)
+  const seconds = all.reduce((sum, each) => sum + each.sum, 0)
+  return { [name]: count, meanMilliseconds: count === 0 ? 0 : rounded(seconds / count * 1000) } as Record<Name, number> & { meanMilliseconds: number }
+}
+
+function rounded (milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
+}

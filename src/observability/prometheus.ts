@@ -1,0 +1,146 @@
+/**
+ * The numbers of a server in the words of Prometheus. Nothing is kept here: what was counted is read when somebody asks. No
+ * number carries an id, a path as it was sent, an address or anything else that a caller chose.
+ */
+import { Registry } from 'prom-client'
+import { durationBuckets, type Durations, type Measures, type Tally, type TimedTally } from '../measures.ts'
+import type { EventLoop } from './event-loop.ts'
+
+/** What numbers are read from. */
+export interface Sources {
+  measures: Measures
+  eventLoop: EventLoop
+  /** Records that checks can look at without the database, by kind. */
+  inMemory (): Record<string, number>
+  /** Connections to the database, by state. */
+  connections (): Record<string, number>
+  version: string
+}
+
+interface Value { labels: Record<string, string>, value: number, metricName?: string }
+
+interface Metric {
+  name: string
+  type: 'counter' | 'gauge' | 'histogram'
+  help: string
+  labels: readonly string[]
+  read (sources: Sources, metric: Metric): Value[]
+}
+
+const startedAt = Date.now() / 1000 - process.uptime()
+
+/** Every metric there is. The table in docs/operations.md is generated from this. */
+export const metrics: readonly Metric[] = [
+  {
+    name: 'latchkey_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'Requests by route pattern, method and class of status, with how long their answers took. Unknown paths are the route `none`.',
+    labels: ['route', 'method', 'status'],
+    read: ({ measures }, metric) => histogram(metric, measures.requests),
+  },
+  gauge('latchkey_http_requests_in_flight', 'Requests that are being answered.', ({ measures }) => measures.requestsInFlight),
+  counter('latchkey_http_requests_turned_away_total', 'Requests refused unread because the server is overloaded or shutting down.', ['reason'], ({ measures }) => measures.turnedAway),
+  counter('latchkey_guard_verdicts_total', 'What the guard said of credentials: `admitted`, or the precise reason against.', ['verdict', 'credential'], ({ measures }) => measures.verdicts),
+  counter('latchkey_tokens_issued_total', 'Tokens that were issued, by grant type.', ['grant_type'], ({ measures }) => measures.tokens),
+  {
+    name: 'latchkey_registry_records',
+    type: 'gauge',
+    help: 'Records in memory that checks can look at without the database. None on PostgreSQL, where the database is asked at every check.',
+    labels: ['kind'],
+    read: ({ inMemory }) => byLabel('kind', inMemory()),
+  },
+  {
+    name: 'latchkey_registry_lookups_total',
+    type: 'counter',
+    help: 'Lookups of checks: `hit` was answered by memory, `miss` by the database.',
+    labels: ['result'],
+    read: ({ measures: { registry } }) => byLabel('result', { hit: registry.hits, miss: registry.misses }),
+  },
+  {
+    name: 'latchkey_database_statement_duration_seconds',
+    type: 'histogram',
+    help: 'Statements by operation, with how long they took.',
+    labels: ['operation'],
+    read: ({ measures }, metric) => histogram(metric, measures.statements),
+  },
+  {
+    name: 'latchkey_database_transaction_duration_seconds',
+    type: 'histogram',
+    help: 'Transactions by outcome (`committed`, `rolled_back`), with how long they took.',
+    labels: ['outcome'],
+    read: ({ measures }, metric) => histogram(metric, measures.transactions),
+  },
+  gauge('latchkey_database_transactions_open', 'Transactions that are open now.', ({ measures }) => measures.openTransactions),
+  gauge('latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.', ({ measures }) => measures.transactionRetries, 'counter'),
+  counter('latchkey_database_errors_total', 'Statements that failed, by what the failure means.', ['error'], ({ measures }) => measures.databaseErrors),
+  {
+    name: 'latchkey_database_connections',
+    type: 'gauge',
+    help: 'Connections of this server to its database, by state.',
+    labels: ['state'],
+    read: ({ connections }) => byLabel('state', connections()),
+  },
+  counter('latchkey_pruned_rows_total', 'Rows that were removed because they say nothing any more, by kind.', ['kind'], ({ measures }) => measures.pruned),
+  gauge('latchkey_pruned_timestamp_seconds', 'When the last round of pruning succeeded; 0: not yet.', ({ measures }) => (measures.prunedAt ?? 0) / 1000),
+  {
+    name: 'latchkey_event_loop_lag_seconds',
+    type: 'gauge',
+    help: 'How late timers came over the last half second: `mean`, `p99`, `max`.',
+    labels: ['statistic'],
+    read: ({ eventLoop }) => byLabel('statistic', eventLoop.lag()),
+  },
+  gauge('process_cpu_seconds_total', 'CPU time of this process, in user and system mode.', () => { const { user, system } = process.cpuUsage(); return (user + system) / 1e6 }, 'counter'),
+  gauge('process_resident_memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss()),
+  gauge('nodejs_heap_used_bytes', 'Heap in use.', () => process.memoryUsage().heapUsed),
+  gauge('process_start_time_seconds', 'When this process started.', () => startedAt),
+  { name: 'latchkey_build_info', type: 'gauge', help: 'Always 1; the version is the label.', labels: ['version'], read: ({ version }) => byLabel('version', { [version]: 1 }) },
+]
+
+export interface Exposition { contentType: string, text: string }
+
+/** Reads everything from `sources` in the text format of Prometheus. */
+export function exposition (sources: Sources): () => Promise<Exposition> {
+  const registry = new Registry()
+  for (const metric of metrics) registry.registerMetric(collectedBy(metric, sources) as never)
+  return async () => ({ contentType: registry.contentType, text: await registry.metrics() })
+}
+
+/** A metric as prom-client asks for it. Its own classes keep numbers of their own and add to them by a hash of the labels; ours are there already. */
+function collectedBy (metric: Metric, sources: Sources) {
+  const { name, type, help } = metric
+  return { name, help, type, aggregator: 'sum', get: async () => ({ name, help, type, aggregator: 'sum', values: metric.read(sources, metric) }), reset () {} }
+}
+
+function gauge (name: string, help: string, value: (sources: Sources) => number, type: 'gauge' | 'counter' = 'gauge'): Metric {
+  return { name, type, help, labels: [], read: sources => [{ labels: {}, value: value(sources) }] }
+}
+
+function counter (name: string, help: string, labels: readonly string[], tally: (sources: Sources) => Tally): Metric {
+  const read = (sources: Sources) => tally(sources).entries().map(([label, second, value]) => ({ labels: named(labels, [label, second]), value }))
+  return { name, type: 'counter', help, labels, read }
+}
+
+function byLabel (label: string, numbers: Record<string, number>): Value[] {
+  return Object.entries(numbers).map(([name, value]) => ({ labels: { [label]: name }, value }))
+}
+
+function named (labels: readonly string[], values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(labels.map((label, i) => [label, values[i]!]))
+}
+
+function histogram ({ name, labels }: Metric, tally: TimedTally): Value[] {
+  return tally.entries().flatMap(([...parts]) => {
+    const durations = parts.pop() as Durations
+    return bucketsOf(name, named(labels, parts as string[]), durations)
+  })
+}
+
+/** Buckets hold what took at most their bound, and so all that the smaller ones hold. */
+function bucketsOf (name: string, labels: Record<string, string>, { counts, count, sum }: Durations): Value[] {
+  let below = 0
+  const buckets = [...durationBuckets, '+Inf'].map((le, i) => {
+    below += counts[i]!
+    return { metricName: `${name}_bucket`, labels: { ...labels, le: String(le) }, value: below }
+  })
+  return [...buckets, { metricName: `${name}_sum`, labels, value: sum }, { metricName: `${name}_count`, labels, value: count }]
+}

@@ -1,0 +1,47 @@
+/** How a server leaves: balancers are told first, then callers; who is being answered is answered to the end. */
+import { constants } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import type { Watch } from './watch.ts'
+
+export interface Leave {
+  /** Seconds for which everybody is served on while `/readyz` says no already, so that balancers notice. */
+  delay: number
+  /** Seconds that requests which have begun may take. */
+  patience: number
+}
+
+/** Milliseconds that are left to connections even when patience is used up: to be told, rather than cut off. */
+const lastWord = 500
+
+/**
+ * Ends the server on the first SIGINT or SIGTERM as `leave` says, and at once on the second. The process then ends by
+ * itself: nothing is left for it to do.
+ */
+export function leaveOnSignal (app: FastifyInstance, watch: Watch, leave: Leave): void {
+  let leaving = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (leaving) process.exit(128 + constants.signals[signal])
+      leaving = true
+      app.log.info({ signal }, 'shutting down')
+      shutDown(app, watch, leave).catch(error => {
+        app.log.fatal(error)
+        process.exitCode = 1
+      })
+    })
+  }
+}
+
+/** Resolves when everybody is answered, everything is written and the server is closed. */
+export async function shutDown (app: FastifyInstance, { door, measures }: Watch, { delay, patience }: Leave): Promise<void> {
+  door.leaving = true
+  await pause(delay * 1000)
+  door.turning = 'shutting_down'
+  const deadline = performance.now() + patience * 1000
+  while (measures.requestsInFlight > 0 && performance.now() < deadline) await pause(20)
+  const cut = setTimeout(() => { app.server.closeAllConnections() }, Math.max(lastWord, deadline - performance.now()))
+  cut.unref()
+  await app.close()
+  clearTimeout(cut)
+}

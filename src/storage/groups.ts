@@ -1,0 +1,44 @@
+import type { Group, GroupRepository } from '../domain/group.ts'
+import type { Note } from './changes.ts'
+import type { Prisma, Queries } from './prisma.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+
+export function groupRepository ({ group: table, groupMember: memberships }: Queries, note: Note): GroupRepository {
+  return {
+    async insert (group) {
+      await table.create({ data: { ...group, scopes: json(group.scopes) } })
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id } })
+      return row && read(row)
+    },
+    async update (after) {
+      const { id, organizationId: _, createdAt: __, ...group } = after
+      const { revision } = await table.update({ where: { id }, data: { ...group, scopes: json(group.scopes), ...nextRevision }, select: revisionAlone })
+      note({ of: 'members' })
+      return { ...after, revision }
+    },
+    async remove (id) {
+      await memberships.deleteMany({ where: { groupId: id } })
+      await table.delete({ where: { id } })
+      note({ of: 'members' })
+    },
+    async addMember (groupId, memberId) {
+      await memberships.upsert({ where: { groupId_memberId: { groupId, memberId } }, create: { groupId, memberId }, update: {} })
+      note({ of: 'member', id: memberId })
+    },
+    async removeMember (groupId, memberId) {
+      await memberships.deleteMany({ where: { groupId, memberId } })
+      note({ of: 'member', id: memberId })
+    },
+    async page (query, { organizationId, memberId }) {
+      const { where, ...page } = pageOf(query)
+      const narrowed = memberId === undefined ? {} : { members: { some: { memberId } } }
+      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }, narrowed] } }), query, read)
+    },
+  }
+}
+
+function read (row: Prisma.GroupGetPayload<object>): Group {
+  return { ...row, scopes: row.scopes as string[] }
+}

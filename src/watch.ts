@@ -1,0 +1,16 @@
+/** What the floors of one server share beside their work: its numbers, its spans, its door. */
+import { openDoor, type Door } from './door.ts'
+import { newMeasures, type Measures } from './measures.ts'
+import type { Tracing } from './tracing.ts'
+
+export interface Watch {
+  measures: Measures
+  /** Null: this server is not traced. */
+  tracing: Tracing | null
+  door: Door
+}
+
+/** A watch that nobody looks at, unless its parts are given away. */
+export function newWatch (tracing: Tracing | null = null): Watch {
+  return { measures: newMeasures(), tracing, door: openDoor() }
+}

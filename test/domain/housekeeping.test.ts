@@ -1,0 +1,56 @@
+/** What is removed by itself, when, and what stays. */
+import tap from 'tap'
+import { systemActor } from '../../src/domain/audit.ts'
+import { clean } from '../../src/domain/housekeeping.ts'
+import { newMeasures } from '../../src/measures.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { databases } from '../databases.ts'
+
+const fresh = await Promise.all(databases.map(async ({ name, fresh }) => ({ name, database: await fresh() })))
+tap.teardown(async () => { for (const { database } of fresh) await database.drop() })
+
+const now = new Date('2027-03-15T12:00:00Z')
+
+for (const { name, database } of fresh) {
+  tap.test(`usage older than it is to be kept goes, what is younger stays, and the rows are counted [${name}]`, async t => {
+    const { store, close } = await openStorage(database.url)
+    t.teardown(close)
+    const operation = { store, clock: () => now, actor: systemActor }
+    await store.usage.add(['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({ keyId: 'key_x', day, calls: 1, credits: 0 })))
+    for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) await store.allowances.takeCalls('key_x', month, 1, 10)
+    await store.usedAssertions.remember('spent', new Date(now.getTime() - 1))
+    await store.revokedTokens.insert({ jti: 'dead', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(now.getTime() - 1) })
+    await store.revokedTokens.insert({ jti: 'alive', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(now.getTime() + 1_000) })
+    const answer = { fingerprint: 'x', sealedAnswer: 'x', createdAt: now }
+    await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: now })
+    await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(now.getTime() + 1) })
+    const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now }
+    await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: now })
+    await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(now.getTime() + 1) })
+    const measures = newMeasures()
+    await clean(operation, { usageDays: 30 }, measures)
+    t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), ['2027-02-13', '2027-03-15'])
+    const months = await Promise.all(['2027-03', '2027-02', '2027-01', '2026-12'].map(async month => (await store.allowances.taken('key_x', month)).calls))
+    t.strictSame(months, [1, 1, 0, 0], 'a month goes as a whole')
+    t.ok(await store.revokedTokens.has('alive'))
+    t.notOk(await store.revokedTokens.has('dead'))
+    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['allowance', 2]])
+    t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
+    t.equal(await store.rememberedAnswers.get('spent'), null)
+    t.ok(await store.rememberedAnswers.get('fresh'))
+    t.equal(measures.prunedAt, now.getTime())
+    await clean(operation, { usageDays: 30 }, measures)
+    t.equal(measures.pruned.total, 8, 'a second round finds nothing')
+  })
+
+  tap.test(`one chore that fails is reported and keeps none of the others from its work [${name}]`, async t => {
+    const { store, close } = await openStorage(database.url)
+    t.teardown(close)
+    await store.usage.add([{ keyId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
+    const broken = { ...store, revokedTokens: { ...store.revokedTokens, prune: async () => { throw new Error('no') } } }
+    const measures = newMeasures()
+    await t.rejects(clean({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, measures), { message: 'no' })
+    t.strictSame(await store.usage.ofKey('key_y', { from: '2019-12-31', to: '2020-12-30' }), [])
+    t.equal(measures.prunedAt, null, 'and the round does not count as done')
+  })
+}

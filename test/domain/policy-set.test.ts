@@ -1,0 +1,169 @@
+/** How policies are weighed: a table of what the rule says, and properties that hold for every set of policies. */
+import fc from 'fast-check'
+import tap from 'tap'
+import { isAllowed, rangeStarts } from '../../src/address.ts'
+import { covers } from '../../src/domain/scope.ts'
+import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../src/domain/policy.ts'
+import { compilePolicies, isEmpty, weigh, type Circumstances, type Subject } from '../../src/domain/policy-set.ts'
+import { compileWindow, type TimeWindow } from '../../src/domain/time-window.ts'
+
+const monday = new Date('2027-02-01T12:00:00Z')
+const subject: Subject = { kind: 'api_key', organizationId: 'org_a', groups: ['grp_a'], resourceId: 'res_a' }
+const here: Circumstances = { address: '10.0.0.1', now: monday }
+const held = ['invoices:read', 'invoices:write', 'portal']
+
+let made = 0
+const policy = (effect: Policy['effect'], conditions: PolicyConditions | null = {}, more: Partial<Policy> = {}): Policy => ({
+  id: `pol_${++made}`, organizationId: null, name: 'x', description: null, effect, enabled: true, conditions, createdBy: 'admin', createdAt: monday, updatedAt: monday, revision: 1, ...more,
+})
+const deny = (conditions?: PolicyConditions | null) => policy('deny', conditions)
+const allow = (conditions?: PolicyConditions | null) => policy('allow', conditions)
+const left = (owners: Policy[][], to: Partial<Subject> = {}, at: Partial<Circumstances> = {}) => {
+  const { refusedBy, scopes } = weigh(owners.map(compilePolicies), { ...subject, ...to }, held, { ...here, ...at })
+  return refusedBy === null ? scopes : 'refused'
+}
+
+const reads = ['invoices:read']
+const table: [string, Policy[][], readonly string[] | 'refused'][] = [
+  ['no policy at all', [], held],
+  ['none of this owner', [[], []], held],
+  ['a deny without conditions', [[deny()]], 'refused'],
+  ['a disabled deny', [[policy('deny', {}, { enabled: false })]], held],
+  ['a deny of a scope', [[deny({ scopes: ['invoices:write'] })]], ['invoices:read', 'portal']],
+  ['a deny of a pattern', [[deny({ scopes: ['invoices:*'] })]], ['portal']],
+  ['a deny of every scope leaves the request', [[deny({ scopes: ['*'] })]], []],
+  ['a deny about another kind', [[deny({ kinds: ['session'] })]], held],
+  ['a deny about another resource', [[deny({ resources: ['res_b'] })]], held],
+  ['a deny about another organization', [[deny({ organizations: ['org_b'] })]], held],
+  ['a deny about another group', [[deny({ groups: ['grp_b'] })]], held],
+  ['a deny about one of several groups', [[deny({ groups: ['grp_b', 'grp_a'] })]], 'refused'],
+  ['all conditions have to hold', [[deny({ kinds: ['api_key'], addresses: ['192.0.2.0/24'] })]], held],
+  ['a deny from here', [[deny({ addresses: ['10.0.0.0/8'] })]], 'refused'],
+  ['a deny now', [[deny({ times: { days: ['mon'] } })]], 'refused'],
+  ['a deny at another time', [[deny({ times: { days: ['tue'] } })]], held],
+  ['an allow without conditions', [[allow()]], held],
+  ['an allow of a scope', [[allow({ scopes: reads })]], reads],
+  ['allows add up', [[allow({ scopes: reads }), allow({ scopes: ['portal'] })]], ['invoices:read', 'portal']],
+  ['an allow about somebody else says nothing', [[allow({ kinds: ['session'], scopes: reads })]], held],
+  ['an allow for another resource says nothing', [[allow({ resources: ['res_b'] })]], held],
+  ['an allow from elsewhere', [[allow({ addresses: ['192.0.2.0/24'] })]], 'refused'],
+  ['an allow at another time', [[allow({ times: { days: ['tue'] } })]], 'refused'],
+  ['one allow that holds will do', [[allow({ addresses: ['192.0.2.0/24'] }), allow({ scopes: reads })]], reads],
+  ['deny wins over allow', [[allow(), deny({ scopes: ['invoices:write'] })]], ['invoices:read', 'portal']],
+  ['whichever was first', [[deny(), allow()]], 'refused'],
+  ['each owner has to let it pass', [[allow({ scopes: reads })], [allow({ scopes: ['portal'] })]], []],
+  ['an allow of one owner does not undo a deny of another', [[deny({ scopes: ['portal'] })], [allow()]], ['invoices:read', 'invoices:write']],
+  ['an allow of one owner does not stand in for one of another', [[allow({ addresses: ['192.0.2.0/24'] })], [allow()]], 'refused'],
+  ['conditions that cannot be read', [[deny(null)]], 'refused'],
+  ['an allow that cannot be read', [[allow(null)]], 'refused'],
+  ['an allow that cannot be read beside one that can', [[allow(), allow(null)]], 'refused'],
+  ['a disabled one that cannot be read', [[policy('allow', null, { enabled: false })]], held],
+  ['a window that cannot be read', [[allow({ times: { days: ['mon'], zone: 'Mars/Olympus' } })]], 'refused'],
+]
+for (const [what, owners, expected] of table) tap.test(`weighed: ${what}`, async t => { t.strictSame(left(owners), expected) })
+
+tap.test('an address that is not known refuses, unless what could pass is asked for', async t => {
+  const unknown = { address: null }
+  t.equal(left([[deny({ addresses: ['192.0.2.0/24'] })]], {}, unknown), 'refused')
+  t.equal(left([[allow({ addresses: ['10.0.0.0/8'] })]], {}, unknown), 'refused')
+  const most = (effect: Policy['effect'], conditions: PolicyConditions, at: Circumstances) => weigh([compilePolicies([policy(effect, conditions)])], subject, held, at, 'passes').scopes
+  t.strictSame(most('deny', { addresses: ['192.0.2.0/24'] }, { address: null, now: monday }), held)
+  const over = { times: { until: '2027-01-01T00:00:00Z' } }
+  t.strictSame(left([[deny(over)]], {}, { anyTime: true }), held, 'what is over holds at no time to come')
+  t.equal(left([[deny({ times: { days: ['tue'] } })]], {}, { anyTime: true }), 'refused')
+  t.strictSame(most('deny', { times: { days: ['tue'] } }, { ...here, anyTime: true }), held)
+})
+
+tap.test('the policy that took something away is named', async t => {
+  const [all, write] = [deny(), deny({ scopes: ['invoices:write'] })]
+  t.equal(weigh([compilePolicies([write, all])], subject, held, here).refusedBy, all.id)
+  t.strictSame([...weigh([compilePolicies([write])], subject, held, here).withheld], [['invoices:write', write.id]])
+  t.ok(isEmpty([compilePolicies([policy('deny', {}, { enabled: false })])]))
+})
+
+const scope = fc.constantFrom(...held)
+const conditions: fc.Arbitrary<PolicyConditions> = fc.record({
+  kinds: fc.subarray([...credentialKinds], { minLength: 1 }),
+  groups: fc.subarray(['grp_a', 'grp_b'], { minLength: 1 }),
+  resources: fc.subarray(['res_a', 'res_b'], { minLength: 1 }),
+  organizations: fc.subarray(['org_a', 'org_b'], { minLength: 1 }),
+  scopes: fc.subarray(['invoices:*', '*:read', 'portal', '*'], { minLength: 1 }),
+  addresses: fc.subarray(['10.0.0.0/8', '192.0.2.0/24', '::/0'], { minLength: 1 }),
+  times: fc.constantFrom<TimeWindow>({ days: ['mon'] }, { hours: { from: '22:00', until: '06:00' } }, { until: '2027-02-01T00:00:00Z' }),
+}, { requiredKeys: [] })
+const anyPolicy = fc.record({ effect: fc.constantFrom('allow' as const, 'deny' as const), enabled: fc.boolean(), conditions: fc.option(conditions, { freq: 20 }) })
+  .map(({ effect, enabled, conditions }) => policy(effect, conditions, { enabled }))
+const anySet = fc.array(anyPolicy, { maxLength: 5 })
+const anySubject = fc.record({
+  kind: fc.constantFrom(...credentialKinds), organizationId: fc.constantFrom('org_a', 'org_b', null), groups: fc.subarray(['grp_a', 'grp_b']), resourceId: fc.constantFrom('res_a', 'res_b'),
+})
+const anywhere = fc.record({ address: fc.constantFrom('10.0.0.1', '192.0.2.7', '203.0.113.1', '2001:db8::1'), now: fc.constantFrom(monday, new Date('2027-02-02T23:00:00Z')) })
+
+/** The rule of docs/policies.md once more, in the words of the document and without regard to cost. */
+function byTheDocument (owners: readonly Policy[][], who: Subject, wanted: string, { address, now }: Circumstances): boolean {
+  const includes = <T>(list: readonly T[] | undefined, ...any: (T | null)[]) => list === undefined || any.some(each => each !== null && list.includes(each))
+  const about = ({ conditions: c }: Policy) => c === null || (includes(c.kinds, who.kind) && includes(c.organizations, who.organizationId) && includes(c.resources, who.resourceId) && includes(c.groups, ...who.groups))
+  const applies = ({ conditions: c }: Policy) => c === null || ((c.addresses === undefined || isAllowed(address!, c.addresses)) && (c.times === undefined || compileWindow(c.times).contains(now)))
+  const covered = ({ conditions: c }: Policy) => c?.scopes === undefined || c.scopes.some(pattern => covers(pattern, wanted))
+  return owners.every(policies => {
+    const inForce = policies.filter(each => each.enabled && about(each))
+    const denies = inForce.filter(each => each.effect === 'deny' || each.conditions === null)
+    const allows = inForce.filter(each => !denies.includes(each))
+    return !denies.some(each => applies(each) && covered(each)) && (allows.length === 0 || allows.some(each => applies(each) && covered(each)))
+  })
+}
+
+tap.test('for every set of policies: a scope is left exactly when the rule of the document says so', async () => {
+  fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), anySubject, anywhere, scope, (owners, who, circumstances, wanted) => {
+    const { scopes } = weigh(owners.map(compilePolicies), who, held, circumstances)
+    return scopes.includes(wanted) === byTheDocument(owners, who, wanted, circumstances)
+  }), { numRuns: 3_000 })
+})
+
+tap.test('for every set of policies: nothing is ever added, a further deny never gives, and order does not matter', async () => {
+  fc.assert(fc.property(anySet, anyPolicy, anySubject, anywhere, (policies, more, who, circumstances) => {
+    const leaves = (set: Policy[]) => weigh([compilePolicies(set)], who, held, circumstances).scopes
+    const before = leaves(policies)
+    const after = leaves([...policies, { ...more, effect: 'deny' }])
+    const reversed = leaves([...policies].reverse())
+    return before.every(each => held.includes(each)) && after.every(each => before.includes(each)) && before.join() === reversed.join()
+  }), { numRuns: 2_000 })
+})
+
+tap.test('for every set of policies: what doubt refuses is refused wherever it is, what doubt passes passes only what could', async () => {
+  fc.assert(fc.property(anySet, anySubject, anywhere, (policies, who, circumstances) => {
+    const set = [compilePolicies(policies)]
+    const unknown = { address: null, now: new Date('2027-01-30T00:00:00Z'), anyTime: true }
+    const exact = weigh(set, who, held, circumstances).scopes
+    const least = weigh(set, who, held, unknown, 'refuses').scopes
+    const most = weigh(set, who, held, unknown, 'passes').scopes
+    return least.every(each => exact.includes(each)) && exact.every(each => most.includes(each))
+  }), { numRuns: 2_000 })
+})
+
+tap.test('stored conditions are read back, and anything else is not read at all', async t => {
+  fc.assert(fc.property(conditions, given => JSON.stringify(readConditions(JSON.parse(JSON.stringify(given)))) === JSON.stringify(given)))
+  fc.assert(fc.property(conditions, fc.string(), fc.jsonValue(), (given, name, value) => {
+    if (['organizations', 'groups', 'kinds', 'resources', 'scopes', 'addresses', 'times'].includes(name)) return true
+    return readConditions({ ...JSON.parse(JSON.stringify(given)), ...JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`) }) === null
+  }))
+  for (const wrong of [null, [], 'x', 1, { kinds: 'api_key' }, { kinds: [] }, { kinds: [1] }, { scopes: ['a b'] }, { addresses: ['x'] }, { times: [] }, { times: {} }, { times: { days: ['mon'], moon: 'full' } }, { times: { hours: { from: '09:00' } } }, { times: { from: 1 } }]) {
+    t.equal(readConditions(wrong), null, JSON.stringify(wrong))
+  }
+})
+
+tap.test('between the starts of ranges every address is like every other', async t => {
+  t.strictSame(new Set(rangeStarts(['10.0.0.0/8', '255.255.255.255', '2001:db8::/32', '::ffff:192.0.2.0/120'])), new Set([
+    '0.0.0.0', '10.0.0.0', '11.0.0.0', '255.255.255.255', '192.0.2.0', '192.0.3.0', '::', '2001:db8::', '2001:db9::',
+  ]))
+  fc.assert(fc.property(fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { minLength: 1, maxLength: 4 }), fc.ipV4(), (ranges, address) => {
+    const lists = ranges.map(([base, prefix]) => [`${base}/${prefix}`])
+    const pattern = (each: string) => lists.map(list => isAllowed(each, list)).join()
+    return rangeStarts(lists.flat()).filter(each => !each.includes(':')).some(start => pattern(start) === pattern(address))
+  }))
+  fc.assert(fc.property(fc.ipV6(), fc.integer({ min: 0, max: 128 }), fc.ipV6(), (base, prefix, address) => {
+    if (/^(0*:)*(0*:)?ffff:|^::ffff/i.test(base) || /ffff:\d+\./i.test(address)) return true
+    const list = [`${base}/${prefix}`]
+    return rangeStarts(list).filter(each => each.includes(':')).some(start => isAllowed(start, list) === isAllowed(address, list))
+  }))
+})

@@ -1,0 +1,177 @@
+/** How a server leaves: told by a signal, in the order that balancers, callers and the database need. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import tap, { type Test } from 'tap'
+import { shutDown } from '../../src/shutdown.ts'
+import { startServer, type Answer } from '../harness.ts'
+import { freePort, latchkeyCommand, ownEnvironment } from '../running-server.ts'
+
+tap.setTimeout(120_000)
+
+/** `latchkey serve` in a process of its own. */
+async function serving (t: Test, environment: Record<string, string>) {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-shutdown-'))
+  const port = await freePort()
+  const all = ownEnvironment({ LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), LATCHKEY_ISSUER: `http://127.0.0.1:${port}`, ...environment })
+  const child = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: all, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.resume()
+  child.stderr.resume()
+  t.teardown(() => {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (let tries = 0; !existsSync(join(folder, 'data', 'server.json')); tries++) {
+    if (tries > 600 || child.exitCode !== null) throw new Error('the server did not start')
+    await pause(50)
+  }
+  return { child, url: `http://127.0.0.1:${port}`, port }
+}
+
+/** A request whose body is not there yet. */
+async function begin (port: number): Promise<{ socket: Socket, answer: Promise<string> }> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  const chunks: Buffer[] = []
+  const answer = new Promise<string>(resolve => {
+    socket.on('data', chunk => chunks.push(chunk)).on('error', () => {}).on('close', () => { resolve(Buffer.concat(chunks).toString()) })
+  })
+  socket.write('POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\ngrant')
+  return { socket, answer }
+}
+
+async function ended (child: ChildProcess): Promise<{ code: number | null, took: number }> {
+  const began = performance.now()
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return { code: child.exitCode, took: performance.now() - began }
+}
+
+tap.test('SIGTERM: not ready first, then new requests are told to go, who has begun is answered, and the exit code is 0', async t => {
+  const { child, url, port } = await serving(t, { LATCHKEY_SHUTDOWN_DELAY: '2', LATCHKEY_SHUTDOWN_PATIENCE: '20' })
+  t.equal((await fetch(`${url}/readyz`)).status, 200)
+  const begun = await begin(port)
+  await pause(200)
+  child.kill('SIGTERM')
+  await pause(500)
+  const readiness = await fetch(`${url}/readyz`)
+  t.equal(readiness.status, 503, 'balancers are told')
+  t.match(readiness.headers.get('retry-after'), /^\d+$/)
+  t.strictSame(await readiness.json(), { error: 'The server is not ready to serve: serving.', code: 'NOT_READY', details: { notReady: ['serving'] } })
+  t.equal((await fetch(`${url}/.well-known/jwks.json`)).status, 200, 'while everybody is served on')
+  await pause(2_500)
+  const refused = await fetch(`${url}/api/v1/organizations`)
+  t.equal(refused.status, 503, 'a new connection is told to go')
+  t.match(refused.headers.get('retry-after'), /^\d+$/)
+  t.equal(refused.headers.get('connection'), 'close')
+  t.strictSame(await refused.json(), {
+    error: 'The server is shutting down; try again, another one will answer.', code: 'SHUTTING_DOWN', details: { requestId: refused.headers.get('x-request-id') },
+  })
+  t.equal((await fetch(`${url}/healthz`)).status, 200, 'and the process still answers for itself')
+  begun.socket.write('_type')
+  t.match(await begun.answer, /^HTTP\/1\.1 401 /, 'who had begun is answered')
+  t.equal((await ended(child)).code, 0)
+})
+
+tap.test('SIGTERM: patience with requests that do not end is bounded', async t => {
+  const { child, port } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '1' })
+  const { answer } = await begin(port)
+  await pause(200)
+  child.kill('SIGTERM')
+  const { code, took } = await ended(child)
+  t.equal(code, 0)
+  t.ok(took < 8_000, `${took} ms`)
+  await answer
+})
+
+tap.test('a second signal ends at once', async t => {
+  const { child, port } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '60' })
+  const { answer } = await begin(port)
+  await pause(200)
+  child.kill('SIGTERM')
+  await pause(500)
+  t.equal(child.exitCode, null, 'the first one waits')
+  child.kill('SIGTERM')
+  const { code, took } = await ended(child)
+  t.equal(code, 143)
+  t.ok(took < 2_000, `${took} ms`)
+  await answer
+})
+
+tap.test('while it shuts down each route says so in its own words', async t => {
+  let letGo = () => {}
+  const server = await startServer({
+    mount: async (app, latchkey) => {
+      app.get('/own', async () => await new Promise(resolve => { letGo = () => { resolve({}) } }))
+      for (const [path, style] of [['craftkit', 'craftkit'], ['problem', 'rfc9457']] as const) {
+        const { styles } = await import('../../src/domain/style.ts')
+        const identifier = `https://${path}.test`
+        const { createResource } = await import('../../src/domain/resource.ts')
+        await createResource(latchkey.operation, { identifier, name: path, scopes: [], style: styles[style], organizationId: null } as never)
+        await app.register(async api => {
+          await api.register(latchkey.guard, { resource: identifier })
+          api.get(`/${path}`, { config: { scopes: [] } }, async () => ({}))
+        })
+      }
+    },
+  })
+  t.teardown(server.close)
+  const { key } = await server.createKey()
+  const held = server.send({ path: '/own' })
+  while (server.latchkey.watch.measures.requestsInFlight === 0) await pause(10)
+  const left = shutDown(server.app, server.latchkey.watch, { delay: 0, patience: 30 })
+  await pause(20)
+  const turnedAway = (answer: Answer, why: string) => {
+    t.equal(answer.status, 503, why)
+    t.match(answer.headers['retry-after'], /^\d+$/, why)
+    t.equal(answer.headers.connection, 'close', why)
+    t.notMatch(answer.headers['www-authenticate'], 'Bearer', `${why}: it says nothing of the credential`)
+    return answer.json
+  }
+  const management = turnedAway(await server.admin('GET', '/clients'), 'management')
+  t.strictSame(Object.keys(management), ['error', 'code', 'details'])
+  const token = turnedAway(await server.tokenRequest({ clientId: 'x', clientSecret: 'y' }), 'the token endpoint')
+  t.strictSame(token, { error: 'temporarily_unavailable', error_description: 'The server is shutting down; try again, another one will answer.' })
+  t.match(turnedAway(await server.withKey(key), 'ledgerbee'), { statusCode: 503, path: '/api/v1/invoices' })
+  t.match(turnedAway(await server.send({ path: '/problem' }), 'problem details'), { status: 503, code: 'SHUTTING_DOWN' })
+  turnedAway(await server.send({ path: '/craftkit' }), 'craftkit')
+  turnedAway(await server.send({ path: '/own' }), 'a public route of the application')
+  turnedAway(await server.send({ path: '/nowhere' }), 'an unknown path')
+  t.equal((await server.send({ path: '/healthz' })).status, 200)
+  t.match((await server.send({ path: '/prom' })).text, /latchkey_http_requests_turned_away_total\{reason="shutting_down"\} 7/)
+  letGo()
+  t.equal((await held).status, 200)
+  await left
+})
+
+tap.test('usage and refusals are written before the database is let go', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-flush-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const database = `file:${join(folder, 'kept.db')}`
+  const first = await startServer({ database })
+  const key = await first.createKey()
+  for (let i = 0; i < 5; i++) await first.withKey(key.key)
+  t.equal((await first.withKey(key.key, '/api/v1/company')).status, 403)
+  await shutDown(first.app, first.latchkey.watch, { delay: 0, patience: 5 })
+  await first.close()
+  const second = await startServer({ database, bare: true, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret } })
+  t.teardown(second.close)
+  const used = (await second.admin('GET', `/api-keys/${key.id}/usage`)).json
+  t.equal(used.calls, 5)
+  t.match((await second.admin('GET', `/audit?subject=${key.id}&type=credential.refused`)).json.data, [{ detail: { reason: 'insufficient_scope' } }])
+})
+
+tap.test('LATCHKEY_METRICS names an address: the numbers are told there and nowhere else, and it ends with the server', async t => {
+  const metrics = await freePort()
+  const { child, url } = await serving(t, { LATCHKEY_METRICS: `127.0.0.1:${metrics}` })
+  const own = `http://127.0.0.1:${metrics}`
+  t.match(await (await fetch(`${own}/prom`)).text(), 'latchkey_build_info')
+  for (const path of ['/healthz', '/readyz']) t.equal((await fetch(own + path)).status, 200, path)
+  for (const path of ['/api/v1/clients', '/.well-known/jwks.json']) t.equal((await fetch(own + path)).status, 404, path)
+  t.equal((await fetch(`${url}/prom`)).status, 404)
+  child.kill('SIGTERM')
+  t.equal((await ended(child)).code, 0)
+})
