@@ -91,6 +91,8 @@ export interface ApiKeyRepository {
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
   /** The keys of a chain that were replaced and still work at `now`. */
   inOverlap (chainId: string, now: Date): Promise<ApiKey[]>
+  /** Every key of a chain: its id, and what it replaced. */
+  lineage (chainId: string): Promise<ReadonlyMap<string, string | null>>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
@@ -210,9 +212,13 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
   })
 }
 
+/** How many replaced keys of one chain may work beside the newest at a time. */
+export const mostInOverlap = 100
+
 /**
  * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
- * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key.
+ * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
   const { store, clock, actor } = operation
@@ -236,6 +242,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
       createdAt: now,
       lastUsedAt: null
     }
+    await requireFewInOverlap(tx, before, overlapSeconds, now)
     const end = secondsAfter(now, overlapSeconds)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
@@ -266,15 +273,23 @@ export async function revokeApiKey ({ store, clock, actor }: Operation, id: stri
 }
 
 /** The keys that led to this one and still work in their overlap. */
-async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom }: ApiKey, now: Date): Promise<ApiKey[]> {
-  const working = new Map((await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id).map(key => [key.id, key]))
-  const found: ApiKey[] = []
-  for (let before = rotatedFrom; before !== null && working.size > 0;) {
-    const key = working.get(before)
-    if (key !== undefined && working.delete(before)) found.push(key)
-    before = (key ?? await tx.apiKeys.get(before))?.rotatedFrom ?? null
-  }
-  return found
+async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom, rotatedTo }: ApiKey, now: Date): Promise<ApiKey[]> {
+  const working = (await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id)
+  // Every other key of the chain led to the newest one.
+  if (rotatedTo === null || working.length === 0) return working
+  const lineage = await tx.apiKeys.lineage(chainId)
+  const led = new Set<string>()
+  for (let before = rotatedFrom; before !== null; before = lineage.get(before) ?? null) led.add(before)
+  return working.filter(key => led.has(key.id))
+}
+
+/**
+ * Whoever revokes or limits the newest key of a chain does so to all that work beside it, in one transaction: there are
+ * never so many that it could not be done. @throws Failure `conflict`.
+ */
+async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date): Promise<void> {
+  if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
+  throw new Failure('conflict', { message: `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or rotate without an overlap.`, details: { mostInOverlap } })
 }
 
 async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {
