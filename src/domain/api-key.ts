@@ -191,7 +191,7 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = change
-    if (Object.values(authority).some(given => given !== undefined)) await requireNoMoreThanOwn(tx, operation.actor, resource, before)
+    if (Object.values(authority).some(given => given !== undefined)) await requireWithinOwn(tx, operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
@@ -229,7 +229,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     // Whoever rotates a key is told a secret that may do all that the key may.
-    await requireNoMoreThanOwn(tx, actor, resource, before)
+    requireNoMoreThanOwn(actor, resource, before)
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -331,7 +331,7 @@ async function newKey (
     lastUsedAt: null
   }
   await requireAccess(operation, tx, resource, key)
-  await requireBound(tx, actor, resource, key)
+  requireBound(actor, key)
   return key
 }
 
@@ -353,23 +353,33 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
   return [...ids]
 }
 
-/** Whoever acts for a key, or says from where and how long it works, may do what it may. @throws Failure `insufficient_permissions`. */
-export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): Promise<void> {
+/** Who is told a secret that acts for a key may do what it may, and is bound by the same member. @throws Failure `insufficient_permissions`. */
+export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): void {
   requireOwn(actor, resource, scopesOfAccess(key, resource))
-  await requireBound(tx, actor, resource, key)
+  requireBound(actor, key)
 }
 
 /**
- * What a member's key makes is bound to that member, or to one who may do no more: else the member would keep through it
- * what they lose (CD-09). @throws Failure `insufficient_permissions`.
+ * A member's key is told no secret but such as are bound to that member: through another's the member would keep what they
+ * lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
  */
-async function requireBound (tx: Repositories, { creator }: Actor, resource: Resource, { creatorId }: Pick<ApiKey, 'creatorId'>): Promise<void> {
+function requireBound ({ creator }: Actor, { creatorId }: Pick<ApiKey, 'creatorId'>): void {
   if (creator === null || creatorId === creator.id) return
-  const other = creatorId === null ? null : await tx.members.get(creatorId)
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}, and so are the keys that it makes or rotates.`, details: { creator: creator.id },
+  })
+}
+
+/** Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure `insufficient_permissions`. */
+async function requireWithinOwn (tx: Repositories, actor: Actor, resource: Resource, key: ApiKey): Promise<void> {
+  requireOwn(actor, resource, scopesOfAccess(key, resource))
+  const { creator } = actor
+  if (creator === null || key.creatorId === creator.id) return
+  const other = key.creatorId === null ? null : await tx.members.get(key.creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}: the keys that it makes or changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
+    message: `Your credential is bound to the member ${creator.id}: the keys that it changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
   })
 }
 
