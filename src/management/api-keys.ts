@@ -8,7 +8,7 @@ import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import { operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { Allowlist, exactly, Id, IdParams, Instant, limits, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
+import { Allowlist, exactly, Hint, Id, IdParams, Instant, limits, Name, Objects, PageQuerystring, Reason, Rotation, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
@@ -34,7 +34,7 @@ const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
   digest: Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }),
-  hint: Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }),
+  hint: Hint,
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 const KeyQuerystring = exactly({

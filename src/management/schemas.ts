@@ -11,6 +11,8 @@ export function exactly<T extends Record<string, TSchema>> (members: T) {
  * marks that change the reading direction.
  */
 export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' })
+/** What people may see of a secret: as a name, but short. */
+export const Hint = Type.String({ ...Name, maxLength: 40, description: 'What people may see of the key.' })
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const ScopeNames = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 200 })
 export const Allowlist = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 200, description: 'IP addresses and CIDR ranges; empty: from everywhere.' })
@@ -27,7 +29,7 @@ export const limits = {
   callsPerMinute: Type.Optional(Allowance),
 }
 export const ObjectType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' })
-export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' })
+export const ObjectId = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
 export const Objects = Type.Record(
   ObjectType, Type.Array(ObjectId, { maxItems: 1_000, uniqueItems: true }),
   { additionalProperties: false, maxProperties: 50, description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.' }

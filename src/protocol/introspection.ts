@@ -17,7 +17,9 @@ const inactive: Introspection = { active: false }
  * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
  */
 export async function introspect (options: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
-  return isJwtByForm(text) ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
+  // Also a key that was made elsewhere may be a JWT by its form: what no key of ours signed is none of our tokens.
+  const isToken = isJwtByForm(text) && await options.reader.read(text) !== null
+  return isToken ? await introspectToken(options, asker, text) : await introspectKey(options, asker, text)
 }
 
 async function introspectToken ({ issuer, registry, reader, authenticator }: IntrospectionOptions, asker: Client, text: string): Promise<Introspection> {
