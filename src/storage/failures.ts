@@ -26,11 +26,13 @@ const sqlState = /^(08|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
 /** Sentences of the drivers and of the migration engine that come without a code. */
 const driverMessage = /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i
 
+interface DriverCause { kind?: string, originalCode?: string, code?: string }
+
 interface Thrown {
   code?: unknown
   message?: unknown
   cause?: unknown
-  meta?: { driverAdapterError?: { cause?: { kind?: string, originalCode?: string, code?: string } } }
+  meta?: { driverAdapterError?: { cause?: DriverCause } }
 }
 
 /** Whether a unique value was taken already. */
@@ -70,7 +72,8 @@ function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What the driver said, below Prisma's words. */
-function driverCauseOf (error: unknown) {
-  return (error as Thrown | null)?.meta?.driverAdapterError?.cause
+/** What the driver said, below Prisma's words or without them. */
+function driverCauseOf (error: unknown): DriverCause | undefined {
+  const thrown = error as Thrown & { name?: unknown } | null
+  return thrown?.name === 'DriverAdapterError' ? thrown.cause as DriverCause : thrown?.meta?.driverAdapterError?.cause
 }
