@@ -137,6 +137,7 @@ for (const database of databases) {
         resource: 'https://craftkit.test/v1',
         access: null,
         scopes: ['embeds:read', 'embeds:write'],
+        creator: null,
         objects: {},
         allowlist: [],
         expiresAt: new Date((now + 900) * 1000)
