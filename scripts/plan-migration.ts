@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Provider } from '../src/storage/prisma.ts'
-import { newSchemaEngine } from '../src/storage/schema-engine.ts'
+import { withSchemaEngine } from '../src/storage/schema-engine.ts'
 
 export const providers: readonly Provider[] = ['sqlite', 'postgresql']
 
@@ -17,8 +17,7 @@ export const migratedModelsPath = join(prismaFolder, 'migrated.prisma')
 export async function planMigration (provider: Provider, from: string, to: string): Promise<string | null> {
   const datasource = await readFile(join(prismaFolder, provider, 'datasource.prisma'), 'utf8')
   const schema = (models: string) => ({ files: [{ path: 'schema.prisma', content: `${datasource}\n${models}` }] })
-  const engine = await newSchemaEngine(unconnected(provider), schema(to).files[0]!.content)
-  try {
+  return await withSchemaEngine(unconnected(provider), async engine => {
     const result = await engine.diff({
       from: { tag: 'schemaDatamodel', ...schema(from) },
       to: { tag: 'schemaDatamodel', ...schema(to) },
@@ -27,9 +26,7 @@ export async function planMigration (provider: Provider, from: string, to: strin
       filters: { externalTables: [], externalEnums: [] },
     })
     return result.exitCode === 0 ? null : result.stdout
-  } finally {
-    engine.free()
-  }
+  }, schema(to).files[0]!.content)
 }
 
 /** Comparing two sets of models needs no database, but the engine wants to have asked one which it is. */

@@ -3,7 +3,7 @@ import { Failure } from '../errors.ts'
 import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environment } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { permissionsOf, requireBound, type Member } from './member.ts'
+import { permissionsOf, requireBound, requireNoStronger, type Member } from './member.ts'
 import { limitsOf, namesLimits, noLimits, type Limits } from './limits.ts'
 import { requireActiveOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
@@ -94,6 +94,8 @@ export interface ApiKeyRepository {
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
   /** The keys of a chain that were replaced and still work at `now`. */
   inOverlap (chainId: string, now: Date): Promise<ApiKey[]>
+  /** Every key of a chain: its id, and what it replaced. */
+  lineage (chainId: string): Promise<ReadonlyMap<string, string | null>>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
@@ -192,7 +194,7 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = change
-    if (Object.values(authority).some(given => given !== undefined)) await requireNoMoreThanOwn(tx, operation.actor, resource, before)
+    if (Object.values(authority).some(given => given !== undefined)) await requireWithinOwn(tx, operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
@@ -213,9 +215,13 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
   })
 }
 
+/** How many replaced keys of one chain may work beside the newest at a time. */
+export const mostInOverlap = 100
+
 /**
  * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
- * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key.
+ * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
   const { store, clock, actor } = operation
@@ -227,7 +233,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     // Whoever rotates a key is told a secret that may do all that the key may.
-    await requireNoMoreThanOwn(tx, actor, resource, before)
+    requireNoMoreThanOwn(actor, resource, before)
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -241,6 +247,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
       lastUsedAt: null,
       revision: 1
     }
+    await requireFewInOverlap(tx, before, overlapSeconds, now)
     const end = secondsAfter(now, overlapSeconds)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
@@ -273,15 +280,23 @@ export async function revokeApiKey (operation: Operation, id: string, reason: st
 }
 
 /** The keys that led to this one and still work in their overlap. */
-async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom }: ApiKey, now: Date): Promise<ApiKey[]> {
-  const working = new Map((await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id).map(key => [key.id, key]))
-  const found: ApiKey[] = []
-  for (let before = rotatedFrom; before !== null && working.size > 0;) {
-    const key = working.get(before)
-    if (key !== undefined && working.delete(before)) found.push(key)
-    before = (key ?? await tx.apiKeys.get(before))?.rotatedFrom ?? null
-  }
-  return found
+async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom, rotatedTo }: ApiKey, now: Date): Promise<ApiKey[]> {
+  const working = (await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id)
+  // Every other key of the chain led to the newest one.
+  if (rotatedTo === null || working.length === 0) return working
+  const lineage = await tx.apiKeys.lineage(chainId)
+  const led = new Set<string>()
+  for (let before = rotatedFrom; before !== null; before = lineage.get(before) ?? null) led.add(before)
+  return working.filter(key => led.has(key.id))
+}
+
+/**
+ * Whoever revokes or limits the newest key of a chain does so to all that work beside it, in one transaction: there are
+ * never so many that it could not be done. @throws Failure `conflict`.
+ */
+async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date): Promise<void> {
+  if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
+  throw new Failure('conflict', { message: `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or rotate without an overlap.`, details: { mostInOverlap } })
 }
 
 async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {
@@ -324,7 +339,7 @@ async function newKey (
     revision: 1
   }
   await requireAccess(operation, tx, resource, key)
-  await requireBound(tx, actor, resource, key.creatorId)
+  requireBound(actor, key.creatorId)
   return key
 }
 
@@ -346,10 +361,16 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
   return [...ids]
 }
 
-/** Whoever acts for a key, or says from where and how long it works, may do what it may. @throws Failure `insufficient_permissions`. */
-export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): Promise<void> {
+/** Who is told a secret that acts for a key may do what it may, and is bound by the same member. @throws Failure `insufficient_permissions`. */
+export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): void {
   requireOwn(actor, resource, scopesOfAccess(key, resource))
-  await requireBound(tx, actor, resource, key.creatorId)
+  requireBound(actor, key.creatorId)
+}
+
+/** Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure `insufficient_permissions`. */
+async function requireWithinOwn (tx: Repositories, actor: Actor, resource: Resource, key: ApiKey): Promise<void> {
+  requireOwn(actor, resource, scopesOfAccess(key, resource))
+  await requireNoStronger(tx, actor, resource, key.creatorId)
 }
 
 /** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */

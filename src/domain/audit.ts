@@ -15,7 +15,7 @@ export interface Actor {
   organizationId: string | null
   /** What it may do on the management API, and so the most it may hand on there; null: everything. */
   scopes: readonly string[] | null
-  /** The member that bounds it: whatever it makes is bound to them too, or to somebody who may do no more. Null: none does. */
+  /** The member that bounds it: the keys it makes are bound to them too. Null: none does. */
   creator: Creator | null
   /** The client's address as seen through trusted proxies; null when there was no request. */
   address: string | null

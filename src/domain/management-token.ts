@@ -2,7 +2,7 @@ import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newManagementTokenText } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { permissionsOf, requireBound, type Member } from './member.ts'
+import { permissionsOf, requireBound, requireNoStronger, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
@@ -117,7 +117,7 @@ export async function createManagementToken (operation: Operation, input: Manage
       lastUsedAt: null,
       revision: 1,
     }
-    await requireBound(tx, actor, await managementResource(tx), token.creatorId)
+    requireBound(actor, token.creatorId)
     await tx.managementTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
     return { token, text }
@@ -144,7 +144,7 @@ export async function updateManagementToken (operation: Operation, id: string, c
     // From where and how long a token works is for who may do what it may.
     if (Object.values(authority).some(given => given !== undefined)) {
       await requireOwnScopes(tx, operation.actor, before.scopes)
-      await requireBound(tx, operation.actor, await managementResource(tx), before.creatorId)
+      await requireNoStronger(tx, operation.actor, await managementResource(tx), before.creatorId)
     }
     return {
       ...before,

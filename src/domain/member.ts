@@ -174,15 +174,23 @@ function about (member: Member) {
 }
 
 /**
- * What a credential that a member made makes or changes is bound to that member too, or to one who may do no more on
- * `resource` (CD-09). @throws Failure `insufficient_permissions`.
+ * A member's credential is told no secret but such as are bound to that member: through another's the member would keep what
+ * they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
  */
-export async function requireBound (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
+export function requireBound ({ creator }: Actor, creatorId: string | null): void {
+  if (creator === null || creatorId === creator.id) return
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or rotates.`, details: { creator: creator.id },
+  })
+}
+
+/** A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure `insufficient_permissions`. */
+export async function requireNoStronger (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it makes or changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
+    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
   })
 }

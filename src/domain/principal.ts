@@ -16,6 +16,7 @@ import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
+import { takesKeysAsBearer } from './style.ts'
 import { isExpired, isFromTheFuture, type AccessTokenClaims, type TokenReader } from './token.ts'
 
 /** The outcome of authentication, however it was proved. */
@@ -142,6 +143,14 @@ function checkImportedKey (options: AuthenticatorOptions, text: string, presenta
   })
 }
 
+/** What is a JWT by its form and no token of ours may be a key that was made elsewhere, where keys travel as bearer too. */
+function checkKeyLikeToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  const { resource } = presentation
+  const malformed = refuse('malformed', 'access_token')
+  if (resource?.style.importedKeys !== true || !takesKeysAsBearer(resource.style) || text.length > longestImported) return malformed
+  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => key === null ? malformed : judgeApiKey(options, key, presentation))
+}
+
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
 export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
   return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
@@ -163,10 +172,12 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
   return null
 }
 
-function checkAccessToken ({ registry, reader, clock }: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  const { registry, reader, clock } = options
   return whenKnown(reader.read(text), claims => {
     const now = clock()
-    if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
+    if (claims === null) return checkKeyLikeToken(options, text, presentation)
+    if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
     const refuseToken = (reason: Reason) => refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
     if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuseToken('wrong_resource')
     if (isExpired(claims, now)) return refuseToken('expired')

@@ -114,7 +114,7 @@ export async function createWebhookToken (
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-    await requireNoMoreThanOwn(tx, actor, resource, key)
+    requireNoMoreThanOwn(actor, resource, key)
     const token: WebhookToken = {
       id: newId('wht'),
       digest: digestOf(text),

@@ -12,7 +12,7 @@ import { given, operationOf, organizationFilter, organizationOf, readInstant, re
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
 } from './schemas.ts'
 
@@ -40,7 +40,7 @@ const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
   digest: as(Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
-  hint: as(Type.String({ minLength: 1, maxLength: 40, pattern: '^[^\\p{Cc}]*$', description: 'What people may see of the key.' }), '…4f2a'),
+  hint: Hint,
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 const KeyQuerystring = exactly({

@@ -38,6 +38,8 @@ export function pageOf<T extends TSchema> (schema: T) {
  * marks that change the reading direction.
  */
 export const Name = as(Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$' }), 'billing')
+/** What people may see of a secret: as a name, but short. */
+export const Hint = as(Type.String({ ...Name, maxLength: 40, description: 'What people may see of the key.' }), '…4f2a')
 /** What something is for, in up to 1000 characters; null: nobody said. */
 export const Description = Type.Union([Type.String({ maxLength: 1_000, pattern: '^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$' }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
@@ -58,7 +60,7 @@ export const limits = {
   callsPerMinute: Type.Optional(Allowance),
 }
 export const ObjectType = as(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), 'projects')
-export const ObjectId = as(Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}]*$' }), 'prj_1')
+export const ObjectId = as(Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{Cc}\\p{Cs}]*$' }), 'prj_1')
 export const Objects = Type.Record(
   ObjectType, Type.Array(ObjectId, { maxItems: 1_000, uniqueItems: true }),
   { additionalProperties: false, maxProperties: 50, description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.' }

@@ -29,7 +29,9 @@ const inactive: Introspection = { active: false }
  */
 export async function introspect (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
   if (isManagementTokenText(text)) return await introspectManagementToken(options, asker, text, address)
-  return isJwtByForm(text) ? await introspectToken(options, asker, text, address) : await introspectKey(options, asker, text, address)
+  // Also a key that was made elsewhere may be a JWT by its form: what no key of ours signed is none of our tokens.
+  const isToken = isJwtByForm(text) && await options.reader.read(text) !== null
+  return isToken ? await introspectToken(options, asker, text, address) : await introspectKey(options, asker, text, address)
 }
 
 async function introspectToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {

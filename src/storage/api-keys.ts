@@ -32,6 +32,10 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
       return rows.map(read)
     },
+    async lineage (chainId) {
+      const rows = await table.findMany({ where: { chainId }, select: { id: true, rotatedFrom: true } })
+      return new Map(rows.map(({ id, rotatedFrom }) => [id, rotatedFrom]))
+    },
     async page (query, { status, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const narrowed = status === undefined ? {} : withStatus(status.is, status.at)

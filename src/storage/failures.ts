@@ -32,7 +32,7 @@ interface Thrown {
   name?: unknown
   code?: unknown
   message?: unknown
-  cause?: DriverCause
+  cause?: unknown
   meta?: { driverAdapterError?: { cause?: DriverCause } }
 }
 
@@ -73,8 +73,8 @@ function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What the driver said, below Prisma's words; of COMMIT, Prisma has no words of its own. */
-function driverCauseOf (error: unknown) {
+/** What the driver said, below Prisma's words or, of COMMIT and of a connection, without them. */
+function driverCauseOf (error: unknown): DriverCause | undefined {
   const thrown = error as Thrown | null
-  return thrown?.name === 'DriverAdapterError' ? thrown.cause : thrown?.meta?.driverAdapterError?.cause
+  return thrown?.name === 'DriverAdapterError' ? thrown.cause as DriverCause : thrown?.meta?.driverAdapterError?.cause
 }

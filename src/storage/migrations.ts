@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Provider } from './prisma.ts'
-import { newSchemaEngine, type MigrationList } from './schema-engine.ts'
+import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
 const noFilter = { externalTables: [], externalEnums: [] }
 
@@ -20,12 +20,11 @@ export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
 ): Promise<string[]> {
   const { factory, disconnect } = disposable(adapter)
-  const engine = await newSchemaEngine(factory)
+  const migrationsList = await readMigrations(folder)
   try {
-    const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(folder), filters: noFilter })
+    const { appliedMigrationNames } = await withSchemaEngine(factory, engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
     return appliedMigrationNames
   } finally {
-    engine.free()
     await disconnect()
   }
 }

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { defaultLimits, type Limits } from './limits.ts'
+import type { Limits } from './limits.ts'
 
 /** A pool whose broken connections end themselves and never the process. */
 export function newPool (url: string, limits: Limits): pg.Pool {
@@ -32,7 +32,10 @@ export function postgresqlAdapter (pool: pg.Pool): PrismaPg {
   return new PrismaPg(pool, { disposeExternalPool: true })
 }
 
+/** At a start nobody is kept waiting for a verdict: a database that is busy gets time, in milliseconds. */
+const connectAtStart = 15_000
+
 /** For migrations: one connection, since the engine's lock belongs to the session, and no limit to a statement. */
 export function postgresqlMigrationAdapter (url: string): PrismaPg {
-  return new PrismaPg({ connectionString: url, max: 1, connectionTimeoutMillis: defaultLimits.connect, application_name: 'latchkey migration' })
+  return new PrismaPg({ connectionString: url, max: 1, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration' })
 }

@@ -17,12 +17,28 @@ declare const WebAssembly: {
 
 let loaded: Promise<Glue> | undefined
 
-/** An engine over `adapter`, with the datamodel to plan for where it is to plan. Free it after use. */
-export async function newSchemaEngine (adapter: SqlMigrationAwareDriverAdapterFactory, datamodel?: string): Promise<SchemaEngine> {
+/**
+ * What `work` makes with an engine over `adapter`, and with the datamodel to plan for where it is to plan. What the driver
+ * throws meanwhile is thrown here as it was: the engine itself knows it by a number alone.
+ */
+export async function withSchemaEngine<T> (
+  adapter: SqlMigrationAwareDriverAdapterFactory, work: (engine: SchemaEngine) => Promise<T>, datamodel?: string
+): Promise<T> {
   loaded ??= load()
   const { SchemaEngine } = await loaded
+  const bound = bindMigrationAwareSqlAdapterFactory(adapter)
   const datamodels: [string, string][] | undefined = datamodel === undefined ? undefined : [['schema.prisma', datamodel]]
-  return await SchemaEngine.new({ datamodels }, () => {}, bindMigrationAwareSqlAdapterFactory(adapter))
+  try {
+    const engine = await SchemaEngine.new({ datamodels }, () => {}, bound)
+    try {
+      return await work(engine)
+    } finally {
+      engine.free()
+    }
+  } catch (error) {
+    const id = /External error id#(\d+)/.exec(error instanceof Error ? error.message : String(error))?.[1]
+    throw (id === undefined ? undefined : bound.errorRegistry.consumeError(Number(id))?.error) ?? error
+  }
 }
 
 /** By hand, because importing WebAssembly as a module prints a warning. */

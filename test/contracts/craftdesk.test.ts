@@ -121,8 +121,10 @@ await onBothDatabases(api, (test, served) => {
 
   test('CD-06: the calls of a key in the current billing period, month by month in UTC', async t => {
     const workspace = await createWorkspace()
-    const [busy, idle] = [await createKey(workspace), await createKey(workspace)]
+    const [busy, idle, limited] = [await createKey(workspace), await createKey(workspace), await createKey(workspace, { access: 'full', callsPerMonth: 100, callsPerMinute: 100 })]
     for (let i = 0; i < 3; i++) await projects(busy.key)
+    for (let i = 0; i < 2; i++) t.equal((await projects(limited.key)).status, 200)
+    t.equal((await usageOf(served, limited.id)).calls, 2, 'also of one that has limits')
     const first = await usageOf(served, busy.id)
     t.strictSame([first.calls, (await usageOf(served, idle.id)).calls], [3, 0])
     t.equal((await call(busy.key, 'POST', '/v1/nowhere')).status, 404, 'what no route answers is no call')

@@ -106,6 +106,25 @@ await onBothDatabases(api, (test, served) => {
     t.equal((await call(key, 'POST', reports(organization), { kind: 'balance' })).status, 201)
   })
 
+  test('CL-03: past the credits of a month it is 429, for a key and for all keys of its organization, until the next month', async t => {
+    const organization = await createOrganization({ creditsPerMonth: 15 })
+    const [limited, free] = [await createKey({ organization, scopes: everything, creditsPerMonth: 5 }), await createKey({ organization, scopes: everything })]
+    await grant(organization, 'live', 100)
+    const report = async ({ key }: { key: string }) => await call(key, 'POST', reports(organization), { kind: 'balance' })
+    const refusedForTheMonth = (answer: Answer, what: string) => {
+      refusedAs(t, answer, 429, 'quota_exceeded', 'The allowance of the month is used up.', what)
+      t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
+    }
+    t.equal((await report(limited)).status, 201)
+    refusedForTheMonth(await report(limited), 'the key\'s own')
+    for (let i = 0; i < 2; i++) t.equal((await report(free)).status, 201)
+    refusedForTheMonth(await report(free), 'the organization\'s')
+    t.strictSame(await balances(organization), { live: 85, test: 0 }, 'what is refused costs nothing')
+    clock.advance(31 * 86_400)
+    for (const key of [limited, free]) t.equal((await report(key)).status, 201)
+    t.strictSame(await balances(organization), { live: 75, test: 0 })
+  })
+
   test('CL-03: of calls that race for the last credits, as many get through as were paid for', async t => {
     const organization = await createOrganization()
     const { key } = await createKey({ organization, scopes: everything })
@@ -219,6 +238,11 @@ await onBothDatabases(api, (test, served) => {
     t.strictSame(await both(), [401, 200])
     refusedAs(t, await call(old.key, 'GET', accounts(organization)), 401, 'expired_api_key', notValid)
     t.equal((await admin('POST', `/api-keys/${old.id}/rotate`, { overlapSeconds: 0 })).json.code, 'CREDENTIAL_SUPERSEDED')
+
+    const ending = await createKey({ organization, scopes: ['accounts:read'], expiresAt: new Date(clock.now().getTime() + 60_000).toISOString() })
+    await admin('POST', `/api-keys/${ending.id}/rotate`, { overlapSeconds: 3_600 })
+    clock.advance(60)
+    refusedAs(t, await call(ending.key, 'GET', accounts(organization)), 401, 'expired_api_key', notValid, 'its own end comes before that of the overlap')
 
     const next = (await admin('POST', `/api-keys/${rotation.json.id}/rotate`, { overlapSeconds: 0 })).json
     t.strictSame([(await call(key, 'GET', accounts(organization))).status, (await call(next.key, 'GET', accounts(organization))).status], [401, 200], '0: at once')

@@ -33,19 +33,22 @@ tap.test('CD-09, Y2', async t => {
     t.equal((await withKey('an imported key of Ada', '/api/v1/invoices', { method: 'POST' })).status, 403)
   })
 
-  t.test('CD-09: it cannot be nobody\'s, nor a stronger member\'s; a weaker one\'s it can', async t => {
+  t.test('CD-09: it cannot be nobody\'s, nor another member\'s, be they stronger or weaker', async t => {
     const call = await inTheNameOf(await newMember({ role: 'member' }))
     const [owner, named, viewer, peer] = [
       await newMember({ role: 'owner' }), await newMember({ role: 'viewer', scopes: ['portal-provision'] }), await newMember({ role: 'viewer' }), await newMember({ role: 'member' })
     ]
-    for (const creator of [null, owner, named]) {
+    for (const creator of [null, owner, named, viewer, peer]) {
       t.match(await call('POST', '/api-keys', { ...input, creator }), forbidden, String(creator))
       t.match(await call('POST', '/api-keys/import', { ...input, creator, digest: sha256(String(creator)), hint: '…' }), forbidden, String(creator))
     }
     const strong = await inTheNameOf(owner)
-    t.match(await strong('POST', '/api-keys', { ...input, creator: named }), forbidden, 'an API-key-only scope is had by its own name alone')
-    t.match(await strong('POST', '/api-keys', { ...input, creator: peer }), { status: 201 })
-    for (const creator of [viewer, peer]) t.match(await call('POST', '/api-keys', { ...input, creator }), { status: 201, json: { creator } })
+    for (const creator of [named, peer, viewer]) t.match(await strong('POST', '/api-keys', { ...input, creator }), forbidden, 'the other may be raised, and stays when its own member goes')
+    const { id, ...weaker } = await createKey({ organization, creator: viewer, allowlist: ['192.0.2.1'] })
+    t.match(await strong('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 60 }), forbidden, 'that tells a secret')
+    t.match(await strong('POST', '/webhook-tokens', { apiKey: id, object: { type: 'invoices', id: '1' } }), forbidden)
+    t.match(await strong('PATCH', `/api-keys/${id}`, { scopes: [] }), { status: 200, json: { creator: viewer, allowlist: weaker.allowlist } }, 'that tells none')
+    t.match(await call('POST', '/api-keys', input), { status: 201 })
   })
 
   t.test('CD-09: nor is it told the secret of such a key, or changes what one may do', async t => {

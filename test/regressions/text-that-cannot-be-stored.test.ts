@@ -1,10 +1,11 @@
 /** NUL, halves of surrogate pairs and instants out of range are errors to PostgreSQL. They are a caller's mistake, not a defect. */
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import tap from 'tap'
 import { databases } from '../databases.ts'
 import { basic, startServer } from '../harness.ts'
 
 const texts = ['a\0b', '\0', 'a\ud800', 'a\udc00b', 'a\u001b[31m', 'a\u202eb', 'a\u2028b']
+const codes = (text: string) => text.split('').map(each => each.charCodeAt(0).toString(16)).join(' ')
 
 for (const { name, fresh } of databases) {
   tap.test(`N7 [${name}]`, async t => {
@@ -53,7 +54,7 @@ for (const { name, fresh } of databases) {
 
     t.test(`L3, A10: no name, reason or description holds what ends a line or turns it around [${name}]`, async t => {
       for (const text of texts) {
-        const title = text.split('').map(each => each.charCodeAt(0).toString(16)).join(' ')
+        const title = codes(text)
         const refused = { status: 400, json: { code: 'INVALID_REQUEST' } }
         t.match(await server.admin('POST', '/organizations', { name: text }), refused, title)
         t.match(await server.admin('POST', '/clients', { organization, name: text, grants: [] }), refused, title)
@@ -64,6 +65,22 @@ for (const { name, fresh } of databases) {
       }
       t.equal((await server.withKey(key.key)).status, 200, 'nothing was revoked')
       for (const text of ['Acme', '株式会社 アクメ', 'Café 🏢', 'a']) t.equal((await server.admin('POST', '/organizations', { name: text })).status, 201, text)
+    })
+
+    t.test(`N7: nor does what people may see of an imported key, nor the id of an object [${name}]`, async t => {
+      const input = { organization, resource: server.issuer, environment: 'live', name: 'x', scopes: [] }
+      const refused = { status: 400, json: { code: 'INVALID_REQUEST' } }
+      const digest = (text: string) => createHash('sha256').update(text).digest('hex')
+      for (const text of texts) t.match(await server.admin('POST', '/api-keys/import', { ...input, hint: text, digest: digest(text) }), refused, codes(text))
+      for (const text of texts.slice(0, 5)) {
+        t.match(await server.admin('POST', '/api-keys', { ...input, objects: { invoices: [text] } }), refused, codes(text))
+        t.match(await server.admin('PATCH', `/api-keys/${key.id}`, { objects: { invoices: [text] } }), refused, codes(text))
+        t.match(await server.admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'invoices', id: text } }), refused, codes(text))
+      }
+      for (const text of texts.slice(0, 4)) {
+        for (const more of [{ creator: text }, { organizations: [text] }, { organization: text }]) t.match(await server.admin('POST', '/api-keys', { ...input, ...more }), { status: 404 }, codes(text))
+      }
+      t.equal((await server.admin('POST', '/api-keys/import', { ...input, hint: 'sk_…🏢9f3a', digest: digest('good') })).status, 201)
     })
 
     t.test(`R5, N7: metadata of a registration are plain text [${name}]`, async t => {

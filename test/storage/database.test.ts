@@ -176,7 +176,10 @@ async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<u
   if (provider === 'sqlite') {
     const database = new Sqlite(sqlitePath(url), { readonly: true })
     const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_prisma_migrations' ORDER BY type, name").all() as { type: string, name: string, sql: string }[]
-    const tables = rows.filter(({ type }) => type === 'table').map(({ name }) => [name, ...['table_info', 'foreign_key_list'].map(pragma => database.pragma(`${pragma}("${name}")`))])
+    // A column that was added later stands at the end; every statement names its columns.
+    const columnsOf = (name: string) => (database.pragma(`table_info("${name}")`) as { cid: number, name: string }[])
+      .map(({ cid: _, ...column }) => column).sort((a, b) => a.name < b.name ? -1 : 1)
+    const tables = rows.filter(({ type }) => type === 'table').map(({ name }) => [name, columnsOf(name), database.pragma(`foreign_key_list("${name}")`)])
     const indexes = rows.filter(({ type }) => type === 'index').map(({ name, sql }) => [name, sql])
     database.close()
     return { tables, indexes }

@@ -1,9 +1,11 @@
 /** Every database that was ever released has to open with its data in it. */
+import { once } from 'node:events'
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { openDatabase, type Database } from '../../src/storage/database.ts'
+import { migrate, openDatabase, type Database } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { applyMigrations, migrationsFolder } from '../../src/storage/migrations.ts'
 import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
@@ -119,3 +121,11 @@ for (const { name, fresh } of databases) {
     await t.rejects(store.apiKeys.insert({ ...(await store.apiKeys.get('key_a'))!, id: 'key_x', digest: 'x', organizationId: 'org_none' }), { code: 'P2003' }, 'foreign keys hold again')
   })
 }
+
+t.test('a database that hangs up during the migration is named as out of reach, and not by a number of the engine', async t => {
+  const server = createServer(socket => { socket.on('data', () => { socket.destroy() }).on('error', () => {}) }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close() })
+  const { port } = server.address() as AddressInfo
+  await t.rejects(migrate(`postgresql://somebody:secret@127.0.0.1:${port}/latchkey`), { code: 'storage_unavailable', detail: /terminated/ })
+})
