@@ -17,7 +17,7 @@ export function operationName ({ method, url, paged, hasReading }: Named): strin
   }
   const creates = method === 'POST'
   const nouns = names.map((name, i) => i < names.length - 1 || isOne(name) || creates ? singular(name) : name)
-  return (paged ? 'list' : verbs[method] ?? method.toLowerCase()) + nouns.map(pascal).join('')
+  return (paged && method === 'GET' ? 'list' : verbs[method] ?? method.toLowerCase()) + nouns.map(pascal).join('')
 }
 
 /** The collection that a path belongs to. */
