@@ -48,7 +48,7 @@ export function operationalRoutes ({ prober, exposition }: OperationalOptions): 
 
     if (exposition === null) return
     app.get('/prom', {
-      config, schema: { summary: 'Numbers in the text format of Prometheus', tags: ['operation'], response: { 200: Type.String() } },
+      config, schema: { summary: 'Numbers in the text format of Prometheus', tags: ['operation'], response: { 200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } } } },
     }, async (_request, reply) => {
       const { contentType, text } = await exposition()
       return await reply.headers({ ...noStore, 'content-type': contentType }).send(text)

@@ -7,8 +7,8 @@ import { routesOf } from '../security/routes.ts'
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
 
-/** Where the specifications put it: documents under /.well-known. And what is for people. */
-const elsewhere = /^\/(?:\.well-known\/|reference(?:\/|$)|llms\.txt$)/
+/** Where the specifications put it: documents under /.well-known. And what is for people, for balancers and for Prometheus (OC-14). */
+const elsewhere = /^\/(?:\.well-known\/|reference(?:\/|$)|(?:llms\.txt|healthz|readyz|prom)$)/
 
 for (const { name, server } of servers) {
   const { send, issuer } = server
