@@ -19,7 +19,7 @@ interface AuditEvent {
   organization: string | null
   subject: string | null
   address: string | null
-  detail: { reason?: string, omitted?: number }
+  detail: { reason?: string, revokedReason?: string | null, omitted?: number }
 }
 
 interface Head { chain: string, sequence: number, hash: string }
@@ -73,8 +73,8 @@ const showList = showPage<AuditEvent>(
   'Nothing happened that this shows.'
 )
 
-function reasonOf ({ reason, omitted }: AuditEvent['detail']): string | undefined {
-  return omitted === undefined ? reason : `${reason ?? ''} (and ${omitted} more)`.trim()
+function reasonOf ({ reason, revokedReason, omitted }: AuditEvent['detail']): string | null | undefined {
+  return omitted === undefined ? reason ?? revokedReason : `${reason ?? ''} (and ${omitted} more)`.trim()
 }
 
 async function exportRows (this: Command): Promise<void> {

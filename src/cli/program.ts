@@ -7,6 +7,7 @@ import { keyCommands } from './api-key.ts'
 import { auditCommands } from './audit.ts'
 import { backupCommand } from './backup.ts'
 import { clientCommands } from './client.ts'
+import { confirming } from './confirmation.ts'
 import { doctorCommand } from './doctor.ts'
 import { groupCommands } from './group.ts'
 import { mcpServerCommands } from './mcp-server.ts'
@@ -35,7 +36,7 @@ export function program (): Command {
     mcpServerCommands(), signingKeyCommands(), auditCommands(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
-  return throwing(root)
+  return throwing(confirming(root))
 }
 
 /** Exit is decided in one place, main.ts. A command has to be told on its own: it does not inherit when it is added. */

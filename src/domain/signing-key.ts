@@ -133,7 +133,7 @@ async function rotateSigningKey ({ store, clock, actor }: Operation, secrets: re
     const keys = await tx.signingKeys.all()
     const signing = signingAt(keys, now)
     const pending = keys.find(key => key !== signing && stateOfSigningKey(key, now) === 'pending')
-    if (pending !== undefined && !atOnce) throw new Failure('conflict', { message: `The signing key ${pending.kid} is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
+    if (pending !== undefined && !atOnce) throw new Failure('conflict', { message: `A signing key is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
     const next = { ...pending ?? made, activatedAt: atOnce ? now : secondsAfter(now, publicationTime) }
     if (pending === undefined) await tx.signingKeys.insert(next)
     else await tx.signingKeys.update(next)

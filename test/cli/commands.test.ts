@@ -479,7 +479,7 @@ state       pending
 created     {}
 signs from  {}
 $ latchkey signing-key rotate
-! latchkey: The signing key {second} is pending and will sign from {}; wait for it, or let it sign now. (CONFLICT)
+! latchkey: A signing key is pending and will sign from {}; wait for it, or let it sign now. (CONFLICT)
 [1]
 $ latchkey signing-key rotate --now
 kid         {second}
@@ -701,3 +701,20 @@ $ latchkey org resume {short}
 ! latchkey: The organization {short} was deleted and cannot be changed any more. (ORGANIZATION_NOT_ACTIVE)
 [1]
 `))
+
+tap.test('on a terminal, what destroys asks first, and --yes answers beforehand', async t => {
+  const { stdout } = await latchkey('org create Doomed --json')
+  const { id } = JSON.parse(stdout) as { id: string }
+  const onTerminal = async (command: string, typed: string) => {
+    const line = [process.execPath, latchkeyCommand, ...split(command)].map(word => `'${word}'`).join(' ')
+    return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], { env: server.environment })
+  }
+  const statusOf = async () => (JSON.parse((await latchkey(`org show ${id} --json`)).stdout) as { status: string }).status
+  const refused = await onTerminal(`org delete ${id}`, 'n')
+  t.match(refused, { code: 2, stdout: /there is no way back\. Do it\? \[y\/N\].*Nothing was changed\./s })
+  t.equal(await statusOf(), 'active')
+  t.equal((await onTerminal(`org delete ${id}`, 'y')).code, 0)
+  t.equal(await statusOf(), 'deleted')
+  const key = JSON.parse((await latchkey(words.fill('key create --org {org} --resource https://api.acme.test --scope invoices:read --env live --name asked --json'))).stdout) as { id: string }
+  t.match((await onTerminal(`key revoke ${key.id} --yes`, 'n')).stdout, /^revoked {7}/m, 'without a question')
+})
