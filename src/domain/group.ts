@@ -4,6 +4,7 @@ import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
+import type { Policy } from './policy.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /**
@@ -99,11 +100,12 @@ export async function deleteGroup (operation: Operation, id: string): Promise<Gr
   })
 }
 
-/** Adds a member of the same organization. Doing it twice changes nothing. */
+/** Adds a member of the same organization. Doing it twice changes nothing. @throws Failure `insufficient_permissions`, `not_found`, `credential_revoked`. */
 export async function addToGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_added', async (tx, group, member) => {
     if (member.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
     if (isIn(member, group)) return false
+    await requirePolicies(tx, operation.actor, group)
     await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
     await tx.groups.addMember(group.id, member.id)
     return true
@@ -114,6 +116,7 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
 export async function removeFromGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
+    await requirePolicies(tx, operation.actor, group)
     await tx.groups.removeMember(group.id, member.id)
     return true
   })
@@ -140,9 +143,30 @@ function isIn ({ groups }: Member, { id }: Group): boolean {
   return groups.some(group => group.id === id)
 }
 
-async function requireUnnamed (tx: Repositories, actor: Actor, { id, organizationId }: Group): Promise<void> {
+async function policiesNaming (tx: Repositories, { id, organizationId }: Group): Promise<Policy[]> {
   const policies = [...await tx.policies.of(organizationId), ...await tx.policies.of(null)]
-  const naming = policies.filter(({ conditions }) => conditions?.groups?.includes(id))
+  return policies.filter(({ conditions }) => conditions?.groups?.includes(id))
+}
+
+/**
+ * Whoever joins or leaves a group that a policy names is bound by another policy from then on: that is for who may change
+ * that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure `insufficient_permissions`.
+ */
+async function requirePolicies (tx: Repositories, { scopes, organizationId }: Actor, group: Group): Promise<void> {
+  if (scopes === null) return
+  const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
+  if (organizationId !== null && naming.some(policy => policy.organizationId === null)) {
+    throw new Failure('insufficient_permissions', { message: `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to say.` })
+  }
+  if (naming.length === 0 || scopes.includes('policies:write')) return
+  throw new Failure('insufficient_permissions', {
+    message: `The group ${group.id} is named by ${naming.map(({ id }) => id).join(', ')}: who is in it is for who may change policies.`, details: { requiredScopes: ['policies:write'] },
+  })
+}
+
+async function requireUnnamed (tx: Repositories, actor: Actor, group: Group): Promise<void> {
+  const { id } = group
+  const naming = await policiesNaming(tx, group)
   if (naming.length === 0) return
   const own = naming.filter(policy => actor.organizationId === null || policy.organizationId !== null).map(policy => policy.id)
   throw new Failure('conflict', {

@@ -42,5 +42,5 @@ function isRepeatable ({ config, schema }: RouteOptions): boolean {
 
 /** Of the thing that the path names. */
 function isChange ({ method, url, config }: RouteOptions): boolean {
-  return url.includes('/:id') && config?.appends !== true && ['PATCH', 'DELETE', 'POST'].includes(String(method))
+  return url.includes('/:id') && config?.appends !== true && ['PATCH', 'PUT', 'DELETE', 'POST'].includes(String(method))
 }

@@ -25,7 +25,7 @@ const MembershipParams = exactly({ id: Id, memberId: Id })
 export function groupRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
     app.post('/groups', {
-      config: write, schema: { summary: 'Create a group', tags, body: NewGroup, response: { 201: WireGroup } }
+      config: { ...write, failures: ['not_found', 'organization_not_active'] }, schema: { summary: 'Create a group', tags, body: NewGroup, response: { 201: WireGroup } }
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       return wireGroup(await createGroup(operation, { ...input, organizationId: organizationOf(operation, organization) }))
@@ -50,7 +50,7 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
 
     app.delete('/groups/:id', {
-      config: write, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
+      config: { ...write, failures: ['conflict'] }, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
     }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
 
     app.get('/groups/:id/members', {
@@ -64,7 +64,7 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     })
 
     app.put('/groups/:id/members/:memberId', {
-      config: write, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
+      config: { ...write, failures: ['credential_revoked'] }, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
     }, async request => wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
 
     app.delete('/groups/:id/members/:memberId', {

@@ -6,6 +6,7 @@ import {
 } from '../domain/policy.ts'
 import type { Operation } from '../domain/store.ts'
 import { days } from '../domain/time-window.ts'
+import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
@@ -16,6 +17,9 @@ import { Allowlist, Description, exactly, Id, IdParams, Instant, Moment, Name, p
 const read = { scopes: ['policies:read'] }
 const write = { scopes: ['policies:write'] }
 const tags = ['policies']
+
+/** What a change of policies, and of what they are about, can fail at. */
+const conditionFailures: readonly FailureCode[] = ['unknown_resource', 'invalid_allowlist', 'would_lock_out']
 
 const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
 const Hour = Type.String({ pattern: '^([01]\\d|2[0-4]):[0-5]\\d$' })
@@ -102,7 +106,7 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
   }
   return async app => {
     app.post('/policies', {
-      config: write, schema: { summary: 'Create a policy', tags, querystring: exactly(PageQuerystring), body: NewPolicy, response: { 200: WireImpact, 201: WirePolicy } }
+      config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] }, schema: { summary: 'Create a policy', tags, querystring: exactly(PageQuerystring), body: NewPolicy, response: { 200: WireImpact, 201: WirePolicy } }
     }, async (request, reply) => {
       const { organization, dryRun, force = false, ...input } = request.body
       const planned = (operation: Operation) => planCreation(operation, { ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId })
@@ -132,7 +136,7 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     }, async request => await wire(await getPolicy(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/policies/:id', {
-      config: write, schema: { summary: 'Change a policy; conditions that are given replace all there were', tags, params: IdParams, querystring: exactly(PageQuerystring), body: PolicyChange, response: { 200: answered } }
+      config: { ...write, failures: conditionFailures }, schema: { summary: 'Change a policy; conditions that are given replace all there were', tags, params: IdParams, querystring: exactly(PageQuerystring), body: PolicyChange, response: { 200: answered } }
     }, async request => {
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false, ...change } = request.body
@@ -141,7 +145,7 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.delete('/policies/:id', {
-      config: write, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
+      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const { dryRun, force } = request.query

@@ -167,7 +167,7 @@ export const descriptions = {
         environment: Type.Optional(Type.Enum(['live', 'test'])),
         allowed_addresses: Type.Optional(texts),
       }, { title: 'Introspection' }),
-      400: malformed,
+      400: refusal('invalid_request', 'unauthorized_client'),
       401: refusal('invalid_client'),
       429: slow,
       ...broken,
@@ -180,7 +180,7 @@ export const descriptions = {
     tags,
     security: clientProof,
     body: formOf({ token, token_type_hint: hint, ...authentication }),
-    response: { 200: Type.Null({ description: 'It is dead.' }), 400: refusal('invalid_request', 'unsupported_token_type'), 401: refusal('invalid_client'), 429: slow, ...broken },
+    response: { 200: Type.Null({ description: 'It is dead.' }), 400: refusal('invalid_request', 'unauthorized_client', 'unsupported_token_type'), 401: refusal('invalid_client'), 429: slow, ...broken },
   },
   register: {
     summary: 'Register a client',

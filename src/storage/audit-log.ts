@@ -1,7 +1,7 @@
 import { chainOf, deploymentChain, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
 import { auditEvent, systemActor, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
 import { Failure } from '../errors.ts'
-import { isUniqueViolation } from './failures.ts'
+import { asFailure, isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, pageOf, toPage } from './rows.ts'
 
@@ -25,8 +25,7 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       return toPage(await table.findMany({ ...page, where: { AND: [where, conditionsOf(filter)] } }), query, readEvent)
     },
     async chained ({ chain, sequence }, limit, filter) {
-      const where = { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] }
-      return (await table.findMany({ take: limit, orderBy: { sequence: 'asc' }, where })).map(readChained)
+      return await chainedRows(queries, { take: limit, orderBy: { sequence: 'asc' }, where: { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] } })
     },
     async head (id) {
       const row = await chains.findUnique({ where: { id } })
@@ -112,7 +111,35 @@ function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, k
 
 function readChained (row: Row): ChainedEvent {
   const { chain, sequence, previous, hash, mac, key } = row
+  if (Number.isNaN(row.createdAt.getTime())) return unreadable(row.id, chain, Number(sequence))
   return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
+}
+
+/** SQLite keeps whatever is written into a column by hand: one row that is no row any more must not hide which one it is. */
+async function chainedRows ({ auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs): Promise<ChainedEvent[]> {
+  try {
+    return (await table.findMany(which)).map(readChained)
+  } catch (error) {
+    if (asFailure(error) instanceof Failure) throw error
+  }
+  const places = await table.findMany({ ...which, select: { id: true, chain: true, sequence: true } })
+  const rows: ChainedEvent[] = []
+  for (const { id, chain, sequence } of places) {
+    try {
+      rows.push(readChained(await table.findUniqueOrThrow({ where: { id } })))
+    } catch (error) {
+      if (asFailure(error) instanceof Failure) throw error
+      rows.push(unreadable(id, chain, Number(sequence)))
+    }
+  }
+  return rows
+}
+
+/** What stands for a row that cannot be read. Its hash is no hash: verification finds it edited. */
+function unreadable (id: string, chain: string, sequence: number): ChainedEvent {
+  const unknown = { type: 'unreadable' as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {} }
+  const organizationId = chain === deploymentChain ? null : chain
+  return { id, createdAt: new Date(0), organizationId, ...unknown, chain, sequence, previous: '', hash: 'unreadable', mac: '', key: '' }
 }
 
 function readHead ({ sequence, pruned, ...row }: Prisma.AuditChainGetPayload<object>): ChainHead {

@@ -189,3 +189,37 @@ function run (...parameters: string[]): Promise<{ code: number | null, output: s
     child.on('close', code => { resolve({ code, output }) })
   })
 }
+
+tap.test('OC-01: the document tells what groups, policies and the OAuth endpoints refuse with', async t => {
+  const { admin, createClient, send } = server
+  const made = async (path: string, body: Json) => (await admin('POST', path, body)).json
+  const judge = judgeOf(document)
+  const announced = async (method: string, path: string, body: Json | undefined, code: string) => {
+    const answer = await admin(method, path, body)
+    t.equal(answer.json.code, code, `${method} ${path}`)
+    t.strictSame(judge(method, `/api/v1${path}`, answer), [], `${method} ${path} ${code}`)
+  }
+  const { id: organization } = await server.createOrganization()
+  const client = await createClient({ organization })
+  const member = await made('/members', { organization, name: 'Ada', role: 'admin' })
+  const group = await made('/groups', { organization, name: 'g', scopes: [] })
+  await made('/policies', { organization, name: 'p', effect: 'deny', enabled: false, conditions: { groups: [group.id] } })
+  await announced('POST', '/groups', { organization: 'org_none', name: 'g', scopes: [] }, 'NOT_FOUND')
+  await announced('DELETE', `/groups/${group.id}`, undefined, 'CONFLICT')
+  await admin('DELETE', `/members/${member.id}`)
+  await announced('PUT', `/groups/${group.id}/members/${member.id}`, undefined, 'CREDENTIAL_REVOKED')
+  await announced('POST', '/policies', { organization: 'org_none', name: 'p', effect: 'deny' }, 'NOT_FOUND')
+  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny', conditions: { resources: ['res_none'] } }, 'UNKNOWN_RESOURCE')
+  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny', conditions: { addresses: ['nowhere'] } }, 'INVALID_ALLOWLIST')
+  await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes: ['policies:*'] })
+  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny' }, 'WOULD_LOCK_OUT')
+  await admin('POST', `/organizations/${organization}/suspend`, {})
+  await announced('POST', '/groups', { organization, name: 'g', scopes: [] }, 'ORGANIZATION_NOT_ACTIVE')
+  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny' }, 'ORGANIZATION_NOT_ACTIVE')
+  for (const path of ['/oauth/revoke', '/oauth/introspect', '/auth/token']) {
+    const form = new URLSearchParams({ token: 'x', grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret })
+    const answer = await send({ method: 'POST', path: `/api/v1${path}`, body: form })
+    t.equal(answer.json.error, 'unauthorized_client', path)
+    t.strictSame(judge('POST', `/api/v1${path}`, answer), [], path)
+  }
+})

@@ -1,0 +1,24 @@
+/** SQLite takes any value in any column: a row that was edited into nonsense is named like every other edit, and hides no row. */
+import tap from 'tap'
+import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
+import { startServer, type Json } from '../harness.ts'
+
+tap.test('L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it', async t => {
+  for (const edit of ['"detail" = \'{"name":\'', '"createdAt" = \'yesterday\'', '"detail" = x\'ff00\'', '"createdAt" = x\'ff\'']) {
+    const server = await startServer()
+    t.teardown(server.close)
+    const { id: organization } = await server.createOrganization()
+    for (const name of ['B', 'C', 'D']) await server.admin('PATCH', `/organizations/${organization}`, { name })
+    const rows = async () => (await server.admin('GET', `/audit/export?organization=${organization}`)).text.trim().split('\n').map(line => JSON.parse(line) as Json)
+    const [first, second, ...more] = await rows()
+    const { databaseUrl } = server.config
+    await dropTriggers(databaseUrl)
+    await behindTheServer(databaseUrl, [`UPDATE "AuditEvent" SET ${edit} WHERE "id" = '${second!.id}'`])
+
+    const verified = await server.admin('GET', '/audit/verify')
+    t.equal(verified.status, 200, edit)
+    t.match(verified.json.fault, { chain: organization, sequence: 2, id: second!.id, problem: 'edited' }, edit)
+    const left = await rows()
+    t.strictSame(left.filter(({ sequence }) => sequence !== 2), [first, ...more], edit)
+  }
+})
