@@ -72,6 +72,7 @@ leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.
 
 - **One allowance.** The new key shares the month and the minute of the old one: a rotation begins nothing anew.
 - **The overlap ends early by revoking the old key**, and is changed in no other way: neither prolonged nor narrowed. What is changed on the new key, its allowlist say, does not change the old one; only limits bind both.
+- **At most 100 keys that led to one key work in their overlap at a time**: the next rotation with an overlap answers 409 until some have ended. A rotation without one always goes.
 - **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an event of its own that names the key under \`revokedWith\`. The key that replaced it stays: a leaked old key is no reason to stop the new one.
 - **What has expired stays expired.** Such a key gets no other end and is not rotated; create a new one.`,
 ]

@@ -34,7 +34,7 @@ for (const { name, database } of fresh) {
     t.strictSame(months, [1, 1, 0, 0], 'a month goes as a whole')
     t.ok(await store.revokedTokens.has('alive'))
     t.notOk(await store.revokedTokens.has('dead'))
-    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['allowance', 2]])
+    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['token_usage', 0], ['allowance', 2]])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
     t.equal(await store.rememberedAnswers.get('spent'), null)
     t.ok(await store.rememberedAnswers.get('fresh'))

@@ -135,6 +135,8 @@ for (const database of databases) {
         organizations: [server.organization.id],
         environment: 'live',
         resource: 'https://craftkit.test/v1',
+        resourceId: embedding.resource.id,
+        groups: [],
         creator: null,
         access: null,
         scopes: ['embeds:read', 'embeds:write'],
