@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { segment } from './api.ts'
 import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from './key-flags.ts'
+import { addFileImport } from './key-import.ts'
 import { limitsText } from './limits.ts'
 import { fieldLines, instant, words } from './print.ts'
 import { readDuration } from './time.ts'
@@ -48,6 +49,7 @@ export function keyCommands (): Command {
     .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
     .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
     .action(answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) => api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint })))
+  addFileImport(key)
   addList(key)
   key.command('show').description('show a key, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))

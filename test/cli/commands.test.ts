@@ -1,5 +1,5 @@
 /** The command line as its users see it: transcripts against a real server. Lines with `! ` go to stderr, `[1]` is an exit code. */
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -717,4 +717,22 @@ tap.test('on a terminal, what destroys asks first, and --yes answers beforehand'
   t.equal(await statusOf(), 'deleted')
   const key = JSON.parse((await latchkey(words.fill('key create --org {org} --resource https://api.acme.test --scope invoices:read --env live --name asked --json'))).stdout) as { id: string }
   t.match((await onTerminal(`key revoke ${key.id} --yes`, 'n')).stdout, /^revoked {7}/m, 'without a question')
+})
+
+tap.test('many keys are taken over from a file, which can be given again, and a line that is wrong is named', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-import-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'keys.ndjson')
+  const digestOf = (text: string) => createHash('sha256').update(text).digest('hex')
+  const line = (i: number, more = {}) => JSON.stringify({ digest: digestOf(`made elsewhere, number ${i}`), hint: `…${1000 + i}`, name: `legacy ${i}`, resource: 'https://api.acme.test', environment: 'live', scopes: ['invoices:read'], ...more })
+  await writeFile(file, Array.from({ length: 30 }, (_, i) => `${line(i)}\n`).join('') + '\n')
+  const { id } = JSON.parse((await latchkey('org create Importing --json')).stdout) as { id: string }
+  t.match(await latchkey(`key import-file ${file} --org ${id}`), { code: 0, stdout: '30 keys imported; 0 were here already.\n' })
+  t.match(await latchkey(`key import-file ${file} --org ${id} --json`), { code: 0, stdout: '{"imported":0,"present":30}\n' })
+  await writeFile(file, `${line(30)}\n${line(31, { scopes: ['nothing:there'] })}\n${line(32)}\n`)
+  const refused = await latchkey(`key import-file ${file} --org ${id}`)
+  t.match(refused, { code: 1, stderr: /keys\.ndjson:2: .*nothing:there.*run it again/s })
+  const { data } = JSON.parse((await latchkey(`key list --org ${id} --json --limit 100`)).stdout) as { data: unknown[] }
+  t.equal(data.length, 31, 'what stood above it is there, what stood below it is not')
+  t.match(await latchkey(`key import-file ${folder}/absent --org ${id}`), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
 })

@@ -1,0 +1,59 @@
+/** Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it. */
+import { open } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { managementApi, type Api } from './api.ts'
+import { findConnection, type GlobalOptions } from './connection.ts'
+import { CommandError, RefusedError } from './failure.ts'
+import { progress } from './progress.ts'
+
+/** Under the name `import-file` of `key`. */
+export function addFileImport (key: Command): void {
+  key.command('import-file').description('take over many keys, from a file with a line of JSON for each; to be run again when it broke off')
+    .argument('<file>', 'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test","environment":"live","scopes":["invoices:read"]}')
+    .option('--org <id>', 'whose keys they are, where a line does not say')
+    .action(importFile)
+}
+
+async function importFile (this: Command, file: string): Promise<void> {
+  const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
+  const api = managementApi(findConnection(flags))
+  const handle = await open(file).catch((error: NodeJS.ErrnoException) => { throw new CommandError(`${file} cannot be read (${error.code}).`) })
+  const shown = progress('keys imported')
+  const counts = { imported: 0, present: 0 }
+  let line = 0
+  for await (const text of handle.readLines()) {
+    line++
+    if (text.trim() === '') continue
+    counts[await importLine(api, org, text, `${file}:${line}`)]++
+    shown.add(1)
+  }
+  shown.end()
+  if (flags.json) process.stdout.write(`${JSON.stringify(counts)}\n`)
+  else process.stdout.write(`${counts.imported} keys imported; ${counts.present} were here already.\n`)
+}
+
+/** A key that is known already is no mistake: so the file can be given again. @throws CommandError naming the line. */
+async function importLine (api: Api, organization: string | undefined, text: string, place: string): Promise<'imported' | 'present'> {
+  try {
+    await api.post('/api-keys/import', { ...(organization === undefined ? {} : { organization }), ...parse(text) })
+    return 'imported'
+  } catch (error) {
+    if (error instanceof RefusedError && codeOf(error) === 'CONFLICT') return 'present'
+    throw new CommandError(`${place}: ${(error as Error).message} What stands above it was imported; mend the line and run it again.`)
+  }
+}
+
+/** @throws SyntaxError for what is no JSON object. */
+function parse (text: string): object {
+  const value = JSON.parse(text) as unknown
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new SyntaxError('It is not a JSON object.')
+}
+
+function codeOf ({ body }: RefusedError): unknown {
+  try {
+    return (JSON.parse(body.toString()) as { code?: unknown }).code
+  } catch {
+    return undefined
+  }
+}
