@@ -2,6 +2,7 @@
 import tap from 'tap'
 import { isManagementTokenText } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../harness.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 import { routesOf } from '../security/routes.ts'
 
 const { servers, close } = await startOnEachDatabase()
@@ -486,5 +487,50 @@ for (const { name, server } of audited.servers) {
     const { key } = await server.createKey({ organization: stranger.organization, resource: `${issuer}/api/v1`, scopes: ['usage:read'] })
     const asStranger = await send({ path: `/api/v1/usage/tokens?organization=${client.organization}`, headers: { 'x-api-key': key } })
     t.strictSame((asStranger.json.data as Json[]).map(row => row.client), [stranger.clientId], 'an organization sees its own clients')
+  })
+}
+
+for (const { name, server } of servers) {
+  const { admin, send, issuer, adminToken } = server
+
+  tap.test(`OC-02: the static token travels as a bearer credential, the CLI takes it as --token, and every use is in the audit log [${name}]`, async t => {
+    const asked = async (headers: Record<string, string>) => (await send({ path: '/api/v1/organizations', headers })).status
+    t.equal(await asked({ authorization: `Bearer ${adminToken}` }), 200)
+    for (const wrong of [`Bearer ${adminToken}x`, `Bearer ${adminToken.slice(0, -1)}`, `Bearer ${adminToken.toUpperCase()}`, `Basic ${adminToken}`, 'Bearer']) t.equal(await asked({ authorization: wrong }), 401, wrong.slice(0, 12))
+    t.equal(await asked({ 'x-api-key': adminToken }), 401, 'it is no API key')
+    t.equal((await server.bearer(adminToken)).status, 401, 'and good for the management API alone')
+    const cli = async (token: string) => await run(process.execPath, [latchkeyCommand, '--url', issuer, '--token', token, '--json', 'org', 'list'], { env: ownEnvironment({}) })
+    const listed = await cli(adminToken)
+    t.equal(listed.code, 0, listed.stderr)
+    t.strictSame(Object.keys(JSON.parse(listed.stdout)), ['data', 'pagination'])
+    t.match(await cli(`${adminToken}x`), { code: 1 })
+    t.match((await admin('GET', '/audit?type=admin_token.used')).json.data[0], { actor: 'admin', subject: 'admin', address: '127.0.0.1' })
+  })
+
+  tap.test(`OC-15: every refusal of the management API is {error, code}, with details at most [${name}]`, async t => {
+    const { id } = await server.createOrganization()
+    const { key } = await server.createKey({ resource: `${issuer}/api/v1`, scopes: ['clients:read'] })
+    const authorization = `Bearer ${adminToken}`
+    const json = { authorization, 'content-type': 'application/json' }
+    const refusals: [number, string, Parameters<typeof send>[0]][] = [
+      [400, 'INVALID_REQUEST', { method: 'POST', path: '/api/v1/organizations', headers: json, body: '{' }],
+      [400, 'INVALID_REQUEST', { method: 'POST', path: '/api/v1/organizations', headers: json, body: '{"name":1}' }],
+      [400, 'INVALID_REQUEST', { path: '/api/v1/organizations?limit=0', headers: { authorization } }],
+      [401, 'UNAUTHORIZED', { path: '/api/v1/organizations' }],
+      [401, 'UNAUTHORIZED', { path: '/api/v1/organizations', headers: { authorization: 'Bearer x' } }],
+      [403, 'INSUFFICIENT_PERMISSIONS', { path: '/api/v1/organizations', headers: { 'x-api-key': key } }],
+      [404, 'NOT_FOUND', { path: '/api/v1/organizations/org_none', headers: { authorization } }],
+      [404, 'NOT_FOUND', { path: '/api/v1/nothing-here', headers: { authorization } }],
+      [412, 'PRECONDITION_FAILED', { method: 'PATCH', path: `/api/v1/organizations/${id}`, headers: { ...json, 'if-match': '"99"' }, body: '{"name":"x"}' }],
+      [413, 'PAYLOAD_TOO_LARGE', { method: 'POST', path: '/api/v1/organizations', headers: json, body: JSON.stringify({ name: 'x'.repeat(100_000) }) }],
+      [415, 'UNSUPPORTED_MEDIA_TYPE', { method: 'POST', path: '/api/v1/organizations', headers: { authorization, 'content-type': 'application/xml' }, body: '<x/>' }],
+    ]
+    for (const [status, code, request] of refusals) {
+      const answer = await send(request)
+      t.strictSame([answer.status, answer.json.code], [status, code], `${request.method ?? 'GET'} ${request.path}`)
+      t.strictSame(Object.keys(answer.json).filter(member => member !== 'details'), ['error', 'code'])
+      t.match(answer.json.error, /^\S.+[.?]$/s, 'a sentence for people')
+      t.match(answer.headers['content-type'], /^application\/json/)
+    }
   })
 }
