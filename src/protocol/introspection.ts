@@ -61,16 +61,7 @@ async function introspectKey (options: IntrospectionOptions, asker: Client, text
   }
   const principal = await underPolicies(options, verdict.principal, 'api_key', address)
   if (principal === null) return inactive
-  return answer(principal, {
-    scope: principal.scopes.join(' ') || undefined,
-    token_type: 'api_key',
-    exp: principal.expiresAt === null ? undefined : epochSeconds(principal.expiresAt),
-    iat: epochSeconds(key.createdAt),
-    sub: principal.id,
-    aud: principal.resource,
-    org_id: principal.organizationId,
-    environment: principal.environment,
-  })
+  return answer(principal, { ...aboutSecret(principal, 'api_key', key.createdAt), environment: principal.environment })
 }
 
 async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
@@ -80,15 +71,20 @@ async function introspectManagementToken (options: IntrospectionOptions, asker: 
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
   const principal = await underPolicies(options, verdict.principal, 'management_token', address)
   if (principal === null) return inactive
-  return answer(principal, {
+  return answer(principal, aboutSecret(principal, 'Bearer', token.createdAt))
+}
+
+/** What there is to say of a secret that has a row of its own, and carries nothing itself. */
+function aboutSecret (principal: Principal, tokenType: 'api_key' | 'Bearer', createdAt: Date) {
+  return {
     scope: principal.scopes.join(' ') || undefined,
-    token_type: 'Bearer',
+    token_type: tokenType,
     exp: principal.expiresAt === null ? undefined : epochSeconds(principal.expiresAt),
-    iat: epochSeconds(token.createdAt),
+    iat: epochSeconds(createdAt),
     sub: principal.id,
     aud: principal.resource,
     org_id: principal.organizationId,
-  })
+  }
 }
 
 /**
