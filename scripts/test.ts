@@ -1,16 +1,20 @@
 // npm test: lint, types, every `check:…` script, then all tests with a real PostgreSQL beside them.
-// npm test -- test/domain        the same with only these tests; arguments go to tap
+// npm test -- test/domain/*.test.ts        the same with only these tests; arguments go to tap
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { makeTemplates } from '../test/databases.ts'
 import { startPostgres } from '../test/postgres.ts'
 import { countTests, type Count } from './count-tests.ts'
 
 const root = join(import.meta.dirname, '..')
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(name => name.startsWith('check:'))]
+
+// Every file of tests and every command they run is a process that loads the whole program.
+const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
 
 let running: ChildProcess | undefined
 let interrupted = false
@@ -48,7 +52,9 @@ async function runTests (tapArguments: string[]): Promise<{ code: number, count:
   try {
     // Only failures are worth a line in a log.
     const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
-    const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], { LATCHKEY_TEST_POSTGRES: postgres.url })
+    const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], {
+      LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), ...compiledOnce,
+    })
     const { all, byDatabase, failures } = countTests(await readFile(output, 'utf8'))
     // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.
     for (const failure of failures) console.log(`failed: ${failure}`)

@@ -1,20 +1,39 @@
 /** Both databases, so that one suite can be run on each. Put `[name]` into the titles: `npm test` counts by it. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freshDatabase, type FreshDatabase } from './postgres.ts'
+import { openStorage } from '../src/storage/index.ts'
+import { administer, freshDatabase, type FreshDatabase } from './postgres.ts'
 
 export type { FreshDatabase }
 
-export const databases: readonly { name: 'sqlite' | 'postgresql', fresh (): Promise<FreshDatabase> }[] = [
-  { name: 'sqlite', fresh: freshFile },
-  { name: 'postgresql', fresh: freshDatabase },
+/** `fresh`: nothing in it yet, and mostly migrated already, which takes longer than many a test. `empty`: not even that. */
+export const databases: readonly { name: 'sqlite' | 'postgresql', fresh (): Promise<FreshDatabase>, empty (): Promise<FreshDatabase> }[] = [
+  { name: 'sqlite', fresh: () => freshFile(copyTemplate), empty: () => freshFile() },
+  { name: 'postgresql', fresh: () => freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE), empty: () => freshDatabase() },
 ]
 
-async function freshFile (): Promise<FreshDatabase> {
+async function freshFile (fill?: (file: string) => Promise<void>): Promise<FreshDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-sqlite-'))
+  const file = join(folder, 'latchkey.db')
+  await fill?.(file)
   return {
-    url: `file:${join(folder, 'latchkey.db')}`,
+    url: `file:${file}`,
     drop: () => rm(folder, { recursive: true, force: true }),
   }
+}
+
+/** Makes a migrated SQLite database at `file`, where there is one to copy. */
+export async function copyTemplate (file: string): Promise<void> {
+  const template = process.env.LATCHKEY_TEST_SQLITE_TEMPLATE
+  if (template !== undefined) await cp(template, file)
+}
+
+/** Migrates one database of each kind for all tests of a run; returns the environment by which they find them. */
+export async function makeTemplates (folder: string, postgresUrl: string): Promise<Record<string, string>> {
+  const file = join(folder, 'template.db')
+  const name = 'latchkey_template'
+  await administer(postgresUrl, `CREATE DATABASE ${name}`)
+  for (const url of [`file:${file}`, Object.assign(new URL(postgresUrl), { pathname: `/${name}` }).href]) await (await openStorage(url)).close()
+  return { LATCHKEY_TEST_SQLITE_TEMPLATE: file, LATCHKEY_TEST_POSTGRES_TEMPLATE: name }
 }

@@ -11,7 +11,7 @@ import { loadConfig } from '../src/config.ts'
 import { hostResourceId, updateResource } from '../src/domain/resource.ts'
 import type { Scope } from '../src/domain/scope.ts'
 import { newSecret } from '../src/secrets.ts'
-import { databases } from './databases.ts'
+import { copyTemplate, databases } from './databases.ts'
 
 export type Json = Record<string, any>
 
@@ -122,6 +122,7 @@ export async function startServer (options: ServerOptions = {}) {
     ...options.environment,
   }
   const config = loadConfig(environment, folder)
+  if (config.databaseUrl.startsWith(`file:${folder}`)) await copyTemplate(config.databaseUrl.slice('file:'.length))
   const latchkey = await openLatchkey(config, clock.now)
   const lines: string[] = []
   const app = await buildServer(latchkey, { write: line => { lines.push(line) } })

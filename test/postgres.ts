@@ -87,13 +87,16 @@ export interface FreshDatabase {
 let own: Promise<Postgres> | undefined
 let inUse = 0
 
-/** Makes a database on the server at LATCHKEY_TEST_POSTGRES; where that is not set, on one that lives until its last database is dropped. */
-export async function freshDatabase (): Promise<FreshDatabase> {
+/**
+ * Makes a database on the server at LATCHKEY_TEST_POSTGRES, as a copy of `template` if there is one; where that is not set, on
+ * one that lives until its last database is dropped.
+ */
+export async function freshDatabase (template?: string): Promise<FreshDatabase> {
   const given = process.env.LATCHKEY_TEST_POSTGRES
   if (given === undefined) own ??= startPostgres()
   const server = given ?? (await own!).url
   const name = `test_${randomBytes(8).toString('hex')}`
-  await administer(server, `CREATE DATABASE ${name}`)
+  await administer(server, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
   inUse++
   return {
     url: Object.assign(new URL(server), { pathname: `/${name}` }).href,

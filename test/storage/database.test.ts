@@ -52,10 +52,10 @@ async function isUnavailable (t: Test, promise: Promise<unknown>): Promise<void>
   t.match(error, { code: 'storage_unavailable', status: 503 })
 }
 
-for (const { name, fresh } of databases) {
+for (const { name, fresh, empty } of databases) {
   t.test(`[${name}] migrations`, async t => {
     t.test('an empty database gets every migration, in order, and the record of it; a second time nothing', async t => {
-      const { url, drop } = await fresh()
+      const { url, drop } = await empty()
       t.teardown(drop)
       const database = await openDatabase(url, limits)
       t.teardown(() => database.close())
@@ -69,8 +69,8 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('migrations and models do not differ', async t => {
-      const migrated = await fresh()
-      const planned = await fresh()
+      const migrated = await empty()
+      const planned = await empty()
       t.teardown(migrated.drop)
       t.teardown(planned.drop)
       await migrate(migrated.url)

@@ -57,9 +57,9 @@ const dataOfProduct = [
     ('key_1', '2026-01', 1, 10), ('key_2', '2026-01', 2, 20), ('key_3', '2026-02', 4, 40), ('key_alone', '2026-01', 8, 80), ('key_t2', '2026-01', 16, 160)`,
 ]
 
-for (const { name, fresh } of databases) {
+for (const { name, empty } of databases) {
   t.test(`Y4: keys that were rotated before have one allowance from the migration on, and what they took stays taken [${name}]`, async t => {
-    const { url, drop } = await fresh()
+    const { url, drop } = await empty()
     t.teardown(drop)
     const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
     const before = await openDatabase(url)
@@ -81,7 +81,7 @@ for (const { name, fresh } of databases) {
   })
 
   t.test(`a database of the first version keeps its keys when they become a product, each for its own organization [${name}]`, async t => {
-    const { url, drop } = await fresh()
+    const { url, drop } = await empty()
     t.teardown(drop)
     const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
     const first = await openDatabase(url)
