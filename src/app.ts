@@ -10,6 +10,8 @@ import { openChains } from './domain/audit-keeping.ts'
 import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
+import { openSigningKeys } from './domain/key-ring.ts'
+import { keepSigningKeys } from './domain/key-schedule.ts'
 import { meter, type Meter } from './domain/meter.ts'
 import { authenticator, judgeApiKey } from './domain/principal.ts'
 import { refusalLog } from './domain/refusals.ts'
@@ -17,8 +19,8 @@ import type { Registry } from './domain/registry.ts'
 import { rememberedAnswers } from './domain/remembered-answer.ts'
 import { hostResourceId, seedResources } from './domain/resource.ts'
 import { sessionChecks } from './domain/session.ts'
-import { openSigningKeys, type SigningKeys } from './domain/signing-key.ts'
-import type { Operation, Store } from './domain/store.ts'
+import type { SigningKeys } from './domain/signing-key.ts'
+import type { Operation } from './domain/store.ts'
 import { styles } from './domain/style.ts'
 import { tokenMeter } from './domain/token-usage.ts'
 import { tokenReader } from './domain/token.ts'
@@ -45,6 +47,8 @@ export interface Latchkey {
   registry: Registry
   /** For what an application does to its own server: creating its resources at start, say. Acts as `system`. */
   operation: Operation
+  /** What tokens are signed with. */
+  signingKeys: SigningKeys
   /** Every route of Latchkey: token, registration, introspection, revocation, discovery, management, health. */
   routes: FastifyPluginAsync
   /** `/healthz`, `/readyz` and `/prom` alone, for a listener of their own. */
@@ -70,21 +74,22 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const watch = newWatch(tracing)
   const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch }).catch(unreachable)
   const { store, registry, replicas, close } = storage
-  const signingKeys = await prepare(store, config, clock).catch(async error => {
+  const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
     throw error
   })
   const { ring } = signingKeys
   const eventLoop = watchEventLoop(watch.door, config.shedLag)
   const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, connections: storage.connections, version }
-  const reader = tokenReader(issuer, ring)
+  const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
   const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock)
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
-  const house = keepHouse(operation, error => { process.emitWarning(error instanceof Error ? error : String(error)) }, config, watch.measures)
+  const house = keepHouse(operation, warn, config, watch.measures)
+  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, warn)
   const calls = meter(store, clock)
   const probe = prober(readinessChecks(storage, ring), watch.door)
   const operational = { prober: probe, exposition: exposition(sources) }
@@ -96,6 +101,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     registry,
     clock,
     ring,
+    catchUp: signingKeys.catchUp,
     reader,
     refusals,
     tokens,
@@ -105,7 +111,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     answers: rememberedAnswers(config.secrets),
     meter: calls,
     authenticator: checks,
-    sessions: sessionChecks({ issuer, registry, ring, clock }),
+    sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
     webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
   }
 
@@ -113,6 +119,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     config,
     registry,
     operation,
+    signingKeys,
     guard: guard(floor),
     meter: calls,
     routes: async app => {
@@ -128,6 +135,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     watch,
     async close () {
       await house.stop()
+      await keySchedule.stop()
       await keyUsage.close()
       await managementTokenUsage.close()
       await calls.close()
@@ -176,6 +184,10 @@ function isOperational ({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.config?.operational === true
 }
 
+function warn (error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
+}
+
 /** While serving that is an answer; at the start it is a reason not to. */
 function unreachable (error: unknown): never {
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
@@ -184,14 +196,16 @@ function unreachable (error: unknown): never {
   throw new ConfigurationError([`DATABASE_URL: the database cannot be reached${said === '' ? '' : ` (${said})`}; start it, or name another`])
 }
 
-/** Brings a database to what a server of this configuration needs, and opens its keys. */
-async function prepare (store: Store, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+/** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */
+async function prepare ({ store, registry, follow }: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
   await openChains(store, clock, auditKeys(secrets))
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
   ])
-  return await openSigningKeys(store, clock, secrets)
+  const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
+  follow(changes => changes.some(({ of }) => of === 'signingKeys') ? signingKeys.reload() : undefined)
+  return signingKeys
 }
 
 /**

@@ -40,6 +40,8 @@ export interface Config {
   shutdown: { delay: number, patience: number }
   /** Days for which the usage of keys is kept. */
   usageDays: number
+  /** Days after which another key signs; 0: by command only. */
+  signingKeyDays: number
   /** Null: no traces. */
   tracing: TracingConfig | null
 }
@@ -68,6 +70,7 @@ export const variables: readonly Variable[] = [
   { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…`.' },
   { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
   { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
+  { name: 'LATCHKEY_SIGNING_KEY_DAYS', default: '90', description: 'Days after which another key signs; `0`: by command only.' },
   { name: 'LATCHKEY_ADMIN_TOKEN', default: 'generated into <LATCHKEY_DATA> when local', description: 'The automation and break-glass credential of the management API, 32 characters or more.' },
   { name: 'LATCHKEY_REGISTRATION', default: 'token', description: 'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, without scopes).' },
   { name: 'LATCHKEY_TRUST_PROXY', default: 'none', description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.' },
@@ -127,6 +130,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), { least: 0, most: 600, usual: 10 }, problems),
   }
   const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
+  const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), { least: 0, most: 3_650, usual: 90 }, problems)
   const tracing = readTracing(read, problems)
   const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
   const adminText = readSecret('LATCHKEY_ADMIN_TOKEN', read('LATCHKEY_ADMIN_TOKEN'), local, problems)
@@ -149,6 +153,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     shedLag,
     shutdown,
     usageDays,
+    signingKeyDays,
     tracing,
   }
 }

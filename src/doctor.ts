@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
 import { inspectConfig, type Config } from './config.ts'
 import { ConfigurationError } from './errors.ts'
-import { unseal } from './secrets.ts'
+import { auditKeys, unseal } from './secrets.ts'
 import { inspectDatabase, type Inspection } from './storage/inspection.ts'
 
 export interface Finding {
@@ -38,6 +38,7 @@ export async function examine (environment?: Environment, folder?: string): Prom
     dataFolder(config),
     ...database,
     signingKeys(inspection, config),
+    olderSecrets(inspection, config),
     metadata(answer, config),
     oneServer(inspection, answer),
     databaseClock(inspection),
@@ -103,6 +104,22 @@ function signingKeys (inspection: Inspection | null, { secrets }: Config): Findi
     return failed(check, `${closed.length} of ${signingKeys.length} were sealed under another secret`, 'List that secret behind the present one: LATCHKEY_SECRET=present,former')
   }
   return ok(check, `${signingKeys.length} there, and LATCHKEY_SECRET opens them`)
+}
+
+/** What keeps the secrets behind the first from being dropped. Heads that no server has closed off yet have no key. */
+function olderSecrets (inspection: Inspection | null, { secrets }: Config): Finding {
+  const check = 'older secrets'
+  if (inspection === null || inspection.applied === null) return skipped(check, 'there is no database to look into')
+  const [newest, ...older] = secrets as [string, ...string[]]
+  const keys = inspection.signingKeys.filter(key => unseal(key.sealedPrivateKey, [newest], key.kid) === null && unseal(key.sealedPrivateKey, older, key.kid) !== null)
+  const heads = inspection.auditKeys.filter(key => auditKeys(older).some(({ id }) => id === key) && key !== auditKeys([newest])[0]!.id)
+  const unknown = inspection.auditKeys.some(key => key !== '' && !auditKeys(secrets).some(({ id }) => id === key))
+  if (unknown) return failed(check, 'audit chains are sealed under another secret', 'List that secret behind the present one, LATCHKEY_SECRET=present,former, and start a server with it.')
+  if (keys.length > 0 || heads.length > 0) {
+    const found = [keys.length > 0 ? `${keys.length} signing keys` : '', heads.length > 0 ? 'audit chains' : ''].filter(text => text !== '').join(' and ')
+    return failed(check, `${found} are still sealed under an older secret of LATCHKEY_SECRET`, 'Restart a server with this LATCHKEY_SECRET: it seals them under the first one. Until then the older one has to stay.')
+  }
+  return ok(check, older.length === 0 ? 'none is needed' : 'nothing is sealed under them any more: once every server knows the first, they can go')
 }
 
 /** What a URL answered; null: nothing did, and why. */

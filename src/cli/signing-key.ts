@@ -11,19 +11,24 @@ interface SigningKey {
   activatedAt: string
   retiredAt: string | null
   publishedUntil: string | null
+  revokedAt: string | null
+  revokedReason: string | null
 }
 
 /** `latchkey signing-key …` */
 export function signingKeyCommands (): Command {
   const key = new Command('signing-key').description('signing keys: what access tokens are signed with')
   withPageFlags(key.command('list').description('list the signing keys, newest first'), { org: false })
-    .addOption(new Option('--state <name>', 'only those in this state').choices(['pending', 'active', 'retired', 'gone']))
+    .addOption(new Option('--state <name>', 'only those in this state').choices(['pending', 'active', 'retired', 'revoked', 'gone']))
     .action(answering<Page<SigningKey>, ListFlags & { state?: string }>(showList, (api, { state, ...flags }) => api.get('/signing-keys', { ...pageQuery(flags), state })))
   key.command('show').description('show a signing key').argument('<kid>')
     .action(answering(show, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
   key.command('rotate').description('make another key the one that signs, once it has been published for five minutes; tokens signed before stay good')
     .option('--now', 'at once, for emergencies: whoever keeps the keys in a cache refuses new tokens for up to five minutes')
     .action(answering<SigningKey, { now?: boolean }>(show, (api, { now }) => api.post('/signing-keys/rotate', { now })))
+  key.command('revoke').description('revoke a signing key and every token that it signed, at once; if it is the one that signs, another one does').argument('<kid>')
+    .option('--reason <text>', 'why, for those who look later')
+    .action(answering<SigningKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`/signing-keys/${segment(id)}/revoke`, { reason })))
   return key
 }
 
@@ -35,7 +40,9 @@ function show (key: SigningKey): string {
     ['created', instant(key.createdAt)],
     ['signs from', instant(key.activatedAt)],
     ['signs until', instant(key.retiredAt)],
-    ['published until', instant(key.publishedUntil)],
+    [key.revokedAt === null ? 'published until' : 'last tokens until', instant(key.publishedUntil)],
+    ['revoked', instant(key.revokedAt)],
+    ['reason', key.revokedReason],
   ])
 }
 

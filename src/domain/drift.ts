@@ -7,8 +7,8 @@ import type { Operation } from './store.ts'
 
 /** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
 export interface Difference {
-  kind: 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key' | 'webhook_token' | 'policies' | 'revoked_token'
-  /** For `policies`: their owner; `deployment` for the deployment's. */
+  kind: 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key' | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
+  /** For `policies`: their owner; `deployment` for the deployment's, and for `signing_keys`. */
   id: string
   /** `not_held`: the database has it, and the server answers as if it had not. */
   difference: 'changed' | 'gone' | 'not_held'

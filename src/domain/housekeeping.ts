@@ -2,7 +2,7 @@ import { secondsAfter } from '../clock.ts'
 import { newMeasures, type Measures } from '../measures.ts'
 import { dayOf, monthOf } from './calendar.ts'
 import { reapIdleClients } from './client.ts'
-import { removeDeadSigningKeys } from './signing-key.ts'
+import { removeDeadSigningKeys } from './signing-key-changes.ts'
 import type { Operation } from './store.ts'
 import { tokenUsageDays } from './token-usage.ts'
 

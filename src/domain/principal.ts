@@ -17,7 +17,7 @@ import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
 import { takesKeysAsBearer } from './style.ts'
-import { isExpired, isFromTheFuture, type AccessTokenClaims, type TokenReader } from './token.ts'
+import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type TokenReader } from './token.ts'
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {
@@ -181,7 +181,7 @@ function checkAccessToken (options: AuthenticatorOptions, text: string, presenta
     const refuseToken = (reason: Reason) => refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
     if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuseToken('wrong_resource')
     if (isExpired(claims, now)) return refuseToken('expired')
-    return whenBothKnown(registry.client(claims.client_id), registry.isTokenRevoked(claims.jti), (client, revoked) => {
+    return whenBothKnown(registry.client(claims.client_id), isRevoked(registry, claims), (client, revoked) => {
       if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked')
       if (client.generation !== claims.gen) return refuseToken('superseded')
       const organization = client.organizationId === null ? null : registry.organization(client.organizationId)

@@ -7,6 +7,7 @@ import type { Organization } from './organization.ts'
 import type { PolicySet } from './policy-set.ts'
 import type { PublishableKey } from './publishable-key.ts'
 import type { Resource } from './resource.ts'
+import type { SigningKey } from './signing-key.ts'
 import type { WebhookToken } from './webhook-token.ts'
 
 /**
@@ -30,6 +31,8 @@ export interface Registry {
   publishableKey (id: string): Awaitable<PublishableKey | null>
   resource (id: string): Awaitable<Resource | null>
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
+  /** All that there are, by kid: a token whose key is not among them is nobody's. */
+  signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>>
   webhookToken (digest: string): Awaitable<WebhookToken | null>
   isTokenRevoked (jti: string): Awaitable<boolean>
 }

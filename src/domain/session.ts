@@ -14,7 +14,7 @@ import type { Resource } from './resource.ts'
 import { grantableNow, splitScope } from './scope.ts'
 import { signJwt, type KeyRing } from './signing-key.ts'
 import type { Store } from './store.ts'
-import { bringsItsOwnKey, clockTolerance, isExpired, isFromTheFuture, isNumericDate, jwtReader } from './token.ts'
+import { bringsItsOwnKey, clockTolerance, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from './token.ts'
 
 /** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
 export interface SessionClaims {
@@ -178,8 +178,8 @@ export interface SessionChecks {
 }
 
 /** Checks session tokens; the publishable key behind one is looked up every time, so revoking it ends its sessions at once. */
-export function sessionChecks ({ issuer, registry, ring, clock }: Omit<SessionExchangeOptions, 'store'>): SessionChecks {
-  const reader = jwtReader(sessionType, ring, payload => readClaims(issuer, payload))
+export function sessionChecks ({ issuer, registry, keys, clock }: Pick<SessionExchangeOptions, 'issuer' | 'registry' | 'clock'> & { keys: TrustedKeys }): SessionChecks {
+  const reader = jwtReader(sessionType, keys, payload => readClaims(issuer, payload))
   return {
     check (text, presentation) {
       return whenKnown(reader.read(text), claims => {
@@ -187,8 +187,8 @@ export function sessionChecks ({ issuer, registry, ring, clock }: Omit<SessionEx
         if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', null)
         if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuse('wrong_resource', claims)
         if (isExpired(claims, now)) return refuse('expired', claims)
-        return whenKnown(registry.publishableKey(claims.client_id), key =>
-          key === null ? refuse('revoked', claims) : judge(registry, key, claims))
+        return whenBothKnown(registry.publishableKey(claims.client_id), isKeyRevoked(registry, claims), (key, revoked) =>
+          key === null || revoked ? refuse('revoked', claims) : judge(registry, key, claims))
       })
     },
   }

@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
-import { compactVerify, type CompactVerifyGetKey } from 'jose'
+import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
 import { LRUCache } from 'lru-cache'
-import type { Awaitable } from '../awaitable.ts'
+import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
+import { Failure } from '../errors.ts'
 import { auditEvent } from './audit.ts'
-import type { KeyRing } from './signing-key.ts'
+import type { Registry } from './registry.ts'
+import type { KeyRing, SigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
 
 /** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
@@ -38,18 +40,34 @@ export interface RevokedTokenRepository {
 /** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */
 export const clockTolerance = 15
 
+/** Which of our keys signed a token. Not among what the token says of itself. */
+export interface Signed { kid: string }
+
 /** Reads the claims of a JWT that one of our keys signed. Remembers signatures that verified, never a verdict. */
 export interface JwtReader<Claims> {
-  /** Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation: they change. */
-  read (token: string): Awaitable<Claims | null>
+  /** Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the token or of its key: they change. */
+  read (token: string): Awaitable<Claims & Signed | null>
 }
 
 /** Reads access tokens. */
 export type TokenReader = JwtReader<AccessTokenClaims>
 
-/** A reader of access tokens that trusts the keys that `ring` returns at the moment of each call. */
-export function tokenReader (issuer: string, ring: () => KeyRing): TokenReader {
-  return jwtReader('at+jwt', ring, payload => readClaims(issuer, payload))
+/** The keys that a reader trusts: those of `ring` at the moment of each call. `catchUp` is waited for before one that is not among them counts as unknown. */
+export type TrustedKeys = Pick<SigningKeys, 'ring'> & Partial<Pick<SigningKeys, 'catchUp'>>
+
+/** A reader of access tokens. */
+export function tokenReader (issuer: string, keys: TrustedKeys): TokenReader {
+  return jwtReader('at+jwt', keys, payload => readClaims(issuer, payload))
+}
+
+/** Whether a token was revoked, or the key that signed it. */
+export function isRevoked (registry: Registry, claims: AccessTokenClaims & Signed): Awaitable<boolean> {
+  return whenBothKnown(registry.isTokenRevoked(claims.jti), isKeyRevoked(registry, claims), (token, key) => token || key)
+}
+
+/** Whether the key that signed a token was revoked, or is not there any more: then nothing that it signed is good. */
+export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<boolean> {
+  return whenKnown(registry.signingKeys(), keys => keys.get(kid)?.revokedAt !== null)
 }
 
 /**
@@ -57,23 +75,27 @@ export function tokenReader (issuer: string, ring: () => KeyRing): TokenReader {
  * that are not those of the type; `remember` is how many signatures are kept in mind.
  */
 export function jwtReader<Claims extends object> (
-  typ: string, ring: () => KeyRing, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = 50_000
+  typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = 50_000
 ): JwtReader<Claims> {
-  const verified = new LRUCache<string, { claims: Claims, kid: string }>({ max: remember })
-  const keyFor: CompactVerifyGetKey = header => {
-    const key = typeof header.kid === 'string' ? ring().verifying.get(header.kid) : undefined
-    if (key === undefined) throw new Error('no such key')
-    return key
+  const verified = new LRUCache<string, Claims & Signed>({ max: remember })
+  const keyFor: CompactVerifyGetKey = async ({ kid, typ: type }) => {
+    if (type !== typ || !isThumbprint(kid)) throw new Error('no such key')
+    if (!ring().verifying.has(kid)) await catchUp?.()
+    return keyNamed(ring(), kid)
   }
-  const verify = async (token: string, digest: string): Promise<Claims | null> => {
+  const verify = async (token: string, digest: string): Promise<Claims & Signed | null> => {
     if (!isCanonical(token)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
-      if (protectedHeader.typ !== typ || bringsItsOwnKey(protectedHeader)) return null
+      if (bringsItsOwnKey(protectedHeader)) return null
       const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
-      if (claims !== null) verified.set(digest, { claims, kid: protectedHeader.kid! })
-      return claims
-    } catch {
+      if (claims === null) return null
+      const signed = { ...claims, kid: protectedHeader.kid! }
+      verified.set(digest, signed)
+      return signed
+    } catch (error) {
+      // Only who could not look for the key does not know.
+      if (error instanceof Failure) throw error
       return null
     }
   }
@@ -82,9 +104,20 @@ export function jwtReader<Claims extends object> (
       const digest = hash('sha256', token, 'base64')
       const known = verified.get(digest)
       if (known === undefined) return verify(token, digest)
-      return ring().verifying.has(known.kid) ? known.claims : null
+      return ring().verifying.has(known.kid) ? known : null
     },
   }
+}
+
+function keyNamed ({ verifying }: KeyRing, kid: string): CryptoKey {
+  const key = verifying.get(kid)
+  if (key === undefined) throw new Error('no such key')
+  return key
+}
+
+/** Whether a kid is one that a key of ours could have (RFC 7638, SHA-256). */
+function isThumbprint (kid: unknown): kid is string {
+  return typeof kid === 'string' && /^[\w-]{43}$/.test(kid)
 }
 
 /**

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Page, PageQuery } from '../domain/page.ts'
+import { noSuchKey } from '../domain/signing-key-changes.ts'
 import { signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys } from '../domain/signing-key.ts'
-import { Failure } from '../errors.ts'
 import { created, type CreationDependencies } from './creation.ts'
 import { operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, IdParams, Moment, nullable, pageOf, PageQuerystring } from './schemas.ts'
+import { revision } from './preconditions.ts'
+import { as, exactly, IdParams, Moment, nullable, pageOf, PageQuerystring, Reason } from './schemas.ts'
 
 const read = { scopes: ['signing-keys:read'] }
 const write = { scopes: ['signing-keys:write'] }
@@ -24,10 +25,12 @@ const WireKey = Type.Object({
   createdAt: Moment,
   activatedAt: Type.With(Moment, { description: 'From then on it signs; may lie ahead.' }),
   retiredAt: nullable(Moment),
-  publishedUntil: nullable(Moment),
+  publishedUntil: Type.With(nullable(Moment), { description: 'When the last token that it signed is dead.' }),
+  revokedAt: Type.With(nullable(Moment), { description: 'From then on it is not published, and no token that it signed is good.' }),
+  revokedReason: nullable(Type.String()),
 }, { title: 'SigningKey' })
 
-/** The keys that sign access tokens are the deployment's: no organization sees or rotates them. */
+/** The keys that sign access tokens are the deployment's: no organization sees or changes them. */
 export function signingKeyRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
   const { store, clock, signingKeys } = dependencies
   return async app => {
@@ -44,21 +47,31 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const { id } = request.params
       const key = (await store.signingKeys.all()).find(({ kid }) => kid === id)
-      if (key === undefined) throw new Failure('not_found', { message: `There is no signing key ${JSON.stringify(id.slice(0, 64))}.` })
+      if (key === undefined) throw noSuchKey(id)
       return wireKey(key, clock())
     })
 
     app.post('/signing-keys/rotate', {
       config: { ...write, failures: ['conflict'] },
       schema: { summary: 'Make another key the one that signs', body: NewRotation, response: { 201: WireKey } },
-    }, async (request, reply) => {
-      const answer = await created(dependencies, request, reply, async operation => {
-        requireDeployment(operation, 'Rotating the signing keys')
-        return wireKey(await signingKeys.rotate(operation, { now: request.body?.now === true }), clock())
-      })
-      // Once it is kept, so that nothing is signed with a key that was rolled back.
-      await signingKeys.reload()
-      return answer
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+      requireDeployment(operation, 'Rotating the signing keys')
+      return wireKey(await signingKeys.rotate(operation, { now: request.body?.now === true }), clock())
+    }))
+
+    app.post('/signing-keys/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke a signing key',
+        description: 'For emergencies: every token that it signed is dead from here on. If it is the one that signs, another one does at once.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireKey },
+      },
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Revoking a signing key')
+      return wireKey(await signingKeys.revoke(operation, request.params.id, request.body?.reason ?? null), clock())
     })
   }
 }
@@ -72,6 +85,18 @@ function pageIn<T extends { createdAt: Date, id: string }> (rows: readonly T[], 
 }
 
 function wireKey (key: SigningKey, now: Date) {
-  const { kid, algorithm, publicJwk, createdAt, activatedAt, retiredAt, publishedUntil } = key
-  return { id: kid, algorithm, state: stateOfSigningKey(key, now), publicJwk, createdAt, activatedAt, retiredAt, publishedUntil }
+  const { kid, algorithm, publicJwk, createdAt, activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason } = key
+  return {
+    [revision]: key.revision,
+    id: kid,
+    algorithm,
+    state: stateOfSigningKey(key, now),
+    publicJwk,
+    createdAt,
+    activatedAt,
+    retiredAt,
+    publishedUntil,
+    revokedAt,
+    revokedReason,
+  }
 }

@@ -53,6 +53,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     app.addHook('onRequest', refuseUntypedBody)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
+        if (name === 'token') await options.catchUp?.()
         exchanges.set(request.raw, { request, failure: null })
         handOver(reply, release)
         await current().handle(request.raw, reply.raw)

@@ -4,8 +4,9 @@ import { clientAuthMethods } from '../domain/client.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
 import { hostedResourceId, resourceMetadata } from '../domain/resource-metadata.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
-import { publicationTime } from '../domain/signing-key.ts'
+import { publicationTime, type KeyRing } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
 import { unlisted } from '../route-schema.ts'
 import { supportedGrantTypes } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
@@ -27,7 +28,7 @@ export function discovery (options: ProtocolOptions) {
     const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
     app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
     app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))
-    app.get(paths.jwks, { schema: descriptions.jwks }, (_request, reply) => reply.headers(open).type('application/jwk-set+json').send(options.ring().jwks))
+    app.get(paths.jwks, { schema: descriptions.jwks }, async (_request, reply) => await reply.headers(open).type('application/jwk-set+json').send(await publishedKeys(options)))
     app.get(paths.resourceMetadata, { schema: descriptions.hostMetadata }, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
     app.get(`${paths.resourceMetadata}/*`, { schema: descriptions.resourceMetadata }, async (request, reply) => {
       const path = request.url.slice(paths.resourceMetadata.length)
@@ -96,6 +97,16 @@ async function hosted ({ registry }: ProtocolOptions, path: string): Promise<Res
 async function describe ({ issuer }: ProtocolOptions, resource: Resource | null, reply: FastifyReply): Promise<FastifyReply> {
   if (resource === null || resource.revokedAt !== null) throw new OAuthError(404, 'not_found', 'There is no protected resource with this path.')
   return await reply.headers(open).send(resourceMetadata(resource, issuer))
+}
+
+/** While the database is away, those that are known: caches have them for as long, and what checks are told comes from elsewhere. */
+async function publishedKeys ({ ring, catchUp }: ProtocolOptions): Promise<KeyRing['jwks']> {
+  try {
+    await catchUp?.()
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
+  }
+  return ring().jwks
 }
 
 /** MCP clients send a header of their own, so browsers ask first. */

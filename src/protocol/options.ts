@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Authenticator } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
-import type { KeyRing } from '../domain/signing-key.ts'
+import type { SigningKeys } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { TokenReader } from '../domain/token.ts'
@@ -21,7 +21,9 @@ export interface ProtocolOptions {
   registry: Registry
   clock: Clock
   /** The keys as they are at the moment of the call. */
-  ring: () => KeyRing
+  ring: SigningKeys['ring']
+  /** Waited for before anything is signed or published; nothing unless given. */
+  catchUp?: SigningKeys['catchUp']
   reader: TokenReader
   authenticator: Authenticator
   registration: RegistrationMode

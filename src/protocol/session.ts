@@ -40,6 +40,7 @@ export function session (options: SessionOptions) {
     })
     app.post(paths.session, { schema: descriptions.session }, async request => {
       const assertion = assertionOf(request.body)
+      await options.catchUp?.()
       const answer = await inSpan(options.watch.tracing, 'token issuance', () => exchange(assertion))
       if (!answer.ok) throw refuse(options, failures, request, answer)
       options.watch.measures.tokens.add(grantType)

@@ -1,3 +1,5 @@
+import type { Awaitable } from '../awaitable.ts'
+
 /** What a write changed of that which checks look at. The view forgets it, or learns it, once the write is kept. */
 export type Change =
   | { of: 'organization', id: string }
@@ -13,11 +15,16 @@ export type Change =
   | { of: 'apiKey', digest: string }
   | { of: 'importedKey', digest: string }
   | { of: 'managementToken', digest: string }
+  /** Any number of them. */
+  | { of: 'signingKeys' }
   | { of: 'publishableKey', id: string }
   /** Any number of them. */
   | { of: 'webhookTokens' }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
 
-/** Takes note of a change. Called after its statement has run. */
-export type Note = (change: Change) => void
+/** Takes note of a change. Called after its statement has run; outside of a transaction that is when it is kept, and followers are waited for. */
+export type Note = (change: Change) => Awaitable<void>
+
+/** Is told of changes that are kept, those of one transaction at once, before they are acknowledged to whoever made them: what it returns is waited for. */
+export type Follower = (changes: readonly Change[]) => Awaitable<void>

@@ -7,7 +7,7 @@ import { Failure } from '../errors.ts'
 import { auditKeys, newId, newSecret } from '../secrets.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { importedDigests } from './api-keys.ts'
-import type { Change, Note } from './changes.ts'
+import type { Change, Follower } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
 import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
@@ -20,6 +20,8 @@ export interface Storage {
   registry: Registry
   /** The servers on this database whose memory can be compared with it: so far, this one. */
   replicas: readonly Replica[]
+  /** Has `follower` told of every change from now on, in the turn of whoever makes it. */
+  follow (follower: Follower): void
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
@@ -62,16 +64,22 @@ export async function openStorage (url: string, { limits = {}, secrets = [newSec
 }
 
 /** One server on SQLite knows of every change, and so may keep a view. On PostgreSQL others may write: ask every time. */
-async function storeOn (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'replicas' | 'inMemory'>> {
+async function storeOn (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'replicas' | 'follow' | 'inMemory'>> {
+  const followers: Follower[] = []
+  const follow = (follower: Follower): void => { followers.push(follower) }
+  const tell: Follower = async changes => { for (const follower of followers) await follower(changes) }
   if (database.provider === 'postgresql') {
-    const repositories = repositoriesOver(database.queries, () => {}, keys)
-    return { store: storeFrom(database, repositories, () => {}, keys), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], inMemory: () => ({}) }
+    const repositories = repositoriesOver(database.queries, change => tell([change]), keys)
+    return { store: storeFrom(database, repositories, tell, keys), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], follow, inMemory: () => ({}) }
   }
-  const note: Note = change => view.apply(change)
-  const repositories = repositoriesOver(database.queries, note, keys)
+  const kept: Follower = changes => {
+    changes.forEach(change => { view.apply(change) })
+    return tell(changes)
+  }
+  const repositories = repositoriesOver(database.queries, change => kept([change]), keys)
   const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
   const view = new View(unbuffered(repositories), await absent(), absent, measures.registry)
-  return { store: storeFrom(database, repositories, note, keys), registry: view, replicas: [replica(view)], inMemory: () => view.sizes() }
+  return { store: storeFrom(database, repositories, kept, keys), registry: view, replicas: [replica(view)], follow, inMemory: () => view.sizes() }
 }
 
 function replica (memory: ReplicaMemory): Replica {
@@ -81,7 +89,7 @@ function replica (memory: ReplicaMemory): Replica {
 /** Where every check asks the database. */
 const nothingHeld: ReplicaMemory = { source: 'database', held: () => 0, differences: async () => [], reload: async () => {} }
 
-function storeFrom (database: Database, repositories: Repositories, note: Note, keys: ChainKeys): Store {
+function storeFrom (database: Database, repositories: Repositories, kept: Follower, keys: ChainKeys): Store {
   const transaction: Store['transaction'] = async (work, isolation) => {
     let changes: Change[] = []
     try {
@@ -94,7 +102,7 @@ function storeFrom (database: Database, repositories: Repositories, note: Note, 
       if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
       throw error
     } finally {
-      changes.forEach(note)
+      if (changes.length > 0) await kept(changes)
     }
   }
   return {

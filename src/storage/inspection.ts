@@ -24,6 +24,8 @@ export interface Inspection {
   pending: string[]
   /** Those that a server of this version has to open; before its migrations, all there are. */
   signingKeys: { kid: string, sealedPrivateKey: string }[]
+  /** The names of the keys that heads of audit chains are sealed under, each once. */
+  auditKeys: string[]
   /** What time it is there. */
   now: Date
   /** Whether a server has the SQLite file now; null on PostgreSQL, which serves several. */
@@ -64,8 +66,9 @@ async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolea
       ? (await rows('SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL')).map(row => row.migration_name!)
       : null
     const pending = await missing(provider, applied ?? [])
-    const alive = pending.length > 0 ? '' : ` WHERE "publishedUntil" IS NULL OR ${words[provider].published}`
+    const alive = pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
+    const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {
       provider,
       version: facts!.version!,
@@ -73,6 +76,7 @@ async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolea
       applied,
       pending,
       signingKeys: signingKeys as Inspection['signingKeys'],
+      auditKeys: auditKeys.map(({ key }) => key!),
       inUse,
     }
   } finally {

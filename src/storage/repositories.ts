@@ -38,7 +38,7 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     registrationTokens: registrationTokenRepository(queries),
     managementTokens: managementTokenRepository(queries, note),
     rememberedAnswers: rememberedAnswerRepository(queries),
-    signingKeys: signingKeyRepository(queries),
+    signingKeys: signingKeyRepository(queries, note),
     revokedTokens: revokedTokenRepository(queries, note),
     usedAssertions: usedAssertions(queries),
     credits: creditRepository(queries),

@@ -11,6 +11,7 @@ import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
+import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
@@ -28,7 +29,7 @@ interface Memory {
   load (key: string): Awaitable<object | null>
 }
 
-/** What the deployment's policies are kept by: no organization's id. */
+/** What the deployment's policies, and its signing keys, are kept by: no organization's id. */
 const deployment = 'deployment'
 
 /** How many records are read at a time when memory is compared with the database. */
@@ -39,7 +40,7 @@ const capacity = 50_000
 
 /** A registry that asks the database every time: what several servers on one database need. */
 export function unbuffered (
-  { apiKeys, clients, managementTokens, members, organizations, policies, publishableKeys, resources, revokedTokens, webhookTokens }: Repositories
+  { apiKeys, clients, managementTokens, members, organizations, policies, publishableKeys, resources, revokedTokens, signingKeys, webhookTokens }: Repositories
 ): Registry {
   return {
     apiKey: digest => apiKeys.byDigest(digest),
@@ -54,6 +55,7 @@ export function unbuffered (
     resource: id => resources.get(id),
     resourceByIdentifier: identifier => resources.byIdentifier(identifier),
     isTokenRevoked: jti => revokedTokens.has(jti),
+    signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),
   }
 }
@@ -75,6 +77,8 @@ export class View implements Registry, ReplicaMemory {
   readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
   readonly #resources = new LRUCache<string, Resource>({ max: capacity })
   readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
+  /** All of them, or nothing: what is not among them does not exist, and costs no query. */
+  readonly #signingKeys = new LRUCache<string, ReadonlyMap<string, SigningKey>>({ max: 1 })
   readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
   readonly #reread: () => Promise<Absences>
   readonly #lookups: { hits: number, misses: number }
@@ -135,6 +139,10 @@ export class View implements Registry, ReplicaMemory {
     return this.#through(this.#resourcesByIdentifier, identifier, () => this.#source.resourceByIdentifier(identifier))
   }
 
+  signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>> {
+    return this.#through(this.#signingKeys, deployment, () => this.#source.signingKeys())
+  }
+
   webhookToken (digest: string): Awaitable<WebhookToken | null> {
     return this.#through(this.#webhookTokens, digest, () => this.#source.webhookToken(digest))
   }
@@ -178,6 +186,7 @@ export class View implements Registry, ReplicaMemory {
       case 'importedKey': this.#imported.add(change.digest); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
+      case 'signingKeys': this.#signingKeys.clear(); break
       case 'resources':
         this.#resources.clear()
         this.#resourcesByIdentifier.clear()
@@ -234,6 +243,7 @@ export class View implements Registry, ReplicaMemory {
       { kind: 'member', kept: this.#members, load: key => source.member(key) },
       { kind: 'publishable_key', kept: this.#publishableKeys, load: key => source.publishableKey(key) },
       { kind: 'webhook_token', kept: this.#webhookTokens, load: key => source.webhookToken(key) },
+      { kind: 'signing_keys', kept: this.#signingKeys, load: () => source.signingKeys() },
       { kind: 'policies', kept: this.#policies, load: key => source.policies(key === deployment ? null : key) },
     ]
   }
@@ -279,10 +289,18 @@ async function compare ({ kind, kept, load }: Memory, key: string, held: object)
   const stored = await load(key)
   // Changed while it was compared: then it has been forgotten, too.
   if (kept.peek(key) !== held) return null
-  const id = kind === 'policies' ? key : (held as { id: string }).id
+  const id = kind === 'policies' || kind === 'signing_keys' ? key : (held as { id: string }).id
   if (stored === null) return { kind, id, difference: 'gone', fields: [] }
-  const fields = kind === 'policies' ? policiesThatDiffer(held as PolicySet, stored as PolicySet) : fieldsThatDiffer(held, stored)
+  const fields = whatDiffers(kind, held, stored)
   return fields.length === 0 ? null : { kind, id, difference: 'changed', fields }
+}
+
+function whatDiffers (kind: Difference['kind'], held: object, stored: object): string[] {
+  switch (kind) {
+    case 'policies': return thoseThatDiffer(byId(held as PolicySet), byId(stored as PolicySet))
+    case 'signing_keys': return thoseThatDiffer(held as ReadonlyMap<string, object>, stored as ReadonlyMap<string, object>)
+    default: return fieldsThatDiffer(held, stored)
+  }
 }
 
 /** When a credential was last used is written behind the view's back, and no check goes by it. */
@@ -291,8 +309,11 @@ function fieldsThatDiffer (held: object, stored: object): string[] {
   return Object.keys({ ...one, ...other }).filter(name => name !== 'lastUsedAt' && !isDeepStrictEqual(one[name], other[name]))
 }
 
+function byId ({ policies }: PolicySet): ReadonlyMap<string, object> {
+  return new Map(policies.map(policy => [policy.id, policy]))
+}
+
 /** Their ids. */
-function policiesThatDiffer (held: PolicySet, stored: PolicySet): string[] {
-  const [one, other] = [held, stored].map(({ policies }) => new Map(policies.map(policy => [policy.id, policy]))) as [Map<string, object>, Map<string, object>]
+function thoseThatDiffer (one: ReadonlyMap<string, object>, other: ReadonlyMap<string, object>): string[] {
   return [...new Set([...one.keys(), ...other.keys()])].filter(id => !isDeepStrictEqual(one.get(id), other.get(id)))
 }

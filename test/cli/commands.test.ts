@@ -468,7 +468,7 @@ revoked       {}
 ...
 `))
 
-tap.test('signing keys: rotated in time, or at once', async t => await follow(t, `
+tap.test('signing keys: rotated in time, or at once; revoked', async t => await follow(t, `
 $ latchkey signing-key list
 KID                                          STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
 {first}  active  {}  -            -
@@ -495,6 +495,19 @@ created          {}
 signs from       {}
 signs until      {}
 published until  {}
+$ latchkey signing-key revoke {second} --reason 'a backup was stolen'
+kid                {second}
+algorithm          ES256
+state              revoked
+created            {}
+signs from         {}
+signs until        {}
+last tokens until  {}
+revoked            {}
+reason             a backup was stolen
+$ latchkey signing-key list --state active
+KID                                          STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
+{third}  active  {}  -            -
 `))
 
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
@@ -510,7 +523,7 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
     ['access-token list --status gone', /Allowed choices are active, expired, revoked/],
     ['mcp-server create https://x.test', /required option '--org <id>' not specified/],
     ['mcp-server update x', /give at least one of --name, --scope, --default-scope, --without-defaults/],
-    ['signing-key list --state new', /Allowed choices are pending, active, retired, gone/],
+    ['signing-key list --state new', /Allowed choices are pending, active, retired, revoked, gone/],
     ['org create', /missing required argument 'name'/],
     ['org create a b', /too many arguments/],
     ['org create Acme --colour red', /unknown option '--colour'/],

@@ -676,6 +676,9 @@ async function retire ({ latchkey, secret }: TestServer, clock: MovableClock) {
     activatedAt: new Date(clock.now().getTime() - 86_400_000),
     retiredAt: clock.now(),
     publishedUntil: null,
+    revokedAt: null,
+    revokedReason: null,
+    revision: 1,
   })
   return { kid, sign: async (claims: Json) => await new SignJWT({ ...claims, jti: 'signed-before-the-rotation' }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey) }
 }

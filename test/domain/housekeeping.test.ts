@@ -24,7 +24,7 @@ for (const { name, database } of fresh) {
     const answer = { fingerprint: 'x', sealedAnswer: 'x', createdAt: now }
     await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: now })
     await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(now.getTime() + 1) })
-    const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now }
+    const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now, revokedAt: null, revokedReason: null, revision: 1 }
     await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: now })
     await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(now.getTime() + 1) })
     const measures = newMeasures()

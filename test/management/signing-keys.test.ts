@@ -2,7 +2,7 @@
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import tap from 'tap'
 import { clean } from '../../src/domain/housekeeping.ts'
-import { openSigningKeys } from '../../src/domain/signing-key.ts'
+import { openSigningKeys } from '../../src/domain/key-ring.ts'
 import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServer } from '../harness.ts'
 
 const { servers, close } = await startOnEachDatabase()
@@ -27,7 +27,7 @@ for (const { name, server } of servers) {
     const answer = await rotate()
     t.equal(answer.status, 201)
     const { id: second, ...key } = answer.json
-    t.strictSame(Object.keys(key), ['algorithm', 'state', 'publicJwk', 'createdAt', 'activatedAt', 'retiredAt', 'publishedUntil'])
+    t.strictSame(Object.keys(key), ['algorithm', 'state', 'publicJwk', 'createdAt', 'activatedAt', 'retiredAt', 'publishedUntil', 'revokedAt', 'revokedReason'])
     t.match(key, { algorithm: 'ES256', state: 'pending', publicJwk: { kid: second, kty: 'EC' }, retiredAt: null, publishedUntil: null })
     t.notOk('d' in key.publicJwk)
     t.equal(Date.parse(key.activatedAt) - Date.parse(key.createdAt), 300_000)

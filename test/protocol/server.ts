@@ -12,7 +12,8 @@ import { refusalLog, type RefusalLog } from '../../src/domain/refusals.ts'
 import type { Registry } from '../../src/domain/registry.ts'
 import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/registration-token.ts'
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resource.ts'
-import { openKeyRing, type KeyRing } from '../../src/domain/signing-key.ts'
+import { openKeyRing } from '../../src/domain/key-ring.ts'
+import type { KeyRing } from '../../src/domain/signing-key.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { styles } from '../../src/domain/style.ts'
 import { tokenReader } from '../../src/domain/token.ts'
@@ -76,7 +77,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const operation: Operation = { store, clock, actor: systemActor }
   await seedResources(store, clock, [{ id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee }])
   const ring = await openKeyRing(store, clock, ['a secret of the tests, long enough'])
-  const reader = tokenReader(issuer, () => ring)
+  const reader = tokenReader(issuer, { ring: () => ring })
   const refusals = refusalLog(store, clock)
   const app = Fastify({ genReqId: () => randomUUID(), logger: false, trustProxy: setup.trustProxy ?? false })
   app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })

@@ -70,7 +70,7 @@ class Embedding {
 
   async check (text: string, resource: Resource | null = this.resource): Promise<Verdict> {
     const { issuer, registry, clock, ring } = this.server
-    return await sessionChecks({ issuer, registry, clock, ring: () => ring }).check(text, { resource, address: '192.0.2.1' })
+    return await sessionChecks({ issuer, registry, clock, keys: { ring: () => ring } }).check(text, { resource, address: '192.0.2.1' })
   }
 
   async reasonAgainst (text: string, resource: Resource | null = this.resource): Promise<string> {
@@ -342,7 +342,7 @@ tap.test('J6: a session token is nothing but that, and nothing else is one', asy
   const embedding = await Embedding.start(t)
   const { server } = embedding
   const session = await embedding.session()
-  t.equal(await tokenReader(server.issuer, () => server.ring).read(session), null, 'no access token')
+  t.equal(await tokenReader(server.issuer, { ring: () => server.ring }).read(session), null, 'no access token')
   t.same((await server.post('/api/v1/auth/session', { grant_type: grantType, assertion: session })).body, refused('not_authentic'), 'no assertion')
   const { client, secret } = await server.client({ introspects: [embedding.resource.id] })
   const asked = await server.post('/api/v1/oauth/introspect', { token: session }, { authorization: basic(client.id, secret) })

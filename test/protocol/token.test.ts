@@ -412,6 +412,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     webhookToken: digest => real.webhookToken(digest),
     policies: id => real.policies(id),
     isTokenRevoked: id => real.isTokenRevoked(id),
+    signingKeys: () => real.signingKeys(),
     ...change
   }
 }

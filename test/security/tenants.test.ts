@@ -10,7 +10,7 @@ const managementScopes = [...[...collections, 'effective-access', 'credits', 'si
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
-  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'GET /health', 'GET /metrics',
+  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'POST /signing-keys/:id/revoke', 'GET /health', 'GET /metrics',
   'GET /effective-access/drift', 'POST /effective-access/repair',
   'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune',
 ]
@@ -119,6 +119,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'GET /signing-keys': { scope: 'signing-keys:read', path: '/signing-keys' },
     'GET /signing-keys/:id': { scope: 'signing-keys:read', path: '/signing-keys/x' },
     'POST /signing-keys/rotate': { scope: 'signing-keys:write', path: '/signing-keys/rotate' },
+    'POST /signing-keys/:id/revoke': { scope: 'signing-keys:write', path: '/signing-keys/x/revoke' },
     'POST /organizations/:id/suspend': { scope: 'organizations:write', path: `/organizations/${organization}/suspend` },
     'POST /organizations/:id/resume': { scope: 'organizations:write', path: `/organizations/${organization}/resume` },
     'DELETE /organizations/:id': { scope: 'organizations:write', path: `/organizations/${organization}` },
@@ -260,6 +261,7 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['POST', '/access-tokens', { organization: null, name: 'x', scopes: [] }],
       ['POST', '/mcp-servers', { identifier: `${issuer}/mcp`, scopes: [] }],
       ['POST', '/signing-keys/rotate', { now: true }],
+      ['POST', '/signing-keys/x/revoke', { reason: 'x' }],
       ['GET', '/signing-keys'],
     ]
     for (const [method, path, body] of requests) {

@@ -117,6 +117,9 @@ const signingKey: SigningKey = {
   activatedAt: start,
   retiredAt: null,
   publishedUntil: null,
+  revokedAt: null,
+  revokedReason: null,
+  revision: 1,
 }
 
 const event: AuditEvent = {
@@ -331,7 +334,11 @@ for (const { name, fresh } of databases) {
       t.strictSame(await signingKeys.all(), [signingKey, younger])
       const retired = { ...signingKey, retiredAt: later(310), publishedUntil: later(9_999) }
       await signingKeys.update({ ...retired, sealedPrivateKey: 'another', createdAt: later(1) })
-      t.strictSame(await signingKeys.all(), [retired, younger], 'only its times change')
+      t.strictSame(await signingKeys.all(), [{ ...retired, revision: 2 }, younger], 'only its times change')
+      const revoked = { ...retired, revokedAt: later(400), revokedReason: 'leaked', revision: 2 }
+      t.strictSame(await signingKeys.update(revoked), { ...revoked, revision: 3 })
+      await signingKeys.reseal({ kid: 'kid-a', sealedPrivateKey: 'sealed anew' })
+      t.strictSame(await signingKeys.all(), [{ ...revoked, revision: 3, sealedPrivateKey: 'sealed anew' }, younger], 'what it is for stays')
       await signingKeys.remove('kid-a')
       t.strictSame(await signingKeys.all(), [younger])
     })

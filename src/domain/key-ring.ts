@@ -1,0 +1,120 @@
+/** The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock. */
+import { importJWK, type CryptoKey, type JWK } from 'jose'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
+import type { Clock } from '../clock.ts'
+import { ConfigurationError } from '../errors.ts'
+import { unseal } from '../secrets.ts'
+import { systemActor } from './audit.ts'
+import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue } from './signing-key-changes.ts'
+import { signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys } from './signing-key.ts'
+import type { Store } from './store.ts'
+
+/** A key that was read. `open` null: it was revoked, and signs nothing any more. */
+interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: CryptoKey }
+
+/** The keys as the database has them, by kid. */
+type Stored = ReadonlyMap<string, SigningKey>
+
+/**
+ * Opens the deployment's signing keys, making the first one on an empty store; what is sealed under an older one of `secrets`
+ * is sealed under the first. `look` says what the database has, as checks see it: the registry, where there is one.
+ * @throws ConfigurationError when a key was sealed under a secret that is not among `secrets`; never makes a new key then.
+ */
+export async function openSigningKeys (
+  store: Store, clock: Clock, secrets: readonly string[], look: () => Awaitable<Stored> = async () => byKid(await store.signingKeys.all())
+): Promise<SigningKeys> {
+  const system = { store, clock, actor: systemActor }
+  if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
+  await resealSigningKeys(system, secrets)
+  let stored = byKid(await store.signingKeys.all())
+  let loaded = await load(stored, clock, secrets)
+  let current = ringAt(loaded, clock())
+  /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
+  let known: Stored = stored
+  const ring = (): KeyRing => {
+    const now = clock().getTime()
+    if (now < current.from || now >= current.until) current = ringAt(loaded, new Date(now))
+    return current.ring
+  }
+  const reload = oneAfterTheOther(async () => {
+    const found = byKid(await store.signingKeys.all())
+    loaded = await load(found, clock, secrets)
+    stored = found
+    current = ringAt(loaded, clock())
+  })
+  const compare = (seen: Stored): Awaitable<void> => {
+    if (seen !== known && !areSame(seen, stored)) return reload()
+    known = seen
+  }
+  return {
+    ring,
+    reload,
+    rotate: async (operation, when) => await rotateSigningKey(operation, secrets, when),
+    rotateWhenDue: async (operation, days) => await rotateWhenDue(operation, secrets, days),
+    revoke: async (operation, kid, reason) => await revokeSigningKey(operation, secrets, kid, reason),
+    catchUp: () => whenKnown(look(), compare),
+  }
+}
+
+/** The keys of a store at this instant. */
+export async function openKeyRing (store: Store, clock: Clock, secrets: readonly string[]): Promise<KeyRing> {
+  return (await openSigningKeys(store, clock, secrets)).ring()
+}
+
+/** Runs `work` for each call, but once for all that come while they have to wait: it begins after each of them. */
+function oneAfterTheOther (work: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  let waiting: Promise<void> | null = null
+  return () => {
+    waiting ??= last = last.catch(() => {}).then(() => {
+      waiting = null
+      return work()
+    })
+    return waiting
+  }
+}
+
+function byKid (keys: readonly SigningKey[]): Stored {
+  return new Map(keys.map(key => [key.kid, key]))
+}
+
+function areSame (one: Stored, other: Stored): boolean {
+  return one.size === other.size && [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
+}
+
+async function load (stored: Stored, clock: Clock, secrets: readonly string[]): Promise<Loaded[]> {
+  const now = clock()
+  const keys = [...stored.values()].filter(key => stateOfSigningKey(key, now) !== 'gone')
+  return await Promise.all(keys.map(async key => ({
+    key,
+    open: key.revokedAt === null ? open(key, secrets) : null,
+    verifies: await importJWK(key.publicJwk, key.algorithm) as CryptoKey,
+  })))
+}
+
+/** The ring at `now`, and from when until when it is that one, in milliseconds. */
+function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: number, until: number } {
+  const alive = loaded.filter(({ key }) => stateOfSigningKey(key, now) !== 'gone')
+  const signing = signingAt(alive.map(({ key }) => key), now)
+  const active = alive.find(({ key }) => key === signing)
+  if (active === undefined || active.open === null) throw new ConfigurationError(['the database has signing keys, but none can sign any more'])
+  const ordered = [active, ...alive.filter(each => each !== active)]
+  const turns = loaded.flatMap(({ key: { activatedAt, retiredAt, publishedUntil } }) => [activatedAt, retiredAt, publishedUntil]).flatMap(turn => turn?.getTime() ?? [])
+  return {
+    ring: {
+      signing: active.open,
+      verifying: new Map(ordered.map(({ key, verifies }) => [key.kid, verifies])),
+      jwks: { keys: ordered.filter(({ key }) => key.revokedAt === null).map(({ key }) => key.publicJwk) },
+    },
+    from: Math.max(-Infinity, ...turns.filter(turn => turn <= now.getTime())),
+    until: Math.min(Infinity, ...turns.filter(turn => turn > now.getTime())),
+  }
+}
+
+function open (key: SigningKey, secrets: readonly string[]): OpenSigningKey {
+  const text = unseal(key.sealedPrivateKey, secrets, key.kid)
+  if (text === null) {
+    throw new ConfigurationError([`LATCHKEY_SECRET: the signing key ${key.kid} in the database was sealed under another secret; start with that one, or list it behind the new one`])
+  }
+  return { kid: key.kid, algorithm: key.algorithm, privateJwk: { ...JSON.parse(text) as JWK, kid: key.kid, alg: key.algorithm, use: 'sig' } }
+}

@@ -1,0 +1,25 @@
+/** Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its time. */
+import type { SigningKeys } from './signing-key.ts'
+import type { Operation } from './store.ts'
+
+/** Often enough that a key that another server made is known here long before it signs. */
+const every = 60_000
+
+/** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
+export function keepSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number, report: (error: unknown) => void): { stop (): Promise<void> } {
+  let running: Promise<void> = Promise.resolve()
+  const timer = setInterval(() => { running = tendSigningKeys(signingKeys, operation, days).catch(report) }, every)
+  timer.unref()
+  return {
+    async stop () {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+/** One round of it: hears what other servers did, and makes the next key if the one that signs is `days` old. 0: never. */
+export async function tendSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
+  await signingKeys.catchUp()
+  await signingKeys.rotateWhenDue(operation, days)
+}

@@ -1,0 +1,178 @@
+/** What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is audited. */
+import { generateKeyPairSync } from 'node:crypto'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { secondsAfter } from '../clock.ts'
+import { Failure } from '../errors.ts'
+import { seal, unseal } from '../secrets.ts'
+import { auditEvent } from './audit.ts'
+import { sessionLifetime } from './session.ts'
+import { publicationTime, signingAt, stateOfSigningKey, type SigningKey } from './signing-key.ts'
+import { requireExpected, type Operation, type Repositories } from './store.ts'
+
+/** What clocks and requests under way may add to the life of a key's last token, in seconds. */
+const leeway = 60
+
+/** The first key, on an empty store. Of several servers that start at once, one makes it. */
+export async function makeFirstSigningKey ({ store, clock, actor }: Operation, secrets: readonly string[]): Promise<void> {
+  const key = await newSigningKey(clock(), secrets[0]!)
+  await store.transaction(async tx => {
+    if ((await tx.signingKeys.all()).length > 0) return
+    await tx.signingKeys.insert(key)
+    await tx.audit.append(auditEvent(actor, key.createdAt, 'signing_key.created', { organizationId: null, subject: key.kid }))
+  })
+}
+
+/**
+ * Makes a new key that signs once it has been published for `publicationTime`, or at once; a key that is pending already
+ * is then taken instead. The one that signs now stays published until its last token is dead.
+ * @throws Failure `conflict` when a key is pending and it is not to be at once.
+ */
+export async function rotateSigningKey (operation: Operation, secrets: readonly string[], { now: atOnce }: { now: boolean }): Promise<SigningKey> {
+  const { store, clock } = operation
+  const made = await newSigningKey(clock(), secrets[0]!)
+  return await store.transaction(async tx => {
+    const now = clock()
+    const keys = await tx.signingKeys.all()
+    const pending = pendingAt(keys, now)
+    if (pending !== undefined && !atOnce) throw new Failure('conflict', { message: `A signing key is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
+    return await handOver(tx, operation, { keys, made, now }, atOnce ? now : secondsAfter(now, publicationTime))
+  })
+}
+
+/**
+ * As `rotateSigningKey` in time, when the key that signs has done so for `days`; 0: never. Of several servers that find it
+ * due, one makes the next key. Null: it is not due.
+ */
+export async function rotateWhenDue (operation: Operation, secrets: readonly string[], days: number): Promise<SigningKey | null> {
+  const { store, clock } = operation
+  if (!isDue(await store.signingKeys.all(), days, clock())) return null
+  const made = await newSigningKey(clock(), secrets[0]!)
+  return await store.transaction(async tx => {
+    const keys = await tx.signingKeys.all()
+    const now = clock()
+    return isDue(keys, days, now) ? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime)) : null
+  })
+}
+
+/**
+ * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one that
+ * signs, the pending one, or else a new one, signs at once; if it is pending, the one that signs goes on.
+ * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
+ */
+export async function revokeSigningKey (operation: Operation, secrets: readonly string[], kid: string, reason: string | null): Promise<SigningKey> {
+  const { store, clock, actor } = operation
+  const made = await newSigningKey(clock(), secrets[0]!)
+  return await store.transaction(async tx => {
+    const now = clock()
+    const keys = await tx.signingKeys.all()
+    const key = keys.find(each => each.kid === kid)
+    if (key === undefined) throw noSuchKey(kid)
+    requireExpected(operation, key)
+    if (key.revokedAt !== null) return key
+    const ended = { ...key, revokedAt: now, revokedReason: reason, retiredAt: earlier(key.retiredAt, now), publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now)) }
+    const signing = signingAt(keys, now)
+    const successor = signing === key ? await succeed(tx, operation, { keys, made, now }, now) : null
+    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined && successor === null) await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
+    const kept = await tx.signingKeys.update(ended)
+    await tx.audit.append(auditEvent(actor, now, 'signing_key.revoked', { organizationId: null, subject: kid, detail: { reason, successor: successor?.kid ?? null } }))
+    return kept
+  })
+}
+
+/** Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them opens stays as it is. */
+export async function resealSigningKeys ({ store, clock, actor }: Operation, secrets: readonly string[]): Promise<number> {
+  let resealed = 0
+  for (const { kid } of (await store.signingKeys.all()).filter(key => openedByOlder(key, secrets) !== null)) {
+    await store.transaction(async tx => {
+      const key = (await tx.signingKeys.all()).find(each => each.kid === kid)
+      const text = key === undefined ? null : openedByOlder(key, secrets)
+      // Another server was quicker.
+      if (text === null) return
+      await tx.signingKeys.reseal({ kid, sealedPrivateKey: seal(text, secrets[0]!, kid) })
+      await tx.audit.append(auditEvent(actor, clock(), 'signing_key.resealed', { organizationId: null, subject: kid }))
+    })
+    resealed++
+  }
+  return resealed
+}
+
+/** What an older one of `secrets` opens; null: the first does, or none. */
+function openedByOlder ({ kid, sealedPrivateKey }: SigningKey, [newest, ...older]: readonly string[]): string | null {
+  return unseal(sealedPrivateKey, [newest!], kid) === null ? unseal(sealedPrivateKey, older, kid) : null
+}
+
+/** Removes the keys of which no token is alive any more, their private halves with them; returns how many. */
+export async function removeDeadSigningKeys ({ store, clock, actor }: Operation): Promise<number> {
+  const now = clock()
+  const dead = (await store.signingKeys.all()).filter(key => stateOfSigningKey(key, now) === 'gone')
+  for (const { kid } of dead) {
+    await store.transaction(async tx => {
+      await tx.signingKeys.remove(kid)
+      await tx.audit.append(auditEvent(actor, now, 'signing_key.removed', { organizationId: null, subject: kid }))
+    })
+  }
+  return dead.length
+}
+
+export function noSuchKey (kid: string): Failure {
+  return new Failure('not_found', { message: `There is no signing key ${JSON.stringify(kid.slice(0, 64))}.` })
+}
+
+/** The keys as they are, and one more to be used if it is needed. */
+interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
+
+/** Has the next key sign from `at` on, and the one that signs now retire then. */
+async function handOver (tx: Repositories, operation: Operation, occasion: Occasion, at: Date): Promise<SigningKey> {
+  const next = await succeed(tx, operation, occasion, at)
+  const signing = signingAt(occasion.keys, occasion.now)
+  if (signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
+  return next
+}
+
+/** Has the pending key, or else `made`, sign from `at` on. */
+async function succeed (tx: Repositories, { actor }: Operation, { keys, made, now }: Occasion, at: Date): Promise<SigningKey> {
+  const pending = pendingAt(keys, now)
+  const next = pending === undefined ? { ...made, createdAt: now, activatedAt: at } : await tx.signingKeys.update({ ...pending, activatedAt: at })
+  if (pending === undefined) await tx.signingKeys.insert(next)
+  const detail = { activatedAt: at, succeeds: signingAt(keys, now)?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
+  await tx.audit.append(auditEvent(actor, now, 'signing_key.rotated', { organizationId: null, subject: next.kid, detail }))
+  return next
+}
+
+/** When the last token is dead of a key that signs until `at`. */
+async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date> {
+  return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
+}
+
+function isDue (keys: readonly SigningKey[], days: number, now: Date): boolean {
+  const signing = signingAt(keys, now)
+  return days > 0 && signing !== undefined && pendingAt(keys, now) === undefined && secondsAfter(signing.activatedAt, days * 86_400) <= now
+}
+
+function pendingAt (keys: readonly SigningKey[], now: Date): SigningKey | undefined {
+  const signing = signingAt(keys, now)
+  return keys.find(key => key !== signing && stateOfSigningKey(key, now) === 'pending')
+}
+
+function earlier (one: Date | null, other: Date): Date {
+  return one !== null && one < other ? one : other
+}
+
+async function newSigningKey (now: Date, secret: string): Promise<SigningKey> {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK
+  const kid = await calculateJwkThumbprint(jwk)
+  return {
+    kid,
+    algorithm: 'ES256',
+    publicJwk: { ...jwk, kid, alg: 'ES256', use: 'sig' },
+    sealedPrivateKey: seal(JSON.stringify(pair.privateKey.export({ format: 'jwk' })), secret, kid),
+    createdAt: now,
+    activatedAt: now,
+    retiredAt: null,
+    publishedUntil: null,
+    revokedAt: null,
+    revokedReason: null,
+    revision: 1,
+  }
+}
