@@ -38,6 +38,7 @@ import { presentError, presentNotFound } from './management/presenter.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
+import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
 import { newWatch, type Watch } from './watch.ts'
 
@@ -204,8 +205,13 @@ async function prepare ({ store, registry, follow }: Storage, { issuer, secrets 
     managementResource(issuer),
   ])
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
-  follow(changes => changes.some(({ of }) => of === 'signingKeys') ? signingKeys.reload() : undefined)
+  follow(change => followed(change, signingKeys))
   return signingKeys
+}
+
+/** What a change means for that which a server holds besides its view. */
+async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void> {
+  if (of === 'signingKeys') await signingKeys.reload()
 }
 
 /**

@@ -18,8 +18,9 @@ export function keepSigningKeys (signingKeys: SigningKeys, operation: Operation,
   }
 }
 
-/** One round of it: hears what other servers did, and makes the next key if the one that signs is `days` old. 0: never. */
+/** One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did. */
 export async function tendSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
-  await signingKeys.catchUp()
   await signingKeys.rotateWhenDue(operation, days)
+  // Another server may have made it a moment ago.
+  await signingKeys.catchUp()
 }

@@ -23,8 +23,8 @@ export type Change =
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
 
-/** Takes note of a change. Called after its statement has run; outside of a transaction that is when it is kept, and followers are waited for. */
-export type Note = (change: Change) => Awaitable<void>
+/** Takes note of a change. Called after its statement has run. */
+export type Note = (change: Change) => void
 
-/** Is told of changes that are kept, those of one transaction at once, before they are acknowledged to whoever made them: what it returns is waited for. */
-export type Follower = (changes: readonly Change[]) => Awaitable<void>
+/** Told of changes that are kept, before they are acknowledged to whoever made them: what it returns is waited for. */
+export type Follower = (change: Change) => Awaitable<void>

@@ -7,7 +7,7 @@ import { Failure } from '../errors.ts'
 import { auditKeys, newId, newSecret } from '../secrets.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { importedDigests } from './api-keys.ts'
-import type { Change, Follower } from './changes.ts'
+import type { Change, Follower, Note } from './changes.ts'
 import { migrate, openDatabase, type Database } from './database.ts'
 import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
@@ -20,7 +20,7 @@ export interface Storage {
   registry: Registry
   /** The servers on this database whose memory can be compared with it: so far, this one. */
   replicas: readonly Replica[]
-  /** Has `follower` told of every change from now on, in the turn of whoever makes it. */
+  /** Has `follower` told of what transactions change from now on. */
   follow (follower: Follower): void
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
@@ -67,19 +67,16 @@ export async function openStorage (url: string, { limits = {}, secrets = [newSec
 async function storeOn (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Pick<Storage, 'store' | 'registry' | 'replicas' | 'follow' | 'inMemory'>> {
   const followers: Follower[] = []
   const follow = (follower: Follower): void => { followers.push(follower) }
-  const tell: Follower = async changes => { for (const follower of followers) await follower(changes) }
   if (database.provider === 'postgresql') {
-    const repositories = repositoriesOver(database.queries, change => tell([change]), keys)
-    return { store: storeFrom(database, repositories, tell, keys), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], follow, inMemory: () => ({}) }
+    const repositories = repositoriesOver(database.queries, () => {}, keys)
+    const keeping = { note: () => {}, followers, keys }
+    return { store: storeFrom(database, repositories, keeping), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], follow, inMemory: () => ({}) }
   }
-  const kept: Follower = changes => {
-    changes.forEach(change => { view.apply(change) })
-    return tell(changes)
-  }
-  const repositories = repositoriesOver(database.queries, change => kept([change]), keys)
+  const note: Note = change => view.apply(change)
+  const repositories = repositoriesOver(database.queries, note, keys)
   const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
   const view = new View(unbuffered(repositories), await absent(), absent, measures.registry)
-  return { store: storeFrom(database, repositories, kept, keys), registry: view, replicas: [replica(view)], follow, inMemory: () => view.sizes() }
+  return { store: storeFrom(database, repositories, { note, followers, keys }), registry: view, replicas: [replica(view)], follow, inMemory: () => view.sizes() }
 }
 
 function replica (memory: ReplicaMemory): Replica {
@@ -89,7 +86,10 @@ function replica (memory: ReplicaMemory): Replica {
 /** Where every check asks the database. */
 const nothingHeld: ReplicaMemory = { source: 'database', held: () => 0, differences: async () => [], reload: async () => {} }
 
-function storeFrom (database: Database, repositories: Repositories, kept: Follower, keys: ChainKeys): Store {
+/** What is done about what a transaction changed, and what its audit rows are sealed with. */
+interface Keeping { note: Note, followers: readonly Follower[], keys: ChainKeys }
+
+function storeFrom (database: Database, repositories: Repositories, { note, followers, keys }: Keeping): Store {
   const transaction: Store['transaction'] = async (work, isolation) => {
     let changes: Change[] = []
     try {
@@ -102,7 +102,8 @@ function storeFrom (database: Database, repositories: Repositories, kept: Follow
       if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
       throw error
     } finally {
-      if (changes.length > 0) await kept(changes)
+      changes.forEach(note)
+      await Promise.all(changes.flatMap(change => followers.map(follower => follower(change))))
     }
   }
   return {

@@ -4,27 +4,26 @@ import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, nextRevision, revisionAlone } from './rows.ts'
 
-/** Whoever writes waits until those who follow the signing keys have heard of it. */
 export function signingKeyRepository ({ signingKey: table }: Queries, note: Note): SigningKeyRepository {
   const changed = { of: 'signingKeys' } as const
   return {
     async insert (key) {
       await table.create({ data: { ...key, publicJwk: json(key.publicJwk) } })
-      await note(changed)
+      note(changed)
     },
     async update (after) {
       const { kid, activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason } = after
       const { revision } = await table.update({ where: { kid }, data: { activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason, ...nextRevision }, select: revisionAlone })
-      await note(changed)
+      note(changed)
       return { ...after, revision }
     },
     async reseal ({ kid, sealedPrivateKey }) {
       await table.update({ where: { kid }, data: { sealedPrivateKey } })
-      await note(changed)
+      note(changed)
     },
     async remove (kid) {
       await table.deleteMany({ where: { kid } })
-      await note(changed)
+      note(changed)
     },
     async all () {
       return (await table.findMany({ orderBy: [{ createdAt: 'asc' }, { kid: 'asc' }] })).map(read)

@@ -495,7 +495,7 @@ created          {}
 signs from       {}
 signs until      {}
 published until  {}
-$ latchkey signing-key revoke {second} --reason 'a backup was stolen'
+$ latchkey signing-key revoke {second} --reason "a backup was stolen"
 kid                {second}
 algorithm          ES256
 state              revoked
