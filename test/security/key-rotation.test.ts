@@ -224,8 +224,9 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     t.equal((await publishedBy(first)).length, 1, '0 days: by command only')
   })
 
-  tap.test(`K3: a kid that no key has reads no key again, whoever makes it up [${name}]`, async t => {
-    const token = await first.tokenFor(await first.createClient())
+  tap.test(`K3: a kid that no key has reads no key again, whoever makes it up; that of another server's new key does [${name}]`, async t => {
+    const client = await first.createClient()
+    const token = await first.tokenFor(client)
     const ring = first.latchkey.signingKeys.ring()
     const [, payload, signature] = token.split('.')
     for (let i = 0; i < 30; i++) {
@@ -234,6 +235,8 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     }
     t.equal(first.latchkey.signingKeys.ring(), ring)
     t.equal((await first.bearer(token)).status, 200)
+    await first.admin('POST', '/signing-keys/rotate', { now: true })
+    t.equal((await fleet.at(-1)!.bearer(await first.tokenFor(client))).status, 200, 'one that another server made a moment ago is met')
   })
 
   tap.test(`LATCHKEY_SECRET is rotated: what was sealed under the old one is sealed anew, then the new one is enough [${name}]`, async t => {
