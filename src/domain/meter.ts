@@ -7,6 +7,7 @@ import { monthEnd, secondsUntil } from './calendar.ts'
 import { refundCredits } from './credit.ts'
 import { organizationHolder, type Limits } from './limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limit.ts'
+import { unshared, type SharedCounts } from './shared-counts.ts'
 import { spender } from './spending.ts'
 import type { Store } from './store.ts'
 import { usageMeter } from './usage-meter.ts'
@@ -75,9 +76,9 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
   return { ok: false, reason, retryAfterSeconds, limits: taken.limits }
 }
 
-/** Keeps the counts of one process. Call `close` before the store is closed. */
-export function meter (store: Store, clock: Clock): Meter {
-  const rates = rateLimiter()
+/** Keeps the counts of one process, those of a minute shared with other servers by `counts`. Call `close` before the store is closed. */
+export function meter (store: Store, clock: Clock, counts: SharedCounts = unshared): Meter {
+  const rates = rateLimiter(counts.of('calls'))
   const calls = callAllowance(store.allowances)
   const usage = usageMeter(rows => store.usage.add(rows))
   const credits = spender(store)

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Share } from './shared-counts.ts'
 
 /**
  * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a key,
@@ -17,7 +18,7 @@ export interface RateLimitState {
   resetSeconds: number
 }
 
-/** Short-term limits of one process, by leaky buckets. */
+/** Short-term limits by leaky buckets: of one process or, told to each other, of several. */
 export interface RateLimiter {
   /**
    * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly. `waitSeconds`
@@ -32,35 +33,61 @@ export interface RateLimiter {
 const call = 60_000
 
 interface Bucket {
-  /** What is in it, in units, at the instant `at`, in milliseconds. */
+  /** What is in it, in units, at the instant `at`, in milliseconds. More than it holds: several servers let it through at once. */
   used: number
   at: number
+  /** What it held then. */
+  perMinute: number
 }
 
-/** Keeps at most `buckets`; the ones that were not asked for the longest are forgotten first, which empties them. */
-export function rateLimiter (buckets = 50_000): RateLimiter {
+/**
+ * Keeps at most `buckets`; the ones that were not asked for the longest are forgotten first, which empties them. With `share`,
+ * what other servers let through is in them too.
+ */
+export function rateLimiter (share?: Share, buckets = 50_000): RateLimiter {
   const known = new LRUCache<string, Bucket>({ max: buckets })
+  const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
+    let bucket = known.get(id)
+    if (bucket === undefined) known.set(id, bucket = { used: 0, at: now, perMinute })
+    leak(bucket, perMinute, now)
+    return bucket
+  }
+  const tell = share?.((key, n, now) => {
+    const { id, perMinute } = readCounted(key)
+    const bucket = bucketOf(id, perMinute, now.getTime())
+    bucket.used = Math.max(0, bucket.used + n * call)
+  })
   return {
     take (id, perMinute, now, policy = 'minute') {
-      const bucket = known.get(id) ?? { used: 0, at: 0 }
-      leak(bucket, perMinute, now.getTime())
+      const bucket = bucketOf(id, perMinute, now.getTime())
       const excess = bucket.used + call - perMinute * call
       if (excess > 0) return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
       bucket.used += call
-      known.set(id, bucket)
+      tell?.(`${perMinute} ${id}`, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
     giveBack (id) {
       const bucket = known.get(id)
-      if (bucket !== undefined) bucket.used = Math.max(0, bucket.used - call)
+      if (bucket === undefined) return
+      bucket.used = Math.max(0, bucket.used - call)
+      tell?.(`${bucket.perMinute} ${id}`, -1)
     },
   }
 }
 
-/** A clock that stepped back leaks nothing until it goes on; a quota that was lowered leaves no more in the bucket than it holds. */
+/** A server that has not seen the holder yet learns with the count what its bucket holds. */
+function readCounted (key: string): { id: string, perMinute: number } {
+  const end = key.indexOf(' ')
+  return { perMinute: Math.max(1, Number(key.slice(0, end)) || 1), id: key.slice(end + 1) }
+}
+
+/**
+ * A clock that stepped back leaks nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
+ */
 function leak (bucket: Bucket, perMinute: number, now: number): void {
-  const elapsed = Math.max(0, Math.min(now - bucket.at, call))
-  bucket.used = Math.max(0, Math.min(bucket.used, perMinute * call) - elapsed * perMinute)
+  if (bucket.perMinute !== perMinute) bucket.used = Math.min(bucket.used, perMinute * call)
+  bucket.perMinute = perMinute
+  bucket.used = Math.max(0, bucket.used - Math.max(0, now - bucket.at) * perMinute)
   bucket.at = now
 }
 
@@ -69,7 +96,7 @@ function secondsToLeak (units: number, perMinute: number): number {
 }
 
 function stateOf ({ used }: Bucket, perMinute: number, policy: Policy): RateLimitState {
-  const remaining = Math.floor((perMinute * call - used) / call)
+  const remaining = Math.max(0, Math.floor((perMinute * call - used) / call))
   const resetSeconds = secondsToLeak(remaining === 0 ? used + call - perMinute * call : used, perMinute)
   return { policy, quota: perMinute, windowSeconds: 60, remaining, resetSeconds }
 }

@@ -1,6 +1,7 @@
-/** Counts in fixed windows of time, in bounded memory: the short-term limits of one process. */
+/** Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of several. */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
+import type { Share } from './shared-counts.ts'
 
 export interface WindowLimit {
   /** How many a window takes. */
@@ -15,9 +16,15 @@ export interface WindowCounter {
   count (key: string): void
 }
 
-/** Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. */
-export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, parties = 20_000): WindowCounter {
+/** Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`, others count in it too. */
+export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowCounter {
   const windows = new LRUCache<string, { ends: number, counted: number }>({ max: parties })
+  const add = (key: string, n: number, now: number) => {
+    const window = windows.get(key)
+    if (window !== undefined && window.ends > now) window.counted += n
+    else windows.set(key, { ends: now + windowSeconds * 1_000, counted: n })
+  }
+  const tell = share?.((key, n, now) => { add(key, n, now.getTime()) })
   return {
     exhausted (key) {
       const window = windows.get(key)
@@ -26,10 +33,8 @@ export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock
       return Math.max(1, Math.ceil((window.ends - now) / 1_000))
     },
     count (key) {
-      const window = windows.get(key)
-      const now = clock().getTime()
-      if (window !== undefined && window.ends > now) window.counted++
-      else windows.set(key, { ends: now + windowSeconds * 1_000, counted: 1 })
+      add(key, 1, clock().getTime())
+      tell?.(key, 1)
     },
   }
 }

@@ -10,6 +10,7 @@ import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import type { Client } from '../domain/client.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
+import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
@@ -28,6 +29,7 @@ export interface BridgeOptions extends ProtocolOptions {
   usage: UsageLog
   tokens: TokenMeter
   limits: ProtocolLimits
+  counts: SharedCounts
   watch: Watch
 }
 
@@ -108,9 +110,9 @@ function closeWithoutWaiting (app: FastifyInstance): (response: ServerResponse) 
 
 /** The provider of the key that signs now: built once for each key. */
 function currentProvider (options: BridgeOptions): () => Current {
-  const { clock, limits } = options
-  const failures = windowCounter(limits.failuresPerClient, clock)
-  const addressFailures = windowCounter(limits.failuresPerAddress, clock)
+  const { clock, limits, counts } = options
+  const failures = windowCounter(limits.failuresPerClient, clock, counts.of('client failures'))
+  const addressFailures = windowCounter(limits.failuresPerAddress, clock, counts.of('address failures'))
   let built: Current & { kid: string } | null = null
   return () => {
     const ring = options.ring()

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
 import { requireOpen } from '../door.ts'
 import { refusalLog } from '../domain/refusals.ts'
+import { unshared } from '../domain/shared-counts.ts'
 import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
 import { unlisted } from '../route-schema.ts'
@@ -30,6 +31,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
       tokens: given.tokens ?? tokenMeter(usage => store.tokenUsage.add(usage), clock),
       limits: { ...defaultLimits, ...given.limits },
+      counts: given.counts ?? unshared,
       watch: given.watch ?? newWatch(),
     }
     app.setErrorHandler((thrown, request, reply) => {

@@ -1,6 +1,6 @@
 import type { WindowLimit } from '../domain/window-counter.ts'
 
-/** What one process takes before it answers 429. */
+/** What is taken before the answer is 429; what other servers took is counted half a second later. */
 export interface ProtocolLimits {
   /** Failed authentications of one client from one address: further attempts are refused unread. */
   failuresPerClient: WindowLimit

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Authenticator } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
+import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
@@ -34,6 +35,8 @@ export interface ProtocolOptions {
   /** Where issued tokens are counted; its own meter unless given. */
   tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>
+  /** By which other servers count towards the limits, too; each server by itself unless given. */
+  counts?: SharedCounts
   /** Where tokens are counted and traced, and who is let in at all; a watch of its own unless given. */
   watch?: Watch
 }

@@ -14,6 +14,7 @@ import { findRegistrationToken, type RegistrationToken } from '../domain/registr
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { grantableNow } from '../domain/scope.ts'
+import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { Operation } from '../domain/store.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
@@ -27,6 +28,7 @@ import { paths } from './paths.ts'
 export interface RegistrationOptions extends ProtocolOptions {
   refusals: RefusalLog
   limits: ProtocolLimits
+  counts: SharedCounts
   /** Whose schema judges metadata. */
   provider: () => Provider
 }
@@ -40,12 +42,12 @@ type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
 
 /** The registration endpoint and the configuration endpoint of each client. */
 export function registration (options: RegistrationOptions) {
-  const { clock, limits } = options
+  const { clock, limits, counts } = options
   const counters: Counters = {
-    failures: windowCounter(limits.failuresPerAddress, clock),
-    perAddress: windowCounter(limits.registrationsPerAddress, clock),
-    all: windowCounter(limits.registrations, clock),
-    changes: windowCounter(limits.changesPerClient, clock),
+    failures: windowCounter(limits.failuresPerAddress, clock, counts.of('registration failures')),
+    perAddress: windowCounter(limits.registrationsPerAddress, clock, counts.of('registrations of an address')),
+    all: windowCounter(limits.registrations, clock, counts.of('registrations')),
+    changes: windowCounter(limits.changesPerClient, clock, counts.of('changes of a client')),
   }
   return async (app: FastifyInstance): Promise<void> => {
     app.removeContentTypeParser(['text/plain'])

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
+import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { descriptions } from './descriptions.ts'
@@ -20,6 +21,7 @@ export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog
   tokens: TokenMeter
   limits: ProtocolLimits
+  counts: SharedCounts
   watch: Watch
 }
 
@@ -30,7 +32,7 @@ const bodyLimit = 16 * 1024
 /** The session endpoint as a plugin of its own: it alone reads forms. */
 export function session (options: SessionOptions) {
   const { exchange } = sessionExchange(options)
-  const failures = windowCounter(options.limits.failuresPerAddress, options.clock)
+  const failures = windowCounter(options.limits.failuresPerAddress, options.clock, options.counts.of('session failures'))
   return async (app: FastifyInstance): Promise<void> => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, new URLSearchParams(String(body))))

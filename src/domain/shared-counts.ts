@@ -1,0 +1,106 @@
+/**
+ * Limits that each server counts for itself, made one: what was counted here is told to the other servers, and what they
+ * counted is counted here too, half a second later. What was let through meanwhile stays counted, so a limit may be passed
+ * for a moment and is held in the long run.
+ */
+import type { Clock } from '../clock.ts'
+
+/** The other servers on the same database. */
+export interface Peers {
+  /** The longest text that can be told at once, in bytes. */
+  readonly longest: number
+  /** Tells all of them. @throws Failure `storage_unavailable`. */
+  tell (news: string): Promise<void>
+  /** From now on `ear` is told what others tell, while this server can hear them at all. */
+  hear (ear: (news: string) => void): void
+}
+
+/** Counts that were made elsewhere, to be added; fewer than none: they were taken back. */
+export type Absorb = (key: string, n: number, now: Date) => void
+
+/** Begins to share one kind of count; what it returns is to be called with each that is made here. */
+export type Share = (absorb: Absorb) => (key: string, n: number) => void
+
+export interface SharedCounts {
+  /** The counts that every server calls `name`; undefined: there are no other servers. */
+  of (name: string): Share | undefined
+  /** Tells what has not been told. */
+  close (): Promise<void>
+}
+
+/** Where one server is all there is. */
+export const unshared: SharedCounts = { of: () => undefined, close: async () => {} }
+
+/** More keys than that are not remembered between two tellings: an attacker can make up any number of them. */
+const mostKeys = 10_000
+
+/** `[name, key, n]`, as it travels. */
+type Count = [string, string, number]
+
+/** Tells what was counted once in `intervalMs` at most. */
+export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): SharedCounts {
+  const absorbing = new Map<string, Absorb>()
+  let untold = new Map<string, Count>()
+  let timer: NodeJS.Timeout | null = null
+  let telling: Promise<void> = Promise.resolve()
+
+  peers.hear(news => {
+    const now = clock()
+    for (const [name, key, n] of readNews(news)) absorbing.get(name)?.(key, n, now)
+  })
+
+  const note = (name: string, key: string, n: number) => {
+    const known = untold.get(`${name} ${key}`)
+    if (known !== undefined) known[2] += n
+    else if (untold.size < mostKeys) untold.set(`${name} ${key}`, [name, key, n])
+    timer ??= setTimeout(flush, intervalMs).unref()
+  }
+  const tellAll = async () => {
+    const counts = [...untold.values()].filter(([, , n]) => n !== 0)
+    untold = new Map()
+    // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
+    for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(() => {})
+  }
+  const flush = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    telling = telling.then(tellAll)
+    await telling
+  }
+
+  return {
+    of: name => absorb => {
+      absorbing.set(name, absorb)
+      return (key, n) => { note(name, key, n) }
+    },
+    close: flush,
+  }
+}
+
+/** JSON texts of at most so many bytes. A count that is longer by itself is left out: no key of ours is. */
+function inPieces (counts: readonly Count[], longest: number): string[] {
+  const pieces: string[] = []
+  let piece = ''
+  for (const text of counts.map(count => JSON.stringify(count))) {
+    if (Buffer.byteLength(piece) + Buffer.byteLength(text) + 3 > longest) {
+      if (piece !== '') pieces.push(`[${piece}]`)
+      piece = ''
+    }
+    if (Buffer.byteLength(text) + 2 <= longest) piece += piece === '' ? text : `,${text}`
+  }
+  return piece === '' ? pieces : [...pieces, `[${piece}]`]
+}
+
+/** Nothing where it is none: a server of another version may speak otherwise. */
+function readNews (news: string): Count[] {
+  try {
+    const read: unknown = JSON.parse(news)
+    return Array.isArray(read) ? read.filter(isCount) : []
+  } catch {
+    return []
+  }
+}
+
+function isCount (value: unknown): value is Count {
+  return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'string' && Number.isSafeInteger(value[2])
+}
