@@ -1,6 +1,6 @@
 /** The architecture on one screen: opens storage, opens the keys, and registers the floors. */
-import helmet from '@fastify/helmet'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest, type RawServerDefault } from 'fastify'
+import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -222,15 +222,19 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   const app = Fastify(serverOptions(latchkey.config, log))
   app.setErrorHandler(presentError)
   app.setNotFoundHandler(presentNotFound)
-  app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done()
+  })
   latchkey.watchRequests(app)
   readModestJson(app)
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', async request => { if (!isOperational(request)) requireTls(request.protocol) })
-  await app.register(helmet, {
+  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) ? undefined : withoutTls(request.protocol)) })
+  const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
     crossOriginResourcePolicy: { policy: 'cross-origin' },
   })
+  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, error => { done(error as Error | undefined) }) })
   await app.register(latchkey.routes)
   app.addHook('preClose', async () => { hangUpOnTheSlow(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
@@ -377,8 +381,8 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
 }
 
-function requireTls (protocol: string): void {
-  if (protocol !== 'https') throw new Failure('tls_required')
+function withoutTls (protocol: string): Failure | undefined {
+  return protocol === 'https' ? undefined : new Failure('tls_required')
 }
 
 function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {

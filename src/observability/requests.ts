@@ -8,9 +8,11 @@ const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx']
 /** Counts the requests of `app` that are being answered, and notes each that was: two look-ups and two additions. */
 export function measureRequests (app: FastifyInstance, measures: Measures): void {
   // Not by hooks of Fastify: none of them is told of an answer that nobody waited for.
+  const ended = () => { measures.requestsInFlight-- }
   app.server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
     measures.requestsInFlight++
-    response.once('close', () => { measures.requestsInFlight-- })
+    // It is told once; `once` would make a listener for every request.
+    response.on('close', ended)
   })
   app.addHook('onResponse', (request, reply, done) => {
     measures.requests.note(reply.elapsedTime / 1000, request.routeOptions.url ?? 'none', request.method, statusClasses[Math.floor(reply.statusCode / 100) - 1] ?? 'none')

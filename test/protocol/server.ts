@@ -1,5 +1,5 @@
 /** The authorization server alone, over real HTTP, on a database of its own, with a clock that tests move. */
-import helmet from '@fastify/helmet'
+import helmet from 'helmet'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
@@ -81,7 +81,8 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const refusals = refusalLog(store, clock)
   const app = Fastify({ genReqId: () => randomUUID(), logger: false, trustProxy: setup.trustProxy ?? false })
   app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
-  await app.register(helmet)
+  const setSecurityHeaders = helmet()
+  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, error => { done(error as Error | undefined) }) })
   await app.register(protocol({
     issuer,
     store,
