@@ -70,6 +70,20 @@ function checkOf (text: string): string {
   return check
 }
 
+/** Whether a text ends with the check of what stands before: `checkOf`, read instead of written. */
+function hasRightCheck (text: string): boolean {
+  const end = text.length - keyCheckLength
+  let check = 0
+  for (let i = end; i < text.length; i++) check = check * 62 + base62ValueOf(text.charCodeAt(i))
+  return check === crc32(text.slice(0, end))
+}
+
+/** The value of a digit of base62, by its character code. */
+function base62ValueOf (code: number): number {
+  if (code <= 57) return code - 48
+  return code <= 90 ? code - 55 : code - 61
+}
+
 export type Environment = 'live' | 'test'
 
 /** The public parts of an API key's text. */
@@ -99,7 +113,7 @@ export function newManagementTokenText (): string {
 
 /** Whether a text has the form of an access token of the management API, and its check is right. Needs no look-up. */
 export function isManagementTokenText (text: string): boolean {
-  return /^lkmat_[0-9A-Za-z]{33}$/.test(text) && checkOf(text.slice(0, -keyCheckLength)) === text.slice(-keyCheckLength)
+  return /^lkmat_[0-9A-Za-z]{33}$/.test(text) && hasRightCheck(text)
 }
 
 /** Whether a text was meant to be one, however damaged. */
@@ -137,9 +151,12 @@ const apiKeyPattern = /^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/
 /** Reads an API key's text without a look-up. Null: it has not the form of a key, or its check is wrong. */
 export function readApiKeyText (text: string): ApiKeyText | null {
   const match = apiKeyPattern.exec(text)
-  if (!match) return null
-  if (checkOf(text.slice(0, -keyCheckLength)) !== text.slice(-keyCheckLength)) return null
-  return { prefix: match[1]!, environment: match[2] as Environment }
+  return match === null || !hasRightCheck(text) ? null : { prefix: match[1]!, environment: match[2] as Environment }
+}
+
+/** Whether a text has the form of an API key, and its check is right: `readApiKeyText` for whoever asks at every request. */
+export function isApiKeyText (text: string): boolean {
+  return apiKeyPattern.test(text) && hasRightCheck(text)
 }
 
 /** Whether a text was meant to be an API key of this server, however damaged. For explanations, never for decisions. */

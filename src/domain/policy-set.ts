@@ -68,18 +68,30 @@ export function compilePolicies (policies: readonly Policy[]): PolicySet {
   }
 }
 
-/** The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's. */
+/**
+ * The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's. Of
+ * these, those that have something to weigh: mostly there are none.
+ */
 export function policiesFor (registry: Registry, own: string | null, place: string | null = own): Awaitable<readonly PolicySet[]> {
-  const deployment = registry.policies(null)
-  const other = place === own ? null : place
-  if (own === null && other === null) return whenBothKnown(deployment, null, set => [set])
-  return whenBothKnown(deployment, own === null ? noPolicies : registry.policies(own), (first, second) =>
-    whenBothKnown(other === null ? null : registry.policies(other), null, third => third === null ? [first, second] : [first, second, third]))
+  const ofOwn = own === null ? noPolicies : registry.policies(own)
+  if (place === own || place === null) return whenBothKnown(registry.policies(null), ofOwn, toWeigh)
+  return whenBothKnown(whenBothKnown(registry.policies(null), ofOwn, toWeigh), registry.policies(place), withMore)
 }
 
-/** Whether there is nothing to weigh: the common case, told without looking at the request. */
-export function isEmpty (sets: readonly PolicySet[]): boolean {
-  return sets.every(set => set.denies.length === 0 && set.allows.length === 0)
+const nothing: readonly PolicySet[] = []
+
+function toWeigh (one: PolicySet, other: PolicySet): readonly PolicySet[] {
+  if (isEmpty(other)) return isEmpty(one) ? nothing : [one]
+  return isEmpty(one) ? [other] : [one, other]
+}
+
+function withMore (sets: readonly PolicySet[], more: PolicySet): readonly PolicySet[] {
+  return isEmpty(more) ? sets : [...sets, more]
+}
+
+/** Whether there is nothing to weigh, whatever the request. */
+export function isEmpty ({ denies, allows }: PolicySet): boolean {
+  return denies.length === 0 && allows.length === 0
 }
 
 /** What the policies of `sets` leave of `scopes` for this request. */

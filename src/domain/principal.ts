@@ -5,7 +5,7 @@
  */
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import { digestOf, isManagementTokenText, readApiKeyText, resemblesManagementToken, sameDigest, type Environment } from '../secrets.ts'
+import { digestOf, isApiKeyText, isManagementTokenText, resemblesManagementToken, sameDigest, type Environment } from '../secrets.ts'
 import { isAllowed } from '../address.ts'
 import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from './api-key.ts'
 import type { Creator } from './audit.ts'
@@ -17,7 +17,7 @@ import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
 import { takesKeysAsBearer } from './style.ts'
-import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type TokenReader } from './token.ts'
+import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type Signed, type TokenReader } from './token.ts'
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {
@@ -73,19 +73,27 @@ export interface Refusal {
 }
 
 /** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
-export type Verdict = KeyVerdict | { ok: true, principal: Principal, key: null }
+export type Verdict = KeyVerdict | Bearer
 
 /** As `Verdict`, for an API key. */
-export type KeyVerdict = { ok: true, principal: Principal, key: ApiKey, organization: Organization } | { ok: false, refusal: Refusal }
+export type KeyVerdict = KeyHolder | { ok: false, refusal: Refusal }
+
+interface KeyHolder { ok: true, principal: Principal, key: ApiKey, organization: Organization }
+interface Bearer { ok: true, principal: Principal, key: null }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
 
 /**
- * Where and for what it was presented. `resource` null: any resource of this deployment will do. `address` null: it is
- * not known here, as when another server asks about the credential; whoever asks has to apply the allowlist.
+ * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `address` null: it is
+ * not known here, as when another server asks about the credential; whoever asks has to apply the allowlist. `now` left out:
+ * the clock is asked.
  */
-export interface Presentation { resource: Resource | null, address: string | null }
+export interface Presentation {
+  readonly resource: Resource | null
+  readonly address: string | null
+  readonly now?: Date
+}
 
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
@@ -122,13 +130,15 @@ const longestImported = 512
 
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { registry } = options
-  if (readApiKeyText(text) === null) return checkImportedKey(options, text, presentation)
+  if (!isApiKeyText(text)) return checkImportedKey(options, text, presentation)
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
-  return whenKnown(registry.apiKey(digestOf(text)), key => {
-    if (key !== null) return judgeApiKey(options, key, presentation)
-    // The check was right, so somebody minted it in this format: another deployment (CK-13).
-    return refuse('foreign_deployment', 'api_key')
-  })
+  return whenKnown(registry.apiKey(digestOf(text)), judgeFoundKey, options, presentation)
+}
+
+function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation): Awaitable<KeyVerdict> {
+  if (key !== null) return judgeApiKey(options, key, presentation)
+  // The check was right, so somebody minted it in this format: another deployment (CK-13).
+  return refuse('foreign_deployment', 'api_key')
 }
 
 /** A key that was made elsewhere has any form. */
@@ -152,53 +162,72 @@ function checkKeyLikeToken (options: AuthenticatorOptions, text: string, present
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
-export function judgeApiKey ({ registry, clock }: Pick<AuthenticatorOptions, 'registry' | 'clock'>, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
-  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
-    const reason = reasonAgainstKey(key, resource, organization, presentation, clock())
-    if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
-    return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), creator =>
-      ({ ok: true, key, organization: organization!, principal: keyPrincipal(key, resource!, creator) }))
-  })
+export function judgeApiKey (options: JudgeOptions, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
+  const { registry } = options
+  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), judgeKeyOf, options, key, presentation)
 }
 
-function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Organization | null, { resource, address }: Presentation, now: Date): Reason | null {
+type JudgeOptions = Pick<AuthenticatorOptions, 'registry' | 'clock'>
+
+function judgeKeyOf (resource: Resource | null, organization: Organization | null, { registry, clock }: JudgeOptions, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
+  const reason = reasonAgainstKey(key, resource, organization, presentation, presentation.now ?? clock())
+  if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
+  return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), keyHolder, key, resource!, organization!)
+}
+
+function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Organization | null, presentation: Presentation, now: Date): Reason | null {
+  const { resource } = presentation
   if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
   const against = reasonAgainstOrganization(organization)
   if (against !== null) return against
   if (planLacks(key, own, organization)) return 'feature_missing'
-  if (address !== null && !isAllowed(address, key.allowlist)) return 'address_not_allowed'
-  return null
+  return allowsFrom(key, presentation) ? null : 'address_not_allowed'
+}
+
+/** Whether a credential may be used from where it was presented; where that is, is only looked at if it matters. */
+function allowsFrom ({ allowlist }: { allowlist: readonly string[] }, presentation: Presentation): boolean {
+  if (allowlist.length === 0) return true
+  const { address } = presentation
+  return address === null || isAllowed(address, allowlist)
 }
 
 function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  const { registry, reader, clock } = options
-  return whenKnown(reader.read(text), claims => {
-    const now = clock()
-    if (claims === null) return checkKeyLikeToken(options, text, presentation)
-    if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
-    const refuseToken = (reason: Reason) => refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
-    if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuseToken('wrong_resource')
-    if (isExpired(claims, now)) return refuseToken('expired')
-    return whenBothKnown(registry.client(claims.client_id), isRevoked(registry, claims), (client, revoked) => {
-      if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked')
-      if (client.generation !== claims.gen) return refuseToken('superseded')
-      const organization = client.organizationId === null ? null : registry.organization(client.organizationId)
-      return whenBothKnown(presentation.resource ?? registry.resourceByIdentifier(claims.aud), organization, (resource, organization) => {
-        const reason = reasonAgainstClient(client, resource, organization, presentation)
-        return reason === null ? { ok: true, key: null, principal: tokenPrincipal(claims, client, resource!) } : refuseToken(reason)
-      })
-    })
-  })
+  return whenKnown(options.reader.read(text), judgeClaims, options, text, presentation)
 }
 
-function reasonAgainstClient (client: Client, resource: Resource | null, organization: Organization | null, { address }: Presentation): Reason | null {
+function judgeClaims (claims: AccessTokenClaims & Signed | null, options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  if (claims === null) return checkKeyLikeToken(options, text, presentation)
+  const { registry, clock } = options
+  const { resource, now = clock() } = presentation
+  if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
+  if (resource !== null && resource.identifier !== claims.aud) return refuseToken('wrong_resource', claims)
+  if (isExpired(claims, now)) return refuseToken('expired', claims)
+  return whenBothKnown(registry.client(claims.client_id), isRevoked(registry, claims), judgeClient, registry, claims, presentation)
+}
+
+function judgeClient (client: Client | null, revoked: boolean, registry: Registry, claims: AccessTokenClaims, presentation: Presentation): Awaitable<Verdict> {
+  if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked', claims)
+  if (client.generation !== claims.gen) return refuseToken('superseded', claims)
+  const resource = presentation.resource ?? registry.resourceByIdentifier(claims.aud)
+  return whenBothKnown(resource, client.organizationId === null ? null : registry.organization(client.organizationId), judgeClientOf, client, claims, presentation)
+}
+
+function judgeClientOf (resource: Resource | null, organization: Organization | null, client: Client, claims: AccessTokenClaims, presentation: Presentation): Verdict {
+  const reason = reasonAgainstClient(client, resource, organization, presentation)
+  return reason === null ? tokenBearer(claims, client, resource!) : refuseToken(reason, claims)
+}
+
+function refuseToken (reason: Reason, claims: AccessTokenClaims): Verdict {
+  return refuse(reason, 'access_token', claims.client_id, claims.org_id ?? null)
+}
+
+function reasonAgainstClient (client: Client, resource: Resource | null, organization: Organization | null, presentation: Presentation): Reason | null {
   if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
   const against = client.organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against !== null) return against
-  if (address !== null && !isAllowed(address, client.allowlist)) return 'address_not_allowed'
-  return null
+  return allowsFrom(client, presentation) ? null : 'address_not_allowed'
 }
 
 /** A token of the management API, which is good there alone. */
@@ -209,7 +238,7 @@ function checkManagementToken ({ registry, clock }: AuthenticatorOptions, text: 
     if (token === null) return refuse('unknown', 'access_token')
     const organization = token.organizationId === null ? null : registry.organization(token.organizationId)
     return whenBothKnown(registry.resource(managementResourceId), organization, (management, organization) => {
-      const reason = reasonAgainstManagementToken(token, management, organization, presentation, clock())
+      const reason = reasonAgainstManagementToken(token, management, organization, presentation, presentation.now ?? clock())
       if (reason !== null) return refuse(reason, 'access_token', token.id, token.organizationId)
       return whenKnown(token.creatorId === null ? null : registry.member(token.creatorId), creator =>
         ({ ok: true, key: null, principal: managementTokenPrincipal(token, management!, creator) }))
@@ -218,14 +247,15 @@ function checkManagementToken ({ registry, clock }: AuthenticatorOptions, text: 
 }
 
 function reasonAgainstManagementToken (
-  token: ManagementToken, management: Resource | null, organization: Organization | null, { resource, address }: Presentation, now: Date
+  token: ManagementToken, management: Resource | null, organization: Organization | null, presentation: Presentation, now: Date
 ): Reason | null {
+  const { resource } = presentation
   if (management === null || (resource !== null && resource.id !== management.id)) return 'wrong_resource'
   if (token.revokedAt !== null) return 'revoked'
   if (token.expiresAt !== null && token.expiresAt <= now) return 'expired'
   const against = token.organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against !== null) return against
-  return address !== null && !isAllowed(address, token.allowlist) ? 'address_not_allowed' : null
+  return allowsFrom(token, presentation) ? null : 'address_not_allowed'
 }
 
 function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
@@ -237,14 +267,32 @@ function refuse (reason: Reason, presented: Refusal['presented'], subject: strin
   return { ok: false, refusal: { reason, presented, subject, organizationId } }
 }
 
-interface Made { resource: Resource, creator: Member | null, principal: Principal }
-const made = new WeakMap<ApiKey, Made>()
+/*
+ * What is said of a credential that nothing speaks against is made once for the very records that it follows from: they are
+ * compared each time, and the registry serves another object for one that changed. Nothing in it depends on the time, on the
+ * address or on the route, and whether anything speaks against the credential is asked every time.
+ */
+const keyHolders = new WeakMap<ApiKey, { resource: Resource, creator: Member | null, holder: KeyHolder }>()
+const tokenBearers = new WeakMap<AccessTokenClaims, { client: Client, resource: Resource, bearer: Bearer }>()
 
-/** The principal of a key; made once for the records that it follows from, which the registry replaces when they change. */
+function keyHolder (creator: Member | null, key: ApiKey, resource: Resource, organization: Organization): KeyHolder {
+  const known = keyHolders.get(key)
+  if (known !== undefined && known.resource === resource && known.creator === creator && known.holder.organization === organization) return known.holder
+  const holder: KeyHolder = { ok: true, principal: keyPrincipal(key, resource, creator), key, organization }
+  keyHolders.set(key, { resource, creator, holder })
+  return holder
+}
+
+function tokenBearer (claims: AccessTokenClaims, client: Client, resource: Resource): Bearer {
+  const known = tokenBearers.get(claims)
+  if (known !== undefined && known.client === client && known.resource === resource) return known.bearer
+  const bearer: Bearer = { ok: true, principal: tokenPrincipal(claims, client, resource), key: null }
+  tokenBearers.set(claims, { client, resource, bearer })
+  return bearer
+}
+
 function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null): Principal {
-  const known = made.get(key)
-  if (known !== undefined && known.resource === resource && known.creator === creator) return known.principal
-  const principal: Principal = {
+  return {
     kind: 'api_key',
     id: key.id,
     subject: null,
@@ -262,8 +310,6 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
   }
-  made.set(key, { resource, creator, principal })
-  return principal
 }
 
 function groupsOf (creator: Member | null): string[] {

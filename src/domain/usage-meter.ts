@@ -45,7 +45,9 @@ export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): Us
   let writing = Promise.resolve()
 
   const callsOn = (day: string): Map<string, number> => {
-    const calls = counted.get(day) ?? new Map<string, number>()
+    const known = counted.get(day)
+    if (known !== undefined) return known
+    const calls = new Map<string, number>()
     counted.set(day, calls)
     return calls
   }

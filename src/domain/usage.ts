@@ -2,8 +2,8 @@
 import type { Clock } from '../clock.ts'
 
 export interface UsageLog {
-  /** Notes that the credential with this id was used now. Costs one write to memory. */
-  note (id: string): void
+  /** Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to memory. */
+  note (id: string, now?: Date): void
   /** Writes what was noted. What cannot be written stays noted for the next time. */
   flush (): Promise<void>
   /** Writes the rest and stops. */
@@ -34,8 +34,8 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
     return writing
   }
   return {
-    note (id) {
-      noted.set(id, clock())
+    note (id, now = clock()) {
+      noted.set(id, now)
       timer ??= setTimeout(flush, intervalMs).unref()
     },
     flush,

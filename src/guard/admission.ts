@@ -6,8 +6,9 @@ import type { FastifyRequest } from 'fastify'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
-import { isEmpty, policiesFor, weigh } from '../domain/policy-set.ts'
-import { mayTouch, type Authenticator, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
+import type { Organization } from '../domain/organization.ts'
+import { policiesFor, weigh, type PolicySet } from '../domain/policy-set.ts'
+import { mayTouch, type Authenticator, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from '../domain/principal.ts'
 import type { RateLimitState } from '../domain/rate-limit.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
@@ -33,103 +34,151 @@ export interface AdmissionDependencies {
 }
 
 /** A request, what it presents, and what it is measured by. */
-export interface Call {
-  need: RouteNeeds
-  presented: Presented
+export class Call implements Presentation {
+  readonly dependencies: AdmissionDependencies
+  readonly need: RouteNeeds
   /** Null: any. */
-  resource: Resource | null
+  readonly resource: Resource | null
   /** The one environment that is served; null: both. */
-  environment: Environment | null
-  request: FastifyRequest
+  readonly environment: Environment | null
+  readonly request: FastifyRequest
+  /** One moment for everything that is asked about it. */
+  readonly now: Date
+
+  constructor (dependencies: AdmissionDependencies, need: RouteNeeds, resource: Resource | null, environment: Environment | null, request: FastifyRequest) {
+    this.dependencies = dependencies
+    this.need = need
+    this.resource = resource
+    this.environment = environment
+    this.request = request
+    this.now = dependencies.clock()
+  }
+
+  /** Read when somebody asks: behind proxies it takes longer than the rest. */
+  get address (): string {
+    return this.request.ip
+  }
 }
 
 /** "No" is a value. `limits`: the state of every limit that was looked at. */
-export type Admission =
-  | { ok: true, principal: Principal, organizationId: string | null, boundObject: BoundObject | null, spending: string | null, limits: readonly RateLimitState[] }
-  | { ok: false, refusal: Refusal, retryAfterSeconds: number | null, limits: readonly RateLimitState[] }
+export type Admission = Admitted | { ok: false, refusal: Refusal, retryAfterSeconds: number | null, limits: readonly RateLimitState[] }
 
-/** Whether the request may pass, and as whom. What it costs is taken only when nothing else stands in its way. */
-export function admission (dependencies: AdmissionDependencies, call: Call): Awaitable<Admission> {
-  const { need, request } = call
-  return whenKnown(authenticate(dependencies, call), verdict => {
-    if (!verdict.ok) return no(verdict.refusal)
-    const { key } = verdict
-    return whenKnown(judgeCall(dependencies, call, verdict.principal), judged => {
-      if ('against' in judged) return no({ ...refusalOf(verdict, judged.against), ...about(judged, need) })
-      const { principal } = judged
-      // Noted before its limits are looked at: a key that only runs into them is still in use.
-      if (key !== null) dependencies.keyUsage.note(key.id)
-      else if (principal.kind === 'management_token') dependencies.managementTokenUsage.note(principal.id)
-      return whenKnown(takeCost(dependencies, need, verdict), metered => {
-        if (metered !== null && !metered.ok) return no(refusalOf(verdict, metered.reason), metered)
-        return {
-          ok: true,
-          principal,
-          organizationId: organizationOf(need, principal, request),
-          boundObject: 'object' in verdict ? verdict.object : null,
-          spending: metered?.spending ?? null,
-          limits: metered?.limits ?? noLimits,
-        }
-      })
-    })
-  })
+export interface Admitted {
+  ok: true
+  principal: Principal
+  organizationId: string | null
+  boundObject: BoundObject | null
+  spending: string | null
+  limits: readonly RateLimitState[]
 }
 
-const noLimits: readonly RateLimitState[] = []
+/** A verdict that does not stand in the way. */
+type Yes = Exclude<Verdict | WebhookVerdict, { ok: false }>
 
-function no (refusal: Refusal, { retryAfterSeconds, limits }: { retryAfterSeconds: number | null, limits: readonly RateLimitState[] } = { retryAfterSeconds: null, limits: noLimits }): Admission {
+/** Whether the request may pass, and as whom. What it costs is taken only when nothing else stands in its way. */
+export function admission (call: Call, presented: Presented): Awaitable<Admission> {
+  return whenKnown(authenticate(call, presented), judgeVerdict, call)
+}
+
+function judgeVerdict (verdict: Verdict | WebhookVerdict, call: Call): Awaitable<Admission> {
+  if (!verdict.ok) return no(verdict.refusal)
+  return whenKnown(judgeCall(call, verdict.principal), settle, call, verdict)
+}
+
+/** Takes what the call costs, if nothing is against it. */
+function settle (judged: Judged, call: Call, verdict: Yes): Awaitable<Admission> {
+  if ('against' in judged) return no({ ...refusalOf(verdict, judged.against), ...about(judged, call.need) })
+  const { dependencies: { keyUsage, managementTokenUsage, meter }, need, now } = call
+  const { key } = verdict
+  // Noted before its limits are looked at: a key that only runs into them is still in use.
+  if (judged.kind === 'management_token') managementTokenUsage.note(judged.id, now)
+  if (key === null) return yes(judged, call, verdict)
+  keyUsage.note(key.id, now)
+  return whenKnown(meter.admit({ key, organization: verdict.organization, credits: need.credits, now }), admitMetered, judged, call, verdict)
+}
+
+function admitMetered (metered: MeterVerdict, principal: Principal, call: Call, verdict: Yes): Admission {
+  if (!metered.ok) return no(refusalOf(verdict, metered.reason), metered)
+  return yes(principal, call, verdict, metered)
+}
+
+const unmetered: MeterVerdict & { ok: true } = { ok: true, spending: null, limits: [] }
+
+function yes (principal: Principal, { need, request }: Call, verdict: Yes, { spending, limits } = unmetered): Admission {
+  return { ok: true, principal, organizationId: organizationOf(need, principal, request), boundObject: need.webhook === null ? null : boundObjectOf(verdict), spending, limits }
+}
+
+function boundObjectOf (verdict: Yes): BoundObject | null {
+  return 'object' in verdict ? verdict.object : null
+}
+
+function no (refusal: Refusal, { retryAfterSeconds, limits }: { retryAfterSeconds: number | null, limits: readonly RateLimitState[] } = { retryAfterSeconds: null, limits: [] }): Admission {
   return { ok: false, refusal, retryAfterSeconds, limits }
 }
 
 /** Who is asking, by the one kind of proof that the route takes. */
-function authenticate (
-  { authenticator, sessions, webhooks }: AdmissionDependencies, { need, presented, resource, request }: Call
-): Awaitable<Verdict | WebhookVerdict> {
+function authenticate (call: Call, presented: Presented): Awaitable<Verdict | WebhookVerdict> {
+  const { dependencies: { authenticator, sessions, webhooks }, need, resource, request } = call
   if (need.webhook !== null) {
     if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') return { ok: false, refusal: anonymous('several_credentials') }
     return webhooks.check(parameter(request, need.webhook.param), { resource, type: need.webhook.type })
   }
   if ('refusal' in presented) return { ok: false, refusal: presented.refusal }
   const { credential } = presented
-  const presentation = { resource, address: request.ip }
-  return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, presentation) : authenticator.check(credential, presentation)
+  return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, call) : authenticator.check(credential, call)
 }
 
 /** What stands against a call; `policy`: the id of the one that does. */
 interface Objection { against: Reason, policy?: string }
 
 /** The principal with what policies leave it, or what stands against the call. */
-type Judged = { principal: Principal } | Objection
+type Judged = Principal | Objection
 
 /** Environment → organization and its plan → kind of credential → scope → policies → object: what a good credential may fail at. */
-function judgeCall (dependencies: AdmissionDependencies, { environment, need, request }: Call, principal: Principal): Awaitable<Judged> {
-  if (principal.kind === 'admin_token') return need.apiKeyOnly ? { against: 'api_key_required' } : { principal }
+function judgeCall (call: Call, principal: Principal): Awaitable<Judged> {
+  const { need, environment } = call
+  if (principal.kind === 'admin_token') return need.apiKeyOnly ? { against: 'api_key_required' } : principal
   if (environment !== null && principal.environment !== environment) return { against: 'wrong_environment' }
-  return whenKnown(reasonAgainstPlace(dependencies.registry, need, principal, request), reason => {
-    if (reason !== null) return { against: reason }
-    if (need.apiKeyOnly && principal.kind !== 'api_key') return { against: 'api_key_required' }
-    if (need.session && principal.kind !== 'session') return { against: 'session_required' }
-    if (!need.scopes.every(scope => principal.scopes.includes(scope))) return { against: 'insufficient_scope' }
-    return whenKnown(underPolicies(dependencies, need, principal, request), judged => {
-      if ('against' in judged || need.object === null) return judged
-      return mayTouch(principal, need.object.type, parameter(request, need.object.param)) ? judged : { against: 'object_not_allowed' }
-    })
-  })
+  return whenKnown(reasonAgainstPlace(call, principal), judgeNeeds, call, principal)
 }
 
-/** What the access policies leave of a principal for this call. A webhook's token is a kind of its own, though a key answers for it. */
-function underPolicies ({ registry, clock }: AdmissionDependencies, need: RouteNeeds, principal: Principal, request: FastifyRequest): Awaitable<Judged> {
+function judgeNeeds (reason: Reason | null, call: Call, principal: Principal): Awaitable<Judged> {
+  const { need } = call
+  if (reason !== null) return { against: reason }
+  if (need.apiKeyOnly && principal.kind !== 'api_key') return { against: 'api_key_required' }
+  if (need.session && principal.kind !== 'session') return { against: 'session_required' }
+  if (!hasAll(principal.scopes, need.scopes)) return { against: 'insufficient_scope' }
+  return whenKnown(underPolicies(call, principal), judgeObject, call, principal)
+}
+
+function hasAll (scopes: readonly string[], needed: readonly string[]): boolean {
+  for (const scope of needed) if (!scopes.includes(scope)) return false
+  return true
+}
+
+function judgeObject (judged: Judged, { need: { object }, request }: Call, principal: Principal): Judged {
+  if ('against' in judged || object === null) return judged
+  return mayTouch(principal, object.type, parameter(request, object.param)) ? judged : { against: 'object_not_allowed' }
+}
+
+/** What the access policies leave of a principal for this call. */
+function underPolicies (call: Call, principal: Principal): Awaitable<Judged> {
+  const place = organizationOf(call.need, principal, call.request)
+  return whenKnown(policiesFor(call.dependencies.registry, principal.organizationId, place), weighPolicies, call, principal)
+}
+
+/** A webhook's token is a kind of its own, though a key answers for it. */
+function weighPolicies (sets: readonly PolicySet[], call: Call, principal: Principal): Judged {
+  if (sets.length === 0) return principal
+  const { need, address, now } = call
   const { organizationId, groups, resourceId, scopes } = principal
   const kind = need.webhook === null ? principal.kind : 'webhook_token'
-  if (kind === 'admin_token') return { principal }
-  return whenKnown(policiesFor(registry, organizationId, organizationOf(need, principal, request)), sets => {
-    if (isEmpty(sets)) return { principal }
-    const { refusedBy, scopes: left, withheld } = weigh(sets, { kind, organizationId, groups, resourceId }, scopes, { address: request.ip, now: clock() })
-    if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
-    const denied = need.scopes.find(scope => withheld.has(scope))
-    if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
-    return { principal: left === scopes ? principal : { ...principal, scopes: left } }
-  })
+  if (kind === 'admin_token') return principal
+  const { refusedBy, scopes: left, withheld } = weigh(sets, { kind, organizationId, groups, resourceId }, scopes, { address, now })
+  if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
+  const denied = need.scopes.find(scope => withheld.has(scope))
+  if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
+  return left === scopes ? principal : { ...principal, scopes: left }
 }
 
 /** What a refusal says besides its reason. */
@@ -139,20 +188,18 @@ function about ({ against, policy }: Objection, { scopes }: RouteNeeds): Pick<Re
 }
 
 /** Foreign and missing organizations get one answer (CL-05). */
-function reasonAgainstPlace (registry: Registry, need: RouteNeeds, principal: Principal, request: FastifyRequest): Awaitable<Reason | null> {
+function reasonAgainstPlace ({ dependencies: { registry }, need, request }: Call, principal: Principal): Awaitable<Reason | null> {
   const organizationId = organizationOf(need, principal, request)
   if (need.organization !== null && (organizationId === null || !principal.organizations.includes(organizationId))) return 'organization_not_found'
   // Its own organization was looked at with the credential.
   if (need.feature === null && organizationId === principal.organizationId) return null
-  return whenKnown(organizationId === null ? null : registry.organization(organizationId), organization => {
-    if (organization === null || organization.status === 'deleted') return 'organization_not_found'
-    if (organization.status !== 'active') return 'organization_suspended'
-    return need.feature === null || organization.features.includes(need.feature) ? null : 'feature_missing'
-  })
+  return whenKnown(organizationId === null ? null : registry.organization(organizationId), reasonAgainstOrganizationOf, need)
 }
 
-function takeCost ({ meter, clock }: AdmissionDependencies, { credits }: RouteNeeds, verdict: Verdict & { ok: true }): Awaitable<MeterVerdict | null> {
-  return verdict.key === null ? null : meter.admit({ key: verdict.key, organization: verdict.organization, credits, now: clock() })
+function reasonAgainstOrganizationOf (organization: Organization | null, { feature }: RouteNeeds): Reason | null {
+  if (organization === null || organization.status === 'deleted') return 'organization_not_found'
+  if (organization.status !== 'active') return 'organization_suspended'
+  return feature === null || organization.features.includes(feature) ? null : 'feature_missing'
 }
 
 function organizationOf ({ organization }: RouteNeeds, principal: Principal, request: FastifyRequest): string | null {
@@ -167,6 +214,6 @@ export function anonymous (reason: Reason): Refusal {
   return { reason, presented: null, subject: null, organizationId: null }
 }
 
-function refusalOf ({ principal, key }: Verdict & { ok: true }, reason: Reason): Refusal {
+function refusalOf ({ principal, key }: Yes, reason: Reason): Refusal {
   return { reason, presented: key === null ? 'access_token' : 'api_key', subject: principal.id, organizationId: principal.organizationId }
 }

@@ -12,26 +12,27 @@ import type { RefusalEntry } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
-import { inSpan } from '../tracing.ts'
 import { newWatch, type Watch } from '../watch.ts'
-import { admission, anonymous, type AdmissionDependencies } from './admission.ts'
+import { admission, anonymous, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
 import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
-import { presentedCredential } from './presentation.ts'
+import { presentedCredential, type Presented } from './presentation.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** What a guard let it in as, in one; null: no guard did yet. */
+    admission: Admitted | null
     /** Who is asking. Set on every guarded route before its handler runs. */
-    principal: Principal
+    readonly principal: Principal
     /** The organization that the path names, or the principal's own; null: none. */
-    organizationId: string | null
+    readonly organizationId: string | null
     /** The object that a webhook's token is bound to; null on every other route. */
-    boundObject: BoundObject | null
+    readonly boundObject: BoundObject | null
     /** What the call has cost, for `meter.refund`; null: nothing. */
-    spending: string | null
+    readonly spending: string | null
   }
 }
 
@@ -56,22 +57,26 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
   return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
     const of = await guardedResource(dependencies.registry, resource, environment ?? null)
     const needs: RouteNeeds[] = []
-    // A placeholder, so that requests keep one hidden class; the hook below sets it before a handler can look.
-    app.decorateRequest('principal', null as unknown as Principal)
-    app.decorateRequest('organizationId', null)
-    app.decorateRequest('boundObject', null)
-    app.decorateRequest('spending', null)
-    app.setChildLoggerFactory((logger, bindings, options) =>
-      logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
+    // One place for all of it, which requests have from the start; the hook below sets it before a handler can look.
+    app.decorateRequest('admission', null)
+    app.decorateRequest('principal', { getter () { return this.admission?.principal as Principal } })
+    app.decorateRequest('organizationId', { getter () { return this.admission?.organizationId ?? null } })
+    app.decorateRequest('boundObject', { getter () { return this.admission?.boundObject ?? null } })
+    app.decorateRequest('spending', { getter () { return this.admission?.spending ?? null } })
+    // Where nothing is logged, Fastify makes no logger for a request, unless it is told how.
+    if (isLogged(app)) {
+      app.setChildLoggerFactory((logger, bindings, options) =>
+        logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
+    }
     app.addHook('onRoute', route => {
       const need = needsOf(route)
       if (need === null) return
       needs.push(need)
       route.config = { ...route.config, errorStyle: of.style(null).errors }
       // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
-      route.onRequest = [(request, reply, done) => { whenKnown(admit(dependencies, of, need, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.onRequest)]
+      route.onRequest = [(request, reply, done) => { whenKnown(orStop(admit, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.onRequest)]
       if (mayHaveBody(route)) {
-        route.preValidation = [(request, reply, done) => { whenKnown(admitBody(dependencies, of, request, reply), passes => { if (passes) done() }) }, ...hooksOf(route.preValidation)]
+        route.preValidation = [(request, reply, done) => { whenKnown(orStop(admitBody, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.preValidation)]
       }
     })
     app.addHook('onReady', async () => {
@@ -79,6 +84,15 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       if (current !== null) requireKnownScopes(current, needs)
     })
   }, { name: 'latchkey-guard', fastify: '5.x' })
+}
+
+/** Whether an application has a logger: the one that Fastify puts in its place is its own child. */
+function isLogged ({ log }: FastifyInstance): boolean {
+  return log.child({}) !== log
+}
+
+function goOn (passes: boolean, done: () => void): void {
+  if (passes) done()
 }
 
 function mayHaveBody ({ method }: RouteOptions): boolean {
@@ -89,50 +103,57 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
   return hooks === undefined ? [] : [hooks].flat() as T[]
 }
 
+/** A request in front of a guard, and what its answer will be written to. */
+interface Arrival { dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply }
+
 /** Whether the request may pass. If not, the answer is sent. */
-function admit (dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
-  return orStop(dependencies, of, request, reply, () => {
-    requireOpen(dependencies.watch.door)
-    return inSpan(dependencies.watch.tracing, 'verdict', () => whenKnown(of.current(), resource => decide(dependencies, of, need, resource, request, reply)))
-  })
+function admit (arrival: Arrival): Awaitable<boolean> {
+  const { tracing, door } = arrival.dependencies.watch
+  requireOpen(door)
+  return tracing === null ? judge(arrival) : tracing.span('verdict', () => judge(arrival))
 }
 
 /** The outcome of `pass`; whatever breaks in it, now or later, is answered, and the request does not pass. */
-function orStop (
-  dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply, pass: () => Awaitable<boolean>
-): Awaitable<boolean> {
-  const stop = (error: unknown) => fail(dependencies, of.style(null), error, request, reply)
+function orStop (pass: (arrival: Arrival) => Awaitable<boolean>, arrival: Arrival): Awaitable<boolean> {
   try {
-    const passes = pass()
-    return passes instanceof Promise ? passes.catch(stop) : passes
+    const passes = pass(arrival)
+    return passes instanceof Promise ? passes.catch(stopAt(arrival)) : passes
   } catch (error) {
-    return stop(error)
+    return stopAt(arrival)(error)
   }
 }
 
-/** Judges the request as things are now, and hands its route what the judgement brought. */
-function decide (
-  dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, resource: Resource | null, request: FastifyRequest, reply: FastifyReply
-): Awaitable<boolean> {
+function stopAt ({ dependencies, of, request, reply }: Arrival): (error: unknown) => false {
+  return error => fail(dependencies, of.style(null), error, request, reply)
+}
+
+function judge (arrival: Arrival): Awaitable<boolean> {
+  return whenKnown(arrival.of.current(), judgeAt, arrival)
+}
+
+/** Judges the request as things are now. */
+function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolean> {
+  const { dependencies, of, need, request, reply } = arrival
   const style = of.style(resource)
   // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
   if (style.requireTls === true && request.protocol !== 'https') return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
   const presented = presentedCredential(request, style)
-  return whenKnown(admission(dependencies, { need, presented, resource, environment: of.environment, request }), admitted => {
-    reply.headers(rateLimitHeaders(admitted.limits))
-    if (!admitted.ok) {
-      if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))
-      return refuse(dependencies, of, resource, admitted.refusal, request, reply)
-    }
-    if ('inQuery' in presented && presented.inQuery) discourageQuery(style, reply)
-    if (admitted.principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
-    request.principal = admitted.principal
-    request.organizationId = admitted.organizationId
-    request.boundObject = admitted.boundObject
-    request.spending = admitted.spending
-    noteVerdict(dependencies, 'admitted', admitted.principal.kind)
-    return true
-  })
+  return whenKnown(admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource, presented)
+}
+
+/** Hands the route of an admitted request what its judgement brought; answers the others. */
+function answerTo (admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null, presented: Presented): Awaitable<boolean> {
+  if (admitted.limits.length > 0) reply.headers(rateLimitHeaders(admitted.limits))
+  if (!admitted.ok) {
+    if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))
+    return refuse(dependencies, of, resource, admitted.refusal, request, reply)
+  }
+  const { principal } = admitted
+  if ('inQuery' in presented && presented.inQuery) discourageQuery(of.style(resource), reply)
+  if (principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
+  request.admission = admitted
+  noteVerdict(dependencies, 'admitted', principal.kind)
+  return true
 }
 
 /** Every use of the break-glass credential is in the audit log (OC-02). */
@@ -140,10 +161,10 @@ function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
   return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
 }
 
-function admitBody (dependencies: Dependencies, of: GuardedResource, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<boolean> {
   const refusal = tokenInBody(request)
   if (refusal === null) return true
-  return orStop(dependencies, of, request, reply, () => whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply)))
+  return whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply))
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */

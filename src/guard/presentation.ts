@@ -10,15 +10,17 @@ export type Presented = { credential: Credential, inQuery: boolean } | { refusal
 
 interface Found { in: 'authorization' | 'header' | 'query' | 'access_token', text: string }
 
+/** Said of a place that holds more than one, and of a request that has several places with one. */
+const several = Symbol('several')
+
 /** Reads the one credential of a request. More than one, in whatever places: refused, even if one of them is good (RFC 6750 §2). */
 export function presentedCredential (request: FastifyRequest, style: Style): Presented {
-  const found = findAll(request, style)
-  if (found.length > 1) return refused('several_credentials', null)
-  const [only] = found
-  if (only === undefined) return refused('no_credential', null)
-  if (only.in === 'access_token') return refused('credential_in_query', 'access_token')
-  if (only.in === 'authorization') return readAuthorization(only.text, style)
-  return { credential: { kind: 'api_key', text: only.text }, inQuery: only.in === 'query' }
+  const found = findOnly(request, style)
+  if (found === several) return refused('several_credentials', null)
+  if (found === null) return refused('no_credential', null)
+  if (found.in === 'access_token') return refused('credential_in_query', 'access_token')
+  if (found.in === 'authorization') return readAuthorization(found.text, style)
+  return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
 }
 
 // RFC 6750 §2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110 §11.1).
@@ -27,10 +29,18 @@ const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 function readAuthorization (value: string, style: Style): Presented {
   // Another scheme proves nothing here: as if there were no credential (RFC 6750 §3.1).
   if (!/^bearer(\s|$)/i.test(value)) return refused('no_credential', null)
-  const text = bearerPattern.exec(value)?.[1]
-  if (takesKeysAsBearer(style)) return readKeyOrToken(text)
+  if (takesKeysAsBearer(style)) return readKeyOrToken(bearerPattern.exec(value)?.[1])
+  const text = tokenText(value)
   if (text === undefined) return refused('malformed', 'access_token')
   return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : { credential: { kind: 'access_token', text }, inQuery: false }
+}
+
+/**
+ * Undefined: it is no b64token. What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and
+ * the pattern alone takes as long as all other checks of a token that is known.
+ */
+function tokenText (value: string): string | undefined {
+  return value.startsWith('Bearer eyJ') ? value.slice('Bearer '.length) : bearerPattern.exec(value)?.[1]
 }
 
 /** Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots. */
@@ -39,34 +49,39 @@ function readKeyOrToken (text: string | undefined): Presented {
   return { credential: { kind: isJwtByForm(text) ? 'access_token' : 'api_key', text }, inQuery: false }
 }
 
-function findAll (request: FastifyRequest, style: Style): Found[] {
-  const found = headersNamed(request, 'authorization').map<Found>(text => ({ in: 'authorization', text }))
+/** Null: there is none. */
+function findOnly (request: FastifyRequest, style: Style): Found | typeof several | null {
   const query = request.query as Record<string, unknown>
+  let found = add(null, 'authorization', headerNamed(request, 'authorization'))
   for (const transport of style.transports) {
-    if (transport.in === 'header') {
-      for (const text of headersNamed(request, transport.name)) found.push({ in: 'header', text })
-    } else if (transport.in === 'query') {
-      for (const text of valuesOf(query[transport.name])) found.push({ in: 'query', text })
-    }
+    if (transport.in === 'header') found = add(found, 'header', headerNamed(request, transport.name))
+    else if (transport.in === 'query') found = add(found, 'query', valueOf(query[transport.name]))
   }
-  for (const text of valuesOf(query.access_token)) found.push({ in: 'access_token', text })
-  return found
+  return add(found, 'access_token', valueOf(query.access_token))
 }
 
-/** Every header of a name. Node keeps only the first of several Authorization headers in `headers`; they must not hide. */
-function headersNamed (request: FastifyRequest, name: string): string[] {
-  if (request.headers[name] === undefined) return []
-  const raw = request.raw.rawHeaders
-  const values: string[] = []
-  for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]!.length === name.length && raw[i]!.toLowerCase() === name) values.push(raw[i + 1]!)
-  }
-  return values
+function add (found: Found | typeof several | null, place: Found['in'], text: string | typeof several | null): Found | typeof several | null {
+  if (text === null) return found
+  return found === null && text !== several ? { in: place, text } : several
 }
 
-function valuesOf (value: unknown): string[] {
-  if (value === undefined) return []
-  return (Array.isArray(value) ? value : [value]).map(String)
+/** The header of a name. Node keeps only the first of several Authorization headers in `headers`; they must not hide. */
+function headerNamed ({ raw: { headers, rawHeaders } }: FastifyRequest, name: string): string | typeof several | null {
+  if (headers[name] === undefined) return null
+  let value: string | null = null
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const each = rawHeaders[i]!
+    if (each.length !== name.length || (each !== name && each.toLowerCase() !== name)) continue
+    if (value !== null) return several
+    value = rawHeaders[i + 1]!
+  }
+  return value
+}
+
+function valueOf (value: unknown): string | typeof several | null {
+  if (value === undefined) return null
+  if (!Array.isArray(value)) return String(value)
+  return value.length > 1 ? several : value.length === 0 ? null : String(value[0])
 }
 
 function refused (reason: Reason, presented: Refusal['presented']): Presented {

@@ -78,7 +78,7 @@ tap.test('the policy that took something away is named', async t => {
   const [all, write] = [deny(), deny({ scopes: ['invoices:write'] })]
   t.equal(weigh([compilePolicies([write, all])], subject, held, here).refusedBy, all.id)
   t.strictSame([...weigh([compilePolicies([write])], subject, held, here).withheld], [['invoices:write', write.id]])
-  t.ok(isEmpty([compilePolicies([policy('deny', {}, { enabled: false })])]))
+  t.ok(isEmpty(compilePolicies([policy('deny', {}, { enabled: false })])))
 })
 
 const scope = fc.constantFrom(...held)
