@@ -19,30 +19,42 @@ export function migrationsFolder (provider: Provider): string {
 export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
 ): Promise<string[]> {
-  const { factory, disconnect } = disposable(adapter)
+  const { factory, commit, disconnect } = transactional(provider, adapter)
   const migrationsList = await readMigrations(folder)
   try {
     const { appliedMigrationNames } = await withSchemaEngine(factory, engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
+    await commit()
     return appliedMigrationNames
   } finally {
     await disconnect()
   }
 }
 
-/** The engine never ends its connections, and with them it would keep its locks. */
-function disposable (adapter: SqlMigrationAwareDriverAdapterFactory): { factory: SqlMigrationAwareDriverAdapterFactory, disconnect (): Promise<void> } {
+/** SQLite lets nobody switch foreign keys inside a transaction, and with them a table that is made anew would take its children along. */
+const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
+
+/**
+ * The engine records a migration, runs it, and records its end: a server that died in between would leave a database that no
+ * server starts on any more. So all of it is one transaction of its only connection. That the engine never ends, and it would
+ * keep its locks.
+ */
+function transactional (
+  provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory
+): { factory: SqlMigrationAwareDriverAdapterFactory, commit (): Promise<void>, disconnect (): Promise<void> } {
   const connections: SqlDriverAdapter[] = []
-  const remember = (connection: SqlDriverAdapter): SqlDriverAdapter => {
+  const remember = async (connection: SqlDriverAdapter): Promise<SqlDriverAdapter> => {
     connections.push(connection)
+    await connection.executeScript(begin[provider])
     return connection
   }
   return {
     factory: {
       provider: adapter.provider,
       adapterName: adapter.adapterName,
-      connect: async () => remember(await adapter.connect()),
-      connectToShadowDb: async () => remember(await adapter.connectToShadowDb()),
+      connect: async () => await remember(await adapter.connect()),
+      connectToShadowDb: async () => await remember(await adapter.connectToShadowDb()),
     },
+    commit: async () => { for (const connection of connections) await connection.executeScript('COMMIT') },
     disconnect: async () => { await Promise.all(connections.map(connection => connection.dispose())) },
   }
 }
