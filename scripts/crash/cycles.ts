@@ -13,6 +13,8 @@ export interface CrashOptions {
   seed: number
   /** Callers at a time. */
   callers?: number
+  /** How many servers are killed while they make the database. */
+  firstStarts?: number
   /** What somebody does to the data between the crash and the start: what the checks have to find. */
   meddle?: (databaseUrl: string, cycle: number) => Promise<void>
   /** Called after each cycle. */
@@ -20,8 +22,11 @@ export interface CrashOptions {
 }
 
 /** What may be killed, and when. */
-export const crashes = ['server under load', 'server while it starts', 'server while it stops', 'database under load', 'both under load'] as const
-export type Crash = typeof crashes[number]
+export const crashes = {
+  sqlite: ['server under load', 'server while it starts', 'server while it stops'],
+  postgresql: ['server under load', 'database under load', 'both under load', 'server while it starts', 'server while it stops'],
+} as const
+export type Crash = typeof crashes[DatabaseName][number]
 
 export interface CrashReport {
   crashes: Map<Crash, number>
@@ -46,7 +51,7 @@ const looksBack = 40
 /** Every so many cycles, and in the end, the server verifies its audit log as a whole. */
 const verifyEvery = 10
 
-export async function crash ({ database, cycles, seed, callers = 6, meddle, onCycle }: CrashOptions): Promise<CrashReport> {
+export async function crash ({ database, cycles, seed, callers = 6, firstStarts = 4, meddle, onCycle }: CrashOptions): Promise<CrashReport> {
   const dice = newDice(seed)
   const home = await newHome(database)
   const journal = new Journal()
@@ -58,8 +63,8 @@ export async function crash ({ database, cycles, seed, callers = 6, meddle, onCy
   const halves = new Set<string>()
   let server: Server | null = null
   try {
-    await killFirstStarts(home, dice)
-    server = await warmStart(home)
+    await killFirstStarts(home, dice, firstStarts)
+    server = await (cycles > 10 ? warmStart(home) : started(home, report))
     for (let cycle = 1; cycle <= cycles; cycle++) {
       const kind = crashOf(cycle, database, dice)
       report.crashes.set(kind, (report.crashes.get(kind) ?? 0) + 1)
@@ -82,13 +87,14 @@ export async function crash ({ database, cycles, seed, callers = 6, meddle, onCy
     return report
   } finally {
     await server?.kill()
+    await world.close()
     await home.close()
   }
 }
 
 /** On an empty database, in the middle of its migrations and first keys. */
-async function killFirstStarts (home: Home, dice: Dice): Promise<void> {
-  for (let i = 0; i < 4; i++) {
+async function killFirstStarts (home: Home, dice: Dice, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
     const first = startServer(home)
     await pause(300 + dice.number(900))
     await first.kill()
@@ -107,7 +113,7 @@ async function warmStart (home: Home): Promise<Server> {
 
 function crashOf (cycle: number, database: DatabaseName, dice: Dice): Crash {
   // Each in its turn at first, so that a short run has them too; chance after that.
-  const possible = database === 'sqlite' ? crashes.slice(0, 3) : crashes
+  const possible = crashes[database]
   if (cycle <= possible.length) return possible[cycle - 1]!
   return dice.number(2) === 0 ? 'server under load' : dice.pick(possible)
 }

@@ -26,6 +26,7 @@ export interface World {
   rows: Rows
   /** What `read` reads is of one moment: the server writes usage and refusals behind its callers' backs. */
   atOnce<T> (read: (rows: Rows) => Promise<T>): Promise<T>
+  close (): Promise<void>
 }
 
 export type Rows = (sql: string) => Promise<Record<string, any>[]>
@@ -33,14 +34,14 @@ export type Rows = (sql: string) => Promise<Record<string, any>[]>
 export function worldOf (port: number, adminToken: string, databaseUrl: string): World {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const send: World['send'] = asked => exchange(port, agent, asked)
-  const atOnce: World['atOnce'] = read => databaseUrl.startsWith('file:') ? readFile(databaseUrl.slice('file:'.length), read) : readServer(databaseUrl, read)
+  const database = databaseUrl.startsWith('file:') ? fileReader(databaseUrl.slice('file:'.length)) : serverReader(databaseUrl)
   return {
     send,
     admin: (method, path, body, headers = {}) => send({
       method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}`, ...headers }, ...(body === undefined ? {} : { body }),
     }),
-    rows: async sql => await atOnce(rows => rows(sql)),
-    atOnce,
+    rows: async sql => await database.atOnce(rows => rows(sql)),
+    ...database,
   }
 }
 
@@ -77,23 +78,36 @@ function asJson (text: string): Record<string, any> {
   }
 }
 
-async function readFile<T> (path: string, read: (rows: Rows) => Promise<T>): Promise<T> {
-  const database = new Sqlite(path, { readonly: true, timeout: 5_000 })
-  try {
-    database.exec('BEGIN')
-    return await read(async sql => database.prepare(sql).all() as Record<string, any>[])
-  } finally {
-    database.close()
+function fileReader (path: string): Pick<World, 'atOnce' | 'close'> {
+  return {
+    async atOnce (read) {
+      const database = new Sqlite(path, { readonly: true, timeout: 5_000 })
+      try {
+        database.exec('BEGIN')
+        return await read(async sql => database.prepare(sql).all() as Record<string, any>[])
+      } finally {
+        database.close()
+      }
+    },
+    close: async () => {},
   }
 }
 
-async function readServer<T> (url: string, read: (rows: Rows) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-    return await read(async sql => (await client.query<Record<string, any>>(sql)).rows)
-  } finally {
-    await client.end()
+function serverReader (url: string): Pick<World, 'atOnce' | 'close'> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  // It is killed, that is what this is about; the pool connects anew.
+  pool.on('error', () => {})
+  return {
+    async atOnce (read) {
+      const client = await pool.connect()
+      try {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+        return await read(async sql => (await client.query<Record<string, any>>(sql)).rows)
+      } finally {
+        await client.query('ROLLBACK')
+        client.release()
+      }
+    },
+    close: () => pool.end(),
   }
 }
