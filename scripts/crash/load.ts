@@ -241,12 +241,14 @@ export class Caller {
   async #revokeToken (): Promise<boolean> {
     const client = this.#clients.find(({ tokens }) => tokens.length > 0)
     if (client === undefined) return await this.#getToken()
-    const token = client.tokens.shift()!
-    const { id, secret } = client
+    const { id, secret, tokens } = client
+    const token = tokens[0]!
     return await this.#change({
       kind: 'token revoked',
       turns: [[`token ${token}`, '401']],
       ask: world => world.send({ method: 'POST', path: '/api/v1/oauth/revoke', body: new URLSearchParams({ token, client_id: id, client_secret: secret }) }),
+      // Without an answer it may be alive, and may be ended by what ends the client's tokens.
+      then: () => { tokens.shift() },
     })
   }
 
