@@ -12,6 +12,8 @@ await app.register(async api => {
   api.get('/look', { config: { scopes: [paidScope] } }, async () => ({ seen: true }))
   api.post('/spend', { config: { scopes: [paidScope], credits: spendingCost } }, async ({ spending }) => ({ spending }))
 }, { prefix: '/paid' })
+// Who started it holds the other end, and may be killed as well.
+process.stdin.on('end', () => { process.exit() }).resume()
 process.once('SIGTERM', async () => { await app.close() })
 await app.listen({ port: latchkey.config.port, host: latchkey.config.host })
 process.stdout.write('ready\n')
