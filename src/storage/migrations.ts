@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Provider } from './prisma.ts'
 import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
@@ -19,45 +19,26 @@ export function migrationsFolder (provider: Provider): string {
 export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
 ): Promise<string[]> {
-  const { factory, commit, disconnect } = transactional(provider, adapter)
-  const migrationsList = await readMigrations(folder)
+  const connection = await adapter.connect()
   try {
-    const { appliedMigrationNames } = await withSchemaEngine(factory, engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
-    await commit()
+    await connection.executeScript(begin[provider])
+    const migrationsList = await readMigrations(folder)
+    const { appliedMigrationNames } = await withSchemaEngine({ provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() },
+      engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
+    await connection.executeScript('COMMIT')
     return appliedMigrationNames
   } finally {
-    await disconnect()
+    // The engine never ends its connection, and with it it would keep its locks.
+    await connection.dispose()
   }
 }
-
-/** SQLite lets nobody switch foreign keys inside a transaction, and with them a table that is made anew would take its children along. */
-const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
 
 /**
  * The engine records a migration, runs it, and records its end: a server that died in between would leave a database that no
- * server starts on any more. So all of it is one transaction of its only connection. That the engine never ends, and it would
- * keep its locks.
+ * server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch foreign keys
+ * inside one, and with them a table that is made anew would take its children along.
  */
-function transactional (
-  provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory
-): { factory: SqlMigrationAwareDriverAdapterFactory, commit (): Promise<void>, disconnect (): Promise<void> } {
-  const connections: SqlDriverAdapter[] = []
-  const remember = async (connection: SqlDriverAdapter): Promise<SqlDriverAdapter> => {
-    connections.push(connection)
-    await connection.executeScript(begin[provider])
-    return connection
-  }
-  return {
-    factory: {
-      provider: adapter.provider,
-      adapterName: adapter.adapterName,
-      connect: async () => await remember(await adapter.connect()),
-      connectToShadowDb: async () => await remember(await adapter.connectToShadowDb()),
-    },
-    commit: async () => { for (const connection of connections) await connection.executeScript('COMMIT') },
-    disconnect: async () => { await Promise.all(connections.map(connection => connection.dispose())) },
-  }
-}
+const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
 
 /** The names of the migrations that this version needs, in order. */
 export async function neededMigrations (provider: Provider): Promise<string[]> {

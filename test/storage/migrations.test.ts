@@ -14,6 +14,8 @@ import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
 import { databases } from '../databases.ts'
 
+t.setTimeout(120_000)
+
 /** The migrations up to the one whose name ends so, in a folder of their own. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
   const all = migrationsFolder(provider)
