@@ -77,7 +77,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { store, registry, replicas, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
-    throw error
+    return unreachable(error)
   })
   const { ring } = signingKeys
   const eventLoop = watchEventLoop(watch.door, config.shedLag)
@@ -192,9 +192,9 @@ function warn (error: unknown): void {
 /** While serving that is an answer; at the start it is a reason not to. */
 function unreachable (error: unknown): never {
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
-  // The first line of what the driver said; no driver repeats the password.
-  const [said = ''] = (error.detail ?? '').trim().split('\n')
-  throw new ConfigurationError([`DATABASE_URL: the database cannot be reached${said === '' ? '' : ` (${said})`}; start it, or name another`])
+  // The last line of what was said: the driver's, behind where Prisma heard it. No driver repeats the password.
+  const said = (error.detail ?? '').trim().split('\n').at(-1)!
+  throw new ConfigurationError([`DATABASE_URL: the database cannot be reached or written${said === '' ? '' : ` (${said})`}; start it, or name another`])
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */

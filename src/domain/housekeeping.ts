@@ -11,6 +11,12 @@ const idleClientLifetime = 7 * 86_400
 
 const every = 3_600_000
 
+/**
+ * How much longer than until its end, in seconds, is remembered what must not work again: should the clock have been set ahead
+ * when it was forgotten, it would work once the clock is set right.
+ */
+const clockMargin = 86_400
+
 /** How long what is only of interest for a while is kept. */
 export interface Retention {
   /** Days for which it is known how much a key was used; at least the present month. */
@@ -24,9 +30,9 @@ type Chore = (operation: Operation, retention: Retention, now: Date) => Promise<
 
 /** By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them. */
 const chores: Readonly<Record<string, Chore>> = {
-  revoked_token: ({ store }, _, now) => store.revokedTokens.prune(now),
-  used_assertion: ({ store }, _, now) => store.usedAssertions.prune(now),
-  remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(now),
+  revoked_token: ({ store }, _, now) => store.revokedTokens.prune(secondsAfter(now, -clockMargin)),
+  used_assertion: ({ store }, _, now) => store.usedAssertions.prune(secondsAfter(now, -clockMargin)),
+  remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin)),
   signing_key: operation => removeDeadSigningKeys(operation),
   idle_client: operation => reapIdleClients(operation, idleClientLifetime),
   key_usage: ({ store }, { usageDays }, now) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400))),

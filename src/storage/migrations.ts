@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Provider } from './prisma.ts'
 import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
@@ -19,33 +19,26 @@ export function migrationsFolder (provider: Provider): string {
 export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
 ): Promise<string[]> {
-  const { factory, disconnect } = disposable(adapter)
-  const migrationsList = await readMigrations(folder)
+  const connection = await adapter.connect()
   try {
-    const { appliedMigrationNames } = await withSchemaEngine(factory, engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
+    await connection.executeScript(begin[provider])
+    const migrationsList = await readMigrations(folder)
+    const { appliedMigrationNames } = await withSchemaEngine({ provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() },
+      engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
+    await connection.executeScript('COMMIT')
     return appliedMigrationNames
   } finally {
-    await disconnect()
+    // The engine never ends its connection, and with it it would keep its locks.
+    await connection.dispose()
   }
 }
 
-/** The engine never ends its connections, and with them it would keep its locks. */
-function disposable (adapter: SqlMigrationAwareDriverAdapterFactory): { factory: SqlMigrationAwareDriverAdapterFactory, disconnect (): Promise<void> } {
-  const connections: SqlDriverAdapter[] = []
-  const remember = (connection: SqlDriverAdapter): SqlDriverAdapter => {
-    connections.push(connection)
-    return connection
-  }
-  return {
-    factory: {
-      provider: adapter.provider,
-      adapterName: adapter.adapterName,
-      connect: async () => remember(await adapter.connect()),
-      connectToShadowDb: async () => remember(await adapter.connectToShadowDb()),
-    },
-    disconnect: async () => { await Promise.all(connections.map(connection => connection.dispose())) },
-  }
-}
+/**
+ * The engine records a migration, runs it, and records its end: a server that died in between would leave a database that no
+ * server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch foreign keys
+ * inside one, and with them a table that is made anew would take its children along.
+ */
+const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
 
 /** The names of the migrations that this version needs, in order. */
 export async function neededMigrations (provider: Provider): Promise<string[]> {

@@ -18,12 +18,14 @@ for (const { name, database } of fresh) {
     const operation = { store, clock: () => now, actor: systemActor }
     await store.usage.add(['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({ keyId: 'key_x', day, calls: 1, credits: 0 })))
     for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) await store.allowances.takeCalls('key_x', month, 1, 10)
-    await store.usedAssertions.remember('spent', new Date(now.getTime() - 1))
-    await store.revokedTokens.insert({ jti: 'dead', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(now.getTime() - 1) })
-    await store.revokedTokens.insert({ jti: 'alive', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(now.getTime() + 1_000) })
+    // A day longer than until their end, should the clock be ahead.
+    const dayBefore = new Date(now.getTime() - 86_400_000)
+    await store.usedAssertions.remember('spent', new Date(dayBefore.getTime() - 1))
+    await store.revokedTokens.insert({ jti: 'dead', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() - 1) })
+    await store.revokedTokens.insert({ jti: 'alive', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() + 1_000) })
     const answer = { fingerprint: 'x', sealedAnswer: 'x', createdAt: now }
-    await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: now })
-    await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(now.getTime() + 1) })
+    await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: new Date(dayBefore.getTime() - 1) })
+    await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(dayBefore.getTime() + 1) })
     const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now, revokedAt: null, revokedReason: null, revision: 1 }
     await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: now })
     await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(now.getTime() + 1) })

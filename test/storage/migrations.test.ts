@@ -4,14 +4,17 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils'
 import t, { type Test } from 'tap'
 import { migrate, openDatabase, type Database } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { applyMigrations, migrationsFolder } from '../../src/storage/migrations.ts'
+import { applyMigrations, migrationsFolder, neededMigrations } from '../../src/storage/migrations.ts'
 import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
 import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
 import { databases } from '../databases.ts'
+
+t.setTimeout(120_000)
 
 /** The migrations up to the one whose name ends so, in a folder of their own. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
@@ -119,6 +122,48 @@ for (const { name, empty } of databases) {
     t.match(await store.clients.get('cli_a'), { grants: [{ resourceId: 'res_a', scopes: ['invoices:read'] }] })
     t.equal((await store.audit.page({ limit: 200, after: null }, {})).items.length, 1)
     await t.rejects(store.apiKeys.insert({ ...(await store.apiKeys.get('key_a'))!, id: 'key_x', digest: 'x', organizationId: 'org_none' }), { code: 'P2003' }, 'foreign keys hold again')
+  })
+}
+
+/** An adapter of which the server dies before its n-th statement, and all further ones. */
+function dyingAt (n: number, adapter: SqlMigrationAwareDriverAdapterFactory): SqlMigrationAwareDriverAdapterFactory {
+  let statements = 0
+  const alive = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (++statements >= n) throw new Error('killed')
+    return await run()
+  }
+  return {
+    ...adapter,
+    connectToShadowDb: () => adapter.connectToShadowDb(),
+    async connect () {
+      const connection = await adapter.connect()
+      const { queryRaw, executeRaw, executeScript } = connection
+      return Object.assign(connection, {
+        queryRaw: (query: SqlQuery) => alive(() => queryRaw.call(connection, query)),
+        executeRaw: (query: SqlQuery) => alive(() => executeRaw.call(connection, query)),
+        executeScript: (script: string) => alive(() => executeScript.call(connection, script)),
+      })
+    },
+  }
+}
+
+for (const { name, fresh } of databases) {
+  t.test(`a server that is killed at any statement of its migrations leaves a database that the next one starts on [${name}]`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    const adapter = () => name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+    const folder = await migrationsUpTo(t, name, '_api_keys_as_a_product')
+    let statements = 1
+    for (let done = false; !done; statements++) {
+      // What is left of one attempt is where the next one begins.
+      done = await applyMigrations(name, dyingAt(statements, adapter()), folder).then(names => names.length === 2, (error: unknown) => {
+        if (String(error).includes('killed')) return false
+        throw error
+      })
+    }
+    t.comment(`${statements - 2} statements`)
+    t.ok(statements > 10)
+    t.equal((await migrate(url)).length, (await neededMigrations(name)).length - 2)
   })
 }
 

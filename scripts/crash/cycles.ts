@@ -1,0 +1,218 @@
+/** Load, a crash at some moment of it, a start on the same data, and a look at everything: again and again. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { newDice, type Dice } from './dice.ts'
+import { findHalves } from './halves.ts'
+import { Journal } from './journal.ts'
+import { Caller } from './load.ts'
+import { newHome, startServer, type DatabaseName, type Home, type Server } from './process.ts'
+import { worldOf, type World } from './world.ts'
+
+export interface CrashOptions {
+  database: DatabaseName
+  cycles: number
+  seed: number
+  /** Callers at a time. */
+  callers?: number
+  /** How many servers are killed while they make the database. */
+  firstStarts?: number
+  /** What somebody does to the data between the crash and the start: what the checks have to find. */
+  meddle?: (databaseUrl: string, cycle: number) => Promise<void>
+  /** Called after each cycle. */
+  onCycle?: (cycle: number, report: CrashReport) => void
+}
+
+/** What may be killed, and when. */
+export const crashes = {
+  sqlite: ['server under load', 'server while it starts', 'server while it stops'],
+  postgresql: ['server under load', 'database under load', 'both under load', 'server while it starts', 'server while it stops'],
+} as const
+export type Crash = typeof crashes[DatabaseName][number]
+
+export interface CrashReport {
+  crashes: Map<Crash, number>
+  /** Acknowledged writes by kind. */
+  acknowledged: ReadonlyMap<string, number>
+  /** Requests that nobody answered or that got 503. */
+  unanswered: number
+  /** Acknowledged, and not there or not in force. */
+  lost: string[]
+  /** There in part. */
+  halfDone: string[]
+  /** Answers that no caller should have got, starts that failed, chains that do not verify. */
+  wrong: string[]
+  /** Milliseconds from the start of a process to its listening, after a crash; and from the start of a database that was killed to the first answer. */
+  restarts: number[]
+  recoveries: number[]
+}
+
+/** Claims of earlier cycles that are looked at again in each. In the end all of them are. */
+const looksBack = 40
+
+/** Every so many cycles, and in the end, the server verifies its audit log as a whole. */
+const verifyEvery = 10
+
+export async function crash ({ database, cycles, seed, callers = 6, firstStarts = 4, meddle, onCycle }: CrashOptions): Promise<CrashReport> {
+  const dice = newDice(seed)
+  const home = await newHome(database)
+  const journal = new Journal()
+  const report: CrashReport = { crashes: new Map(), acknowledged: journal.acknowledged, unanswered: 0, lost: [], halfDone: [], wrong: [], restarts: [], recoveries: [] }
+  const world = worldOf(home.port, home.adminToken, home.databaseUrl)
+  const stage = { world, journal, dice, wrong: (what: string) => { report.wrong.push(what) } }
+  const everybody = Array.from({ length: callers }, (_, i) => new Caller(stage, `caller ${i + 1}`))
+  const heads = new Heads(world)
+  const halves = new Set<string>()
+  let server: Server | null = null
+  try {
+    await killFirstStarts(home, dice, firstStarts)
+    server = await (cycles > 10 ? warmStart(home) : started(home, report))
+    for (let cycle = 1; cycle <= cycles; cycle++) {
+      const kind = crashOf(cycle, database, dice)
+      report.crashes.set(kind, (report.crashes.get(kind) ?? 0) + 1)
+      server = await crashOnce(kind, { home, server, dice, everybody, report, meddle: async () => { await meddle?.(home.databaseUrl, cycle) }, world })
+      const isLast = cycle === cycles
+      for (const subject of journal.due(isLast ? Infinity : looksBack, dice.number)) {
+        const lost = await journal.check(subject, world).catch((error: unknown) => `${subject}: ${String(error)}`)
+        if (lost !== null) report.lost.push(`cycle ${cycle}: ${lost}`)
+      }
+      for (const half of await findHalves(world)) {
+        // Told once: it stays half done.
+        if (!halves.has(half)) report.halfDone.push(`cycle ${cycle}: ${half}`)
+        halves.add(half)
+      }
+      report.wrong.push(...(await heads.compare(isLast || cycle % verifyEvery === 0)).map(fault => `cycle ${cycle}: ${fault}`))
+      await heads.remember()
+      report.unanswered = journal.unanswered
+      onCycle?.(cycle, report)
+    }
+    return report
+  } finally {
+    await server?.kill()
+    await world.close()
+    await home.close()
+  }
+}
+
+/** On an empty database, in the middle of its migrations and first keys. */
+async function killFirstStarts (home: Home, dice: Dice, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    const first = startServer(home)
+    await pause(300 + dice.number(900))
+    await first.kill()
+  }
+}
+
+/** Only a process that ends in good order leaves behind what it compiled: the next ones start sooner. */
+async function warmStart (home: Home): Promise<Server> {
+  const first = startServer(home)
+  await first.ready
+  await first.stop()
+  const second = startServer(home)
+  await second.ready
+  return second
+}
+
+function crashOf (cycle: number, database: DatabaseName, dice: Dice): Crash {
+  // Each in its turn at first, so that a short run has them too; chance after that.
+  const possible = crashes[database]
+  if (cycle <= possible.length) return possible[cycle - 1]!
+  return dice.number(2) === 0 ? 'server under load' : dice.pick(possible)
+}
+
+interface Scene { home: Home, server: Server, dice: Dice, everybody: readonly Caller[], report: CrashReport, world: World, meddle: () => Promise<void> }
+
+/** Resolves with a server that serves. */
+async function crashOnce (kind: Crash, scene: Scene): Promise<Server> {
+  const { home, server, dice, everybody, report, world, meddle } = scene
+  let over = false
+  const load = Promise.all(everybody.map(caller => caller.work(() => over)))
+  const stopLoad = async () => {
+    over = true
+    await load
+  }
+  await underLoad(report, dice)
+  if (kind === 'database under load') {
+    await home.postgres!.kill()
+    await pause(dice.number(150))
+    await home.postgres!.restart()
+    report.recoveries.push(await recovered(world, report))
+    await pause(50)
+    await stopLoad()
+    return server
+  }
+  if (kind === 'both under load') await Promise.all([home.postgres!.kill(), server.kill()])
+  else if (kind === 'server while it stops') await stopSuddenly(server, dice)
+  else await server.kill()
+  await stopLoad()
+  if (kind === 'both under load') await home.postgres!.restart()
+  await meddle()
+  if (kind === 'server while it starts') {
+    const next = startServer(home)
+    await pause(dice.number(700))
+    await next.kill()
+  }
+  return await started(home, report)
+}
+
+/** Until some writes more are acknowledged, and a moment longer: anywhere in the next ones. */
+async function underLoad ({ acknowledged }: CrashReport, dice: Dice): Promise<void> {
+  const count = () => [...acknowledged.values()].reduce((sum, n) => sum + n, 0)
+  const [began, enough] = [performance.now(), count() + 1 + dice.number(100)]
+  while (count() < enough && performance.now() - began < 5_000) await pause(2)
+  await pause(dice.number(25))
+}
+
+async function stopSuddenly (server: Server, dice: Dice): Promise<void> {
+  const stopped = server.stop()
+  await pause(dice.number(60))
+  await server.kill()
+  await stopped
+}
+
+async function started (home: Home, report: CrashReport): Promise<Server> {
+  const began = performance.now()
+  const server = startServer(home)
+  await server.ready
+  report.restarts.push(performance.now() - began)
+  return server
+}
+
+/** Milliseconds until the server, which was never restarted, answers out of its database again. */
+async function recovered (world: World, report: CrashReport): Promise<number> {
+  const began = performance.now()
+  while (performance.now() - began < 10_000) {
+    if ((await world.admin('GET', '/organizations?limit=1').catch(() => null))?.status === 200) return performance.now() - began
+    await pause(10)
+  }
+  report.wrong.push('the server did not recover within ten seconds of its database')
+  return Infinity
+}
+
+/** The heads of audit chains as they were told, and kept where no crash reaches them. */
+class Heads {
+  readonly #world: World
+  readonly #known = new Map<string, { chain: string, sequence: number, hash: string }>()
+
+  constructor (world: World) {
+    this.#world = world
+  }
+
+  async remember (): Promise<void> {
+    for (const { id: chain, sequence, hash } of await this.#world.rows('SELECT "id", "sequence", "hash" FROM "AuditChain"')) this.#known.set(chain, { chain, sequence: Number(sequence), hash })
+  }
+
+  /** What is wrong with the chains, by the server's own verification: of what was known, and if `wholly` of everything. */
+  async compare (wholly: boolean): Promise<string[]> {
+    const known = [...this.#known.values()].slice(wholly ? 0 : -200)
+    const faults: string[] = []
+    for (let i = 0; i < known.length; i += 200) {
+      const { status, text, json } = await this.#world.admin('POST', '/audit/verify', { heads: known.slice(i, i + 200) })
+      if (status !== 200 || json.fault !== null) faults.push(`a head that was known before: ${text}`)
+    }
+    for (let path = wholly ? '/audit/verify' : null; path !== null;) {
+      const { status, text, json } = await this.#world.admin('GET', path)
+      if (status !== 200 || json.fault !== null) faults.push(`the audit log: ${text}`)
+      path = json.nextCursor === undefined ? null : `/audit/verify?cursor=${json.nextCursor}`
+    }
+    return faults
+  }
+}

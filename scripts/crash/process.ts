@@ -1,0 +1,79 @@
+/** The server process that is killed, and PostgreSQL beside it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newSecret } from '../../src/secrets.ts'
+import { startPostgres, type Postgres } from '../../test/postgres.ts'
+import { freePort, ownEnvironment } from '../../test/running-server.ts'
+
+export type DatabaseName = 'sqlite' | 'postgresql'
+
+/** Everything that survives a crash: port, secrets, data. */
+export interface Home {
+  port: number
+  adminToken: string
+  databaseUrl: string
+  /** Null: SQLite. */
+  postgres: Postgres | null
+  environment: Record<string, string>
+  close (): Promise<void>
+}
+
+export async function newHome (database: DatabaseName): Promise<Home> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-crash-'))
+  const postgres = database === 'postgresql' ? await startPostgres({ durable: true }) : null
+  const port = await freePort()
+  const adminToken = `lkadm_${newSecret()}`
+  const databaseUrl = postgres?.url ?? `file:${join(folder, 'latchkey.db')}`
+  const environment = ownEnvironment({
+    // Half of a start is reading the sources.
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    PORT: String(port),
+    LATCHKEY_DATA: folder,
+    DATABASE_URL: databaseUrl,
+    LATCHKEY_ADMIN_TOKEN: adminToken,
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_LOG_LEVEL: 'error',
+  })
+  const close = async () => {
+    await postgres?.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { port, adminToken, databaseUrl, postgres, environment, close }
+}
+
+export interface Server {
+  /** Resolves when it listens. Rejects with what it said when it ends before. */
+  ready: Promise<void>
+  /** What it wrote to standard error. */
+  said (): string
+  /** SIGKILL, and waits until it is gone. */
+  kill (): Promise<void>
+  /** SIGTERM, and waits until it is gone. */
+  stop (): Promise<void>
+}
+
+export function startServer ({ environment }: Home): Server {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'server.ts')], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
+  const said: string[] = []
+  child.stderr.on('data', bytes => { said.push(String(bytes)) })
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'close')
+    child.kill(signal)
+    await ended
+  }
+  const ready = listening(child, said)
+  // Whoever kills it before it listens does not wait for it.
+  ready.catch(() => {})
+  return { ready, said: () => said.join(''), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+}
+
+async function listening (child: ChildProcess, said: readonly string[]): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    child.stdout!.on('data', bytes => { if (String(bytes).includes('ready')) resolve() })
+    child.once('close', () => { reject(new Error(`the server ended before it listened: ${said.join('')}`)) })
+  })
+}

@@ -1,0 +1,113 @@
+/** The server under test as the outside sees it: HTTP, and its database behind its back. */
+import { Agent, request } from 'node:http'
+import Sqlite from 'better-sqlite3'
+import pg from 'pg'
+
+export interface Answered {
+  status: number
+  text: string
+  /** The body; empty when it is no JSON. */
+  json: Record<string, any>
+}
+
+export interface Asked {
+  method?: string
+  path: string
+  headers?: Record<string, string>
+  body?: object | URLSearchParams
+}
+
+export interface World {
+  /** @throws when nobody answers. */
+  send (asked: Asked): Promise<Answered>
+  /** As the operator. */
+  admin (method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answered>
+  /** The rows of a SELECT, read in the database itself. */
+  rows: Rows
+  /** What `read` reads is of one moment: the server writes usage and refusals behind its callers' backs. */
+  atOnce<T> (read: (rows: Rows) => Promise<T>): Promise<T>
+  close (): Promise<void>
+}
+
+export type Rows = (sql: string) => Promise<Record<string, any>[]>
+
+export function worldOf (port: number, adminToken: string, databaseUrl: string): World {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const send: World['send'] = asked => exchange(port, agent, asked)
+  const database = databaseUrl.startsWith('file:') ? fileReader(databaseUrl.slice('file:'.length)) : serverReader(databaseUrl)
+  return {
+    send,
+    admin: (method, path, body, headers = {}) => send({
+      method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}`, ...headers }, ...(body === undefined ? {} : { body }),
+    }),
+    rows: async sql => await database.atOnce(rows => rows(sql)),
+    ...database,
+  }
+}
+
+/** Callers that nobody counts as one: no limit to failures from one address stands in the way of looking whether a refusal still is one. */
+let callers = 0
+
+function exchange (port: number, agent: Agent, { method = 'GET', path, headers = {}, body }: Asked): Promise<Answered> {
+  const payload = body === undefined ? null : body instanceof URLSearchParams ? body.toString() : JSON.stringify(body)
+  const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json'
+  const about = payload === null ? (method === 'GET' ? {} : { 'content-length': '0' }) : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
+  const localAddress = `127.0.1.${callers++ % 64 + 1}`
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, agent, localAddress, timeout: 15_000, headers: { ...headers, ...about } }, incoming => {
+      const chunks: Buffer[] = []
+      incoming.on('data', chunk => chunks.push(chunk))
+      incoming.on('error', reject)
+      incoming.on('aborted', () => { reject(new Error('the answer was cut off')) })
+      incoming.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        resolve({ status: incoming.statusCode!, text, json: asJson(text) })
+      })
+    })
+    outgoing.on('timeout', () => { outgoing.destroy(new Error(`no answer to ${method} ${path} within 15 seconds`)) })
+    outgoing.on('error', reject)
+    outgoing.end(payload ?? undefined)
+  })
+}
+
+function asJson (text: string): Record<string, any> {
+  try {
+    return JSON.parse(text) as Record<string, any>
+  } catch {
+    return {}
+  }
+}
+
+function fileReader (path: string): Pick<World, 'atOnce' | 'close'> {
+  return {
+    async atOnce (read) {
+      const database = new Sqlite(path, { readonly: true, timeout: 5_000 })
+      try {
+        database.exec('BEGIN')
+        return await read(async sql => database.prepare(sql).all() as Record<string, any>[])
+      } finally {
+        database.close()
+      }
+    },
+    close: async () => {},
+  }
+}
+
+function serverReader (url: string): Pick<World, 'atOnce' | 'close'> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  // It is killed, that is what this is about; the pool connects anew.
+  pool.on('error', () => {})
+  return {
+    async atOnce (read) {
+      const client = await pool.connect()
+      try {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+        return await read(async sql => (await client.query<Record<string, any>>(sql)).rows)
+      } finally {
+        await client.query('ROLLBACK')
+        client.release()
+      }
+    },
+    close: () => pool.end(),
+  }
+}

@@ -1,0 +1,101 @@
+/** A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well once it is. */
+import Sqlite from 'better-sqlite3'
+import tap, { type Test } from 'tap'
+import { findHalves } from '../../scripts/crash/halves.ts'
+import { worldOf, type World } from '../../scripts/crash/world.ts'
+import { databases } from '../databases.ts'
+import { startFaultyProxy } from '../faulty-proxy.ts'
+import { startServer, type Answer, type TestServer } from '../harness.ts'
+import { administer, freshDatabase } from '../postgres.ts'
+import { visitsOf, withSpending, type Visit } from '../visits.ts'
+
+tap.setTimeout(120_000)
+
+const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
+
+interface Stage { server: TestServer, world: World, visits: readonly Visit[] }
+
+/** Prepares the visits, makes them while the database is as `begin` leaves it, and looks whether all is well after `end`. */
+async function during (t: Test, { server, world, visits }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]): Promise<Map<string, number>> {
+  const chosen = visits.filter(({ name }) => sample?.includes(name) ?? true)
+  const calls: { visit: Visit, call: () => Promise<Answer> }[] = []
+  for (const visit of chosen) calls.push({ visit, call: await visit.prepare() })
+  await begin()
+  const answers = await Promise.all(calls.map(async ({ visit, call }) => ({ visit, answer: await call() })))
+  await end()
+  for (const { visit: { name, right }, answer: { status, headers, text } } of answers) {
+    if (status === right) continue
+    t.equal(status, 503, `${name}: ${text}`)
+    t.match(headers['retry-after'], /^\d+$/, name)
+  }
+  let again = await server.admin('GET', '/organizations?limit=1')
+  for (const until = Date.now() + 5_000; again.status !== 200 && Date.now() < until;) again = await server.admin('GET', '/organizations?limit=1')
+  t.equal(again.status, 200, 'it recovers by itself')
+  t.equal((await server.admin('POST', '/organizations', { name: 'afterwards' })).status, 201)
+  t.strictSame(await findHalves(world), [])
+  return new Map(answers.map(({ visit, answer }) => [visit.name, answer.status]))
+}
+
+tap.test('B3, L2: PostgreSQL that reads only, is slow, or silent [postgresql]', async t => {
+  const database = await freshDatabase()
+  const wire = await startFaultyProxy(database.url)
+  const server = await startServer({ database: wire.url, ...quiet })
+  const world = worldOf(server.port, server.adminToken, database.url)
+  t.teardown(async () => {
+    await world.close()
+    await server.close()
+    await wire.close()
+    await database.drop()
+  })
+  const stage = { server, world, visits: await visitsOf(server) }
+  const name = new URL(database.url).pathname.slice(1)
+
+  await t.test('one that reads only writes nothing, and who needs no write is answered [postgresql]', async t => {
+    const readOnly = async (yes: boolean) => {
+      await administer(database.url, `ALTER DATABASE ${name} SET default_transaction_read_only = ${yes}`)
+      // Of connections that there are, it changes nothing.
+      wire.cut()
+      wire.mend()
+    }
+    const seen = await during(t, stage, () => readOnly(true), async () => {
+      const plain = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
+      await administer(plain, `ALTER DATABASE ${name} RESET default_transaction_read_only`)
+      wire.cut()
+      wire.mend()
+    })
+    for (const write of ['POST /organizations', 'revoke a key', 'rotate a secret', 'credits to spend', 'a token for an assertion', 'registration', 'revocation', 'a session']) t.equal(seen.get(write), 503, write)
+    for (const read of ['a good key', 'a good token', 'GET /api-keys', 'a token for a secret', 'introspection']) t.equal(seen.get(read), 200, read)
+    for (const refused of ['a revoked key', 'an unknown key', 'a token of a revoked client']) t.equal(seen.get(refused), 401, refused)
+  })
+
+  await t.test('one that takes five seconds for each answer [postgresql]', async t => {
+    const seen = await during(t, stage, () => { wire.delay(5_000) }, () => { wire.mend() })
+    t.equal(seen.get('POST /organizations'), 503)
+  })
+
+  await t.test('one that falls silent [postgresql]', async t => {
+    const seen = await during(t, stage, () => { wire.swallow() }, () => { wire.mend() })
+    t.equal(seen.get('POST /organizations'), 503)
+  })
+
+  await t.test('one whose answers are cut off somewhere [postgresql]', async t => {
+    for (const bytes of [1, 7, 100, 1_000, 5_000]) await during(t, stage, () => { wire.cutAfter(bytes) }, () => { wire.mend() }, ['POST /clients', 'rotate a key', 'credits to spend', 'registration', 'a revoked key'])
+  })
+})
+
+tap.test('B3, L2: a SQLite file that another program has locked [sqlite]', async t => {
+  const database = await databases[0]!.fresh()
+  const server = await startServer({ database: database.url, ...quiet })
+  const world = worldOf(server.port, server.adminToken, database.url)
+  t.teardown(async () => {
+    await server.close()
+    await database.drop()
+  })
+  const other = new Sqlite(database.url.slice('file:'.length))
+  const seen = await during(t, { server, world, visits: await visitsOf(server) }, () => { other.exec('BEGIN IMMEDIATE') }, () => {
+    other.exec('ROLLBACK')
+    other.close()
+  }, ['rotate a key', 'credits to spend', 'a token for an assertion', 'a good key', 'a revoked key', 'a token for a secret'])
+  for (const write of ['rotate a key', 'credits to spend', 'a token for an assertion']) t.equal(seen.get(write), 503, write)
+  t.strictSame(['a good key', 'a revoked key', 'a token for a secret'].map(name => seen.get(name)), [200, 401, 200])
+})

@@ -1,0 +1,71 @@
+/** A database that fails in the middle of a call: the answer is the right one or 503, and nothing is half done. */
+import tap, { type Test } from 'tap'
+import { findHalves } from '../../scripts/crash/halves.ts'
+import { worldOf } from '../../scripts/crash/world.ts'
+import { faults, startFaultyProxy, type Fault } from '../faulty-proxy.ts'
+import { startServer, type Answer } from '../harness.ts'
+import { freshDatabase } from '../postgres.ts'
+import { visitsOf, withSpending, type Edge, type Visit } from '../visits.ts'
+
+/** `npm run faults`: every question of every call, in every way; otherwise two of each. */
+const thorough = process.env.LATCHKEY_TEST_FAULTS === 'all'
+
+tap.setTimeout(thorough ? 1_200_000 : 120_000)
+
+const database = await freshDatabase()
+const wire = await startFaultyProxy(database.url)
+const server = await startServer({ database: wire.url, ...withSpending })
+const world = worldOf(server.port, server.adminToken, database.url)
+tap.teardown(async () => {
+  await world.close()
+  await server.close()
+  await wire.close()
+  await database.drop()
+})
+const visits = await visitsOf(server)
+
+const words: Record<Edge, (answer: Answer) => unknown> = {
+  management: ({ json }) => json.code === 'STORAGE_UNAVAILABLE' && typeof json.error === 'string',
+  protocol: ({ json }) => json.error === 'temporarily_unavailable' && typeof json.error_description === 'string',
+  guard: ({ json }) => json.statusCode === 503 && json.code === 'STORAGE_UNAVAILABLE',
+}
+
+/** The right answer, or 503 in the words of its edge, with nothing of the inside. */
+function judge (t: Test, { edge, right }: Visit, answer: Answer, when: string): void {
+  if (answer.status === right) return
+  t.equal(answer.status, 503, `${when}: ${answer.text}`)
+  t.ok(words[edge](answer), `${when}: in the words of its edge: ${answer.text}`)
+  t.match(answer.headers['retry-after'], /^\d+$/, when)
+  t.notMatch(answer.text, /postgres|prisma|select|ECONN|terminated|127\.0\.0\.1:/i, when)
+}
+
+/** Lets the n-th question of a visit fail. @returns false when it has fewer. */
+async function visitWith (t: Test, visit: Visit, n: number, fault: Fault): Promise<boolean> {
+  const call = await visit.prepare()
+  wire.failAt(n, fault)
+  const answer = await call()
+  const happened = wire.disarm()
+  judge(t, visit, answer, `${fault} ${n}`)
+  // One connection was lost: the next call has another one, and nobody has to do anything for it.
+  const next = await server.admin('GET', '/organizations?limit=1')
+  t.equal(next.status, 200, `after ${fault} ${n}: ${next.text}`)
+  return happened
+}
+
+for (const visit of visits) {
+  tap.test(`B3, L2: a connection lost during ${visit.name} costs a 503 at most, and halves nothing [postgresql]`, async t => {
+    const call = await visit.prepare()
+    wire.failAt(Infinity, 'lost question')
+    const answer = await call()
+    const questions = wire.questions()
+    wire.disarm()
+    t.equal(answer.status, visit.right, `when all is well: ${answer.text}`)
+    t.comment(`${questions} questions`)
+    if (thorough) for (const fault of faults) for (let n = 1; await visitWith(t, visit, n, fault) && n < 200;) n++
+    else if (questions > 0) {
+      await visitWith(t, visit, Math.ceil(questions / 2), 'lost question')
+      await visitWith(t, visit, questions, 'lost answer')
+    }
+    t.strictSame(await findHalves(world), [])
+  })
+}
