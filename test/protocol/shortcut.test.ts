@@ -6,7 +6,7 @@ import { revokeClient, rotateClientSecret, updateClient, type Client } from '../
 import { createManagementToken } from '../../src/domain/management-token.ts'
 import { createOrganization, deleteOrganization, updateOrganization } from '../../src/domain/organization.ts'
 import { changePolicy, planCreation, type PolicyInput } from '../../src/domain/policy.ts'
-import { revokeResource, updateResource } from '../../src/domain/resource.ts'
+import { revokeResource } from '../../src/domain/resource.ts'
 import { revokeToken } from '../../src/domain/token.ts'
 import { databases } from '../databases.ts'
 import { basic, startServer, type TestServer } from './server.ts'
