@@ -3,12 +3,13 @@
  * Prints one line of JSON when it listens: where, and the credentials to use.
  */
 import Fastify, { type FastifyInstance } from 'fastify'
-import { createPrivateKey, randomBytes, sign } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApiKey } from '../src/domain/api-key.ts'
 import { createClient } from '../src/domain/client.ts'
+import { signJwt } from '../src/domain/jws.ts'
 import { createOrganization } from '../src/domain/organization.ts'
 import { updateResource } from '../src/domain/resource.ts'
 import { loadConfig, openLatchkey } from '../src/index.ts'
@@ -46,9 +47,8 @@ process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: o
 
 /** The least that a token endpoint can do: sign one ES256 JWT with the claims of ours, on the thread pool. Reads no body. */
 async function bareSigner (context: FastifyInstance): Promise<void> {
-  const { generateKeyPairSync } = await import('node:crypto')
-  const privateKey = createPrivateKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }))
-  const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: randomBytes(32).toString('base64url') })).toString('base64url')
+  const privateJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const signingKey = { kid: randomBytes(32).toString('base64url'), privateJwk }
   const subject = `cli_${'x'.repeat(22)}`
   context.removeAllContentTypeParsers()
   context.addContentTypeParser('*', (_request, payload, done) => { payload.resume(); done(null) })
@@ -57,10 +57,6 @@ async function bareSigner (context: FastifyInstance): Promise<void> {
     const claims = {
       jti: randomBytes(32).toString('base64url'), sub: subject, iat, exp: iat + 3600, scope: 'company:read', client_id: subject, iss: issuer, aud: issuer, org_id: organization.id, gen: 1,
     }
-    const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-    const signature = await new Promise<Buffer>((resolve, reject) => {
-      sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, value) => { if (error) reject(error); else resolve(value) })
-    })
-    return { access_token: `${input}.${signature.toString('base64url')}`, expires_in: 3600, scope: 'company:read', token_type: 'Bearer' }
+    return { access_token: await signJwt(signingKey, 'at+jwt', claims), expires_in: 3600, scope: 'company:read', token_type: 'Bearer' }
   })
 }

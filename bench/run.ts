@@ -58,6 +58,10 @@ function tokenRequests (clients: readonly string[]): string {
   ].join('\n')
 }
 
+function introspectionRequest ({ clients }: Server, token: string): string {
+  return `wrk.method = "POST"\nwrk.headers["authorization"] = "Basic ${clients[0]}"\nwrk.headers["content-type"] = "application/x-www-form-urlencoded"\nwrk.body = "token=${token}"\n`
+}
+
 async function tokenFor ({ url, clients }: Server): Promise<string> {
   const response = await fetch(`${url}/api/v1/auth/token`, { method: 'POST', headers: { authorization: `Basic ${clients[0]}` }, body: new URLSearchParams({ grant_type: 'client_credentials' }) })
   return (await response.json() as { access_token: string }).access_token
@@ -96,7 +100,8 @@ try {
     { name: 'bare route', url: `${latchkey.url}/bare`, script: get() },
     { name: 'guarded route, API key', url: `${latchkey.url}/guarded`, script: get({ 'x-api-key': latchkey.key }) },
     { name: 'guarded route, access token', url: `${latchkey.url}/guarded`, script: get({ authorization: `Bearer ${token}` }) },
-  ]), [['guarded route, API key', 'bare route'], ['guarded route, access token', 'bare route']])
+    { name: 'introspection of a token', url: `${latchkey.url}/api/v1/oauth/introspect`, script: introspectionRequest(latchkey, token) },
+  ]), [['guarded route, API key', 'bare route'], ['guarded route, access token', 'bare route'], ['introspection of a token', 'bare route']])
   report(alternate([
     { name: 'bare route that signs', url: `${latchkey.url}/sign`, script: tokenRequests(latchkey.clients) },
     { name: 'token endpoint', url: `${latchkey.url}/api/v1/auth/token`, script: tokenRequests(latchkey.clients) },

@@ -1,4 +1,4 @@
-import { SignJWT, type CryptoKey, type JWK } from 'jose'
+import type { CryptoKey, JWK } from 'jose'
 import type { Awaitable } from '../awaitable.ts'
 import type { Operation } from './store.ts'
 
@@ -97,8 +97,3 @@ export interface SigningKeys {
 
 /** How long anybody may keep the published keys in a cache, in seconds: so long a new key is published before it signs. */
 export const publicationTime = 300
-
-/** Signs claims as a JWT of the type `typ`. Access tokens are oidc-provider's to sign; everything else is signed here. */
-export async function signJwt ({ kid, algorithm, privateJwk }: OpenSigningKey, typ: string, claims: object): Promise<string> {
-  return await new SignJWT({ ...claims }).setProtectedHeader({ alg: algorithm, typ, kid }).sign(privateJwk)
-}

@@ -23,6 +23,7 @@ import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 import { buildProvider } from './provider.ts'
 import { revoke } from './revocation.ts'
+import { takeShortcut, type Passing } from './shortcut.ts'
 
 export interface BridgeOptions extends ProtocolOptions {
   refusals: RefusalLog
@@ -39,13 +40,15 @@ interface Current {
 }
 
 /** What is known of a request beside what the provider reads of it. */
-interface Exchange { request: FastifyRequest, failure: unknown }
+interface Exchange extends Passing { failure: unknown }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
 /** The routes that oidc-provider answers, and the provider itself as it is now. */
 export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
-  const current = currentProvider(options)
+  const failures = windowCounter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
+  const current = currentProvider(options, failures)
+  const ahead = { ...options, failures }
   const mount = async (app: FastifyInstance): Promise<void> => {
     const release = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
@@ -56,8 +59,11 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        exchanges.set(request.raw, { request, failure: null })
-        handOver(reply, release)
+        const exchange: Exchange = { request, lookedUp: null, failure: null }
+        takeOver(reply, release)
+        const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
+        if (body !== null) return sendAhead(reply.raw, body)
+        exchanges.set(request.raw, exchange)
         await current().handle(request.raw, reply.raw)
       })
     }
@@ -68,26 +74,34 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
 const parameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token', 'token_type_hint']
 
 /** RFC 6749 §2.3.1: credentials never travel in the URI. What is there is not read, and whoever put it there is told. */
-async function refuseQuery ({ query }: FastifyRequest): Promise<void> {
+function refuseQuery ({ query }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   const found = parameters.find(name => (query as Record<string, unknown>)[name] !== undefined)
-  if (found !== undefined) throw new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`)
+  done(found === undefined ? undefined : new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`))
 }
 
 /** The provider leaves a body without a type unread, and would complain about what it did not see. */
-async function refuseUntypedBody ({ headers }: FastifyRequest): Promise<void> {
+function refuseUntypedBody ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  if (hasBody && headers['content-type'] === undefined) {
-    throw new OAuthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded, and say so.')
-  }
+  const untyped = hasBody && headers['content-type'] === undefined
+  done(untyped ? new OAuthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded, and say so.') : undefined)
 }
 
 /** What was set on the reply so far, by other plugins say, would be lost with it. */
-function handOver (reply: FastifyReply, release: (response: ServerResponse) => void): void {
+function takeOver (reply: FastifyReply, release: (response: ServerResponse) => void): void {
   reply.hijack()
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(name, value)
   }
   release(reply.raw)
+}
+
+/** Sends what the shortcut answered as `completing` leaves what the provider answered. */
+function sendAhead (response: ServerResponse, body: string): void {
+  for (const name of forBrowsers) response.removeHeader(name)
+  response.setHeader('cache-control', noStore['cache-control'])
+  response.setHeader('Content-Type', 'application/json; charset=utf-8')
+  response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.end(body)
 }
 
 /** Fastify waits for keep-alive connections of hijacked replies; while closing they are told to end. */
@@ -109,9 +123,8 @@ function closeWithoutWaiting (app: FastifyInstance): (response: ServerResponse) 
 }
 
 /** The provider of the key that signs now: built once for each key. */
-function currentProvider (options: BridgeOptions): () => Current {
+function currentProvider (options: BridgeOptions, failures: WindowCounter): () => Current {
   const { clock, limits, counts } = options
-  const failures = windowCounter(limits.failuresPerClient, clock, counts.of('client failures'))
   const addressFailures = windowCounter(limits.failuresPerAddress, clock, counts.of('address failures'))
   let built: Current & { kid: string } | null = null
   return () => {
@@ -120,6 +133,7 @@ function currentProvider (options: BridgeOptions): () => Current {
       const provider = buildProvider({
         ...options,
         failures,
+        lookedUpBefore: ctx => exchangeOf(ctx).lookedUp,
         addressOf: ctx => exchangeOf(ctx).request.ip,
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
@@ -131,6 +145,9 @@ function currentProvider (options: BridgeOptions): () => Current {
     return built
   }
 }
+
+/** No browser has business here: there are no public clients (SECURITY N4). */
+const forBrowsers = ['access-control-allow-origin', 'access-control-expose-headers', 'vary']
 
 /** Runs around the provider: what it leaves open is completed behind it, and what was thrown becomes an answer. */
 function completing (options: BridgeOptions, addressFailures: WindowCounter) {
@@ -147,8 +164,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
     if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
     // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
     ctx.set(noStore)
-    // No browser has business here: there are no public clients (SECURITY N4).
-    for (const name of ['access-control-allow-origin', 'access-control-expose-headers', 'vary']) ctx.remove(name)
+    for (const name of forBrowsers) ctx.remove(name)
   }
 }
 
@@ -160,8 +176,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
   if (ctx.path === paths.introspection) {
-    const onRefusal = (refused: string): void => { refuseIntrospection(options.refusals, client, refused, exchangeOf(ctx).request) }
-    answer(ctx, await introspect({ ...options, onRefusal }, client, tokenOf(ctx), addressOf(ctx)))
+    answer(ctx, await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request }))
   }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
   options.usage.note(client.id)
@@ -172,11 +187,6 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
   const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, address: request.ip, requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
-}
-
-/** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
-function refuseIntrospection (refusals: RefusalLog, { id: subject }: Client, credential: string, { ip, id }: FastifyRequest): void {
-  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
 }
 
 /**

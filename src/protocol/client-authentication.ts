@@ -5,6 +5,7 @@
  */
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, isAllowed } from '../address.ts'
+import type { Awaitable } from '../awaitable.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
 import { currentSecrets, type Client as ClientRecord } from '../domain/client.ts'
@@ -26,6 +27,9 @@ export interface Presented {
   reused?: 'secret_rotated' | 'assertion_replayed'
 }
 
+/** A client that was looked up, or is being looked up, by what was sent as its id. */
+export interface LookedUp { id: string, client: Awaitable<ClientRecord | null> }
+
 export interface ClientAuthenticationOptions {
   issuer: string
   store: Pick<Store, 'usedAssertions'>
@@ -33,6 +37,8 @@ export interface ClientAuthenticationOptions {
   clock: Clock
   /** Counts failures by client and address. */
   failures: WindowCounter
+  /** What was looked up for this request before the provider got it; null: nothing was. */
+  lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
 }
 
 /** The grants that a client can be allowed here. */
@@ -74,8 +80,9 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
   Object.assign(provider.Client.prototype, {
     async compareClientSecret (this: ProviderClient, secret: string): Promise<boolean> {
       const record = recordOf(this)
-      if (!holdsSecret(record, secret, options.clock())) {
-        if (heldSecret(record, secret)) noteReuse('secret_rotated')
+      const digest = digestOf(secret)
+      if (!holdsSecret(record, digest, options.clock())) {
+        if (heldSecret(record, digest)) noteReuse('secret_rotated')
         return false
       }
       await requireWelcome(options.registry, record, contextOf().ip)
@@ -99,14 +106,15 @@ function noteReuse (reused: NonNullable<Presented['reused']>): void {
   if (known !== undefined) known.reused = reused
 }
 
-function clientFinder (provider: Provider, { registry, failures }: ClientAuthenticationOptions) {
+function clientFinder (provider: Provider, { registry, failures, lookedUpBefore }: ClientAuthenticationOptions) {
   // Keyed by the record: what was made from it is true as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
     const ctx = contextOf()
     const seconds = failures.exhausted(failureKey(id, ctx.ip))
     if (seconds !== null) throw slowDown(seconds)
-    const record = await registry.client(id)
+    const before = lookedUpBefore(ctx)
+    const record = await (before?.id === id ? before.client : registry.client(id))
     presented.set(ctx, { clientId: id, record })
     if (record === null || record.revokedAt !== null) return undefined
     let client = made.get(record)
@@ -139,15 +147,19 @@ function providerMetadata ({ id, metadata }: ClientRecord) {
   }
 }
 
-function holdsSecret (record: ClientRecord, secret: string, now: Date): boolean {
-  const digest = digestOf(secret)
+/** Whether a client authenticates with a secret, in the header or in the body. */
+export function sharesSecret ({ metadata: { token_endpoint_auth_method: method } }: ClientRecord): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post'
+}
+
+/** Whether `digest` is that of a secret that is the client's now. */
+export function holdsSecret (record: ClientRecord, digest: string, now: Date): boolean {
   // Every secret is compared: how long it takes does not tell which one it was.
   return currentSecrets(record, now).filter(held => sameDigest(held.digest, digest)).length > 0
 }
 
 /** Whether a secret was the client's and is not any more. */
-function heldSecret (record: ClientRecord, secret: string): boolean {
-  const digest = digestOf(secret)
+function heldSecret (record: ClientRecord, digest: string): boolean {
   return record.secrets.some(held => sameDigest(held.digest, digest))
 }
 
@@ -165,16 +177,18 @@ export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenti
   }
 }
 
-/** What may keep an authenticated client out. It has proved who it is, so the answer may be plain (LB-24). */
-async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
+/** What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24). */
+export async function obstacleTo (registry: Registry, record: ClientRecord, address: string): Promise<errors.CustomOIDCProviderError | null> {
   const against = record.organizationId === null ? null : reasonAgainstOrganization(await registry.organization(record.organizationId))
-  if (against === 'revoked') throw refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
-  if (against !== null) {
-    throw refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
-  }
-  if (!isAllowed(address, record.allowlist)) {
-    throw refusal(401, 'invalid_client', `The address ${address} is not on this client's allowlist (ip_whitelist_mismatch).`, addressRefused)
-  }
+  if (against === 'revoked') return refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
+  if (against !== null) return refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
+  if (isAllowed(address, record.allowlist)) return null
+  return refusal(401, 'invalid_client', `The address ${address} is not on this client's allowlist (ip_whitelist_mismatch).`, addressRefused)
+}
+
+async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
+  const obstacle = await obstacleTo(registry, record, address)
+  if (obstacle !== null) throw obstacle
 }
 
 function refusal (status: number, error: string, description: string, detail: string): errors.CustomOIDCProviderError {

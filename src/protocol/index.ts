@@ -1,5 +1,5 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, HTTPMethods } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { requireOpen } from '../door.ts'
 import { refusalLog } from '../domain/refusals.ts'
 import { unshared } from '../domain/shared-counts.ts'
@@ -39,7 +39,11 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
       return reply.code(status).headers(headers).send(body)
     })
-    app.addHook('onRequest', async () => { requireOpen(options.watch.door) })
+    // With `done` and not as promises: they run for every request.
+    app.addHook('onRequest', (_request, _reply, done) => {
+      requireOpen(options.watch.door)
+      done()
+    })
     // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
@@ -61,10 +65,18 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
 const single = ['authorization', 'content-type']
 
 /** Node keeps the first of them and drops the rest: a second proof, or a second meaning of the body, must not hide (RFC 6749 §2.3). */
-async function refuseRepeatedHeaders ({ raw: { rawHeaders } }: FastifyRequest): Promise<void> {
-  const names = rawHeaders.filter((_, i) => i % 2 === 0).map(name => name.toLowerCase())
-  const repeated = single.find(name => names.indexOf(name) !== names.lastIndexOf(name))
-  if (repeated !== undefined) throw new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`)
+function refuseRepeatedHeaders ({ raw: { rawHeaders } }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
+  const repeated = single.find(name => timesSent(rawHeaders, name) > 1)
+  done(repeated === undefined ? undefined : new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`))
+}
+
+/** How many lines of that name there are; the names are at the even places, in any case. */
+function timesSent (rawHeaders: readonly string[], name: string): number {
+  let times = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) times++
+  }
+  return times
 }
 
 /** Named in the metadata because discovery clients insist; answers here and never redirects (RFC 6749 §4.1.2.1). */

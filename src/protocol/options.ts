@@ -37,6 +37,8 @@ export interface ProtocolOptions {
   limits?: Partial<ProtocolLimits>
   /** By which other servers count towards the limits, too; each server by itself unless given. */
   counts?: SharedCounts
+  /** False: oidc-provider answers every request, also those that the shortcut would have answered alike. */
+  shortcut?: boolean
   /** Where tokens are counted and traced, and who is let in at all; a watch of its own unless given. */
   watch?: Watch
 }

@@ -55,7 +55,7 @@ function mayUse (client: Client, resource: Resource): boolean {
 type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], scope?: string }>
 
 /** More than this no honest request asks for, and it is read before it is ignored (SECURITY T13). */
-const longestScope = 4_096
+export const longestScope = 4_096
 
 /** What the grant is decided with. */
 export interface GrantOptions {
@@ -69,19 +69,25 @@ export interface GrantOptions {
 }
 
 /**
- * Takes from a grant what policies take, here and now. A client from which they took everything gets no token at all: it
- * would have nothing to do with one.
- * @throws errors.InvalidScope
+ * Takes from a grant what policies take, here and now. `deniedBy`: the policy by which nothing is left. Such a client gets no
+ * token at all: it would have nothing to do with one.
  */
-async function underPolicies ({ registry, clock, onPolicyDenied }: GrantOptions, ctx: KoaContextWithOIDC, client: Client, granted: Granted): Promise<Granted> {
-  const { organizationId } = client
+export async function underPolicies (
+  { registry, clock }: Pick<GrantOptions, 'registry' | 'clock'>, { organizationId }: Client, granted: Granted, address: string
+): Promise<{ granted: Granted, deniedBy: string | null }> {
   const subject = { kind: 'access_token' as const, organizationId, groups: [], resourceId: granted.resource.id }
-  const { refusedBy, scopes, withheld } = weigh(await policiesFor(registry, organizationId), subject, granted.scopes, { address: ctx.ip, now: clock() })
-  const [first] = withheld.values()
-  const policy = refusedBy ?? (scopes.length === 0 ? first : undefined)
-  if (policy === undefined) return { ...granted, scopes: [...scopes] }
-  onPolicyDenied(ctx, client, policy)
-  throw new errors.InvalidScope('an access policy lets this client have no scope here and now', granted.scopes.join(' '))
+  const { refusedBy, scopes, withheld } = weigh(await policiesFor(registry, organizationId), subject, granted.scopes, { address, now: clock() })
+  const [first = null] = withheld.values()
+  return { granted: { ...granted, scopes: [...scopes] }, deniedBy: refusedBy ?? (scopes.length === 0 ? first : null) }
+}
+
+/** @throws errors.InvalidTarget, errors.InvalidScope */
+async function grantNow (options: GrantOptions, ctx: GrantContext, client: Client): Promise<Granted> {
+  const decided = await decideGrant(options.registry, client, ctx.oidc.params.resource)
+  const { granted, deniedBy } = await underPolicies(options, client, decided, ctx.ip)
+  if (deniedBy === null) return granted
+  options.onPolicyDenied(ctx, client, deniedBy)
+  throw new errors.InvalidScope('an access policy lets this client have no scope here and now', decided.scopes.join(' '))
 }
 
 /**
@@ -94,7 +100,7 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
     const record = recordOf(client)
     const { measures, tracing } = options.watch
-    const { resource, scopes } = await underPolicies(options, ctx, record, await decideGrant(options.registry, record, params.resource))
+    const { resource, scopes } = await grantNow(options, ctx, record)
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
     token.resourceServer = new provider.ResourceServer(resource.identifier, {

@@ -1,0 +1,136 @@
+/**
+ * The shortcut around oidc-provider: a plain request that succeeds is answered here, as the provider would have answered it
+ * to the last byte. Everything else, whatever is unusual, refused or in doubt, goes to the provider with its body unread,
+ * so that there is one judge of it. Nothing is counted or recorded before it is certain that the answer is given here.
+ */
+import type { FastifyRequest } from 'fastify'
+import { randomFillSync } from 'node:crypto'
+import { canonicalAddress } from '../address.ts'
+import { epochSeconds } from '../clock.ts'
+import { digestOf } from '../secrets.ts'
+import { inSpan } from '../tracing.ts'
+import type { Client } from '../domain/client.ts'
+import { signJwt } from '../domain/jws.ts'
+import type { KeyRing } from '../domain/signing-key.ts'
+import type { UsageLog } from '../domain/usage.ts'
+import type { WindowCounter } from '../domain/window-counter.ts'
+import { failureKey, holdsSecret, obstacleTo, sharesSecret, type LookedUp } from './client-authentication.ts'
+import { introspect, type IntrospectionOptions } from './introspection.ts'
+import { paths } from './paths.ts'
+import { plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret } from './plain-request.ts'
+import { decideGrant, longestScope, underPolicies, type Granted, type GrantOptions } from './token.ts'
+
+export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
+  issuer: string
+  ring: () => KeyRing
+  usage: UsageLog
+  /** Counts failures by client and address. */
+  failures: WindowCounter
+}
+
+/** A request, and the client that was looked up for it: the provider need not do so again. */
+export interface Passing { request: FastifyRequest, lookedUp: LookedUp | null }
+
+interface Endpoint {
+  parameters: ReadonlySet<string>
+  /** The body of the answer to an authenticated client. Null: it is not for the shortcut to give. */
+  answer (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Promise<object | null>
+}
+
+const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map([
+  [paths.token, { parameters: new Set(['grant_type', 'resource', 'scope', 'client_id', 'client_secret']), answer: issueToken }],
+  [paths.introspection, { parameters: new Set(['token', 'token_type_hint', 'client_address', 'client_id', 'client_secret']), answer: tellOfToken }],
+])
+
+/** The body of the answer with status 200. Null: the provider has to answer, and finds the request's body unread. */
+export async function takeShortcut (options: ShortcutOptions, passing: Passing): Promise<string | null> {
+  const { raw } = passing.request
+  const endpoint = endpoints.get(raw.url)
+  const length = endpoint === undefined ? null : plainBodyLength(raw)
+  const body = length === null ? null : await takeBody(raw, length)
+  if (endpoint === undefined || body === null) return null
+  // Whatever went wrong goes wrong for the provider too, which knows what to say of it.
+  const answer = await answerTo(options, endpoint, passing, body).catch(() => null)
+  if (answer === null) raw.unshift(body)
+  else raw.resume()
+  return answer
+}
+
+async function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer): Promise<string | null> {
+  const { request } = passing
+  const form = readPlainForm(body, parameters)
+  const presented = form === null ? null : presentedSecret(request.headers, form)
+  const client = presented === null ? null : await authenticate(options, passing, presented)
+  const answered = form === null || client === null ? null : await answer(options, client, form, request)
+  if (answered === null) return null
+  options.usage.note(client!.id)
+  return JSON.stringify(answered)
+}
+
+/** The client, if it proves who it is and nothing stands in its way. */
+async function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Promise<Client | null> {
+  const { ip } = passing.request
+  if (failures.exhausted(failureKey(clientId, ip)) !== null) return null
+  // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY T9).
+  const digest = digestOf(secret)
+  passing.lookedUp = { id: clientId, client: registry.client(clientId) }
+  const client = await passing.lookedUp.client
+  if (client === null || client.revokedAt !== null || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
+  return await obstacleTo(registry, client, ip) === null ? client : null
+}
+
+async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, { ip }: FastifyRequest): Promise<object | null> {
+  if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
+  const { registry, ring, tokens, watch: { measures, tracing } } = options
+  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), ip)
+  if (deniedBy !== null) return null
+  const scope = granted.scopes.join(' ') || undefined
+  const claims = claimsOf(options, client, granted, scope)
+  const text = await inSpan(tracing, 'token issuance', () => signJwt(ring().signing, 'at+jwt', claims))
+  measures.tokens.add(form.grant_type)
+  tokens.count(client.id, client.organizationId)
+  return { access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope }
+}
+
+const plainScope = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
+function isPlainScope (scope: string | undefined): boolean {
+  return scope === undefined || (scope.length <= longestScope && plainScope.test(scope))
+}
+
+/** The claims of RFC 9068 §2.2 and ours, in the provider's order. */
+function claimsOf ({ issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string | undefined): object {
+  const iat = epochSeconds(clock())
+  return {
+    jti: newJti(),
+    sub: client.id,
+    iat,
+    exp: iat + resource.tokenLifetime,
+    scope,
+    client_id: client.id,
+    iss: issuer,
+    aud: resource.identifier,
+    org_id: client.organizationId ?? undefined,
+    gen: client.generation,
+  }
+}
+
+const jtiLength = 32
+const random = Buffer.alloc(128 * jtiLength)
+let used = random.length
+
+/** 256 random bits, as many characters as the provider's. Drawn many at a time: asking for few costs as much. */
+function newJti (): string {
+  if (used === random.length) {
+    randomFillSync(random)
+    used = 0
+  }
+  used += jtiLength
+  return random.toString('base64url', used - jtiLength, used)
+}
+
+async function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Promise<object | null> {
+  const address = from === undefined ? null : canonicalAddress(from)
+  if (token === undefined || (from !== undefined && address === null)) return null
+  return await introspect(options, client, token, { address, request })
+}

@@ -1,0 +1,160 @@
+/**
+ * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is sent goes to
+ * both, byte by byte, and what comes back and what it left behind are compared.
+ */
+import helmet from '@fastify/helmet'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { randomUUID } from 'node:crypto'
+import { connect, type AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { authenticator } from '../../src/domain/principal.ts'
+import type { Registry } from '../../src/domain/registry.ts'
+import { tokenReader } from '../../src/domain/token.ts'
+import { Failure } from '../../src/errors.ts'
+import { protocol, type ProtocolLimits } from '../../src/protocol/index.ts'
+import type { Tracing } from '../../src/tracing.ts'
+import { newWatch } from '../../src/watch.ts'
+import type { TestServer } from './server.ts'
+
+/** What one of the servers did: what it sent, and what it noted, counted, logged and traced meanwhile. */
+export interface Observed { text: string, effects: string[] }
+
+export interface Compared {
+  withShortcut: Observed
+  without: Observed
+  /** Whether the shortcut answered, all or a part of what was sent. */
+  short: boolean
+}
+
+export interface Twins {
+  /** Sends pieces with a pause between them, to both; the last request has to say `Connection: close`. */
+  compare (...pieces: string[]): Promise<Compared>
+  /** Look-ups that fail, by the name of the registry's method. */
+  failing: Set<keyof Registry>
+  close (): Promise<void>
+}
+
+interface Twin { app: FastifyInstance, port: number, effects: string[], short: () => boolean }
+
+export async function twins (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Twins> {
+  const failing = new Set<keyof Registry>()
+  const registry = failingRegistry(server.registry, failing)
+  const pair = [await twin(server, registry, limits, true), await twin(server, registry, limits, false)] as const
+  return {
+    failing,
+    async compare (...pieces) {
+      const [withShortcut, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [Observed, Observed]
+      return { withShortcut, without, short: pair[0].short() }
+    },
+    async close () {
+      for (const { app } of pair) await app.close()
+    },
+  }
+}
+
+async function twin (server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, shortcut: boolean): Promise<Twin> {
+  const { issuer, store, clock, ring } = server
+  const effects: string[] = []
+  let short = false
+  const reader = tokenReader(issuer, () => ring)
+  const watch = newWatch(recordingSpans(effects))
+  watch.measures.tokens.add = label => { effects.push(`measured ${label}`) }
+  const app = Fastify({ genReqId: () => randomUUID(), logger: { level: 'info', stream: { write: line => { effects.push(`logged ${line}`) } } } })
+  app.addHook('onRequest', async (request, reply) => { reply.headers({ 'x-request-id': request.id, vary: 'Cookie', 'content-type': 'text/html' }) })
+  await app.register(helmet)
+  await app.register(protocol({
+    issuer,
+    store,
+    registry,
+    clock,
+    ring: () => ring,
+    reader,
+    refusals: { record: ({ requestId: _, ...entry }) => { effects.push(`refused ${JSON.stringify(entry)}`) }, flush: async () => {}, close: async () => {} },
+    usage: {
+      note (id) {
+        if (new Error().stack!.includes('shortcut.ts')) short = true
+        effects.push(`used ${id}`)
+      },
+      flush: async () => {},
+      close: async () => {},
+    },
+    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {} },
+    authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
+    registration: 'closed',
+    limits,
+    watch,
+    shortcut,
+  }))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return { app, port: (app.server.address() as AddressInfo).port, effects, short () { const was = short; short = false; return was } }
+}
+
+function recordingSpans (effects: string[]): Tracing {
+  return {
+    span (name, work) {
+      effects.push(`span ${name}`)
+      return work()
+    },
+    annotate: attributes => { effects.push(`annotated ${JSON.stringify(attributes)}`) },
+    outgoing: () => ({}),
+  }
+}
+
+function failingRegistry (real: Registry, failing: ReadonlySet<keyof Registry>): Registry {
+  return new Proxy(real, {
+    get (target, name: keyof Registry) {
+      if (failing.has(name)) return async () => { throw new Failure('storage_unavailable') }
+      return (target[name] as (argument: string) => unknown).bind(target)
+    },
+  })
+}
+
+async function observe (server: TestServer, { port, effects }: Twin, pieces: readonly string[]): Promise<Observed> {
+  effects.length = 0
+  const text = comparable(await exchange(port, pieces))
+  // What the last request left behind is logged after its answer.
+  for (let i = 0; i < 200 && effects.filter(each => each.includes('request completed')).length < answersIn(text); i++) await setTimeout(1)
+  const seen = effects.map(comparable)
+  // Requests that were sent at once are answered at once: in which order they come to what is their own affair.
+  return { text: await withReadableTokens(server, text), effects: answersIn(text) > 1 ? seen.sort() : seen }
+}
+
+function answersIn (text: string): number {
+  return text.match(/^x-request-id/gm)?.length ?? 0
+}
+
+function exchange (port: number, pieces: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', async () => {
+      socket.setNoDelay(true)
+      for (const [i, piece] of pieces.entries()) {
+        if (i > 0) await setTimeout(5)
+        socket.write(piece, 'latin1')
+      }
+    })
+    let text = ''
+    socket.setTimeout(5_000, () => { socket.destroy(new Error(`no answer to ${pieces.join('').slice(0, 400)}`)) })
+    socket.setEncoding('utf8').on('data', chunk => { text += chunk }).on('error', reject).on('close', () => { resolve(text) })
+  })
+}
+
+/** Without what differs from one request to the next: ids of requests, and times and places of the machine. */
+function comparable (text: string): string {
+  return text
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID')
+    .replaceAll(/^date: .*$/gim, 'DATE')
+    .replaceAll(/"(time|pid|remotePort|responseTime)":[\d.]+/g, '"$1":0')
+    .replaceAll(/127\.0\.0\.1:\d+/g, 'HERE')
+}
+
+/** Tokens as what they say, in its order, with a `jti` of the right form; and whether they hold. */
+async function withReadableTokens (server: TestServer, text: string): Promise<string> {
+  const tokens = text.match(/(?<="access_token":")[\w.-]+/g) ?? []
+  const reader = tokenReader(server.issuer, () => server.ring)
+  for (const token of tokens) {
+    const [header = '', payload = ''] = token.split('.').map(part => Buffer.from(part, 'base64url').toString())
+    const holds = await reader.read(token) !== null
+    text = text.replace(token, `${header} ${payload.replace(/"jti":"[\w-]{43}"/, '"jti":"43 characters"')} ${token.length} ${holds}`)
+  }
+  return comparable(text)
+}
