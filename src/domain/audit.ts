@@ -45,10 +45,13 @@ export const auditEventTypes = [
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
+/** What stands for the type of a row that somebody made unreadable in the database: nothing else of it is known. */
+export const unreadableType = 'unreadable'
+
 export interface AuditEvent {
   id: string
   createdAt: Date
-  type: AuditEventType
+  type: AuditEventType | typeof unreadableType
   actor: string
   organizationId: string | null
   /** The id of what was changed or refused; null when it is not known. */
