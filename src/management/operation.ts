@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Actor } from '../domain/audit.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { Restrictions } from '../domain/restriction.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { expectedRevisions } from './preconditions.ts'
@@ -21,7 +23,13 @@ export function operationOf ({ store, clock }: ManagementDependencies, request: 
 function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
   const isAdmin = principal.kind === 'admin_token'
   if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
-  return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, creator: principal.creator, address: ip, requestId: id }
+  const { organizationId, scopes, creator } = principal
+  return { id: principal.id, organizationId, scopes: isAdmin ? null : scopes, creator, restrictions: restrictionsOf(principal), address: ip, requestId: id }
+}
+
+/** A client's token ends, its client does not. */
+function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Restrictions {
+  return { allowlist, expiresAt: kind === 'access_token' ? null : expiresAt, objects }
 }
 
 /** Refuses who is confined to an organization what concerns the whole deployment. */

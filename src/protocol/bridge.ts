@@ -169,7 +169,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
 
 async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, address: request.ip, requestId: request.id }
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: request.ip, requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }
