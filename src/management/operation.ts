@@ -50,11 +50,15 @@ export function organizationOf ({ actor }: Operation, named: string | undefined)
   return organizationId
 }
 
-/** Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February. */
+/**
+ * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one that in UTC
+ * is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
+ */
 export function readInstant (text: string | null | undefined): Date | null | undefined {
   if (text === null || text === undefined) return text
   const instant = new Date(text)
-  if (Number.isNaN(instant.getTime())) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
+  const year = instant.getUTCFullYear()
+  if (!(year >= 1 && year <= 9999)) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
   return instant
 }
 

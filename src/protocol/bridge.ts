@@ -57,6 +57,8 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
         exchanges.set(request.raw, { request, failure: null })
+        // Its router does not decode what ours has found already (RFC 3986 §6.2.2.2), and would answer in plain text.
+        request.raw.url = paths[name]
         handOver(reply, release)
         await current().handle(request.raw, reply.raw)
       })
