@@ -36,8 +36,8 @@ export async function introspect (options: IntrospectionOptions, asker: Client, 
 
 async function introspectToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
   const { issuer, registry, reader, authenticator, onRefusal } = options
-  // Where the caller is, only the asking server knows: it gets the allowlist instead.
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
+  // Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead.
+  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address })
   const claims = verdict.ok && verdict.principal.kind === 'access_token' ? await reader.read(text) : null
   if (!verdict.ok || claims === null) return inactive
   if (claims.client_id !== asker.id && !await serves(registry, asker, claims.aud)) {
@@ -52,7 +52,7 @@ async function introspectToken (options: IntrospectionOptions, asker: Client, te
 
 async function introspectKey (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
   const { authenticator, onRefusal } = options
-  const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
+  const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address })
   const key = verdict.ok ? verdict.key : null
   if (!verdict.ok || key === null) return inactive
   if (!asker.introspects.includes(key.resourceId)) {
@@ -66,7 +66,7 @@ async function introspectKey (options: IntrospectionOptions, asker: Client, text
 
 async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, address: string | null): Promise<Introspection> {
   const { registry, authenticator } = options
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
+  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address })
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
   const principal = await underPolicies(options, verdict.principal, 'management_token', address)
