@@ -15,7 +15,7 @@ export const failures = {
   insufficient_credits: { status: 402, message: 'There are not enough credits left.' },
   organization_not_active: { status: 409, message: 'The organization is suspended.' },
   credential_superseded: { status: 409, message: 'The credential was rotated already; rotate the one that replaced it.' },
-  would_lock_out: { status: 409, message: 'After this nobody in the organization could change its policies any more.' },
+  would_lock_out: { status: 409, message: 'After this nobody in the organization could administer it any more.' },
   credential_revoked: { status: 409, message: 'The credential was revoked and cannot be changed any more.' },
   credential_expired: { status: 409, message: 'The credential has expired and cannot be given another end.' },
   unauthorized: { status: 401, message: 'The request carries no valid credential.' },

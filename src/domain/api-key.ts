@@ -9,6 +9,7 @@ import { requireActiveOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
+import { requireAsRestricted } from './restriction.ts'
 import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
@@ -194,7 +195,8 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     requireOwnReach(operation.actor, before, change)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = change
-    if (Object.values(authority).some(given => given !== undefined)) await requireWithinOwn(tx, operation.actor, resource, before)
+    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
+    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = change.access !== undefined && change.access !== 'custom'
     const after: ApiKey = {
@@ -210,6 +212,7 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     }
     // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
     if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) await requireAccess(operation, tx, resource, after)
+    if (isAboutAuthority) requireAsRestricted(operation.actor, resource, after)
     if (namesLimits(change)) await limitPredecessors(operation, tx, after, now)
     return after
   })
@@ -340,6 +343,7 @@ async function newKey (
   }
   await requireAccess(operation, tx, resource, key)
   requireBound(actor, key.creatorId)
+  requireAsRestricted(actor, resource, key)
   return key
 }
 
@@ -361,10 +365,11 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
   return [...ids]
 }
 
-/** Who is told a secret that acts for a key may do what it may, and is bound by the same member. @throws Failure `insufficient_permissions`. */
-export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Pick<ApiKey, 'access' | 'scopes' | 'creatorId'>): void {
+/** Who is told a secret that acts for a key may do what it may, and is bound by the same member and no more than it. @throws Failure `insufficient_permissions`. */
+export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: ApiKey): void {
   requireOwn(actor, resource, scopesOfAccess(key, resource))
   requireBound(actor, key.creatorId)
+  requireAsRestricted(actor, resource, key)
 }
 
 /** Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure `insufficient_permissions`. */

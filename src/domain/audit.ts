@@ -3,6 +3,7 @@ import { newId } from '../secrets.ts'
 import { inPlainText } from '../text.ts'
 import type { ChainedEvent, ChainHead } from './audit-chain.ts'
 import type { Page, PageQuery } from './page.ts'
+import type { Restrictions } from './restriction.ts'
 
 /** The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every resource. */
 export interface Creator { id: string, permissions: readonly string[] }
@@ -17,13 +18,15 @@ export interface Actor {
   scopes: readonly string[] | null
   /** The member that bounds it: the keys it makes are bound to them too. Null: none does. */
   creator: Creator | null
+  /** What binds it besides, and so what it makes for the management API; null: nothing. */
+  restrictions: Restrictions | null
   /** The client's address as seen through trusted proxies; null when there was no request. */
   address: string | null
   requestId: string | null
 }
 
 /** The server acting on its own behalf: seeding, reaping, rotating. */
-export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, creator: null, address: null, requestId: null }
+export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, creator: null, restrictions: null, address: null, requestId: null }
 
 export const auditEventTypes = [
   'organization.created', 'organization.updated', 'organization.suspended', 'organization.resumed', 'organization.deleted',
@@ -45,10 +48,13 @@ export const auditEventTypes = [
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
+/** What stands for the type of a row that somebody made unreadable in the database: nothing else of it is known. */
+export const unreadableType = 'unreadable'
+
 export interface AuditEvent {
   id: string
   createdAt: Date
-  type: AuditEventType
+  type: AuditEventType | typeof unreadableType
   actor: string
   organizationId: string | null
   /** The id of what was changed or refused; null when it is not known. */

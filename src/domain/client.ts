@@ -10,6 +10,7 @@ import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
+import { requireAsRestricted } from './restriction.ts'
 import { requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
@@ -156,6 +157,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
       revokedReason: null,
       revision: 1,
     }
+    await requireNoMoreThanOwn(tx, actor, client)
     await tx.clients.insert(client)
     await tx.audit.append(auditEvent(actor, now, 'client.created', about(client)))
     return { client, secret }
@@ -181,7 +183,8 @@ export async function updateClient (operation: Operation, id: string, change: Cl
   return await changeClient(operation, id, 'client.updated', async (before, tx) => {
     const organizationId = await claimedBy(tx, operation, before, change.organizationId)
     const { name: _, ...authority } = change
-    if (Object.values(authority).some(given => given !== undefined)) await requireNoMoreThanOwn(tx, operation.actor, before)
+    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
+    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
     const after: Client = {
       ...before,
       organizationId,
@@ -191,6 +194,7 @@ export async function updateClient (operation: Operation, id: string, change: Cl
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       introspects: change.introspects ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects) : before.introspects,
     }
+    if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
     return authorityDiffers(before, after) ? nextGeneration(after) : after
   })
 }
@@ -358,11 +362,20 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
   return [...resolved.values()]
 }
 
-/** Who is told a client's secret, or says what it may do and from where, can do what the client can. @throws Failure `insufficient_permissions`. */
-async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
+/** Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`. */
+async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)
     if (resource !== null) requireHandedOn(actor, resource, scopes)
+  }
+}
+
+/** Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure `insufficient_permissions`. */
+async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Client): Promise<void> {
+  await requireWithinOwn(tx, actor, client)
+  for (const { resourceId, scopes } of client.grants) {
+    const resource = scopes.length === 0 ? null : await tx.resources.get(resourceId)
+    if (resource !== null) requireAsRestricted(actor, resource, { allowlist: client.allowlist, expiresAt: null })
   }
 }
 

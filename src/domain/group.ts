@@ -1,10 +1,12 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
+import { keepingAdministrator, mayAll, permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
+import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from './policy.ts'
+import { covers } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /**
@@ -65,7 +67,10 @@ export async function getGroup ({ store, actor }: Operation, id: string): Promis
 
 export interface GroupChange { name?: string, description?: string | null, scopes?: readonly string[] }
 
-/** Changes a group; what the keys of its members may do follows with the next request. */
+/**
+ * Changes a group; what the keys of its members may do follows with the next request.
+ * @throws Failure `insufficient_permissions` for scopes, before or after, that the actor has not itself; `would_lock_out` for the last administrator's.
+ */
 export async function updateGroup (operation: Operation, id: string, change: GroupChange): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
@@ -77,8 +82,10 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
       description: change.description === undefined ? before.description : change.description,
       scopes: change.scopes === undefined ? before.scopes : requireScopePatterns(change.scopes),
     }
+    // Nobody gives its members, or takes from them, what they have not themselves.
     await requireRaisedByOwn(tx, actor, before.organizationId, before.scopes, after.scopes)
-    const kept = await tx.groups.update(after)
+    await requireRaisedByOwn(tx, actor, before.organizationId, after.scopes, before.scopes)
+    const kept = await keepingAdministered(operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after))
     await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
     return kept
   })
@@ -86,7 +93,8 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
 
 /**
  * Removes a group; its members keep what they may themselves.
- * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about nobody.
+ * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about nobody;
+ * `insufficient_permissions`, `would_lock_out`.
  */
 export async function deleteGroup (operation: Operation, id: string): Promise<Group> {
   const { store, clock, actor } = operation
@@ -94,7 +102,8 @@ export async function deleteGroup (operation: Operation, id: string): Promise<Gr
     const group = visible(actor, await tx.groups.get(id), 'group', id)
     requireExpected(operation, group)
     await requireUnnamed(tx, actor, group)
-    await tx.groups.remove(id)
+    await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
+    await keepingAdministered(operation, tx, group, true, () => tx.groups.remove(id))
     await tx.audit.append(auditEvent(actor, clock(), 'group.deleted', about(group)))
     return group
   })
@@ -107,17 +116,18 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
     await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
-    await tx.groups.addMember(group.id, member.id)
+    await keepingAdministered(operation, tx, group, true, () => tx.groups.addMember(group.id, member.id))
     return true
   })
 }
 
-/** Takes a member out of a group. Doing it twice changes nothing. */
+/** Takes a member out of a group. Doing it twice changes nothing. @throws Failure `insufficient_permissions`, `not_found`, `would_lock_out`. */
 export async function removeFromGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
-    await tx.groups.removeMember(group.id, member.id)
+    await requireRaisedByOwn(tx, operation.actor, group.organizationId, [], group.scopes)
+    await keepingAdministered(operation, tx, group, true, () => tx.groups.removeMember(group.id, member.id))
     return true
   })
 }
@@ -162,6 +172,17 @@ async function requirePolicies (tx: Repositories, { scopes, organizationId }: Ac
   throw new Failure('insufficient_permissions', {
     message: `The group ${group.id} is named by ${naming.map(({ id }) => id).join(', ')}: who is in it is for who may change policies.`, details: { requiredScopes: ['policies:write'] },
   })
+}
+
+/**
+ * Makes a change of a group, or of who is in it, by which nobody loses the last say in the organization. What it gives besides
+ * is not looked at. @throws Failure `would_lock_out`.
+ */
+async function keepingAdministered<T> ({ actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>): Promise<T> {
+  const { organizationId, scopes } = group
+  if (!takes || actor.scopes === null) return await change()
+  const decides = scopes.some(pattern => covers(pattern, undoing)) || (await policiesNaming(tx, group)).length > 0
+  return await keepingAdministrator(tx, actor, organizationId, mayAll(scopes), () => decides ? keepingPoliciesChangeable(tx, organizationId, clock(), change) : change())
 }
 
 async function requireUnnamed (tx: Repositories, actor: Actor, group: Group): Promise<void> {

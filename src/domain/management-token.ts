@@ -7,6 +7,7 @@ import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, type Resource } from './resource.ts'
+import { requireAsRestricted } from './restriction.ts'
 import { expand, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
@@ -118,6 +119,7 @@ export async function createManagementToken (operation: Operation, input: Manage
       revision: 1,
     }
     requireBound(actor, token.creatorId)
+    requireAsRestricted(actor, await managementResource(tx), token)
     await tx.managementTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
     return { token, text }
@@ -136,23 +138,27 @@ export interface ManagementTokenChange {
   expiresAt?: Date | null
 }
 
-/** Changes a token; true from the next request on. */
+/** Changes a token; true from the next request on. @throws Failure `credential_expired` for another end of one that has reached its own. */
 export async function updateManagementToken (operation: Operation, id: string, change: ManagementTokenChange): Promise<ManagementToken> {
   return await changeToken(operation, id, 'access_token.updated', async (before, now, tx) => {
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The access token ${id} was revoked; create a new one.` })
+    requireNotRevived(before, change, now)
     const { name, ...authority } = change
+    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
     // From where and how long a token works is for who may do what it may.
-    if (Object.values(authority).some(given => given !== undefined)) {
+    if (isAboutAuthority) {
       await requireOwnScopes(tx, operation.actor, before.scopes)
       await requireNoStronger(tx, operation.actor, await managementResource(tx), before.creatorId)
     }
-    return {
+    const after: ManagementToken = {
       ...before,
       name: name ?? before.name,
       scopes: change.scopes ? await requireOwnScopes(tx, operation.actor, change.scopes) : before.scopes,
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
     }
+    if (isAboutAuthority) requireAsRestricted(operation.actor, await managementResource(tx), after)
+    return after
   })
 }
 
@@ -160,6 +166,12 @@ export async function updateManagementToken (operation: Operation, id: string, c
 export async function revokeManagementToken (operation: Operation, id: string, reason: string | null): Promise<ManagementToken> {
   return await changeToken(operation, id, 'access_token.revoked', async (before, now) =>
     before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before)
+}
+
+/** What has ended never comes back to life. */
+function requireNotRevived ({ id, expiresAt }: ManagementToken, change: ManagementTokenChange, now: Date): void {
+  if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
+  throw new Failure('credential_expired', { message: `The access token ${id} expired at ${expiresAt.toISOString()} and gets no other end; create a new one.` })
 }
 
 async function requireReach (tx: Repositories, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput): Promise<void> {

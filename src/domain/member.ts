@@ -58,7 +58,7 @@ export interface MemberInput { organizationId: string, name: string, role: Role,
 
 /**
  * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern,
- * `insufficient_permissions` for who may do more than the member that the actor is bound to.
+ * `insufficient_permissions` for a role or scopes that the actor has not itself.
  */
 export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
   const member: Member = {
@@ -74,7 +74,8 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
   }
   await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
-    await requireWithinCreator(tx, actor, member.organizationId, [], permissionsOf(member))
+    await requireRaisedByOwn(tx, actor, member.organizationId, [], permissionsOf(member))
+    await requireOwnRole(tx, actor, member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
   })
@@ -86,7 +87,10 @@ export async function getMember ({ store, actor }: Operation, id: string): Promi
   return visible(actor, await store.members.get(id), 'member', id)
 }
 
-/** Changes a member; what their keys may do follows with the next request. */
+/**
+ * Changes a member; what their keys may do follows with the next request.
+ * @throws Failure `insufficient_permissions` for who may do what the actor may not, before or after; `would_lock_out` for the last administrator.
+ */
 export async function updateMember (
   operation: Operation, id: string, change: { name?: string, role?: Role, scopes?: readonly string[] | null }
 ): Promise<Member> {
@@ -99,11 +103,15 @@ export async function updateMember (
       scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
     }
     await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
+    if (after.role !== before.role) await requireOwnRole(tx, operation.actor, after)
     return after
   })
 }
 
-/** Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing. */
+/**
+ * Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing.
+ * @throws Failure `insufficient_permissions` for who may do what the actor may not; `would_lock_out` for the last administrator.
+ */
 export async function removeMember (operation: Operation, id: string): Promise<Member> {
   return await changeMember(operation, id, 'member.removed', async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before)
 }
@@ -118,7 +126,8 @@ async function changeMember (
     requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
-    const kept = await tx.members.update(after)
+    await requireNotAbove(tx, actor, before)
+    const kept = await keepingAdministrator(tx, actor, before.organizationId, mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after)), () => tx.members.update(after))
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
     return kept
   })
@@ -133,6 +142,51 @@ export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organi
   const before = resource === null ? [] : expand(had, resource.scopes)
   if (resource !== null) requireOwn(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
   await requireWithinCreator(tx, actor, organizationId, had, has)
+}
+
+/** Nobody changes or removes a member who may do what they may not themselves. @throws Failure `insufficient_permissions`. */
+async function requireNotAbove (tx: Repositories, actor: Actor, member: Member): Promise<void> {
+  const permissions = permissionsOf(member)
+  const resource = await tx.resources.get(managementResourceId)
+  const managed = resource === null || actor.scopes === null ? [] : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
+  const elsewhere = actor.creator === null ? [] : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
+  const missing = [...managed, ...elsewhere]
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`, details: { requiredScopes: missing },
+  })
+}
+
+/** Whether whoever has these patterns may do everything: an administrator. */
+export function mayAll (permissions: readonly string[]): boolean {
+  return permissions.includes('*')
+}
+
+/**
+ * Makes a change that takes somebody what administrators have, if `takes`. The last administrator of an organization stays
+ * one, unless the admin token or the server itself makes the change. @throws Failure `would_lock_out`.
+ */
+export async function keepingAdministrator<T> (tx: Repositories, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>): Promise<T> {
+  const guarded = takes && actor.scopes !== null && await hasAdministrator(tx, organizationId)
+  const changed = await change()
+  if (!guarded || await hasAdministrator(tx, organizationId)) return changed
+  throw new Failure('would_lock_out', {
+    message: `After this ${organizationId} would have no member who may do everything. Make another one first; the deployment's admin token can do it all the same.`, details: { organization: organizationId },
+  })
+}
+
+async function hasAdministrator (tx: Repositories, organizationId: string): Promise<boolean> {
+  for (let after: PageQuery['after'] = null; ;) {
+    const { items, hasMore } = await tx.members.page({ limit: 200, after }, { organizationId, removed: false })
+    if (items.some(member => mayAll(permissionsOf(member)))) return true
+    if (!hasMore) return false
+    after = items.at(-1)!
+  }
+}
+
+/** A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws Failure `insufficient_permissions`. */
+async function requireOwnRole (tx: Repositories, actor: Actor, { organizationId, role }: Member): Promise<void> {
+  await requireRaisedByOwn(tx, actor, organizationId, [], rolePatterns[role])
 }
 
 /** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */

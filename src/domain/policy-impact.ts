@@ -119,7 +119,7 @@ function afterwards (policies: readonly Policy[], { before, after }: PlannedPoli
 }
 
 /** What lets a credential undo a policy. */
-const undoing = 'policies:write'
+export const undoing = 'policies:write'
 
 /**
  * Refuses a change after which no credential of the organization could change its policies any more. A policy of the
@@ -133,6 +133,24 @@ export async function requireStillAdministered (repositories: Repositories, plan
     message: `After this no credential of ${ownerOf(planned)} could change its policies any more, from any address, at any time of the coming week. Narrow the policy, or send "force": true if that is meant; the admin token can undo it.`,
     details: { force: true, organization: ownerOf(planned) },
   })
+}
+
+/**
+ * Makes a change of whom policies bind, or of who may change them: whoever administers the organization can still change its
+ * policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
+ */
+export async function keepingPoliciesChangeable<T> (repositories: Repositories, organizationId: string, now: Date, change: () => Promise<T>): Promise<T> {
+  const before = await canAnybodyUndo(repositories, organizationId, now)
+  const changed = await change()
+  if (!before || await canAnybodyUndo(repositories, organizationId, now)) return changed
+  throw new Failure('would_lock_out', {
+    message: `After this no credential of ${organizationId} could change its policies any more, from any address, at any time of the coming week. The deployment's admin token can do it all the same.`, details: { organization: organizationId },
+  })
+}
+
+async function canAnybodyUndo (repositories: Repositories, organizationId: string, now: Date): Promise<boolean> {
+  const sets = await Promise.all([null, organizationId].map(async owner => compilePolicies(await repositories.policies.of(owner))))
+  return (await administratorsOf(repositories, organizationId, now)).some(({ credential, access }) => canUndo(credential, access, sets, now))
 }
 
 async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy, now: Date): Promise<boolean> {

@@ -144,7 +144,7 @@ function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
 }
 
 function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, omitted: number): AuditEvent {
-  const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, address, requestId }
+  const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, restrictions: null, address, requestId }
   return auditEvent(actor, now, type, {
     organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...(omitted > 0 ? { omitted } : {}), ...detail },
   })

@@ -5,6 +5,7 @@ import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
+import { requireAsRestricted } from './restriction.ts'
 import { requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
@@ -84,7 +85,7 @@ export async function createRegistrationToken (
       organizationId: input.organizationId,
       name: input.name,
       resourceId: resource?.id ?? null,
-      scopes: resource === null ? [] : requireHandedOn(actor, resource, requireGrantable(input.scopes ?? resource.defaultScopes, resource.scopes, resource.identifier)),
+      scopes: resource === null ? [] : requireGrantable(input.scopes ?? resource.defaultScopes, resource.scopes, resource.identifier),
       allowlist: readAllowlist(input.allowlist ?? []),
       usesLeft: input.uses ?? null,
       createdBy: actor.id,
@@ -93,6 +94,7 @@ export async function createRegistrationToken (
       revokedAt: null,
       revision: 1,
     }
+    await requireGrantedByOwn(tx, actor, token)
     await tx.registrationTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'registration_token.created', about(token)))
     return { token, secret }
@@ -163,9 +165,12 @@ export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.` })
 }
 
-async function requireGrantedByOwn (tx: Repositories, actor: Actor, { resourceId, scopes }: RegistrationToken): Promise<void> {
+/** What registers with it has what it grants, from where it says and for good. */
+async function requireGrantedByOwn (tx: Repositories, actor: Actor, { resourceId, scopes, allowlist }: RegistrationToken): Promise<void> {
   const resource = resourceId === null ? null : await tx.resources.get(resourceId)
-  if (resource !== null) requireHandedOn(actor, resource, scopes)
+  if (resource === null || scopes.length === 0) return
+  requireHandedOn(actor, resource, scopes)
+  requireAsRestricted(actor, resource, { allowlist, expiresAt: null })
 }
 
 function isUsable (token: RegistrationToken, now: Date): boolean {

@@ -98,8 +98,8 @@ export async function createResource ({ store, clock, actor }: Operation, input:
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
-    if (await tx.resources.byIdentifier(resource.identifier) !== null) {
-      throw new Failure('conflict', { message: `The identifier ${resource.identifier} is taken.` })
+    for (const spelling of spellings(resource.identifier)) {
+      if (await tx.resources.byIdentifier(spelling) !== null) throw new Failure('conflict', { message: `The identifier ${spelling} is taken.` })
     }
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
@@ -256,6 +256,12 @@ function requireIdentifier (text: string): string {
     })
   }
   return text
+}
+
+/** An origin is the same with and without its slash (RFC 3986 §6.2.3): beside one the other would take its clients' requests. */
+function spellings (identifier: string): string[] {
+  if (identifier === new URL(identifier).origin) return [identifier, `${identifier}/`]
+  return identifier === `${new URL(identifier).origin}/` ? [identifier, identifier.slice(0, -1)] : [identifier]
 }
 
 function requireScopes (scopes: readonly Scope[]): Scope[] {

@@ -3,14 +3,18 @@ import { withoutSecrets, withoutWebhookToken } from '../secrets.ts'
 
 type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
 
+/** The part of a target in absolute form (RFC 9112 §3.2.2) that says which host its sender means. */
+const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i
+
 /**
  * The path of a request, as it may be repeated: the query may hold a credential, a webhook's path does (LB-04, CK-11), and
  * somebody may take a key for its id. A webhook is named by its route: whatever was sent in the token's place stays out.
  */
 export function pathOf ({ url, routeOptions }: Located): string {
   if (routeOptions?.config?.webhook !== undefined && routeOptions.url !== undefined) return routeOptions.url
-  const end = url.indexOf('?')
-  return withoutSecrets(withoutWebhookToken(end === -1 ? url : url.slice(0, end)))
+  const target = url.startsWith('/') ? url : url.replace(absoluteForm, '')
+  const end = target.indexOf('?')
+  return withoutSecrets(withoutWebhookToken(end === -1 ? target : target.slice(0, end)))
 }
 
 /** What a log line may say of a request. */

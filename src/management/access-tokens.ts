@@ -87,7 +87,7 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
     app.get('/access-tokens/:id', { config: read, schema: { summary: 'Read an access token', params: IdParams, response: { 200: WireToken } } }, async request =>
       wireToken(await getManagementToken(operationOf(dependencies, request), request.params.id), clock()))
 
-    app.patch('/access-tokens/:id', { config: { ...write, failures: ['credential_revoked', ...authorityFailures] }, schema: { summary: 'Change an access token', params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
+    app.patch('/access-tokens/:id', { config: { ...write, failures: ['credential_revoked', 'credential_expired', ...authorityFailures] }, schema: { summary: 'Change an access token', params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
       const { expiresAt, ...change } = request.body
       const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, { ...change, ...given({ expiresAt: readInstant(expiresAt) }) })
       return wireToken(token, clock())

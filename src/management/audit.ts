@@ -6,7 +6,7 @@ import type { ChainedEvent, ChainHead, ChainKeys } from '../domain/audit-chain.t
 import { exportAudit } from '../domain/audit-export.ts'
 import { pruneAudit } from '../domain/audit-keeping.ts'
 import { compareHead, verifyMore, type VerifiedPlace } from '../domain/audit-verification.ts'
-import { auditEventTypes, typesNamed, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
+import { auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
 import type { Operation } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
@@ -31,7 +31,7 @@ const text = Type.String()
 const eventMembers = {
   id: as(text, 'evt_7gHjKlMnPqRsTuVwXyZbCd'),
   createdAt: Moment,
-  type: Type.Enum([...auditEventTypes]),
+  type: Type.Enum([...auditEventTypes, unreadableType], { description: '`unreadable`: somebody made a row of the database something that is no row; nothing else of it is known.' }),
   actor: as(Type.String({ description: '`admin`, `system`, or the id of a credential.' }), 'admin'),
   organization: nullable(OrganizationId),
   subject: nullable(as(Type.String({ description: 'The id of what was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')),

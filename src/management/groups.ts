@@ -46,11 +46,11 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     }, async request => wireGroup(await getGroup(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/groups/:id', {
-      config: write, schema: { summary: 'Change a group; what its members\' keys may do follows with the next request', tags, params: IdParams, body: GroupChange, response: { 200: WireGroup } }
+      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Change a group; what its members\' keys may do follows with the next request', tags, params: IdParams, body: GroupChange, response: { 200: WireGroup } }
     }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
 
     app.delete('/groups/:id', {
-      config: { ...write, failures: ['conflict'] }, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
+      config: { ...write, failures: ['conflict', 'would_lock_out'] }, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
     }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
 
     app.get('/groups/:id/members', {
@@ -64,11 +64,11 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     })
 
     app.put('/groups/:id/members/:memberId', {
-      config: { ...write, failures: ['credential_revoked'] }, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
+      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] }, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
     }, async request => wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
 
     app.delete('/groups/:id/members/:memberId', {
-      config: write, schema: { summary: 'Take a member out of a group', tags, params: MembershipParams, response: { 204: Type.Null() } }
+      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Take a member out of a group', tags, params: MembershipParams, response: { 204: Type.Null() } }
     }, async (request, reply) => await ended(reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
   }
 }

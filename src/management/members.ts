@@ -43,13 +43,13 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
     app.get('/members/:id', { config: read, schema: { summary: 'Read a member', params: IdParams, response: { 200: WireMember } } }, async request =>
       wireMember(await getMember(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/members/:id', { config: { ...write, failures: ['credential_revoked'] }, schema: { summary: 'Change a member', params: IdParams, body: MemberChange, response: { 200: WireMember } } }, async request =>
+    app.patch('/members/:id', { config: { ...write, failures: ['credential_revoked', 'would_lock_out'] }, schema: { summary: 'Change a member', params: IdParams, body: MemberChange, response: { 200: WireMember } } }, async request =>
       wireMember(await updateMember(operationOf(dependencies, request), request.params.id, request.body)))
 
-    app.post('/members/:id/remove', { config: write, schema: { summary: 'Remove a member', description: 'What the member made can do nothing any more.', params: IdParams, body: Reason, response: { 200: WireMember } } }, async request =>
+    app.post('/members/:id/remove', { config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Remove a member', description: 'What the member made can do nothing any more.', params: IdParams, body: Reason, response: { 200: WireMember } } }, async request =>
       wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
 
-    app.delete('/members/:id', { config: write, schema: { summary: 'Remove a member', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/members/:id', { config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Remove a member', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
       await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Actor } from '../domain/audit.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { Restrictions } from '../domain/restriction.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { expectedRevisions } from './preconditions.ts'
@@ -21,7 +23,13 @@ export function operationOf ({ store, clock }: ManagementDependencies, request: 
 function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
   const isAdmin = principal.kind === 'admin_token'
   if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
-  return { id: principal.id, organizationId: principal.organizationId, scopes: isAdmin ? null : principal.scopes, creator: principal.creator, address: ip, requestId: id }
+  const { organizationId, scopes, creator } = principal
+  return { id: principal.id, organizationId, scopes: isAdmin ? null : scopes, creator, restrictions: restrictionsOf(principal), address: ip, requestId: id }
+}
+
+/** A client's token ends, its client does not. */
+function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Restrictions {
+  return { allowlist, expiresAt: kind === 'access_token' ? null : expiresAt, objects }
 }
 
 /** Refuses who is confined to an organization what concerns the whole deployment. */
@@ -42,11 +50,15 @@ export function organizationOf ({ actor }: Operation, named: string | undefined)
   return organizationId
 }
 
-/** Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February. */
+/**
+ * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one that in UTC
+ * is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
+ */
 export function readInstant (text: string | null | undefined): Date | null | undefined {
   if (text === null || text === undefined) return text
   const instant = new Date(text)
-  if (Number.isNaN(instant.getTime())) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
+  const year = instant.getUTCFullYear()
+  if (!(year >= 1 && year <= 9999)) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
   return instant
 }
 

@@ -64,6 +64,8 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
         if (body !== null) return sendAhead(reply.raw, body)
         exchanges.set(request.raw, exchange)
+        // Its router does not decode what ours has found already (RFC 3986 §6.2.2.2), and would answer in plain text.
+        request.raw.url = paths[name]
         await current().handle(request.raw, reply.raw)
       })
     }
@@ -184,7 +186,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
 
 async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, address: request.ip, requestId: request.id }
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: request.ip, requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }

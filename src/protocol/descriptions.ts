@@ -150,7 +150,7 @@ export const descriptions = {
     operationId: 'introspect',
     tags,
     security: clientProof,
-    body: formOf({ token, token_type_hint: hint, ...authentication }),
+    body: formOf({ token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
     response: {
       200: Type.Object({
         active: Type.Boolean(),

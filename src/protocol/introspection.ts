@@ -47,8 +47,8 @@ export async function introspect (options: IntrospectionOptions, asker: Client, 
 
 async function introspectToken (options: IntrospectionOptions, asker: Client, { text, claims }: { text: string, claims: AccessTokenClaims }, question: Question): Promise<Introspection> {
   const { issuer, registry, authenticator } = options
-  // Where the caller is, only the asking server knows: it gets the allowlist instead.
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
+  // Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead.
+  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
   if (!verdict.ok || verdict.principal.kind !== 'access_token') return inactive
   if (claims.client_id !== asker.id && !await serves(registry, asker, claims.aud)) {
     refuse(options, asker, claims.client_id, question)
@@ -62,7 +62,7 @@ async function introspectToken (options: IntrospectionOptions, asker: Client, { 
 
 async function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<Introspection> {
   const { authenticator } = options
-  const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: null })
+  const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: question.address })
   const key = verdict.ok ? verdict.key : null
   if (!verdict.ok || key === null) return inactive
   if (!asker.introspects.includes(key.resourceId)) {
@@ -76,7 +76,7 @@ async function introspectKey (options: IntrospectionOptions, asker: Client, text
 
 async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<Introspection> {
   const { registry, authenticator } = options
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: null })
+  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
   const principal = await underPolicies(options, verdict.principal, 'management_token', question.address)

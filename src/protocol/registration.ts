@@ -197,5 +197,5 @@ async function grantedScope (registry: Registry, client: Client): Promise<string
 }
 
 function operation ({ store, clock }: RegistrationOptions, { ip, id }: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>): Operation {
-  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], creator: null, address: ip, requestId: id } }
+  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], creator: null, restrictions: null, address: ip, requestId: id } }
 }

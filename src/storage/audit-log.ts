@@ -1,5 +1,6 @@
 import { chainOf, deploymentChain, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
-import { auditEvent, systemActor, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
+import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
+import type { Page, PageQuery } from '../domain/page.ts'
 import { Failure } from '../errors.ts'
 import { asFailure, isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
@@ -22,7 +23,7 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     append,
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, conditionsOf(filter)] } }), query, readEvent)
+      return await eventPage(queries, { ...page, where: { AND: [where, conditionsOf(filter)] } }, query)
     },
     async chained ({ chain, sequence }, limit, filter) {
       return await chainedRows(queries, { take: limit, orderBy: { sequence: 'asc' }, where: { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] } })
@@ -105,39 +106,76 @@ function conditionsOf ({ organizationId, actor, type, types, subject, from, unti
 
 type Row = Prisma.AuditEventGetPayload<object>
 
+/** A page of events; a row that somebody made unreadable by hand keeps nobody from the others. */
+async function eventPage (queries: Queries, which: Prisma.AuditEventFindManyArgs, query: PageQuery): Promise<Page<AuditEvent>> {
+  const rows = await unlessUnreadable(() => queries.auditEvent.findMany(which))
+  return rows === null || !rows.every(isReadable) ? await pageAmongUnreadable(queries, which, query) : toPage(rows, query, readEvent)
+}
+
+/**
+ * As `eventPage`, row by row. What has no time has no place in the order that cursors go by: it is shown beside the rows
+ * that have one, over and above `limit`, and never last on a page that another follows.
+ */
+async function pageAmongUnreadable ({ auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs, { limit }: PageQuery): Promise<Page<AuditEvent>> {
+  const items: AuditEvent[] = []
+  let [timed, end] = [0, 0]
+  for (let skip = 0; ; skip += limit) {
+    const places = await table.findMany({ ...which, skip, take: limit, select: { id: true, chain: true, sequence: true } })
+    for (const { id, chain, sequence } of places) {
+      const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
+      const createdAt = row?.createdAt ?? (await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id }, select: { createdAt: true } })))?.createdAt
+      const hasTime = createdAt !== undefined && isInstant(createdAt)
+      if (hasTime && timed === limit) return { items: items.slice(0, end), hasMore: true }
+      items.push(row !== null && isReadable(row) ? readEvent(row) : { ...unreadable(id, chain, Number(sequence)), ...(hasTime ? { createdAt } : {}) })
+      if (hasTime) [timed, end] = [timed + 1, items.length]
+    }
+    if (places.length < limit) return { items, hasMore: false }
+  }
+}
+
+function isReadable ({ createdAt, detail }: Row): boolean {
+  return isInstant(createdAt) && typeof detail === 'object' && detail !== null && !Array.isArray(detail)
+}
+
+function isInstant (time: Date): boolean {
+  return !Number.isNaN(time.getTime())
+}
+
+/** What `read` finds; null: something that it found is no value of its column. */
+async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read()
+  } catch (error) {
+    if (asFailure(error) instanceof Failure) throw error
+    return null
+  }
+}
+
 function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: Row): AuditEvent {
   return { ...row, type: row.type as AuditEvent['type'], detail: row.detail as Record<string, unknown> }
 }
 
 function readChained (row: Row): ChainedEvent {
   const { chain, sequence, previous, hash, mac, key } = row
-  if (Number.isNaN(row.createdAt.getTime())) return unreadable(row.id, chain, Number(sequence))
+  if (!isReadable(row)) return unreadable(row.id, chain, Number(sequence))
   return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
 }
 
 /** SQLite keeps whatever is written into a column by hand: one row that is no row any more must not hide which one it is. */
 async function chainedRows ({ auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs): Promise<ChainedEvent[]> {
-  try {
-    return (await table.findMany(which)).map(readChained)
-  } catch (error) {
-    if (asFailure(error) instanceof Failure) throw error
-  }
-  const places = await table.findMany({ ...which, select: { id: true, chain: true, sequence: true } })
+  const found = await unlessUnreadable(() => table.findMany(which))
+  if (found !== null) return found.map(readChained)
   const rows: ChainedEvent[] = []
-  for (const { id, chain, sequence } of places) {
-    try {
-      rows.push(readChained(await table.findUniqueOrThrow({ where: { id } })))
-    } catch (error) {
-      if (asFailure(error) instanceof Failure) throw error
-      rows.push(unreadable(id, chain, Number(sequence)))
-    }
+  for (const { id, chain, sequence } of await table.findMany({ ...which, select: { id: true, chain: true, sequence: true } })) {
+    const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
+    rows.push(row === null ? unreadable(id, chain, Number(sequence)) : readChained(row))
   }
   return rows
 }
 
 /** What stands for a row that cannot be read. Its hash is no hash: verification finds it edited. */
 function unreadable (id: string, chain: string, sequence: number): ChainedEvent {
-  const unknown = { type: 'unreadable' as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {} }
+  const unknown = { type: unreadableType as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {} }
   const organizationId = chain === deploymentChain ? null : chain
   return { id, createdAt: new Date(0), organizationId, ...unknown, chain, sequence, previous: '', hash: 'unreadable', mac: '', key: '' }
 }
