@@ -2,8 +2,8 @@
  * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is sent goes to
  * both, byte by byte, and what comes back and what it left behind are compared.
  */
-import helmet from '@fastify/helmet'
 import Fastify, { type FastifyInstance } from 'fastify'
+import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { connect, type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
@@ -56,12 +56,13 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
   const { issuer, store, clock, ring } = server
   const effects: string[] = []
   let short = false
-  const reader = tokenReader(issuer, () => ring)
+  const reader = tokenReader(issuer, { ring: () => ring })
   const watch = newWatch(recordingSpans(effects))
   watch.measures.tokens.add = label => { effects.push(`measured ${label}`) }
   const app = Fastify({ genReqId: () => randomUUID(), logger: { level: 'info', stream: { write: line => { effects.push(`logged ${line}`) } } } })
   app.addHook('onRequest', async (request, reply) => { reply.headers({ 'x-request-id': request.id, vary: 'Cookie', 'content-type': 'text/html' }) })
-  await app.register(helmet)
+  const setSecurityHeaders = helmet()
+  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, () => done()) })
   await app.register(protocol({
     issuer,
     store,
@@ -150,7 +151,7 @@ function comparable (text: string): string {
 /** Tokens as what they say, in its order, with a `jti` of the right form; and whether they hold. */
 async function withReadableTokens (server: TestServer, text: string): Promise<string> {
   const tokens = text.match(/(?<="access_token":")[\w.-]+/g) ?? []
-  const reader = tokenReader(server.issuer, () => server.ring)
+  const reader = tokenReader(server.issuer, { ring: () => server.ring })
   for (const token of tokens) {
     const [header = '', payload = ''] = token.split('.').map(part => Buffer.from(part, 'base64url').toString())
     const holds = await reader.read(token) !== null
