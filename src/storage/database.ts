@@ -7,7 +7,7 @@ import { inSpan } from '../tracing.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { applyMigrations } from './migrations.ts'
+import { isMigrated } from './inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
 import { Turnstile } from './turnstile.ts'
@@ -86,7 +86,9 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
 /** Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile. */
 export async function migrate (url: string): Promise<string[]> {
   const provider = providerOf(url)
+  if (await isMigrated(url)) return []
   try {
+    const { applyMigrations } = await import('./migrations.ts')
     return await applyMigrations(provider, await migrationAdapter(provider, url))
   } catch (error) {
     throw asFailure(error)
