@@ -5,7 +5,7 @@ import { measure, median, perSecond, resident, scratch, start, type Load, type M
 
 interface Keyed { url: string, keys: string }
 
-/** How many requests wrk has ready: as many for either server, so that taking one costs it the same. */
+/** How many keys the one has; wrk has as many ready for either, so that taking one costs it the same. */
 const few = 1_000
 
 export const keys: Part = async settings => {
@@ -53,31 +53,39 @@ function awake (server: Server<Keyed>, all: readonly Server<Keyed>[]): void {
 function warm (server: Server<Keyed>, count: number, slots: number): void {
   for (let used = 0; used < count;) {
     // What was on its way when wrk stopped is sent again.
-    used += measure({ ...inTurn(server, slots), parameters: [server.keys, slots, used] }, count > few ? 10 : 1).requests - 64
+    used += measure(inTurn(server, slots, used), count > few ? 10 : 1).requests - 64
   }
 }
 
-/** All requests, whole, are in memory before the first is sent; a file with fewer keys than `slots` is gone through again. */
-const ready = [
-  'local requests = {}',
-  'local at = 0',
-  'init = function(parameters)',
-  '  local slots = tonumber(parameters[2])',
-  '  at = tonumber(parameters[3])',
-  '  while #requests < slots do',
-  '    for key in io.lines(parameters[1]) do',
-  '      if #requests == slots then break end',
-  '      requests[#requests + 1] = wrk.format("GET", nil, { ["x-api-key"] = key })',
-  '    end',
-  '  end',
-  '  math.randomseed(os.time())',
-  'end',
-].join('\n')
-
-function inTurn ({ url }: Keyed, slots: number): Load {
-  return { name: `${slots} keys in turn`, url: `${url}/guarded`, script: `${ready}\nrequest = function() at = at % #requests + 1 return requests[at] end` }
+/** All keys are in memory before the first is sent; a file with fewer than `slots` is gone through again. */
+function sending ({ url, keys }: Keyed, slots: number, first: number, next: string): Load {
+  const { host } = new URL(url)
+  const script = [
+    'local keys = {}',
+    'local at = 0',
+    'init = function(parameters)',
+    '  local slots = tonumber(parameters[2])',
+    '  at = tonumber(parameters[3])',
+    '  while #keys < slots do',
+    '    for key in io.lines(parameters[1]) do',
+    '      if #keys == slots then break end',
+    '      keys[#keys + 1] = key',
+    '    end',
+    '  end',
+    '  math.randomseed(os.time())',
+    'end',
+    'request = function()',
+    `  ${next}`,
+    `  return "GET /guarded HTTP/1.1\\r\\nHost: ${host}\\r\\nx-api-key: " .. keys[at] .. "\\r\\n\\r\\n"`,
+    'end',
+  ].join('\n')
+  return { name: `${slots} keys`, url: `${url}/guarded`, script, parameters: [keys, slots, first] }
 }
 
-function atRandom ({ url, keys }: Keyed, slots: number): Load {
-  return { name: `${slots} keys at random`, url: `${url}/guarded`, script: `${ready}\nrequest = function() return requests[math.random(#requests)] end`, parameters: [keys, slots, 0] }
+function inTurn (server: Keyed, slots: number, first: number): Load {
+  return sending(server, slots, first, 'at = at % #keys + 1')
+}
+
+function atRandom (server: Keyed, slots: number): Load {
+  return sending(server, slots, 0, 'at = math.random(#keys)')
 }
