@@ -167,7 +167,7 @@ tap.test('of more credentials than are written at once those that wait the longe
   // Used again: it does not go back to the end of the line.
   writes[0].note('key_0')
   writes[1].count('key_0', clock())
-  while (touched.length < 2 || added.length < 2) await new Promise(resolve => setTimeout(resolve, 2))
+  while (touched.flat().length < ids.length || added.flat().length < ids.length) await new Promise(resolve => setTimeout(resolve, 2))
   for (const written of [touched, added]) t.strictSame(written, [ids.slice(0, writtenAtOnce), ids.slice(writtenAtOnce)])
   for (const id of ids) writes[0].note(id)
   await writes[0].close()
