@@ -108,7 +108,7 @@ export function measure ({ name, url, script, parameters = [] }: Load, seconds: 
   const file = scripts.get(script) ?? join(scratch, `load-${scripts.size}.lua`)
   if (!scripts.has(script)) writeFileSync(file, script)
   scripts.set(script, file)
-  const { stdout, stderr } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
+  const { stdout, stderr } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
   if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr}`)
   return { rate, requests: Number(/(\d+) requests in/.exec(stdout)![1]), p50: latency(stdout, 50), p99: latency(stdout, 99) }

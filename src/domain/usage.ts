@@ -12,9 +12,9 @@ export interface UsageLog {
 
 /**
  * How many are written at a time. Where more are in use than that in a second they take turns, the longest noted first: a
- * million keys in use cost their server no more of its time than some thousand.
+ * million keys in use cost their server no more of its time than some hundred.
  */
-export const writtenAtOnce = 2_000
+export const writtenAtOnce = 500
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. Writes at most once in `intervalMs`. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
