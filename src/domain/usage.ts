@@ -25,8 +25,10 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
   const write = async (most: number) => {
     const usage = takeFirst(noted, most)
     if (usage.length === 0) return
+    // Those that had to wait were used at any time meanwhile, and one statement writes one instant.
+    const unit = usage.length < most ? 1 : 60_000
     try {
-      await touch(new Map(usage.map(([id, at]) => [id, new Date(at)])))
+      await touch(new Map(usage.map(([id, at]) => [id, new Date(Math.floor(at / unit) * unit)])))
     } catch {
       // Coarse by promise: what was noted meanwhile is newer and wins.
       for (const [id, at] of usage) if (!noted.has(id)) noted.set(id, at)

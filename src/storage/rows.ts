@@ -40,13 +40,12 @@ export function toPage<Row, T> (rows: Row[], { limit }: PageQuery, read: (row: R
 
 /**
  * Ids by the second of their last use: an instant that need not be exact costs one statement for each second that was in
- * use, not one for each id. At most 500 ids in each; where there are as many, by the minute, because they have waited for their turn.
+ * use, not one for each id. At most 500 ids in each.
  */
 export function bySecond (usage: ReadonlyMap<string, Date>): { at: Date, ids: string[] }[] {
   const seconds = new Map<number, string[]>()
-  const unit = usage.size >= 500 ? 60_000 : 1_000
   for (const [id, instant] of usage) {
-    const second = Math.floor(instant.getTime() / unit) * unit
+    const second = Math.floor(instant.getTime() / 1000) * 1000
     const ids = seconds.get(second) ?? []
     seconds.set(second, ids)
     ids.push(id)
