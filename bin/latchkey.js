@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read, so that an old one is told so instead of failing on syntax.
 import { existsSync } from 'node:fs'
+import * as modules from 'node:module'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 
 const needed = 24
 
@@ -8,6 +11,15 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   console.error(`latchkey needs Node.js ${needed} or newer; this is ${process.version}. In a clone, \`npm ci\` brings the right one along: use \`npx latchkey …\` and \`npm start\`.`)
   process.exitCode = 1
 } else {
+  // A start makes more garbage than a server ever has at once; room for it would be kept. Once it serves, it may grow as usual.
+  setFlagsFromString('--semi-space-growth-factor=1')
+  // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
+  setFlagsFromString('--liftoff-only')
+  // What was compiled is kept for the next start, where nobody else can write: it is run without another look.
+  const data = process.env.LATCHKEY_DATA || 'data'
+  if (existsSync(data)) modules.enableCompileCache(join(data, 'compile-cache'))
   const sources = new URL('../src/cli/main.ts', import.meta.url)
   await import(existsSync(sources) ? sources.href : new URL('../dist/cli/main.js', import.meta.url).href)
+  setFlagsFromString('--semi-space-growth-factor=2')
+  modules.flushCompileCache()
 }

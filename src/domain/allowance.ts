@@ -3,7 +3,7 @@
  * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes: what
  * a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
-import { LRUCache } from 'lru-cache'
+import { bounded } from '../bounded.ts'
 import type { Awaitable } from '../awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from './calendar.ts'
 import type { Policy, RateLimitState } from './rate-limit.ts'
@@ -82,8 +82,8 @@ export function callAllowance (
     const done = allowances.giveBackCalls(holder, month, left).catch(() => {}).finally(() => { giving.delete(done) })
     giving.add(done)
   }
-  const blocks = new LRUCache<string, Block>({
-    max: holders, ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
+  const blocks = bounded<Block>(holders, {
+    ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
   })
 
   const blockOf = (holder: string, quota: number, month: string): Block => {

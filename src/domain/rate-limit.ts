@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { bounded } from '../bounded.ts'
 import type { Share } from './shared-counts.ts'
 
 /**
@@ -45,7 +45,7 @@ interface Bucket {
  * what other servers let through is in them too.
  */
 export function rateLimiter (share?: Share, buckets = 50_000): RateLimiter {
-  const known = new LRUCache<string, Bucket>({ max: buckets })
+  const known = bounded<Bucket>(buckets)
   const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
     let bucket = known.get(id)
     if (bucket === undefined) known.set(id, bucket = { used: 0, at: now, perMinute })

@@ -4,7 +4,7 @@
  * within a minute is counted, and a later row says how many it stands for besides itself. So the totals are true: the
  * rows, and the sum of what they say was omitted.
  */
-import { LRUCache } from 'lru-cache'
+import { bounded } from '../bounded.ts'
 import type { Clock } from '../clock.ts'
 import { addressBlock } from '../address.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './audit.ts'
@@ -52,7 +52,7 @@ interface Seen { entry: RefusalEntry, minute: number, omitted: number }
 export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
   const lost = new Map<RefusalEntry['type'], number>()
   const lose = (type: RefusalEntry['type'], count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
-  const seen = new LRUCache<string, Seen>({ max: limits.parties, dispose: ({ entry, omitted }, _key, why) => { if (why === 'evict') lose(entry.type, omitted) } })
+  const seen = bounded<Seen>(limits.parties, { dispose: ({ entry, omitted }, _key, why) => { if (why === 'evict') lose(entry.type, omitted) } })
   const waiting: { event: AuditEvent, entry: RefusalEntry, count: number }[] = []
   const written = new Map<RefusalEntry['type'], { minute: number, rows: number }>()
   let writing = Promise.resolve()

@@ -1,5 +1,5 @@
 import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
-import { LRUCache } from 'lru-cache'
+import { bounded } from '../bounded.ts'
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { Failure } from '../errors.ts'
@@ -82,7 +82,7 @@ export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<bo
 export function jwtReader<Claims extends object> (
   typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = 50_000
 ): JwtReader<Claims> {
-  const verified = new LRUCache<string, Verified<Claims>>({ max: remember })
+  const verified = bounded<Verified<Claims>>(remember)
   const keyFor: CompactVerifyGetKey = async ({ kid, typ: type }) => {
     if (type !== typ || !isThumbprint(kid)) throw new Error('no such key')
     if (!ring().verifying.has(kid)) await catchUp?.()

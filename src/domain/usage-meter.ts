@@ -5,6 +5,7 @@ import { getApiKey, type ApiKey } from './api-key.ts'
 import { dayOf, monthStart } from './calendar.ts'
 import { getOrganization } from './organization.ts'
 import type { Operation } from './store.ts'
+import { takeFirst, writtenAtOnce } from './usage.ts'
 
 /** What a key did on a day. */
 export interface DayUsage {
@@ -37,9 +38,9 @@ export interface UsageMeter {
   flush (): Promise<void>
 }
 
-/** Writes at most once in `intervalMs`, one statement for some hundred keys. */
+/** Writes at most once in `intervalMs`, and no more keys at a time than take turns; one statement for some hundred of them. */
 export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
-  let counted = new Map<string, Map<string, number>>()
+  const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
   let timer: NodeJS.Timeout | null = null
   let writing = Promise.resolve()
@@ -51,22 +52,27 @@ export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): Us
     counted.set(day, calls)
     return calls
   }
-  const write = async () => {
-    const usage = [...counted].flatMap(([day, calls]) => Array.from(calls, ([keyId, n]) => ({ keyId, day, calls: n, credits: 0 })))
+  const write = async (most: number) => {
+    const usage: DayUsage[] = []
+    for (const [day, calls] of counted) {
+      for (const [keyId, n] of takeFirst(calls, most - usage.length)) usage.push({ keyId, day, calls: n, credits: 0 })
+      if (calls.size === 0) counted.delete(day)
+    }
     if (usage.length === 0) return
-    counted = new Map()
     try {
       await add(usage)
     } catch {
       for (const { keyId, day, calls } of usage) callsOn(day).set(keyId, (callsOn(day).get(keyId) ?? 0) + calls)
-      timer ??= setTimeout(flush, intervalMs).unref()
+      schedule()
     }
   }
-  const flush = async (): Promise<void> => {
+  const schedule = () => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, intervalMs).unref() }
+  const flush = async (most: number): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    writing = writing.then(write)
+    writing = writing.then(() => write(most))
     await writing
+    if (counted.size > 0 && most !== Infinity) schedule()
   }
   return {
     count (keyId, now) {
@@ -74,9 +80,9 @@ export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): Us
       if (time < today.starts || time >= today.ends) today = dayAround(now)
       const calls = callsOn(today.day)
       calls.set(keyId, (calls.get(keyId) ?? 0) + 1)
-      timer ??= setTimeout(flush, intervalMs).unref()
+      if (timer === null) schedule()
     },
-    flush,
+    flush: () => flush(Infinity),
   }
 }
 

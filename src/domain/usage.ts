@@ -10,35 +10,55 @@ export interface UsageLog {
   close (): Promise<void>
 }
 
+/**
+ * How many are written at a time. Where more are in use than that in a second they take turns, the longest noted first: a
+ * million keys in use cost their server no more of its time than some hundred.
+ */
+export const writtenAtOnce = 500
+
 /** Keeps the usage of one kind of credential; `touch` is its repository's. Writes at most once in `intervalMs`. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
-  let noted = new Map<string, Date>()
+  const noted = new Map<string, number>()
   let timer: NodeJS.Timeout | null = null
   let writing = Promise.resolve()
 
-  const write = async () => {
-    if (noted.size === 0) return
-    const usage = noted
-    noted = new Map()
+  const write = async (most: number) => {
+    const usage = takeFirst(noted, most)
+    if (usage.length === 0) return
+    // Those that had to wait were used at any time meanwhile, and one statement writes one instant.
+    const unit = usage.length < most ? 1 : 60_000
     try {
-      await touch(usage)
+      await touch(new Map(usage.map(([id, at]) => [id, new Date(Math.floor(at / unit) * unit)])))
     } catch {
       // Coarse by promise: what was noted meanwhile is newer and wins.
-      noted = new Map([...usage, ...noted])
+      for (const [id, at] of usage) if (!noted.has(id)) noted.set(id, at)
     }
   }
-  const flush = () => {
+  const schedule = () => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, intervalMs).unref() }
+  const flush = async (most: number): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    writing = writing.then(write)
-    return writing
+    writing = writing.then(() => write(most))
+    await writing
+    if (noted.size > 0 && most !== Infinity) schedule()
   }
   return {
     note (id, now = clock()) {
-      noted.set(id, now)
-      timer ??= setTimeout(flush, intervalMs).unref()
+      noted.set(id, now.getTime())
+      if (timer === null) schedule()
     },
-    flush,
-    close: flush,
+    flush: () => flush(Infinity),
+    close: () => flush(Infinity),
   }
+}
+
+/** Takes up to so many entries out of a map, those that are in it the longest. */
+export function takeFirst<V> (map: Map<string, V>, most: number): [string, V][] {
+  const taken: [string, V][] = []
+  for (const entry of map) {
+    if (taken.length >= most) break
+    taken.push(entry)
+    map.delete(entry[0])
+  }
+  return taken
 }

@@ -1,5 +1,5 @@
 /** Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of several. */
-import { LRUCache } from 'lru-cache'
+import { bounded } from '../bounded.ts'
 import type { Clock } from '../clock.ts'
 import type { Share } from './shared-counts.ts'
 
@@ -18,7 +18,7 @@ export interface WindowCounter {
 
 /** Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`, others count in it too. */
 export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowCounter {
-  const windows = new LRUCache<string, { ends: number, counted: number }>({ max: parties })
+  const windows = bounded<{ ends: number, counted: number }>(parties)
   const add = (key: string, n: number, now: number) => {
     const window = windows.get(key)
     if (window !== undefined && window.ends > now) window.counted += n

@@ -1,7 +1,8 @@
 import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
 import type { Note } from './changes.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
 export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKeyRepository {
   return {
@@ -63,16 +64,43 @@ function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' |
   return { ...key, organizations: json(key.organizations), scopes: json(key.scopes), objects: json(key.objects), allowlist: json(key.allowlist) }
 }
 
-function read (row: Prisma.ApiKeyGetPayload<object>): ApiKey {
-  const organizations = row.organizations as string[]
+/** The record of a row, each of its columns once. */
+export function readApiKey (row: Row, { text, common, json, instant, flag }: Columns): ApiKey {
+  const id = text(row.id)
+  const organizationId = common(row.organizationId)
+  const organizations = json(row.organizations) as string[]
   return {
-    ...row,
+    id,
+    digest: text(row.digest),
+    hint: text(row.hint),
+    organizationId,
     // Keys from before they could have several name none: theirs is the one that they belong to.
-    organizations: organizations.length === 0 ? [row.organizationId] : organizations,
-    environment: row.environment as ApiKey['environment'],
-    access: row.access as ApiKey['access'],
-    scopes: row.scopes as string[],
-    objects: row.objects as ApiKey['objects'],
-    allowlist: row.allowlist as string[],
+    organizations: organizations.length === 0 ? [organizationId] : organizations,
+    resourceId: common(row.resourceId),
+    environment: common(row.environment) as ApiKey['environment'],
+    name: text(row.name),
+    access: common(row.access) as ApiKey['access'],
+    scopes: json(row.scopes) as string[],
+    objects: json(row.objects) as ApiKey['objects'],
+    allowlist: json(row.allowlist) as string[],
+    callsPerMonth: row.callsPerMonth as number | null,
+    creditsPerMonth: row.creditsPerMonth as number | null,
+    callsPerMinute: row.callsPerMinute as number | null,
+    createdBy: common(row.createdBy),
+    creatorId: orNull(common, row.creatorId),
+    imported: flag(row.imported),
+    chainId: row.chainId === id ? id : text(row.chainId),
+    rotatedFrom: orNull(text, row.rotatedFrom),
+    rotatedTo: orNull(text, row.rotatedTo),
+    createdAt: instant(row.createdAt),
+    expiresAt: orNull(instant, row.expiresAt),
+    revokedAt: orNull(instant, row.revokedAt),
+    revokedReason: orNull(text, row.revokedReason),
+    lastUsedAt: orNull(instant, row.lastUsedAt),
+    revision: row.revision as number,
   }
+}
+
+function read (row: Row): ApiKey {
+  return readApiKey(row, prismaColumns)
 }

@@ -1,7 +1,8 @@
 import type { Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
 import type { Note } from './changes.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
+import { bySecond, json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -79,14 +80,34 @@ function grantsInOrder (grants: readonly ClientGrant[]) {
   return grants.map(({ resourceId, scopes }, position) => ({ resourceId, scopes: json(scopes), position }))
 }
 
-function read ({ secrets, grants, ...row }: Prisma.ClientGetPayload<{ include: typeof whole }>): Client {
+/** The record of a row with its `secrets` and `grants`, each of its columns once. */
+export function readClient (row: Row, columns: Columns): Client {
+  const { text, common, json, instant } = columns
   return {
-    ...row,
-    origin: row.origin as Client['origin'],
-    metadata: row.metadata as unknown as ClientMetadata,
-    secrets: secrets.map(({ id, digest, hint, createdAt, expiresAt }) => ({ id, digest, hint, createdAt, expiresAt })),
-    grants: grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: scopes as string[] })),
-    allowlist: row.allowlist as string[],
-    introspects: row.introspects as string[],
+    id: text(row.id),
+    organizationId: orNull(common, row.organizationId),
+    name: text(row.name),
+    origin: common(row.origin) as Client['origin'],
+    metadata: json(row.metadata) as ClientMetadata,
+    secrets: (row.secrets as Row[]).map(secret => readSecret(secret, columns)),
+    grants: (row.grants as Row[]).map(grant => ({ resourceId: common(grant.resourceId), scopes: json(grant.scopes) as string[] })),
+    allowlist: json(row.allowlist) as string[],
+    introspects: json(row.introspects) as string[],
+    generation: row.generation as number,
+    registrationAccessDigest: orNull(text, row.registrationAccessDigest),
+    registrationTokenId: orNull(common, row.registrationTokenId),
+    createdAt: instant(row.createdAt),
+    lastUsedAt: orNull(instant, row.lastUsedAt),
+    revokedAt: orNull(instant, row.revokedAt),
+    revokedReason: orNull(text, row.revokedReason),
+    revision: row.revision as number,
   }
+}
+
+function readSecret (row: Row, { text, instant }: Columns): ClientSecret {
+  return { id: text(row.id), digest: text(row.digest), hint: text(row.hint), createdAt: instant(row.createdAt), expiresAt: orNull(instant, row.expiresAt) }
+}
+
+function read (row: Row): Client {
+  return readClient(row, prismaColumns)
 }

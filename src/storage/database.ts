@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { Awaitable } from '../awaitable.ts'
 import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { inSpan } from '../tracing.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { applyMigrations } from './migrations.ts'
+import { isMigrated } from './inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
+import type { Reads } from './reads.ts'
 import { Turnstile } from './turnstile.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
@@ -20,6 +22,8 @@ export interface Database {
    * its way. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
    */
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
+  /** The records that checks ask for the most, by a shorter way than `queries`. */
+  reads: Reads
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
@@ -32,6 +36,9 @@ export interface Database {
 interface Connection {
   client: PrismaClient
   connections: Database['connections']
+  reads: Reads
+  /** Before the client lets go of its own connections. */
+  closeReads (): void
   /** After the client has let go of its own. */
   release (): void
 }
@@ -50,7 +57,7 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, connections, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { client, connections, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
@@ -65,9 +72,11 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
       return await runTransaction(guarded, watch, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
     },
     connections,
+    reads: failingReads(reads, watch, () => closed),
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
       closed = true
+      closeReads()
       await client.$disconnect()
       release()
     },
@@ -77,7 +86,9 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
 /** Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile. */
 export async function migrate (url: string): Promise<string[]> {
   const provider = providerOf(url)
+  if (await isMigrated(url)) return []
   try {
+    const { applyMigrations } = await import('./migrations.ts')
     return await applyMigrations(provider, await migrationAdapter(provider, url))
   } catch (error) {
     throw asFailure(error)
@@ -100,7 +111,8 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   const release = lockForOneServer(path)
   try {
     requireDatabase(path)
-    return { release, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+    const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
+    return { release, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
   } catch (error) {
     release()
     throw error
@@ -109,9 +121,10 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
   const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
+  const { postgresqlReads } = await import('./postgresql-reads.ts')
   const pool = newPool(url, limits)
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, release: () => {} }
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -143,6 +156,30 @@ function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boo
       },
     },
   }) as unknown as PrismaClient
+}
+
+/** As `failing`, for what goes past the client. */
+function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolean): Reads {
+  const fail = (error: unknown): never => {
+    const failure = asFailure(error)
+    measures.databaseErrors.add(codeOf(failure))
+    throw failure
+  }
+  const guarded = <T>(read: (value: string) => Awaitable<T | null>) => (value: string): Awaitable<T | null> => {
+    if (isClosed()) throw closedFailure()
+    if (value.includes('\0')) return null
+    const began = performance.now()
+    const note = () => { measures.statements.note((performance.now() - began) / 1000, 'read') }
+    try {
+      const found = read(value)
+      if (found instanceof Promise) return found.catch(fail).finally(note)
+      note()
+      return found
+    } catch (error) {
+      return fail(error)
+    }
+  }
+  return { apiKeyByDigest: guarded(reads.apiKeyByDigest), apiKey: guarded(reads.apiKey), client: guarded(reads.client), organization: guarded(reads.organization) }
 }
 
 /** Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the transaction. */

@@ -70,12 +70,12 @@ async function storeOn (database: Database, keys: ChainKeys, { measures }: Watch
   if (database.provider === 'postgresql') {
     const repositories = repositoriesOver(database.queries, () => {}, keys)
     const keeping = { note: () => {}, followers, keys }
-    return { store: storeFrom(database, repositories, keeping), registry: unbuffered(repositories), replicas: [replica(nothingHeld)], follow, inMemory: () => ({}) }
+    return { store: storeFrom(database, repositories, keeping), registry: unbuffered(repositories, database.reads), replicas: [replica(nothingHeld)], follow, inMemory: () => ({}) }
   }
   const note: Note = change => view.apply(change)
   const repositories = repositoriesOver(database.queries, note, keys)
   const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
-  const view = new View(unbuffered(repositories), await absent(), absent, measures.registry)
+  const view = new View(unbuffered(repositories, database.reads), await absent(), absent, measures.registry)
   return { store: storeFrom(database, repositories, { note, followers, keys }), registry: view, replicas: [replica(view)], follow, inMemory: () => view.sizes() }
 }
 

@@ -1,7 +1,8 @@
 import type { Organization, OrganizationRepository } from '../domain/organization.ts'
 import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
+import type { Queries } from './prisma.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
 export function organizationRepository ({ organization: table }: Queries, note: Note): OrganizationRepository {
   return {
@@ -25,6 +26,23 @@ export function organizationRepository ({ organization: table }: Queries, note: 
   }
 }
 
-function read (row: Prisma.OrganizationGetPayload<object>): Organization {
-  return { ...row, status: row.status as Organization['status'], features: row.features as string[] }
+/** The record of a row, each of its columns once. */
+export function readOrganization (row: Row, { text, json, instant }: Columns): Organization {
+  return {
+    id: text(row.id),
+    name: text(row.name),
+    status: text(row.status) as Organization['status'],
+    features: json(row.features) as string[],
+    callsPerMonth: row.callsPerMonth as number | null,
+    creditsPerMonth: row.creditsPerMonth as number | null,
+    callsPerMinute: row.callsPerMinute as number | null,
+    createdAt: instant(row.createdAt),
+    suspendedAt: orNull(instant, row.suspendedAt),
+    deletedAt: orNull(instant, row.deletedAt),
+    revision: row.revision as number,
+  }
+}
+
+function read (row: Row): Organization {
+  return readOrganization(row, prismaColumns)
 }

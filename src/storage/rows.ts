@@ -2,6 +2,9 @@
 import type { Page, PageQuery } from '../domain/page.ts'
 import type { Prisma } from './prisma.ts'
 
+/** A row as it was read, by the names of its columns. */
+export type Row = Readonly<Record<string, unknown>>
+
 /** A value of the domain for a column of JSON. Dates have no place in one. */
 export function json (value: unknown): Prisma.InputJsonValue {
   return value as Prisma.InputJsonValue

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
@@ -15,6 +15,8 @@ import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
+import { newKept, type Kept } from './kept.ts'
+import type { Reads } from './reads.ts'
 
 /**
  * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
@@ -25,7 +27,7 @@ export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>,
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
   kind: Difference['kind']
-  kept: Pick<LRUCache<string, object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
+  kept: Pick<Kept<object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
   load (key: string): Awaitable<object | null>
 }
 
@@ -35,21 +37,18 @@ const deployment = 'deployment'
 /** How many records are read at a time when memory is compared with the database. */
 const batch = 100
 
-/** How many credentials of each kind are kept in memory. */
-const capacity = 50_000
-
 /** A registry that asks the database every time: what several servers on one database need. */
 export function unbuffered (
-  { apiKeys, clients, managementTokens, members, organizations, policies, publishableKeys, resources, revokedTokens, signingKeys, webhookTokens }: Repositories
+  { managementTokens, members, policies, publishableKeys, resources, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
 ): Registry {
   return {
-    apiKey: digest => apiKeys.byDigest(digest),
-    importedApiKey: digest => apiKeys.byDigest(digest),
-    apiKeyById: id => apiKeys.get(id),
-    client: id => clients.get(id),
+    apiKey: digest => reads.apiKeyByDigest(digest),
+    importedApiKey: digest => reads.apiKeyByDigest(digest),
+    apiKeyById: id => reads.apiKey(id),
+    client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
     member: id => members.get(id),
-    organization: id => organizations.get(id),
+    organization: id => reads.organization(id),
     policies: async organizationId => compilePolicies(await policies.of(organizationId)),
     publishableKey: id => publishableKeys.get(id),
     resource: id => resources.get(id),
@@ -67,19 +66,19 @@ export function unbuffered (
 export class View implements Registry, ReplicaMemory {
   readonly source = 'memory'
   readonly #source: Registry
-  readonly #apiKeys = new LRUCache<string, ApiKey>({ max: capacity })
-  readonly #apiKeysById = new LRUCache<string, ApiKey>({ max: capacity })
-  readonly #clients = new LRUCache<string, Client>({ max: capacity })
-  readonly #managementTokens = new LRUCache<string, ManagementToken>({ max: capacity })
-  readonly #members = new LRUCache<string, Member>({ max: capacity })
-  readonly #organizations = new LRUCache<string, Organization>({ max: capacity })
-  readonly #policies = new LRUCache<string, PolicySet>({ max: capacity })
-  readonly #publishableKeys = new LRUCache<string, PublishableKey>({ max: capacity })
-  readonly #resources = new LRUCache<string, Resource>({ max: capacity })
-  readonly #resourcesByIdentifier = new LRUCache<string, Resource>({ max: capacity })
+  readonly #apiKeys = newKept<ApiKey>(1 / 2)
+  readonly #apiKeysById = newKept<ApiKey>(1 / 16)
+  readonly #clients = newKept<Client>(1 / 4)
+  readonly #managementTokens = newKept<ManagementToken>(1 / 64)
+  readonly #members = newKept<Member>(1 / 32)
+  readonly #organizations = newKept<Organization>(1 / 16)
+  readonly #policies = newKept<PolicySet>(1 / 64)
+  readonly #publishableKeys = newKept<PublishableKey>(1 / 64)
+  readonly #resources = newKept<Resource>(1 / 64)
+  readonly #resourcesByIdentifier = newKept<Resource>(1 / 64)
   /** All of them, or nothing: what is not among them does not exist, and costs no query. */
-  readonly #signingKeys = new LRUCache<string, ReadonlyMap<string, SigningKey>>({ max: 1 })
-  readonly #webhookTokens = new LRUCache<string, WebhookToken>({ max: capacity })
+  readonly #signingKeys = newKept<ReadonlyMap<string, SigningKey>>(1 / 64)
+  readonly #webhookTokens = newKept<WebhookToken>(1 / 64)
   readonly #reread: () => Promise<Absences>
   readonly #lookups: { hits: number, misses: number }
   #revoked: Map<string, Date>
@@ -208,6 +207,8 @@ export class View implements Registry, ReplicaMemory {
       for (let i = 0; i < entries.length; i += batch) {
         const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held)))
         differences.push(...found.filter(each => each !== null))
+        // Reads that are answered at once would let nobody else have a turn.
+        await nextTurn()
       }
     }
     // A credential is held by its digest and by its id; it is told once.
@@ -261,7 +262,7 @@ export class View implements Registry, ReplicaMemory {
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
-  #through<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
+  #through<T extends object, Found extends T | null> (kept: Kept<T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
     const known = kept.get(key)
     if (known === undefined) {
       this.#lookups.misses++
@@ -271,9 +272,17 @@ export class View implements Registry, ReplicaMemory {
     return known
   }
 
-  async #load<T extends object, Found extends T | null> (kept: LRUCache<string, T>, key: string, load: () => Awaitable<Found>): Promise<Found> {
+  #load<T extends object, Found extends T | null> (kept: Kept<T>, key: string, load: () => Awaitable<Found>): Awaitable<Found> {
     const changesBefore = this.#changes
-    const loaded = await load()
+    const loading = load()
+    if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, changesBefore)
+    // Read and kept in one turn: what is committed after it is applied after it, too.
+    if (loading !== null) kept.set(key, loading)
+    return loading
+  }
+
+  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: Kept<T>, key: string, loading: Promise<Found>, changesBefore: number): Promise<Found> {
+    const loaded = await loading
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
     if (loaded !== null && this.#changes === changesBefore) kept.set(key, loaded)
     return loaded

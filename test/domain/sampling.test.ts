@@ -4,7 +4,8 @@ import type { AuditEvent } from '../../src/domain/audit.ts'
 import { requirePublicKeys } from '../../src/domain/client-keys.ts'
 import { refusalLog, type RefusalEntry } from '../../src/domain/refusals.ts'
 import { resourceMetadataUrl } from '../../src/domain/resource-metadata.ts'
-import { usageLog } from '../../src/domain/usage.ts'
+import { usageMeter } from '../../src/domain/usage-meter.ts'
+import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
 import { windowCounter } from '../../src/domain/window-counter.ts'
 import { Failure } from '../../src/errors.ts'
 
@@ -150,4 +151,25 @@ tap.test('RFC 9728 §3.1: the well-known path stands between host and path', asy
 tap.test('a key set without a usable public key is refused by the name of the key', async t => {
   const bad: [unknown, RegExp][] = [[undefined, /jwks/], [{ keys: [] }, /1 to 10/], [{ keys: [{ kty: 'oct', k: 'x' }] }, /symmetric/], [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\]/]]
   for (const [jwks, message] of bad) t.throws(() => requirePublicKeys(jwks), { code: 'invalid_request', message })
+})
+
+tap.test('of more credentials than are written at once those that wait the longest are written first, and all in the end', async t => {
+  const { clock, advance } = clockAt(1_000)
+  const touched: string[][] = []
+  const added: string[][] = []
+  const writes = [usageLog(async noted => { touched.push([...noted.keys()]) }, clock, 1), usageMeter(async rows => { added.push(rows.map(row => row.keyId)) }, 1)] as const
+  const ids = Array.from({ length: writtenAtOnce + 3 }, (_, i) => `key_${i}`)
+  for (const id of ids) {
+    writes[0].note(id)
+    writes[1].count(id, clock())
+  }
+  advance(1_000)
+  // Used again: it does not go back to the end of the line.
+  writes[0].note('key_0')
+  writes[1].count('key_0', clock())
+  while (touched.flat().length < ids.length || added.flat().length < ids.length) await new Promise(resolve => setTimeout(resolve, 2))
+  for (const written of [touched, added]) t.strictSame(written, [ids.slice(0, writtenAtOnce), ids.slice(writtenAtOnce)])
+  for (const id of ids) writes[0].note(id)
+  await writes[0].close()
+  t.strictSame(touched.slice(2), [ids], 'closing leaves nobody waiting')
 })

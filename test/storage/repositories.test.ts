@@ -515,7 +515,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories), organization: slow }, { revoked: [], imported: [] })
+  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, { revoked: [], imported: [] })
   await organizations.insert(organization)
 
   const early = view.organization('org_a')

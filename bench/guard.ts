@@ -1,0 +1,45 @@
+/** A guarded route against the same route bare, and introspection. */
+import { alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings } from './measuring.ts'
+
+interface Latchkey { url: string, key: string, clients: string[] }
+
+export const guard: Part = settings => withServer(settings, async ({ url, key, clients }) => {
+  const measured = alternate([
+    { name: 'bare route', url: `${url}/bare`, script: get() },
+    { name: 'guarded route, API key', url: `${url}/guarded`, script: get({ 'x-api-key': key }) },
+    { name: 'guarded route, access token', url: `${url}/guarded`, script: get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` }) },
+  ], settings)
+  return ['guarded route, API key', 'guarded route, access token'].map(what => throughput(measured, what, 'bare route', 0.85))
+})
+
+export const introspection: Part = settings => withServer(settings, async ({ url, clients }) => {
+  const token = await tokenFor(url, clients[0]!)
+  const script = [
+    'wrk.method = "POST"',
+    `wrk.headers["authorization"] = "Basic ${clients[0]}"`,
+    'wrk.headers["content-type"] = "application/x-www-form-urlencoded"',
+    `wrk.body = "token=${token}"`,
+  ].join('\n')
+  await requireActive(url, clients[0]!, token)
+  const measured = alternate([
+    { name: 'bare route', url: `${url}/bare`, script: get() },
+    { name: 'introspection of a token', url: `${url}/api/v1/oauth/introspect`, script },
+  ], settings)
+  return [throughput(measured, 'introspection of a token', 'bare route', 0.35)]
+})
+
+/** An introspection that says no is answered with 200, too. */
+async function requireActive (url: string, client: string, token: string): Promise<void> {
+  const response = await fetch(`${url}/api/v1/oauth/introspect`, { method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ token }) })
+  const text = await response.text()
+  if (!text.includes('"active":true')) throw new Error(`introspection: ${response.status} ${text}`)
+}
+
+async function withServer (settings: Settings, work: (server: Server<Latchkey>) => Promise<Row[]>): Promise<Row[]> {
+  const server = await start<Latchkey>('latchkey-server.ts', [settings.clients, 4300])
+  try {
+    return await work(server)
+  } finally {
+    server.process.kill()
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * How all parts measure: server processes pinned to one core, the load (wrk) on the other; what is compared in alternating
+ * rounds, so that a machine that drifts drifts for all of it.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** What a run of the bench is asked for. */
+export interface Settings {
+  rounds: number
+  /** Of one measurement. */
+  seconds: number
+  clients: number
+  /** How many keys the server has that is compared with one of a thousand. */
+  keys: number
+  /** Seconds of load over which memory is to stay flat. */
+  soak: number
+  /** Revocations. */
+  tries: number
+}
+
+/** A line of the table. Absolute figures say little about another machine; they are for orientation. */
+export interface Row {
+  what: string
+  against: string
+  /** One for each round. */
+  values: readonly number[]
+  /** `≥` or `≤`, and a figure for the median. */
+  reach: ['≥' | '≤', number]
+  unit?: string
+  absolute: string
+}
+
+/** One part of the bench. Throws when an answer is not what it has to be: a ratio of failures means nothing. */
+export type Part = (settings: Settings) => Promise<Row[]>
+
+export const scratch = mkdtempSync(join(tmpdir(), 'latchkey-bench-'))
+const running = new Set<ChildProcess>()
+
+/** Ends whatever still runs, and removes what was written. */
+export function cleanUp (): void {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+/** A server process and what it said of itself in its first line. */
+export type Server<Said> = Said & { process: ChildProcess, pid: number }
+
+/** Starts a server of this folder on the first core; it prints one line of JSON once it listens. */
+export async function start<Said extends object> (file: string, parameters: readonly (string | number)[], environment: NodeJS.ProcessEnv = process.env): Promise<Server<Said>> {
+  const child = run([join(import.meta.dirname, file), ...parameters.map(String)], environment)
+  const said = JSON.parse(await firstLine(child, file)) as Said
+  return { ...said, process: child, pid: child.pid! }
+}
+
+/** A Node process on the first core. */
+export function run (parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env): ChildProcess {
+  const child = spawn('taskset', ['-c', '0', process.execPath, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'], env: environment })
+  running.add(child)
+  child.once('exit', () => { running.delete(child) })
+  return child
+}
+
+export async function stop (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  // One that was put to sleep hears nothing else.
+  child.kill('SIGCONT')
+  child.kill('SIGTERM')
+  await ended
+}
+
+async function firstLine (child: ChildProcess, name: string): Promise<string> {
+  let text = ''
+  child.stdout!.setEncoding('utf8').on('data', chunk => { text += chunk })
+  const ended = once(child, 'exit').then(() => { throw new Error(`${name} ended before it listened`) })
+  while (!text.includes('\n')) await Promise.race([once(child.stdout!, 'data'), ended])
+  ended.catch(() => {})
+  return text.slice(0, text.indexOf('\n'))
+}
+
+/** What wrk is to send, to which process. */
+export interface Load {
+  name: string
+  url: string
+  /** In Lua. */
+  script: string
+  /** Given to the script. */
+  parameters?: readonly (string | number)[]
+}
+
+export interface Measured {
+  /** Requests per second. */
+  rate: number
+  requests: number
+  /** Milliseconds. */
+  p50: number
+  p99: number
+}
+
+const scripts = new Map<string, string>()
+
+/** @throws Error when a single answer is not 2xx. */
+export function measure ({ name, url, script, parameters = [] }: Load, seconds: number): Measured {
+  const file = scripts.get(script) ?? join(scratch, `load-${scripts.size}.lua`)
+  if (!scripts.has(script)) writeFileSync(file, script)
+  scripts.set(script, file)
+  const { stdout, stderr } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
+  const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
+  if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr}`)
+  return { rate, requests: Number(/(\d+) requests in/.exec(stdout)![1]), p50: latency(stdout, 50), p99: latency(stdout, 99) }
+}
+
+function latency (stdout: string, percentile: number): number {
+  const [, figure, unit] = new RegExp(`\\s${percentile}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout)!
+  return Number(figure) * { us: 0.001, ms: 1, s: 1000 }[unit as 'us' | 'ms' | 's']
+}
+
+/** Measures the loads in turn, `rounds` times, after one unmeasured turn to warm up. */
+export function alternate (loads: readonly Load[], { rounds, seconds }: Settings): Map<string, Measured[]> {
+  for (const load of loads) measure(load, 2)
+  const measured = new Map<string, Measured[]>(loads.map(({ name }) => [name, []]))
+  for (let round = 0; round < rounds; round++) for (const load of loads) measured.get(load.name)!.push(measure(load, seconds))
+  return measured
+}
+
+/** The throughput of one against that of the other, round by round. */
+export function throughput (measured: Map<string, Measured[]>, what: string, against: string, atLeast: number): Row {
+  const [one, other] = [measured.get(what)!, measured.get(against)!]
+  const values = one.map(({ rate }, round) => rate / other[round]!.rate)
+  return { what, against, values, reach: ['≥', atLeast], absolute: `${perSecond(one)} against ${perSecond(other)}` }
+}
+
+export function perSecond (measured: readonly Measured[]): string {
+  return `${Math.round(median(measured.map(({ rate }) => rate)))}/s`
+}
+
+export function median (numbers: readonly number[]): number {
+  return quantile(numbers, 0.5)
+}
+
+export function quantile (numbers: readonly number[], share: number): number {
+  return [...numbers].sort((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))]!
+}
+
+/** Megabytes of a process that are in memory. */
+export function resident (pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
+}
+
+export function get (headers: Record<string, string> = {}): string {
+  return `wrk.method = "GET"\n${Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`).join('\n')}\n`
+}
+
+/** A token request of every client in turn. `clients`: their Basic credentials. */
+export function tokenRequests (clients: readonly string[]): string {
+  return [
+    `local clients = { ${clients.map(each => `"Basic ${each}"`).join(', ')} }`,
+    'local i = 0',
+    'local headers = { ["content-type"] = "application/x-www-form-urlencoded" }',
+    'request = function()',
+    '  i = i % #clients + 1',
+    '  headers["authorization"] = clients[i]',
+    '  return wrk.format("POST", nil, headers, "grant_type=client_credentials")',
+    'end',
+  ].join('\n')
+}
+
+export async function tokenFor (url: string, client: string): Promise<string> {
+  const response = await fetch(`${url}/api/v1/auth/token`, { method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ grant_type: 'client_credentials' }) })
+  if (response.status !== 200) throw new Error(`no token: ${response.status} ${await response.text()}`)
+  return (await response.json() as { access_token: string }).access_token
+}
+
+/** Builds the package, and lays it out as it is installed: compiled, without its sources. Returns its command. */
+export function packagedCommand (): string {
+  const root = join(import.meta.dirname, '..')
+  const folder = join(scratch, 'package')
+  const command = join(folder, 'bin', 'latchkey.js')
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts', 'build.ts')], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the package could not be built: ${stdout}`)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  for (const each of ['bin', 'dist', 'prisma', 'package.json']) cpSync(join(root, each), join(folder, each), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  return command
+}
+
+/** The environment without anything meant for another Latchkey or another Node. */
+export function environmentWith (more: Record<string, string>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(LATCHKEY_|NODE_|DATABASE_URL$|PORT$|HOST$)/.test(name))
+  return { ...Object.fromEntries(inherited), ...more }
+}

@@ -1,0 +1,24 @@
+/** The bounded memory of records: by bytes, so that it takes what it needs and not what it might. */
+import { LRUCache } from 'lru-cache'
+import { getHeapStatistics } from 'node:v8'
+
+export type Kept<T extends object> = LRUCache<string, T>
+
+/** What all records together may take, in bytes: half of what the process may. More: `NODE_OPTIONS=--max-old-space-size=…`. */
+const budget = getHeapStatistics().heap_size_limit / 2
+
+/** What a record takes besides its own text: its shape, its place in the tables, and what is made of it when it is used. */
+const fixed = 600
+
+/**
+ * Memory for records of one kind, up to `share` of all that is there for records; those that were not asked for the longest are
+ * let go of first.
+ */
+export function newKept<T extends object> (share: number): Kept<T> {
+  return new LRUCache<string, T>({ maxSize: Math.floor(budget * share), sizeCalculation: bytesOf })
+}
+
+/** About as many bytes as a record takes; more than it does where it has parts in common with others. */
+function bytesOf (record: object): number {
+  return fixed + JSON.stringify(record).length
+}

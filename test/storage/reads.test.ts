@@ -1,0 +1,176 @@
+import t from 'tap'
+import type { ApiKey } from '../../src/domain/api-key.ts'
+import type { Client } from '../../src/domain/client.ts'
+import type { Organization } from '../../src/domain/organization.ts'
+import type { Resource } from '../../src/domain/resource.ts'
+import { migrate, openDatabase } from '../../src/storage/database.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { repositoriesOver } from '../../src/storage/repositories.ts'
+import { databases } from '../databases.ts'
+
+const at = (second: number) => new Date(Date.UTC(2027, 0, 31, 23, 59, second, 7))
+
+const organization: Organization = {
+  id: 'org_a',
+  name: 'Ä "quoted" 鍵',
+  status: 'suspended',
+  features: ['custom-keys', 'ü'],
+  callsPerMonth: 1,
+  creditsPerMonth: 2,
+  callsPerMinute: 3,
+  createdAt: at(1),
+  suspendedAt: at(2),
+  deletedAt: at(3),
+  revision: 7,
+}
+
+const key: ApiKey = {
+  id: 'key_a',
+  digest: 'd'.repeat(43),
+  hint: 'ab_live_…wxyz',
+  organizationId: 'org_a',
+  organizations: ['org_a', 'org_b'],
+  resourceId: 'res_a',
+  environment: 'test',
+  name: 'Schlüssel',
+  access: 'read-only',
+  scopes: ['invoices:*'],
+  objects: { account: ['a', 'b'], ü: [] },
+  allowlist: ['203.0.113.0/24'],
+  callsPerMonth: 4,
+  creditsPerMonth: 5,
+  callsPerMinute: 6,
+  createdBy: 'admin',
+  creatorId: 'mem_a',
+  imported: true,
+  chainId: 'key_0',
+  rotatedFrom: 'key_0',
+  rotatedTo: 'key_b',
+  createdAt: at(4),
+  expiresAt: at(5),
+  revokedAt: at(6),
+  revokedReason: 'lost',
+  lastUsedAt: at(7),
+  revision: 8,
+}
+
+const client: Client = {
+  id: 'cli_a',
+  organizationId: 'org_a',
+  name: 'Dienst',
+  origin: 'registered',
+  metadata: { token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [], contacts: ['a@b.test'], software: { versions: [1, 2.5, null, true] } },
+  secrets: [{ id: 'sec_a', digest: 'x', hint: '…abcd', createdAt: at(8), expiresAt: at(9) }, { id: 'sec_b', digest: 'y', hint: '…efgh', createdAt: at(10), expiresAt: null }],
+  grants: [{ resourceId: 'res_b', scopes: [] }, { resourceId: 'res_a', scopes: ['a:b', 'c:d'] }],
+  allowlist: ['2001:db8::/32'],
+  introspects: ['res_a'],
+  generation: 3,
+  registrationAccessDigest: 'z',
+  registrationTokenId: null,
+  createdAt: at(11),
+  lastUsedAt: at(12),
+  revokedAt: at(13),
+  revokedReason: 'gone',
+  revision: 9,
+}
+
+const resource = (id: string): Resource => ({
+  id,
+  identifier: `https://${id}.test`,
+  name: id,
+  organizationId: null,
+  scopes: [],
+  style: { keyPrefix: 'a', transports: [{ in: 'bearer' }], errors: 'rfc9457' },
+  tokenLifetime: 3600,
+  kind: 'api',
+  defaultScopes: [],
+  createdAt: at(0),
+  revokedAt: null,
+  revision: 1,
+})
+
+/** With NULL in every column that may hold it, and nothing in every list. */
+const bareKey: ApiKey = {
+  ...key,
+  id: 'key_c',
+  digest: 'e'.repeat(43),
+  organizations: ['org_a'],
+  scopes: [],
+  objects: {},
+  allowlist: [],
+  callsPerMonth: null,
+  creditsPerMonth: null,
+  callsPerMinute: null,
+  creatorId: null,
+  imported: false,
+  chainId: 'key_c',
+  rotatedFrom: null,
+  rotatedTo: null,
+  expiresAt: null,
+  revokedAt: null,
+  revokedReason: null,
+  lastUsedAt: null,
+}
+const bareClient: Client = {
+  ...client, id: 'cli_b', organizationId: null, secrets: [], grants: [], allowlist: [], introspects: [], registrationAccessDigest: null, lastUsedAt: null, revokedAt: null, revokedReason: null,
+}
+const bareOrganization: Organization = { ...organization, id: 'org_b', features: [], callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, suspendedAt: null, deletedAt: null }
+
+for (const { name, fresh } of databases) {
+  t.test(`[${name}] what is read past Prisma is what Prisma reads, in every column`, async t => {
+    const { url, drop } = await fresh()
+    const database = await openDatabase(url)
+    t.teardown(async () => {
+      await database.close()
+      await drop()
+    })
+    await migrate(url)
+    const repositories = repositoriesOver(database.queries, () => {}, [])
+    const { reads } = database
+    for (const id of ['res_a', 'res_b']) await repositories.resources.insert(resource(id))
+
+    for (const each of [organization, bareOrganization]) {
+      await repositories.organizations.insert(each)
+      t.strictSame(await reads.organization(each.id), each)
+      t.strictSame(await repositories.organizations.get(each.id), each)
+    }
+    await repositories.members.insert({ id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, groups: [], createdAt: at(0), removedAt: null, revision: 1 })
+    for (const each of [key, bareKey]) {
+      await repositories.apiKeys.insert(each)
+      t.strictSame(await reads.apiKey(each.id), each)
+      t.strictSame(await reads.apiKeyByDigest(each.digest), each)
+      t.strictSame(await repositories.apiKeys.byDigest(each.digest), each)
+    }
+    for (const each of [client, bareClient]) {
+      await repositories.clients.insert(each)
+      t.strictSame(await reads.client(each.id), each)
+      t.strictSame(await repositories.clients.get(each.id), each)
+    }
+    const columnsOf = async (table: string) => (name === 'sqlite'
+      ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)
+      : await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '${table}'`)
+    ).map(column => column.name).sort()
+    t.strictSame(Object.keys(organization).sort(), await columnsOf('Organization'))
+    t.strictSame(Object.keys(key).sort(), await columnsOf('ApiKey'))
+    t.strictSame(Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(), await columnsOf('Client'))
+    // Of a registration token there would have to be one.
+    t.strictSame([organization, key, client].flatMap(record => Object.entries(record).filter(([, value]) => value === null)), [['registrationTokenId', null]], 'no column was left out')
+
+    t.equal(await reads.apiKeyByDigest('nobody'), null)
+    t.equal(await reads.client('nul\0'), null)
+  })
+
+  t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    const { store, registry, close } = await openStorage(url)
+    await store.organizations.insert(bareOrganization)
+    await store.transaction(async tx => {
+      await tx.organizations.update({ ...bareOrganization, name: 'not yet' })
+      t.match(await registry.organization('org_b'), { name: bareOrganization.name })
+    })
+    t.match(await registry.organization('org_b'), { name: 'not yet' })
+    await close()
+    await t.rejects((async () => await registry.organization('org_c'))(), { code: 'storage_unavailable' })
+  })
+}
