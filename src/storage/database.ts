@@ -20,6 +20,9 @@ export interface Database {
    * its way. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
    */
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
+  /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
+  onLoss (lost: () => void): void
+  limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
@@ -32,6 +35,7 @@ export interface Database {
 interface Connection {
   client: PrismaClient
   connections: Database['connections']
+  onLoss: Database['onLoss']
   /** After the client has let go of its own. */
   release (): void
 }
@@ -50,7 +54,7 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, connections, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { client, connections, onLoss, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
@@ -65,6 +69,8 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
       return await runTransaction(guarded, watch, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
     },
     connections,
+    onLoss,
+    limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
       closed = true
@@ -100,7 +106,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   const release = lockForOneServer(path)
   try {
     requireDatabase(path)
-    return { release, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+    return { release, onLoss: () => {}, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
   } catch (error) {
     release()
     throw error
@@ -109,9 +115,10 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
   const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
-  const pool = newPool(url, limits)
+  const losses = new Set<() => void>()
+  const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, release: () => {} }
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, onLoss: lost => { losses.add(lost) }, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
