@@ -26,7 +26,7 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
   for (const { url } of fleet.members) await Promise.race([fleet.check(url, key), new Promise(resolve => setTimeout(resolve, 100))])
   const result: Round = { asked: 0, passedBefore: 0, stale: 0, wrong: 0, took: 0 }
   let answered = Infinity
-  let over = false
+  const over = new AbortController()
   const underWay = new Set<Promise<void>>()
   const ask = async () => {
     const sent = performance.now()
@@ -37,7 +37,7 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
     else if (status !== 401) result.wrong++
   }
   const asker = async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const asking = ask()
       underWay.add(asking)
       // One that is stopped does not keep the others from being asked.
@@ -51,7 +51,7 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
   answered = performance.now()
   result.took = answered - began
   await new Promise(resolve => setTimeout(resolve, 30))
-  over = true
+  over.abort()
   meanwhile()
   await Promise.all(all)
   await Promise.all(underWay)
@@ -81,14 +81,14 @@ try {
   tell(`${size} servers behind a round-robin`, all)
 
   const last = fleet.members.at(-1)!
-  // Its own turn to write comes later: now it knows the key, and then hears nothing.
   last.process.kill('SIGSTOP')
   const stopped = await round(fleet, balancer.url, urls[0]!, () => { last.process.kill('SIGCONT') })
   tell('one of them stopped (SIGSTOP), and continued after the answer', [stopped])
   require(`the answer waited for it no longer than the lease of ${lease} ms`, stopped.took < lease + slack)
 
   const known = await fleet.createKey(urls[0]!)
-  while (!(await fleet.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length) await new Promise(resolve => setTimeout(resolve, 50))
+  const live = async () => (await fleet.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length
+  while (await live() < size) await new Promise(resolve => setTimeout(resolve, 50))
   for (let i = 0; i < 20; i++) await fleet.check(last.url, known.key)
   last.process.kill('SIGSTOP')
   const began = performance.now()
