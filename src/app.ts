@@ -74,15 +74,16 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch }).catch(unreachable)
-  const { store, registry, replicas, close } = storage
+  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
     return unreachable(error)
   })
+  await storage.join()
   const { ring } = signingKeys
   const eventLoop = watchEventLoop(watch.door, config.shedLag)
-  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, connections: storage.connections, version }
+  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock)
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
@@ -129,7 +130,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       app.setSerializerCompiler(() => data => JSON.stringify(data))
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
-      await app.register(management({ ...floor, replicas, signingKeys, secrets: config.secrets }))
+      await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
       await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
     },
     operationalRoutes: operationalRoutes(operational),
@@ -155,10 +156,11 @@ async function openTracing ({ tracing }: Config): Promise<RequestTracing | null>
   return tracing === null ? null : (await import('./observability/tracing.ts')).openTracing({ ...tracing, version })
 }
 
-/** What this server needs before it should be sent anybody. How far it has applied the changes of others is one more, once there are others. */
-function readinessChecks ({ ping, pendingMigrations }: Storage, ring: SigningKeys['ring']) {
+/** What this server needs before it should be sent anybody. */
+function readinessChecks ({ ping, pendingMigrations, feedProblem }: Storage, ring: SigningKeys['ring']) {
   return {
     database: async () => { await ping(); return null },
+    feed: feedProblem,
     migrations: async () => (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
     signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with',
   }
@@ -212,7 +214,7 @@ async function prepare ({ store, registry, follow }: Storage, { issuer, secrets 
 
 /** What a change means for that which a server holds besides its view. */
 async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void> {
-  if (of === 'signingKeys') await signingKeys.reload()
+  if (of === 'signingKeys' || of === 'everything') await signingKeys.reload()
 }
 
 /**

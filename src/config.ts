@@ -38,6 +38,8 @@ export interface Config {
   shedLag: number | null
   /** Seconds. */
   shutdown: { delay: number, patience: number }
+  /** Milliseconds: PostgreSQL, where there may be several servers. For so long at most a change waits for another server. */
+  replicaLease: number
   /** Days for which the usage of keys is kept. */
   usageDays: number
   /** Days after which another key signs; 0: by command only. */
@@ -79,6 +81,7 @@ export const variables: readonly Variable[] = [
   { name: 'LATCHKEY_SHED_LAG', default: 'off', description: 'Milliseconds of event loop lag (mean over half a second) above which new requests get 503 until it has halved: `500`, say. At least 50.' },
   { name: 'LATCHKEY_SHUTDOWN_DELAY', default: '0', description: 'Seconds for which a server that was told to end serves on while `/readyz` says no, so that balancers notice.' },
   { name: 'LATCHKEY_SHUTDOWN_PATIENCE', default: '10', description: 'Seconds that requests which have begun may take once new ones are turned away.' },
+  { name: 'LATCHKEY_REPLICA_LEASE', default: '2000', description: 'On PostgreSQL: milliseconds that a change waits at most for another server that does not answer, 200 to 60000. Servers that join others go by theirs.' },
   { name: 'LATCHKEY_USAGE_DAYS', default: '400', description: 'Days for which it is kept how much each key was used; at least 31.' },
   { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: 'none', description: 'Switches traces on: the base URL of a collector that takes OTLP over HTTP, to which `/v1/traces` is added.' },
   { name: 'OTEL_EXPORTER_OTLP_HEADERS', default: 'none', description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.' },
@@ -129,6 +132,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     delay: readNumber('LATCHKEY_SHUTDOWN_DELAY', read('LATCHKEY_SHUTDOWN_DELAY'), { least: 0, most: 600, usual: 0 }, problems),
     patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), { least: 0, most: 600, usual: 10 }, problems),
   }
+  const replicaLease = readNumber('LATCHKEY_REPLICA_LEASE', read('LATCHKEY_REPLICA_LEASE'), { least: 200, most: 60_000, usual: 2_000 }, problems)
   const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
   const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), { least: 0, most: 3_650, usual: 90 }, problems)
   const tracing = readTracing(read, problems)
@@ -152,6 +156,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     metrics,
     shedLag,
     shutdown,
+    replicaLease,
     usageDays,
     signingKeyDays,
     tracing,

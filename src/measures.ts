@@ -108,6 +108,10 @@ export interface Measures {
   openTransactions: number
   /** Times that a transaction ran again because another was in its way. */
   transactionRetries: number
+  /** Changes by how long they were held back for other servers, and why no longer: nobody was there (`alone`), all had them (`applied`), the lease was over (`lapsed`). */
+  acknowledgements: TimedTally
+  /** Polls of the change feed: `answered`, or `failed`, after which it is joined anew. */
+  polls: Tally
   /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
   databaseErrors: Tally
   /** Rows that were removed because they say nothing any more, by kind. */
@@ -128,6 +132,8 @@ export function newMeasures (): Measures {
     transactions: new TimedTally(),
     openTransactions: 0,
     transactionRetries: 0,
+    acknowledgements: new TimedTally(),
+    polls: new Tally(),
     databaseErrors: new Tally(),
     pruned: new Tally(),
     prunedAt: null,

@@ -106,8 +106,8 @@ export async function startServer (options: ServerOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-server-'))
   const port = await freePort()
   const clock = options.clock ?? new MovableClock()
-  const adminToken = `lkadm_${newSecret()}`
-  const secret = newSecret()
+  const adminToken = options.environment?.LATCHKEY_ADMIN_TOKEN ?? `lkadm_${newSecret()}`
+  const secret = options.environment?.LATCHKEY_SECRET ?? newSecret()
   const issuer = options.issuer ?? `http://127.0.0.1:${port}`
   const environment = {
     PORT: String(port),

@@ -17,6 +17,7 @@ import { policyCommands } from './policy.ts'
 import { whoamiCommand } from './principal.ts'
 import { publishableKeyCommands } from './publishable-key.ts'
 import { registrationTokenCommands } from './registration-token.ts'
+import { replicasCommand } from './replica.ts'
 import { resourceCommands } from './resource.ts'
 import { migrateCommand, serveCommand } from './server.ts'
 import { signingKeyCommands } from './signing-key.ts'
@@ -33,7 +34,7 @@ export function program (): Command {
   const commands = [
     serveCommand(), migrateCommand(), doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), groupCommands(), policyCommands(), accessCommands(),
     resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(), webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(),
-    mcpServerCommands(), signingKeyCommands(), auditCommands(), whoamiCommand(),
+    mcpServerCommands(), signingKeyCommands(), auditCommands(), replicasCommand(), whoamiCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   return throwing(confirming(root))

@@ -1,6 +1,7 @@
 /** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { Replica } from '../domain/drift.ts'
+import type { ReplicaDirectory } from '../domain/replica.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
@@ -24,6 +25,7 @@ import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
+import { replicaRoutes } from './replicas.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
 import { serverRoutes, type ServerDependencies } from './server.ts'
@@ -41,7 +43,7 @@ const managed = [
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -52,6 +54,7 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
 export interface ManagementOptions extends GuardDependencies, CreationDependencies, AuditDependencies {
   issuer: string
   replicas: readonly Replica[]
+  directory: ReplicaDirectory
   server: ServerDependencies
   signingKeys: SigningKeys
   tokens: TokenMeter
@@ -85,6 +88,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(usageRoutes(dependencies))
       await api.register(auditRoutes(dependencies))
       await api.register(serverRoutes(dependencies))
+      await api.register(replicaRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })

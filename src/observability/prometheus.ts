@@ -12,6 +12,8 @@ export interface Sources {
   eventLoop: EventLoop
   /** Records that checks can look at without the database, by kind. */
   inMemory (): Record<string, number>
+  /** Whether checks go by memory. */
+  isTrusted (): boolean
   /** Connections to the database, by state. */
   connections (): Record<string, number>
   version: string
@@ -45,7 +47,7 @@ export const metrics: readonly Metric[] = [
   {
     name: 'latchkey_registry_records',
     type: 'gauge',
-    help: 'Records in memory that checks can look at without the database. None on PostgreSQL, where the database is asked at every check.',
+    help: 'Records in memory that checks can look at without the database, as long as it is trusted.',
     labels: ['kind'],
     read: ({ inMemory }) => byLabel('kind', inMemory()),
   },
@@ -55,6 +57,15 @@ export const metrics: readonly Metric[] = [
     help: 'Lookups of checks: `hit` was answered by memory, `miss` by the database.',
     labels: ['result'],
     read: ({ measures: { registry } }) => byLabel('result', { hit: registry.hits, miss: registry.misses }),
+  },
+  gauge('latchkey_registry_trusted', '1: checks go by memory. 0: this server does not hear what others change, and asks the database every time.', ({ isTrusted }) => Number(isTrusted())),
+  counter('latchkey_feed_polls_total', 'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.', ['result'], ({ measures }) => measures.polls),
+  {
+    name: 'latchkey_acknowledgement_duration_seconds',
+    type: 'histogram',
+    help: 'How long changes waited for other servers, and why no longer: nobody had to be waited for (`alone`), all had them (`applied`), the lease was over (`lapsed`).',
+    labels: ['outcome'],
+    read: ({ measures }, metric) => histogram(metric, measures.acknowledgements),
   },
   {
     name: 'latchkey_database_statement_duration_seconds',

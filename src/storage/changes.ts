@@ -22,9 +22,43 @@ export type Change =
   | { of: 'webhookTokens' }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
+  /** Nobody knows what: this server was away, or another one speaks of what this version does not know. */
+  | { of: 'everything' }
 
 /** Takes note of a change. Called after its statement has run. */
 export type Note = (change: Change) => void
 
-/** Told of changes that are kept, before they are acknowledged to whoever made them: what it returns is waited for. */
+const known: Record<Change['of'], true> = {
+  organization: true,
+  resources: true,
+  client: true,
+  clients: true,
+  member: true,
+  members: true,
+  policies: true,
+  apiKey: true,
+  importedKey: true,
+  managementToken: true,
+  signingKeys: true,
+  publishableKey: true,
+  webhookTokens: true,
+  revokedToken: true,
+  revokedTokensPruned: true,
+  everything: true,
+}
+
+/** A change as another server wrote it, in JSON. */
+export function readChange (written: { of: string }): Change {
+  const change = written as Change
+  switch (change.of) {
+    case 'revokedToken': return { ...change, expiresAt: new Date(change.expiresAt) }
+    case 'revokedTokensPruned': return { ...change, before: new Date(change.before) }
+    default: return Object.hasOwn(known, written.of) ? change : { of: 'everything' }
+  }
+}
+
+/**
+ * Told of changes that are kept, by whichever server, before they are acknowledged to whoever made them: what it returns is
+ * waited for. Of `everything` when this server was away.
+ */
 export type Follower = (change: Change) => Awaitable<void>

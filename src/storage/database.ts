@@ -24,6 +24,9 @@ export interface Database {
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
   /** The records that checks ask for the most, by a shorter way than `queries`. */
   reads: Reads
+  /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
+  onLoss (lost: () => void): void
+  limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
@@ -39,6 +42,7 @@ interface Connection {
   reads: Reads
   /** Before the client lets go of its own connections. */
   closeReads (): void
+  onLoss: Database['onLoss']
   /** After the client has let go of its own. */
   release (): void
 }
@@ -57,7 +61,7 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, connections, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { client, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
@@ -73,6 +77,8 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     },
     connections,
     reads: failingReads(reads, watch, () => closed),
+    onLoss,
+    limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
       closed = true
@@ -112,7 +118,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   try {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
-    return { release, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
   } catch (error) {
     release()
     throw error
@@ -122,9 +128,11 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
   const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
   const { postgresqlReads } = await import('./postgresql-reads.ts')
-  const pool = newPool(url, limits)
+  const losses = new Set<() => void>()
+  const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  const onLoss = (lost: () => void): void => { losses.add(lost) }
+  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {

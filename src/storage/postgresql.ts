@@ -2,8 +2,8 @@ import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { Limits } from './limits.ts'
 
-/** A pool whose broken connections end themselves and never the process. */
-export function newPool (url: string, limits: Limits): pg.Pool {
+/** A pool whose broken connections end themselves and never the process. `lost` is called for each that breaks. */
+export function newPool (url: string, limits: Limits, lost: () => void = () => {}): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
@@ -16,8 +16,22 @@ export function newPool (url: string, limits: Limits): pg.Pool {
   })
   // Without a listener the loss of an idle connection would end the process. The pool has replaced it already.
   pool.on('error', () => {})
+  pool.on('connect', client => { client.on('error', lost) })
   pool.on('release', (_error, client) => { if (!isIdle(client)) client.end().catch(() => {}) })
   return pool
+}
+
+/** A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is taken for broken. */
+export function newListener (url: string, limits: Limits, lease: number): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    keepAlive: true,
+    connectionTimeoutMillis: limits.connect,
+    statement_timeout: limits.statement,
+    query_timeout: Math.max(1_000, 2 * lease),
+    idle_in_transaction_session_timeout: limits.statement,
+    application_name: 'latchkey replica',
+  })
 }
 
 /**

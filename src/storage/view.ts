@@ -60,8 +60,8 @@ export function unbuffered (
 }
 
 /**
- * A registry that keeps in memory what it was asked for. It is right only where this process makes every change, and
- * hands each to `apply` before it is acknowledged. What does not exist is not kept: it may come into being.
+ * A registry that keeps in memory what it was asked for. It is right only where every change is handed to `apply` before it is
+ * acknowledged, whichever server made it. What does not exist is not kept: it may come into being.
  */
 export class View implements Registry, ReplicaMemory {
   readonly source = 'memory'
@@ -84,6 +84,8 @@ export class View implements Registry, ReplicaMemory {
   #revoked: Map<string, Date>
   #imported: Set<string>
   #changes = 0
+  /** For each time that absences are being read again: what has been applied since that began. */
+  readonly #meanwhile = new Set<Change[]>()
 
   /** `reread` reads `absences` again; `lookups` are counted for whoever looks. */
   constructor (source: Registry, absences: Absences, reread: () => Promise<Absences> = async () => absences, lookups = { hits: 0, misses: 0 }) {
@@ -170,6 +172,7 @@ export class View implements Registry, ReplicaMemory {
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
     this.#changes++
+    for (const changes of this.#meanwhile) changes.push(change)
     switch (change.of) {
       case 'organization': this.#organizations.delete(change.id); break
       case 'client': this.#clients.delete(change.id); break
@@ -200,12 +203,13 @@ export class View implements Registry, ReplicaMemory {
     return this.#memories().reduce((sum, { kept }) => sum + kept.size, this.#revoked.size)
   }
 
-  async differences (): Promise<Difference[]> {
+  /** `caughtUp` resolves once everything has been applied that was committed before. */
+  async differences (caughtUp: () => Promise<void> = async () => {}): Promise<Difference[]> {
     const differences: Difference[] = []
     for (const memory of this.#memories()) {
       const entries = [...memory.kept.entries()]
       for (let i = 0; i < entries.length; i += batch) {
-        const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held)))
+        const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held, caughtUp)))
         differences.push(...found.filter(each => each !== null))
         // Reads that are answered at once would let nobody else have a turn.
         await nextTurn()
@@ -214,20 +218,25 @@ export class View implements Registry, ReplicaMemory {
     // A credential is held by its digest and by its id; it is told once.
     const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
     const { revoked, imported } = await this.#reread()
+    await caughtUp()
     return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(new Set(imported))]
   }
 
   async reload (): Promise<void> {
-    for (;;) {
-      for (const { kept } of this.#memories()) kept.clear()
-      const changesBefore = ++this.#changes
+    for (const { kept } of this.#memories()) kept.clear()
+    // Answers that are under way were read before: they are not kept.
+    this.#changes++
+    const meanwhile: Change[] = []
+    this.#meanwhile.add(meanwhile)
+    try {
       const { revoked, imported } = await this.#reread()
-      // What was revoked or imported while this was read is in the memory that is there, and must stay in it.
-      if (this.#changes !== changesBefore) continue
       this.#revoked = byJti(revoked)
       this.#imported = new Set(imported)
-      return
+    } finally {
+      this.#meanwhile.delete(meanwhile)
     }
+    // What was revoked or imported while this was read may not be in it.
+    for (const change of meanwhile) this.apply(change)
   }
 
   /** All that is kept, by what it is, and where it comes from. */
@@ -294,8 +303,9 @@ function byJti (revoked: Absences['revoked']): Map<string, Date> {
 }
 
 /** Null: it is held as the database has it, or is not held any more. */
-async function compare ({ kind, kept, load }: Memory, key: string, held: object): Promise<Difference | null> {
+async function compare ({ kind, kept, load }: Memory, key: string, held: object, caughtUp: () => Promise<void>): Promise<Difference | null> {
   const stored = await load(key)
+  await caughtUp()
   // Changed while it was compared: then it has been forgotten, too.
   if (kept.peek(key) !== held) return null
   const id = kind === 'policies' || kind === 'signing_keys' ? key : (held as { id: string }).id

@@ -129,7 +129,7 @@ tap.test('K3: the JWKS has public signing keys only, each with a kid of its own'
 
 const at = new URL(database.url)
 const allowConnections = (yes: boolean) => administer(Object.assign(new URL(database.url), { pathname: '/postgres' }).href, `ALTER DATABASE ${at.pathname.slice(1)} ALLOW_CONNECTIONS ${yes}`)
-const endConnections = () => administer(Object.assign(new URL(database.url), { pathname: '/postgres' }).href, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${at.pathname.slice(1)}'`)
+const endConnections = () => administer(Object.assign(new URL(database.url), { pathname: '/postgres' }).href, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${at.pathname.slice(1)}'`)
 
 /** Ways in which a database goes away, and how each comes back. */
 const outages: Record<string, { begin: () => Promise<unknown>, end: () => Promise<unknown> }> = {

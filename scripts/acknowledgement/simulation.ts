@@ -1,0 +1,453 @@
+/**
+ * The acknowledgement protocol of docs/replicas.md among more servers than a machine can run, in a world that does its worst:
+ * messages are late, lost and overtaken, servers are stopped, put to sleep and forgotten, clocks run at different rates and
+ * jump, connections break. What is judged are the rules that the server itself runs by (src/storage/lease.ts); the rest of
+ * a server is modelled after src/storage/replica.ts and acknowledgements.ts. Time is in milliseconds.
+ */
+import * as real from '../../src/storage/lease.ts'
+import { random, Schedule, type Random } from './schedule.ts'
+
+/** The rules as they are; each may be replaced by a wrong one, to see that it is found out. */
+export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayCountOut'> {
+  /** From which moment of a poll trust is counted. */
+  countsFrom: 'sent' | 'answered'
+  /** Whether an answer of the database is kept that was asked for before a change which has been applied meanwhile. */
+  keepsLate: boolean
+  /** Whether what a server sent before it joined again is void when it arrives. */
+  voidsLate: boolean
+}
+
+export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true }
+
+export interface Setting { seed: number, servers: number, changes: number, lease: number }
+
+export interface Outcome {
+  /** The first thing stale that passed, in words; null: nothing. */
+  violation: string | null
+  acknowledged: number
+  /** Of these, those that waited for the whole lease. */
+  lapsed: number
+  /** How often it was looked at what a server would say. */
+  looks: number
+  /** Share of the looks at which a server went by its view. */
+  trusted: number
+  polls: number
+  joins: number
+  /** Milliseconds that acknowledgements took, in ascending order. */
+  waits: number[]
+}
+
+interface Entry { xid: bigint, record: number, writer: number }
+interface Row { position: string, joined: number, beat: number, left: boolean }
+
+const records = 6
+
+/** The database: every message is handled at once when it arrives, and a snapshot says what has committed by then. */
+class Database {
+  readonly rows = new Map<number, Row>()
+  readonly versions: number[] = Array.from({ length: records }, () => 0)
+  feed: Entry[] = []
+  #next = 100n
+  readonly #underWay = new Set<bigint>()
+
+  begin (): bigint {
+    const xid = this.#next++
+    this.#underWay.add(xid)
+    return xid
+  }
+
+  commit (entry: Entry): number {
+    this.#underWay.delete(entry.xid)
+    this.feed.push(entry)
+    return ++this.versions[entry.record]!
+  }
+
+  snapshot (): string {
+    const underWay = [...this.#underWay].sort((one, other) => one < other ? -1 : 1)
+    return `${underWay[0] ?? this.#next}:${this.#next}:${underWay.join(',')}`
+  }
+
+  join (id: number, joined: number, voidsLate: boolean): string | null {
+    const position = this.snapshot()
+    if (voidsLate && joined <= (this.rows.get(id)?.joined ?? 0)) return null
+    this.rows.set(id, { position, joined, beat: (this.rows.get(id)?.beat ?? 0) + 1, left: false })
+    return position
+  }
+
+  poll (id: number, joined: number, position: string): { position: string, entries: Entry[] } | null {
+    const row = this.rows.get(id)
+    if (row === undefined || row.left || row.joined !== joined) return null
+    row.position = position
+    row.beat++
+    return { position: this.snapshot(), entries: this.feed.filter(({ xid }) => !real.isVisible(xid, position)) }
+  }
+
+  behind (id: number, xid: bigint): { id: number, beat: number }[] {
+    return [...this.rows].filter(([each, row]) => each !== id && !row.left && !real.isVisible(xid, row.position)).map(([id, { beat }]) => ({ id, beat }))
+  }
+
+  countOut (id: number, beat: number): void {
+    const row = this.rows.get(id)
+    if (row?.beat === beat) row.left = true
+  }
+
+  prune (): void {
+    const xmin = (position: string) => BigInt(position.split(':')[0]!)
+    const live = [...this.rows.values()].filter(({ left }) => !left).map(({ position }) => xmin(position))
+    const bound = [xmin(this.snapshot()), ...live].reduce((least, each) => each < least ? each : least)
+    this.feed = this.feed.filter(({ xid }) => xid >= bound)
+  }
+}
+
+/** A change that is committed, as its server knows it. `committed`, `observed`: by its own clock; `began`: by the world's. */
+interface Pending { xid: bigint, committed: number, began: number, thaws: number, observed: number | null, silent: Map<number, number> | null, heard: Map<number, string>, record: number, version: number, over: boolean }
+
+class Server {
+  readonly id: number
+  readonly world: World
+  /** What its view holds, by record. */
+  readonly view = new Map<number, number>()
+  readonly pending = new Set<Pending>()
+  until = real.never
+  frozen: 'running' | 'stopped' | 'asleep' = 'running'
+  thaws = 0
+  readonly #rate: number
+  readonly #start: number
+  #slept = 0
+  #sleeps: number | null = null
+  #jumped = 0
+  #changes = 0
+  #attempt = 0
+  #polling = false
+  #notified = false
+  #backlog: (() => void)[] = []
+
+  constructor (world: World, id: number) {
+    this.world = world
+    this.id = id
+    // Two of them differ by as much as the margin allows, and no more.
+    this.#rate = 1 + (world.random() - 0.5) * real.margin
+    this.#start = world.random() * 1e6
+  }
+
+  now (): number {
+    return this.#start + ((this.#sleeps ?? this.world.schedule.now) - this.#slept) * this.#rate
+  }
+
+  wall (): number {
+    return this.world.schedule.now * this.#rate + this.#jumped
+  }
+
+  isTrusted (): boolean {
+    return this.world.rules.isTrusted(this.until, this.now(), this.wall())
+  }
+
+  /** Something happens to this server: now, or when it goes on. */
+  take (act: () => void): void {
+    if (this.frozen === 'running') act()
+    else this.#backlog.push(act)
+  }
+
+  after (milliseconds: number, act: () => void): void {
+    this.world.schedule.after(Math.max(milliseconds, 0.01) / this.#rate, () => { this.take(act) })
+  }
+
+  /** Sends to the database and comes back with its answer; either way may be lost. `lost`: what then happens at once, or never. */
+  ask <T> (act: (database: Database) => T, answered: (answer: T) => void): void {
+    const { world } = this
+    if (world.loses()) return
+    world.schedule.after(world.delay(), () => {
+      const answer = act(world.database)
+      if (!world.loses()) world.schedule.after(world.delay(), () => { this.take(() => { answered(answer) }) })
+    })
+  }
+
+  freeze (how: 'stopped' | 'asleep'): void {
+    this.frozen = how
+    if (how === 'asleep') this.#sleeps = this.world.schedule.now
+  }
+
+  thaw (): void {
+    if (this.frozen === 'asleep') this.#slept += this.world.schedule.now - this.#sleeps!
+    this.#sleeps = null
+    this.frozen = 'running'
+    this.thaws++
+    // The first thing that it does may be to answer somebody.
+    this.world.look(this)
+    const backlog = this.#backlog
+    this.#backlog = []
+    for (const act of backlog) act()
+  }
+
+  jump (): void {
+    this.#jumped += this.world.random() * 5_000
+  }
+
+  join (): void {
+    const attempt = ++this.#attempt
+    this.until = real.never
+    this.#polling = false
+    this.world.outcome.joins++
+    this.ask(database => database.join(this.id, attempt, this.world.rules.voidsLate), position => {
+      if (attempt !== this.#attempt || position === null) return
+      this.view.clear()
+      this.#changes++
+      this.#poll(position, [])
+    })
+    this.#giveUp(attempt, () => !this.#polling)
+  }
+
+  /** Its connection broke, and it knows. */
+  lose (): void {
+    this.join()
+  }
+
+  notify (): void {
+    this.#notified = true
+    this.#wake?.()
+  }
+
+  #wake: (() => void) | null = null
+
+  /** Joins again, unless by then it got on. */
+  #giveUp (attempt: number, isStuck: () => boolean): void {
+    this.after(2 * this.world.lease, () => { if (attempt === this.#attempt && isStuck()) this.join() })
+  }
+
+  #poll (position: string, waiting: number[]): void {
+    const { world } = this
+    const attempt = this.#attempt
+    const sent = { monotonic: this.now(), wall: this.wall() }
+    let answered = false
+    this.#polling = true
+    this.#notified = false
+    this.#wake = null
+    world.outcome.polls++
+    this.ask(database => {
+      const found = database.poll(this.id, attempt, position)
+      if (found !== null) for (const writer of waiting) world.tell(writer, server => { server.hear(this.id, position) })
+      return found
+    }, found => {
+      if (attempt !== this.#attempt) return
+      answered = true
+      if (found === null) {
+        this.join()
+        return
+      }
+      for (const { record } of found.entries) this.apply(record)
+      this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
+      const others = [...new Set(found.entries.map(({ writer }) => writer))].filter(writer => writer !== this.id)
+      const next = () => { this.#poll(found.position, others) }
+      if (others.length > 0 || this.#notified) next()
+      else this.#wait(next)
+    })
+    this.#giveUp(attempt, () => !answered)
+  }
+
+  #wait (next: () => void): void {
+    const attempt = this.#attempt
+    let over = false
+    const go = () => {
+      if (over || attempt !== this.#attempt) return
+      over = true
+      next()
+    }
+    this.#wake = go
+    this.after(this.world.lease / 4, go)
+  }
+
+  apply (record: number): void {
+    this.#changes++
+    this.view.delete(record)
+  }
+
+  /** Somebody is checked, and what has to be read is read. */
+  check (record: number): void {
+    const { world } = this
+    if (!this.isTrusted() || this.view.has(record)) return
+    const changes = this.#changes
+    const promised = world.promised[record]!
+    this.ask(database => database.versions[record]!, version => {
+      if (version < promised) world.fail(`server ${this.id} read something stale`)
+      if (changes === this.#changes || world.rules.keepsLate) this.view.set(record, version)
+    })
+  }
+
+  /** Changes a record, and tells whoever asked for it when it is so everywhere. */
+  change (record: number): void {
+    const { world } = this
+    this.ask(database => database.begin(), xid => {
+      this.after(world.random() * (world.random() < 0.3 ? 200 : 5), () => {
+        world.schedule.after(world.delay(), () => {
+          const version = world.database.commit({ xid, record, writer: this.id })
+          for (const server of world.servers) world.tell(server.id, each => { each.notify() })
+          if (!world.loses()) world.schedule.after(world.delay(), () => { this.take(() => { this.#committed(xid, record, version) }) })
+        })
+      })
+    })
+  }
+
+  #committed (xid: bigint, record: number, version: number): void {
+    this.apply(record)
+    const pending: Pending = { xid, record, version, committed: this.now(), began: this.world.schedule.now, thaws: this.thaws, observed: null, silent: null, heard: new Map(), over: false }
+    this.pending.add(pending)
+    this.#readRows(pending)
+    this.#consider(pending)
+  }
+
+  #readRows (pending: Pending): void {
+    if (pending.over) return
+    this.ask(database => database.behind(this.id, pending.xid), rows => {
+      const still = pending.silent
+      pending.observed ??= this.now()
+      pending.silent = still === null
+        ? new Map(rows.map(({ id, beat }) => [id, beat]))
+        : new Map([...still].filter(([id]) => rows.some(row => row.id === id)))
+      this.#consider(pending)
+    })
+    this.after(100, () => { this.#readRows(pending) })
+  }
+
+  hear (id: number, position: string): void {
+    for (const pending of this.pending) {
+      pending.heard.set(id, position)
+      this.#consider(pending)
+    }
+  }
+
+  #consider (pending: Pending): void {
+    const { world } = this
+    if (pending.over) return
+    for (const [id, position] of pending.heard) if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
+    if (world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)) this.#acknowledge(pending)
+    else this.after(pending.committed + world.lease - this.now(), () => { this.#consider(pending) })
+  }
+
+  #acknowledge (pending: Pending): void {
+    pending.over = true
+    this.pending.delete(pending)
+    this.world.acknowledged(pending, this)
+    if (pending.observed !== null && pending.silent!.size > 0) this.#countOut(pending)
+  }
+
+  #countOut (pending: Pending): void {
+    const { world } = this
+    if (world.rules.mayCountOut(pending.observed!, this.now(), world.lease)) {
+      for (const [id, beat] of pending.silent!) this.ask(database => { database.countOut(id, beat) }, () => {})
+    } else this.after(pending.observed! + world.lease - this.now(), () => { this.#countOut(pending) })
+  }
+}
+
+class World {
+  readonly schedule = new Schedule()
+  readonly database = new Database()
+  readonly servers: Server[]
+  readonly random: Random
+  readonly rules: Rules
+  readonly lease: number
+  /** By record, the newest version that somebody was told of. */
+  readonly promised: number[] = Array.from({ length: records }, () => 0)
+  readonly outcome: Outcome = { violation: null, acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins: 0, waits: [] }
+  /** How much goes wrong, 0 to 1: another measure in each world. */
+  readonly #trouble: number
+
+  constructor ({ seed, servers, lease }: Setting, rules: Rules) {
+    this.random = random(seed)
+    this.rules = rules
+    this.lease = lease
+    this.#trouble = this.random()
+    this.servers = Array.from({ length: servers }, (_, id) => new Server(this, id))
+  }
+
+  loses (): boolean {
+    return this.random() < 0.03 * this.#trouble
+  }
+
+  delay (): number {
+    const chance = this.random()
+    if (chance < 0.04 * this.#trouble) return this.random() * 2.5 * this.lease
+    return chance < 0.1 * this.#trouble ? this.random() * this.lease / 4 : 0.1 + this.random() * 2
+  }
+
+  /** By a notification. It may be late or lost. */
+  tell (id: number, act: (server: Server) => void): void {
+    const server = this.servers[id]!
+    if (this.random() < 0.2 * this.#trouble) return
+    this.schedule.after(this.delay(), () => { server.take(() => { act(server) }) })
+  }
+
+  acknowledged ({ record, version, began, committed, thaws, silent }: Pending, writer: Server): void {
+    this.promised[record] = Math.max(this.promised[record]!, version)
+    this.outcome.acknowledged++
+    if (silent === null || silent.size > 0) this.outcome.lapsed++
+    // Whoever was stopped itself cannot but be late.
+    if (thaws === writer.thaws) {
+      this.outcome.waits.push(this.schedule.now - began)
+      if (writer.now() > committed + this.lease + 1) this.fail(`server ${writer.id} held a change up for longer than a lease`)
+    }
+    for (const server of this.servers) this.look(server)
+  }
+
+  /** What would this server say if it were asked now? */
+  look (server: Server): void {
+    if (server.frozen !== 'running') return
+    this.outcome.looks++
+    if (!server.isTrusted()) return
+    this.outcome.trusted++
+    for (const [record, version] of server.view) {
+      if (version < this.promised[record]!) this.fail(`server ${server.id} goes by version ${version} of record ${record}, when ${this.promised[record]} has been acknowledged`)
+    }
+  }
+
+  fail (what: string): void {
+    this.outcome.violation ??= `after ${Math.round(this.schedule.now)} ms: ${what}`
+  }
+
+  /** Lets something happen again and again, every so many milliseconds in the mean. */
+  nowAndThen (mean: number, act: () => void): void {
+    this.schedule.after(mean * (0.5 + this.random()), () => {
+      act()
+      this.nowAndThen(mean, act)
+    })
+  }
+
+  oneOf<T> (all: readonly T[]): T {
+    return all[Math.floor(this.random() * all.length)]!
+  }
+
+  trouble (): void {
+    const server = this.oneOf(this.servers)
+    if (this.random() > this.#trouble || server.frozen !== 'running') return
+    const chance = this.random()
+    if (chance < 0.3) server.lose()
+    else if (chance < 0.4) server.jump()
+    else {
+      server.freeze(chance < 0.7 ? 'stopped' : 'asleep')
+      // Some never come back.
+      if (this.random() < 0.9) this.schedule.after(this.random() * 3 * this.lease, () => { server.thaw() })
+    }
+  }
+}
+
+/** One world, until so many changes were begun and what they led to is over, or something stale has passed. */
+export function simulate (setting: Setting, under: Rules = rules): Outcome {
+  const world = new World(setting, under)
+  const { schedule, servers, lease, outcome } = world
+  for (const server of servers) schedule.after(world.random() * lease, () => { server.join() })
+  let changes = 0
+  world.nowAndThen(lease / 5, () => {
+    // Often several at once, which commit in any order.
+    do {
+      const server = world.oneOf(servers)
+      if (changes++ < setting.changes && server.frozen === 'running') server.change(Math.floor(world.random() * records))
+    } while (world.random() < 0.5)
+  })
+  world.nowAndThen(lease / 40, () => { for (const server of servers) world.look(server) })
+  for (const server of servers) world.nowAndThen(lease / 10, () => { server.take(() => { server.check(Math.floor(world.random() * records)) }) })
+  world.nowAndThen(lease / Math.min(servers.length, 20), () => { world.trouble() })
+  world.nowAndThen(lease, () => { world.database.prune() })
+  const end = setting.changes * lease / 5 + 5 * lease
+  while (outcome.violation === null && schedule.now < end) schedule.step()
+  outcome.waits.sort((one, other) => one - other)
+  return outcome
+}

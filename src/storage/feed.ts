@@ -1,0 +1,137 @@
+/**
+ * The statements of the change feed (PostgreSQL), and nothing that decides. A position in it is a snapshot: what is visible
+ * in the snapshot has been applied.
+ */
+import type pg from 'pg'
+import type { Page, PageQuery } from '../domain/page.ts'
+import type { ReplicaState } from '../domain/replica.ts'
+import { newId } from '../secrets.ts'
+import { readChange, type Change } from './changes.ts'
+import type { Queries } from './prisma.ts'
+import { pageOf, toPage } from './rows.ts'
+
+/** Where everybody hears that there is something new. */
+export const changesChannel = 'latchkey_changes'
+
+/** Where one server hears how far the others are. */
+export function reportsChannel (replicaId: string): string {
+  return `latchkey_applied_${replicaId}`
+}
+
+/** Joins of a deployment's servers go one at a time: the second one sees the lease of the first. */
+const joining = 7_305_241_017
+
+/** Who a server is, for people. */
+export interface Identity { id: string, host: string, pid: number, version: string, lease: number }
+
+/** Writes down, as the last statement of a transaction, what it changed; returns the transaction's number. */
+export async function append (queries: Queries, replicaId: string, changes: readonly Change[]): Promise<bigint> {
+  const [row] = await queries.$queryRaw<{ xid: bigint }[]>`
+    WITH entry AS (
+      INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
+      VALUES (${newId('fed')}, pg_current_xact_id()::text::bigint, ${JSON.stringify(changes)}::jsonb, ${replicaId}, timezone('UTC', now()))
+      RETURNING xid
+    ) SELECT xid, pg_notify(${changesChannel}, '')::text FROM entry`
+  return row!.xid
+}
+
+/** Which connection a server speaks on: what it sent on an earlier one is void, also when it arrives late. */
+export interface Membership { id: string, joined: number }
+
+/**
+ * Enters this server among those that are waited for, with nothing applied yet. Returns where it stands, and the lease that
+ * all go by; null when it has joined again since.
+ */
+export async function join (client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number): Promise<{ position: string, lease: number } | null> {
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+  await client.query('SELECT pg_advisory_xact_lock($1)', [joining])
+  const { rows: [row] } = await client.query<{ position: string, lease: number }>(`
+    INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
+    VALUES ($1, $2, $3, $4, coalesce((SELECT max(lease) FROM "Replica" WHERE "leftAt" IS NULL AND id <> $1), $5), $6, pg_current_snapshot()::text, 0, timezone('UTC', now()), timezone('UTC', now()))
+    ON CONFLICT (id) DO UPDATE SET lease = excluded.lease, joined = excluded.joined, position = excluded.position, beat = "Replica".beat + 1, "seenAt" = excluded."seenAt", "leftAt" = NULL
+    WHERE excluded.joined > "Replica".joined
+    RETURNING position, lease`, [id, host, pid, version, lease, joined])
+  await client.query('COMMIT')
+  return row ?? null
+}
+
+/** What is new since `position`, by who made it, and the position of whoever has applied it. Null: this server was counted out, and has to join again. */
+export interface Poll { position: string, entries: { replicaId: string, changes: Change[] }[] }
+
+/**
+ * Reads on from `position`, which has been applied: that is written down, and told to the servers `waiting` for it. One
+ * statement, so one snapshot. What lies ahead of it was brought along by a copy from another database server.
+ */
+export async function poll (client: pg.Client, { id, joined }: Membership, position: string, waiting: readonly string[]): Promise<Poll | null> {
+  const { rows: [row] } = await client.query<{ mine: string, position: string, entries: { replicaId: string, changes: { of: string }[] }[] }>({
+    name: 'latchkey-poll',
+    text: `
+    WITH mine AS (
+      UPDATE "Replica" SET position = $2::text, beat = beat + 1, "seenAt" = timezone('UTC', clock_timestamp()) WHERE id = $1::text AND joined = $4 AND "leftAt" IS NULL RETURNING id
+    ), told AS (
+      SELECT pg_notify(channel, $1::text || ' ' || CASE WHEN length($2::text) < 7900 THEN $2::text ELSE '' END) FROM unnest($3::text[]) AS channel, mine
+    ), entry AS (
+      SELECT "replicaId", changes FROM "FeedEntry"
+      WHERE xid >= pg_snapshot_xmin($2::text::pg_snapshot)::text::bigint AND NOT pg_visible_in_snapshot(xid::text::xid8, $2::text::pg_snapshot)
+        AND xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    )
+    SELECT (SELECT count(*) FROM mine) AS mine, (SELECT count(*) FROM told), pg_current_snapshot()::text AS position,
+      coalesce((SELECT json_agg(entry) FROM entry), '[]') AS entries`,
+    values: [id, position, waiting.map(reportsChannel), joined],
+  })
+  if (Number(row!.mine) === 0) return null
+  return { position: row!.position, entries: row!.entries.map(({ replicaId, changes }) => ({ replicaId, changes: changes.map(readChange) })) }
+}
+
+/** Nobody needs to wait for this server any more. */
+export async function leave (client: pg.Client, { id, joined }: Membership): Promise<void> {
+  await client.query('UPDATE "Replica" SET "leftAt" = timezone(\'UTC\', clock_timestamp()) WHERE id = $1 AND joined = $2 AND "leftAt" IS NULL', [id, joined])
+}
+
+/** A server that is waited for, how far it says it is, and its sign of life. */
+export interface Standing { id: string, beat: bigint, lease: number, position: string }
+
+/** Those other than `replicaId` that are waited for and have not applied the transaction `xid`. */
+export async function behind (queries: Queries, replicaId: string, xid: bigint): Promise<Standing[]> {
+  return await queries.$queryRaw<Standing[]>`
+    SELECT id, beat, lease, position FROM "Replica"
+    WHERE "leftAt" IS NULL AND id <> ${replicaId} AND NOT pg_visible_in_snapshot(${String(xid)}::xid8, position::pg_snapshot)`
+}
+
+/** Counts a server out, unless it has given a sign of life since. */
+export async function countOut (queries: Queries, { id, beat }: Standing): Promise<void> {
+  await queries.$executeRaw`UPDATE "Replica" SET "leftAt" = timezone('UTC', clock_timestamp()) WHERE id = ${id} AND beat = ${beat} AND "leftAt" IS NULL`
+}
+
+/** A round of pruning stands between two polls, and so may not take long. */
+const pruneAtOnce = 10_000
+
+/** Days for which it can be seen which servers there were. */
+const replicaDays = 7
+
+/**
+ * Removes what every server that is waited for has applied, what a copy brought along from another database server (its
+ * numbers lie ahead of this one's), and servers that left days ago.
+ */
+export async function prune (client: pg.Client): Promise<void> {
+  await client.query(`
+    DELETE FROM "FeedEntry" WHERE id IN (SELECT id FROM "FeedEntry" WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint OR xid < least(
+      pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+      (SELECT min(pg_snapshot_xmin(position::pg_snapshot)::text::bigint) FROM "Replica" WHERE "leftAt" IS NULL)) LIMIT $1)`, [pruneAtOnce])
+  await client.query('DELETE FROM "Replica" WHERE "leftAt" < timezone(\'UTC\', now()) - make_interval(days => $1)', [replicaDays])
+}
+
+/** The servers there are and were, newest first. */
+export async function replicaPage (queries: Queries, query: PageQuery): Promise<Page<ReplicaState>> {
+  const { where, ...page } = pageOf(query)
+  const rows = await queries.replica.findMany({ ...page, where })
+  const details = await queries.$queryRaw<{ id: string, live: boolean, behind: bigint }[]>`
+    SELECT id, "leftAt" IS NULL AND "seenAt" > timezone('UTC', clock_timestamp()) - make_interval(secs => lease / 1000.0) AS live,
+      (SELECT count(*) FROM "FeedEntry" WHERE xid >= pg_snapshot_xmin(position::pg_snapshot)::text::bigint AND NOT pg_visible_in_snapshot(xid::text::xid8, position::pg_snapshot)) AS behind
+    FROM "Replica" WHERE id IN (SELECT jsonb_array_elements_text(${JSON.stringify(rows.map(({ id }) => id))}::jsonb))`
+  const byId = new Map(details.map(each => [each.id, each]))
+  return toPage(rows, query, ({ id, host, pid, version, lease, createdAt, seenAt, leftAt }) => {
+    const { live, behind } = byId.get(id) ?? { live: false, behind: 0n }
+    return { id, host, pid, version, lease, createdAt, seenAt, leftAt, live, behind: Number(behind) }
+  })
+}

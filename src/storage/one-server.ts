@@ -1,0 +1,35 @@
+import { hostname } from 'node:os'
+import { version } from '../config.ts'
+import type { ChainKeys } from '../domain/audit-chain.ts'
+import { newId } from '../secrets.ts'
+import type { Watch } from '../watch.ts'
+import { importedDigests } from './api-keys.ts'
+import type { Follower, Note } from './changes.ts'
+import type { Database } from './database.ts'
+import type { Storage } from './index.ts'
+import { repositoriesOver } from './repositories.ts'
+import { transactions, withAuditOfItsOwn } from './transactions.ts'
+import { unbuffered, View } from './view.ts'
+
+/** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
+export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'ping' | 'pendingMigrations' | 'connections'>> {
+  const note: Note = change => view.apply(change)
+  const repositories = repositoriesOver(database.queries, note, keys)
+  const absent = async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: await importedDigests(database.queries) })
+  const view = new View(unbuffered(repositories, database.reads), await absent(), absent, measures.registry)
+  const followers: Follower[] = []
+  const id = newId('rpl')
+  const self = { id, host: hostname(), pid: process.pid, version, lease: null, createdAt: new Date(), leftAt: null, live: true, behind: 0 }
+  return {
+    store: withAuditOfItsOwn(repositories, transactions(database, keys, { note, followers })),
+    registry: view,
+    replicas: [{ id, source: 'memory', held: () => view.held(), differences: () => view.differences(), reload: () => view.reload() }],
+    directory: { page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false }) },
+    follow: follower => { followers.push(follower) },
+    join: async () => {},
+    isTrusted: () => true,
+    feedProblem: () => null,
+    inMemory: () => view.sizes(),
+    close: database.close,
+  }
+}

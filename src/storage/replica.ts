@@ -1,0 +1,227 @@
+import type { Socket } from 'node:net'
+import { hostname } from 'node:os'
+import pg from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { version } from '../config.ts'
+import type { Measures } from '../measures.ts'
+import type { Change, Follower } from './changes.ts'
+import { changesChannel, join, leave, poll, prune, reportsChannel, type Poll } from './feed.ts'
+import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
+import type { Limits } from './limits.ts'
+import { newListener } from './postgresql.ts'
+import type { View } from './view.ts'
+
+export interface ReplicaOptions {
+  id: string
+  url: string
+  limits: Limits
+  /** Milliseconds. That of the servers that are there already counts. */
+  lease: number
+  view: View
+  followers: readonly Follower[]
+  /** Another server has told how far it is. */
+  heard: (replicaId: string, position: string) => void
+  measures: Measures
+}
+
+/** How many polls there are in a lease at least. */
+const polls = 4
+
+/** Leases between two rounds of pruning. */
+const pruning = 5
+
+/** The longest wait before the database is tried again, in milliseconds. */
+const longestPause = 1_000
+
+/**
+ * One server among several: follows the change feed, and knows whether its view may be gone by. Polls on the connection that
+ * it listens on, so that there is one connection to lose.
+ */
+export class Replica {
+  readonly #options: ReplicaOptions
+  #lease: number
+  #until: Instant = never
+  /** When the last poll was sent of which everything has been applied. */
+  #applied = -Infinity
+  /** No poll that was sent before is a reason to go by the view. */
+  #doubted = -Infinity
+  #distrustedAt = performance.now()
+  #notified = false
+  #wake = () => {}
+  #pruneAt = performance.now()
+  readonly #closing = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+
+  constructor (options: ReplicaOptions) {
+    this.#options = options
+    this.#lease = options.lease
+  }
+
+  /** Milliseconds. */
+  get lease (): number {
+    return this.#lease
+  }
+
+  /** Whether the view holds nothing that has been changed and acknowledged since. Asked at every look-up. */
+  isTrusted (): boolean {
+    return isTrusted(this.#until, performance.now(), Date.now())
+  }
+
+  /** Milliseconds for which it could not be gone by. */
+  get lapsed (): number {
+    return this.isTrusted() ? 0 : performance.now() - Math.max(this.#distrustedAt, this.#until.monotonic)
+  }
+
+  /** Begins; resolves once the view may be gone by, or the first attempt has failed. Goes on until it is closed. */
+  async join (): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#running = this.#run(resolve)
+    await promise
+  }
+
+  /** A connection of this process to the database has gone: the view is out of use until the database has answered again. */
+  doubt (): void {
+    this.#doubted = performance.now()
+    this.#distrust()
+    this.#poke()
+  }
+
+  /** Resolves when everything that had been committed at the call has been applied, or this server does not go by its view. */
+  async catchUp (): Promise<void> {
+    const called = performance.now()
+    this.#poke()
+    while (this.isTrusted() && this.#applied < called) await sleep(1)
+  }
+
+  /** Says good-bye, so that nobody waits for this server. From then on its view is out of use. */
+  async close (): Promise<void> {
+    this.#closing.abort()
+    this.#distrust()
+    this.#wake()
+    await this.#running
+  }
+
+  async #run (attempted: () => void): Promise<void> {
+    for (let failures = 0, joined = 1; !this.#closing.signal.aborted; failures++, joined++) {
+      const client = newListener(this.#options.url, this.#options.limits, this.#lease)
+      let attending = true
+      const lost = () => { if (attending) this.doubt() }
+      client.on('error', lost)
+      client.on('notification', notification => { this.#heard(notification) })
+      try {
+        await client.connect()
+        // The driver tells of it a few turns later, in which somebody might be let pass.
+        socketOf(client).on('end', lost).on('close', lost)
+        await this.#attend(client, joined, () => {
+          failures = 0
+          attempted()
+        })
+        if (this.#closing.signal.aborted) await leave(client, { id: this.#options.id, joined })
+      } catch {
+        this.#options.measures.polls.add('failed')
+      } finally {
+        attending = false
+        this.#distrust()
+        hangUp(client)
+      }
+      attempted()
+      await sleep(Math.random() * Math.min(longestPause, 50 * 2 ** failures), undefined, { signal: this.#closing.signal }).catch(() => {})
+    }
+  }
+
+  /** Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails. */
+  async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
+    const { id, lease, view } = this.#options
+    // A sign of life need not survive a crash of the database: no server's view would, either.
+    await client.query(`SET synchronous_commit = off; LISTEN ${changesChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
+    if (place === null) return
+    this.#lease = place.lease
+    // Only now: what is read from here on has in it what was committed before the place in the feed from which it is followed.
+    await view.reload()
+    await this.#tell({ of: 'everything' })
+    let { position } = place
+    let waiting: string[] = []
+    while (!this.#closing.signal.aborted) {
+      this.#notified = false
+      const sent = instant()
+      const found = await poll(client, { id, joined }, position, waiting)
+      if (found === null) return
+      waiting = await this.#apply(found)
+      position = found.position
+      this.#trust(sent)
+      following()
+      await this.#pruneNowAndThen(client)
+      // Whoever waits is told by the next poll, which says how far this one came.
+      if (waiting.length === 0) await this.#news()
+    }
+  }
+
+  /** Returns who made the changes, besides this server. */
+  async #apply ({ entries }: Poll): Promise<string[]> {
+    const { id, view } = this.#options
+    for (const { changes } of entries) {
+      for (const change of changes) {
+        if (change.of === 'everything') await view.reload()
+        else view.apply(change)
+        await this.#tell(change)
+      }
+    }
+    return [...new Set(entries.map(({ replicaId }) => replicaId).filter(replicaId => replicaId !== id))]
+  }
+
+  async #tell (change: Change): Promise<void> {
+    for (const follower of this.#options.followers) await follower(change)
+  }
+
+  #trust (sent: Instant): void {
+    this.#options.measures.polls.add('answered')
+    this.#applied = sent.monotonic
+    if (sent.monotonic > this.#doubted && !this.#closing.signal.aborted) this.#until = trustedUntil(sent, this.#lease)
+  }
+
+  #distrust (): void {
+    if (this.isTrusted()) this.#distrustedAt = performance.now()
+    this.#until = never
+  }
+
+  #heard ({ channel, payload = '' }: pg.Notification): void {
+    if (channel === changesChannel) this.#poke()
+    else this.#options.heard(payload.slice(0, payload.indexOf(' ')), payload.slice(payload.indexOf(' ') + 1))
+  }
+
+  /** Polls at once, or, where a poll is under way, once more after it. */
+  #poke (): void {
+    this.#notified = true
+    this.#wake()
+  }
+
+  /** Resolves when there is reason to poll. */
+  async #news (): Promise<void> {
+    if (this.#notified || this.#closing.signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, this.#lease / polls)
+    this.#wake = resolve
+    await promise
+    clearTimeout(timer)
+  }
+
+  async #pruneNowAndThen (client: pg.Client): Promise<void> {
+    if (performance.now() < this.#pruneAt) return
+    await prune(client)
+    // Several servers need not do it at the same time.
+    this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
+  }
+}
+
+/** Also where nobody is at the other end to say good-bye to. */
+function hangUp (client: pg.Client): void {
+  client.removeAllListeners()
+  client.on('error', () => {})
+  const timer = setTimeout(() => { socketOf(client).destroy() }, 500)
+  client.end().catch(() => {}).finally(() => { clearTimeout(timer) })
+}
+
+function socketOf (client: pg.Client): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream
+}

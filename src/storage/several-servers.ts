@@ -1,0 +1,89 @@
+import type { ChainKeys } from '../domain/audit-chain.ts'
+import type { Registry } from '../domain/registry.ts'
+import { newId } from '../secrets.ts'
+import type { Watch } from '../watch.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import type { Change, Follower } from './changes.ts'
+import type { Database } from './database.ts'
+import { append, replicaPage } from './feed.ts'
+import type { Storage } from './index.ts'
+import { Replica } from './replica.ts'
+import { repositoriesOver } from './repositories.ts'
+import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from './transactions.ts'
+import { unbuffered, View } from './view.ts'
+
+interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
+
+/** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
+export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures } }: Options): Omit<Storage, 'ping' | 'pendingMigrations' | 'connections'> {
+  const id = newId('rpl')
+  const followers: Follower[] = []
+  const repositories = repositoriesOver(database.queries, refuse, keys)
+  const direct = unbuffered(repositories, database.reads)
+  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: [] }), measures.registry)
+  const acknowledgements = new Acknowledgements(database.queries, id, measures)
+  const replica = new Replica({ id, url, limits: database.limits, lease, view, followers, measures, heard: (from, position) => { acknowledgements.hear(from, position) } })
+  database.onLoss(() => { replica.doubt() })
+  const transaction = transactions(database, keys, {
+    note: change => { if (isHeld(change)) view.apply(change) },
+    followers,
+    append: async (queries, changes) => changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
+    acknowledge: xid => acknowledgements.acknowledge(xid, replica.lease),
+  })
+  return {
+    store: withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction),
+    registry: trusted(replica, view, direct, measures.registry),
+    replicas: [{
+      id,
+      get source () { return replica.isTrusted() ? 'memory' : 'database' },
+      held: () => replica.isTrusted() ? view.held() : 0,
+      differences: async () => replica.isTrusted() ? await view.differences(() => replica.catchUp()) : [],
+      reload: () => view.reload(),
+    }],
+    directory: { page: query => replicaPage(database.queries, query) },
+    follow: follower => { followers.push(follower) },
+    join: () => replica.join(),
+    isTrusted: () => replica.isTrusted(),
+    feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
+    inMemory: () => view.sizes(),
+    async close () {
+      await replica.close()
+      await database.close()
+    },
+  }
+}
+
+/** Which keys were made elsewhere is not kept here: it is one look-up by an index, and there may be millions of them. */
+function isHeld ({ of }: Change): boolean {
+  return of !== 'importedKey'
+}
+
+/** A change that would be kept from the other servers. */
+function refuse (change: Change): void {
+  if (isHeld(change)) throw new Error(`a change (${change.of}) outside of a transaction`)
+}
+
+/** The view while it may be gone by, else the database, of which then nothing is kept. */
+function trusted (replica: Replica, view: View, direct: Registry, lookups: { misses: number }): Registry {
+  const memory = (): Registry => {
+    if (replica.isTrusted()) return view
+    lookups.misses++
+    return direct
+  }
+  return {
+    apiKey: digest => memory().apiKey(digest),
+    importedApiKey: digest => memory().apiKey(digest),
+    apiKeyById: keyId => memory().apiKeyById(keyId),
+    client: clientId => memory().client(clientId),
+    managementToken: digest => memory().managementToken(digest),
+    member: memberId => memory().member(memberId),
+    organization: organizationId => memory().organization(organizationId),
+    policies: organizationId => memory().policies(organizationId),
+    publishableKey: keyId => memory().publishableKey(keyId),
+    resource: resourceId => memory().resource(resourceId),
+    resourceByIdentifier: identifier => memory().resourceByIdentifier(identifier),
+    isTokenRevoked: jti => memory().isTokenRevoked(jti),
+    signingKeys: () => memory().signingKeys(),
+    webhookToken: digest => memory().webhookToken(digest),
+  }
+}

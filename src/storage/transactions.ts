@@ -1,0 +1,73 @@
+import type { ChainKeys } from '../domain/audit-chain.ts'
+import type { Repositories, Store } from '../domain/store.ts'
+import { Failure } from '../errors.ts'
+import type { Change, Follower, Note } from './changes.ts'
+import type { Database } from './database.ts'
+import type { Queries } from './prisma.ts'
+import { repositoriesOver } from './repositories.ts'
+
+/** What is done about what a transaction changed. */
+export interface Keeping {
+  /** For each change, once it is kept. */
+  note: Note
+  followers: readonly Follower[]
+  /** Writes the changes down for other servers, as the last statement; returns the transaction's number. Null: nobody else has to know. */
+  append? (queries: Queries, changes: readonly Change[]): Promise<bigint | null>
+  /** Resolves once the other servers know. */
+  acknowledge? (xid: bigint): Promise<void>
+}
+
+/** Transactions that tell what they changed of that which checks look at. */
+export function transactions (database: Database, keys: ChainKeys, { note, followers, append, acknowledge }: Keeping): Store['transaction'] {
+  return async (work, isolation) => {
+    let changes: Change[] = []
+    let xid: bigint | null = null
+    const result = await database.transaction(async queries => {
+      changes = []
+      const result = await work(repositoriesOver(queries, change => { changes.push(change) }, keys))
+      xid = changes.length === 0 ? null : await append?.(queries, changes) ?? null
+      return result
+    }, isolation).catch(error => {
+      // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
+      if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
+      throw error
+    }).finally(async () => {
+      changes.forEach(note)
+      await Promise.all(changes.flatMap(change => followers.map(follower => follower(change))))
+    })
+    if (xid !== null) await acknowledge?.(xid)
+    return result
+  }
+}
+
+/** A row of the audit log and the head of its chain are two: outside of a transaction they get one of their own, that waits for the head. */
+export function withAuditOfItsOwn (repositories: Repositories, transaction: Store['transaction']): Store {
+  return { ...repositories, audit: { ...repositories.audit, append: async event => { await transaction(tx => tx.audit.append(event), 'read committed') } }, transaction }
+}
+
+/** What writes something that checks look at, by port. */
+const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Port])[] } = {
+  organizations: ['update'],
+  resources: ['update', 'revokeAll'],
+  clients: ['update', 'raiseGenerations', 'remove'],
+  members: ['update'],
+  groups: ['update', 'remove', 'addMember', 'removeMember'],
+  policies: ['insert', 'update', 'remove'],
+  apiKeys: ['update'],
+  publishableKeys: ['update'],
+  webhookTokens: ['update', 'handOver'],
+  managementTokens: ['update'],
+  signingKeys: ['insert', 'update', 'reseal', 'remove'],
+  revokedTokens: ['insert', 'prune'],
+}
+
+type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>
+
+/** Where others have to be told of a change, what makes one outside of a transaction gets one of its own. */
+export function withTransactionsOfTheirOwn (repositories: Repositories, transaction: Store['transaction']): Repositories {
+  const ports = Object.entries(changing).map(([port, methods]) => {
+    const through = (method: string) => (...args: unknown[]) => transaction(tx => (tx as unknown as Record<string, Methods>)[port]![method]!(...args), 'read committed')
+    return [port, { ...repositories[port as keyof Repositories], ...Object.fromEntries((methods as string[]).map(method => [method, through(method)])) }]
+  })
+  return { ...repositories, ...Object.fromEntries(ports) as Partial<Repositories> }
+}

@@ -1,0 +1,114 @@
+/** Several servers as an operator starts them, each a process, on one PostgreSQL. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { newSecret } from '../src/secrets.ts'
+import { freePort, latchkeyCommand, ownEnvironment, stop } from './running-server.ts'
+
+export interface Member { url: string, process: ChildProcess }
+
+export interface Reply { status: number, json: Record<string, any> }
+
+export interface Fleet {
+  members: readonly Member[]
+  issuer: string
+  adminToken: string
+  /** To the management API of the server at `url`. @throws unless it was done. */
+  manage (url: string, method: string, path: string, body?: object): Promise<Record<string, any>>
+  /** Whether a key, of the management API, passes at `url`: the answer's status. */
+  check (url: string, key: string): Promise<number>
+  /** A key that can read which keys there are. */
+  createKey (url: string): Promise<{ id: string, key: string }>
+  stop (): Promise<void>
+}
+
+/** Starts `size` of them; `lease` in milliseconds. */
+export async function startFleet (database: string, size: number, lease: number): Promise<Fleet> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-fleet-'))
+  const adminToken = `lkadm_${newSecret()}`
+  const ports = await Promise.all(Array.from({ length: size }, freePort))
+  const issuer = `http://localhost:${ports[0]}`
+  const shared = { DATABASE_URL: database, LATCHKEY_ISSUER: issuer, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: adminToken, LATCHKEY_REPLICA_LEASE: String(lease), LATCHKEY_LOG_LEVEL: 'warn' }
+  const members: Member[] = []
+  const agent = new Agent({ keepAlive: true })
+  const end = async () => {
+    agent.destroy()
+    for (const { process } of members) process.kill('SIGCONT')
+    await Promise.all(members.map(member => stop(member.process)))
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    // One after the other: the first migrates.
+    for (const port of ports) members.push(await startMember(join(folder, String(port)), { ...shared, PORT: String(port) }))
+  } catch (error) {
+    await end()
+    throw error
+  }
+  const manage = async (url: string, method: string, path: string, body?: object) => {
+    const { status, json } = await exchange(agent, `${url}/api/v1${path}`, method, { authorization: `Bearer ${adminToken}` }, body)
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(json)}`)
+    return json
+  }
+  const organization: string = (await manage(members[0]!.url, 'POST', '/organizations', { name: 'Acme' })).id
+  return {
+    members,
+    issuer,
+    adminToken,
+    manage,
+    check: async (url, key) => (await exchange(agent, `${url}/api/v1/api-key`, 'GET', { 'x-api-key': key })).status,
+    createKey: async url => await manage(url, 'POST', '/api-keys', { organization, resource: `${issuer}/api/v1`, environment: 'live', name: 'ci', scopes: ['api-keys:read'] }) as { id: string, key: string },
+    stop: end,
+  }
+}
+
+async function startMember (folder: string, environment: Record<string, string>): Promise<Member> {
+  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { env: ownEnvironment({ ...environment, LATCHKEY_DATA: folder }), stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  server.stderr.on('data', bytes => { said += String(bytes) })
+  while (!existsSync(join(folder, 'server.json'))) {
+    if (server.exitCode !== null) throw new Error(`the server did not start:\n${said}`)
+    await pause(20)
+  }
+  return { url: `http://127.0.0.1:${environment.PORT}`, process: server }
+}
+
+async function exchange (agent: Agent, url: string, method: string, headers: Record<string, string>, body?: object): Promise<Reply> {
+  const payload = body === undefined ? '' : JSON.stringify(body)
+  const outgoing = request(url, { agent, method, headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }), 'content-length': Buffer.byteLength(payload) } })
+  outgoing.end(payload)
+  const [incoming] = await once(outgoing, 'response') as [IncomingMessage]
+  let text = ''
+  for await (const chunk of incoming) text += String(chunk)
+  return { status: incoming.statusCode!, json: text === '' ? {} : JSON.parse(text) }
+}
+
+/** Hands each request to the next of `urls`, as a balancer does. */
+export async function roundRobin (urls: readonly string[]): Promise<{ url: string, close (): Promise<void> }> {
+  const agent = new Agent({ keepAlive: true })
+  let turn = 0
+  const server = createServer((incoming, answer) => {
+    const outgoing = request(urls[turn++ % urls.length]! + incoming.url!, { agent, method: incoming.method!, headers: incoming.headers }, reply => {
+      answer.writeHead(reply.statusCode!, reply.headers)
+      reply.pipe(answer)
+    })
+    outgoing.on('error', () => { answer.writeHead(502).end() })
+    incoming.pipe(outgoing)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close () {
+      agent.destroy()
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -1,0 +1,42 @@
+/** Servers as processes of their own, of which one is stopped: what no clock of the test can move. */
+import tap from 'tap'
+import { startFleet } from '../fleet.ts'
+import { freshDatabase } from '../postgres.ts'
+import { run, latchkeyCommand, ownEnvironment } from '../running-server.ts'
+
+const lease = 800
+const database = await freshDatabase()
+const fleet = await startFleet(database.url, 2, lease)
+const [writer, other] = fleet.members as [typeof fleet.members[0], typeof fleet.members[0]]
+tap.teardown(async () => {
+  await fleet.stop()
+  await database.drop()
+})
+
+tap.test('CK-04: a server that is stopped holds a change up for a lease at most, and its first answers when it goes on are refusals [postgresql]', async t => {
+  const { id, key } = await fleet.createKey(writer.url)
+  const next = await fleet.createKey(writer.url)
+  for (let i = 0; i < 10; i++) t.equal(await fleet.check(other.url, key), 200)
+  other.process.kill('SIGSTOP')
+  const began = performance.now()
+  await fleet.manage(writer.url, 'POST', `/api-keys/${id}/revoke`)
+  const took = performance.now() - began
+  t.ok(took > lease / 2 && took < lease + 500, `${took} ms`)
+  const again = performance.now()
+  await fleet.manage(writer.url, 'POST', `/api-keys/${next.id}/revoke`)
+  t.ok(performance.now() - again < lease / 2, 'it is counted out')
+  const first = Array.from({ length: 10 }, () => fleet.check(other.url, key))
+  other.process.kill('SIGCONT')
+  t.strictSame(await Promise.all(first), Array.from({ length: 10 }, () => 401))
+})
+
+tap.test('OC-13: `latchkey replicas` shows who is there, who is silent and who has left [postgresql]', async t => {
+  const env = ownEnvironment({ LATCHKEY_URL: writer.url, LATCHKEY_TOKEN: fleet.adminToken })
+  const { code, stdout } = await run(process.execPath, [latchkeyCommand, 'replicas'], { env })
+  t.equal(code, 0)
+  const [head, ...rows] = stdout.trimEnd().split('\n')
+  t.match(head, /^REPLICA +STATE +BEHIND +HOST +PID +VERSION +STARTED +LAST SEEN$/)
+  t.equal(rows.length, 2)
+  for (const row of rows) t.match(row, /^rpl_\w{22} +(live|silent|left) +\d+ +\S+ +\d+ +\d+\.\d+\.\d+ +\S+ +\S+/)
+  t.strictSame(rows.map(row => Number(row.split(/ +/)[4])).sort(), fleet.members.map(({ process }) => process.pid).sort(), 'by their process ids')
+})

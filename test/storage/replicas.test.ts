@@ -1,0 +1,285 @@
+/** Several servers on one PostgreSQL, in one process: what was changed on one is so for all when the answer arrives. */
+import { setTimeout as pause } from 'node:timers/promises'
+import tap from 'tap'
+import { newSecret } from '../../src/secrets.ts'
+import { administer, freshDatabase } from '../postgres.ts'
+import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
+import { layWire } from '../wire.ts'
+
+const lease = 600
+const issuer = 'http://localhost:3999'
+const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease) }
+const database = await freshDatabase()
+const wire = await layWire(database.url)
+const servers: TestServer[] = []
+const start = async (url = database.url) => {
+  const server = await startServer({ database: url, issuer, environment })
+  servers.push(server)
+  return server
+}
+const a = await start()
+const b = await start(wire.url)
+tap.teardown(async () => {
+  await Promise.all(servers.map(server => server.close()))
+  await wire.close()
+  await database.drop()
+})
+
+/** What `administer` says of this database. */
+const sql = async (statement: string): Promise<Json[]> => (await administer(database.url, statement)).rows
+const isTrusted = async (server: TestServer): Promise<boolean> => /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
+
+async function until (what: string, holds: () => boolean | Promise<boolean>, within = 15_000): Promise<void> {
+  const began = performance.now()
+  while (!await holds()) {
+    if (performance.now() - began > within) throw new Error(`not in time: ${what}`)
+    await pause(10)
+  }
+}
+
+/** Milliseconds that `act` took. */
+async function timed (act: () => Promise<unknown>): Promise<number> {
+  const began = performance.now()
+  await act()
+  return performance.now() - began
+}
+
+/** Fails unless it was done. */
+async function done (answer: Promise<Answer>): Promise<Answer> {
+  const { status, text } = await answer
+  if (status >= 300) throw new Error(`${status} ${text}`)
+  return await answer
+}
+
+const on = (server: TestServer, method: string, path: string, body?: Json) => done(server.admin(method, path, body))
+/** A key that the second server has in its memory. */
+async function keyInMemory (server: TestServer = b, input: Json = {}) {
+  const made = await a.createKey(input)
+  await until('trust', () => isTrusted(server))
+  for (let i = 0; i < 2; i++) if ((await server.withKey(made.key)).status !== 200) throw new Error('no pass')
+  return made
+}
+
+tap.test('CK-04: what is changed on one server is so on the other when the answer arrives [postgresql]', async t => {
+  const cases: [string, (organization: string) => Promise<{ ask: () => Promise<Answer>, change: () => Promise<unknown> }>, number][] = [
+    ['a revoked key', async organization => {
+      const { id, key } = await a.createKey({ organization })
+      return { ask: () => b.withKey(key), change: () => on(a, 'POST', `/api-keys/${id}/revoke`) }
+    }, 401],
+    ['a key with other scopes', async organization => {
+      const { id, key } = await a.createKey({ organization })
+      return { ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { scopes: ['company:read'] }) }
+    }, 403],
+    ['a key with an allowlist', async organization => {
+      const { id, key } = await a.createKey({ organization })
+      return { ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }) }
+    }, 401],
+    ['a suspended organization', async organization => {
+      const { key } = await a.createKey({ organization })
+      return { ask: () => b.withKey(key), change: () => on(a, 'POST', `/organizations/${organization}/suspend`) }
+    }, 403],
+    ['a policy', async organization => {
+      const { key } = await a.createKey({ organization })
+      return { ask: () => b.withKey(key), change: () => on(a, 'POST', '/policies', { organization, name: 'nobody', effect: 'deny' }) }
+    }, 403],
+    ['LB-11: a revoked client', async organization => {
+      const client = await a.createClient({ organization })
+      const token = await a.tokenFor(client)
+      return { ask: () => b.bearer(token), change: () => on(a, 'POST', `/clients/${client.clientId}/revoke`) }
+    }, 401],
+    ['LB-12: a client with other scopes', async organization => {
+      const client = await a.createClient({ organization })
+      const token = await a.tokenFor(client)
+      return { ask: () => b.bearer(token), change: () => on(a, 'PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['company:read'] }] }) }
+    }, 401],
+    ['a revoked token', async organization => {
+      const client = await a.createClient({ organization })
+      const token = await a.tokenFor(client)
+      const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
+      return { ask: () => b.bearer(token), change: () => done(a.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })) }
+    }, 401],
+  ]
+  for (const [what, prepare, status] of cases) {
+    const { id } = await a.createOrganization()
+    const { ask, change } = await prepare(id)
+    await until('trust', () => isTrusted(b))
+    for (let i = 0; i < 2; i++) t.equal((await ask()).status, 200, `before: ${what}`)
+    await change()
+    for (let i = 0; i < 3; i++) t.equal((await ask()).status, status, what)
+  }
+})
+
+tap.test('a check that memory can answer asks the database nothing [postgresql]', async t => {
+  const { key } = await keyInMemory()
+  const { statements, registry } = b.latchkey.watch.measures
+  const asked = () => statements.entries().reduce((sum, [, , , { count }]) => sum + count, 0)
+  for (let tries = 0; ; tries++) {
+    const before = [asked(), registry.misses]
+    for (let i = 0; i < 20; i++) t.equal((await b.withKey(key)).status, 200)
+    // Somebody else may keep this machine busy for longer than the lease: then the database is asked, and rightly so.
+    if (asked() === before[0] || tries === 5) {
+      t.strictSame([asked(), registry.misses], before)
+      break
+    }
+    await until('trust', () => isTrusted(b))
+  }
+})
+
+tap.test('Y3: what was read before a change and arrives after it is not kept [postgresql]', async t => {
+  const { id, key } = await a.createKey()
+  await until('trust', () => isTrusted(b))
+  wire.delay.pool = 250
+  const early = b.withKey(key)
+  // The key is the first thing that is looked up; its answer is on the way.
+  await pause(100)
+  await on(a, 'POST', `/api-keys/${id}/revoke`)
+  wire.delay.pool = 0
+  t.ok([200, 401].includes((await early).status), 'was asked before')
+  for (let i = 0; i < 3; i++) t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('of two changes at once, each is so everywhere when it is answered, in whichever order they commit [postgresql]', async t => {
+  const one = await keyInMemory()
+  const other = await keyInMemory()
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  const { promise: written, resolve: wrote } = Promise.withResolvers<void>()
+  const { store } = a.latchkey.operation
+  const slow = store.transaction(async tx => {
+    await tx.apiKeys.update({ ...(await tx.apiKeys.get(one.id))!, revokedAt: new Date() })
+    wrote()
+    await gate
+  }, 'read committed')
+  await written
+  await on(a, 'POST', `/api-keys/${other.id}/revoke`)
+  t.equal((await b.withKey(other.key)).status, 401, 'the later transaction, which committed first')
+  t.equal((await b.withKey(one.key)).status, 200, 'the earlier one has not')
+  open()
+  await slow
+  t.equal((await b.withKey(one.key)).status, 401, 'the earlier transaction, which committed later')
+})
+
+tap.test('a server that hears slowly is never stale, and holds a change up for a lease at most [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  for (const delay of [lease / 4, lease * 1.5]) {
+    const { id, key } = await keyInMemory()
+    wire.delay.listener = delay
+    const took = await timed(() => on(a, 'POST', `/api-keys/${id}/revoke`))
+    t.ok(took < lease + 400, `${took} ms`)
+    for (let i = 0; i < 3; i++) t.equal((await b.withKey(key)).status, 401)
+    wire.delay.listener = 0
+    await until('trust', () => isTrusted(b))
+  }
+})
+
+tap.test('B3: a server that is cut off from the database passes nobody, holds a change up for a lease at most, and recovers [postgresql]', async t => {
+  const revoked = await keyInMemory()
+  const good = await keyInMemory()
+  await wire.cut()
+  t.equal((await b.withKey(revoked.key)).status, 503, 'its listener has gone')
+  t.ok(await timed(() => on(a, 'POST', `/api-keys/${revoked.id}/revoke`)) < lease + 400)
+  const next = await a.createKey()
+  t.ok(await timed(() => on(a, 'POST', `/api-keys/${next.id}/revoke`)) < lease / 2, 'is not waited for again')
+  for (const { key } of [revoked, good]) t.match(await b.withKey(key), { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  await wire.mend()
+  t.equal((await b.withKey(good.key)).status, 200)
+  t.equal((await b.withKey(revoked.key)).status, 401)
+  await until('trust', () => isTrusted(b))
+  t.equal((await b.withKey(revoked.key)).status, 401, 'from memory, too')
+})
+
+tap.test('B3: while the database is silent no key passes that was revoked meanwhile [postgresql]', async t => {
+  const { id, key } = await keyInMemory()
+  wire.swallow = true
+  t.teardown(() => { wire.swallow = false })
+  t.ok(await timed(() => on(a, 'POST', `/api-keys/${id}/revoke`)) < lease + 400)
+  // What it asked the silent database first is given up when its time is over.
+  const silent = b.withKey(key)
+  await pause(lease)
+  await wire.cut()
+  wire.swallow = false
+  t.equal((await silent).status, 503)
+  await wire.mend()
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('B3: once the connection that listens is closed, the view is out of use at once; it is joined anew [postgresql]', async t => {
+  const { key } = await keyInMemory()
+  const { misses } = b.latchkey.watch.measures.registry
+  await sql('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey replica\' AND datname = current_database()')
+  t.equal((await b.withKey(key)).status, 200)
+  t.ok(b.latchkey.watch.measures.registry.misses > misses, 'the database was asked')
+  for (const server of [a, b]) await until('trust', () => isTrusted(server))
+})
+
+tap.test('a server that dies costs one wait, and one that leaves costs none [postgresql]', async t => {
+  const own = await start()
+  const [{ id: left }] = await sql('SELECT id FROM "Replica" ORDER BY "createdAt" DESC LIMIT 1') as [Json]
+  await own.close()
+  t.strictSame(await sql(`SELECT "leftAt" IS NOT NULL AS gone FROM "Replica" WHERE id = '${left}'`), [{ gone: true }])
+  const keys = await Promise.all([1, 2, 3].map(() => a.createKey()))
+  t.ok(await timed(() => on(a, 'POST', `/api-keys/${keys[0]!.id}/revoke`)) < lease / 2)
+  await sql(`UPDATE "Replica" SET "leftAt" = NULL WHERE id = '${left}'`)
+  const waited = await timed(() => on(a, 'POST', `/api-keys/${keys[1]!.id}/revoke`))
+  t.ok(waited >= lease && waited < lease + 400, `${waited} ms`)
+  await until('it is counted out', async () => (await sql(`SELECT "leftAt" FROM "Replica" WHERE id = '${left}'`))[0]!.leftAt !== null)
+  t.ok(await timed(() => on(a, 'POST', `/api-keys/${keys[2]!.id}/revoke`)) < lease / 2)
+})
+
+tap.test('a server that was counted out joins again by itself [postgresql]', async t => {
+  await sql('UPDATE "Replica" SET "leftAt" = now()')
+  await until('everybody is there', async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === 2)
+  const { id, key } = await keyInMemory()
+  await on(a, 'POST', `/api-keys/${id}/revoke`)
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('servers that join go by the lease of those that are there [postgresql]', async t => {
+  const longer = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' } })
+  t.strictSame(await sql('SELECT DISTINCT lease FROM "Replica" WHERE "leftAt" IS NULL'), [{ lease }])
+  await longer.close()
+})
+
+tap.test('what another server speaks of and this version does not know is a reason to forget everything [postgresql]', async t => {
+  const { id, key } = await keyInMemory()
+  await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}';
+    INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") VALUES ('fed_x', pg_current_xact_id()::text::bigint, '[{"of": "somethingNew"}]', 'rpl_x', now())`)
+  await until('the key is refused', async () => (await b.withKey(key)).status === 401)
+  t.pass()
+})
+
+tap.test('what nobody needs any more is removed from the feed [postgresql]', async t => {
+  await sql('INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") VALUES (\'fed_foreign\', 9000000000000000000, \'[]\', \'rpl_x\', now())')
+  await until('the feed is empty', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry"'))[0]!.n === 0)
+  const { id, key } = await keyInMemory()
+  await on(a, 'POST', `/api-keys/${id}/revoke`)
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('OC-17: drift that somebody made in the database is reported, and mended [postgresql]', async t => {
+  const { id, key } = await keyInMemory()
+  await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}'`)
+  t.equal((await b.withKey(key)).status, 200, 'behind its back')
+  const report = (await b.admin('GET', '/effective-access/drift')).json
+  t.match(report, { differences: 1, replicas: [{ source: 'memory', differences: [{ kind: 'api_key', id, difference: 'changed', fields: ['revokedAt'] }] }] })
+  await on(b, 'POST', '/effective-access/repair', { dryRun: false })
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]', async t => {
+  await until('trust', () => isTrusted(b))
+  // What a server made itself it reports with the next poll that comes anyway.
+  await until('nobody is behind', async () => (await a.admin('GET', '/replicas')).json.data.every(({ leftAt, behind }: Json) => leftAt !== null || behind === 0))
+  const { json } = await a.admin('GET', '/replicas')
+  const live = json.data.filter(({ live }: Json) => live)
+  t.equal(live.length, 2)
+  t.equal(json.data.length > 2, true, 'and those that were there')
+  for (const replica of live) {
+    t.match(replica, { id: /^rpl_/, host: String, pid: process.pid, version: '0.1.0', startedAt: String, seenAt: String, leftAt: null, live: true, behind: 0, lease })
+    t.ok(Math.abs(Date.now() - Date.parse(replica.seenAt)) < 5_000, 'in the time of the world')
+  }
+  const drift = (await b.admin('GET', '/effective-access/drift')).json.replicas[0].replica
+  t.ok(live.some(({ id }: Json) => id === drift), 'by the same id')
+  const { key } = await a.createKey({ resource: `${issuer}/api/v1`, scopes: ['replicas:read'] })
+  t.equal((await a.send({ path: '/api/v1/replicas', headers: { 'x-api-key': key } })).status, 403, 'they are the whole deployment\'s')
+  t.equal(decodeJwt(await a.tokenFor(await a.createClient())).payload.iss, issuer)
+})

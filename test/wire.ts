@@ -1,0 +1,68 @@
+/** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** Whose connections: those that follow the change feed, or all others. */
+export type Kind = 'listener' | 'pool'
+
+export interface Wire {
+  /** The database as it is reached through here. */
+  url: string
+  /** Milliseconds that what the database says takes to arrive. */
+  delay: Record<Kind, number>
+  /** While true nothing is carried either way, and nobody is told. */
+  swallow: boolean
+  /** Ends every connection, and takes no new one until it is mended. Resolves when their ends have been seen. */
+  cut (): Promise<void>
+  mend (): Promise<void>
+  close (): Promise<void>
+}
+
+export async function layWire (database: string): Promise<Wire> {
+  const target = new URL(database)
+  const pairs = new Set<[Socket, Socket]>()
+  const delay = { listener: 0, pool: 0 }
+  const wire = { swallow: false }
+  const server = createServer(near => {
+    const far = connect(Number(target.port), target.hostname)
+    const pair: [Socket, Socket] = [near, far]
+    let kind: Kind = 'pool'
+    pairs.add(pair)
+    near.once('data', (bytes: Buffer) => { if (bytes.includes('latchkey replica')) kind = 'listener' })
+    carry(near, far, () => 0)
+    carry(far, near, () => delay[kind])
+    for (const socket of pair) {
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        pairs.delete(pair)
+        pair.forEach(each => each.destroy())
+      })
+    }
+  })
+  const carry = (from: Socket, to: Socket, wait: () => number) => {
+    from.on('data', bytes => {
+      if (wire.swallow) return
+      if (wait() === 0) to.write(bytes)
+      else setTimeout(() => { to.write(bytes) }, wait())
+    })
+  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const cut = async () => {
+    const closed = [...pairs].flat().map(socket => socket.closed ? null : once(socket, 'close'))
+    if (server.listening) server.close()
+    for (const pair of pairs) pair.forEach(socket => socket.destroy())
+    await Promise.all(closed)
+  }
+  return Object.assign(wire, {
+    url: Object.assign(new URL(database), { port: String(port) }).href,
+    delay,
+    cut,
+    async mend () {
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening')
+    },
+    close: cut,
+  })
+}
