@@ -20,6 +20,7 @@ import type { Registry } from './domain/registry.ts'
 import { rememberedAnswers } from './domain/remembered-answer.ts'
 import { hostResourceId, seedResources } from './domain/resource.ts'
 import { sessionChecks } from './domain/session.ts'
+import { sharedCounts, unshared } from './domain/shared-counts.ts'
 import type { SigningKeys } from './domain/signing-key.ts'
 import type { Operation } from './domain/store.ts'
 import { styles } from './domain/style.ts'
@@ -93,7 +94,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = keepHouse(operation, warn, config, watch.measures)
   const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, warn)
-  const calls = meter(store, clock)
+  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock)
+  const calls = meter(store, clock, counts)
   const probe = prober(readinessChecks(storage, ring), watch.door)
   const operational = { prober: probe, exposition: exposition(sources) }
   const floor = {
@@ -108,6 +110,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     reader,
     refusals,
     tokens,
+    counts,
     auditKeys: auditKeys(config.secrets),
     keyUsage,
     managementTokenUsage,
@@ -142,6 +145,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await keyUsage.close()
       await managementTokenUsage.close()
       await calls.close()
+      await counts.close()
       await tokens.flush()
       await refusals.close()
       await close()

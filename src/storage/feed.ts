@@ -13,6 +13,17 @@ import { pageOf, toPage } from './rows.ts'
 /** Where everybody hears that there is something new. */
 export const changesChannel = 'latchkey_changes'
 
+/** Where everybody hears what the others have counted (domain/shared-counts.ts). */
+export const countsChannel = 'latchkey_counts'
+
+/** PostgreSQL takes less than 8,000 bytes at once, and the server's id goes before the news. */
+export const longestNews = 7_900
+
+/** Tells every server that listens, this one included. */
+export async function tellCounts (queries: Queries, replicaId: string, news: string): Promise<void> {
+  await queries.$queryRaw`SELECT pg_notify(${countsChannel}, ${`${replicaId} ${news}`})::text`
+}
+
 /** Where one server hears how far the others are. */
 export function reportsChannel (replicaId: string): string {
   return `latchkey_applied_${replicaId}`

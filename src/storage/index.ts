@@ -2,6 +2,7 @@
 import type { Replica } from '../domain/drift.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { ReplicaDirectory } from '../domain/replica.ts'
+import type { Peers } from '../domain/shared-counts.ts'
 import type { Store } from '../domain/store.ts'
 import { auditKeys, newSecret } from '../secrets.ts'
 import { newWatch, type Watch } from '../watch.ts'
@@ -27,6 +28,8 @@ export interface Storage {
    * checks go by memory, or, while that cannot be, still ask the database.
    */
   join (): Promise<void>
+  /** The other servers, to be told what is counted here. Null: there can be none. */
+  peers: Peers | null
   /** Whether checks go by memory. */
   isTrusted (): boolean
   /** Null: all is well with hearing of what other servers change; else what is not, in public words. */

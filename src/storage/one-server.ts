@@ -27,6 +27,7 @@ export async function storeOfOneServer (database: Database, keys: ChainKeys, { m
     directory: { page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false }) },
     follow: follower => { followers.push(follower) },
     join: async () => {},
+    peers: null,
     isTrusted: () => true,
     feedProblem: () => null,
     inMemory: () => view.sizes(),

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { version } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, join, leave, poll, prune, reportsChannel, type Poll } from './feed.ts'
+import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Poll } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
@@ -21,6 +21,8 @@ export interface ReplicaOptions {
   followers: readonly Follower[]
   /** Another server has told how far it is. */
   heard: (replicaId: string, position: string) => void
+  /** Another server has told what it counted. */
+  counted: (news: string) => void
   measures: Measures
 }
 
@@ -133,7 +135,7 @@ export class Replica {
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
     const { id, lease, view } = this.#options
     // A sign of life need not survive a crash of the database: no server's view would, either.
-    await client.query(`SET synchronous_commit = off; LISTEN ${changesChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    await client.query(`SET synchronous_commit = off; LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
     if (place === null) return
     this.#lease = place.lease
@@ -186,8 +188,10 @@ export class Replica {
   }
 
   #heard ({ channel, payload = '' }: pg.Notification): void {
+    const [from, said] = [payload.slice(0, payload.indexOf(' ')), payload.slice(payload.indexOf(' ') + 1)]
     if (channel === changesChannel) this.#poke()
-    else this.#options.heard(payload.slice(0, payload.indexOf(' ')), payload.slice(payload.indexOf(' ') + 1))
+    else if (channel !== countsChannel) this.#options.heard(from, said)
+    else if (from !== this.#options.id) this.#options.counted(said)
   }
 
   /** Polls at once, or, where a poll is under way, once more after it. */

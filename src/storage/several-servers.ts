@@ -5,7 +5,7 @@ import type { Watch } from '../watch.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Change, Follower } from './changes.ts'
 import type { Database } from './database.ts'
-import { append, replicaPage } from './feed.ts'
+import { append, longestNews, replicaPage, tellCounts } from './feed.ts'
 import type { Storage } from './index.ts'
 import { Replica } from './replica.ts'
 import { repositoriesOver } from './repositories.ts'
@@ -22,7 +22,18 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   const direct = unbuffered(repositories, database.reads)
   const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: [] }), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures)
-  const replica = new Replica({ id, url, limits: database.limits, lease, view, followers, measures, heard: (from, position) => { acknowledgements.hear(from, position) } })
+  let hearCounts: (news: string) => void = () => {}
+  const replica = new Replica({
+    id,
+    url,
+    limits: database.limits,
+    lease,
+    view,
+    followers,
+    measures,
+    heard: (from, position) => { acknowledgements.hear(from, position) },
+    counted: news => { hearCounts(news) },
+  })
   database.onLoss(() => { replica.doubt() })
   const transaction = transactions(database, keys, {
     note: change => { if (isHeld(change)) view.apply(change) },
@@ -43,6 +54,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     directory: { page: query => replicaPage(database.queries, query) },
     follow: follower => { followers.push(follower) },
     join: () => replica.join(),
+    peers: { longest: longestNews, tell: news => tellCounts(database.queries, id, news), hear: ear => { hearCounts = ear } },
     isTrusted: () => replica.isTrusted(),
     feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
     inMemory: () => view.sizes(),

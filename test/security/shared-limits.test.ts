@@ -1,0 +1,51 @@
+/** Limits that two servers on one PostgreSQL count together, over HTTP. */
+import { setTimeout as pause } from 'node:timers/promises'
+import tap from 'tap'
+import { databases } from '../databases.ts'
+import { startServer, type TestServer } from '../harness.ts'
+
+const database = await databases[1]!.fresh()
+const environment = { LATCHKEY_LOG_LEVEL: 'silent' }
+const one = await startServer({ database: database.url, environment })
+const other = await startServer({ database: database.url, issuer: one.issuer, environment: { ...environment, LATCHKEY_SECRET: one.secret, LATCHKEY_ADMIN_TOKEN: one.adminToken } })
+tap.teardown(async () => {
+  await one.close()
+  await other.close()
+  await database.drop()
+})
+
+/** Asks until the answer is one that is waited for, for three seconds: so long the telling may take on a busy machine. */
+async function eventually (ask: () => Promise<number>, wanted: number): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const status = await ask()
+    if (status === wanted || tries === 60) return status
+    await pause(50)
+  }
+}
+
+tap.test('CD-10: a minute that was used up on one server is used up on the other, and no more was let through than was owed [postgresql]', async t => {
+  // More than are asked for at the other server until it has heard: its own bucket does not fill up by that.
+  const { key } = await one.createKey({ callsPerMinute: 200 })
+  const call = async (server: TestServer) => (await server.withKey(key)).status
+  const first = await Promise.all(Array.from({ length: 220 }, () => call(one)))
+  const passed = first.filter(status => status === 200).length
+  t.ok(passed >= 200 && passed < 215, `the quota, and what the bucket lost meanwhile: ${passed}`)
+  t.equal(await eventually(() => call(other), 429), 429, 'the other one has heard of it')
+  const { status, headers } = await other.withKey(key)
+  t.equal(status, 429)
+  t.match(headers, { 'ratelimit-policy': '"minute";q=200;w=60', ratelimit: /^"minute";r=0;t=\d+$/ })
+  t.equal(await eventually(() => call(one), 429), 429, 'and the first of what the other let through until then')
+  t.ok(Number(headers['retry-after']) >= 1)
+})
+
+tap.test('N3: secrets that are tried on two servers are counted together; another client is not touched [postgresql]', async t => {
+  const [client, bystander] = [await one.createClient(), await one.createClient()]
+  const from = { from: '127.0.3.1' }
+  const wrong = { clientId: client.clientId, clientSecret: 'not-it' }
+  for (let i = 0; i < 40; i++) await (i % 2 === 0 ? one : other).tokenRequest(wrong, {}, from)
+  for (const server of [one, other]) {
+    t.equal(await eventually(async () => (await server.tokenRequest(client, {}, from)).status, 429), 429, 'even with the right secret')
+    t.equal((await server.tokenRequest(bystander, {}, from)).status, 200)
+    t.equal((await server.tokenRequest(client, {}, { from: '127.0.3.2' })).status, 200, 'from elsewhere')
+  }
+})
