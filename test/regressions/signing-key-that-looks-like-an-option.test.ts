@@ -1,0 +1,8 @@
+import tap from 'tap'
+import { newSigningKey } from '../../src/domain/signing-key-changes.ts'
+
+tap.test('no signing key has a name that a command takes for an option', async t => {
+  const secret = 'a secret of the tests, long enough'
+  const keys = await Promise.all(Array.from({ length: 600 }, () => newSigningKey(new Date(), secret)))
+  t.strictSame(keys.filter(({ kid }) => !/^[A-Za-z0-9_][A-Za-z0-9_-]{42}$/.test(kid)), [])
+})
