@@ -9,7 +9,8 @@ const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx']
 export function measureRequests (app: FastifyInstance, measures: Measures): void {
   // Not by hooks of Fastify: none of them is told of an answer that nobody waited for.
   const ended = () => { measures.requestsInFlight-- }
-  app.server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
+  // Before Fastify's own listener, which may have answered by the time it returns.
+  app.server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
     measures.requestsInFlight++
     // It is told once; `once` would make a listener for every request.
     response.on('close', ended)

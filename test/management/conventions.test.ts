@@ -118,7 +118,7 @@ for (const { name, server } of servers) {
   tap.test(`Idempotency-Key: another body, another path, another caller, another day [${name}]`, async t => {
     const { organization } = await tenant()
     const key = { 'idempotency-key': newSecret() }
-    const body = { organization, name: 'automation', scopes: ['members:write', 'members:read'] }
+    const body = { organization, name: 'automation', scopes: ['groups:write', 'groups:read'] }
     const first = await ask('POST', '/access-tokens', body, key)
     t.equal(first.status, 201)
     const reused = { error: 'This Idempotency-Key was used for another request; use a new one.', code: 'IDEMPOTENCY_KEY_REUSED' }
@@ -127,7 +127,7 @@ for (const { name, server } of servers) {
       const answer = await ask('POST', path, other, key)
       t.strictSame([answer.status, answer.json], [422, reused], path)
     }
-    const own = await ask('POST', '/members', member, { ...key, authorization: `Bearer ${first.json.token}` })
+    const own = await ask('POST', '/groups', { organization, name: 'automation', scopes: [] }, { ...key, authorization: `Bearer ${first.json.token}` })
     t.equal(own.status, 201, 'the keys of one caller are nothing to another')
     const failed = { 'idempotency-key': newSecret() }
     t.equal((await ask('POST', '/members', { ...member, organization: 'org_nowhere' }, failed)).status, 404)

@@ -123,8 +123,8 @@ tap.test('a duration falls into the first bucket that holds it', async t => {
 tap.test('what is pruned is counted, with the time of the last round', async t => {
   const { operation, watch } = server.latchkey
   const now = server.clock.now()
-  await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() - 1_000))
-  await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() + 60_000))
+  await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() - 25 * 3_600_000))
+  await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() - 60_000))
   const before = await scrape()
   await clean(operation, { usageDays: 400 }, watch.measures)
   const after = await scrape()
