@@ -20,5 +20,15 @@ export function newKept<T extends object> (share: number): Kept<T> {
 
 /** About as many bytes as a record takes; more than it does where it has parts in common with others. */
 function bytesOf (record: object): number {
-  return fixed + JSON.stringify(record).length
+  return fixed + weightOf(record)
+}
+
+/** Of texts, what they are long; of everything else, what is in it, and a word for each. */
+function weightOf (value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 0
+  let weight = 0
+  const parts = value instanceof Map ? value.values() : Object.values(value)
+  for (const part of parts) weight += 8 + weightOf(part)
+  return weight
 }
