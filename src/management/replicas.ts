@@ -16,7 +16,7 @@ const WireReplica = Type.Object({
   leftAt: Type.With(nullable(Moment), { description: 'When it said good-bye, or was counted out because it gave no sign of life; null: changes wait for it.' }),
   live: Type.Boolean({ description: 'Whether it gave a sign of life within its lease, and so may go by its memory.' }),
   behind: Type.Integer({ description: 'Changes that it has not applied.' }),
-  lease: Type.With(nullable(Type.Integer()), { description: 'Milliseconds that a change waits for it at most; null on SQLite, where there is one server.' }),
+  lease: Type.With(nullable(Type.Integer()), { description: 'Milliseconds that a change waits for it at most; null where there can only be one server.' }),
 }, { title: 'Replica' })
 
 export function replicaRoutes (dependencies: ManagementDependencies & { directory: ReplicaDirectory }): FastifyPluginAsyncTypebox {
