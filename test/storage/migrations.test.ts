@@ -147,9 +147,9 @@ function dyingAt (n: number, adapter: SqlMigrationAwareDriverAdapterFactory): Sq
   }
 }
 
-for (const { name, fresh } of databases) {
+for (const { name, empty } of databases) {
   t.test(`a server that is killed at any statement of its migrations leaves a database that the next one starts on [${name}]`, async t => {
-    const { url, drop } = await fresh()
+    const { url, drop } = await empty()
     t.teardown(drop)
     const adapter = () => name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
     const folder = await migrationsUpTo(t, name, '_api_keys_as_a_product')
