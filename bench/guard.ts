@@ -3,16 +3,16 @@ import { alternate, get, start, throughput, tokenFor, type Part, type Row, type 
 
 interface Latchkey { url: string, key: string, clients: string[] }
 
-export const guard: Part = settings => withServer(settings, async ({ url, key, clients }) => {
+export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients }) => {
   const measured = alternate([
-    { name: 'bare route', url: `${url}/bare`, script: get() },
-    { name: 'guarded route, API key', url: `${url}/guarded`, script: get({ 'x-api-key': key }) },
-    { name: 'guarded route, access token', url: `${url}/guarded`, script: get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` }) },
+    { name: 'bare route', pid, url: `${url}/bare`, script: get() },
+    { name: 'guarded route, API key', pid, url: `${url}/guarded`, script: get({ 'x-api-key': key }) },
+    { name: 'guarded route, access token', pid, url: `${url}/guarded`, script: get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` }) },
   ], settings)
   return ['guarded route, API key', 'guarded route, access token'].map(what => throughput(measured, what, 'bare route', 0.85))
 })
 
-export const introspection: Part = settings => withServer(settings, async ({ url, clients }) => {
+export const introspection: Part = settings => withServer(settings, async ({ url, pid, clients }) => {
   const token = await tokenFor(url, clients[0]!)
   const script = [
     'wrk.method = "POST"',
@@ -22,8 +22,8 @@ export const introspection: Part = settings => withServer(settings, async ({ url
   ].join('\n')
   await requireActive(url, clients[0]!, token)
   const measured = alternate([
-    { name: 'bare route', url: `${url}/bare`, script: get() },
-    { name: 'introspection of a token', url: `${url}/api/v1/oauth/introspect`, script },
+    { name: 'bare route', pid, url: `${url}/bare`, script: get() },
+    { name: 'introspection of a token', pid, url: `${url}/api/v1/oauth/introspect`, script },
   ], settings)
   return [throughput(measured, 'introspection of a token', 'bare route', 0.35)]
 })

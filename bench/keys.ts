@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { measure, median, perSecond, resident, scratch, start, type Load, type Measured, type Part, type Server } from './measuring.ts'
 
-interface Keyed { url: string, keys: string }
+interface Keyed { url: string, pid: number, keys: string }
 
 /** How many keys the one has; wrk has as many ready for either, so that taking one costs it the same. */
 const few = 1_000
 
 export const keys: Part = async settings => {
   const [small, large] = [
-    await start<Keyed>('keys-server.ts', [join(scratch, 'few'), few, 4302]), await start<Keyed>('keys-server.ts', [join(scratch, 'many'), settings.keys, 4303]),
+    await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'few'), few, 4302]), await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'many'), settings.keys, 4303]),
   ]
   try {
     const empty = resident(large.pid)
@@ -58,7 +58,7 @@ function warm (server: Server<Keyed>, count: number, slots: number): void {
 }
 
 /** All keys are in memory before the first is sent; a file with fewer than `slots` is gone through again. */
-function sending ({ url, keys }: Keyed, slots: number, first: number, next: string): Load {
+function sending ({ url, pid, keys }: Keyed, slots: number, first: number, next: string): Load {
   const { host } = new URL(url)
   const script = [
     'local keys = {}',
@@ -79,7 +79,7 @@ function sending ({ url, keys }: Keyed, slots: number, first: number, next: stri
     `  return "GET /guarded HTTP/1.1\\r\\nHost: ${host}\\r\\nx-api-key: " .. keys[at] .. "\\r\\n\\r\\n"`,
     'end',
   ].join('\n')
-  return { name: `${slots} keys`, url: `${url}/guarded`, script, parameters: [keys, slots, first] }
+  return { name: `${slots} keys`, pid, url: `${url}/guarded`, script, parameters: [keys, slots, first] }
 }
 
 function inTurn (server: Keyed, slots: number, first: number): Load {

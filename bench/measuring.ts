@@ -86,6 +86,8 @@ async function firstLine (child: ChildProcess, name: string): Promise<string> {
 export interface Load {
   name: string
   url: string
+  /** The process that answers. */
+  pid: number
   /** In Lua. */
   script: string
   /** Given to the script. */
@@ -95,6 +97,8 @@ export interface Load {
 export interface Measured {
   /** Requests per second. */
   rate: number
+  /** What a request cost the process that answered, on all its threads, in microseconds. */
+  cpu: number
   requests: number
   /** Milliseconds. */
   p50: number
@@ -104,14 +108,22 @@ export interface Measured {
 const scripts = new Map<string, string>()
 
 /** @throws Error when a single answer is not 2xx. */
-export function measure ({ name, url, script, parameters = [] }: Load, seconds: number): Measured {
+export function measure ({ name, url, pid, script, parameters = [] }: Load, seconds: number): Measured {
   const file = scripts.get(script) ?? join(scratch, `load-${scripts.size}.lua`)
   if (!scripts.has(script)) writeFileSync(file, script)
   scripts.set(script, file)
+  const before = cpuTime(pid)
   const { stdout, stderr } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
   if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr}`)
-  return { rate, requests: Number(/(\d+) requests in/.exec(stdout)![1]), p50: latency(stdout, 50), p99: latency(stdout, 99) }
+  const requests = Number(/(\d+) requests in/.exec(stdout)![1])
+  return { rate, requests, cpu: (cpuTime(pid) - before) / requests, p50: latency(stdout, 50), p99: latency(stdout, 99) }
+}
+
+/** Microseconds that a process has run. The kernel counts in hundredths of a second. */
+function cpuTime (pid: number): number {
+  const [, , ...rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/\(.*\)/, '').split(/\s+/)
+  return (Number(rest[10]) + Number(rest[11])) * 10_000
 }
 
 function latency (stdout: string, percentile: number): number {
@@ -131,7 +143,8 @@ export function alternate (loads: readonly Load[], { rounds, seconds }: Settings
 export function throughput (measured: Map<string, Measured[]>, what: string, against: string, atLeast: number): Row {
   const [one, other] = [measured.get(what)!, measured.get(against)!]
   const values = one.map(({ rate }, round) => rate / other[round]!.rate)
-  return { what, against, values, reach: ['≥', atLeast], absolute: `${perSecond(one)} against ${perSecond(other)}` }
+  const cpu = median(one.map(({ cpu }, round) => other[round]!.cpu / cpu)).toFixed(2)
+  return { what, against, values, reach: ['≥', atLeast], absolute: `${perSecond(one)} against ${perSecond(other)}; by processor time ${cpu}` }
 }
 
 export function perSecond (measured: readonly Measured[]): string {

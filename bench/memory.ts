@@ -14,7 +14,7 @@ export const memory: Part = async ({ soak }) => {
     await pause(30_000)
     const idle = resident(child.pid!)
     const during: number[] = []
-    const load = { name: 'token requests', url: `${server.url}/api/v1/auth/token`, script: tokenRequests(server.clients) }
+    const load = { name: 'token requests', pid: child.pid!, url: `${server.url}/api/v1/auth/token`, script: tokenRequests(server.clients) }
     const slices = Math.max(6, Math.round(soak / 10))
     for (let i = 0; i < slices; i++) {
       measure(load, Math.max(1, Math.round(soak / slices)))
