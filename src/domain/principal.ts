@@ -130,9 +130,13 @@ const longestImported = 512
 
 function checkApiKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { registry } = options
-  if (!isApiKeyText(text)) return checkImportedKey(options, text, presentation)
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
-  return whenKnown(registry.apiKey(digestOf(text)), judgeFoundKey, options, presentation)
+  const digest = digestOf(text)
+  const held = registry.heldApiKey(digest)
+  // Its form was looked at when it was found for the first time, before it cost a query.
+  if (held !== null && !held.imported) return judgeApiKey(options, held, presentation)
+  if (!isApiKeyText(text)) return checkImportedKey(options, text, presentation)
+  return whenKnown(registry.apiKey(digest), judgeFoundKey, options, presentation)
 }
 
 function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation): Awaitable<KeyVerdict> {

@@ -19,6 +19,8 @@ import type { WebhookToken } from './webhook-token.ts'
  */
 export interface Registry {
   apiKey (digest: string): Awaitable<ApiKey | null>
+  /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
+  heldApiKey (digest: string): ApiKey | null
   /** As `apiKey`, for keys that were made elsewhere only. A view in memory knows which there are: what is none of them costs it no query. */
   importedApiKey (digest: string): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>

@@ -84,6 +84,7 @@ function trusted (replica: Replica, view: View, direct: Registry, lookups: { mis
   }
   return {
     apiKey: digest => memory().apiKey(digest),
+    heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
     importedApiKey: digest => memory().apiKey(digest),
     apiKeyById: keyId => memory().apiKeyById(keyId),
     client: clientId => memory().client(clientId),

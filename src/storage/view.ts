@@ -43,6 +43,7 @@ export function unbuffered (
 ): Registry {
   return {
     apiKey: digest => reads.apiKeyByDigest(digest),
+    heldApiKey: () => null,
     importedApiKey: digest => reads.apiKeyByDigest(digest),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
@@ -98,6 +99,13 @@ export class View implements Registry, ReplicaMemory {
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
+  }
+
+  heldApiKey (digest: string): ApiKey | null {
+    const held = this.#apiKeys.get(digest)
+    if (held === undefined) return null
+    this.#lookups.hits++
+    return held
   }
 
   importedApiKey (digest: string): Awaitable<ApiKey | null> {
