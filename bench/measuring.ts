@@ -113,9 +113,9 @@ export function measure ({ name, url, pid, script, parameters = [] }: Load, seco
   if (!scripts.has(script)) writeFileSync(file, script)
   scripts.set(script, file)
   const before = cpuTime(pid)
-  const { stdout, stderr } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
+  const { stdout, stderr, status, signal } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
-  if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr}`)
+  if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr} (wrk ended with ${signal ?? status})`)
   const requests = Number(/(\d+) requests in/.exec(stdout)![1])
   return { rate, requests, cpu: (cpuTime(pid) - before) / requests, p50: latency(stdout, 50), p99: latency(stdout, 99) }
 }

@@ -5,7 +5,7 @@ import { getApiKey, type ApiKey } from './api-key.ts'
 import { dayOf, monthStart } from './calendar.ts'
 import { getOrganization } from './organization.ts'
 import type { Operation } from './store.ts'
-import { takeFirst, writtenAtOnce } from './usage.ts'
+import { takeFirst, turns, writtenAtOnce } from './usage.ts'
 
 /** What a key did on a day. */
 export interface DayUsage {
@@ -66,13 +66,13 @@ export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): Us
       schedule()
     }
   }
-  const schedule = () => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, intervalMs).unref() }
+  const schedule = (ms = intervalMs) => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, ms).unref() }
   const flush = async (most: number): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
     writing = writing.then(() => write(most))
     await writing
-    if (counted.size > 0 && most !== Infinity) schedule()
+    if (counted.size > 0 && most !== Infinity) schedule(intervalMs / turns)
   }
   return {
     count (keyId, now) {

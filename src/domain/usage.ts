@@ -11,10 +11,11 @@ export interface UsageLog {
 }
 
 /**
- * How many are written at a time. Where more are in use than that in a second they take turns, the longest noted first: a
- * million keys in use cost their server no more of its time than some hundred.
+ * How many are written at a time, and in how many parts of an interval there is a turn where more are waiting: the longest noted
+ * first. So a million keys in use cost their server no more of its time than some hundred, and no request waits for long.
  */
-export const writtenAtOnce = 500
+export const writtenAtOnce = 50
+export const turns = 10
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. Writes at most once in `intervalMs`. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
@@ -26,7 +27,7 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
     const usage = takeFirst(noted, most)
     if (usage.length === 0) return
     // Those that had to wait were used at any time meanwhile, and one statement writes one instant.
-    const unit = usage.length < most ? 1 : 60_000
+    const unit = noted.size < writtenAtOnce * turns ? 1 : 60_000
     try {
       await touch(new Map(usage.map(([id, at]) => [id, new Date(Math.floor(at / unit) * unit)])))
     } catch {
@@ -34,13 +35,13 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
       for (const [id, at] of usage) if (!noted.has(id)) noted.set(id, at)
     }
   }
-  const schedule = () => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, intervalMs).unref() }
+  const schedule = (ms = intervalMs) => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, ms).unref() }
   const flush = async (most: number): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
     writing = writing.then(() => write(most))
     await writing
-    if (noted.size > 0 && most !== Infinity) schedule()
+    if (noted.size > 0 && most !== Infinity) schedule(intervalMs / turns)
   }
   return {
     note (id, now = clock()) {
