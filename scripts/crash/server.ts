@@ -14,6 +14,10 @@ await app.register(async api => {
 }, { prefix: '/paid' })
 // Who started it holds the other end, and may be killed as well.
 process.stdin.on('end', () => { process.exit() }).resume()
-process.once('SIGTERM', async () => { await app.close() })
+process.once('SIGTERM', async () => {
+  await app.close()
+  // Or it would keep the process from ending.
+  process.stdin.destroy()
+})
 await app.listen({ port: latchkey.config.port, host: latchkey.config.host })
 process.stdout.write('ready\n')
