@@ -71,7 +71,9 @@ export interface Poll { position: string, entries: { replicaId: string, changes:
 
 /**
  * Reads on from `position`, which has been applied: that is written down, and told to the servers `waiting` for it. One
- * statement, so one snapshot. What lies ahead of it was brought along by a copy from another database server.
+ * statement, so one snapshot. What lies ahead of it was brought along by a copy from another database server. A sign of life need
+ * not survive a crash of the database, so its commit does not wait for the disk: for this statement alone, since a pooler may
+ * hand the connection on, and a joining has to last.
  */
 export async function poll (client: pg.Client, { id, joined }: Membership, position: string, waiting: readonly string[]): Promise<Poll | null> {
   const { rows: [row] } = await client.query<{ mine: string, position: string, entries: { replicaId: string, changes: { of: string }[] }[] }>({
@@ -86,7 +88,7 @@ export async function poll (client: pg.Client, { id, joined }: Membership, posit
       WHERE xid >= pg_snapshot_xmin($2::text::pg_snapshot)::text::bigint AND NOT pg_visible_in_snapshot(xid::text::xid8, $2::text::pg_snapshot)
         AND xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
     )
-    SELECT (SELECT count(*) FROM mine) AS mine, (SELECT count(*) FROM told), pg_current_snapshot()::text AS position,
+    SELECT set_config('synchronous_commit', 'off', true), (SELECT count(*) FROM mine) AS mine, (SELECT count(*) FROM told), pg_current_snapshot()::text AS position,
       coalesce((SELECT json_agg(entry) FROM entry), '[]') AS entries`,
     values: [id, position, waiting.map(reportsChannel), joined],
   })

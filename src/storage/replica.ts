@@ -134,8 +134,7 @@ export class Replica {
   /** Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails. */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
     const { id, lease, view } = this.#options
-    // A sign of life need not survive a crash of the database: no server's view would, either.
-    await client.query(`SET synchronous_commit = off; LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
     if (place === null) return
     this.#lease = place.lease
