@@ -32,15 +32,16 @@ async function serving (t: Test, environment: Record<string, string>) {
   return { child, url: `http://127.0.0.1:${port}`, port }
 }
 
-/** A request whose body is not there yet. */
+/** A request whose body is not there yet. Resolves once the server has it, which says `100 Continue`. */
 async function begin (port: number): Promise<{ socket: Socket, answer: Promise<string> }> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
+  socket.write('POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\ngrant')
+  await once(socket, 'data')
   const chunks: Buffer[] = []
   const answer = new Promise<string>(resolve => {
     socket.on('data', chunk => chunks.push(chunk)).on('error', () => {}).on('close', () => { resolve(Buffer.concat(chunks).toString()) })
   })
-  socket.write('POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\ngrant')
   return { socket, answer }
 }
 
@@ -54,7 +55,6 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
   const { child, url, port } = await serving(t, { LATCHKEY_SHUTDOWN_DELAY: '2', LATCHKEY_SHUTDOWN_PATIENCE: '20' })
   t.equal((await fetch(`${url}/readyz`)).status, 200)
   const begun = await begin(port)
-  await pause(200)
   child.kill('SIGTERM')
   await pause(500)
   const readiness = await fetch(`${url}/readyz`)
@@ -79,7 +79,6 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
 tap.test('SIGTERM: patience with requests that do not end is bounded', async t => {
   const { child, port } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '1' })
   const { answer } = await begin(port)
-  await pause(200)
   child.kill('SIGTERM')
   const { code, took } = await ended(child)
   t.equal(code, 0)
@@ -90,7 +89,6 @@ tap.test('SIGTERM: patience with requests that do not end is bounded', async t =
 tap.test('a second signal ends at once', async t => {
   const { child, port } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '60' })
   const { answer } = await begin(port)
-  await pause(200)
   child.kill('SIGTERM')
   await pause(500)
   t.equal(child.exitCode, null, 'the first one waits')
