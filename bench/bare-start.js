@@ -3,7 +3,7 @@ import { enableCompileCache } from 'node:module'
 
 enableCompileCache(process.argv[3])
 await Promise.all([
-  '@fastify/ajv-compiler', '@fastify/helmet', '@opentelemetry/api', '@prisma/adapter-better-sqlite3', '@prisma/client/runtime/client',
+  '@fastify/ajv-compiler', 'helmet', '@opentelemetry/api', '@prisma/adapter-better-sqlite3', '@prisma/client/runtime/client',
   '@prisma/client/runtime/query_compiler_small_bg.sqlite.mjs', '@prisma/client/runtime/query_compiler_small_bg.sqlite.wasm-base64.mjs', 'better-sqlite3',
   'commander', 'fastify-plugin', 'jose', 'lru-cache', 'oidc-provider', 'prom-client', 'typebox',
 ].map(name => import(name)))
