@@ -38,7 +38,7 @@ export interface UsageMeter {
   flush (): Promise<void>
 }
 
-/** Writes at most once in `intervalMs`, and no more keys at a time than take turns; one statement for some hundred of them. */
+/** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
 export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }

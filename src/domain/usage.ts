@@ -17,7 +17,7 @@ export interface UsageLog {
 export const writtenAtOnce = 50
 export const turns = 10
 
-/** Keeps the usage of one kind of credential; `touch` is its repository's. Writes at most once in `intervalMs`. */
+/** Keeps the usage of one kind of credential; `touch` is its repository's. Writes once in `intervalMs`, more often only while more wait than are written at a time. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
   const noted = new Map<string, number>()
   let timer: NodeJS.Timeout | null = null
