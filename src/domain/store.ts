@@ -55,7 +55,8 @@ export interface Store extends Repositories {
   /**
    * Runs `work` in one serializable transaction: all of it is kept or none, and nobody saw a part. May run `work` again
    * when another transaction got in its way, so `work` has no effects but through `tx`. When the promise resolves, the
-   * change is durable and every later check sees it. Inside, only `tx` may be used.
+   * change is durable and every later check sees it; where there was nothing to change, every later check sees what was
+   * so already. Inside, only `tx` may be used.
    */
   transaction<T> (work: (tx: Repositories) => Promise<T>, isolation?: Isolation): Promise<T>
 }

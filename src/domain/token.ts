@@ -182,10 +182,11 @@ export function isFromTheFuture (claims: { iat: number, nbf?: number }, now: Dat
   return Math.max(claims.iat, claims.nbf ?? 0) > epochSeconds(now) + clockTolerance
 }
 
-/** Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). */
+/** Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). Doing it twice changes nothing. */
 export async function revokeToken ({ store, clock, actor }: Operation, claims: AccessTokenClaims): Promise<void> {
   const now = clock()
   await store.transaction(async tx => {
+    if (await tx.revokedTokens.has(claims.jti)) return
     await tx.revokedTokens.insert({ jti: claims.jti, clientId: claims.client_id, revokedAt: now, expiresAt: new Date(claims.exp * 1000) })
     await tx.audit.append(auditEvent(actor, now, 'token.revoked', {
       organizationId: claims.org_id ?? null, subject: claims.client_id, detail: { jti: claims.jti },

@@ -17,5 +17,5 @@ export async function revoke ({ registry, reader }: RevocationOptions, operation
   if (readApiKeyText(text) !== null || await registry.importedApiKey(digestOf(text)) !== null) throw new OAuthError(400, 'unsupported_token_type', 'API keys are revoked on the management API.')
   const claims = await reader.read(text)
   if (claims === null || claims.client_id !== owner.id || isExpired(claims, operation.clock())) return
-  if (!await registry.isTokenRevoked(claims.jti)) await revokeToken(operation, claims)
+  await revokeToken(operation, claims)
 }

@@ -38,8 +38,9 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   const transaction = transactions(database, keys, {
     note: change => { if (isHeld(change)) view.apply(change) },
     followers,
-    append: async (queries, changes) => changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
-    acknowledge: xid => acknowledgements.acknowledge(xid, replica.lease),
+    append: async (queries, changes) => changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
+    // What it found, another server may have done, and this one may not have heard of it itself.
+    acknowledge: async xid => { await Promise.all([acknowledgements.acknowledge(xid, replica.lease), replica.catchUp()]) },
   })
   return {
     store: withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction),

@@ -11,9 +11,12 @@ export interface Keeping {
   /** For each change, once it is kept. */
   note: Note
   followers: readonly Follower[]
-  /** Writes the changes down for other servers, as the last statement; returns the transaction's number. Null: nobody else has to know. */
+  /**
+   * Writes the changes down for other servers, as the last statement; returns the transaction's number. No changes: they are to
+   * know what this transaction found. Null: nobody else has to know.
+   */
   append? (queries: Queries, changes: readonly Change[]): Promise<bigint | null>
-  /** Resolves once the other servers know. */
+  /** Resolves once every server knows. */
   acknowledge? (xid: bigint): Promise<void>
 }
 
@@ -24,8 +27,12 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
     let xid: bigint | null = null
     const result = await database.transaction(async queries => {
       changes = []
-      const result = await work(repositoriesOver(queries, change => { changes.push(change) }, keys))
-      xid = changes.length === 0 ? null : await append?.(queries, changes) ?? null
+      let audited = false
+      const repositories = repositoriesOver(queries, change => { changes.push(change) }, keys)
+      const result = await work({ ...repositories, audit: { ...repositories.audit, append: async event => { audited = await repositories.audit.append(event).then(() => true) } } })
+      // What changes nothing because it is so already may go by what another server did a moment ago, which not all have heard.
+      const found = changes.length === 0 && !audited && isolation !== 'read committed'
+      xid = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
       return result
     }, isolation).catch(error => {
       // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.

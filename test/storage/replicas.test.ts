@@ -109,6 +109,59 @@ tap.test('CK-04: what is changed on one server is so on the other when the answe
   }
 })
 
+/** Each: what passes on the second server, what ends it, on whichever server, and whether it has ended for whoever reads. */
+const endings: [string, (organization: string) => Promise<{ ask: () => Promise<Answer>, end: (server: TestServer) => Promise<Answer>, hasEnded: string }>][] = [
+  ['a revoked key', async organization => {
+    const { id, key } = await a.createKey({ organization })
+    return { ask: () => b.withKey(key), end: server => on(server, 'POST', `/api-keys/${id}/revoke`), hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL` }
+  }],
+  ['a key with an allowlist', async organization => {
+    const { id, key } = await a.createKey({ organization })
+    return { ask: () => b.withKey(key), end: server => on(server, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }), hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND revision > 1` }
+  }],
+  ['a rotated key, by an Idempotency-Key', async organization => {
+    const { id, key } = await a.createKey({ organization })
+    const headers = { authorization: `Bearer ${environment.LATCHKEY_ADMIN_TOKEN}`, 'idempotency-key': newSecret() }
+    const end = (server: TestServer) => done(server.send({ method: 'POST', path: `/api/v1/api-keys/${id}/rotate`, headers, body: { overlapSeconds: 0 } }))
+    return { ask: () => b.withKey(key), end, hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "rotatedTo" IS NOT NULL` }
+  }],
+  ['a deleted organization', async organization => {
+    const { key } = await a.createKey({ organization })
+    return { ask: () => b.withKey(key), end: server => on(server, 'DELETE', `/organizations/${organization}`), hasEnded: `SELECT FROM "Organization" WHERE id = '${organization}' AND status = 'deleted'` }
+  }],
+  ['a revoked client', async organization => {
+    const client = await a.createClient({ organization })
+    const token = await a.tokenFor(client)
+    return { ask: () => b.bearer(token), end: server => on(server, 'POST', `/clients/${client.clientId}/revoke`), hasEnded: `SELECT FROM "Client" WHERE id = '${client.clientId}' AND "revokedAt" IS NOT NULL` }
+  }],
+  ['a revoked token', async organization => {
+    const client = await a.createClient({ organization })
+    const token = await a.tokenFor(client)
+    const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
+    return { ask: () => b.bearer(token), end: server => done(server.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })), hasEnded: `SELECT FROM "RevokedToken" WHERE "clientId" = '${client.clientId}'` }
+  }],
+]
+
+tap.test('CK-04: whoever asks again, on whichever server, before all have heard, is answered when they have [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  for (const again of [a, b]) {
+    const cases = await Promise.all(endings.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
+    await until('trust', () => isTrusted(b))
+    for (const { what, ask } of [...cases, ...cases]) t.equal((await ask()).status, 200, `before: ${what}`)
+    // Long enough for a second answer to come before the first one, and too short for trust to end.
+    wire.delay.listener = lease / 4
+    const first = Promise.all(cases.map(({ end }) => end(a)))
+    await Promise.all(cases.map(async ({ what, ask, end, hasEnded }) => {
+      await until(`${what} is so in the database`, async () => (await sql(hasEnded)).length > 0)
+      // The same server answers 409 as long as it is about the same Idempotency-Key.
+      if (await end(again).catch((error: Error) => /^409 .*IN_PROGRESS/.test(error.message) ? null : Promise.reject(error)) === null) return
+      t.ok([401, 403].includes((await ask()).status), `${what}, again on the ${again === a ? 'same' : 'other'} server`)
+    }))
+    await first
+    wire.delay.listener = 0
+  }
+})
+
 tap.test('a check that memory can answer asks the database nothing [postgresql]', async t => {
   const { key } = await keyInMemory()
   const { statements, registry } = b.latchkey.watch.measures
