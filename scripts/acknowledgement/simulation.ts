@@ -15,9 +15,13 @@ export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 
   keepsLate: boolean
   /** Whether what a server sent before it joined again is void when it arrives. */
   voidsLate: boolean
+  /** Whether what changes nothing, because it is so already, is waited for like a change. */
+  announcesFound: boolean
+  /** Whether the server that answers waits for its own feed, too. */
+  waitsForItself: boolean
 }
 
-export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true }
+export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true }
 
 export interface Setting { seed: number, servers: number, changes: number, lease: number }
 
@@ -37,7 +41,8 @@ export interface Outcome {
   waits: number[]
 }
 
-interface Entry { xid: bigint, record: number, writer: number }
+/** `record` null: somebody found that nothing had to be changed. */
+interface Entry { xid: bigint, record: number | null, writer: number }
 interface Row { position: string, joined: number, beat: number, left: boolean }
 
 const records = 6
@@ -56,10 +61,10 @@ class Database {
     return xid
   }
 
-  commit (entry: Entry): number {
+  commit (entry: Entry): void {
     this.#underWay.delete(entry.xid)
     this.feed.push(entry)
-    return ++this.versions[entry.record]!
+    if (entry.record !== null) this.versions[entry.record]!++
   }
 
   snapshot (): string {
@@ -114,6 +119,8 @@ class Server {
   readonly #rate: number
   readonly #start: number
   #slept = 0
+  /** When the last poll was sent of which everything has been applied. */
+  #applied = -Infinity
   #sleeps: number | null = null
   #jumped = 0
   #changes = 0
@@ -234,8 +241,10 @@ class Server {
         this.join()
         return
       }
-      for (const { record } of found.entries) this.apply(record)
+      for (const { record } of found.entries) if (record !== null) this.apply(record)
+      this.#applied = sent.monotonic
       this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
+      for (const pending of this.pending) this.#consider(pending)
       const others = [...new Set(found.entries.map(({ writer }) => writer))].filter(writer => writer !== this.id)
       const next = () => { this.#poll(found.position, others) }
       if (others.length > 0 || this.#notified) next()
@@ -277,18 +286,31 @@ class Server {
   change (record: number): void {
     const { world } = this
     this.ask(database => database.begin(), xid => {
-      this.after(world.random() * (world.random() < 0.3 ? 200 : 5), () => {
-        world.schedule.after(world.delay(), () => {
-          const version = world.database.commit({ xid, record, writer: this.id })
-          for (const server of world.servers) world.tell(server.id, each => { each.notify() })
-          if (!world.loses()) world.schedule.after(world.delay(), () => { this.take(() => { this.#committed(xid, record, version) }) })
-        })
-      })
+      this.after(world.random() * (world.random() < 0.3 ? 200 : 5), () => { this.#commit({ xid, record, writer: this.id }, record) })
     })
   }
 
-  #committed (xid: bigint, record: number, version: number): void {
-    this.apply(record)
+  /** Finds that a record is already as somebody wants it, by whichever change, and tells them when it is so everywhere. */
+  repeat (record: number): void {
+    const { world } = this
+    this.ask(database => ({ xid: database.begin(), version: database.versions[record]! }), ({ xid, version }) => {
+      this.#commit({ xid, record: null, writer: this.id }, record, version)
+      if (!world.rules.announcesFound) world.promise(record, version)
+    })
+  }
+
+  #commit (entry: Entry, record: number, found?: number): void {
+    const { world } = this
+    world.schedule.after(world.delay(), () => {
+      world.database.commit(entry)
+      const version = found ?? world.database.versions[record]!
+      for (const server of world.servers) world.tell(server.id, each => { each.notify() })
+      if (!world.loses()) world.schedule.after(world.delay(), () => { this.take(() => { this.#committed(entry, record, version) }) })
+    })
+  }
+
+  #committed ({ xid, record: changed }: Entry, record: number, version: number): void {
+    if (changed !== null) this.apply(changed)
     const pending: Pending = { xid, record, version, committed: this.now(), began: this.world.schedule.now, thaws: this.thaws, observed: null, silent: null, heard: new Map(), over: false }
     this.pending.add(pending)
     this.#readRows(pending)
@@ -319,7 +341,8 @@ class Server {
     const { world } = this
     if (pending.over) return
     for (const [id, position] of pending.heard) if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
-    if (world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)) this.#acknowledge(pending)
+    const isBehind = world.rules.waitsForItself && this.isTrusted() && this.#applied < pending.committed
+    if (!isBehind && world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)) this.#acknowledge(pending)
     else this.after(pending.committed + world.lease - this.now(), () => { this.#consider(pending) })
   }
 
@@ -377,7 +400,6 @@ class World {
   }
 
   acknowledged ({ record, version, began, committed, thaws, silent }: Pending, writer: Server): void {
-    this.promised[record] = Math.max(this.promised[record]!, version)
     this.outcome.acknowledged++
     if (silent === null || silent.size > 0) this.outcome.lapsed++
     // Whoever was stopped itself cannot but be late.
@@ -385,6 +407,12 @@ class World {
       this.outcome.waits.push(this.schedule.now - began)
       if (writer.now() > committed + this.lease + 1) this.fail(`server ${writer.id} held a change up for longer than a lease`)
     }
+    this.promise(record, version)
+  }
+
+  /** Somebody is told that a record is at least so new. */
+  promise (record: number, version: number): void {
+    this.promised[record] = Math.max(this.promised[record]!, version)
     for (const server of this.servers) this.look(server)
   }
 
@@ -409,6 +437,12 @@ class World {
       act()
       this.nowAndThen(mean, act)
     })
+  }
+
+  /** As whoever got no answer in time, and is led to any server. */
+  askAgain (record: number): void {
+    const server = this.oneOf(this.servers)
+    this.schedule.after(this.random() * this.lease / 4, () => { server.take(() => { server.repeat(record) }) })
   }
 
   oneOf<T> (all: readonly T[]): T {
@@ -439,7 +473,10 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
     // Often several at once, which commit in any order.
     do {
       const server = world.oneOf(servers)
-      if (changes++ < setting.changes && server.frozen === 'running') server.change(Math.floor(world.random() * records))
+      const record = Math.floor(world.random() * records)
+      if (changes++ >= setting.changes || server.frozen !== 'running') continue
+      server.change(record)
+      if (world.random() < 0.3) world.askAgain(record)
     } while (world.random() < 0.5)
   })
   world.nowAndThen(lease / 40, () => { for (const server of servers) world.look(server) })

@@ -10,11 +10,13 @@ export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: 
 export const wrong: Readonly<Record<string, Wrong>> = {
   'acknowledge-a-margin-early': { world: { seed: 8, servers: 10 }, rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent, since, now, lease * (1 - margin)) } },
   'acknowledge-when-nobody-is-known': { world: { seed: 1, servers: 3 }, rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent === Infinity ? 0 : silent, since, now, lease) } },
-  'trust-for-the-whole-lease': { world: { seed: 6, servers: 8 }, rules: { trustedUntil: (sent, lease) => trustedUntil(sent, lease / (1 - margin)) } },
-  'trust-from-the-answer': { world: { seed: 1, servers: 3 }, rules: { countsFrom: 'answered' } },
+  'trust-for-the-whole-lease': { world: { seed: 11, servers: 13 }, rules: { trustedUntil: (sent, lease) => trustedUntil(sent, lease / (1 - margin)) } },
+  'trust-from-the-answer': { world: { seed: 4, servers: 3 }, rules: { countsFrom: 'answered' } },
   'trust-by-the-monotonic-clock-alone': { world: { seed: 1, servers: 3 }, rules: { isTrusted: (until, monotonic) => isTrusted({ ...until, wall: Infinity }, monotonic, 0) } },
-  'see-by-the-number-alone': { world: { seed: 12, servers: 3 }, rules: { isVisible: (xid, snapshot) => isVisible(xid, `${snapshot.split(':')[1]}:${snapshot.split(':')[1]}:`) } },
-  'count-out-at-once': { world: { seed: 317, servers: 11 }, rules: { mayCountOut: () => true } },
+  'see-by-the-number-alone': { world: { seed: 7, servers: 9 }, rules: { isVisible: (xid, snapshot) => isVisible(xid, `${snapshot.split(':')[1]}:${snapshot.split(':')[1]}:`) } },
+  'count-out-at-once': { world: { seed: 1398, servers: 8 }, rules: { mayCountOut: () => true } },
   'keep-what-was-read-before': { world: { seed: 1, servers: 3 }, rules: { keepsLate: true } },
-  'obey-what-was-sent-before-joining-again': { world: { seed: 201, servers: 11 }, rules: { voidsLate: false } },
+  'answer-what-was-so-already-at-once': { world: { seed: 1, servers: 3 }, rules: { announcesFound: false } },
+  'go-on-by-memory-after-answering': { world: { seed: 2, servers: 3 }, rules: { waitsForItself: false } },
+  'obey-what-was-sent-before-joining-again': { world: { seed: 50, servers: 3 }, rules: { voidsLate: false } },
 }
