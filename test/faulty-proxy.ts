@@ -5,8 +5,11 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** What happens to the question that a fault was set on. `lost answer`: it is carried out, and half of the answer arrives. */
-export const faults = ['lost question', 'lost answer'] as const
+/**
+ * What happens to the question that a fault was set on. `lost answer`: it is carried out, and half of the answer arrives.
+ * `disk full`: PostgreSQL itself answers as when it has no room for it.
+ */
+export const faults = ['lost question', 'lost answer', 'disk full'] as const
 export type Fault = typeof faults[number]
 
 export interface FaultyProxy {
@@ -109,6 +112,10 @@ function carry (near: Socket, far: Socket, state: State, hangUp: () => void): vo
           far.resetAndDestroy()
           return
         }
+        if (fault === 'disk full') {
+          far.write(withoutRoom(question.bytes))
+          return
+        }
         loseAnswer = true
       }
     }
@@ -133,6 +140,15 @@ function carry (near: Socket, far: Socket, state: State, hangUp: () => void): vo
     if (state.delay === 0) near.write(bytes)
     else setTimeout(() => { near.write(bytes) }, state.delay)
   })
+}
+
+/** A question that fails like `question` on a full disk: a transaction that cannot be committed is over, any other statement spoils its own. */
+function withoutRoom (question: Buffer): Buffer {
+  const over = question.includes('COMMIT') ? 'ROLLBACK; ' : ''
+  const text = Buffer.from(`${over}DO $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$\0`)
+  const head = Buffer.from('Q\0\0\0\0')
+  head.writeInt32BE(4 + text.length, 1)
+  return Buffer.concat([head, text])
 }
 
 /** The last message is ReadyForQuery. */

@@ -36,7 +36,7 @@ function judge (t: Test, { edge, right }: Visit, answer: Answer, when: string): 
   t.equal(answer.status, 503, `${when}: ${answer.text}`)
   t.ok(words[edge](answer), `${when}: in the words of its edge: ${answer.text}`)
   t.match(answer.headers['retry-after'], /^\d+$/, when)
-  t.notMatch(answer.text, /postgres|prisma|select|ECONN|terminated|127\.0\.0\.1:/i, when)
+  t.notMatch(answer.text, /postgres|prisma|select|ECONN|terminated|device|127\.0\.0\.1:/i, when)
 }
 
 /** Lets the n-th question of a visit fail. @returns false when it has fewer. */
@@ -53,7 +53,7 @@ async function visitWith (t: Test, visit: Visit, n: number, fault: Fault): Promi
 }
 
 for (const visit of visits) {
-  tap.test(`B3, L2: a connection lost during ${visit.name} costs a 503 at most, and halves nothing [postgresql]`, async t => {
+  tap.test(`B3, L2: a connection lost, or a full disk, during ${visit.name} costs a 503 at most, and halves nothing [postgresql]`, async t => {
     const call = await visit.prepare()
     wire.failAt(Infinity, 'lost question')
     const answer = await call()
@@ -65,6 +65,8 @@ for (const visit of visits) {
     else if (questions > 0) {
       await visitWith(t, visit, Math.ceil(questions / 2), 'lost question')
       await visitWith(t, visit, questions, 'lost answer')
+      await visitWith(t, visit, Math.ceil(questions / 3), 'disk full')
+      await visitWith(t, visit, questions, 'disk full')
     }
     t.strictSame(await findHalves(world), [])
   })
