@@ -146,7 +146,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await managementTokenUsage.close()
       await calls.close()
       await counts.close()
-      await tokens.flush()
+      await tokens.close()
       await refusals.close()
       await close()
       eventLoop.stop()

@@ -148,7 +148,7 @@ export function meter (store: Store, clock: Clock, counts: SharedCounts = unshar
       clearInterval(idle)
       await credits.settled()
       await calls.close()
-      await usage.flush()
+      await usage.close()
     },
   }
 }

@@ -4,6 +4,7 @@
  * for a moment and is held in the long run.
  */
 import type { Clock } from '../clock.ts'
+import { inTurns } from './turns.ts'
 
 /** The other servers on the same database. */
 export interface Peers {
@@ -41,8 +42,6 @@ type Count = [string, string, number]
 export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): SharedCounts {
   const absorbing = new Map<string, Absorb>()
   let untold = new Map<string, Count>()
-  let timer: NodeJS.Timeout | null = null
-  let telling: Promise<void> = Promise.resolve()
 
   peers.hear(news => {
     const now = clock()
@@ -53,7 +52,7 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
     const known = untold.get(`${name} ${key}`)
     if (known !== undefined) known[2] += n
     else if (untold.size < mostKeys) untold.set(`${name} ${key}`, [name, key, n])
-    timer ??= setTimeout(flush, intervalMs).unref()
+    ask()
   }
   const tellAll = async () => {
     const counts = [...untold.values()].filter(([, , n]) => n !== 0)
@@ -61,19 +60,14 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
     for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(() => {})
   }
-  const flush = async (): Promise<void> => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    telling = telling.then(tellAll)
-    await telling
-  }
+  const { ask, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs)
 
   return {
     of: name => absorb => {
       absorbing.set(name, absorb)
       return (key, n) => { note(name, key, n) }
     },
-    close: flush,
+    close,
   }
 }
 

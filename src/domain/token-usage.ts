@@ -1,6 +1,7 @@
 /** Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12). */
 import type { Clock } from '../clock.ts'
 import type { Page, PageQuery } from './page.ts'
+import { inTurns } from './turns.ts'
 
 /** What a client got in a minute. */
 export interface TokenUsage {
@@ -36,6 +37,8 @@ export interface TokenMeter {
   count (clientId: string, organizationId: string | null): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
+  /** Writes the rest and stops. */
+  close (): Promise<void>
 }
 
 /** Days for which token usage is kept. */
@@ -44,8 +47,6 @@ export const tokenUsageDays = 400
 /** Writes at most once in `intervalMs`, one statement for some hundred clients. */
 export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000): TokenMeter {
   let counted = new Map<string, TokenUsage>()
-  let timer: NodeJS.Timeout | null = null
-  let writing = Promise.resolve()
 
   const note = (usage: TokenUsage) => {
     const key = `${usage.minute.getTime()} ${usage.clientId}`
@@ -54,28 +55,22 @@ export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, inte
     else known.tokens += usage.tokens
   }
   const write = async () => {
-    if (counted.size === 0) return
     const usage = [...counted.values()]
     counted = new Map()
     try {
       await add(usage)
-    } catch {
+    } catch (error) {
       usage.forEach(note)
-      flushLater()
+      throw error
     }
   }
-  const flush = async (): Promise<void> => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    writing = writing.then(write)
-    await writing
-  }
-  const flushLater = () => { timer ??= setTimeout(flush, intervalMs).unref() }
+  const { ask, flush, close } = inTurns({ size: () => counted.size, write }, intervalMs)
   return {
     count (clientId, organizationId) {
       note({ clientId, organizationId, minute: new Date(Math.floor(clock().getTime() / 60_000) * 60_000), tokens: 1 })
-      flushLater()
+      ask()
     },
     flush,
+    close,
   }
 }

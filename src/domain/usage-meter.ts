@@ -5,7 +5,8 @@ import { getApiKey, type ApiKey } from './api-key.ts'
 import { dayOf, monthStart } from './calendar.ts'
 import { getOrganization } from './organization.ts'
 import type { Operation } from './store.ts'
-import { takeFirst, turns, writtenAtOnce } from './usage.ts'
+import { inTurns, takeFirst } from './turns.ts'
+import { writtenAtOnce } from './usage.ts'
 
 /** What a key did on a day. */
 export interface DayUsage {
@@ -36,14 +37,14 @@ export interface UsageMeter {
   count (keyId: string, now: Date): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
+  /** Writes the rest and stops. */
+  close (): Promise<void>
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
 export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
-  let timer: NodeJS.Timeout | null = null
-  let writing = Promise.resolve()
 
   const callsOn = (day: string): Map<string, number> => {
     const known = counted.get(day)
@@ -58,31 +59,25 @@ export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): Us
       for (const [keyId, n] of takeFirst(calls, most - usage.length)) usage.push({ keyId, day, calls: n, credits: 0 })
       if (calls.size === 0) counted.delete(day)
     }
-    if (usage.length === 0) return
     try {
       await add(usage)
-    } catch {
+    } catch (error) {
       for (const { keyId, day, calls } of usage) callsOn(day).set(keyId, (callsOn(day).get(keyId) ?? 0) + calls)
-      schedule()
+      throw error
     }
   }
-  const schedule = (ms = intervalMs) => { timer ??= setTimeout(() => { flush(writtenAtOnce).catch(() => {}) }, ms).unref() }
-  const flush = async (most: number): Promise<void> => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    writing = writing.then(() => write(most))
-    await writing
-    if (counted.size > 0 && most !== Infinity) schedule(intervalMs / turns)
-  }
+  const size = () => [...counted.values()].reduce((sum, calls) => sum + calls.size, 0)
+  const { ask, flush, close } = inTurns({ size, write }, intervalMs, writtenAtOnce)
   return {
     count (keyId, now) {
       const time = now.getTime()
       if (time < today.starts || time >= today.ends) today = dayAround(now)
       const calls = callsOn(today.day)
       calls.set(keyId, (calls.get(keyId) ?? 0) + 1)
-      if (timer === null) schedule()
+      ask()
     },
-    flush: () => flush(Infinity),
+    flush,
+    close,
   }
 }
 

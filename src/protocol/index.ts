@@ -56,7 +56,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
     app.addHook('onClose', async () => {
       await options.usage.close()
-      await options.tokens.flush()
+      await options.tokens.close()
       await options.refusals.close()
     })
   }

@@ -79,7 +79,7 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
       flush: async () => {},
       close: async () => {},
     },
-    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {} },
+    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {}, close: async () => {} },
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
     registration: 'closed',
     limits,

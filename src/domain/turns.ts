@@ -1,0 +1,65 @@
+/** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
+
+/** What there is to write. */
+export interface Waiting {
+  /** How many wait. */
+  size (): number
+  /** Writes up to so many of them, those that wait the longest. What it rejects for waits again. */
+  write (most: number): Promise<void>
+}
+
+export interface Turns {
+  /** Sees to it that there will be a turn. Costs a look at a flag while one is due. */
+  ask (): void
+  /** Writes all that waits, after the turn that is under way. What cannot be written is left to the turns after. */
+  flush (): Promise<void>
+  /** Writes all that waits, and takes no turns from then on. */
+  close (): Promise<void>
+}
+
+/** How many turns fit into an interval, where so much waits. */
+export const turnsInInterval = 10
+
+/**
+ * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than one turn
+ * writes. So whoever writes does it for a short time, and as often as it takes, within bounds.
+ */
+export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = Infinity): Turns {
+  let timer: NodeJS.Timeout | undefined
+  let due = false
+  let closed = false
+  let last = Promise.resolve()
+
+  const take = async (most: number) => {
+    clearTimeout(timer)
+    due = true
+    const failed = size() > 0 && await write(most).then(() => false, () => true)
+    due = false
+    if (size() > 0) askIn(failed ? intervalMs : intervalMs / Math.min(turnsInInterval, Math.ceil(size() / atOnce) || 1))
+  }
+  const turn = (most: number): Promise<void> => last = last.then(() => take(most))
+  const askIn = (ms: number) => {
+    if (closed) return
+    due = true
+    timer = setTimeout(turn, ms, atOnce).unref()
+  }
+  return {
+    ask () { if (!due) askIn(intervalMs) },
+    flush: () => turn(Infinity),
+    async close () {
+      closed = true
+      await turn(Infinity)
+    },
+  }
+}
+
+/** Takes up to so many entries out of a map, those that are in it the longest. */
+export function takeFirst<V> (map: Map<string, V>, most: number): [string, V][] {
+  const taken: [string, V][] = []
+  for (const entry of map) {
+    if (taken.length >= most) break
+    taken.push(entry)
+    map.delete(entry[0])
+  }
+  return taken
+}

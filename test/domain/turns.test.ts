@@ -1,0 +1,97 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import tap from 'tap'
+import { tokenMeter } from '../../src/domain/token-usage.ts'
+import { inTurns } from '../../src/domain/turns.ts'
+import { usageMeter } from '../../src/domain/usage-meter.ts'
+import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
+
+const noon = new Date('2026-01-15T12:00:00Z')
+
+/** A place to write to that can be away, and when it was tried. */
+function place<T> () {
+  const here = { away: false, tries: [] as number[], written: [] as T[] }
+  const write = async (rows: Iterable<T>) => {
+    here.tries.push(performance.now())
+    await pause(1)
+    if (here.away) throw new Error('away')
+    here.written.push(...rows)
+  }
+  return { here, write }
+}
+
+tap.test('while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is', async t => {
+  const interval = 40
+  const [last, calls, tokens] = [place<[string, Date]>(), place<{ keyId: string, calls: number }>(), place<{ clientId: string, tokens: number }>()]
+  const places = [last.here, calls.here, tokens.here]
+  const uses = usageLog(last.write, () => noon, interval)
+  const meter = usageMeter(calls.write, interval)
+  const issued = tokenMeter(tokens.write, () => noon, interval)
+  for (const each of places) each.away = true
+  const ids = Array.from({ length: 3 * writtenAtOnce }, (_, i) => `id_${i}`)
+  const use = () => {
+    for (const id of ids) {
+      uses.note(id)
+      meter.count(id, noon)
+      issued.count(id, null)
+    }
+  }
+  use()
+  const began = performance.now()
+  await pause(4 * interval)
+  use()
+  await pause(4 * interval)
+  for (const { tries } of places) t.ok(tries.length >= 2 && tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
+  for (const each of places) each.away = false
+  await Promise.all([uses.close(), meter.close(), issued.close()])
+  t.strictSame(new Set(last.here.written.map(([id]) => id)), new Set(ids))
+  const sums = (rows: [string, number][]) => rows.reduce((sums, [id, n]) => sums.set(id, (sums.get(id) ?? 0) + n), new Map<string, number>())
+  for (const found of [sums(calls.here.written.map(({ keyId, calls }) => [keyId, calls])), sums(tokens.here.written.map(({ clientId, tokens }) => [clientId, tokens]))]) {
+    t.strictSame(found, new Map(ids.map(id => [id, 2])))
+  }
+})
+
+tap.test('what could not be written is written later also when nothing more comes, until it is closed', async t => {
+  const { here, write } = place<[string, Date]>()
+  const uses = usageLog(write, () => noon, 10)
+  here.away = true
+  uses.note('id_a')
+  await uses.flush()
+  here.away = false
+  for (let i = 0; i < 100 && here.written.length === 0; i++) await pause(5)
+  t.strictSame(here.written, [['id_a', noon]])
+  here.away = true
+  uses.note('id_b')
+  await uses.close()
+  const { length } = here.tries
+  await pause(30)
+  t.equal(here.tries.length, length, 'the database may be gone for good')
+})
+
+tap.test('one turn at a time, and as many in an interval as what waits needs', async t => {
+  const interval = 240
+  let waiting = 25
+  let writing = 0
+  const turns: { at: number, most: number }[] = []
+  const { ask, flush } = inTurns({
+    size: () => waiting,
+    async write (most) {
+      t.equal(++writing, 1)
+      turns.push({ at: performance.now(), most })
+      await pause(2)
+      waiting -= Math.min(waiting, most)
+      writing--
+    },
+  }, interval, 10)
+  const began = performance.now()
+  ask()
+  ask()
+  while (waiting > 0) await pause(1)
+  t.strictSame(turns.map(({ most }) => most), [10, 10, 10])
+  const [first, second, third] = turns.map(({ at }) => at) as [number, number, number]
+  t.ok(first - began >= interval - 2, 'what begins to wait waits an interval')
+  t.ok(second - first >= interval / 2 - 1 && second - first < interval, 'fifteen were left: two turns')
+  t.ok(third - second >= interval - 1, 'five were left: one')
+  waiting = 25
+  await Promise.all([flush(), flush()])
+  t.strictSame(turns.slice(3).map(({ most }) => most), [Infinity], 'one flush writes it all, the other finds nothing')
+})
