@@ -80,6 +80,8 @@ export interface ClientRepository {
   raiseGenerations (filter: { resourceId: string }): Promise<void>
   /** Sets `lastUsedAt` of many clients at once; not part of any change. */
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
+  /** Sets `lastUsedAt` now, for every check to see; false: there is no such client any more. */
+  use (id: string, at: Date): Promise<boolean>
   /** Registered clients that were never used and were created before `createdBefore`. */
   idle (createdBefore: Date, limit: number): Promise<Client[]>
   remove (id: string): Promise<void>
@@ -313,11 +315,30 @@ export async function replaceClientMetadata (operation: Operation, id: string, m
   })
 }
 
-/** Removes registered clients that were never used within `seconds` of registering; returns how many. */
-export async function reapIdleClients ({ store, clock, actor }: Operation, seconds: number): Promise<number> {
+/** Seconds after which a registered client that was never used is abandoned. */
+const abandonedAfter = 7 * 86_400
+
+/**
+ * How many seconds later it is removed. Until it is abandoned its use is written behind the requests' backs, which takes a while,
+ * on other servers too; from then on before anything comes of it.
+ */
+const removedAfter = 86_400
+
+/** Whether, as far as is known, it was never used and may be removed at any moment: whatever it is given has to wait for `useAbandoned`. */
+export function isAbandoned ({ origin, lastUsedAt, createdAt }: Client, now: Date): boolean {
+  return origin === 'registered' && lastUsedAt === null && createdAt <= secondsAfter(now, -abandonedAfter)
+}
+
+/** Writes that an abandoned client is used after all, so that it stays. False: it has been removed. */
+export async function useAbandoned ({ store, clock }: Pick<Operation, 'store' | 'clock'>, id: string): Promise<boolean> {
+  return await store.clients.use(id, clock())
+}
+
+/** Removes registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
+export async function reapAbandonedClients ({ store, clock, actor }: Operation): Promise<number> {
   const now = clock()
   return await store.transaction(async tx => {
-    const idle = await tx.clients.idle(secondsAfter(now, -seconds), 500)
+    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), 500)
     for (const client of idle) {
       await tx.clients.remove(client.id)
       await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))

@@ -1,13 +1,10 @@
 import { secondsAfter } from '../clock.ts'
 import { newMeasures, type Measures } from '../measures.ts'
 import { dayOf, monthOf } from './calendar.ts'
-import { reapIdleClients } from './client.ts'
+import { reapAbandonedClients } from './client.ts'
 import { removeDeadSigningKeys } from './signing-key-changes.ts'
 import type { Operation } from './store.ts'
 import { tokenUsageDays } from './token-usage.ts'
-
-/** Seconds after which a registered client that was never used is removed. */
-const idleClientLifetime = 7 * 86_400
 
 const every = 3_600_000
 
@@ -34,7 +31,7 @@ const chores: Readonly<Record<string, Chore>> = {
   used_assertion: ({ store }, _, now) => store.usedAssertions.prune(secondsAfter(now, -clockMargin)),
   remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin)),
   signing_key: operation => removeDeadSigningKeys(operation),
-  idle_client: operation => reapIdleClients(operation, idleClientLifetime),
+  idle_client: operation => reapAbandonedClients(operation),
   key_usage: ({ store }, { usageDays }, now) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400))),
   token_usage: ({ store }, _, now) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400)),
   allowance: ({ store }, { usageDays }, now) => store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400))),

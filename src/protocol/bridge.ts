@@ -8,7 +8,7 @@ import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
 import { addressBlock, canonicalAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
-import type { Client } from '../domain/client.ts'
+import { isAbandoned, useAbandoned, type Client } from '../domain/client.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
@@ -177,6 +177,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
+  if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
     answer(ctx, await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request }))
   }

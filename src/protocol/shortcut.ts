@@ -9,7 +9,7 @@ import { canonicalAddress } from '../address.ts'
 import { epochSeconds } from '../clock.ts'
 import { digestOf } from '../secrets.ts'
 import { inSpan } from '../tracing.ts'
-import type { Client } from '../domain/client.ts'
+import { isAbandoned, type Client } from '../domain/client.ts'
 import { signJwt } from '../domain/jws.ts'
 import type { KeyRing } from '../domain/signing-key.ts'
 import type { UsageLog } from '../domain/usage.ts'
@@ -75,7 +75,7 @@ async function authenticate ({ registry, clock, failures }: ShortcutOptions, pas
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
   const client = await passing.lookedUp.client
-  if (client === null || client.revokedAt !== null || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
+  if (client === null || client.revokedAt !== null || isAbandoned(client, clock()) || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
   return await obstacleTo(registry, client, ip) === null ? client : null
 }
 

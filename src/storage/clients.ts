@@ -46,6 +46,11 @@ export function clientRepository ({ client: table }: Queries, note: Note): Clien
         await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
       }
     },
+    async use (id, at) {
+      const { count } = await table.updateMany({ where: { id }, data: { lastUsedAt: at } })
+      if (count > 0) note({ of: 'client', id })
+      return count > 0
+    },
     async idle (createdBefore, limit) {
       const rows = await table.findMany({
         where: { origin: 'registered', lastUsedAt: null, createdAt: { lt: createdBefore } },

@@ -56,7 +56,7 @@ export function withAuditOfItsOwn (repositories: Repositories, transaction: Stor
 const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Port])[] } = {
   organizations: ['update'],
   resources: ['update', 'revokeAll'],
-  clients: ['update', 'raiseGenerations', 'remove'],
+  clients: ['update', 'use', 'raiseGenerations', 'remove'],
   members: ['update'],
   groups: ['update', 'remove', 'addMember', 'removeMember'],
   policies: ['insert', 'update', 'remove'],

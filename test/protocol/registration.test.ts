@@ -1,6 +1,7 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
-import { rotateClientSecret } from '../../src/domain/client.ts'
+import { registerClient, rotateClientSecret } from '../../src/domain/client.ts'
+import { clean } from '../../src/domain/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/organization.ts'
 import { updateResource } from '../../src/domain/resource.ts'
 import { databases } from '../databases.ts'
@@ -99,6 +100,35 @@ for (const database of databases) {
     const suspended = await server.registrationToken()
     await updateOrganization(server.operation, server.organization.id, { status: 'suspended' })
     t.equal((await server.send('POST', path, metadata, bearer(suspended))).status, 401)
+  })
+}
+
+for (const database of databases) {
+  tap.test(`a registered client that was never used is removed after eight days, and none that is given a token at that moment [${database.name}]`, async t => {
+    const server = await startServer(t, { database, registration: 'open' })
+    const register = async () => await registerClient(server.operation, { ...metadata, token_endpoint_auth_method: 'client_secret_basic', response_types: [] }, null)
+    const ask = async ({ client, secret }: Awaited<ReturnType<typeof register>>) => await server.token(client, secret!)
+    const kept = async ({ client }: Awaited<ReturnType<typeof register>>) => await server.store.clients.get(client.id) !== null
+    const early = await register()
+    const late = await register()
+    const never = await register()
+    const racing = await Promise.all(Array.from({ length: 12 }, register))
+    server.advance(6.9 * 86_400)
+    t.equal((await ask(early)).status, 200)
+    server.advance(0.2 * 86_400)
+    await clean(server.operation)
+    t.ok(await kept(early), 'its use may still wait to be written')
+    t.ok(await kept(never))
+    server.advance(86_400)
+    for (let i = 0; i < 2; i++) t.equal((await ask(late)).status, 200)
+    t.ok((await server.registry.client(late.client.id))?.lastUsedAt, 'the next use is an ordinary one')
+    const answers = racing.map(ask)
+    await clean(server.operation)
+    t.ok(await kept(late), 'it was used a moment ago')
+    t.notOk(await kept(never))
+    t.strictSame((await ask(never)).status, 401)
+    for (const [i, answer] of (await Promise.all(answers)).entries()) t.equal(await kept(racing[i]!), answer.status === 200, `${answer.status}`)
+    t.equal((await ask(late)).status, 200)
   })
 }
 
