@@ -37,7 +37,10 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
     due = false
     if (size() > 0) askIn(failed ? intervalMs : intervalMs / Math.min(turnsInInterval, Math.ceil(size() / atOnce) || 1))
   }
-  const turn = (most: number): Promise<void> => last = last.then(() => take(most))
+  const turn = async (most: number): Promise<void> => {
+    last = last.then(() => take(most))
+    await last
+  }
   const askIn = (ms: number) => {
     if (closed) return
     due = true

@@ -1,7 +1,5 @@
 /** The authorization server alone, over real HTTP, on a database of its own, with a clock that tests move. */
-import helmet from 'helmet'
-import Fastify, { type FastifyInstance } from 'fastify'
-import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
 import { createServer, type AddressInfo } from 'node:net'
 import { secondsAfter, type Clock } from '../../src/clock.ts'
 import { systemActor } from '../../src/domain/audit.ts'
@@ -17,9 +15,10 @@ import type { KeyRing } from '../../src/domain/signing-key.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { styles } from '../../src/domain/style.ts'
 import { tokenReader } from '../../src/domain/token.ts'
-import { protocol, type ProtocolLimits, type RegistrationMode } from '../../src/protocol/index.ts'
+import type { ProtocolLimits, RegistrationMode } from '../../src/protocol/index.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
+import { serve } from './serving.ts'
 
 export interface Setup {
   registration?: RegistrationMode
@@ -79,11 +78,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const ring = await openKeyRing(store, clock, ['a secret of the tests, long enough'])
   const reader = tokenReader(issuer, { ring: () => ring })
   const refusals = refusalLog(store, clock)
-  const app = Fastify({ genReqId: () => randomUUID(), logger: false, trustProxy: setup.trustProxy ?? false })
-  app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
-  const setSecurityHeaders = helmet()
-  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, error => { done(error as Error | undefined) }) })
-  await app.register(protocol({
+  const app = await serve({
     issuer,
     store,
     registry,
@@ -94,8 +89,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: setup.adminTokenDigest ?? null }),
     registration: setup.registration ?? 'token',
     ...(setup.limits ? { limits: setup.limits } : {}),
-  }))
-  await app.listen({ port, host: '127.0.0.1' })
+  }, { port, fastify: { trustProxy: setup.trustProxy ?? false } })
   t.teardown(async () => {
     await app.close()
     await close()

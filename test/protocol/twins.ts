@@ -2,19 +2,18 @@
  * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is sent goes to
  * both, byte by byte, and what comes back and what it left behind are compared.
  */
-import Fastify, { type FastifyInstance } from 'fastify'
-import helmet from 'helmet'
-import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
 import { connect, type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { authenticator } from '../../src/domain/principal.ts'
 import type { Registry } from '../../src/domain/registry.ts'
 import { tokenReader } from '../../src/domain/token.ts'
 import { Failure } from '../../src/errors.ts'
-import { protocol, type ProtocolLimits } from '../../src/protocol/index.ts'
+import type { ProtocolLimits } from '../../src/protocol/index.ts'
 import type { Tracing } from '../../src/tracing.ts'
 import { newWatch } from '../../src/watch.ts'
 import type { TestServer } from './server.ts'
+import { serve } from './serving.ts'
 
 /** What one of the servers did: what it sent, and what it noted, counted, logged and traced meanwhile. */
 export interface Observed { text: string, effects: string[] }
@@ -59,11 +58,8 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
   const reader = tokenReader(issuer, { ring: () => ring })
   const watch = newWatch(recordingSpans(effects))
   watch.measures.tokens.add = label => { effects.push(`measured ${label}`) }
-  const app = Fastify({ genReqId: () => randomUUID(), logger: { level: 'info', stream: { write: line => { effects.push(`logged ${line}`) } } } })
-  app.addHook('onRequest', async (request, reply) => { reply.headers({ 'x-request-id': request.id, vary: 'Cookie', 'content-type': 'text/html' }) })
-  const setSecurityHeaders = helmet()
-  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, () => done()) })
-  await app.register(protocol({
+  const logger = { level: 'info', stream: { write: (line: string) => { effects.push(`logged ${line}`) } } }
+  const app = await serve({
     issuer,
     store,
     registry,
@@ -85,8 +81,7 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
     limits,
     watch,
     shortcut,
-  }))
-  await app.listen({ port: 0, host: '127.0.0.1' })
+  }, { port: 0, headers: { vary: 'Cookie', 'content-type': 'text/html' }, fastify: { logger } })
   return { app, port: (app.server.address() as AddressInfo).port, effects, short () { const was = short; short = false; return was } }
 }
 
