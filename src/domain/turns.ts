@@ -18,7 +18,7 @@ export interface Turns {
 }
 
 /** How many turns fit into an interval, where so much waits. */
-export const turnsInInterval = 10
+const turnsInInterval = 10
 
 /**
  * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than one turn

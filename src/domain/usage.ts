@@ -1,6 +1,6 @@
 /** When credentials were last used: counted in memory, written behind the requests' backs. */
 import type { Clock } from '../clock.ts'
-import { inTurns, takeFirst, turnsInInterval } from './turns.ts'
+import { inTurns, takeFirst } from './turns.ts'
 
 export interface UsageLog {
   /** Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to memory. */
@@ -23,10 +23,8 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
 
   const write = async (most: number) => {
     const usage = takeFirst(noted, most)
-    // Those that had to wait were used at any time meanwhile, and one statement writes one instant.
-    const unit = noted.size < writtenAtOnce * turnsInInterval ? 1 : 60_000
     try {
-      await touch(new Map(usage.map(([id, at]) => [id, new Date(Math.floor(at / unit) * unit)])))
+      await touch(new Map(usage.map(([id, at]) => [id, new Date(at)])))
     } catch (error) {
       // Coarse by promise: what was noted meanwhile is newer and wins.
       for (const [id, at] of usage) if (!noted.has(id)) noted.set(id, at)

@@ -2,9 +2,10 @@ import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
 import type { Note } from './changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from './rows.ts'
 
-export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKeyRepository {
+export function apiKeyRepository (queries: Queries, note: Note): ApiKeyRepository {
+  const { apiKey: table } = queries
   return {
     async insert (key) {
       await table.create({ data: columns(key) })
@@ -24,11 +25,7 @@ export function apiKeyRepository ({ apiKey: table }: Queries, note: Note): ApiKe
       note({ of: 'apiKey', digest })
       return { ...after, revision }
     },
-    async touch (usage) {
-      for (const { at, ids } of bySecond(usage)) {
-        await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
-      }
-    },
+    touch: usage => touch(queries, 'ApiKey', usage),
     async inOverlap (chainId, now) {
       const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
       return rows.map(read)

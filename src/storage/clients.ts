@@ -2,14 +2,15 @@ import type { Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecre
 import type { Note } from './changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from './rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
   grants: { orderBy: { position: 'asc' } },
 } satisfies Prisma.ClientInclude
 
-export function clientRepository ({ client: table }: Queries, note: Note): ClientRepository {
+export function clientRepository (queries: Queries, note: Note): ClientRepository {
+  const { client: table } = queries
   return {
     async insert ({ secrets, grants, ...client }) {
       await table.create({ data: { ...columns(client), secrets: { create: secretsInOrder(secrets) }, grants: { create: grantsInOrder(grants) } } })
@@ -41,11 +42,7 @@ export function clientRepository ({ client: table }: Queries, note: Note): Clien
       await table.updateMany({ where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 }, ...nextRevision } })
       note({ of: 'clients' })
     },
-    async touch (usage) {
-      for (const { at, ids } of bySecond(usage)) {
-        await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
-      }
-    },
+    touch: usage => touch(queries, 'Client', usage),
     async use (id, at) {
       const { count } = await table.updateMany({ where: { id }, data: { lastUsedAt: at } })
       if (count > 0) note({ of: 'client', id })

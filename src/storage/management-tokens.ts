@@ -1,9 +1,10 @@
 import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../domain/management-token.ts'
 import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { bySecond, json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from './rows.ts'
 
-export function managementTokenRepository ({ managementToken: table }: Queries, note: Note): ManagementTokenRepository {
+export function managementTokenRepository (queries: Queries, note: Note): ManagementTokenRepository {
+  const { managementToken: table } = queries
   return {
     async insert (token) {
       await table.create({ data: columns(token) })
@@ -22,11 +23,7 @@ export function managementTokenRepository ({ managementToken: table }: Queries, 
       note({ of: 'managementToken', digest })
       return { ...after, revision }
     },
-    async touch (usage) {
-      for (const { at, ids } of bySecond(usage)) {
-        await table.updateMany({ where: { id: { in: ids }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }] }, data: { lastUsedAt: at } })
-      }
-    },
+    touch: usage => touch(queries, 'ManagementToken', usage),
     async page (query, { status, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const narrowed = status === undefined ? {} : withStatus(status.is, status.at)

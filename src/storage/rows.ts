@@ -1,6 +1,7 @@
 /** What all rows have in common on their way in and out. */
+import { join, raw, sqltag as sql } from '@prisma/client/runtime/client'
 import type { Page, PageQuery } from '../domain/page.ts'
-import type { Prisma } from './prisma.ts'
+import type { Prisma, Queries } from './prisma.ts'
 
 /** A row as it was read, by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>
@@ -38,21 +39,22 @@ export function toPage<Row, T> (rows: Row[], { limit }: PageQuery, read: (row: R
   return { items: rows.slice(0, limit).map(read), hasMore: rows.length > limit }
 }
 
-/**
- * Ids by the second of their last use: an instant that need not be exact costs one statement for each second that was in
- * use, not one for each id. At most 500 ids in each.
- */
-export function bySecond (usage: ReadonlyMap<string, Date>): { at: Date, ids: string[] }[] {
-  const seconds = new Map<number, string[]>()
-  for (const [id, instant] of usage) {
-    const second = Math.floor(instant.getTime() / 1000) * 1000
-    const ids = seconds.get(second) ?? []
-    seconds.set(second, ids)
-    ids.push(id)
+/** How many rows one statement touches at most. */
+const touchedAtOnce = 100
+
+/** Sets when rows were last used, each to the second and none back: one statement, however many seconds there are. */
+export async function touch (queries: Queries, table: 'ApiKey' | 'Client' | 'ManagementToken', usage: ReadonlyMap<string, Date>): Promise<void> {
+  const used = Array.from(usage, ([id, instant]) => ({ id, second: Math.floor(instant.getTime() / 1000) }))
+  for (let i = 0; i < used.length; i += touchedAtOnce) {
+    const rows = used.slice(i, i + touchedAtOnce)
+    const cases = Array.from(Map.groupBy(rows, ({ second }) => second), ([second, those]) => {
+      const at = new Date(second * 1000)
+      return sql`WHEN "id" IN (${join(idsOf(those))}) AND ("lastUsedAt" IS NULL OR "lastUsedAt" < ${at}) THEN ${at}`
+    })
+    await queries.$executeRaw`UPDATE ${raw(`"${table}"`)} SET "lastUsedAt" = CASE ${join(cases, ' ')} ELSE "lastUsedAt" END WHERE "id" IN (${join(idsOf(rows))})`
   }
-  return [...seconds].flatMap(([second, ids]) => inChunks(ids).map(chunk => ({ at: new Date(second), ids: chunk })))
 }
 
-function inChunks (ids: string[]): string[][] {
-  return Array.from({ length: Math.ceil(ids.length / 500) }, (_, i) => ids.slice(i * 500, (i + 1) * 500))
+function idsOf (rows: readonly { id: string }[]): string[] {
+  return rows.map(({ id }) => id)
 }

@@ -14,6 +14,7 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { unbuffered, View } from '../../src/storage/view.ts'
+import { newWatch, type Watch } from '../../src/watch.ts'
 import { databases, type FreshDatabase } from '../databases.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
@@ -135,9 +136,10 @@ const event: AuditEvent = {
 }
 
 /** A store with an organization and two resources in it, open until the test is over. */
-async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage> {
+async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { watch: Watch }> {
   const { url, drop } = await fresh()
-  const storage = await openStorage(url)
+  const watch = newWatch()
+  const storage = await openStorage(url, { watch })
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -146,7 +148,7 @@ async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<St
   await storage.store.organizations.insert({ ...organization, id: 'org_b', name: 'B', createdAt: later(1) })
   await storage.store.resources.insert(resource)
   await storage.store.resources.insert({ ...resource, id: 'res_b', identifier: 'https://api.example/b', organizationId: null, scopes: [], createdAt: later(1) })
-  return storage
+  return { ...storage, watch }
 }
 
 async function allPages<T extends { createdAt: Date, id: string }> (limit: number, page: (query: PageQuery) => Promise<Page<T>>): Promise<string[][]> {
@@ -164,7 +166,7 @@ const failure = (code: string) => ({ name: 'Failure', code })
 
 for (const { name, fresh } of databases) {
   t.test(`[${name}] repositories`, async t => {
-    const { store, registry } = await opened(t, fresh)
+    const { store, registry, watch } = await opened(t, fresh)
     const { organizations, resources, clients, members, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
     await clients.insert(client)
     await members.insert(member)
@@ -268,6 +270,15 @@ for (const { name, fresh } of databases) {
       await apiKeys.touch(new Map([['key_used_0', later(50)], ['key_used_1', later(200)], ['unknown', later(200)]]))
       t.strictSame((await apiKeys.get('key_used_0'))?.lastUsedAt, new Date('2026-01-01T00:01:40.000Z'))
       t.strictSame((await apiKeys.get('key_used_1'))?.lastUsedAt, new Date('2026-01-01T00:03:20.000Z'))
+      const statements = () => watch.measures.statements.entries().reduce((sum, [, , , { count }]) => sum + count, 0)
+      const before = statements()
+      await apiKeys.touch(new Map(ids.slice(100, 150).map((id, i) => [id, later(300 + i)])))
+      t.equal(statements() - before, 1, 'fifty seconds are one statement')
+      t.strictSame((await apiKeys.get('key_used_149'))?.lastUsedAt, new Date('2026-01-01T00:05:49.000Z'))
+      t.ok(await clients.use('cli_a', later(20)))
+      for (const at of [later(10), later(30)]) await clients.touch(new Map([['cli_a', at]]))
+      t.strictSame((await clients.get('cli_a'))?.lastUsedAt, new Date('2026-01-01T00:00:30.000Z'))
+      t.notOk(await clients.use('cli_unknown', later(20)))
       await clients.insert({ ...client, id: 'cli_touched', secrets: [], grants: [] })
       await clients.touch(new Map([['cli_touched', later(10)]]))
       t.strictSame((await clients.get('cli_touched'))?.lastUsedAt, new Date('2026-01-01T00:00:10.000Z'))
