@@ -162,6 +162,27 @@ tap.test('CK-04: whoever asks again, on whichever server, before all have heard,
   }
 })
 
+tap.test('CK-04: who answered while it did not go by its memory does not do so again by what it had asked for before [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  for (let round = 0; round < 3; round++) {
+    wire.delay.listener = 0
+    const { id, key } = await keyInMemory()
+    // Each poll is answered when little of its trust is left, so there is none when the next one has been sent.
+    wire.delay.listener = lease * 5 / 6
+    await pause(lease)
+    await until('trust', () => isTrusted(b))
+    await until('no trust', async () => !await isTrusted(b))
+    await pause(lease / 4)
+    const first = on(a, 'POST', `/api-keys/${id}/revoke`)
+    await until('it is revoked', async () => (await sql(`SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL`)).length > 0)
+    await on(b, 'POST', `/api-keys/${id}/revoke`)
+    const passes: number[] = []
+    for (const began = performance.now(); performance.now() < began + lease;) passes.push((await b.withKey(key)).status)
+    t.equal(passes.indexOf(200), -1, 'nothing passes')
+    await first
+  }
+})
+
 tap.test('a check that memory can answer asks the database nothing [postgresql]', async t => {
   const { key } = await keyInMemory()
   const { statements, registry } = b.latchkey.watch.measures
