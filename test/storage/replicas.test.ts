@@ -322,6 +322,19 @@ tap.test('a server that dies costs one wait, and one that leaves costs none [pos
   t.ok(await timed(() => on(a, 'POST', `/api-keys/${keys[2]!.id}/revoke`)) < lease / 2)
 })
 
+tap.test('what no check looks at is written without waiting for other servers: credits that are given back [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  const { id: organizationId } = await a.createOrganization()
+  await on(a, 'POST', `/organizations/${organizationId}/credits`, { environment: 'live', amount: 5, reason: 'test' })
+  const { id } = await a.createKey({ organization: organizationId })
+  const key = (await a.latchkey.operation.store.apiKeys.get(id))!
+  const organization = (await a.latchkey.operation.store.organizations.get(organizationId))!
+  const verdict = await a.latchkey.meter.admit({ key, organization, credits: 2, now: new Date() })
+  wire.delay.listener = lease * 1.5
+  t.ok(await timed(() => a.latchkey.meter.refund(verdict.ok ? verdict.spending! : '', 'our fault')) < lease / 2)
+  t.equal(await a.latchkey.operation.store.credits.balance({ organizationId, environment: 'live' }), 5)
+})
+
 tap.test('a server that was counted out joins again by itself [postgresql]', async t => {
   await sql('UPDATE "Replica" SET "leftAt" = now()')
   await until('everybody is there', async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === 2)
