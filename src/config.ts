@@ -2,9 +2,9 @@
  * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
  * be told its name and its secrets. Problems are found together and each names its variable.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
 import { ConfigurationError } from './errors.ts'
 import { makeFolder } from './folder.ts'
@@ -307,10 +307,29 @@ function generated (file: string, make: () => string): { text: string, isNew: bo
   const text = make()
   orRefuse(file, () => {
     makeFolder(resolve(file, '..'))
-    // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
-    writeFileSync(file, text + '\n', { mode: 0o600, flag: 'wx' })
+    writeNew(file, text + '\n')
   })
   return { text, isNew: true }
+}
+
+/**
+ * Writes a file that only its owner may read, and that is not there yet; leaves nothing behind when the disk is full. What is
+ * sealed under a secret survives a power cut, so the secret has to.
+ */
+function writeNew (file: string, text: string): void {
+  // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
+  const descriptor = openSync(file, 'wx', 0o600)
+  try {
+    writeFileSync(descriptor, text, { flush: true })
+  } catch (error) {
+    rmSync(file)
+    throw error
+  } finally {
+    closeSync(descriptor)
+  }
+  const folder = openSync(dirname(file), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
 }
 
 function orRefuse<T> (file: string, access: () => T): T {

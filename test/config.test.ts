@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
@@ -22,6 +23,18 @@ function problemsOf (load: () => unknown): readonly string[] {
     return error instanceof ConfigurationError ? error.problems : [String(error)]
   }
 }
+
+tap.test('a first start on a full disk leaves nothing behind that keeps the next one from its secrets', async t => {
+  const home = folder(t)
+  const start = (limit: string): string => {
+    const program = `import { loadConfig } from ${JSON.stringify(join(import.meta.dirname, '..', 'src', 'config.ts'))}; loadConfig({}, process.argv[1])`
+    return spawnSync('sh', ['-c', `ulimit -f ${limit}; exec "$0" --input-type=module -e "$1" "$2"`, process.execPath, program, home], { encoding: 'utf8' }).stderr
+  }
+  t.match(start('0'), /cannot be read or written \(EFBIG\)/)
+  t.strictSame(readdirSync(join(home, 'data')), [])
+  t.equal(start('unlimited'), '')
+  t.strictSame(readdirSync(join(home, 'data')).sort(), ['admin-token', 'secret'])
+})
 
 tap.test('with no environment at all a laptop gets everything it needs, once', async t => {
   const home = folder(t)

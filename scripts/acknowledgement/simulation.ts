@@ -19,9 +19,11 @@ export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 
   announcesFound: boolean
   /** Whether the server that answers waits for its own feed, too. */
   waitsForItself: boolean
+  /** Whether a server that did not go by its view when it answered may do so again by a poll that was sent before. */
+  forgetsDoubt: boolean
 }
 
-export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true }
+export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true, forgetsDoubt: false }
 
 export interface Setting { seed: number, servers: number, changes: number, lease: number }
 
@@ -121,6 +123,8 @@ class Server {
   #slept = 0
   /** When the last poll was sent of which everything has been applied. */
   #applied = -Infinity
+  /** No poll that was sent before is a reason to go by the view. */
+  #doubted = -Infinity
   #sleeps: number | null = null
   #jumped = 0
   #changes = 0
@@ -243,7 +247,7 @@ class Server {
       }
       for (const { record } of found.entries) if (record !== null) this.apply(record)
       this.#applied = sent.monotonic
-      this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
+      if (sent.monotonic > this.#doubted) this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
       for (const pending of this.pending) this.#consider(pending)
       const others = [...new Set(found.entries.map(({ writer }) => writer))].filter(writer => writer !== this.id)
       const next = () => { this.#poll(found.position, others) }
@@ -349,6 +353,7 @@ class Server {
   #acknowledge (pending: Pending): void {
     pending.over = true
     this.pending.delete(pending)
+    if (this.world.rules.waitsForItself && !this.world.rules.forgetsDoubt && this.#applied < pending.committed) this.#doubted = Math.max(this.#doubted, pending.committed)
     this.world.acknowledged(pending, this)
     if (pending.observed !== null && pending.silent!.size > 0) this.#countOut(pending)
   }

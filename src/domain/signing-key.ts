@@ -42,11 +42,12 @@ export function stateOfSigningKey ({ activatedAt, retiredAt, publishedUntil, rev
 
 /**
  * The key that signs at `now`. Of several the oldest: when two servers made a first key at once, both sign with the same one.
- * A clock that was set back finds none that is active yet, and takes the oldest too. Never one that was revoked.
+ * A clock that was set back finds none that is active yet, and takes the oldest that is to be. Never one that was revoked, nor,
+ * as long as there is another, one that is retired: it would be gone before its last token is.
  */
 export function signingAt (keys: readonly SigningKey[], now: Date): SigningKey | undefined {
-  const standing = keys.filter(key => !['revoked', 'gone'].includes(stateOfSigningKey(key, now)))
-  return standing.find(key => stateOfSigningKey(key, now) === 'active') ?? standing[0]
+  const oldest = (state: SigningKeyState) => keys.find(key => stateOfSigningKey(key, now) === state)
+  return oldest('active') ?? oldest('pending') ?? oldest('retired')
 }
 
 export interface SigningKeyRepository {

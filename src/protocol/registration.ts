@@ -117,8 +117,8 @@ async function replace (options: RegistrationOptions, counters: Counters, reques
   const { client, token } = await authenticate(options, counters, request)
   const metadata = readClientMetadata(options.provider(), request.body)
   requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
-  if (isDescribedBy(client, metadata)) return await clientInformation(options, client, token)
-  takeChange(counters, client)
+  if (!isDescribedBy(client, metadata)) takeChange(counters, client)
+  // Also what describes it already: another server may not have heard yet that the keys before are not good any more.
   const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
   return await clientInformation(options, replaced, token)
 }

@@ -30,7 +30,7 @@ class Pending {
   /** Resolves when something is heard, at the latest after so many milliseconds. */
   async news (within: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, within)
+    const timer = setTimeout(resolve, Math.max(0, within))
     this.#wake = resolve
     await promise
     clearTimeout(timer)
@@ -113,7 +113,7 @@ export class Acknowledgements {
 /** Null: it failed, or took longer than so many milliseconds. */
 async function within<T> (milliseconds: number, answer: Promise<T>): Promise<T | null> {
   const { promise: late, resolve } = Promise.withResolvers<null>()
-  const timer = setTimeout(resolve, milliseconds, null)
+  const timer = setTimeout(resolve, Math.max(0, milliseconds), null)
   try {
     return await Promise.race([answer, late])
   } catch {

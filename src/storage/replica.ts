@@ -88,11 +88,13 @@ export class Replica {
     this.#poke()
   }
 
-  /** Resolves when everything that had been committed at the call has been applied, or this server does not go by its view. */
+  /** From when it resolves on, this server only goes by a view into which everything has been applied that had been committed at the call. */
   async catchUp (): Promise<void> {
     const called = performance.now()
     this.#poke()
     while (this.isTrusted() && this.#applied < called) await sleep(1)
+    // It does not go by its view now; the answer to a poll that was sent before may be on its way, and would have it do so again.
+    if (this.#applied < called) this.#doubted = Math.max(this.#doubted, called)
   }
 
   /** Says good-bye, so that nobody waits for this server. From then on its view is out of use. */

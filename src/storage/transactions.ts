@@ -27,11 +27,13 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
     let xid: bigint | null = null
     const result = await database.transaction(async queries => {
       changes = []
-      let audited = false
+      let recorded = false
       const repositories = repositoriesOver(queries, change => { changes.push(change) }, keys)
-      const result = await work({ ...repositories, audit: { ...repositories.audit, append: async event => { audited = await repositories.audit.append(event).then(() => true) } } })
+      const recording = <T>(append: (record: T) => Promise<void>) => async (record: T): Promise<void> => { recorded = await append(record).then(() => true) }
+      const { audit, credits } = repositories
+      const result = await work({ ...repositories, audit: { ...audit, append: recording(audit.append) }, credits: { ...credits, append: recording(credits.append) } })
       // What changes nothing because it is so already may go by what another server did a moment ago, which not all have heard.
-      const found = changes.length === 0 && !audited && isolation !== 'read committed'
+      const found = changes.length === 0 && !recorded && isolation !== 'read committed'
       xid = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
       return result
     }, isolation).catch(error => {

@@ -103,6 +103,17 @@ for (const { name, fresh } of databases) {
       t.equal((await server.bearer(token)).status, 200)
     })
 
+    await t.test(`K1: with the clock a moment behind a key that had to sign at once, no key signs that is retired, and its token lives to its end [${name}]`, async t => {
+      const client = await server.createClient({ organization })
+      const { id: leaked } = (await admin('POST', '/signing-keys/rotate', { now: true })).json
+      // The key before it is published for about half the life of a token more.
+      clock.advance(hour / 2)
+      t.equal((await admin('POST', `/signing-keys/${leaked}/revoke`)).status, 200)
+      const token = await off(-5, () => server.tokenFor(client))
+      t.equal((await server.bearer(token)).status, 200)
+      t.equal(await off(hour - 60, async () => (await server.bearer(token)).status), 200)
+    })
+
     await t.test(`usage is counted in the minutes and days of the clock, all of it [${name}]`, async t => {
       const client = await server.createClient({ organization })
       const { id, key } = await server.createKey({ organization })

@@ -321,7 +321,7 @@ tap.test('R6: PUT replaces what describes a client and cannot widen what it may 
 })
 
 for (const database of databases) {
-  tap.test(`R6: a PUT that changes nothing writes nothing, and changes have a limit [${database.name}]`, async t => {
+  tap.test(`R6: a PUT that changes nothing leaves the client and the audit log as they are, and changes have a limit [${database.name}]`, async t => {
     const server = await startServer(t, { database, limits: { changesPerClient: { max: 2, windowSeconds: 3_600 } } })
     const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)
     const described = { token_endpoint_auth_method: 'private_key_jwt', client_name: 'agent', contacts: ['a@example.test'], jwks: { keys: [{ ...jwk, kid: 'k1' }] } }

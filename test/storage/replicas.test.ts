@@ -1,5 +1,6 @@
 /** Several servers on one PostgreSQL, in one process: what was changed on one is so for all when the answer arrives. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import tap from 'tap'
 import { newSecret } from '../../src/secrets.ts'
 import { administer, freshDatabase } from '../postgres.ts'
@@ -109,6 +110,17 @@ tap.test('CK-04: what is changed on one server is so on the other when the answe
   }
 })
 
+async function keyPair (): Promise<{ privateKey: CryptoKey, jwk: JWK }> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  return { privateKey, jwk: await exportJWK(publicKey) }
+}
+
+/** A token request with an assertion (RFC 7523 §2.2). */
+async function assertedBy (clientId: string, { privateKey }: { privateKey: CryptoKey }): Promise<URLSearchParams> {
+  const assertion = await new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setIssuer(clientId).setSubject(clientId).setAudience(issuer).setJti(newSecret()).setIssuedAt().setExpirationTime('1m').sign(privateKey)
+  return new URLSearchParams({ grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: assertion })
+}
+
 /** Each: what passes on the second server, what ends it, on whichever server, and whether it has ended for whoever reads. */
 const endings: [string, (organization: string) => Promise<{ ask: () => Promise<Answer>, end: (server: TestServer) => Promise<Answer>, hasEnded: string }>][] = [
   ['a revoked key', async organization => {
@@ -140,6 +152,17 @@ const endings: [string, (organization: string) => Promise<{ ask: () => Promise<A
     const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
     return { ask: () => b.bearer(token), end: server => done(server.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })), hasEnded: `SELECT FROM "RevokedToken" WHERE "clientId" = '${client.clientId}'` }
   }],
+  ['a registered client with other keys', async organization => {
+    const [before, after] = [await keyPair(), await keyPair()]
+    const { token: initial } = await a.createRegistrationToken({ organization })
+    const described = ({ jwk }: { jwk: JWK }) => ({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] } })
+    const { json: client } = await done(a.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${initial}` }, body: described(before) }))
+    const token = (await done(a.send({ method: 'POST', path: '/api/v1/auth/token', body: await assertedBy(client.client_id, before) }))).json.access_token
+    const end = (server: TestServer) => done(server.send({
+      method: 'PUT', path: `/api/v1/oauth/register/${client.client_id}`, headers: { authorization: `Bearer ${client.registration_access_token}` }, body: { client_id: client.client_id, ...described(after) },
+    }))
+    return { ask: () => b.bearer(token), end, hasEnded: `SELECT FROM "Client" WHERE id = '${client.client_id}' AND generation > 1` }
+  }],
 ]
 
 tap.test('CK-04: whoever asks again, on whichever server, before all have heard, is answered when they have [postgresql]', async t => {
@@ -159,6 +182,27 @@ tap.test('CK-04: whoever asks again, on whichever server, before all have heard,
     }))
     await first
     wire.delay.listener = 0
+  }
+})
+
+tap.test('CK-04: who answered while it did not go by its memory does not do so again by what it had asked for before [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  for (let round = 0; round < 2; round++) {
+    wire.delay.listener = 0
+    const { id, key } = await keyInMemory()
+    // Each poll is answered when little of its trust is left, so there is none when the next one has been sent.
+    wire.delay.listener = lease * 5 / 6
+    await pause(lease)
+    await until('trust', () => isTrusted(b))
+    await until('no trust', async () => !await isTrusted(b))
+    await pause(lease / 4)
+    const first = on(a, 'POST', `/api-keys/${id}/revoke`)
+    await until('it is revoked', async () => (await sql(`SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL`)).length > 0)
+    await on(b, 'POST', `/api-keys/${id}/revoke`)
+    const passes: number[] = []
+    for (const began = performance.now(); performance.now() < began + lease;) passes.push((await b.withKey(key)).status)
+    t.equal(passes.indexOf(200), -1, 'nothing passes')
+    await first
   }
 })
 
@@ -276,6 +320,19 @@ tap.test('a server that dies costs one wait, and one that leaves costs none [pos
   t.ok(waited >= lease && waited < lease + 400, `${waited} ms`)
   await until('it is counted out', async () => (await sql(`SELECT "leftAt" FROM "Replica" WHERE id = '${left}'`))[0]!.leftAt !== null)
   t.ok(await timed(() => on(a, 'POST', `/api-keys/${keys[2]!.id}/revoke`)) < lease / 2)
+})
+
+tap.test('what no check looks at is written without waiting for other servers: credits that are given back [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  const { id: organizationId } = await a.createOrganization()
+  await on(a, 'POST', `/organizations/${organizationId}/credits`, { environment: 'live', amount: 5, reason: 'test' })
+  const { id } = await a.createKey({ organization: organizationId })
+  const key = (await a.latchkey.operation.store.apiKeys.get(id))!
+  const organization = (await a.latchkey.operation.store.organizations.get(organizationId))!
+  const verdict = await a.latchkey.meter.admit({ key, organization, credits: 2, now: new Date() })
+  wire.delay.listener = lease * 1.5
+  t.ok(await timed(() => a.latchkey.meter.refund(verdict.ok ? verdict.spending! : '', 'our fault')) < lease / 2)
+  t.equal(await a.latchkey.operation.store.credits.balance({ organizationId, environment: 'live' }), 5)
 })
 
 tap.test('a server that was counted out joins again by itself [postgresql]', async t => {
