@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { version } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Poll } from './feed.ts'
+import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Membership, type Poll } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
@@ -131,16 +131,20 @@ export class Replica {
     }
   }
 
-  /** Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails. */
+  /**
+   * Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails,
+   * and, having taken leave, when what was changed cannot be applied.
+   */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
-    const { id, lease, view } = this.#options
+    const { id, lease } = this.#options
     await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    // Who cannot do this is not to be waited for, time and again.
+    await this.#startOver()
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
     if (place === null) return
     this.#lease = place.lease
-    // Only now: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    await view.reload()
-    await this.#tell({ of: 'everything' })
+    // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
+    await this.#orLeave(this.#startOver(), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
     while (!this.#closing.signal.aborted) {
@@ -148,13 +152,31 @@ export class Replica {
       const sent = instant()
       const found = await poll(client, { id, joined }, position, waiting)
       if (found === null) return
-      waiting = await this.#apply(found)
+      waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
       this.#trust(sent)
       following()
       await this.#pruneNowAndThen(client)
       // Whoever waits is told by the next poll, which says how far this one came.
       if (waiting.length === 0) await this.#news()
+    }
+  }
+
+  /** Forgets everything, here and with those who follow. */
+  async #startOver (): Promise<void> {
+    await this.#options.view.reload()
+    await this.#tell({ of: 'everything' })
+  }
+
+  /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */
+  async #orLeave<T> (work: Promise<T>, client: pg.Client, membership: Membership): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      // First: once it has left, what it has in memory is what others take for refused everywhere.
+      this.#distrust()
+      await leave(client, membership)
+      throw error
     }
   }
 

@@ -6,6 +6,8 @@ import { administer, freshDatabase } from '../postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 import { layWire } from '../wire.ts'
 
+tap.setTimeout(120_000)
+
 const lease = 600
 const issuer = 'http://localhost:3999'
 const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease) }
@@ -283,6 +285,45 @@ tap.test('a server that was counted out joins again by itself [postgresql]', asy
   await until('everybody is there', async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === 2)
   const { id, key } = await keyInMemory()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('K1: a server that cannot open what others sealed is waited for by nobody, signs nothing, and gets on by itself once it can [postgresql]', async t => {
+  const old = environment.LATCHKEY_SECRET
+  const fresh = newSecret()
+  const startWith = async (secrets: string) => {
+    const server = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_SECRET: secrets } })
+    t.teardown(() => server.close())
+    return server
+  }
+  const client = await a.createClient()
+  const token = () => a.tokenRequest(client)
+  t.equal((await token()).status, 200)
+  const c = await startWith(`${fresh},${old}`)
+  await until('the others have heard that it sealed the keys anew', async () => !await isTrusted(a) && !await isTrusted(b))
+  const joinings = () => sql('SELECT id, joined, "leftAt" FROM "Replica" ORDER BY id')
+  const before = await joinings()
+  const organization = (await c.createOrganization()).id
+  const waits: number[] = []
+  for (const began = performance.now(); performance.now() - began < 2 * lease;) {
+    const { id, key } = await c.createKey({ organization })
+    t.equal((await a.withKey(key)).status, 200)
+    waits.push(await timed(() => on(c, 'POST', `/api-keys/${id}/revoke`)))
+    t.equal((await a.withKey(key)).status, 401, 'by the database')
+    await pause(20)
+  }
+  t.ok(Math.max(...waits) < lease / 2, `${waits.map(Math.round).join(', ')} ms`)
+  t.strictSame(await joinings(), before, 'they do not join before they can')
+  t.notMatch((await c.send({ path: '/prom' })).text, /outcome="lapsed"/, 'not even the change that they failed at waited for them')
+  t.equal((await token()).status, 200, 'by the same key as before')
+  await on(c, 'POST', '/signing-keys/rotate', { now: true })
+  for (const answer of [await token(), await a.bearer(await c.tokenFor(client))]) t.match(answer, { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  await until('it says that it is not ready', async () => (await a.send({ path: '/readyz' })).status === 503)
+  await startWith(`${old},${fresh}`)
+  for (const server of [a, b]) await until('trust', () => isTrusted(server))
+  t.equal((await a.bearer(await a.tokenFor(client))).status, 200)
+  const { id, key } = await keyInMemory()
+  await on(c, 'POST', `/api-keys/${id}/revoke`)
   t.equal((await b.withKey(key)).status, 401)
 })
 
