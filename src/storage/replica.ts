@@ -43,6 +43,8 @@ export class Replica {
   readonly #options: ReplicaOptions
   #lease: number
   #until: Instant = never
+  /** Until when this server is surely among those that are waited for, trusting its view or not. */
+  #standsUntil: Instant = never
   /** When the last poll was sent of which everything has been applied. */
   #applied = -Infinity
   /** No poll that was sent before is a reason to go by the view. */
@@ -62,6 +64,11 @@ export class Replica {
   /** Milliseconds. */
   get lease (): number {
     return this.#lease
+  }
+
+  /** Milliseconds: the lease that every server goes by which is waited for. Null: this one is not among them, as far as it knows. */
+  get sharedLease (): number | null {
+    return isTrusted(this.#standsUntil, performance.now(), Date.now()) ? this.#lease : null
   }
 
   /** Whether the view holds nothing that has been changed and acknowledged since. Asked at every look-up. */
@@ -118,7 +125,7 @@ export class Replica {
           failures = 0
           attempted()
         })
-        if (this.#closing.signal.aborted) await leave(client, { id: this.#options.id, joined })
+        if (this.#closing.signal.aborted) await this.#leave(client, { id: this.#options.id, joined })
       } catch {
         this.#options.measures.polls.add('failed')
       } finally {
@@ -152,6 +159,7 @@ export class Replica {
       const sent = instant()
       const found = await poll(client, { id, joined }, position, waiting)
       if (found === null) return
+      this.#standsUntil = trustedUntil(sent, this.#lease)
       waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
       this.#trust(sent)
@@ -173,11 +181,16 @@ export class Replica {
     try {
       return await work
     } catch (error) {
-      // First: once it has left, what it has in memory is what others take for refused everywhere.
-      this.#distrust()
-      await leave(client, membership)
+      await this.#leave(client, membership)
       throw error
     }
+  }
+
+  async #leave (client: pg.Client, membership: Membership): Promise<void> {
+    // First: once it has left, what it has in memory is what others take for refused everywhere.
+    this.#distrust()
+    this.#standsUntil = never
+    await leave(client, membership)
   }
 
   /** Returns who made the changes, besides this server. */

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { newSecret } from '../../src/secrets.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 import { layWire } from '../wire.ts'
@@ -331,6 +332,51 @@ tap.test('servers that join go by the lease of those that are there [postgresql]
   const longer = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' } })
   t.strictSame(await sql('SELECT DISTINCT lease FROM "Replica" WHERE "leftAt" IS NULL'), [{ lease }])
   await longer.close()
+})
+
+tap.test('a server that has not joined, and whose database goes away after COMMIT, answers by no shorter lease than the others have [postgresql]', async t => {
+  const own = await layWire(database.url)
+  const { store, close } = await openStorage(own.url, { secrets: [environment.LATCHKEY_SECRET], lease: lease / 3 })
+  t.teardown(async () => {
+    wire.swallow = false
+    await close()
+    await own.close()
+  })
+  const { id, key } = await keyInMemory()
+  let isAnswered = false
+  let isStale = false
+  const answer = store.transaction(async tx => {
+    await tx.apiKeys.update({ ...(await tx.apiKeys.get(id))!, revokedAt: new Date() })
+    wire.swallow = true
+    own.deafAfter = 'COMMIT'
+  }, 'read committed').then(async () => {
+    isAnswered = true
+    isStale = await isTrusted(b) && (await b.withKey(key)).status === 200
+  })
+  await until('the other one goes by its memory no more', async () => !await isTrusted(b))
+  t.equal(isAnswered, false)
+  await own.cut()
+  await own.mend()
+  t.ok(await timed(() => answer) < 1_000, 'once the database says who there is')
+  t.equal(isStale, false)
+  await wire.cut()
+  wire.swallow = false
+  await wire.mend()
+  await until('trust', () => isTrusted(b))
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('a change that is kept on a server that has joined waits for the lease of all when its database goes away after COMMIT [postgresql]', async t => {
+  const { id, key } = await keyInMemory()
+  const took = await timed(() => b.latchkey.operation.store.transaction(async tx => {
+    await tx.apiKeys.update({ ...(await tx.apiKeys.get(id))!, revokedAt: new Date() })
+    wire.deafAfter = 'COMMIT'
+  }, 'read committed'))
+  t.ok(took >= lease && took < lease + 400, `${took} ms`)
+  await wire.cut()
+  await wire.mend()
+  await until('trust', () => isTrusted(b))
+  for (const server of [a, b]) t.equal((await server.withKey(key)).status, 401)
 })
 
 tap.test('what another server speaks of and this version does not know is a reason to forget everything [postgresql]', async t => {
