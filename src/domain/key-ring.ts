@@ -27,7 +27,7 @@ export async function openSigningKeys (
   if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
   await resealSigningKeys(system, secrets)
   let stored = byKid(await store.signingKeys.all())
-  let loaded = await load(stored, clock, secrets)
+  let loaded = await load(stored, secrets)
   let current = ringAt(loaded, clock())
   /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
   let known: Stored = stored
@@ -38,7 +38,7 @@ export async function openSigningKeys (
   }
   const readAgain = async (): Promise<void> => {
     const found = byKid(await store.signingKeys.all())
-    const opened = await load(found, clock, secrets)
+    const opened = await load(found, secrets)
     current = ringAt(opened, clock())
     loaded = opened
     stored = found
@@ -90,10 +90,9 @@ function areSame (one: Stored, other: Stored): boolean {
   return one.size === other.size && [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
 }
 
-async function load (stored: Stored, clock: Clock, secrets: readonly string[]): Promise<Loaded[]> {
-  const now = clock()
-  const keys = [...stored.values()].filter(key => stateOfSigningKey(key, now) !== 'gone')
-  return await Promise.all(keys.map(async key => ({
+/** Those that are gone too: it may be the clock that is ahead. */
+async function load (stored: Stored, secrets: readonly string[]): Promise<Loaded[]> {
+  return await Promise.all([...stored.values()].map(async key => ({
     key,
     open: key.revokedAt === null ? open(key, secrets) : null,
     verifies: await importJWK(key.publicJwk, key.algorithm) as CryptoKey,
