@@ -64,6 +64,9 @@ interface Variable {
   description: string
 }
 
+/** Milliseconds that LATCHKEY_REPLICA_LEASE can be at most. */
+export const longestLease = 60_000
+
 /** Every variable there is. .env.example and the README's table are generated from this. */
 export const variables: readonly Variable[] = [
   { name: 'PORT', default: '3000', description: 'The port to listen on.' },
@@ -132,7 +135,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     delay: readNumber('LATCHKEY_SHUTDOWN_DELAY', read('LATCHKEY_SHUTDOWN_DELAY'), { least: 0, most: 600, usual: 0 }, problems),
     patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), { least: 0, most: 600, usual: 10 }, problems),
   }
-  const replicaLease = readNumber('LATCHKEY_REPLICA_LEASE', read('LATCHKEY_REPLICA_LEASE'), { least: 200, most: 60_000, usual: 2_000 }, problems)
+  const replicaLease = readNumber('LATCHKEY_REPLICA_LEASE', read('LATCHKEY_REPLICA_LEASE'), { least: 200, most: longestLease, usual: 2_000 }, problems)
   const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
   const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), { least: 0, most: 3_650, usual: 90 }, problems)
   const tracing = readTracing(read, problems)

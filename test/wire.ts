@@ -12,7 +12,9 @@ export interface Wire {
   delay: Record<Kind, number>
   /** While true nothing is carried either way, and nobody is told. */
   swallow: boolean
-  /** Ends every connection, and takes no new one until it is mended. Resolves when their ends have been seen. */
+  /** Once somebody has said this, nobody is heard any more; answers still arrive. */
+  deafAfter: string | null
+  /** Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends have been seen. */
   cut (): Promise<void>
   mend (): Promise<void>
   close (): Promise<void>
@@ -22,14 +24,19 @@ export async function layWire (database: string): Promise<Wire> {
   const target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
-  const wire = { swallow: false }
+  const wire = { swallow: false, deafAfter: null as string | null }
+  let deaf = false
   const server = createServer(near => {
     const far = connect(Number(target.port), target.hostname)
     const pair: [Socket, Socket] = [near, far]
     let kind: Kind = 'pool'
     pairs.add(pair)
     near.once('data', (bytes: Buffer) => { if (bytes.includes('latchkey replica')) kind = 'listener' })
-    carry(near, far, () => 0)
+    carry(near, far, () => 0, bytes => {
+      if (deaf) return false
+      deaf = wire.deafAfter !== null && bytes.includes(wire.deafAfter)
+      return true
+    })
     carry(far, near, () => delay[kind])
     for (const socket of pair) {
       socket.on('error', () => {})
@@ -39,9 +46,9 @@ export async function layWire (database: string): Promise<Wire> {
       })
     }
   })
-  const carry = (from: Socket, to: Socket, wait: () => number) => {
-    from.on('data', bytes => {
-      if (wire.swallow) return
+  const carry = (from: Socket, to: Socket, wait: () => number, hears: (bytes: Buffer) => boolean = () => true) => {
+    from.on('data', (bytes: Buffer) => {
+      if (wire.swallow || !hears(bytes)) return
       if (wait() === 0) to.write(bytes)
       else setTimeout(() => { to.write(bytes) }, wait())
     })
@@ -60,6 +67,8 @@ export async function layWire (database: string): Promise<Wire> {
     delay,
     cut,
     async mend () {
+      deaf = false
+      wire.deafAfter = null
       server.listen(port, '127.0.0.1')
       await once(server, 'listening')
     },

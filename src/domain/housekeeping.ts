@@ -9,8 +9,8 @@ import { tokenUsageDays } from './token-usage.ts'
 const every = 3_600_000
 
 /**
- * How much longer than until its end, in seconds, is remembered what must not work again: should the clock have been set ahead
- * when it was forgotten, it would work once the clock is set right.
+ * How much longer than until its end, in seconds, is remembered what must not work again, or what has to work until then: should
+ * the clock have been set ahead when it was forgotten, that would be missed once the clock is set right.
  */
 const clockMargin = 86_400
 
@@ -30,7 +30,7 @@ const chores: Readonly<Record<string, Chore>> = {
   revoked_token: ({ store }, _, now) => store.revokedTokens.prune(secondsAfter(now, -clockMargin)),
   used_assertion: ({ store }, _, now) => store.usedAssertions.prune(secondsAfter(now, -clockMargin)),
   remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin)),
-  signing_key: operation => removeDeadSigningKeys(operation),
+  signing_key: (operation, _, now) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin)),
   idle_client: operation => reapAbandonedClients(operation),
   key_usage: ({ store }, { usageDays }, now) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400))),
   token_usage: ({ store }, _, now) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400)),

@@ -2,7 +2,7 @@
 import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, Failure } from '../errors.ts'
 import { unseal } from '../secrets.ts'
 import { systemActor } from './audit.ts'
 import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue } from './signing-key-changes.ts'
@@ -27,7 +27,7 @@ export async function openSigningKeys (
   if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
   await resealSigningKeys(system, secrets)
   let stored = byKid(await store.signingKeys.all())
-  let loaded = await load(stored, clock, secrets)
+  let loaded = await load(stored, secrets)
   let current = ringAt(loaded, clock())
   /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
   let known: Stored = stored
@@ -36,12 +36,14 @@ export async function openSigningKeys (
     if (now < current.from || now >= current.until) current = ringAt(loaded, new Date(now))
     return current.ring
   }
-  const reload = oneAfterTheOther(async () => {
+  const readAgain = async (): Promise<void> => {
     const found = byKid(await store.signingKeys.all())
-    loaded = await load(found, clock, secrets)
+    const opened = await load(found, secrets)
+    current = ringAt(opened, clock())
+    loaded = opened
     stored = found
-    current = ringAt(loaded, clock())
-  })
+  }
+  const reload = oneAfterTheOther(() => readAgain().catch(notNow))
   const compare = (seen: Stored): Awaitable<void> => {
     if (seen !== known && !areSame(seen, stored)) return reload()
     known = seen
@@ -59,6 +61,12 @@ export async function openSigningKeys (
 /** The keys of a store at this instant. */
 export async function openKeyRing (store: Store, clock: Clock, secrets: readonly string[]): Promise<KeyRing> {
   return (await openSigningKeys(store, clock, secrets)).ring()
+}
+
+/** What keeps a server from starting makes one that runs refuse, until it is mended: others may well be able. */
+function notNow (error: unknown): never {
+  if (error instanceof ConfigurationError) throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
+  throw error
 }
 
 /** Runs `work` for each call, but once for all that come while they have to wait: it begins after each of them. */
@@ -82,10 +90,9 @@ function areSame (one: Stored, other: Stored): boolean {
   return one.size === other.size && [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
 }
 
-async function load (stored: Stored, clock: Clock, secrets: readonly string[]): Promise<Loaded[]> {
-  const now = clock()
-  const keys = [...stored.values()].filter(key => stateOfSigningKey(key, now) !== 'gone')
-  return await Promise.all(keys.map(async key => ({
+/** Those that are gone too: it may be the clock that is ahead. */
+async function load (stored: Stored, secrets: readonly string[]): Promise<Loaded[]> {
+  return await Promise.all([...stored.values()].map(async key => ({
     key,
     open: key.revokedAt === null ? open(key, secrets) : null,
     verifies: await importJWK(key.publicJwk, key.algorithm) as CryptoKey,

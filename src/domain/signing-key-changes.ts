@@ -101,14 +101,13 @@ function openedByOlder ({ kid, sealedPrivateKey }: SigningKey, [newest, ...older
   return unseal(sealedPrivateKey, [newest!], kid) === null ? unseal(sealedPrivateKey, older, kid) : null
 }
 
-/** Removes the keys of which no token is alive any more, their private halves with them; returns how many. */
-export async function removeDeadSigningKeys ({ store, clock, actor }: Operation): Promise<number> {
-  const now = clock()
-  const dead = (await store.signingKeys.all()).filter(key => stateOfSigningKey(key, now) === 'gone')
+/** Removes the keys of which no token was alive any more at `since`, their private halves with them; returns how many. */
+export async function removeDeadSigningKeys ({ store, clock, actor }: Operation, since: Date): Promise<number> {
+  const dead = (await store.signingKeys.all()).filter(key => stateOfSigningKey(key, since) === 'gone')
   for (const { kid } of dead) {
     await store.transaction(async tx => {
       await tx.signingKeys.remove(kid)
-      await tx.audit.append(auditEvent(actor, now, 'signing_key.removed', { organizationId: null, subject: kid }))
+      await tx.audit.append(auditEvent(actor, clock(), 'signing_key.removed', { organizationId: null, subject: kid }))
     })
   }
   return dead.length

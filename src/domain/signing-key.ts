@@ -87,7 +87,7 @@ export interface SigningKeys {
   rotateWhenDue (operation: Operation, days: number): Promise<SigningKey | null>
   /** Ends a key, and with it every token that it signed. If it is the one that signs, another one does at once. */
   revoke (operation: Operation, kid: string, reason: string | null): Promise<SigningKey>
-  /** Reads them again: after a change, by whatever server. @throws ConfigurationError as `openSigningKeys`. */
+  /** Reads them again: after a change, by whatever server. @throws Failure `not_ready` where `openSigningKeys` throws ConfigurationError. */
   reload (): Promise<void>
   /**
    * Reads them again if the registry has them otherwise: another server has changed them, and this one has not heard of it. To

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { longestLease } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import { behind, countOut, type Standing } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
@@ -57,9 +58,10 @@ export class Acknowledgements {
 
   /**
    * Resolves once every other server has applied the transaction `xid`, which was committed just now, or a lease has passed.
-   * Who gave no sign of life in that time is not waited for again. Never rejects: the change is kept already.
+   * Who gave no sign of life in that time is not waited for again. `lease` is the one that all go by; null: this server is not
+   * among them, so only their rows say. Never rejects: the change is kept already.
    */
-  async acknowledge (xid: bigint, lease: number): Promise<void> {
+  async acknowledge (xid: bigint, lease: number | null): Promise<void> {
     const committed = performance.now()
     const pending = new Pending(xid)
     // Before the rows are read: what is said meanwhile must not be lost.
@@ -73,10 +75,11 @@ export class Acknowledgements {
   }
 
   /** How it ended: there was nobody to wait for, all said that they have it, or the time was up. */
-  async #wait (pending: Pending, xid: bigint, committed: number, ownLease: number): Promise<'alone' | 'applied' | 'lapsed'> {
+  async #wait (pending: Pending, xid: bigint, committed: number, shared: number | null): Promise<'alone' | 'applied' | 'lapsed'> {
     let read = -Infinity
     let observed = committed
-    let lease = ownLease
+    // As long as nobody says by which lease the others go, by the longest that there can be.
+    let lease = shared ?? longestLease
     // Null: the database has not said yet who there is, so nobody can be ruled out.
     let silent: Standing[] | null = null
     for (;;) {
@@ -87,7 +90,7 @@ export class Acknowledgements {
         if (rows !== null && silent === null) {
           if (rows.length === 0) return 'alone'
           observed = performance.now()
-          lease = Math.max(lease, ...rows.map(each => each.lease))
+          lease = Math.max(shared ?? 0, ...rows.map(each => each.lease))
           silent = rows
         } else if (rows !== null) {
           // Who joined since then has read everything after the change.

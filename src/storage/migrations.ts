@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlMigrationAwareDriverAdapterFactory, SqlQueryable } from '@prisma/driver-adapter-utils'
+import { Failure } from '../errors.ts'
 import type { Provider } from './prisma.ts'
 import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
@@ -12,21 +13,25 @@ export function migrationsFolder (provider: Provider): string {
 }
 
 /**
- * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in _prisma_migrations.
- * Of several servers that start at once on PostgreSQL one applies and the others wait for it.
+ * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in _prisma_migrations: all
+ * of them, or none. Of several servers that start at once on PostgreSQL one applies and the others wait for it.
  * @returns the names of the migrations that were applied.
  */
 export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
 ): Promise<string[]> {
+  const migrationsList = await readMigrations(folder)
   const connection = await adapter.connect()
   try {
-    await connection.executeScript(begin[provider])
-    const migrationsList = await readMigrations(folder)
-    const { appliedMigrationNames } = await withSchemaEngine({ provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() },
-      engine => engine.applyMigrations({ migrationsList, filters: noFilter }))
-    await connection.executeScript('COMMIT')
-    return appliedMigrationNames
+    const connected = { provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() }
+    return await withSchemaEngine(connected, async engine => {
+      await connection.executeScript(begin[provider])
+      const began = await transactionOf(provider, connection)
+      const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters: noFilter })
+      if (await transactionOf(provider, connection) !== began) throw new Failure('storage_unavailable', { detail: 'the migrations were not one transaction, another connection was used: look at what the database has of them' })
+      await connection.executeScript('COMMIT')
+      return appliedMigrationNames
+    })
   } finally {
     // The engine never ends its connection, and with it it would keep its locks.
     await connection.dispose()
@@ -39,6 +44,16 @@ export async function applyMigrations (
  * inside one, and with them a table that is made anew would take its children along.
  */
 const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
+
+/**
+ * Which transaction is open on `connection`; outside of one, another at each call. @throws when it can only be rolled back,
+ * where COMMIT would do that and say nothing. SQLite's connection is in this process, and cannot be lost.
+ */
+async function transactionOf (provider: Provider, connection: SqlQueryable): Promise<string> {
+  if (provider === 'sqlite') return ''
+  const { rows: [row] } = await connection.queryRaw({ sql: 'SELECT pg_backend_pid()::text, pg_current_xact_id()::text', args: [], argTypes: [] })
+  return row!.join(' ')
+}
 
 /** The names of the migrations that this version needs, in order. */
 export async function neededMigrations (provider: Provider): Promise<string[]> {

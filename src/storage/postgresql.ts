@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
+import { Failure } from '../errors.ts'
 import type { Limits } from './limits.ts'
 
 /** A pool whose broken connections end themselves and never the process. `lost` is called for each that breaks. */
@@ -49,7 +50,15 @@ export function postgresqlAdapter (pool: pg.Pool): PrismaPg {
 /** At a start nobody is kept waiting for a verdict: a database that is busy gets time, in milliseconds. */
 const connectAtStart = 15_000
 
-/** For migrations: one connection, since the engine's lock belongs to the session, and no limit to a statement. */
+/**
+ * For migrations, and for one run of them: one connection, since they are one transaction, and no limit to a statement or a
+ * pause. Once it is lost everything fails: on another one, what is left of them would be kept without what went before.
+ */
 export function postgresqlMigrationAdapter (url: string): PrismaPg {
-  return new PrismaPg({ connectionString: url, max: 1, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration' })
+  let hasConnected = false
+  const onConnect = (): void => {
+    if (hasConnected) throw new Failure('storage_unavailable', { detail: 'the connection was lost in the middle of the migrations; nothing of them was kept' })
+    hasConnected = true
+  }
+  return new PrismaPg({ connectionString: url, max: 1, idleTimeoutMillis: 0, keepAlive: true, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration', onConnect })
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { version } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Poll } from './feed.ts'
+import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Membership, type Poll } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
@@ -43,6 +43,8 @@ export class Replica {
   readonly #options: ReplicaOptions
   #lease: number
   #until: Instant = never
+  /** Until when this server is surely among those that are waited for, trusting its view or not. */
+  #standsUntil: Instant = never
   /** When the last poll was sent of which everything has been applied. */
   #applied = -Infinity
   /** No poll that was sent before is a reason to go by the view. */
@@ -62,6 +64,11 @@ export class Replica {
   /** Milliseconds. */
   get lease (): number {
     return this.#lease
+  }
+
+  /** Milliseconds: the lease that every server goes by which is waited for. Null: this one is not among them, as far as it knows. */
+  get sharedLease (): number | null {
+    return isTrusted(this.#standsUntil, performance.now(), Date.now()) ? this.#lease : null
   }
 
   /** Whether the view holds nothing that has been changed and acknowledged since. Asked at every look-up. */
@@ -120,7 +127,7 @@ export class Replica {
           failures = 0
           attempted()
         })
-        if (this.#closing.signal.aborted) await leave(client, { id: this.#options.id, joined })
+        if (this.#closing.signal.aborted) await this.#leave(client, { id: this.#options.id, joined })
       } catch {
         this.#options.measures.polls.add('failed')
       } finally {
@@ -133,16 +140,20 @@ export class Replica {
     }
   }
 
-  /** Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails. */
+  /**
+   * Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails,
+   * and, having taken leave, when what was changed cannot be applied.
+   */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
-    const { id, lease, view } = this.#options
+    const { id, lease } = this.#options
     await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    // Who cannot do this is not to be waited for, time and again.
+    await this.#startOver()
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
     if (place === null) return
     this.#lease = place.lease
-    // Only now: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    await view.reload()
-    await this.#tell({ of: 'everything' })
+    // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
+    await this.#orLeave(this.#startOver(), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
     while (!this.#closing.signal.aborted) {
@@ -150,7 +161,8 @@ export class Replica {
       const sent = instant()
       const found = await poll(client, { id, joined }, position, waiting)
       if (found === null) return
-      waiting = await this.#apply(found)
+      this.#standsUntil = trustedUntil(sent, this.#lease)
+      waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
       this.#trust(sent)
       following()
@@ -158,6 +170,29 @@ export class Replica {
       // Whoever waits is told by the next poll, which says how far this one came.
       if (waiting.length === 0) await this.#news()
     }
+  }
+
+  /** Forgets everything, here and with those who follow. */
+  async #startOver (): Promise<void> {
+    await this.#options.view.reload()
+    await this.#tell({ of: 'everything' })
+  }
+
+  /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */
+  async #orLeave<T> (work: Promise<T>, client: pg.Client, membership: Membership): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      await this.#leave(client, membership)
+      throw error
+    }
+  }
+
+  async #leave (client: pg.Client, membership: Membership): Promise<void> {
+    // First: once it has left, what it has in memory is what others take for refused everywhere.
+    this.#distrust()
+    this.#standsUntil = never
+    await leave(client, membership)
   }
 
   /** Returns who made the changes, besides this server. */

@@ -40,7 +40,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     followers,
     append: async (queries, changes) => changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
     // What it found, another server may have done, and this one may not have heard of it itself.
-    acknowledge: async xid => { await Promise.all([acknowledgements.acknowledge(xid, replica.lease), replica.catchUp()]) },
+    acknowledge: async xid => { await Promise.all([acknowledgements.acknowledge(xid, replica.sharedLease), replica.catchUp()]) },
   })
   return {
     store: withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction),

@@ -27,8 +27,8 @@ for (const { name, database } of fresh) {
     await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: new Date(dayBefore.getTime() - 1) })
     await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(dayBefore.getTime() + 1) })
     const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now, revokedAt: null, revokedReason: null, revision: 1 }
-    await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: now })
-    await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(now.getTime() + 1) })
+    await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: dayBefore })
+    await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(dayBefore.getTime() + 1) })
     const measures = newMeasures()
     await clean(operation, { usageDays: 30 }, measures)
     t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), ['2027-02-13', '2027-03-15'])

@@ -54,7 +54,10 @@ for (const { name, server } of servers) {
     clock.advance(400)
     t.strictSame(await jwksOf(server), [second], 'then the old key is gone')
     await clean(server.latchkey.operation)
-    t.strictSame(await statesOf(server), { [second]: 'active' }, 'with its private half')
+    t.strictSame(await statesOf(server), { [first]: 'gone', [second]: 'active' })
+    clock.advance(86_400)
+    await clean(server.latchkey.operation)
+    t.strictSame(await statesOf(server), { [second]: 'active' }, 'a day later with its private half')
     t.strictSame((await admin('GET', `/audit?subject=${first}`)).json.data[0].type, 'signing_key.removed')
   })
 

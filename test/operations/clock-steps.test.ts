@@ -114,6 +114,17 @@ for (const { name, fresh } of databases) {
       t.equal(await off(hour - 60, async () => (await server.bearer(token)).status), 200)
     })
 
+    await t.test(`K1: a token passes to its end, whose key was followed by another, and then seen by a clock that was hours ahead [${name}]`, async t => {
+      const token = await server.tokenFor(await server.createClient({ organization }))
+      t.equal((await admin('POST', '/signing-keys/rotate', { now: true })).status, 201)
+      await off(14 * hour, async () => {
+        await keepHouse()
+        await server.latchkey.signingKeys.reload()
+        t.equal((await server.bearer(token)).status, 401)
+      })
+      t.equal((await server.bearer(token)).status, 200)
+    })
+
     await t.test(`usage is counted in the minutes and days of the clock, all of it [${name}]`, async t => {
       const client = await server.createClient({ organization })
       const { id, key } = await server.createKey({ organization })

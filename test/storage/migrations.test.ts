@@ -4,6 +4,9 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mock } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import type pg from 'pg'
 import type { SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils'
 import t, { type Test } from 'tap'
 import { migrate, openDatabase, type Database } from '../../src/storage/database.ts'
@@ -13,6 +16,7 @@ import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
 import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
 import { databases } from '../databases.ts'
+import { administer } from '../postgres.ts'
 
 t.setTimeout(120_000)
 
@@ -125,26 +129,28 @@ for (const { name, empty } of databases) {
   })
 }
 
-/** An adapter of which the server dies before its n-th statement, and all further ones. */
-function dyingAt (n: number, adapter: SqlMigrationAwareDriverAdapterFactory): SqlMigrationAwareDriverAdapterFactory {
+/** An adapter with `before` awaited before its n-th statement, with what the driver has its connection in. */
+function visited (adapter: SqlMigrationAwareDriverAdapterFactory, before: (n: number, driver: unknown) => Promise<void>): SqlMigrationAwareDriverAdapterFactory {
   let statements = 0
-  const alive = async <T>(run: () => Promise<T>): Promise<T> => {
-    if (++statements >= n) throw new Error('killed')
-    return await run()
-  }
   return {
     ...adapter,
     connectToShadowDb: () => adapter.connectToShadowDb(),
     async connect () {
       const connection = await adapter.connect()
       const { queryRaw, executeRaw, executeScript } = connection
+      const visit = async () => { await before(++statements, (connection as { underlyingDriver? (): unknown }).underlyingDriver?.()) }
       return Object.assign(connection, {
-        queryRaw: (query: SqlQuery) => alive(() => queryRaw.call(connection, query)),
-        executeRaw: (query: SqlQuery) => alive(() => executeRaw.call(connection, query)),
-        executeScript: (script: string) => alive(() => executeScript.call(connection, script)),
+        queryRaw: async (query: SqlQuery) => { await visit(); return await queryRaw.call(connection, query) },
+        executeRaw: async (query: SqlQuery) => { await visit(); return await executeRaw.call(connection, query) },
+        executeScript: async (script: string) => { await visit(); await executeScript.call(connection, script) },
       })
     },
   }
+}
+
+/** An adapter of which the server dies before its n-th statement, and all further ones. */
+function dyingAt (n: number, adapter: SqlMigrationAwareDriverAdapterFactory): SqlMigrationAwareDriverAdapterFactory {
+  return visited(adapter, async statement => { if (statement >= n) throw new Error('killed') })
 }
 
 for (const { name, empty } of databases) {
@@ -166,6 +172,71 @@ for (const { name, empty } of databases) {
     t.equal((await migrate(url)).length, (await neededMigrations(name)).length - 2)
   })
 }
+
+/** A PostgreSQL database with nothing in it, and what it holds: its tables, and which migrations they are by. */
+async function emptyPostgresql (t: Test) {
+  const { url, drop } = await databases.find(({ name }) => name === 'postgresql')!.empty()
+  t.teardown(drop)
+  const rows = async (statement: string): Promise<Record<string, unknown>[]> => (await administer(url, statement)).rows
+  const holds = async (): Promise<string[]> => {
+    const tables = (await rows('SELECT tablename FROM pg_tables WHERE schemaname = \'public\' ORDER BY tablename')).map(({ tablename }) => String(tablename))
+    if (!tables.includes('_prisma_migrations')) return tables
+    return [...tables, ...(await rows('SELECT migration_name FROM _prisma_migrations ORDER BY migration_name')).map(row => String(row.migration_name))]
+  }
+  return { url, rows, holds }
+}
+
+t.test('migrations whose connection breaks at any statement fail as a whole, and the next start applies them [postgresql]', async t => {
+  const { url, rows, holds } = await emptyPostgresql(t)
+  const folder = await migrationsUpTo(t, 'postgresql', '_api_keys_as_a_product')
+  const hangUp = async (driver: unknown) => {
+    const { idleCount } = driver as pg.Pool
+    if (idleCount > 0) await Promise.all([once(driver as pg.Pool, 'error'), rows('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey migration\' AND datname = current_database()')])
+  }
+  let broken = 0
+  // The first statement is the one that connects.
+  for (let at = 2; ; at++) {
+    let reached = false
+    const adapter = visited(postgresqlMigrationAdapter(url), async (n, driver) => {
+      if (n !== at) return
+      reached = true
+      await hangUp(driver)
+    })
+    const outcome = await applyMigrations('postgresql', adapter, folder).catch((error: unknown) => error)
+    if (!reached) {
+      t.equal((outcome as string[]).length, 2, 'once nothing breaks')
+      break
+    }
+    broken++
+    t.match(outcome, { code: 'storage_unavailable', detail: /nothing of them was kept/ }, `statement ${at}`)
+    t.strictSame(await holds(), [], `before statement ${at}`)
+  }
+  t.ok(broken > 10, `${broken} statements`)
+  t.equal((await migrate(url)).length, (await neededMigrations('postgresql')).length - 2)
+})
+
+t.test('a machine that stands still for an hour in the middle of the migrations keeps its connection, and gets on [postgresql]', async t => {
+  const { url } = await emptyPostgresql(t)
+  const adapter = visited(postgresqlMigrationAdapter(url), async n => {
+    if (n === 4) mock.timers.enable({ apis: ['setTimeout'] })
+    if (n !== 5) return
+    mock.timers.tick(3_600_000)
+    mock.timers.reset()
+    // A connection that was given up takes a moment to end.
+    await setImmediate()
+  })
+  t.equal((await applyMigrations('postgresql', adapter, await migrationsUpTo(t, 'postgresql', '_init'))).length, 1)
+})
+
+t.test('migrations that turn out not to be one transaction are not called done [postgresql]', async t => {
+  const { url } = await emptyPostgresql(t)
+  let transactions = 0
+  const adapter = visited(postgresqlMigrationAdapter(url), async (_, driver) => {
+    // Somebody between here and the database, who ends it.
+    if (++transactions === 6) await (driver as pg.Pool).query('COMMIT')
+  })
+  await t.rejects(applyMigrations('postgresql', adapter, await migrationsUpTo(t, 'postgresql', '_init')), { code: 'storage_unavailable', detail: /not one transaction/ })
+})
 
 t.test('a database that hangs up during the migration is named as out of reach, and not by a number of the engine', async t => {
   const server = createServer(socket => { socket.on('data', () => { socket.destroy() }).on('error', () => {}) }).listen(0, '127.0.0.1')

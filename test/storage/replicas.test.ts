@@ -3,9 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import tap from 'tap'
 import { newSecret } from '../../src/secrets.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 import { layWire } from '../wire.ts'
+
+tap.setTimeout(120_000)
 
 const lease = 600
 const issuer = 'http://localhost:3999'
@@ -343,10 +346,94 @@ tap.test('a server that was counted out joins again by itself [postgresql]', asy
   t.equal((await b.withKey(key)).status, 401)
 })
 
+tap.test('K1: a server that cannot open what others sealed is waited for by nobody, signs nothing, and gets on by itself once it can [postgresql]', async t => {
+  const old = environment.LATCHKEY_SECRET
+  const fresh = newSecret()
+  const startWith = async (secrets: string) => {
+    const server = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_SECRET: secrets } })
+    t.teardown(() => server.close())
+    return server
+  }
+  const client = await a.createClient()
+  const token = () => a.tokenRequest(client)
+  t.equal((await token()).status, 200)
+  const c = await startWith(`${fresh},${old}`)
+  await until('the others have heard that it sealed the keys anew', async () => !await isTrusted(a) && !await isTrusted(b))
+  const joinings = () => sql('SELECT id, joined, "leftAt" FROM "Replica" ORDER BY id')
+  const before = await joinings()
+  const organization = (await c.createOrganization()).id
+  const waits: number[] = []
+  for (const began = performance.now(); performance.now() - began < 2 * lease;) {
+    const { id, key } = await c.createKey({ organization })
+    t.equal((await a.withKey(key)).status, 200)
+    waits.push(await timed(() => on(c, 'POST', `/api-keys/${id}/revoke`)))
+    t.equal((await a.withKey(key)).status, 401, 'by the database')
+    await pause(20)
+  }
+  t.ok(Math.max(...waits) < lease / 2, `${waits.map(Math.round).join(', ')} ms`)
+  t.strictSame(await joinings(), before, 'they do not join before they can')
+  t.notMatch((await c.send({ path: '/prom' })).text, /outcome="lapsed"/, 'not even the change that they failed at waited for them')
+  t.equal((await token()).status, 200, 'by the same key as before')
+  await on(c, 'POST', '/signing-keys/rotate', { now: true })
+  for (const answer of [await token(), await a.bearer(await c.tokenFor(client))]) t.match(answer, { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  await until('it says that it is not ready', async () => (await a.send({ path: '/readyz' })).status === 503)
+  await startWith(`${old},${fresh}`)
+  for (const server of [a, b]) await until('trust', () => isTrusted(server))
+  t.equal((await a.bearer(await a.tokenFor(client))).status, 200)
+  const { id, key } = await keyInMemory()
+  await on(c, 'POST', `/api-keys/${id}/revoke`)
+  t.equal((await b.withKey(key)).status, 401)
+})
+
 tap.test('servers that join go by the lease of those that are there [postgresql]', async t => {
   const longer = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' } })
   t.strictSame(await sql('SELECT DISTINCT lease FROM "Replica" WHERE "leftAt" IS NULL'), [{ lease }])
   await longer.close()
+})
+
+tap.test('a server that has not joined, and whose database goes away after COMMIT, answers by no shorter lease than the others have [postgresql]', async t => {
+  const own = await layWire(database.url)
+  const { store, close } = await openStorage(own.url, { secrets: [environment.LATCHKEY_SECRET], lease: lease / 3 })
+  t.teardown(async () => {
+    wire.swallow = false
+    await close()
+    await own.close()
+  })
+  const { id, key } = await keyInMemory()
+  let isAnswered = false
+  let isStale = false
+  const answer = store.transaction(async tx => {
+    await tx.apiKeys.update({ ...(await tx.apiKeys.get(id))!, revokedAt: new Date() })
+    wire.swallow = true
+    own.deafAfter = 'COMMIT'
+  }, 'read committed').then(async () => {
+    isAnswered = true
+    isStale = await isTrusted(b) && (await b.withKey(key)).status === 200
+  })
+  await until('the other one goes by its memory no more', async () => !await isTrusted(b))
+  t.equal(isAnswered, false)
+  await own.cut()
+  await own.mend()
+  t.ok(await timed(() => answer) < 1_000, 'once the database says who there is')
+  t.equal(isStale, false)
+  await wire.cut()
+  wire.swallow = false
+  await wire.mend()
+  await until('trust', () => isTrusted(b))
+  t.equal((await b.withKey(key)).status, 401)
+})
+
+tap.test('a change that is kept on a server that has joined waits for the lease of all when its database goes away after COMMIT [postgresql]', async t => {
+  const { id, key } = await keyInMemory()
+  const took = await timed(() => b.latchkey.operation.store.transaction(async tx => {
+    await tx.apiKeys.update({ ...(await tx.apiKeys.get(id))!, revokedAt: new Date() })
+    wire.deafAfter = 'COMMIT'
+  }, 'read committed'))
+  t.ok(took >= lease && took < lease + 400, `${took} ms`)
+  await wire.cut()
+  await wire.mend()
+  await until('trust', () => isTrusted(b))
+  for (const server of [a, b]) t.equal((await server.withKey(key)).status, 401)
 })
 
 tap.test('what another server speaks of and this version does not know is a reason to forget everything [postgresql]', async t => {
