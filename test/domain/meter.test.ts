@@ -116,6 +116,18 @@ for (const { name, fresh } of databases) {
       t.strictSame([await taken('key_c'), await taken('key_d')], [1, 1])
     })
 
+    await t.test(`Y4: what is held for many keys is given back together [${name}]`, async t => {
+      const { store: { allowances }, organizationId } = await newTenant(t)
+      const given: number[] = []
+      const counted = { ...allowances, giveBackCalls: async (back: Parameters<typeof allowances.giveBackCalls>[0]) => { given.push(back.length); await allowances.giveBackCalls(back) } }
+      const held = callAllowance(counted)
+      const holders = Array.from({ length: 30 }, (_, i) => `${organizationId} ${i}`)
+      for (const holder of holders) await held.take(holder, 1_000, noon)
+      await held.close()
+      t.strictSame(given, [30])
+      t.ok((await Promise.all(holders.map(holder => allowances.taken(holder, '2026-01')))).every(({ calls }) => calls === 1))
+    })
+
     await t.test(`Y4: the month ends at 00:00 UTC of the first, of a leap February too [${name}]`, async t => {
       const { newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
