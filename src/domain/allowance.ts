@@ -70,6 +70,11 @@ export function blockSize (left: number): number {
   return Math.max(1, Math.min(greatestBlock, Math.floor(left / 10)))
 }
 
+/** What may be taken after a block was: so much that it was no more than a tenth of what was left, whatever was thought to be. */
+function mostAfter (size: number, quota: number): number {
+  return size === 1 ? quota : quota - 9 * size
+}
+
 /**
  * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle has nothing
  * to do with the calendar.
@@ -111,21 +116,19 @@ export function callAllowance (
 
   const takeMore = async (block: Block, now: Date) => {
     const { holder, month, quota } = block
-    for (;;) {
-      const { calls } = await allowances.taken(holder, month)
-      block.taken = calls
-      if (calls >= quota) {
-        block.emptyAt = now.getTime()
-        return
-      }
-      const size = blockSize(quota - calls)
-      const after = await allowances.takeCalls(holder, month, size, quota)
+    const ask = async () => { block.taken = (await allowances.taken(holder, month)).calls }
+    if (block.taken >= quota) await ask()
+    // At first by what is known, or as if nothing were taken: mostly there is room enough, and no need to ask.
+    for (; block.taken < quota; await ask()) {
+      const size = blockSize(quota - block.taken)
+      const after = await allowances.takeCalls(holder, month, size, mostAfter(size, quota))
       if (after === null) continue
       block.taken = after
       block.left += size
       block.emptyAt = null
       return
     }
+    block.emptyAt = now.getTime()
   }
 
   const decide = (block: Block, now: Date, policy: Policy): Awaitable<TakenCall> => {
