@@ -14,13 +14,17 @@ export interface AllowanceRepository {
   taken (holder: string, month: string): Promise<{ calls: number, credits: number }>
   /** Takes so many calls as long as the quota is not passed, whoever else takes at the same time; returns what is taken after. Null: it would have been passed. */
   takeCalls (holder: string, month: string, calls: number, quota: number): Promise<number | null>
-  giveBackCalls (holder: string, month: string, calls: number): Promise<void>
+  /** Puts calls back, those of many holders at once; more than a holder has taken are not put back. */
+  giveBackCalls (given: readonly GivenBack[]): Promise<void>
   /** As `takeCalls`, for credits; quota null: unlimited. */
   takeCredits (holder: string, month: string, credits: number, quota: number | null): Promise<number | null>
   giveBackCredits (holder: string, month: string, credits: number): Promise<void>
   /** Forgets the months before this one; returns how many rows those were. */
   prune (before: string): Promise<number>
 }
+
+/** Calls of a holder's month that were taken and not handed out. */
+export interface GivenBack { holder: string, month: string, calls: number }
 
 /** A call that was taken out of a month's allowance, or was not to be had. */
 export interface TakenCall {
@@ -66,6 +70,11 @@ export function blockSize (left: number): number {
   return Math.max(1, Math.min(greatestBlock, Math.floor(left / 10)))
 }
 
+/** What may be taken after a block was: so much that it was no more than a tenth of what was left, whatever was thought to be. */
+function mostAfter (size: number, quota: number): number {
+  return size === 1 ? quota : quota - 9 * size
+}
+
 /**
  * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle has nothing
  * to do with the calendar.
@@ -74,12 +83,21 @@ export function callAllowance (
   allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now()
 ): CallAllowance {
   const giving = new Set<Promise<void>>()
+  let surplus: GivenBack[] = []
+  const giveSurplus = async () => {
+    const given = surplus
+    surplus = []
+    await allowances.giveBackCalls(given)
+  }
   const giveBack = (block: Block) => {
     const { holder, month, left } = block
     if (left === 0) return
     block.left = 0
+    surplus.push({ holder, month, calls: left })
+    if (surplus.length > 1) return
+    // Together with all that is given back in this turn: at the end there may be tens of thousands.
     // What cannot be given back is lost to the month, as by a crash: too few, never too many.
-    const done = allowances.giveBackCalls(holder, month, left).catch(() => {}).finally(() => { giving.delete(done) })
+    const done = Promise.resolve().then(giveSurplus).catch(() => {}).finally(() => { giving.delete(done) })
     giving.add(done)
   }
   const blocks = bounded<Block>(holders, {
@@ -98,21 +116,19 @@ export function callAllowance (
 
   const takeMore = async (block: Block, now: Date) => {
     const { holder, month, quota } = block
-    for (;;) {
-      const { calls } = await allowances.taken(holder, month)
-      block.taken = calls
-      if (calls >= quota) {
-        block.emptyAt = now.getTime()
-        return
-      }
-      const size = blockSize(quota - calls)
-      const after = await allowances.takeCalls(holder, month, size, quota)
+    const ask = async () => { block.taken = (await allowances.taken(holder, month)).calls }
+    if (block.taken >= quota) await ask()
+    // At first by what is known, or as if nothing were taken: mostly there is room enough, and no need to ask.
+    for (; block.taken < quota; await ask()) {
+      const size = blockSize(quota - block.taken)
+      const after = await allowances.takeCalls(holder, month, size, mostAfter(size, quota))
       if (after === null) continue
       block.taken = after
       block.left += size
       block.emptyAt = null
       return
     }
+    block.emptyAt = now.getTime()
   }
 
   const decide = (block: Block, now: Date, policy: Policy): Awaitable<TakenCall> => {

@@ -41,10 +41,10 @@ interface Bucket {
 }
 
 /**
- * Keeps at most `buckets`; the ones that were not asked for the longest are forgotten first, which empties them. With `share`,
- * what other servers let through is in them too.
+ * Keeps at most `buckets`, of 150 bytes each; the ones that were not asked for the longest are forgotten first, which empties them:
+ * more than that should not be in use within a minute. With `share`, what other servers let through is in them too.
  */
-export function rateLimiter (share?: Share, buckets = 50_000): RateLimiter {
+export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
   const known = bounded<Bucket>(buckets)
   const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
     let bucket = known.get(id)

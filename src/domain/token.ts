@@ -60,6 +60,12 @@ export type TokenReader = JwtReader<AccessTokenClaims>
 /** The keys that a reader trusts: those of `ring` at the moment of each call. `catchUp` is waited for before one that is not among them counts as unknown. */
 export type TrustedKeys = Pick<SigningKeys, 'ring'> & Partial<Pick<SigningKeys, 'catchUp'>>
 
+/**
+ * How much text of tokens is kept in mind, in characters: 50,000 usual ones, or 2,000 of the longest that a header holds. What is
+ * kept of one takes about twice its text.
+ */
+const remembered = 30_000_000
+
 /** A reader of access tokens. */
 export function tokenReader (issuer: string, keys: TrustedKeys): TokenReader {
   return jwtReader('at+jwt', keys, payload => readClaims(issuer, payload))
@@ -77,12 +83,12 @@ export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<bo
 
 /**
  * A reader of tokens of the type `typ`, which nothing of another type passes (RFC 8725 §3.11). `readClaims` returns null for claims
- * that are not those of the type; `remember` is how many signatures are kept in mind.
+ * that are not those of the type; `remember` is how many characters of tokens are kept in mind.
  */
 export function jwtReader<Claims extends object> (
-  typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = 50_000
+  typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = remembered
 ): JwtReader<Claims> {
-  const verified = bounded<Verified<Claims>>(remember)
+  const verified = bounded<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
   const keyFor: CompactVerifyGetKey = async ({ kid, typ: type }) => {
     if (type !== typ || !isThumbprint(kid)) throw new Error('no such key')
     if (!ring().verifying.has(kid)) await catchUp?.()

@@ -16,15 +16,29 @@ export interface WindowCounter {
   count (key: string): void
 }
 
-/** Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`, others count in it too. */
+interface Window { ends: number, counted: number }
+
+/**
+ * Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`, others count
+ * in it too, and a window ends for all when it ends for the last: else each server would begin one at another time, and what was
+ * counted in the window that ends would be forgotten in the one that begins.
+ */
 export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowCounter {
-  const windows = bounded<{ ends: number, counted: number }>(parties)
-  const add = (key: string, n: number, now: number) => {
-    const window = windows.get(key)
-    if (window !== undefined && window.ends > now) window.counted += n
-    else windows.set(key, { ends: now + windowSeconds * 1_000, counted: n })
+  const windows = bounded<Window>(parties)
+  const add = (key: string, n: number, now: number): Window => {
+    let window = windows.get(key)
+    if (window === undefined || window.ends <= now) windows.set(key, window = { ends: now + windowSeconds * 1_000, counted: 0 })
+    window.counted += n
+    return window
   }
-  const tell = share?.((key, n, now) => { add(key, n, now.getTime()) })
+  const tell = share?.((told, n, at) => {
+    const now = at.getTime()
+    const { ends, key } = readCounted(told)
+    const known = windows.get(key)
+    const window = add(key, n, now)
+    // Never longer than a window from now, whatever the other server's clock says; one that is over there begins here.
+    if (ends > now && (window !== known || ends > window.ends)) window.ends = Math.min(ends, now + windowSeconds * 1_000)
+  })
   return {
     exhausted (key) {
       const window = windows.get(key)
@@ -33,8 +47,14 @@ export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock
       return Math.max(1, Math.ceil((window.ends - now) / 1_000))
     },
     count (key) {
-      add(key, 1, clock().getTime())
-      tell?.(key, 1)
+      const { ends } = add(key, 1, clock().getTime())
+      tell?.(`${ends} ${key}`, 1)
     },
   }
+}
+
+/** A count travels with the end of its window, in milliseconds. */
+function readCounted (told: string): { ends: number, key: string } {
+  const end = told.indexOf(' ')
+  return { ends: Number(told.slice(0, end)), key: told.slice(end + 1) }
 }

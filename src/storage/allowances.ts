@@ -1,4 +1,5 @@
-import type { AllowanceRepository } from '../domain/allowance.ts'
+import { join, sqltag as sql } from '@prisma/client/runtime/client'
+import type { AllowanceRepository, GivenBack } from '../domain/allowance.ts'
 import type { Queries } from './prisma.ts'
 
 /** Every take is one statement, so that nothing can come between its condition and its write. */
@@ -18,8 +19,17 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
         RETURNING "calls"`
       return rows[0] === undefined ? null : Number(rows[0].calls)
     },
-    async giveBackCalls (holder, month, calls) {
-      await table.updateMany({ where: { holder, month, calls: { gte: calls } }, data: { calls: { decrement: calls } } })
+    async giveBackCalls (given) {
+      // Not an UPDATE of them all: that locks rows in any order, and two servers could wait for each other.
+      for (const rows of inChunks(summed(given))) {
+        await queries.$executeRaw`
+          INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
+          SELECT held."holder", held."month", -given.column3, 0
+          FROM (VALUES ${join(rows.map(tuple))}) AS given JOIN "Allowance" AS held ON held."holder" = given.column1 AND held."month" = given.column2
+          WHERE held."calls" >= given.column3 ORDER BY held."holder", held."month"
+          ON CONFLICT ("holder", "month") DO UPDATE SET "calls" = "Allowance"."calls" + excluded."calls"
+          WHERE "Allowance"."calls" + excluded."calls" >= 0`
+      }
     },
     async takeCredits (holder, month, credits, quota) {
       const most = quota ?? Number.MAX_SAFE_INTEGER
@@ -38,4 +48,24 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
       return (await table.deleteMany({ where: { month: { lt: before } } })).count
     },
   }
+}
+
+/** One row for each holder and month, which is all that one statement may touch. */
+function summed (given: readonly GivenBack[]): GivenBack[] {
+  const sums = new Map<string, GivenBack>()
+  for (const { holder, month, calls } of given) {
+    const name = `${month} ${holder}`
+    sums.set(name, { holder, month, calls: calls + (sums.get(name)?.calls ?? 0) })
+  }
+  return [...sums.values()]
+}
+
+/** A row of VALUES, whose columns have no types but those that they are given. */
+function tuple ({ holder, month, calls }: GivenBack) {
+  return sql`(CAST(${holder} AS TEXT), CAST(${month} AS TEXT), CAST(${BigInt(calls)} AS BIGINT))`
+}
+
+/** As many as one statement takes at a time. */
+function inChunks (rows: GivenBack[]): GivenBack[][] {
+  return Array.from({ length: Math.ceil(rows.length / 500) }, (_, i) => rows.slice(i * 500, (i + 1) * 500))
 }

@@ -116,6 +116,41 @@ for (const { name, fresh } of databases) {
       t.strictSame([await taken('key_c'), await taken('key_d')], [1, 1])
     })
 
+    await t.test(`Y4: one statement takes a block, and never more than a tenth of what is left, whatever was thought to be [${name}]`, async t => {
+      const { store: { allowances }, organizationId } = await newTenant(t)
+      const asked: string[] = []
+      const watched = {
+        ...allowances,
+        taken: async (...of: Parameters<typeof allowances.taken>) => { asked.push('taken'); return await allowances.taken(...of) },
+        takeCalls: async (...of: Parameters<typeof allowances.takeCalls>) => { asked.push('takeCalls'); return await allowances.takeCalls(...of) },
+      }
+      const holder = `${organizationId} watched`
+      const taken = async () => (await allowances.taken(holder, '2026-01')).calls
+      const one = callAllowance(watched)
+      const other = callAllowance(watched)
+      await one.take(holder, 10_000, noon)
+      t.strictSame([asked.splice(0), await taken()], [['takeCalls'], 100])
+      for (let i = 0; i < 100; i++) await one.take(holder, 10_000, noon)
+      t.strictSame([asked.splice(0), await taken()], [['takeCalls'], 200])
+      await allowances.takeCalls(holder, '2026-01', 9_000, 10_000)
+      await other.take(holder, 10_000, noon)
+      t.strictSame([asked.splice(0), await taken()], [['takeCalls', 'taken', 'takeCalls'], 9_280], '80, a tenth of 800')
+      await one.close()
+      await other.close()
+    })
+
+    await t.test(`Y4: what is held for many keys is given back together [${name}]`, async t => {
+      const { store: { allowances }, organizationId } = await newTenant(t)
+      const given: number[] = []
+      const counted = { ...allowances, giveBackCalls: async (back: Parameters<typeof allowances.giveBackCalls>[0]) => { given.push(back.length); await allowances.giveBackCalls(back) } }
+      const held = callAllowance(counted)
+      const holders = Array.from({ length: 30 }, (_, i) => `${organizationId} ${i}`)
+      for (const holder of holders) await held.take(holder, 1_000, noon)
+      await held.close()
+      t.strictSame(given, [30])
+      t.ok((await Promise.all(holders.map(holder => allowances.taken(holder, '2026-01')))).every(({ calls }) => calls === 1))
+    })
+
     await t.test(`Y4: the month ends at 00:00 UTC of the first, of a leap February too [${name}]`, async t => {
       const { newMeter, newKey } = await newTenant(t)
       const meter = newMeter()

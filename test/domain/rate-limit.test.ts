@@ -66,6 +66,17 @@ t.test('N3: memory is bounded; a bucket that is forgotten is a full one', async 
   t.equal(limiter.take('key_c', 1, noon).waitSeconds, 60)
 })
 
+t.test('CD-10: of a hundred thousand keys in use none begins anew because of the others', async t => {
+  const limiter = rateLimiter()
+  const letThrough = () => {
+    let passed = 0
+    for (let i = 0; i < 100_000; i++) if (limiter.take(`key_${i}`, 1, noon).waitSeconds === null) passed++
+    return passed
+  }
+  t.equal(letThrough(), 100_000)
+  t.equal(letThrough(), 0)
+})
+
 t.test('CD-10: the header fields are Lists of Strings with Parameters, one member for each limit', async t => {
   t.strictSame(rateLimitHeaders([]), {})
   t.strictSame(rateLimitHeaders([

@@ -105,6 +105,38 @@ t.test('N3: failures on one server count on every other', async t => {
   t.equal(other!.exhausted('cli_a 127.0.0.1'), null)
 })
 
+t.test('N3: a window ends on all servers at the same time, also on one that started in the middle of it', async t => {
+  const clock = clockAt(noon)
+  const { peers, deliver } = wire()
+  const counts = Array.from({ length: 3 }, () => sharedCounts(peers(), clock.now))
+  const start = (i: number) => windowCounter({ max: 30, windowSeconds: 60 }, clock.now, counts[i]!.of('failures'))
+  const servers = counts.map((_, i) => start(i))
+  const passed: number[] = []
+  // Tries one server every 20 seconds, as often as it lets it.
+  for (let turn = 0; turn < 12; turn++) {
+    if (turn === 1 || turn === 2) servers[turn] = start(turn)
+    let tries = 0
+    for (; servers[turn % 3]!.exhausted('cli_a') === null; tries++) servers[turn % 3]!.count('cli_a')
+    passed.push(tries)
+    await deliver(counts)
+    clock.advance(20)
+  }
+  t.strictSame(passed, [30, 30, 30, 0, 0, 30, 0, 0, 30, 0, 0, 30], 'a server that starts has not heard of it; from then on as on one server')
+})
+
+t.test('N3: the end of a window that another clock told makes none longer than it is to be', async t => {
+  const { peers, ears } = wire()
+  const clock = clockAt(noon)
+  const counts = sharedCounts(peers(), clock.now)
+  const counter = windowCounter({ max: 1, windowSeconds: 60 }, clock.now, counts.of('failures'))
+  const told = (key: string, seconds: number) => { ears[0]!(JSON.stringify([['failures', `${noon.getTime() + seconds * 1_000} ${key}`, 1]])) }
+  for (const [key, seconds] of [['ahead', 600], ['over', -5], ['shorter', 20]] as const) told(key, seconds)
+  t.strictSame(['ahead', 'over', 'shorter'].map(key => counter.exhausted(key)), [60, 60, 20])
+  told('shorter', 40)
+  told('shorter', 10)
+  t.equal(counter.exhausted('shorter'), 40)
+})
+
 t.test('N3: much news goes in pieces of the length that can be told, and nothing is lost of it', async t => {
   const clock = clockAt(noon)
   const { peers, deliver, underWay } = wire(200)

@@ -172,9 +172,27 @@ for (const { name, fresh } of databases) {
       t.strictSame(taken.filter(each => each !== null).toSorted(), [3, 6, 9])
       t.equal(await allowances.takeCalls(id, '2026-01', 1, 10), 10)
       t.equal(await allowances.takeCalls(id, '2026-02', 1, 10), 1)
-      await allowances.giveBackCalls(id, '2026-01', 4)
-      await allowances.giveBackCalls(id, '2026-01', 7)
+      await allowances.giveBackCalls([{ holder: id, month: '2026-01', calls: 4 }])
+      await allowances.giveBackCalls([{ holder: id, month: '2026-01', calls: 7 }])
       t.strictSame(await allowances.taken(id, '2026-01'), { calls: 6, credits: 0 })
+    })
+
+    await t.test(`Y4: calls are given back for many holders at once, by two servers at the same time too, and to nobody who took none [${name}]`, async t => {
+      const { store: { allowances }, elsewhere, organizationId } = await newTenant(t)
+      const holders = Array.from({ length: 600 }, (_, i) => `${organizationId} ${i}`)
+      for (const holder of holders) await allowances.takeCalls(holder, '2026-01', 10, 10)
+      await allowances.takeCredits(holders[0]!, '2026-01', 5, null)
+      const given = (calls: number) => [...holders, `${organizationId} nobody`].map(holder => ({ holder, month: '2026-01', calls }))
+      await Promise.all([
+        allowances.giveBackCalls([...given(1), ...given(2), { holder: holders[0]!, month: '2026-02', calls: 1 }]),
+        elsewhere.allowances.giveBackCalls(given(4).reverse()),
+      ])
+      const left = []
+      for (const holder of holders) left.push(await allowances.taken(holder, '2026-01'))
+      t.strictSame(left[0], { calls: 3, credits: 5 })
+      t.ok(left.every(({ calls }) => calls === 3))
+      t.strictSame(await elsewhere.allowances.taken(`${organizationId} nobody`, '2026-01'), { calls: 0, credits: 0 })
+      t.equal(await allowances.takeCalls(`${organizationId} nobody`, '2026-01', 10, 10), 10, 'it owes nothing, and has no more')
     })
 
     await t.test(`CL-08: usage is added up by key and day, for many keys at once [${name}]`, async t => {

@@ -1,0 +1,26 @@
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey } from 'jose'
+import t from 'tap'
+import { signJwt } from '../../src/domain/jws.ts'
+import type { KeyRing } from '../../src/domain/signing-key.ts'
+import { jwtReader } from '../../src/domain/token.ts'
+
+t.test('N3: tokens are kept in mind by how long they are, so that long ones take no more memory than many', async t => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
+  const key = { kid, privateJwk: await exportJWK(privateKey) }
+  const verifying: KeyRing['verifying'] = new Map<string, CryptoKey>([[kid, publicKey]])
+  const sign = (scope: string) => signJwt(key, 'at+jwt', { scope })
+  const short = [await sign('a'), await sign('b'), await sign('c')]
+  const long = await sign('a'.repeat(900))
+  const reader = jwtReader('at+jwt', { ring: () => ({ verifying }) as KeyRing }, claims => claims, long.length + short[0]!.length)
+  /** Whether the signature was in mind: then the answer is there in the same turn. */
+  const isKnown = async (token: string) => {
+    const read = reader.read(token)
+    t.not(await read, null)
+    return !(read instanceof Promise)
+  }
+  for (const token of short) t.equal(await isKnown(token), false)
+  for (const token of short) t.equal(await isKnown(token), true)
+  t.equal(await isKnown(long), false)
+  t.strictSame([await isKnown(long), await isKnown(short[2]!), await isKnown(short[0]!)], [true, true, false])
+})
