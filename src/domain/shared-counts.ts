@@ -32,16 +32,20 @@ export interface SharedCounts {
 /** Where one server is all there is. */
 export const unshared: SharedCounts = { of: () => undefined, close: async () => {} }
 
-/** More keys than that are not remembered between two tellings: an attacker can make up any number of them. */
+/** When so many keys wait they are told at once. */
+const manyKeys = 5_000
+
+/** More keys than that are not remembered while others are being told: an attacker can make up any number of them. */
 const mostKeys = 10_000
 
 /** `[name, key, n]`, as it travels. */
 type Count = [string, string, number]
 
-/** Tells what was counted once in `intervalMs` at most. */
+/** Tells what was counted once in `intervalMs`, or sooner where it is about many keys. */
 export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): SharedCounts {
   const absorbing = new Map<string, Absorb>()
   let untold = new Map<string, Count>()
+  let isFull = false
 
   peers.hear(news => {
     const now = clock()
@@ -52,7 +56,8 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
     const known = untold.get(`${name} ${key}`)
     if (known !== undefined) known[2] += n
     else if (untold.size < mostKeys) untold.set(`${name} ${key}`, [name, key, n])
-    ask()
+    if (untold.size < manyKeys) ask()
+    else if (!isFull) tellAtOnce()
   }
   const tellAll = async () => {
     const counts = [...untold.values()].filter(([, , n]) => n !== 0)
@@ -60,7 +65,11 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
     for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(() => {})
   }
-  const { ask, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs)
+  const { ask, flush, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs)
+  const tellAtOnce = () => {
+    isFull = true
+    flush().finally(() => { isFull = false })
+  }
 
   return {
     of: name => absorb => {

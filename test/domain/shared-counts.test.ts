@@ -31,6 +31,19 @@ function severalServers (n: number) {
   return { clock, counts, limiters: counts.map(each => rateLimiter(each.of('calls'))), exchange: () => deliver(counts) }
 }
 
+t.test('CD-10: what is counted for very many keys is told at once, all of it', async t => {
+  const { peers, underWay } = wire()
+  const counts = sharedCounts(peers(), clockAt(noon).now)
+  const count = counts.of('calls')!(() => {})
+  for (let key = 0; key < 25_000; key++) {
+    count(`key_${key}`, 1)
+    if (key % 100 === 0) await new Promise(setImmediate)
+  }
+  t.ok(underWay.length > 0, 'before half a second has passed')
+  await counts.close()
+  t.equal(underWay.flatMap(({ news }) => JSON.parse(news) as unknown[]).length, 25_000)
+})
+
 t.test('CD-10: what one server let through leaves no room on another, once it has heard of it', async t => {
   const { clock, limiters: [one, other], exchange } = severalServers(2)
   for (let i = 0; i < 3; i++) t.equal(one!.take('key_a', 4, clock.now()).waitSeconds, null)
