@@ -27,9 +27,11 @@ tap.test('CD-10: a minute that was used up on one server is used up on the other
   // More than are asked for at the other server until it has heard: its own bucket does not fill up by that.
   const { key } = await one.createKey({ callsPerMinute: 200 })
   const call = async (server: TestServer) => (await server.withKey(key)).status
-  const first = await Promise.all(Array.from({ length: 220 }, () => call(one)))
+  const began = performance.now()
+  const first = await Promise.all(Array.from({ length: 300 }, () => call(one)))
+  const lost = Math.ceil((performance.now() - began) / 60_000 * 200)
   const passed = first.filter(status => status === 200).length
-  t.ok(passed >= 200 && passed < 215, `the quota, and what the bucket lost meanwhile: ${passed}`)
+  t.ok(passed >= 200 && passed <= 200 + lost, `the quota, and what the bucket lost meanwhile: ${passed}, ${lost}`)
   t.equal(await eventually(() => call(other), 429), 429, 'the other one has heard of it')
   const { status, headers } = await other.withKey(key)
   t.equal(status, 429)
