@@ -98,6 +98,8 @@ export interface Presentation {
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
   check (credential: Credential, presentation: Presentation): Awaitable<Verdict>
+  /** As `check`, for an access token that was read already. */
+  checkClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<Verdict>
 }
 
 export interface AuthenticatorOptions {
@@ -116,6 +118,7 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
       if (resemblesManagementToken(credential.text)) return checkManagementToken(options, credential.text, presentation)
       return checkAccessToken(options, credential.text, presentation)
     },
+    checkClaims: (claims, presentation) => judgeClaims(claims, options, presentation),
   }
 }
 
@@ -198,11 +201,14 @@ function allowsFrom ({ allowlist }: { allowlist: readonly string[] }, presentati
 }
 
 function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  return whenKnown(options.reader.read(text), judgeClaims, options, text, presentation)
+  return whenKnown(options.reader.read(text), judgeRead, options, text, presentation)
 }
 
-function judgeClaims (claims: AccessTokenClaims & Signed | null, options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  if (claims === null) return checkKeyLikeToken(options, text, presentation)
+function judgeRead (claims: AccessTokenClaims & Signed | null, options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
+  return claims === null ? checkKeyLikeToken(options, text, presentation) : judgeClaims(claims, options, presentation)
+}
+
+function judgeClaims (claims: AccessTokenClaims & Signed, options: AuthenticatorOptions, presentation: Presentation): Awaitable<Verdict> {
   const { registry, clock } = options
   const { resource, now = clock() } = presentation
   if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')

@@ -50,19 +50,24 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
   const current = currentProvider(options, failures)
   const ahead = { ...options, failures }
   const mount = async (app: FastifyInstance): Promise<void> => {
-    const release = closeWithoutWaiting(app)
+    const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // That of a form by its name, too: Fastify remembers what it finds by name, and takes every other type apart each time.
+    for (const type of ['application/x-www-form-urlencoded', '*']) app.addContentTypeParser(type, (_request, _payload, done) => done(null))
     app.addHook('onRequest', refuseQuery)
     app.addHook('onRequest', refuseUntypedBody)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
         const exchange: Exchange = { request, lookedUp: null, failure: null }
-        takeOver(reply, release)
+        takeOver(reply)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
-        if (body !== null) return sendAhead(reply.raw, body)
+        if (body !== null) {
+          endIfClosing(reply.raw)
+          return sendAhead(reply.raw, body)
+        }
+        endOnceClosing(reply.raw)
         exchanges.set(request.raw, exchange)
         // Its router does not decode what ours has found already (RFC 3986 §6.2.2.2), and would answer in plain text.
         request.raw.url = paths[name]
@@ -89,12 +94,11 @@ function refuseUntypedBody ({ headers }: FastifyRequest, _reply: FastifyReply, d
 }
 
 /** What was set on the reply so far, by other plugins say, would be lost with it. */
-function takeOver (reply: FastifyReply, release: (response: ServerResponse) => void): void {
+function takeOver (reply: FastifyReply): void {
   reply.hijack()
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(name, value)
   }
-  release(reply.raw)
 }
 
 /** Sends what the shortcut answered as `completing` leaves what the provider answered. */
@@ -107,21 +111,22 @@ function sendAhead (response: ServerResponse, body: string): void {
 }
 
 /** Fastify waits for keep-alive connections of hijacked replies; while closing they are told to end. */
-function closeWithoutWaiting (app: FastifyInstance): (response: ServerResponse) => void {
+function closeWithoutWaiting (app: FastifyInstance): Record<'endIfClosing' | 'endOnceClosing', (response: ServerResponse) => void> {
   const open = new Set<ServerResponse>()
   let closing = false
-  const end = (response: ServerResponse) => {
-    if (!response.headersSent) response.setHeader('connection', 'close')
+  const endIfClosing = (response: ServerResponse) => {
+    if (closing && !response.headersSent) response.setHeader('connection', 'close')
   }
   app.addHook('preClose', async () => {
     closing = true
-    open.forEach(end)
+    open.forEach(endIfClosing)
   })
-  return response => {
-    if (closing) end(response)
+  const endOnceClosing = (response: ServerResponse) => {
+    endIfClosing(response)
     open.add(response)
     response.once('close', () => open.delete(response))
   }
+  return { endIfClosing, endOnceClosing }
 }
 
 /** The provider of the key that signs now: built once for each key. */
@@ -179,7 +184,9 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    answer(ctx, await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request }))
+    const told = await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request })
+    // A text would be sent as one.
+    answer(ctx, JSON.parse(told) as object)
   }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
   options.usage.note(client.id)

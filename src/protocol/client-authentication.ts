@@ -5,11 +5,11 @@
  */
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, isAllowed } from '../address.ts'
-import type { Awaitable } from '../awaitable.ts'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
 import { currentSecrets, type Client as ClientRecord } from '../domain/client.ts'
-import { reasonAgainstOrganization } from '../domain/organization.ts'
+import { reasonAgainstOrganization, type Organization } from '../domain/organization.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Store } from '../domain/store.ts'
 import type { WindowCounter } from '../domain/window-counter.ts'
@@ -178,8 +178,12 @@ export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenti
 }
 
 /** What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24). */
-export async function obstacleTo (registry: Registry, record: ClientRecord, address: string): Promise<errors.CustomOIDCProviderError | null> {
-  const against = record.organizationId === null ? null : reasonAgainstOrganization(await registry.organization(record.organizationId))
+export function obstacleTo (registry: Registry, record: ClientRecord, address: string): Awaitable<errors.CustomOIDCProviderError | null> {
+  return whenKnown(record.organizationId === null ? null : registry.organization(record.organizationId), obstacleIn, record, address)
+}
+
+function obstacleIn (organization: Organization | null, record: ClientRecord, address: string): errors.CustomOIDCProviderError | null {
+  const against = record.organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against === 'revoked') return refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
   if (against !== null) return refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
   if (isAllowed(address, record.allowlist)) return null

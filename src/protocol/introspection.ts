@@ -1,16 +1,17 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { digestOf, isManagementTokenText } from '../secrets.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
+import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import { policiesFor, weigh } from '../domain/policy-set.ts'
 import type { Authenticator, Principal } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { managementResourceId } from '../domain/resource.ts'
-import type { AccessTokenClaims, TokenReader } from '../domain/token.ts'
+import type { AccessTokenClaims, Signed, TokenReader } from '../domain/token.ts'
 
 export interface IntrospectionOptions {
-  issuer: string
   registry: Registry
   reader: TokenReader
   authenticator: Authenticator
@@ -26,62 +27,92 @@ export interface Question {
   request: { ip: string, id: string }
 }
 
-/** RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are extensions. */
-export type Introspection = { active: false } | { active: true, [member: string]: unknown }
-
 /** How the header of every token of ours begins, which is a JSON object: `{"`. */
 const tokenStart = 'eyJ'
 
-const inactive: Introspection = { active: false }
+const inactive = '{"active":false}'
 
 /**
- * What `asker` may know of a credential. A token is told about to its own client and to who may introspect for its
- * resource, an API key to the latter only; everybody else, and whatever does not pass, hears `{"active":false}` (§2.2).
+ * What `asker` may know of a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
+ * extensions). A token is told about to its own client and to who may introspect for its resource, an API key to the latter
+ * only; everybody else, and whatever does not pass, hears `{"active":false}`.
  */
-export async function introspect (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<Introspection> {
-  if (isManagementTokenText(text)) return await introspectManagementToken(options, asker, text, question)
+export function introspect (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
+  if (isManagementTokenText(text)) return introspectManagementToken(options, asker, text, question)
   // Also a key that was made elsewhere may be a JWT by its form: what no key of ours signed is none of our tokens.
-  const claims = text.startsWith(tokenStart) ? await options.reader.read(text) : null
-  return claims === null ? await introspectKey(options, asker, text, question) : await introspectToken(options, asker, { text, claims }, question)
+  return whenKnown(text.startsWith(tokenStart) ? options.reader.read(text) : null, claims =>
+    claims === null ? introspectKey(options, asker, text, question) : introspectToken(options, asker, claims, question))
 }
 
-async function introspectToken (options: IntrospectionOptions, asker: Client, { text, claims }: { text: string, claims: AccessTokenClaims }, question: Question): Promise<Introspection> {
-  const { issuer, registry, authenticator } = options
+function introspectToken (options: IntrospectionOptions, asker: Client, claims: AccessTokenClaims & Signed, question: Question): Awaitable<string> {
   // Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead.
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
-  if (!verdict.ok || verdict.principal.kind !== 'access_token') return inactive
-  if (claims.client_id !== asker.id && !await serves(registry, asker, claims.aud)) {
-    refuse(options, asker, claims.client_id, question)
-    return inactive
-  }
-  const principal = await underPolicies(options, verdict.principal, 'access_token', question.address)
-  if (principal === null) return inactive
-  const { client_id: clientId, exp, iat, sub, aud, jti, org_id: organizationId } = claims
-  return answer(principal, { scope: principal.scopes.join(' ') || undefined, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti, org_id: organizationId })
+  return whenKnown(options.authenticator.checkClaims(claims, { resource: null, address: question.address }), verdict => {
+    if (!verdict.ok) return inactive
+    return whenKnown(claims.client_id === asker.id || serves(options.registry, asker, claims.aud), mayKnow => {
+      if (mayKnow) return underPolicies(options, verdict.principal, 'access_token', question, principal => aboutToken(principal, claims))
+      refuse(options, asker, claims.client_id, question)
+      return inactive
+    })
+  })
 }
 
-async function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<Introspection> {
-  const { authenticator } = options
-  const verdict = await authenticator.check({ kind: 'api_key', text }, { resource: null, address: question.address })
-  const key = verdict.ok ? verdict.key : null
-  if (!verdict.ok || key === null) return inactive
-  if (!asker.introspects.includes(key.resourceId)) {
+function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
+  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, { resource: null, address: question.address }), verdict => {
+    const key = verdict.ok ? verdict.key : null
+    if (!verdict.ok || key === null) return inactive
+    if (asker.introspects.includes(key.resourceId)) return underPolicies(options, verdict.principal, 'api_key', question, principal => aboutKey(principal, key))
     refuse(options, asker, key.id, question)
     return inactive
-  }
-  const principal = await underPolicies(options, verdict.principal, 'api_key', question.address)
-  if (principal === null) return inactive
-  return answer(principal, { ...aboutSecret(principal, 'api_key', key.createdAt), environment: principal.environment })
+  })
 }
 
-async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<Introspection> {
+async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<string> {
   const { registry, authenticator } = options
   const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
-  const principal = await underPolicies(options, verdict.principal, 'management_token', question.address)
-  if (principal === null) return inactive
-  return answer(principal, aboutSecret(principal, 'Bearer', token.createdAt))
+  return await underPolicies(options, verdict.principal, 'management_token', question, principal => answer(principal, aboutSecret(principal, 'Bearer', token.createdAt)))
+}
+
+/** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
+function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request: { ip, id } }: Question): void {
+  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
+}
+
+function serves (registry: Registry, asker: Client, identifier: string): Awaitable<boolean> {
+  return whenKnown(registry.resourceByIdentifier(identifier), resource => resource !== null && asker.introspects.includes(resource.id))
+}
+
+/** What was said of a principal stays true: as soon as anything about it changes, the authenticator makes another one. */
+const said = new WeakMap<Principal, string>()
+
+/**
+ * What is to be said of a principal, in `say`'s words, when policies have taken from it what they take. Where they go by the
+ * address and none was said, that which refuses more is taken to be so.
+ */
+function underPolicies (
+  { registry, clock }: IntrospectionOptions, principal: Principal, kind: 'api_key' | 'access_token' | 'management_token', { address }: Question, say: (principal: Principal) => string
+): Awaitable<string> {
+  const { organizationId, groups, resourceId } = principal
+  return whenKnown(policiesFor(registry, organizationId), sets => {
+    if (sets.length === 0) return said.get(principal) ?? sayOnce(principal, say)
+    const { refusedBy, scopes } = weigh(sets, { kind, organizationId, groups, resourceId }, principal.scopes, { address, now: clock() })
+    return refusedBy === null ? say({ ...principal, scopes }) : inactive
+  })
+}
+
+function sayOnce (principal: Principal, say: (principal: Principal) => string): string {
+  const text = say(principal)
+  said.set(principal, text)
+  return text
+}
+
+function aboutToken (principal: Principal, { client_id: clientId, exp, iat, sub, aud, iss, jti, org_id: organizationId }: AccessTokenClaims): string {
+  return answer(principal, { scope: principal.scopes.join(' ') || undefined, client_id: clientId, token_type: 'Bearer', exp, iat, sub, aud, iss, jti, org_id: organizationId })
+}
+
+function aboutKey (principal: Principal, { createdAt }: ApiKey): string {
+  return answer(principal, { ...aboutSecret(principal, 'api_key', createdAt), environment: principal.environment })
 }
 
 /** What there is to say of a secret that has a row of its own, and carries nothing itself. */
@@ -97,29 +128,7 @@ function aboutSecret (principal: Principal, tokenType: 'api_key' | 'Bearer', cre
   }
 }
 
-/**
- * What policies leave of a principal; null: nothing that would be let through. Where they go by the address and none was
- * said, that which refuses more is taken to be so.
- */
-async function underPolicies (
-  { registry, clock }: IntrospectionOptions, principal: Principal, kind: 'api_key' | 'access_token' | 'management_token', address: string | null
-): Promise<Principal | null> {
-  const { organizationId, groups, resourceId } = principal
-  const { refusedBy, scopes } = weigh(await policiesFor(registry, organizationId), { kind, organizationId, groups, resourceId }, principal.scopes, { address, now: clock() })
-  return refusedBy === null ? { ...principal, scopes } : null
-}
-
-/** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
-function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request: { ip, id } }: Question): void {
-  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
-}
-
-async function serves (registry: Registry, asker: Client, identifier: string): Promise<boolean> {
-  const resource = await registry.resourceByIdentifier(identifier)
-  return resource !== null && asker.introspects.includes(resource.id)
-}
-
-/** What is undefined of `members` is left out on the way to JSON. */
-function answer ({ allowlist }: Principal, members: Record<string, unknown>): Introspection {
-  return { active: true, ...members, allowed_addresses: allowlist.length > 0 ? allowlist : undefined }
+/** What is undefined of `members` is left out of the JSON. */
+function answer ({ allowlist }: Principal, members: Record<string, unknown>): string {
+  return JSON.stringify({ active: true, ...members, allowed_addresses: allowlist.length > 0 ? allowlist : undefined })
 }

@@ -32,7 +32,8 @@ export function plainBodyLength ({ headers }: IncomingMessage): number | null {
  * was: the connection broke off, or the body comes in pieces.
  */
 export async function takeBody (request: IncomingMessage, length: number): Promise<Buffer | null> {
-  // Nearly always it is there already: it came in one packet with the headers.
+  // Nearly always it came in one packet with the headers, and is there once the rest of that has been read.
+  await null
   if (request.readableLength === 0) await arrival(request)
   return request.readableLength === length ? request.read(length) as Buffer : null
 }

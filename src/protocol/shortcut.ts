@@ -6,6 +6,7 @@
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
 import { canonicalAddress } from '../address.ts'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { digestOf } from '../secrets.ts'
 import { inSpan } from '../tracing.ts'
@@ -34,10 +35,10 @@ export interface Passing { request: FastifyRequest, lookedUp: LookedUp | null }
 interface Endpoint {
   parameters: ReadonlySet<string>
   /** The body of the answer to an authenticated client. Null: it is not for the shortcut to give. */
-  answer (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Promise<object | null>
+  answer (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Awaitable<string | null>
 }
 
-const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map([
+const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, Endpoint>([
   [paths.token, { parameters: new Set(['grant_type', 'resource', 'scope', 'client_id', 'client_secret']), answer: issueToken }],
   [paths.introspection, { parameters: new Set(['token', 'token_type_hint', 'client_address', 'client_id', 'client_secret']), answer: tellOfToken }],
 ])
@@ -49,37 +50,50 @@ export async function takeShortcut (options: ShortcutOptions, passing: Passing):
   const length = endpoint === undefined ? null : plainBodyLength(raw)
   const body = length === null ? null : await takeBody(raw, length)
   if (endpoint === undefined || body === null) return null
-  // Whatever went wrong goes wrong for the provider too, which knows what to say of it.
-  const answer = await answerTo(options, endpoint, passing, body).catch(() => null)
+  const answer = await unlessItFails(() => answerTo(options, endpoint, passing, body))
   if (answer === null) raw.unshift(body)
   else raw.resume()
   return answer
 }
 
-async function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer): Promise<string | null> {
+/** Whatever goes wrong goes wrong for the provider too, which knows what to say of it. */
+function unlessItFails (work: () => Awaitable<string | null>): Awaitable<string | null> {
+  try {
+    const done = work()
+    return done instanceof Promise ? done.catch(() => null) : done
+  } catch {
+    return null
+  }
+}
+
+function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer): Awaitable<string | null> {
   const { request } = passing
   const form = readPlainForm(body, parameters)
   const presented = form === null ? null : presentedSecret(request.headers, form)
-  const client = presented === null ? null : await authenticate(options, passing, presented)
-  const answered = form === null || client === null ? null : await answer(options, client, form, request)
-  if (answered === null) return null
-  options.usage.note(client!.id)
-  return JSON.stringify(answered)
+  if (form === null || presented === null) return null
+  return whenKnown(authenticate(options, passing, presented), client =>
+    client === null ? null : whenKnown(answer(options, client, form, request), noteUnlessNull, options, client))
+}
+
+function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id }: Client): string | null {
+  if (answer !== null) usage.note(id)
+  return answer
 }
 
 /** The client, if it proves who it is and nothing stands in its way. */
-async function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Promise<Client | null> {
+function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Awaitable<Client | null> {
   const { ip } = passing.request
   if (failures.exhausted(failureKey(clientId, ip)) !== null) return null
   // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY T9).
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
-  const client = await passing.lookedUp.client
-  if (client === null || client.revokedAt !== null || isAbandoned(client, clock()) || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
-  return await obstacleTo(registry, client, ip) === null ? client : null
+  return whenKnown(passing.lookedUp.client, client => {
+    if (client === null || client.revokedAt !== null || isAbandoned(client, clock()) || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
+    return whenKnown(obstacleTo(registry, client, ip), obstacle => obstacle === null ? client : null)
+  })
 }
 
-async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, { ip }: FastifyRequest): Promise<object | null> {
+async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, { ip }: FastifyRequest): Promise<string | null> {
   if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
   const { registry, ring, tokens, watch: { measures, tracing } } = options
   const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), ip)
@@ -89,7 +103,7 @@ async function issueToken (options: ShortcutOptions, client: Client, form: Plain
   const text = await inSpan(tracing, 'token issuance', () => signJwt(ring().signing, 'at+jwt', claims))
   measures.tokens.add(form.grant_type)
   tokens.count(client.id, client.organizationId)
-  return { access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope }
+  return JSON.stringify({ access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope })
 }
 
 const plainScope = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
@@ -129,8 +143,8 @@ function newJti (): string {
   return random.toString('base64url', used - jtiLength, used)
 }
 
-async function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Promise<object | null> {
+function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Awaitable<string | null> {
   const address = from === undefined ? null : canonicalAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null
-  return await introspect(options, client, token, { address, request })
+  return introspect(options, client, token, { address, request })
 }
