@@ -42,8 +42,9 @@ export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock
   return {
     exhausted (key) {
       const window = windows.get(key)
+      if (window === undefined || window.counted < max) return null
       const now = clock().getTime()
-      if (window === undefined || window.counted < max || window.ends <= now) return null
+      if (window.ends <= now) return null
       return Math.max(1, Math.ceil((window.ends - now) / 1_000))
     },
     count (key) {

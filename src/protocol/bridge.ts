@@ -104,9 +104,7 @@ function takeOver (reply: FastifyReply): void {
 /** Sends what the shortcut answered as `completing` leaves what the provider answered. */
 function sendAhead (response: ServerResponse, body: string): void {
   for (const name of forBrowsers) response.removeHeader(name)
-  response.setHeader('cache-control', noStore['cache-control'])
-  response.setHeader('Content-Type', 'application/json; charset=utf-8')
-  response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.writeHead(200, { 'cache-control': noStore['cache-control'], 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
   response.end(body)
 }
 

@@ -65,7 +65,7 @@ export function readPlainForm (body: Buffer, known: ReadonlySet<string>): PlainF
 
 /** By the rules of application/x-www-form-urlencoded. Null: it is not well-formed, and what it means is a matter of taste. */
 function decoded (text: string): string | null {
-  if (!/[%+]/.test(text)) return text
+  if (!text.includes('%') && !text.includes('+')) return text
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
@@ -73,7 +73,8 @@ function decoded (text: string): string | null {
   }
 }
 
-const basicSyntax = /^basic ((?:[a-z0-9+/]{4})+(?:[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)?)$/i
+/** Base64 with its padding, if also its length is right. */
+const basicSyntax = /^basic ([a-z0-9+/]+={0,2})$/i
 /** Characters that form encoding leaves as they are, so that who encodes (RFC 6749 §2.3.1) and who does not send the same. */
 const pairSyntax = /^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/
 
@@ -86,6 +87,6 @@ export function presentedSecret ({ authorization }: IncomingHttpHeaders, form: P
 
 function readBasic (authorization: string): PresentedSecret | null {
   const encoded = basicSyntax.exec(authorization)?.[1]
-  const pair = encoded === undefined ? null : pairSyntax.exec(Buffer.from(encoded, 'base64').toString('latin1'))
+  const pair = encoded === undefined || encoded.length % 4 !== 0 ? null : pairSyntax.exec(atob(encoded))
   return pair === null ? null : { clientId: pair[1]!, secret: pair[2]! }
 }
