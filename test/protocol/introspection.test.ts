@@ -1,9 +1,12 @@
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { createApiKey, revokeApiKey } from '../../src/domain/api-key.ts'
+import { createApiKey, revokeApiKey, updateApiKey } from '../../src/domain/api-key.ts'
 import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/client.ts'
+import { createMember, updateMember } from '../../src/domain/member.ts'
 import { createOrganization, updateOrganization } from '../../src/domain/organization.ts'
+import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy.ts'
 import { revokeResource } from '../../src/domain/resource.ts'
+import { revokeToken, type AccessTokenClaims } from '../../src/domain/token.ts'
 import { digestOf } from '../../src/secrets.ts'
 import { basic, startServer } from './server.ts'
 
@@ -107,6 +110,37 @@ tap.test('an API key can be introspected by who may introspect for its resource,
   t.strictSame((await server.post(path, { token: text }, { authorization: basic(client.id, secret) })).body, dead)
   await revokeApiKey(server.operation, key.id, null)
   t.strictSame(await ask(), dead)
+})
+
+tap.test('what was told of a credential is not told again once it has changed', async t => {
+  const server = await startServer(t)
+  const { operation, api, organization } = server
+  const watcher = await server.client({ introspects: [api.id], grants: [] })
+  const { client, secret } = await server.client({ grants: [{ resource: api.id, scopes: ['invoices:read', 'invoices:write'] }] })
+  const token = (await server.token(client, secret)).body.access_token as string
+  const member = await createMember(operation, { organizationId: organization.id, name: 'Ada', role: 'member', scopes: ['invoices:*'] })
+  const { key, text } = await createApiKey(operation, { organizationId: organization.id, resource: api.id, environment: 'live', name: 'ci', scopes: ['invoices:read', 'invoices:write'], creatorId: member.id })
+  const told = async (credential: string) => {
+    const { active, scope, allowed_addresses: allowed } = (await server.post(path, { token: credential }, { authorization: basic(watcher.client.id, watcher.secret) })).body
+    return { active, scope, allowed }
+  }
+  const everything = { active: true, scope: 'invoices:read invoices:write', allowed: undefined }
+  for (const each of [token, text, token, text]) t.strictSame(await told(each), everything)
+  const policy = await changePolicy(operation, planCreation(operation, { organizationId: organization.id, name: 'read only', effect: 'deny', conditions: { scopes: ['*:write'] } }), true)
+  for (const each of [token, text]) t.strictSame(await told(each), { ...everything, scope: 'invoices:read' }, 'a policy')
+  await changePolicy(operation, planDeletion(operation, policy.id), true)
+  for (const each of [token, text]) t.strictSame(await told(each), everything, 'no policy any more')
+  await updateApiKey(operation, key.id, { allowlist: ['192.0.2.7'] })
+  t.strictSame(await told(text), { ...everything, allowed: ['192.0.2.7'] }, 'an allowlist')
+  await updateApiKey(operation, key.id, { allowlist: [], scopes: ['invoices:read'] })
+  t.strictSame(await told(text), { ...everything, scope: 'invoices:read' }, 'fewer scopes')
+  await updateMember(operation, member.id, { scopes: ['invoices:write'] })
+  t.strictSame(await told(text), { ...everything, scope: undefined }, 'what its member may do')
+  const sibling = (await server.token(client, secret)).body.access_token as string
+  t.strictSame(await told(sibling), everything, 'another token')
+  await revokeToken(operation, decodeJwt(token) as unknown as AccessTokenClaims)
+  t.strictSame(await told(token), { active: false, scope: undefined, allowed: undefined }, 'a revoked token')
+  t.strictSame(await told(sibling), everything, 'and not its sibling')
 })
 
 tap.test('the admin token is no token to introspect', async t => {
