@@ -1,4 +1,7 @@
-/** A guarded route against the same route bare, and introspection. */
+/**
+ * A guarded route against the same route bare; introspection against that bare route, which is sent nothing, and against one
+ * that reads what introspection has to read (RFC 7662 §2.1: a form, by POST), and does nothing with it.
+ */
 import { alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings } from './measuring.ts'
 
 interface Latchkey { url: string, key: string, clients: string[] }
@@ -23,9 +26,10 @@ export const introspection: Part = settings => withServer(settings, async ({ url
   await requireActive(url, clients[0]!, token)
   const measured = alternate([
     { name: 'bare route', pid, url: `${url}/bare`, script: get() },
+    { name: 'bare route, same form', pid, url: `${url}/bare-form`, script },
     { name: 'introspection of a token', pid, url: `${url}/api/v1/oauth/introspect`, script },
   ], settings)
-  return [throughput(measured, 'introspection of a token', 'bare route', 0.35)]
+  return ['bare route', 'bare route, same form'].map(against => throughput(measured, 'introspection of a token', against, 0.35))
 })
 
 /** An introspection that says no is answered with 200, too. */

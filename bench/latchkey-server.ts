@@ -2,6 +2,7 @@
  * The server under measurement: Latchkey, and beside it, in the same process, the bare routes that it is compared with.
  * Prints one line of JSON when it listens: where, and the credentials to use.
  */
+import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
@@ -36,6 +37,10 @@ const answer = { company: 'Bench', status: 'active' }
 const app = Fastify({ logger: false })
 await app.register(latchkey.routes)
 app.get('/bare', async () => answer)
+await app.register(async forms => {
+  await forms.register(formbody)
+  forms.post('/bare-form', async () => answer)
+})
 await app.register(async api => {
   await api.register(latchkey.guard, { resource: issuer })
   api.get('/guarded', { config: { scopes: ['company:read'] } }, async () => answer)
