@@ -88,7 +88,8 @@ function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: 
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
   return whenKnown(passing.lookedUp.client, client => {
-    if (client === null || client.revokedAt !== null || isAbandoned(client, clock()) || !sharesSecret(client) || !holdsSecret(client, digest, clock())) return null
+    const now = clock()
+    if (client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) || !holdsSecret(client, digest, now)) return null
     return whenKnown(obstacleTo(registry, client, ip), obstacle => obstacle === null ? client : null)
   })
 }
