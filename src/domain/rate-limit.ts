@@ -81,14 +81,18 @@ function readCounted (key: string): { id: string, perMinute: number } {
   return { perMinute: Math.max(1, Number(key.slice(0, end)) || 1), id: key.slice(end + 1) }
 }
 
+/** Milliseconds by which a call may come later than one that began after it. By more, the clock was set back. */
+const disorder = 10_000
+
 /**
- * A clock that stepped back leaks nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
+ * What a bucket lost up to an instant it does not lose again for a call that began before. A clock that stepped back leaks
+ * nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
  */
 function leak (bucket: Bucket, perMinute: number, now: number): void {
   if (bucket.perMinute !== perMinute) bucket.used = Math.min(bucket.used, perMinute * call)
   bucket.perMinute = perMinute
   bucket.used = Math.max(0, bucket.used - Math.max(0, now - bucket.at) * perMinute)
-  bucket.at = now
+  if (now > bucket.at || now < bucket.at - disorder) bucket.at = now
 }
 
 function secondsToLeak (units: number, perMinute: number): number {

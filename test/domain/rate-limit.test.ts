@@ -20,6 +20,15 @@ t.test('CD-10: a bucket lets its quota through at once, then one for each interv
   t.equal(take().state.remaining, 3, 'after a minute the bucket is full again')
 })
 
+t.test('CD-10: calls that are judged in another order than they began let no more through', async t => {
+  const limiter = rateLimiter()
+  const at = (ms: number) => limiter.take('key_a', 60, new Date(noon.getTime() + ms)).waitSeconds
+  for (let i = 0; i < 60; i++) t.equal(at(0), null)
+  // In half a second there is room for none; for each of these it was half a second again.
+  for (let i = 0; i < 10; i++) t.strictSame([at(500), at(0)], [1, 1])
+  t.equal(at(1_000), null)
+})
+
 t.test('CD-10: who waits as long as it was told is let through, whatever the quota', async t => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 0, max: 59_999 }), (perMinute, ms) => {
     const clock = clockAt(noon)
