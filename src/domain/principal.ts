@@ -13,6 +13,7 @@ import type { Client } from './client.ts'
 import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
 import { permissionsOf, type Member } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
+import { policiesFor, type PolicySet } from './policy-set.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
@@ -72,14 +73,17 @@ export interface Refusal {
   policy?: string
 }
 
-/** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
+/**
+ * The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are
+ * looked at last. `policies` is what `policiesFor` finds for the principal's own organization; left out: it was not asked.
+ */
 export type Verdict = KeyVerdict | Bearer
 
 /** As `Verdict`, for an API key. */
 export type KeyVerdict = KeyHolder | { ok: false, refusal: Refusal }
 
-interface KeyHolder { ok: true, principal: Principal, key: ApiKey, organization: Organization }
-interface Bearer { ok: true, principal: Principal, key: null }
+interface KeyHolder { ok: true, principal: Principal, key: ApiKey, organization: Organization, policies: readonly PolicySet[] }
+interface Bearer { ok: true, principal: Principal, key: null, policies?: readonly PolicySet[] }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
@@ -183,9 +187,11 @@ function lookAroundKey ({ registry, clock }: JudgeOptions, key: ApiKey, presenta
   return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
     const reason = reasonAgainstKey(key, resource, organization, presentation, presentation.now ?? clock())
     if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
-    if (key.creatorId === null) return keyHolder(state, key, resource!, organization!, null)
-    // One that is not there is asked for again: it may come into being, and no state tells of that.
-    return whenKnown(registry.member(key.creatorId), creator => keyHolder(creator === null ? null : state, key, resource!, organization!, creator))
+    return whenBothKnown(key.creatorId === null ? null : registry.member(key.creatorId), policiesFor(registry, key.organizationId), (creator, policies) => {
+      // A member who is not there is asked for again: they may come into being, and no state tells of that.
+      const lasting = key.creatorId !== null && creator === null ? null : state
+      return keyHolder(lasting, { key, resource: resource!, organization: organization!, creator, policies })
+    })
   })
 }
 
@@ -231,7 +237,8 @@ function lookAroundToken (registry: Registry, claims: AccessTokenClaims & Signed
     if (client.generation !== claims.gen) return refuseToken('superseded', claims)
     const resource = presentation.resource ?? registry.resourceByIdentifier(claims.aud)
     return whenBothKnown(resource, client.organizationId === null ? null : registry.organization(client.organizationId), (resource, organization) =>
-      judgeClient(client, resource, organization, claims, presentation) ?? tokenBearer(state, claims, client, resource!, organization))
+      judgeClient(client, resource, organization, claims, presentation) ??
+        whenKnown(policiesFor(registry, client.organizationId), policies => tokenBearer(state, claims, { client, resource: resource!, organization, policies })))
   })
 }
 
@@ -298,20 +305,25 @@ function refuse (reason: Reason, presented: Refusal['presented'], subject: strin
 const keyHolders = new WeakMap<ApiKey, { state: object | null, resource: Resource, creator: Member | null, holder: KeyHolder }>()
 const tokenBearers = new WeakMap<AccessTokenClaims, { state: object | null, client: Client, resource: Resource, organization: Organization | null, bearer: Bearer }>()
 
-function keyHolder (state: object | null, key: ApiKey, resource: Resource, organization: Organization, creator: Member | null): KeyHolder {
-  const known = keyHolders.get(key)
-  const same = known !== undefined && known.resource === resource && known.creator === creator && known.holder.organization === organization
-  const holder: KeyHolder = same ? known.holder : { ok: true, principal: keyPrincipal(key, resource, creator), key, organization }
-  keyHolders.set(key, { state, resource, creator, holder })
+function keyHolder (
+  state: object | null, { creator, resource, ...rest }: Pick<KeyHolder, 'key' | 'organization' | 'policies'> & { resource: Resource, creator: Member | null }
+): KeyHolder {
+  const known = keyHolders.get(rest.key)
+  const same = known !== undefined && known.resource === resource && known.creator === creator
+  const holder: KeyHolder = { ok: true, principal: same ? known.holder.principal : keyPrincipal(rest.key, resource, creator), ...rest }
+  keyHolders.set(rest.key, { state, resource, creator, holder })
   return holder
 }
 
 /** The resource is kept with `state` though who presents the token may have found it before: it counts only for who presents it for the same. */
-function tokenBearer (state: object | null, claims: AccessTokenClaims, client: Client, resource: Resource, organization: Organization | null): Bearer {
+function tokenBearer (
+  state: object | null, claims: AccessTokenClaims, { policies, ...found }: { client: Client, resource: Resource, organization: Organization | null, policies: readonly PolicySet[] }
+): Bearer {
+  const { client, resource } = found
   const known = tokenBearers.get(claims)
   const same = known !== undefined && known.client === client && known.resource === resource
-  const bearer: Bearer = same ? known.bearer : { ok: true, principal: tokenPrincipal(claims, client, resource), key: null }
-  tokenBearers.set(claims, { state, client, resource, organization, bearer })
+  const bearer: Bearer = { ok: true, principal: same ? known.bearer.principal : tokenPrincipal(claims, client, resource), key: null, policies }
+  tokenBearers.set(claims, { state, ...found, bearer })
   return bearer
 }
 
