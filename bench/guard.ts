@@ -6,13 +6,26 @@ import { alternate, get, start, throughput, tokenFor, type Part, type Row, type 
 
 interface Latchkey { url: string, key: string, clients: string[] }
 
+/**
+ * Against the bare route that is sent the same request, and against it without a credential: then the server reads a header less,
+ * which is no work of the guard's.
+ */
 export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients }) => {
+  const withKey = get({ 'x-api-key': key })
+  const withToken = get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` })
   const measured = alternate([
     { name: 'bare route', pid, url: `${url}/bare`, script: get() },
-    { name: 'guarded route, API key', pid, url: `${url}/guarded`, script: get({ 'x-api-key': key }) },
-    { name: 'guarded route, access token', pid, url: `${url}/guarded`, script: get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` }) },
+    { name: 'bare route sent the key', pid, url: `${url}/bare`, script: withKey },
+    { name: 'guarded route, API key', pid, url: `${url}/guarded`, script: withKey },
+    { name: 'bare route sent the token', pid, url: `${url}/bare`, script: withToken },
+    { name: 'guarded route, access token', pid, url: `${url}/guarded`, script: withToken },
   ], settings)
-  return ['guarded route, API key', 'guarded route, access token'].map(what => throughput(measured, what, 'bare route', 0.85))
+  return [
+    throughput(measured, 'guarded route, API key', 'bare route sent the key', 0.85),
+    throughput(measured, 'guarded route, access token', 'bare route sent the token', 0.85),
+    throughput(measured, 'guarded route, API key', 'bare route', 0.85),
+    throughput(measured, 'guarded route, access token', 'bare route', 0.85),
+  ]
 })
 
 export const introspection: Part = settings => withServer(settings, async ({ url, pid, clients }) => {

@@ -31,9 +31,9 @@ export async function openSigningKeys (
   let current = ringAt(loaded, clock())
   /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
   let known: Stored = stored
-  const ring = (): KeyRing => {
-    const now = clock().getTime()
-    if (now < current.from || now >= current.until) current = ringAt(loaded, new Date(now))
+  const ring = (at = clock()): KeyRing => {
+    const now = at.getTime()
+    if (now < current.from || now >= current.until) current = ringAt(loaded, at)
     return current.ring
   }
   const readAgain = async (): Promise<void> => {

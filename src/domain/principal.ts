@@ -13,6 +13,7 @@ import type { Client } from './client.ts'
 import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
 import { permissionsOf, type Member } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
+import { policiesFor, type PolicySet } from './policy-set.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
 import { splitScope } from './scope.ts'
@@ -72,14 +73,17 @@ export interface Refusal {
   policy?: string
 }
 
-/** The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are looked at last. */
+/**
+ * The answer of a check: "no" is a value. With "yes" come the API key, if it was one, and its own organization: their limits are
+ * looked at last. `policies` is what `policiesFor` finds for the principal's own organization; left out: it was not asked.
+ */
 export type Verdict = KeyVerdict | Bearer
 
 /** As `Verdict`, for an API key. */
 export type KeyVerdict = KeyHolder | { ok: false, refusal: Refusal }
 
-interface KeyHolder { ok: true, principal: Principal, key: ApiKey, organization: Organization }
-interface Bearer { ok: true, principal: Principal, key: null }
+interface KeyHolder { ok: true, principal: Principal, key: ApiKey, organization: Organization, policies: readonly PolicySet[] }
+interface Bearer { ok: true, principal: Principal, key: null, policies?: readonly PolicySet[] }
 
 /** What a caller presented. */
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
@@ -170,16 +174,28 @@ function checkKeyLikeToken (options: AuthenticatorOptions, text: string, present
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
 export function judgeApiKey (options: JudgeOptions, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
-  const { registry } = options
-  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), judgeKeyOf, options, key, presentation)
+  const { registry, clock } = options
+  const { state } = registry
+  const known = keyHolders.get(key)
+  if (known === undefined || state === null || state !== known.state) return lookAroundKey(options, key, presentation, state)
+  const { resource, holder } = known
+  const reason = reasonAgainstKey(key, resource, holder.organization, presentation, presentation.now ?? clock())
+  return reason === null ? holder : refuse(reason, 'api_key', key.id, key.organizationId)
 }
 
 type JudgeOptions = Pick<AuthenticatorOptions, 'registry' | 'clock'>
 
-function judgeKeyOf (resource: Resource | null, organization: Organization | null, { registry, clock }: JudgeOptions, key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict> {
-  const reason = reasonAgainstKey(key, resource, organization, presentation, presentation.now ?? clock())
-  if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
-  return whenKnown(key.creatorId === null ? null : registry.member(key.creatorId), keyHolder, key, resource!, organization!)
+/** Judges a key after asking for everything else that it goes by; `state` is what the registry was in before that. */
+function lookAroundKey ({ registry, clock }: JudgeOptions, key: ApiKey, presentation: Presentation, state: object | null): Awaitable<KeyVerdict> {
+  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
+    const reason = reasonAgainstKey(key, resource, organization, presentation, presentation.now ?? clock())
+    if (reason !== null) return refuse(reason, 'api_key', key.id, key.organizationId)
+    return whenBothKnown(key.creatorId === null ? null : registry.member(key.creatorId), policiesFor(registry, key.organizationId), (creator, policies) => {
+      // A member who is not there is asked for again: they may come into being, and no state tells of that.
+      const lasting = key.creatorId !== null && creator === null ? null : state
+      return keyHolder(lasting, { key, resource: resource!, organization: organization!, creator, policies })
+    })
+  })
 }
 
 function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Organization | null, presentation: Presentation, now: Date): Reason | null {
@@ -201,7 +217,7 @@ function allowsFrom ({ allowlist }: { allowlist: readonly string[] }, presentati
 }
 
 function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  return whenKnown(options.reader.read(text), judgeRead, options, text, presentation)
+  return whenKnown(options.reader.read(text, presentation.now), judgeRead, options, text, presentation)
 }
 
 function judgeRead (claims: AccessTokenClaims & Signed | null, options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
@@ -214,19 +230,28 @@ function judgeClaims (claims: AccessTokenClaims & Signed, options: Authenticator
   if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
   if (resource !== null && resource.identifier !== claims.aud) return refuseToken('wrong_resource', claims)
   if (isExpired(claims, now)) return refuseToken('expired', claims)
-  return whenBothKnown(registry.client(claims.client_id), isRevoked(registry, claims), judgeClient, registry, claims, presentation)
+  const { state } = registry
+  const known = tokenBearers.get(claims)
+  if (known === undefined || state === null || state !== known.state || resource !== known.resource) return lookAroundToken(registry, claims, presentation, state)
+  return judgeClient(known.client, known.resource, known.organization, claims, presentation) ?? known.bearer
 }
 
-function judgeClient (client: Client | null, revoked: boolean, registry: Registry, claims: AccessTokenClaims, presentation: Presentation): Awaitable<Verdict> {
-  if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked', claims)
-  if (client.generation !== claims.gen) return refuseToken('superseded', claims)
-  const resource = presentation.resource ?? registry.resourceByIdentifier(claims.aud)
-  return whenBothKnown(resource, client.organizationId === null ? null : registry.organization(client.organizationId), judgeClientOf, client, claims, presentation)
+/** Judges a token after asking for everything else that it goes by; `state` is what the registry was in before that. */
+function lookAroundToken (registry: Registry, claims: AccessTokenClaims & Signed, presentation: Presentation, state: object | null): Awaitable<Verdict> {
+  return whenBothKnown(registry.client(claims.client_id), isRevoked(registry, claims), (client, revoked) => {
+    if (client === null || client.revokedAt !== null || revoked) return refuseToken('revoked', claims)
+    if (client.generation !== claims.gen) return refuseToken('superseded', claims)
+    const resource = presentation.resource ?? registry.resourceByIdentifier(claims.aud)
+    return whenBothKnown(resource, client.organizationId === null ? null : registry.organization(client.organizationId), (resource, organization) =>
+      judgeClient(client, resource, organization, claims, presentation) ??
+        whenKnown(policiesFor(registry, client.organizationId), policies => tokenBearer(state, claims, { client, resource: resource!, organization, policies })))
+  })
 }
 
-function judgeClientOf (resource: Resource | null, organization: Organization | null, client: Client, claims: AccessTokenClaims, presentation: Presentation): Verdict {
+/** Null: nothing speaks against it. */
+function judgeClient (client: Client, resource: Resource | null, organization: Organization | null, claims: AccessTokenClaims, presentation: Presentation): Verdict | null {
   const reason = reasonAgainstClient(client, resource, organization, presentation)
-  return reason === null ? tokenBearer(claims, client, resource!) : refuseToken(reason, claims)
+  return reason === null ? null : refuseToken(reason, claims)
 }
 
 function refuseToken (reason: Reason, claims: AccessTokenClaims): Verdict {
@@ -279,25 +304,32 @@ function refuse (reason: Reason, presented: Refusal['presented'], subject: strin
 
 /*
  * What is said of a credential that nothing speaks against is made once for the very records that it follows from: they are
- * compared each time, and the registry serves another object for one that changed. Nothing in it depends on the time, on the
- * address or on the route, and whether anything speaks against the credential is asked every time.
+ * compared each time, and the registry serves another object for one that changed. While the registry is in the state in which
+ * they were found, they need not be asked for. Nothing in it depends on the time, on the address or on the route, and whether
+ * any of these speaks against the credential is asked every time.
  */
-const keyHolders = new WeakMap<ApiKey, { resource: Resource, creator: Member | null, holder: KeyHolder }>()
-const tokenBearers = new WeakMap<AccessTokenClaims, { client: Client, resource: Resource, bearer: Bearer }>()
+const keyHolders = new WeakMap<ApiKey, { state: object | null, resource: Resource, creator: Member | null, holder: KeyHolder }>()
+const tokenBearers = new WeakMap<AccessTokenClaims, { state: object | null, client: Client, resource: Resource, organization: Organization | null, bearer: Bearer }>()
 
-function keyHolder (creator: Member | null, key: ApiKey, resource: Resource, organization: Organization): KeyHolder {
-  const known = keyHolders.get(key)
-  if (known !== undefined && known.resource === resource && known.creator === creator && known.holder.organization === organization) return known.holder
-  const holder: KeyHolder = { ok: true, principal: keyPrincipal(key, resource, creator), key, organization }
-  keyHolders.set(key, { resource, creator, holder })
+function keyHolder (
+  state: object | null, { creator, resource, ...rest }: Pick<KeyHolder, 'key' | 'organization' | 'policies'> & { resource: Resource, creator: Member | null }
+): KeyHolder {
+  const known = keyHolders.get(rest.key)
+  const same = known !== undefined && known.resource === resource && known.creator === creator
+  const holder: KeyHolder = { ok: true, principal: same ? known.holder.principal : keyPrincipal(rest.key, resource, creator), ...rest }
+  keyHolders.set(rest.key, { state, resource, creator, holder })
   return holder
 }
 
-function tokenBearer (claims: AccessTokenClaims, client: Client, resource: Resource): Bearer {
+/** The resource is kept with `state` though who presents the token may have found it before: it counts only for who presents it for the same. */
+function tokenBearer (
+  state: object | null, claims: AccessTokenClaims, { policies, ...found }: { client: Client, resource: Resource, organization: Organization | null, policies: readonly PolicySet[] }
+): Bearer {
+  const { client, resource } = found
   const known = tokenBearers.get(claims)
-  if (known !== undefined && known.client === client && known.resource === resource) return known.bearer
-  const bearer: Bearer = { ok: true, principal: tokenPrincipal(claims, client, resource), key: null }
-  tokenBearers.set(claims, { client, resource, bearer })
+  const same = known !== undefined && known.client === client && known.resource === resource
+  const bearer: Bearer = { ok: true, principal: same ? known.bearer.principal : tokenPrincipal(claims, client, resource), key: null, policies }
+  tokenBearers.set(claims, { state, ...found, bearer })
   return bearer
 }
 

@@ -18,6 +18,11 @@ import type { WebhookToken } from './webhook-token.ts'
  * What is in memory is answered at once, not by a promise.
  */
 export interface Registry {
+  /**
+   * The same object until anything changes: as long as it is, what was found after it was taken would be found again, and need
+   * not be asked for. What was not found may come into being at any time. Null: nothing may be gone by from one question to the next.
+   */
+  readonly state: object | null
   apiKey (digest: string): Awaitable<ApiKey | null>
   /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
   heldApiKey (digest: string): ApiKey | null

@@ -79,8 +79,8 @@ export interface KeyRing {
 
 /** The signing keys as a running server holds them. */
 export interface SigningKeys {
-  /** The keys as they are now. The same object until something about them changes. */
-  ring (): KeyRing
+  /** The keys as they are at `now`, by the clock unless it is given. The same object until something about them changes. */
+  ring (now?: Date): KeyRing
   /** Makes another key the one that signs: in time, or at once. */
   rotate (operation: Operation, when: { now: boolean }): Promise<SigningKey>
   /** As `rotate` in time, if the key that signs is `days` old and no other is pending. Null: it is not due. 0 days: it never is. */

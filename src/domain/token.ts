@@ -44,15 +44,23 @@ export interface Signed { kid: string }
 
 /** Reads the claims of a JWT that one of our keys signed. Remembers signatures that verified, never a verdict. */
 export interface JwtReader<Claims> {
-  /** Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the token or of its key: they change. */
-  read (token: string): Awaitable<Claims & Signed | null>
+  /**
+   * Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the token or of
+   * its key: they change. Goes by the keys of `now`, which the clock is asked for unless it is given.
+   */
+  read (token: string, now?: Date): Awaitable<Claims & Signed | null>
 }
 
 /**
- * A token whose signature verified, found by that signature: nobody has it who was not given the token, so the rest can be
- * compared as it is. To hash the whole token, be it for a digest or for a map, takes several times as long.
+ * A token whose signature verified, found by the end of that signature: nobody has it who was not given the token, so the rest
+ * can be compared as it is. To hash the whole token, be it for a digest or for a map, takes several times as long.
  */
 interface Verified<Claims> { token: string, claims: Claims & Signed }
+
+/** By what it is found: 192 bits of the signature. */
+function endOf (token: string): string {
+  return token.slice(-32)
+}
 
 /** Reads access tokens. */
 export type TokenReader = JwtReader<AccessTokenClaims>
@@ -94,7 +102,7 @@ export function jwtReader<Claims extends object> (
     if (!ring().verifying.has(kid)) await catchUp?.()
     return keyNamed(ring(), kid)
   }
-  const verify = async (token: string, signature: string): Promise<Claims & Signed | null> => {
+  const verify = async (token: string): Promise<Claims & Signed | null> => {
     if (!isCanonical(token)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
@@ -102,7 +110,7 @@ export function jwtReader<Claims extends object> (
       const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
       if (claims === null) return null
       const signed = { ...claims, kid: protectedHeader.kid! }
-      verified.set(signature, { token, claims: signed })
+      verified.set(endOf(token), { token, claims: signed })
       return signed
     } catch (error) {
       // Only who could not look for the key does not know.
@@ -111,11 +119,10 @@ export function jwtReader<Claims extends object> (
     }
   }
   return {
-    read (token) {
-      const signature = token.slice(token.lastIndexOf('.') + 1)
-      const known = verified.get(signature)
-      if (known === undefined || known.token !== token) return verify(token, signature)
-      return ring().verifying.has(known.claims.kid) ? known.claims : null
+    read (token, now) {
+      const known = verified.get(endOf(token))
+      if (known === undefined || known.token !== token) return verify(token)
+      return ring(now).verifying.has(known.claims.kid) ? known.claims : null
     },
   }
 }

@@ -82,7 +82,7 @@ export function admission (call: Call, presented: Presented): Awaitable<Admissio
 
 function judgeVerdict (verdict: Verdict | WebhookVerdict, call: Call): Awaitable<Admission> {
   if (!verdict.ok) return no(verdict.refusal)
-  return whenKnown(judgeCall(call, verdict.principal), settle, call, verdict)
+  return whenKnown(judgeCall(call, verdict), settle, call, verdict)
 }
 
 /** Takes what the call costs, if nothing is against it. */
@@ -135,20 +135,22 @@ interface Objection { against: Reason, policy?: string }
 type Judged = Principal | Objection
 
 /** Environment → organization and its plan → kind of credential → scope → policies → object: what a good credential may fail at. */
-function judgeCall (call: Call, principal: Principal): Awaitable<Judged> {
+function judgeCall (call: Call, verdict: Yes): Awaitable<Judged> {
   const { need, environment } = call
+  const { principal } = verdict
   if (principal.kind === 'admin_token') return need.apiKeyOnly ? { against: 'api_key_required' } : principal
   if (environment !== null && principal.environment !== environment) return { against: 'wrong_environment' }
-  return whenKnown(reasonAgainstPlace(call, principal), judgeNeeds, call, principal)
+  return whenKnown(reasonAgainstPlace(call, principal), judgeNeeds, call, verdict)
 }
 
-function judgeNeeds (reason: Reason | null, call: Call, principal: Principal): Awaitable<Judged> {
+function judgeNeeds (reason: Reason | null, call: Call, verdict: Yes): Awaitable<Judged> {
   const { need } = call
+  const { principal } = verdict
   if (reason !== null) return { against: reason }
   if (need.apiKeyOnly && principal.kind !== 'api_key') return { against: 'api_key_required' }
   if (need.session && principal.kind !== 'session') return { against: 'session_required' }
   if (!hasAll(principal.scopes, need.scopes)) return { against: 'insufficient_scope' }
-  return whenKnown(underPolicies(call, principal), judgeObject, call, principal)
+  return whenKnown(underPolicies(call, verdict), judgeObject, call, principal)
 }
 
 function hasAll (scopes: readonly string[], needed: readonly string[]): boolean {
@@ -162,8 +164,9 @@ function judgeObject (judged: Judged, { need: { object }, request }: Call, princ
 }
 
 /** What the access policies leave of a principal for this call. */
-function underPolicies (call: Call, principal: Principal): Awaitable<Judged> {
+function underPolicies (call: Call, { principal, policies }: Yes): Awaitable<Judged> {
   const place = organizationOf(call.need, principal, call.request)
+  if (policies !== undefined && place === principal.organizationId) return weighPolicies(policies, call, principal)
   return whenKnown(policiesFor(call.dependencies.registry, principal.organizationId, place), weighPolicies, call, principal)
 }
 

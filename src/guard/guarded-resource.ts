@@ -30,9 +30,18 @@ export async function guardedResource (registry: Registry, option: GuardedOption
   }
   const found = await registry.resourceByIdentifier(option)
   if (found === null) throw new Error(`There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`)
+  /** What was found when the registry was in this state. */
+  let known: { state: object | null, resource: Resource } = { state: null, resource: found }
+  const look = (state: object | null) => whenKnown(registry.resource(found.id), resource => {
+    if (resource !== null) known = { state, resource }
+    return resource ?? found
+  })
   return {
     environment,
-    current: () => whenKnown(registry.resource(found.id), resource => resource ?? found),
+    current () {
+      const { state } = registry
+      return state !== null && state === known.state ? known.resource : look(state)
+    },
     style: resource => (resource ?? found).style,
     metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
   }

@@ -27,20 +27,20 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
 const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
 function readAuthorization (value: string, style: Style): Presented {
+  const keysToo = takesKeysAsBearer(style)
+  // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone take as
+  // long as all other checks of a token that is known.
+  if (!keysToo && value.startsWith('Bearer eyJ')) return accessToken(value.slice('Bearer '.length))
   // Another scheme proves nothing here: as if there were no credential (RFC 6750 §3.1).
   if (!/^bearer(\s|$)/i.test(value)) return refused('no_credential', null)
-  if (takesKeysAsBearer(style)) return readKeyOrToken(bearerPattern.exec(value)?.[1])
-  const text = tokenText(value)
+  const text = bearerPattern.exec(value)?.[1]
+  if (keysToo) return readKeyOrToken(text)
   if (text === undefined) return refused('malformed', 'access_token')
-  return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : { credential: { kind: 'access_token', text }, inQuery: false }
+  return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : accessToken(text)
 }
 
-/**
- * Undefined: it is no b64token. What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and
- * the pattern alone takes as long as all other checks of a token that is known.
- */
-function tokenText (value: string): string | undefined {
-  return value.startsWith('Bearer eyJ') ? value.slice('Bearer '.length) : bearerPattern.exec(value)?.[1]
+function accessToken (text: string): Presented {
+  return { credential: { kind: 'access_token', text }, inQuery: false }
 }
 
 /** Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots. */

@@ -84,6 +84,7 @@ function trusted (replica: Replica, view: View, direct: Registry, lookups: { mis
     return direct
   }
   return {
+    get state () { return replica.isTrusted() ? view.state : null },
     apiKey: digest => memory().apiKey(digest),
     heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
     importedApiKey: digest => memory().apiKey(digest),

@@ -42,6 +42,7 @@ export function unbuffered (
   { managementTokens, members, policies, publishableKeys, resources, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
 ): Registry {
   return {
+    state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
     heldApiKey: () => null,
     importedApiKey: digest => reads.apiKeyByDigest(digest),
@@ -84,7 +85,7 @@ export class View implements Registry, ReplicaMemory {
   readonly #lookups: { hits: number, misses: number }
   #revoked: Map<string, Date>
   #imported: Set<string>
-  #changes = 0
+  #state = {}
   /** For each time that absences are being read again: what has been applied since that began. */
   readonly #meanwhile = new Set<Change[]>()
 
@@ -95,6 +96,10 @@ export class View implements Registry, ReplicaMemory {
     this.#revoked = byJti(absences.revoked)
     this.#reread = reread
     this.#lookups = lookups
+  }
+
+  get state (): object {
+    return this.#state
   }
 
   apiKey (digest: string): Awaitable<ApiKey | null> {
@@ -179,7 +184,7 @@ export class View implements Registry, ReplicaMemory {
 
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
-    this.#changes++
+    this.#state = {}
     for (const changes of this.#meanwhile) changes.push(change)
     switch (change.of) {
       case 'organization': this.#organizations.delete(change.id); break
@@ -233,13 +238,14 @@ export class View implements Registry, ReplicaMemory {
   async reload (): Promise<void> {
     for (const { kept } of this.#memories()) kept.clear()
     // Answers that are under way were read before: they are not kept.
-    this.#changes++
+    this.#state = {}
     const meanwhile: Change[] = []
     this.#meanwhile.add(meanwhile)
     try {
       const { revoked, imported } = await this.#reread()
       this.#revoked = byJti(revoked)
       this.#imported = new Set(imported)
+      this.#state = {}
     } finally {
       this.#meanwhile.delete(meanwhile)
     }
@@ -290,18 +296,18 @@ export class View implements Registry, ReplicaMemory {
   }
 
   #load<T extends object, Found extends T | null> (kept: Kept<T>, key: string, load: () => Awaitable<Found>): Awaitable<Found> {
-    const changesBefore = this.#changes
+    const before = this.#state
     const loading = load()
-    if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, changesBefore)
+    if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, before)
     // Read and kept in one turn: what is committed after it is applied after it, too.
     if (loading !== null) kept.set(key, loading)
     return loading
   }
 
-  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: Kept<T>, key: string, loading: Promise<Found>, changesBefore: number): Promise<Found> {
+  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: Kept<T>, key: string, loading: Promise<Found>, before: object): Promise<Found> {
     const loaded = await loading
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
-    if (loaded !== null && this.#changes === changesBefore) kept.set(key, loaded)
+    if (loaded !== null && this.#state === before) kept.set(key, loaded)
     return loaded
   }
 }

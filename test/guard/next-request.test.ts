@@ -6,6 +6,7 @@ import { createMember, updateMember } from '../../src/domain/member.ts'
 import { updateOrganization } from '../../src/domain/organization.ts'
 import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy.ts'
 import { hostResourceId, updateResource } from '../../src/domain/resource.ts'
+import type { View } from '../../src/storage/view.ts'
 import { apiScopes, MovableClock, startOnEachDatabase } from '../harness.ts'
 
 const clock = new MovableClock()
@@ -78,4 +79,15 @@ tap.test('a request with a credential that is known costs no query [sqlite]', as
   const { misses } = registry
   for (let i = 0; i < 5; i++) await ask()
   t.equal(registry.misses, misses)
+})
+
+tap.test('what was found while a server reads again what it holds is asked for once more after that [sqlite]', async t => {
+  const view = servers[0]!.server.latchkey.registry as View
+  const before = view.state
+  const reading = view.reload()
+  const meanwhile = view.state
+  await reading
+  t.not(meanwhile, before)
+  t.not(view.state, meanwhile)
+  t.equal(view.state, view.state, 'the same while nothing changes')
 })

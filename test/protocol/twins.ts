@@ -100,6 +100,8 @@ function failingRegistry (real: Registry, failing: ReadonlySet<keyof Registry>):
   return new Proxy(real, {
     get (target, name: keyof Registry) {
       if (failing.has(name)) return async () => { throw new Failure('storage_unavailable') }
+      // A database that is gone leaves nothing that could be gone by.
+      if (name === 'state') return failing.size > 0 ? null : target.state
       return (target[name] as (argument: string) => unknown).bind(target)
     },
   })
