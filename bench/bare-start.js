@@ -4,7 +4,7 @@ import { enableCompileCache } from 'node:module'
 enableCompileCache(process.argv[3])
 await Promise.all([
   '@fastify/ajv-compiler', 'helmet', '@prisma/adapter-better-sqlite3', '@prisma/client/runtime/client', 'better-sqlite3',
-  'commander', 'fastify-plugin', 'jose', 'lru-cache', 'oidc-provider', 'typebox',
+  'commander', 'fastify-plugin', 'jose', 'lru-cache', 'oidc-provider',
 ].map(name => import(name)))
 const { default: Fastify } = await import('fastify')
 const app = Fastify({ logger: true })
