@@ -1,6 +1,6 @@
 // npm run build: src/ → dist/, as JavaScript with declarations, the generated clients included.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -11,4 +11,9 @@ for (const [command, ...parameters] of [
 ] as [string, ...string[]][]) {
   const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
+}
+// What the generated clients read beside themselves.
+for (const provider of ['sqlite', 'postgresql']) {
+  const compiler = join('storage', 'generated', provider, 'internal', 'query_compiler.wasm')
+  cpSync(join(root, 'src', compiler), join(root, 'dist', compiler))
 }

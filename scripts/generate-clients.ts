@@ -3,7 +3,8 @@
 // It is the package's `prepare` script, so `npm ci` in a fresh clone is enough. Where there is nothing to generate from
 // (installed from a tarball, where dist/ has the clients) or with (`--omit=dev`), it steps aside.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -36,4 +37,26 @@ function generate (provider: string): Promise<void> {
   })
 }
 
-if (canGenerate()) await Promise.all(['sqlite', 'postgresql'].map(generate))
+/**
+ * The generated client has its query compiler from a module that is one string in base64: it would stay in memory as source, as
+ * string and as WebAssembly, some eight megabytes. It is laid beside the client as a file instead, which nobody keeps.
+ */
+function keepCompilerAsFile (provider: string): void {
+  const folder = join(root, 'src', 'storage', 'generated', provider, 'internal')
+  const file = join(folder, 'class.ts')
+  const source = readFileSync(file, 'utf8')
+  const loading = /const \{ wasm \} = await import\("(.+)\.mjs"\)\s+return await decodeBase64AsWasm\(wasm\)/
+  const [, name] = loading.exec(source) ?? []
+  if (name === undefined) throw new Error(`the client for ${provider} loads its query compiler in another way than this script knows`)
+  const { wasm } = createRequire(import.meta.url)(`${name}.js`) as { wasm: string }
+  writeFileSync(join(folder, 'query_compiler.wasm'), Buffer.from(wasm, 'base64'))
+  writeFileSync(file, source.replace(loading, `const { readFile } = await import('node:fs/promises')
+    return new WebAssembly.Module(await readFile(new URL('./query_compiler.wasm', import.meta.url)))`))
+}
+
+if (canGenerate()) {
+  await Promise.all(['sqlite', 'postgresql'].map(async provider => {
+    await generate(provider)
+    keepCompilerAsFile(provider)
+  }))
+}

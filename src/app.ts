@@ -5,6 +5,7 @@ import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
 import { openChains } from './domain/audit-keeping.ts'
@@ -63,6 +64,8 @@ export interface Latchkey {
   guard: FastifyPluginAsync<GuardOptions>
   /** Counts calls and takes credits; a route gives them back with `refund` when it fails by its own fault. */
   meter: Meter
+  /** Loads what the first change would else have to wait for. @throws Failure `storage_unavailable`. */
+  prepareForChanges (): Promise<void>
   /** Writes what is pending and lets go of the database. */
   close (): Promise<void>
 }
@@ -139,6 +142,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
     watch,
+    prepareForChanges: storage.ping,
     async close () {
       await house.stop()
       await keySchedule.stop()
@@ -285,6 +289,20 @@ export async function serve (): Promise<void> {
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
   announceServer(config, address)
   process.stdout.write(welcome(config))
+  await prepareForChanges(app, latchkey)
+}
+
+/** Milliseconds in which those are answered who have waited for the server to start. */
+const firstAnswers = 500
+
+/** Behind the first answers, so that neither they nor the first change wait. What fails is tried again by whoever needs it. */
+async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchkey): Promise<void> {
+  const closing = new AbortController()
+  server.once('close', () => { closing.abort() })
+  try {
+    await pause(firstAnswers, undefined, { signal: closing.signal })
+    await latchkey.prepareForChanges()
+  } catch {}
 }
 
 /** `/prom` on an address that only some can reach. Ends with the server. */

@@ -9,7 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
-const latchkey = program()
+const latchkey = await program(process.argv[2])
 try {
   await latchkey.parseAsync()
 } catch (error) {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
@@ -212,8 +213,13 @@ export function requireOwn (actor: Actor, resource: Resource, scopes: readonly s
   })
 }
 
+/** A built-in resource, as this version and its configuration have it. */
+type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
+
 /** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
-export async function seedResources (store: Store, clock: Clock, seeds: readonly Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>[]): Promise<void> {
+export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
+  const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
+  if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
@@ -221,13 +227,19 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
-      } else if (present.identifier !== seed.identifier || seed.id === managementResourceId) {
+      } else if (!isSeeded(seed, present)) {
         await tx.resources.update({
           ...present, identifier: seed.identifier, ...(seed.id === managementResourceId ? { scopes: seed.scopes, style: seed.style } : {}),
         })
       }
     }
   })
+}
+
+/** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
+function isSeeded (seed: Seed, present: Resource | null): boolean {
+  if (present?.identifier !== seed.identifier) return false
+  return seed.id !== managementResourceId || isDeepStrictEqual([present.scopes, present.style], [seed.scopes, seed.style])
 }
 
 async function find (repositories: Repositories, idOrIdentifier: string): Promise<Resource | null> {

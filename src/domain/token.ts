@@ -30,8 +30,6 @@ export interface RevokedTokenRepository {
   /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
   insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
   has (jti: string): Promise<boolean>
-  /** The ones that have not expired at `now`. */
-  live (now: Date): Promise<{ jti: string, expiresAt: Date }[]>
   /** Forgets those that expired before; returns how many. */
   prune (before: Date): Promise<number>
 }

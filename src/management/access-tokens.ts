@@ -1,6 +1,6 @@
 /** Tokens of the management API that people make for automation (OC-08). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import {
   createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
 } from '../domain/management-token.ts'

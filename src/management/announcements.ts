@@ -1,6 +1,6 @@
 /** What routes have in common, told to the document: the headers that every creation and every change takes, and what those can end in. */
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import type { FailureCode } from '../errors.ts'
 import { as } from './schemas.ts'
 

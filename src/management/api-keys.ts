@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type, type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../schema.ts'
 import {
   accessLevels, createApiKey, getApiKey, importApiKey, keyStatuses, revokeApiKey, rotateApiKey, statusOf, updateApiKey,
   type ApiKey, type ApiKeyInput,

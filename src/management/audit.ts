@@ -1,7 +1,7 @@
 /** The audit log: read, exported, verified, shortened. An organization's administrator has its own rows and its own chain. */
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import type { ChainedEvent, ChainHead, ChainKeys } from '../domain/audit-chain.ts'
 import { exportAudit } from '../domain/audit-export.ts'
 import { pruneAudit } from '../domain/audit-keeping.ts'

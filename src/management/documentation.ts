@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { readFileSync } from 'node:fs'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import type { Scope } from '../domain/scope.ts'
 import { llmsText } from './llms.ts'
 import { once } from './once.ts'

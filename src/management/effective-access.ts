@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { canonicalAddress } from '../address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../domain/drift.ts'
 import { heldCredential, heldCredentials, underPolicies, usableScopes, type HeldCredential } from '../domain/effective-access.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { operationOf, organizationFilter, organizationOf } from './operation.ts'

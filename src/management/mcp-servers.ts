@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../domain/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../domain/resource-metadata.ts'
 import type { Resource } from '../domain/resource.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { namesLimits } from '../domain/limits.ts'
 import { createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization } from '../domain/organization.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'

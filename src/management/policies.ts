@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type, type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../schema.ts'
 import { impactOf, type Impact } from '../domain/policy-impact.ts'
 import {
   changePolicy, credentialKinds, effects, getPolicy, planCreation, planDeletion, planUpdate, type Policy, type PolicyConditions, type PolicyPlan,

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'

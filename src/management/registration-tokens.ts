@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import {
   createRegistrationToken, getRegistrationToken, registrationTokenStatuses, revokeRegistrationToken, updateRegistrationToken, type RegistrationToken,
 } from '../domain/registration-token.ts'

@@ -1,6 +1,6 @@
 /** The servers on this database. They are the whole deployment's: no credential of an organization sees them. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import type { ReplicaDirectory, ReplicaState } from '../domain/replica.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'

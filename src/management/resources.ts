@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type, type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../schema.ts'
 import { createResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'

@@ -1,5 +1,6 @@
 /** The shapes that several routes share. A body with a member that is not named here is refused, not trimmed. */
-import { Type, type Static, type TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import { Type } from '../schema.ts'
 import type { ObjectRestriction } from '../domain/api-key.ts'
 
 /** An object that has these members and no others. */

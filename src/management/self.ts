@@ -1,6 +1,6 @@
 /** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { accessLevels } from '../domain/api-key.ts'
 import type { Principal } from '../domain/principal.ts'
 import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from './schemas.ts'

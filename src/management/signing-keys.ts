@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import { noSuchKey } from '../domain/signing-key-changes.ts'
 import { signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys } from '../domain/signing-key.ts'

@@ -1,6 +1,6 @@
 /** What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { balancesOf, environments, grantCredits, greatestCredits, type CreditEntry } from '../domain/credit.ts'
 import type { Meter } from '../domain/meter.ts'
 import { getOrganization } from '../domain/organization.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken } from '../domain/webhook-token.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'

@@ -2,7 +2,7 @@
  * The numbers of a server in the words of Prometheus. Nothing is kept here: what was counted is read when somebody asks. No
  * number carries an id, a path as it was sent, an address or anything else that a caller chose.
  */
-import { Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { durationBuckets, type Durations, type Measures, type Tally, type TimedTally } from '../measures.ts'
 import type { EventLoop } from './event-loop.ts'
 
@@ -109,11 +109,19 @@ export const metrics: readonly Metric[] = [
 
 export interface Exposition { contentType: string, text: string }
 
-/** Reads everything from `sources` in the text format of Prometheus. */
+/** Reads everything from `sources` in the text format of Prometheus, whose library is loaded for whoever asks first. */
 export function exposition (sources: Sources): () => Promise<Exposition> {
-  const registry = new Registry()
+  let registry: Registry | null = null
+  return async () => {
+    registry ??= registryOf(sources, await import('prom-client'))
+    return { contentType: registry.contentType, text: await registry.metrics() }
+  }
+}
+
+function registryOf (sources: Sources, library: typeof import('prom-client')): Registry {
+  const registry = new library.Registry()
   for (const metric of metrics) registry.registerMetric(collectedBy(metric, sources) as never)
-  return async () => ({ contentType: registry.contentType, text: await registry.metrics() })
+  return registry
 }
 
 /** A metric as prom-client asks for it. Its own classes keep numbers of their own and add to them by a hash of the labels; ours are there already. */

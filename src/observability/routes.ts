@@ -1,6 +1,6 @@
 /** What balancers, orchestrators and Prometheus ask. No credential, no prefix, and never turned away (OC-14). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { Type } from '../schema.ts'
 import { failures } from '../errors.ts'
 import type { Exposition } from './prometheus.ts'
 import type { Prober } from './readiness.ts'

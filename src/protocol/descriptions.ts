@@ -3,7 +3,8 @@
  * RFCs say, never by these schemas.
  */
 import type { FastifySchema } from 'fastify'
-import { Type, type TProperties, type TSchema } from 'typebox'
+import type { TProperties, TSchema } from 'typebox'
+import { Type } from '../schema.ts'
 import { clientAuthMethods } from '../domain/client.ts'
 import { sessionLifetime } from '../domain/session.ts'
 

@@ -42,11 +42,6 @@ export function apiKeyRepository (queries: Queries, note: Note): ApiKeyRepositor
   }
 }
 
-/** The digest of every key that was made elsewhere. */
-export async function importedDigests ({ apiKey: table }: Queries): Promise<string[]> {
-  return (await table.findMany({ where: { imported: true }, select: { digest: true } })).map(({ digest }) => digest)
-}
-
 /** `statusOf` as a condition. */
 function withStatus (status: KeyStatus, at: Date): Prisma.ApiKeyWhereInput {
   switch (status) {

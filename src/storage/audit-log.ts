@@ -2,9 +2,10 @@ import { chainOf, deploymentChain, link, sealHead, type ChainedEvent, type Chain
 import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import { Failure } from '../errors.ts'
+import { prismaColumns, type Columns } from './columns.ts'
 import { asFailure, isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { json, pageOf, toPage } from './rows.ts'
+import { json, pageOf, toPage, type Row } from './rows.ts'
 
 /** `append` and `prune` take a transaction: a row and the head of its chain are written together. */
 export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
@@ -104,7 +105,7 @@ function conditionsOf ({ organizationId, actor, type, types, subject, from, unti
   }
 }
 
-type Row = Prisma.AuditEventGetPayload<object>
+type EventRow = Prisma.AuditEventGetPayload<object>
 
 /** A page of events; a row that somebody made unreadable by hand keeps nobody from the others. */
 async function eventPage (queries: Queries, which: Prisma.AuditEventFindManyArgs, query: PageQuery): Promise<Page<AuditEvent>> {
@@ -133,7 +134,7 @@ async function pageAmongUnreadable ({ auditEvent: table }: Queries, which: Prism
   }
 }
 
-function isReadable ({ createdAt, detail }: Row): boolean {
+function isReadable ({ createdAt, detail }: EventRow): boolean {
   return isInstant(createdAt) && typeof detail === 'object' && detail !== null && !Array.isArray(detail)
 }
 
@@ -151,11 +152,11 @@ async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
   }
 }
 
-function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: Row): AuditEvent {
+function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: EventRow): AuditEvent {
   return { ...row, type: row.type as AuditEvent['type'], detail: row.detail as Record<string, unknown> }
 }
 
-function readChained (row: Row): ChainedEvent {
+function readChained (row: EventRow): ChainedEvent {
   const { chain, sequence, previous, hash, mac, key } = row
   if (!isReadable(row)) return unreadable(row.id, chain, Number(sequence))
   return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
@@ -180,6 +181,20 @@ function unreadable (id: string, chain: string, sequence: number): ChainedEvent 
   return { id, createdAt: new Date(0), organizationId, ...unknown, chain, sequence, previous: '', hash: 'unreadable', mac: '', key: '' }
 }
 
-function readHead ({ sequence, pruned, ...row }: Prisma.AuditChainGetPayload<object>): ChainHead {
-  return { ...row, sequence: Number(sequence), pruned: Number(pruned) }
+/** The record of a row, each of its columns once. */
+export function readChainHead (row: Row, { text, instant }: Columns): ChainHead {
+  return {
+    id: text(row.id),
+    createdAt: instant(row.createdAt),
+    sequence: Number(row.sequence),
+    hash: text(row.hash),
+    mac: text(row.mac),
+    key: text(row.key),
+    pruned: Number(row.pruned),
+    prunedHash: text(row.prunedHash),
+  }
+}
+
+function readHead (row: Row): ChainHead {
+  return readChainHead(row, prismaColumns)
 }

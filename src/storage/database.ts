@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Awaitable } from '../awaitable.ts'
 import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
@@ -37,13 +37,14 @@ export interface Database {
 
 /** What the two databases differ in when they are opened. */
 interface Connection {
-  client: PrismaClient
+  /** What Prisma runs its statements on. */
+  adapter: SqlDriverAdapter
   connections: Database['connections']
   reads: Reads
-  /** Before the client lets go of its own connections. */
+  /** Before the adapter lets go of its own connections. */
   closeReads (): void
   onLoss: Database['onLoss']
-  /** After the client has let go of its own. */
+  /** After the adapter has let go of its own. */
   release (): void
 }
 
@@ -61,12 +62,17 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { client, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { adapter, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
   const waiting = new Turnstile(Infinity, limits.turn)
-  const guarded = failing(client, watch, () => closed)
+  let client: PrismaClient | null = null
+  const load = async (): Promise<PrismaClient> => {
+    client = await newPrismaClient(provider, adapter)
+    return failing(client, watch, () => closed)
+  }
+  const guarded = whenNeeded(load, () => closed)
   return {
     provider,
     queries: guarded,
@@ -83,7 +89,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async close () {
       closed = true
       closeReads()
-      await client.$disconnect()
+      await (client === null ? adapter.dispose() : client.$disconnect())
       release()
     },
   }
@@ -118,10 +124,11 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
   try {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
-    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), client: await newPrismaClient('sqlite', sqliteAdapter(path, limits)) }
+    const adapter = await sqliteAdapter(path, limits).connect()
+    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
   } catch (error) {
     release()
-    throw error
+    throw asFailure(error)
   }
 }
 
@@ -132,13 +139,34 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
-  return { client: await newPrismaClient('postgresql', postgresqlAdapter(pool)), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
   if (provider === 'postgresql') return (await import('./postgresql.ts')).postgresqlMigrationAdapter(url)
   const { sqliteMigrationAdapter, sqlitePath } = await import('./sqlite.ts')
   return sqliteMigrationAdapter(sqlitePath(url))
+}
+
+/**
+ * A client that is loaded for the first query that needs one: Prisma takes a fifth of a second and some thirty megabytes, and a
+ * start on a database that is as it should be has only to read. What cannot be loaded is tried again by the next query.
+ */
+function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean): PrismaClient {
+  let loading: Promise<PrismaClient> | null = null
+  const loaded = async (): Promise<PrismaClient> => {
+    if (isClosed()) throw closedFailure()
+    loading ??= load().catch(error => {
+      loading = null
+      throw error
+    })
+    return await loading
+  }
+  type Calls = Record<string, (...args: unknown[]) => Promise<unknown>>
+  const model = (name: string) => new Proxy({}, { get: (_, operation: string) => async (...args: unknown[]) => await (await loaded() as unknown as Record<string, Calls>)[name]![operation]!(...args) })
+  return new Proxy({}, {
+    get: (_, name: string) => name.startsWith('$') ? async (...args: unknown[]) => await (await loaded() as unknown as Calls)[name]!(...args) : model(name),
+  }) as PrismaClient
 }
 
 /**
@@ -173,13 +201,13 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     measures.databaseErrors.add(codeOf(failure))
     throw failure
   }
-  const guarded = <T>(read: (value: string) => Awaitable<T | null>) => (value: string): Awaitable<T | null> => {
+  const guarded = <Values extends (string | number)[], T>(read: (...values: Values) => Awaitable<T>, nothing: T) => (...values: Values): Awaitable<T> => {
     if (isClosed()) throw closedFailure()
-    if (value.includes('\0')) return null
+    if (values.some(value => typeof value === 'string' && value.includes('\0'))) return nothing
     const began = performance.now()
     const note = () => { measures.statements.note((performance.now() - began) / 1000, 'read') }
     try {
-      const found = read(value)
+      const found = read(...values)
       if (found instanceof Promise) return found.catch(fail).finally(note)
       note()
       return found
@@ -187,7 +215,20 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
       return fail(error)
     }
   }
-  return { apiKeyByDigest: guarded(reads.apiKeyByDigest), apiKey: guarded(reads.apiKey), client: guarded(reads.client), organization: guarded(reads.organization) }
+  return {
+    apiKeyByDigest: guarded(reads.apiKeyByDigest, null),
+    apiKey: guarded(reads.apiKey, null),
+    client: guarded(reads.client, null),
+    organization: guarded(reads.organization, null),
+    resource: guarded(reads.resource, null),
+    resourceByIdentifier: guarded(reads.resourceByIdentifier, null),
+    policiesOf: guarded(reads.policiesOf, []),
+    deploymentPolicies: guarded(reads.deploymentPolicies, []),
+    signingKeys: guarded(reads.signingKeys, []),
+    revokedTokens: guarded(reads.revokedTokens, []),
+    importedDigests: guarded(reads.importedDigests, []),
+    headsNotUnder: guarded(reads.headsNotUnder, []),
+  }
 }
 
 /** Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the transaction. */

@@ -34,7 +34,7 @@ export interface Storage {
   isTrusted (): boolean
   /** Null: all is well with hearing of what other servers change; else what is not, in public words. */
   feedProblem (): string | null
-  /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
+  /** Resolves when the database answers, by the way that changes take. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
   /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
   pendingMigrations (): Promise<string[]>

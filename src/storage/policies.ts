@@ -1,7 +1,8 @@
 import { effects, readConditions, type Policy, type PolicyRepository } from '../domain/policy.ts'
 import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
+import type { Queries } from './prisma.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
 export function policyRepository ({ policy: table }: Queries, note: Note): PolicyRepository {
   return {
@@ -35,8 +36,24 @@ export function policyRepository ({ policy: table }: Queries, note: Note): Polic
   }
 }
 
-/** An effect that is not known here makes the whole of it unreadable: then it denies. */
-function read (row: Prisma.PolicyGetPayload<object>): Policy {
+/** The record of a row, each of its columns once. An effect that is not known here makes the whole of it unreadable: then it denies. */
+export function readPolicy (row: Row, { text, json, instant, flag }: Columns): Policy {
   const known = effects.find(effect => effect === row.effect)
-  return { ...row, effect: known ?? 'deny', conditions: known === undefined ? null : readConditions(row.conditions) }
+  return {
+    id: text(row.id),
+    organizationId: orNull(text, row.organizationId),
+    name: text(row.name),
+    description: orNull(text, row.description),
+    effect: known ?? 'deny',
+    enabled: flag(row.enabled),
+    conditions: known === undefined ? null : readConditions(json(row.conditions)),
+    createdBy: text(row.createdBy),
+    createdAt: instant(row.createdAt),
+    updatedAt: instant(row.updatedAt),
+    revision: row.revision as number,
+  }
+}
+
+function read (row: Row): Policy {
+  return readPolicy(row, prismaColumns)
 }

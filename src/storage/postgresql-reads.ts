@@ -1,36 +1,54 @@
 import type { Pool } from 'pg'
 import { readApiKey } from './api-keys.ts'
+import { readChainHead } from './audit-log.ts'
 import { readClient } from './clients.ts'
 import { postgresqlColumns } from './columns.ts'
 import { readOrganization } from './organizations.ts'
-import { readsBy, type Reads } from './reads.ts'
+import { readPolicy } from './policies.ts'
+import { statements, type Reads } from './reads.ts'
+import { readResource } from './resources.ts'
+import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
+import { readSigningKey } from './signing-keys.ts'
 
-/** Rows of a client that belong to it, in their order, in the one statement that reads it: another server may change them between two. */
-const withParts = ['ClientSecret', 'ClientGrant'].map(table =>
-  `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."clientId" = t."id")`)
+/** Rows that belong to another, in their order, in the one statement that reads it: another server may change them between two. */
+const parts = (table: string, owner: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`
 
-const whole = {
-  ApiKey: 'to_jsonb(t)',
-  Client: `to_jsonb(t) || jsonb_build_object('secrets', ${withParts[0]}, 'grants', ${withParts[1]})`,
-  Organization: 'to_jsonb(t)',
+const withParts: Record<string, string> = {
+  Client: `to_jsonb(t) || jsonb_build_object('secrets', ${parts('ClientSecret', 'clientId')}, 'grants', ${parts('ClientGrant', 'clientId')})`,
+  Resource: `to_jsonb(t) || jsonb_build_object('scopes', ${parts('Scope', 'resourceId')})`,
+}
+
+function textOf (name: keyof Reads): string {
+  const { table, rows, columns } = statements[name]
+  const row = columns === undefined ? withParts[table] ?? 'to_jsonb(t)' : `jsonb_build_object(${columns.map(column => `'${column}', t."${column}"`).join(', ')})`
+  let parameters = 0
+  return `SELECT ${row} AS "row" FROM "${table}" t ${rows.replaceAll('?', () => `$${++parameters}`)}`
 }
 
 /** Reads by named statements, which each connection of the pool prepares once. */
 export function postgresqlReads (pool: Pool): Reads {
   const columns = postgresqlColumns()
-  const reading = <T>(name: keyof Reads, read: (row: Row) => T) => {
-    const { table, column } = readsBy[name]
-    const text = `SELECT ${whole[table]} AS "row" FROM "${table}" t WHERE t."${column}" = $1`
-    return async (value: string): Promise<T | null> => {
-      const { rows: [found] } = await pool.query<{ row: Row }>({ name, text, values: [value] })
-      return found === undefined ? null : read(found.row)
-    }
+  const several = <T>(name: keyof Reads, read: (row: Row) => T) => {
+    const text = textOf(name)
+    return async (...values: (string | number)[]): Promise<T[]> => (await pool.query<{ row: Row }>({ name, text, values })).rows.map(({ row }) => read(row))
+  }
+  const one = <T>(name: keyof Reads, read: (row: Row) => T) => {
+    const rows = several(name, read)
+    return async (value: string): Promise<T | null> => (await rows(value))[0] ?? null
   }
   return {
-    apiKeyByDigest: reading('apiKeyByDigest', row => readApiKey(row, columns)),
-    apiKey: reading('apiKey', row => readApiKey(row, columns)),
-    client: reading('client', row => readClient(row, columns)),
-    organization: reading('organization', row => readOrganization(row, columns)),
+    apiKeyByDigest: one('apiKeyByDigest', row => readApiKey(row, columns)),
+    apiKey: one('apiKey', row => readApiKey(row, columns)),
+    client: one('client', row => readClient(row, columns)),
+    organization: one('organization', row => readOrganization(row, columns)),
+    resource: one('resource', row => readResource(row, columns)),
+    resourceByIdentifier: one('resourceByIdentifier', row => readResource(row, columns)),
+    policiesOf: several('policiesOf', row => readPolicy(row, columns)),
+    deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
+    signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
+    revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
+    importedDigests: several('importedDigests', row => columns.text(row.digest)),
+    headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   }
 }

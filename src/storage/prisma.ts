@@ -3,7 +3,7 @@
  * so what is written against it runs on both. The casts are here and nowhere else.
  */
 import { DbNull } from '@prisma/client/runtime/client'
-import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapter, SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Prisma, PrismaClient } from './generated/sqlite/client.ts'
 
 export type { Prisma, PrismaClient }
@@ -17,8 +17,9 @@ export type Queries = Prisma.TransactionClient
 /** The databases there are; also the names of the folders below prisma/. */
 export type Provider = 'sqlite' | 'postgresql'
 
-/** A client for `provider` on `adapter`. Connects with its first query. */
-export async function newPrismaClient (provider: Provider, adapter: SqlDriverAdapterFactory): Promise<PrismaClient> {
+/** A client for `provider` on `connected`, which it disposes of when it disconnects. */
+export async function newPrismaClient (provider: Provider, connected: SqlDriverAdapter): Promise<PrismaClient> {
+  const adapter: SqlDriverAdapterFactory = { provider: connected.provider, adapterName: connected.adapterName, connect: async () => connected }
   if (provider === 'sqlite') {
     const generated = await import('./generated/sqlite/client.ts')
     return new generated.PrismaClient({ adapter, errorFormat: 'minimal' })

@@ -2,15 +2,16 @@ import type { Resource, ResourceRepository } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Style } from '../domain/style.ts'
 import type { Note } from './changes.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
 export function resourceRepository ({ resource: table }: Queries, note: Note): ResourceRepository {
   return {
     async insert ({ scopes, ...resource }) {
-      await table.create({ data: { ...columns(resource), scopes: { create: inOrder(scopes) } } })
+      await table.create({ data: { ...ownColumns(resource), scopes: { create: inOrder(scopes) } } })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id }, include: whole })
@@ -23,7 +24,7 @@ export function resourceRepository ({ resource: table }: Queries, note: Note): R
     async update (after) {
       const { id, createdAt: _, scopes, ...resource } = after
       const { revision } = await table.update({
-        where: { id }, data: { ...columns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } }, select: revisionAlone,
+        where: { id }, data: { ...ownColumns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } }, select: revisionAlone,
       })
       note({ of: 'resources' })
       return { ...after, revision }
@@ -44,7 +45,7 @@ export function resourceRepository ({ resource: table }: Queries, note: Note): R
 }
 
 /** What stands in the resource's own row. */
-function columns<T extends Pick<Resource, 'style' | 'defaultScopes'>> (resource: T) {
+function ownColumns<T extends Pick<Resource, 'style' | 'defaultScopes'>> (resource: T) {
   return { ...resource, style: json(resource.style), defaultScopes: json(resource.defaultScopes) }
 }
 
@@ -52,12 +53,29 @@ function inOrder (scopes: readonly Scope[]) {
   return scopes.map(({ name, keyOnly, description }, position) => ({ name, keyOnly, description, position }))
 }
 
-function read ({ scopes, style, ...row }: Prisma.ResourceGetPayload<{ include: typeof whole }>): Resource {
+/** The record of a row, each of its columns once; `row.scopes` are rows, in their order. */
+export function readResource (row: Row, columns: Columns): Resource {
+  const { text, json, instant } = columns
   return {
-    ...row,
-    kind: row.kind as Resource['kind'],
-    defaultScopes: row.defaultScopes as string[],
-    style: style as unknown as Style,
-    scopes: scopes.map(({ name, keyOnly, description }) => ({ name, keyOnly, description })),
+    id: text(row.id),
+    identifier: text(row.identifier),
+    name: text(row.name),
+    organizationId: orNull(text, row.organizationId),
+    scopes: (row.scopes as Row[]).map(scope => readScope(scope, columns)),
+    style: json(row.style) as Style,
+    tokenLifetime: row.tokenLifetime as number,
+    kind: text(row.kind) as Resource['kind'],
+    defaultScopes: json(row.defaultScopes) as string[],
+    createdAt: instant(row.createdAt),
+    revokedAt: orNull(instant, row.revokedAt),
+    revision: row.revision as number,
   }
+}
+
+function readScope (row: Row, { text, flag }: Columns): Scope {
+  return { name: text(row.name), keyOnly: flag(row.keyOnly), description: orNull(text, row.description) }
+}
+
+function read (row: Row): Resource {
+  return readResource(row, prismaColumns)
 }

@@ -1,6 +1,8 @@
 import type { RevokedTokenRepository } from '../domain/token.ts'
 import type { Note } from './changes.ts'
+import type { Columns } from './columns.ts'
 import type { Queries } from './prisma.ts'
+import type { Row } from './rows.ts'
 
 export function revokedTokenRepository ({ revokedToken: table }: Queries, note: Note): RevokedTokenRepository {
   return {
@@ -11,13 +13,15 @@ export function revokedTokenRepository ({ revokedToken: table }: Queries, note: 
     async has (jti) {
       return await table.findUnique({ where: { jti }, select: { jti: true } }) !== null
     },
-    async live (now) {
-      return await table.findMany({ where: { expiresAt: { gt: now } }, select: { jti: true, expiresAt: true } })
-    },
     async prune (before) {
       const { count } = await table.deleteMany({ where: { expiresAt: { lt: before } } })
       note({ of: 'revokedTokensPruned', before })
       return count
     },
   }
+}
+
+/** What checks have to know of one. */
+export function readRevokedToken (row: Row, { text, instant }: Columns): { jti: string, expiresAt: Date } {
+  return { jti: text(row.jti), expiresAt: instant(row.expiresAt) }
 }

@@ -8,6 +8,7 @@ import type { Database } from './database.ts'
 import { append, longestNews, replicaPage, tellCounts } from './feed.ts'
 import type { Storage } from './index.ts'
 import { Replica } from './replica.ts'
+import { withReads } from './reads.ts'
 import { repositoriesOver } from './repositories.ts'
 import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from './transactions.ts'
 import { unbuffered, View } from './view.ts'
@@ -18,9 +19,10 @@ interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
 export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures } }: Options): Omit<Storage, 'ping' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
   const followers: Follower[] = []
-  const repositories = repositoriesOver(database.queries, refuse, keys)
-  const direct = unbuffered(repositories, database.reads)
-  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await repositories.revokedTokens.live(new Date(0)), imported: [] }), measures.registry)
+  const { reads } = database
+  const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
+  const direct = unbuffered(repositories, reads)
+  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await reads.revokedTokens(), imported: [] }), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures)
   let hearCounts: (news: string) => void = () => {}
   const replica = new Replica({

@@ -1,8 +1,9 @@
 import type { JWK } from 'jose'
 import type { SigningKey, SigningKeyRepository } from '../domain/signing-key.ts'
 import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
-import { json, nextRevision, revisionAlone } from './rows.ts'
+import { orNull, prismaColumns, type Columns } from './columns.ts'
+import type { Queries } from './prisma.ts'
+import { json, nextRevision, revisionAlone, type Row } from './rows.ts'
 
 export function signingKeyRepository ({ signingKey: table }: Queries, note: Note): SigningKeyRepository {
   const changed = { of: 'signingKeys' } as const
@@ -31,6 +32,23 @@ export function signingKeyRepository ({ signingKey: table }: Queries, note: Note
   }
 }
 
-function read (row: Prisma.SigningKeyGetPayload<object>): SigningKey {
-  return { ...row, algorithm: row.algorithm as SigningKey['algorithm'], publicJwk: row.publicJwk as JWK }
+/** The record of a row, each of its columns once. */
+export function readSigningKey (row: Row, { text, json, instant }: Columns): SigningKey {
+  return {
+    kid: text(row.kid),
+    algorithm: text(row.algorithm) as SigningKey['algorithm'],
+    publicJwk: { ...json(row.publicJwk) as JWK },
+    sealedPrivateKey: text(row.sealedPrivateKey),
+    createdAt: instant(row.createdAt),
+    activatedAt: instant(row.activatedAt),
+    retiredAt: orNull(instant, row.retiredAt),
+    publishedUntil: orNull(instant, row.publishedUntil),
+    revokedAt: orNull(instant, row.revokedAt),
+    revokedReason: orNull(text, row.revokedReason),
+    revision: row.revision as number,
+  }
+}
+
+function read (row: Row): SigningKey {
+  return readSigningKey(row, prismaColumns)
 }

@@ -1,11 +1,16 @@
 import Database from 'better-sqlite3'
 import { readApiKey } from './api-keys.ts'
+import { readChainHead } from './audit-log.ts'
 import { readClient } from './clients.ts'
 import { sqliteColumns } from './columns.ts'
 import type { Limits } from './limits.ts'
 import { readOrganization } from './organizations.ts'
-import { readsBy, type Reads } from './reads.ts'
+import { readPolicy } from './policies.ts'
+import { statements, type Reads } from './reads.ts'
+import { readResource } from './resources.ts'
+import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
+import { readSigningKey } from './signing-keys.ts'
 
 /**
  * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by the
@@ -21,6 +26,14 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
       apiKey: id => reads().apiKey(id),
       client: id => reads().client(id),
       organization: id => reads().organization(id),
+      resource: id => reads().resource(id),
+      resourceByIdentifier: identifier => reads().resourceByIdentifier(identifier),
+      policiesOf: organizationId => reads().policiesOf(organizationId),
+      deploymentPolicies: () => reads().deploymentPolicies(),
+      signingKeys: () => reads().signingKeys(),
+      revokedTokens: () => reads().revokedTokens(),
+      importedDigests: () => reads().importedDigests(),
+      headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
     },
     close () {
       open?.database.close()
@@ -32,18 +45,39 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
 function openReads (path: string, limits: Limits) {
   const database = new Database(path, { readonly: true, timeout: limits.busy })
   const columns = sqliteColumns()
-  const [keyByDigest, key, client, organization] = (['apiKeyByDigest', 'apiKey', 'client', 'organization'] as const).map(name =>
-    database.prepare<[string], Row>(`SELECT * FROM "${readsBy[name].table}" WHERE "${readsBy[name].column}" = ?`))
-  const [secrets, grants] = ['ClientSecret', 'ClientGrant'].map(table =>
-    database.prepare<[string], Row>(`SELECT * FROM "${table}" WHERE "clientId" = ? ORDER BY "position"`))
-  const found = <T>(row: Row | undefined, read: (row: Row) => T): T | null => row === undefined ? null : read(row)
+  const prepared = (name: keyof Reads) => {
+    const { table, rows, columns } = statements[name]
+    return database.prepare<(string | number)[], Row>(`SELECT ${columns?.map(column => `"${column}"`).join(', ') ?? '*'} FROM "${table}" ${rows}`)
+  }
+  const one = <T>(name: keyof Reads, read: (row: Row, value: string) => T) => {
+    const statement = prepared(name)
+    return (value: string): T | null => {
+      const row = statement.get(value)
+      return row === undefined ? null : read(row, value)
+    }
+  }
+  const several = <T>(name: keyof Reads, read: (row: Row) => T) => {
+    const statement = prepared(name)
+    return (...values: (string | number)[]): T[] => statement.all(...values).map(read)
+  }
+  const parts = (table: string, owner: string) => database.prepare<[string], Row>(`SELECT * FROM "${table}" WHERE "${owner}" = ? ORDER BY "position"`)
+  const [secrets, grants, scopes] = [parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')]
+  const resource = (row: Row) => readResource({ ...row, scopes: scopes.all(row.id as string) }, columns)
   const reads: Reads = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
-    apiKeyByDigest: digest => found(keyByDigest!.get(digest), row => readApiKey(Object.assign(row, { digest }), columns)),
-    apiKey: id => found(key!.get(id), row => readApiKey(row, columns)),
-    // Three statements in one turn: this process makes every change, and makes none between them.
-    client: id => found(client!.get(id), row => readClient({ ...row, secrets: secrets!.all(id), grants: grants!.all(id) }, columns)),
-    organization: id => found(organization!.get(id), row => readOrganization(row, columns)),
+    apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
+    apiKey: one('apiKey', row => readApiKey(row, columns)),
+    // Several statements in one turn: this process makes every change, and makes none between them.
+    client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
+    organization: one('organization', row => readOrganization(row, columns)),
+    resource: one('resource', resource),
+    resourceByIdentifier: one('resourceByIdentifier', resource),
+    policiesOf: several('policiesOf', row => readPolicy(row, columns)),
+    deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
+    signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
+    revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
+    importedDigests: several('importedDigests', row => columns.text(row.digest)),
+    headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   }
   return { database, reads }
 }

@@ -39,7 +39,7 @@ const batch = 100
 
 /** A registry that asks the database every time: what several servers on one database need. */
 export function unbuffered (
-  { managementTokens, members, policies, publishableKeys, resources, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
+  { managementTokens, members, policies, publishableKeys, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
 ): Registry {
   return {
     state: null,
@@ -53,8 +53,8 @@ export function unbuffered (
     organization: id => reads.organization(id),
     policies: async organizationId => compilePolicies(await policies.of(organizationId)),
     publishableKey: id => publishableKeys.get(id),
-    resource: id => resources.get(id),
-    resourceByIdentifier: identifier => resources.byIdentifier(identifier),
+    resource: id => reads.resource(id),
+    resourceByIdentifier: identifier => reads.resourceByIdentifier(identifier),
     isTokenRevoked: jti => revokedTokens.has(jti),
     signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),

@@ -1,8 +1,12 @@
 import t from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
+import { auditEvent, systemActor } from '../../src/domain/audit.ts'
 import type { Client } from '../../src/domain/client.ts'
 import type { Organization } from '../../src/domain/organization.ts'
+import type { Policy } from '../../src/domain/policy.ts'
 import type { Resource } from '../../src/domain/resource.ts'
+import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { auditKeys } from '../../src/secrets.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
@@ -74,6 +78,49 @@ const client: Client = {
   revision: 9,
 }
 
+const policy: Policy = {
+  id: 'pol_a',
+  organizationId: 'org_a',
+  name: 'Büro',
+  description: 'nur Büro',
+  effect: 'allow',
+  enabled: true,
+  conditions: { addresses: ['203.0.113.0/24'] },
+  createdBy: 'admin',
+  createdAt: at(14),
+  updatedAt: at(15),
+  revision: 10,
+}
+
+const signingKey: SigningKey = {
+  kid: 'kid_a',
+  algorithm: 'ES256',
+  publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' },
+  sealedPrivateKey: 'sealed',
+  createdAt: at(16),
+  activatedAt: at(17),
+  retiredAt: at(18),
+  publishedUntil: at(19),
+  revokedAt: at(20),
+  revokedReason: 'leaked',
+  revision: 11,
+}
+
+const server: Resource = {
+  id: 'res_c',
+  identifier: 'https://res_c.test',
+  name: 'Ressource',
+  organizationId: 'org_a',
+  scopes: [{ name: 'b:read', keyOnly: true, description: 'lesen' }, { name: 'a:write', keyOnly: false, description: null }],
+  style: { keyPrefix: 'c', transports: [{ in: 'header', name: 'X-Key' }], errors: 'craftkit' },
+  tokenLifetime: 60,
+  kind: 'mcp',
+  defaultScopes: ['a:write'],
+  createdAt: at(21),
+  revokedAt: at(22),
+  revision: 12,
+}
+
 const resource = (id: string): Resource => ({
   id,
   identifier: `https://${id}.test`,
@@ -114,6 +161,8 @@ const bareKey: ApiKey = {
 const bareClient: Client = {
   ...client, id: 'cli_b', organizationId: null, secrets: [], grants: [], allowlist: [], introspects: [], registrationAccessDigest: null, lastUsedAt: null, revokedAt: null, revokedReason: null,
 }
+const barePolicy: Policy = { ...policy, id: 'pol_b', organizationId: null, description: null, effect: 'deny', enabled: false, conditions: {} }
+const bareSigningKey: SigningKey = { ...signingKey, kid: 'kid_b', retiredAt: null, publishedUntil: null, revokedAt: null, revokedReason: null }
 const bareOrganization: Organization = { ...organization, id: 'org_b', features: [], callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, suspendedAt: null, deletedAt: null }
 
 for (const { name, fresh } of databases) {
@@ -146,6 +195,29 @@ for (const { name, fresh } of databases) {
       t.strictSame(await reads.client(each.id), each)
       t.strictSame(await repositories.clients.get(each.id), each)
     }
+    await repositories.resources.insert(server)
+    for (const each of [server, resource('res_a')]) {
+      t.strictSame(await reads.resource(each.id), each)
+      t.strictSame(await reads.resourceByIdentifier(each.identifier), each)
+      t.strictSame(await repositories.resources.get(each.id), each)
+    }
+    for (const each of [policy, { ...policy, id: 'pol_0' }, barePolicy]) await repositories.policies.insert(each)
+    t.strictSame(await reads.policiesOf('org_a'), [{ ...policy, id: 'pol_0' }, policy])
+    t.strictSame(await reads.deploymentPolicies(), [barePolicy])
+    t.strictSame(await repositories.policies.of('org_a'), await reads.policiesOf('org_a'))
+    for (const each of [bareSigningKey, signingKey]) await repositories.signingKeys.insert(each)
+    t.strictSame(await reads.signingKeys(), [signingKey, bareSigningKey])
+    t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
+    await repositories.revokedTokens.insert({ jti: 'jti_a', clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    t.strictSame(await reads.revokedTokens(), [{ jti: 'jti_a', expiresAt: at(24) }])
+    t.strictSame(await reads.importedDigests(), [key.digest])
+    const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
+    for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
+    const heads = await repositories.audit.headsNotUnder('', 10)
+    t.equal(heads.length, 2)
+    t.strictSame(await reads.headsNotUnder('', 10), heads)
+    t.strictSame(await reads.headsNotUnder('', 1), heads.slice(0, 1))
+    t.strictSame(await reads.headsNotUnder(heads[0]!.key, 10), [])
     const columnsOf = async (table: string) => (name === 'sqlite'
       ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)
       : await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '${table}'`)
@@ -153,11 +225,16 @@ for (const { name, fresh } of databases) {
     t.strictSame(Object.keys(organization).sort(), await columnsOf('Organization'))
     t.strictSame(Object.keys(key).sort(), await columnsOf('ApiKey'))
     t.strictSame(Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(), await columnsOf('Client'))
+    t.strictSame(Object.keys(server).filter(member => member !== 'scopes').sort(), await columnsOf('Resource'))
+    t.strictSame(Object.keys(policy).sort(), await columnsOf('Policy'))
+    t.strictSame(Object.keys(signingKey).sort(), await columnsOf('SigningKey'))
+    t.strictSame(Object.keys(heads[0]!).sort(), await columnsOf('AuditChain'))
     // Of a registration token there would have to be one.
     t.strictSame([organization, key, client].flatMap(record => Object.entries(record).filter(([, value]) => value === null)), [['registrationTokenId', null]], 'no column was left out')
 
     t.equal(await reads.apiKeyByDigest('nobody'), null)
     t.equal(await reads.client('nul\0'), null)
+    t.strictSame(await reads.policiesOf('nul\0'), [])
   })
 
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {

@@ -330,8 +330,6 @@ for (const { name, fresh } of databases) {
       await revokedTokens.insert(token)
       await revokedTokens.insert({ ...token, expiresAt: later(999) })
       t.equal(await revokedTokens.has('token-1'), true)
-      t.strictSame(await revokedTokens.live(later(59)), [{ jti: 'token-1', expiresAt: later(60) }])
-      t.strictSame(await revokedTokens.live(later(60)), [])
       await revokedTokens.prune(later(60))
       t.equal(await revokedTokens.has('token-1'), true)
       await revokedTokens.prune(later(61))

@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { newSecret } from '../../src/secrets.ts'
+import { databases } from '../databases.ts'
+
+const source = (file: string) => JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href)
+
+/** In a process of its own: starts on the database that is named, checks, changes; prints whether Prisma's query compiler was loaded after each. */
+const program = `
+  import { registerHooks } from 'node:module'
+  let loaded = false
+  registerHooks({ load (url, context, next) { loaded ||= url.includes('query_compiler'); return next(url, context) } })
+  const { loadConfig } = await import(${source('config.ts')})
+  const { openLatchkey } = await import(${source('app.ts')})
+  const { registry, operation, close } = await openLatchkey(loadConfig(JSON.parse(process.argv[1])))
+  const seen = [loaded]
+  await registry.resourceByIdentifier('http://localhost:3000')
+  await registry.client('cli_a')
+  await registry.policies('org_a')
+  await registry.policies(null)
+  seen.push(loaded)
+  await operation.store.organizations.page({ limit: 1, after: null }, {})
+  seen.push(loaded)
+  await close()
+  console.log(JSON.stringify(seen))
+`
+
+const { fresh } = databases.find(({ name }) => name === 'sqlite')!
+
+t.test('[sqlite] a start on a database that is as it should be, and checks, do without Prisma\'s query compiler; what they do not read loads it', async t => {
+  const { url, drop } = await fresh()
+  t.teardown(drop)
+  const environment = { DATABASE_URL: url, LATCHKEY_DATA: t.testdir(), LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
+  const start = async () => JSON.parse((await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(environment)])).stdout) as boolean[]
+  t.equal((await start())[0], true, 'a new database is written to')
+  t.strictSame(await start(), [false, false, true])
+})
