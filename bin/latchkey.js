@@ -15,9 +15,6 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   setFlagsFromString('--semi-space-growth-factor=1')
   // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
   setFlagsFromString('--liftoff-only')
-  // For three names of node:http that nobody here imports Node would load a whole client of HTTP: as properties they stay.
-  const http = process.getBuiltinModule('node:http')
-  for (const name of ['WebSocket', 'CloseEvent', 'MessageEvent']) if (name in http) Object.defineProperty(http, name, { enumerable: false })
   // What was compiled is kept for the next start, where nobody else can write: it is run without another look.
   const data = process.env.LATCHKEY_DATA || 'data'
   if (existsSync(data)) modules.enableCompileCache(join(data, 'compile-cache'))

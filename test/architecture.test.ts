@@ -71,6 +71,13 @@ tap.test('a library that is confined to a floor is imported by no other', async 
   }
 })
 
+tap.test('schemas are built by schema.ts, and the library gives them types alone', async t => {
+  for (const file of files) {
+    const loaded = readFileSync(file, 'utf8').match(/^import (?!type )[^'\n]*'(?:typebox|@fastify\/type-provider-typebox)'/gm)
+    t.equal(loaded, null, `${relative(src, file)} loads TypeBox`)
+  }
+})
+
 tap.test('the environment is read by config.ts alone', async t => {
   for (const file of files.filter(each => /process\.env/.test(readFileSync(each, 'utf8')))) t.equal(relative(src, file), 'config.ts')
 })
