@@ -18,10 +18,10 @@ const socketCodes = new Set([
 const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTOCOL|CORRUPT|NOTADB)/
 
 /**
- * SQLSTATEs: connection exception (08), insufficient resources (53), operator intervention (57), system error (58), lock
- * not available, a server that only reads, a transaction given up as idle.
+ * SQLSTATEs: connection exception (08), who may connect (28), no such database (3D), insufficient resources (53), operator
+ * intervention (57), system error (58), lock not available, a server that only reads, a transaction given up as idle.
  */
-const sqlState = /^(08|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
+const sqlState = /^(08|28|3D|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
 
 /** Sentences of the drivers and of the migration engine that come without a code. */
 const driverMessage = /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i
