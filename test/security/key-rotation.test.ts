@@ -54,12 +54,13 @@ const anyOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list
 function load (fleet: readonly TestServer[], client: ClientAnswer) {
   const { clock } = fleet[0]!
   const pool: string[] = []
-  const seen = { kids: new Set<string>(), uses: 0, refused: [] as string[], unpublished: [] as string[] }
+  const seen = { kids: new Set<string>(), mints: 0, uses: 0, refused: [] as string[], unpublished: [] as string[] }
   const until = new AbortController()
   const mint = async () => {
     while (!until.signal.aborted) {
       const token = await anyOf(fleet).tokenFor(client)
       seen.kids.add(kidOf(token))
+      seen.mints++
       pool.push(token)
       if (pool.length > 40) pool.splice(Math.floor(Math.random() * 20), 1)
     }
@@ -81,8 +82,9 @@ function load (fleet: readonly TestServer[], client: ClientAnswer) {
     seen,
     async during (work: () => Promise<unknown>) {
       await work()
-      const uses = seen.uses
-      while (seen.uses < uses + 12) await sleep(5)
+      const { uses, mints } = seen
+      // Of either who asks for tokens, one was begun after the work.
+      while (seen.uses < uses + 12 || seen.mints < mints + 4) await sleep(5)
     },
     async stop () {
       until.abort()
