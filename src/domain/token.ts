@@ -95,6 +95,11 @@ export function jwtReader<Claims extends object> (
   typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = remembered
 ): JwtReader<Claims> {
   const verified = bounded<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
+  const keep = (given: string, claims: Claims & Signed): void => {
+    // A copy: what was given may be a piece of a whole request, all of which it would keep, a client's secret too.
+    const token = Buffer.from(given).toString('latin1')
+    verified.set(endOf(token), { token, claims })
+  }
   const keyFor: CompactVerifyGetKey = async ({ kid, typ: type }) => {
     if (type !== typ || !isThumbprint(kid)) throw new Error('no such key')
     if (!ring().verifying.has(kid)) await catchUp?.()
@@ -108,7 +113,7 @@ export function jwtReader<Claims extends object> (
       const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
       if (claims === null) return null
       const signed = { ...claims, kid: protectedHeader.kid! }
-      verified.set(endOf(token), { token, claims: signed })
+      keep(token, signed)
       return signed
     } catch (error) {
       // Only who could not look for the key does not know.
