@@ -300,16 +300,21 @@ export class View implements Registry, ReplicaMemory {
     const loading = load()
     if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, before)
     // Read and kept in one turn: what is committed after it is applied after it, too.
-    if (loading !== null) kept.set(key, loading)
+    if (loading !== null) kept.set(ownText(key, loading), loading)
     return loading
   }
 
   async #keepUnlessChanged<T extends object, Found extends T | null> (kept: Kept<T>, key: string, loading: Promise<Found>, before: object): Promise<Found> {
     const loaded = await loading
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
-    if (loaded !== null && this.#state === before) kept.set(key, loaded)
+    if (loaded !== null && this.#state === before) kept.set(ownText(key, loaded), loaded)
     return loaded
   }
+}
+
+/** What a record is kept by, as the record has it: what was asked with may be a piece of a whole request, all of which it would keep, a client's secret too. */
+function ownText (key: string, record: object): string {
+  return Object.values(record).find((value): value is string => value === key) ?? key
 }
 
 function byJti (revoked: Absences['revoked']): Map<string, Date> {

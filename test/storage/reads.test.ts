@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { ApiKey } from '../../src/domain/api-key.ts'
 import { auditEvent, systemActor } from '../../src/domain/audit.ts'
@@ -250,4 +252,30 @@ for (const { name, fresh } of databases) {
     await close()
     await t.rejects((async () => await registry.organization('org_c'))(), { code: 'storage_unavailable' })
   })
+
+  t.test(`[${name}] a client is kept in memory without the request that named it`, async t => {
+    const { url, drop } = await fresh()
+    const { store, registry, join, close } = await openStorage(url)
+    t.teardown(async () => {
+      await close()
+      await drop()
+    })
+    await join()
+    const ids = Array.from({ length: 50 }, (_, i) => `cli_with_an_id_as_long_as_ours_${i}`)
+    for (const id of ids) await store.clients.insert({ ...bareClient, id })
+    await registry.client('nobody')
+    const before = heldNow()
+    for (const id of ids) t.match(await registry.client(`client_id=${id}&client_secret=${'s'.repeat(200_000)}`.split('&')[0]!.slice('client_id='.length)), { id })
+    t.ok(heldNow() - before < ids.length * 50_000, 'not all of each request')
+    const [id] = ids
+    t.equal(registry.client(id!), registry.client(id!), 'found by the same name')
+  })
+}
+
+/** How many bytes there are in the heap that anything refers to. */
+function heldNow (): number {
+  setFlagsFromString('--expose_gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
 }
