@@ -12,6 +12,8 @@ export interface ProtocolLimits {
   registrations: WindowLimit
   /** Changes that one registered client may make to what describes it (RFC 7592). */
   changesPerClient: WindowLimit
+  /** Changes that change nothing, by one registered client: the other servers have to hear of them all the same. */
+  repeatsPerClient: WindowLimit
 }
 
 const hour = 3_600
@@ -22,4 +24,5 @@ export const defaultLimits: ProtocolLimits = {
   registrationsPerAddress: { max: 20, windowSeconds: hour },
   registrations: { max: 1_000, windowSeconds: hour },
   changesPerClient: { max: 60, windowSeconds: hour },
+  repeatsPerClient: { max: 60, windowSeconds: hour },
 }

@@ -36,7 +36,7 @@ export interface RegistrationOptions extends ProtocolOptions {
 const bodyLimit = 16 * 1024
 const nobody: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonymous', organizationId: null, scopes: [] }
 
-interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter, changes: WindowCounter }
+interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter, changes: WindowCounter, repeats: WindowCounter }
 
 type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
 
@@ -48,6 +48,7 @@ export function registration (options: RegistrationOptions) {
     perAddress: windowCounter(limits.registrationsPerAddress, clock, counts.of('registrations of an address')),
     all: windowCounter(limits.registrations, clock, counts.of('registrations')),
     changes: windowCounter(limits.changesPerClient, clock, counts.of('changes of a client')),
+    repeats: windowCounter(limits.repeatsPerClient, clock, counts.of('repeated changes of a client')),
   }
   return async (app: FastifyInstance): Promise<void> => {
     app.removeContentTypeParser(['text/plain'])
@@ -117,14 +118,17 @@ async function replace (options: RegistrationOptions, counters: Counters, reques
   const { client, token } = await authenticate(options, counters, request)
   const metadata = readClientMetadata(options.provider(), request.body)
   requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
-  if (!isDescribedBy(client, metadata)) takeChange(counters, client)
+  takeChange(isDescribedBy(client, metadata) ? counters.repeats : counters.changes, client)
   // Also what describes it already: another server may not have heard yet that the keys before are not good any more.
   const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
   return await clientInformation(options, replaced, token)
 }
 
-/** Every change is a write and an audit row, and whoever registered has the means to make them: they are counted. */
-function takeChange ({ changes }: Counters, { id }: Client): void {
+/**
+ * Every change is a write and an audit row, one that changes nothing an entry that all servers have to hear of, and whoever
+ * registered has the means to make them: they are counted.
+ */
+function takeChange (changes: WindowCounter, { id }: Client): void {
   const seconds = changes.exhausted(id)
   if (seconds !== null) throw new OAuthError(429, 'slow_down', 'Too many changes of this client; try again later.', { 'retry-after': String(seconds) })
   changes.count(id)

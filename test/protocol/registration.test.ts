@@ -322,7 +322,7 @@ tap.test('R6: PUT replaces what describes a client and cannot widen what it may 
 
 for (const database of databases) {
   tap.test(`R6: a PUT that changes nothing leaves the client and the audit log as they are, and changes have a limit [${database.name}]`, async t => {
-    const server = await startServer(t, { database, limits: { changesPerClient: { max: 2, windowSeconds: 3_600 } } })
+    const server = await startServer(t, { database, limits: { changesPerClient: { max: 2, windowSeconds: 3_600 }, repeatsPerClient: { max: 6, windowSeconds: 3_600 } } })
     const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)
     const described = { token_endpoint_auth_method: 'private_key_jwt', client_name: 'agent', contacts: ['a@example.test'], jwks: { keys: [{ ...jwk, kid: 'k1' }] } }
     const created = await registered(server, described)
@@ -338,6 +338,7 @@ for (const database of databases) {
     t.match(refused, { status: 429, body: { error: 'slow_down', error_description: 'Too many changes of this client; try again later.' } })
     t.equal(refused.headers.get('retry-after'), '3600')
     t.equal((await put({ ...described, client_name: 'second' })).status, 200, 'what changes nothing is no change')
+    t.match(await put({ ...described, client_name: 'second' }), { status: 429, body: { error: 'slow_down' } }, 'but has a limit of its own: all servers have to hear of it')
     const other = await registered(server, { ...described, client_name: 'other' })
     t.equal((await put({ ...described, client_name: 'another' }, other)).status, 200, 'the limit of one is not that of another')
     t.strictSame((await rows()).sort(), ['client.registered', 'client.updated', 'client.updated'])
