@@ -158,7 +158,7 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
     if (isClosed()) throw closedFailure()
     loading ??= load().catch(error => {
       loading = null
-      throw error
+      throw new Failure('storage_unavailable', { detail: `what the database is changed by cannot be loaded (${(error as Error).message})`, cause: error })
     })
     return await loading
   }

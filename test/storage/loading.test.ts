@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { newSecret } from '../../src/secrets.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
 
 const source = (file: string) => JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href)
@@ -35,4 +36,27 @@ t.test('[sqlite] a start on a database that is as it should be, and checks, do w
   const start = async () => JSON.parse((await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(environment)])).stdout) as boolean[]
   t.equal((await start())[0], true, 'a new database is written to')
   t.strictSame(await start(), [false, false, true])
+})
+
+/** In a process of its own: opens a database, opens files until there can be no more, and says what pings and transactions end in, then and afterwards. */
+const programWithoutFiles = `
+  import { closeSync, openSync } from 'node:fs'
+  const { openStorage } = await import(${source('storage/index.ts')})
+  const { ping, store, close } = await openStorage(process.argv[1])
+  const ends = work => work.then(() => 'done', error => error.code)
+  const seen = async () => [await ends(ping()), await ends(store.transaction(tx => tx.organizations.get('org_a')))]
+  const files = []
+  try { for (;;) files.push(openSync('/dev/null')) } catch {}
+  const without = await seen()
+  files.forEach(file => closeSync(file))
+  console.log(JSON.stringify([...without, ...await seen()]))
+  await close()
+`
+
+t.test('[sqlite] what needs Prisma while it cannot be loaded is unavailable, and done once it can', async t => {
+  const { url, drop } = await fresh()
+  t.teardown(drop)
+  await (await openStorage(url)).close()
+  const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', programWithoutFiles, url])
+  t.strictSame(JSON.parse(stdout), ['storage_unavailable', 'storage_unavailable', 'done', 'done'])
 })
