@@ -9,7 +9,7 @@ import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigning
 import { signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys } from './signing-key.ts'
 import type { Store } from './store.ts'
 
-/** A key that was read. `open` null: it was revoked, and signs nothing any more. */
+/** A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret that is gone, too. */
 interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: CryptoKey }
 
 /** The keys as the database has them, by kid. */
@@ -27,7 +27,7 @@ export async function openSigningKeys (
   if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
   await resealSigningKeys(system, secrets)
   let stored = byKid(await store.signingKeys.all())
-  let loaded = await load(stored, secrets)
+  let loaded = await load(stored, clock, secrets)
   let current = ringAt(loaded, clock())
   /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
   let known: Stored = stored
@@ -38,7 +38,7 @@ export async function openSigningKeys (
   }
   const readAgain = async (): Promise<void> => {
     const found = byKid(await store.signingKeys.all())
-    const opened = await load(found, secrets)
+    const opened = await load(found, clock, secrets)
     current = ringAt(opened, clock())
     loaded = opened
     stored = found
@@ -90,11 +90,12 @@ function areSame (one: Stored, other: Stored): boolean {
   return one.size === other.size && [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
 }
 
-/** Those that are gone too: it may be the clock that is ahead. */
-async function load (stored: Stored, secrets: readonly string[]): Promise<Loaded[]> {
+/** Those that are gone too: it may be the clock that is ahead. But nobody has to have the secret of one that is. */
+async function load (stored: Stored, clock: Clock, secrets: readonly string[]): Promise<Loaded[]> {
+  const now = clock()
   return await Promise.all([...stored.values()].map(async key => ({
     key,
-    open: key.revokedAt === null ? open(key, secrets) : null,
+    open: key.revokedAt === null ? open(key, secrets, now) : null,
     verifies: await importJWK(key.publicJwk, key.algorithm) as CryptoKey,
   })))
 }
@@ -118,9 +119,10 @@ function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: n
   }
 }
 
-function open (key: SigningKey, secrets: readonly string[]): OpenSigningKey {
+function open (key: SigningKey, secrets: readonly string[], now: Date): OpenSigningKey | null {
   const text = unseal(key.sealedPrivateKey, secrets, key.kid)
   if (text === null) {
+    if (stateOfSigningKey(key, now) === 'gone') return null
     throw new ConfigurationError([`LATCHKEY_SECRET: the signing key ${key.kid} in the database was sealed under another secret; start with that one, or list it behind the new one`])
   }
   return { kid: key.kid, algorithm: key.algorithm, privateJwk: { ...JSON.parse(text) as JWK, kid: key.kid, alg: key.algorithm, use: 'sig' } }
