@@ -82,7 +82,7 @@ export interface ClientRepository {
   touch (usage: ReadonlyMap<string, Date>): Promise<void>
   /** Sets `lastUsedAt` now, for every check to see; false: there is no such client any more. */
   use (id: string, at: Date): Promise<boolean>
-  /** Registered clients that were never used and were created before `createdBefore`. */
+  /** Registered clients that were never used nor changed and were created before `createdBefore`. */
   idle (createdBefore: Date, limit: number): Promise<Client[]>
   remove (id: string): Promise<void>
   page (query: PageQuery, filter: ClientFilter): Promise<Page<Client>>
@@ -315,7 +315,7 @@ export async function replaceClientMetadata (operation: Operation, id: string, m
   })
 }
 
-/** Seconds after which a registered client that was never used is abandoned. */
+/** Seconds after which a registered client is abandoned that was never used, and that nobody claimed or changed. */
 const abandonedAfter = 7 * 86_400
 
 /**
@@ -324,9 +324,9 @@ const abandonedAfter = 7 * 86_400
  */
 const removedAfter = 86_400
 
-/** Whether, as far as is known, it was never used and may be removed at any moment: whatever it is given has to wait for `useAbandoned`. */
-export function isAbandoned ({ origin, lastUsedAt, createdAt }: Client, now: Date): boolean {
-  return origin === 'registered' && lastUsedAt === null && createdAt <= secondsAfter(now, -abandonedAfter)
+/** Whether, as far as is known, nobody ever did anything with it and it may be removed at any moment: whatever it is given has to wait for `useAbandoned`. */
+export function isAbandoned ({ origin, lastUsedAt, revision, createdAt }: Client, now: Date): boolean {
+  return origin === 'registered' && lastUsedAt === null && revision === 1 && createdAt <= secondsAfter(now, -abandonedAfter)
 }
 
 /** Writes that an abandoned client is used after all, so that it stays. False: it has been removed. */

@@ -89,5 +89,3 @@ export const RevocationStatus = Type.Enum(['active', 'revoked'])
 export function isRevoked (status: Static<typeof RevocationStatus> | undefined): boolean | undefined {
   return status === undefined ? undefined : status === 'revoked'
 }
-
-export type PageParameters = { limit?: Static<TSchema>, cursor?: string }

@@ -50,7 +50,7 @@ export function clientRepository (queries: Queries, note: Note): ClientRepositor
     },
     async idle (createdBefore, limit) {
       const rows = await table.findMany({
-        where: { origin: 'registered', lastUsedAt: null, createdAt: { lt: createdBefore } },
+        where: { origin: 'registered', lastUsedAt: null, revision: 1, createdAt: { lt: createdBefore } },
         orderBy: { createdAt: 'asc' },
         take: limit,
         include: whole,

@@ -1,6 +1,6 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
-import { registerClient, rotateClientSecret } from '../../src/domain/client.ts'
+import { registerClient, replaceClientMetadata, rotateClientSecret, updateClient } from '../../src/domain/client.ts'
 import { clean } from '../../src/domain/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/organization.ts'
 import { updateResource } from '../../src/domain/resource.ts'
@@ -112,6 +112,7 @@ for (const database of databases) {
     const early = await register()
     const late = await register()
     const never = await register()
+    const [claimed, replaced] = [await register(), await register()]
     const racing = await Promise.all(Array.from({ length: 12 }, register))
     server.advance(6.9 * 86_400)
     t.equal((await ask(early)).status, 200)
@@ -121,10 +122,13 @@ for (const database of databases) {
     t.ok(await kept(never))
     server.advance(86_400)
     for (let i = 0; i < 2; i++) t.equal((await ask(late)).status, 200)
+    await updateClient(server.operation, claimed.client.id, { organizationId: server.organization.id })
+    await replaceClientMetadata(server.operation, replaced.client.id, { ...replaced.client.metadata, client_name: 'another name' })
     t.ok((await server.registry.client(late.client.id))?.lastUsedAt, 'the next use is an ordinary one')
     const answers = racing.map(ask)
     await clean(server.operation)
     t.ok(await kept(late), 'it was used a moment ago')
+    for (const each of [claimed, replaced]) t.ok(await kept(each), 'somebody saw to it')
     t.notOk(await kept(never))
     t.strictSame((await ask(never)).status, 401)
     for (const [i, answer] of (await Promise.all(answers)).entries()) t.equal(await kept(racing[i]!), answer.status === 200, `${answer.status}`)

@@ -290,6 +290,7 @@ for (const { name, fresh } of databases) {
       await clients.insert({ ...registered, id: 'cli_idle_1', createdAt: later(-30), secrets: [{ ...client.secrets[0]!, id: 'sec_idle' }], grants: client.grants })
       await clients.insert({ ...registered, id: 'cli_used', createdAt: later(-30), lastUsedAt: later(-1) })
       await clients.insert({ ...registered, id: 'cli_young', createdAt: start })
+      await clients.insert({ ...registered, id: 'cli_changed', createdAt: later(-30), revision: 2 })
       await clients.insert({ ...registered, id: 'cli_operator', createdAt: later(-30), origin: 'operator' })
       t.strictSame((await clients.idle(start, 10)).map(({ id }) => id), ['cli_idle_1', 'cli_idle_2'])
       t.strictSame((await clients.idle(start, 1)).map(({ id }) => id), ['cli_idle_1'])
