@@ -56,9 +56,9 @@ export async function start<Said extends object> (file: string, parameters: read
   return { ...said, process: child, pid: child.pid! }
 }
 
-/** A Node process on the first core. */
-export function run (parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env): ChildProcess {
-  const child = spawn('taskset', ['-c', '0', process.execPath, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'], env: environment })
+/** A Node process on the first core. What it says is not read while something is measured: who says much has to say it to nobody. */
+export function run (parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env, said: 'pipe' | 'ignore' = 'pipe'): ChildProcess {
+  const child = spawn('taskset', ['-c', '0', process.execPath, ...parameters], { stdio: ['ignore', said, 'inherit'], env: environment })
   running.add(child)
   child.once('exit', () => { running.delete(child) })
   return child
