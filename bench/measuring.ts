@@ -105,12 +105,35 @@ export interface Measured {
   p99: number
 }
 
+/**
+ * wrk never sleeps: something in its epoll is ready at all times, and belongs to nobody. To wake a process on another core costs
+ * a virtual machine as much as a request, and whoever answers has to do it whenever wrk is idle, which is to say: only if it is
+ * slower than wrk. A ratio of two servers on either side of that edge says nothing about them.
+ */
+const neverSleeping = `
+local ffi = require("ffi")
+ffi.cdef[[
+  struct event { uint32_t events, fd, unused; };
+  int eventfd(unsigned int, int);
+  int epoll_ctl(int, int, int, struct event *);
+  long readlink(const char *, char *, size_t);
+]]
+local target = ffi.new("char[64]")
+for fd = 0, 63 do
+  local length = ffi.C.readlink("/proc/self/fd/" .. fd, target, 64)
+  if length > 0 and ffi.string(target, length) == "anon_inode:[eventpoll]" then
+    local ready = ffi.C.eventfd(1, 0)
+    if ffi.C.epoll_ctl(fd, 1, ready, ffi.new("struct event", 1, ready)) ~= 0 then error("wrk would sleep") end
+  end
+end
+`
+
 const scripts = new Map<string, string>()
 
 /** @throws Error when a single answer is not 2xx. */
 export function measure ({ name, url, pid, script, parameters = [] }: Load, seconds: number): Measured {
   const file = scripts.get(script) ?? join(scratch, `load-${scripts.size}.lua`)
-  if (!scripts.has(script)) writeFileSync(file, script)
+  if (!scripts.has(script)) writeFileSync(file, neverSleeping + script)
   scripts.set(script, file)
   const before = cpuTime(pid)
   const { stdout, stderr, status, signal } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })

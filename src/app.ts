@@ -43,6 +43,7 @@ import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import { keepTickShape } from './tick.ts'
 import { newWatch, type Watch } from './watch.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
@@ -75,6 +76,7 @@ export interface Latchkey {
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
+  keepTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
