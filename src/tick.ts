@@ -1,6 +1,6 @@
 import { executionAsyncResource } from 'node:async_hooks'
 
-let kept: object
+const kept: object[] = []
 
 /**
  * Keeps one of the objects that `process.nextTick` makes, for as long as the process runs: with the last of them V8 would
@@ -8,5 +8,5 @@ let kept: object
  * every one slowly from then on, and every request of this process costs up to twice as much.
  */
 export function keepTickShape (): void {
-  process.nextTick(() => { kept = executionAsyncResource() })
+  process.nextTick(() => { kept[0] = executionAsyncResource() })
 }

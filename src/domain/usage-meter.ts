@@ -42,38 +42,44 @@ export interface UsageMeter {
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
-export function usageMeter (add: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
-  const counted = new Map<string, Map<string, number>>()
+export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
+  // In boxes: what is counted again while it waits is found once.
+  const counted = new Map<string, Map<string, { calls: number }>>()
   let today = { starts: 0, ends: 0, day: '' }
 
-  const callsOn = (day: string): Map<string, number> => {
+  const keysOf = (day: string): Map<string, { calls: number }> => {
     const known = counted.get(day)
     if (known !== undefined) return known
-    const calls = new Map<string, number>()
-    counted.set(day, calls)
-    return calls
+    const keys = new Map<string, { calls: number }>()
+    counted.set(day, keys)
+    return keys
   }
-  const write = async (most: number) => {
+  const add = (day: string, keyId: string, calls: number) => {
+    const keys = keysOf(day)
+    const waiting = keys.get(keyId)
+    if (waiting === undefined) keys.set(keyId, { calls })
+    else waiting.calls += calls
+  }
+  const writeFirst = async (most: number) => {
     const usage: DayUsage[] = []
-    for (const [day, calls] of counted) {
-      for (const [keyId, n] of takeFirst(calls, most - usage.length)) usage.push({ keyId, day, calls: n, credits: 0 })
-      if (calls.size === 0) counted.delete(day)
+    for (const [day, keys] of counted) {
+      for (const [keyId, { calls }] of takeFirst(keys, most - usage.length)) usage.push({ keyId, day, calls, credits: 0 })
+      if (keys.size === 0) counted.delete(day)
     }
     try {
-      await add(usage)
+      await write(usage)
     } catch (error) {
-      for (const { keyId, day, calls } of usage) callsOn(day).set(keyId, (callsOn(day).get(keyId) ?? 0) + calls)
+      for (const { keyId, day, calls } of usage) add(day, keyId, calls)
       throw error
     }
   }
-  const size = () => [...counted.values()].reduce((sum, calls) => sum + calls.size, 0)
-  const { ask, flush, close } = inTurns({ size, write }, intervalMs, writtenAtOnce)
+  const size = () => [...counted.values()].reduce((sum, keys) => sum + keys.size, 0)
+  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce)
   return {
     count (keyId, now) {
       const time = now.getTime()
       if (time < today.starts || time >= today.ends) today = dayAround(now)
-      const calls = callsOn(today.day)
-      calls.set(keyId, (calls.get(keyId) ?? 0) + 1)
+      add(today.day, keyId, 1)
       ask()
     },
     flush,

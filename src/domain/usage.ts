@@ -19,22 +19,25 @@ export const writtenAtOnce = 50
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
-  const noted = new Map<string, number>()
+  // In boxes: what is noted again while it waits is found once, and nothing is made for it.
+  const noted = new Map<string, { at: number }>()
 
   const write = async (most: number) => {
     const usage = takeFirst(noted, most)
     try {
-      await touch(new Map(usage.map(([id, at]) => [id, new Date(at)])))
+      await touch(new Map(usage.map(([id, { at }]) => [id, new Date(at)])))
     } catch (error) {
       // Coarse by promise: what was noted meanwhile is newer and wins.
-      for (const [id, at] of usage) if (!noted.has(id)) noted.set(id, at)
+      for (const [id, box] of usage) if (!noted.has(id)) noted.set(id, box)
       throw error
     }
   }
   const { ask, flush, close } = inTurns({ size: () => noted.size, write }, intervalMs, writtenAtOnce)
   return {
     note (id, now = clock()) {
-      noted.set(id, now.getTime())
+      const waiting = noted.get(id)
+      if (waiting === undefined) noted.set(id, { at: now.getTime() })
+      else waiting.at = now.getTime()
       ask()
     },
     flush,

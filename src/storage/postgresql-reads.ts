@@ -1,15 +1,11 @@
 import type { Pool } from 'pg'
 import { readApiKey } from './api-keys.ts'
-import { readChainHead } from './audit-log.ts'
 import { readClient } from './clients.ts'
 import { postgresqlColumns } from './columns.ts'
 import { readOrganization } from './organizations.ts'
-import { readPolicy } from './policies.ts'
-import { statements, type Reads } from './reads.ts'
+import { readsOfSeveral, statements, type Reads } from './reads.ts'
 import { readResource } from './resources.ts'
-import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
-import { readSigningKey } from './signing-keys.ts'
 
 /** Rows that belong to another, in their order, in the one statement that reads it: another server may change them between two. */
 const parts = (table: string, owner: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`
@@ -44,11 +40,6 @@ export function postgresqlReads (pool: Pool): Reads {
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', row => readResource(row, columns)),
     resourceByIdentifier: one('resourceByIdentifier', row => readResource(row, columns)),
-    policiesOf: several('policiesOf', row => readPolicy(row, columns)),
-    deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
-    signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
-    revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
-    importedDigests: several('importedDigests', row => columns.text(row.digest)),
-    headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
+    ...readsOfSeveral(several, columns),
   }
 }

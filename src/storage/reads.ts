@@ -8,6 +8,12 @@ import type { Policy } from '../domain/policy.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
+import { readChainHead } from './audit-log.ts'
+import type { Columns } from './columns.ts'
+import { readPolicy } from './policies.ts'
+import { readRevokedToken } from './revoked-tokens.ts'
+import type { Row } from './rows.ts'
+import { readSigningKey } from './signing-keys.ts'
 
 /**
  * Each answers as its repository does, with what is committed. On SQLite in the same turn, so that no change can come between
@@ -52,6 +58,20 @@ export const statements: Readonly<Record<keyof Reads, Statement>> = {
   importedDigests: { table: 'ApiKey', rows: 'WHERE "imported"', columns: ['digest'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
 }
+
+/** A prepared statement for each read that finds several rows. */
+export function readsOfSeveral (several: Several, columns: Columns) {
+  return {
+    policiesOf: several('policiesOf', row => readPolicy(row, columns)),
+    deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
+    signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
+    revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
+    importedDigests: several('importedDigests', row => columns.text(row.digest)),
+    headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
+  } satisfies Partial<Reads>
+}
+
+type Several = <T>(name: keyof Reads, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
 
 /** `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order needs no other. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {

@@ -1,16 +1,12 @@
 import Database from 'better-sqlite3'
 import { readApiKey } from './api-keys.ts'
-import { readChainHead } from './audit-log.ts'
 import { readClient } from './clients.ts'
 import { sqliteColumns } from './columns.ts'
 import type { Limits } from './limits.ts'
 import { readOrganization } from './organizations.ts'
-import { readPolicy } from './policies.ts'
-import { statements, type Reads } from './reads.ts'
+import { readsOfSeveral, statements, type Reads } from './reads.ts'
 import { readResource } from './resources.ts'
-import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
-import { readSigningKey } from './signing-keys.ts'
 
 /**
  * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by the
@@ -72,12 +68,7 @@ function openReads (path: string, limits: Limits) {
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', resource),
     resourceByIdentifier: one('resourceByIdentifier', resource),
-    policiesOf: several('policiesOf', row => readPolicy(row, columns)),
-    deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
-    signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
-    revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
-    importedDigests: several('importedDigests', row => columns.text(row.digest)),
-    headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
+    ...readsOfSeveral(several, columns),
   }
   return { database, reads }
 }
