@@ -13,7 +13,7 @@ ${before}
 await pause(20)
 const snapshot = await json(getHeapSnapshot())
 const { edge_fields: fields, edge_types: [types] } = snapshot.snapshot.meta
-const isProperty = ([type, name]) => types[type] === 'property' && snapshot.strings[name] === '<symbol kAsyncContextFrame>'
+const isProperty = ([type, name]) => types[type] === 'property' && snapshot.strings[name] === 'callback'
 const edges = Array.from({ length: snapshot.edges.length / fields.length }, (_, i) => snapshot.edges.slice(i * fields.length, (i + 1) * fields.length))
 console.log(edges.filter(isProperty).length)
 `
