@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import * as modules from 'node:module'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 const needed = 24
 
@@ -11,7 +11,7 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   console.error(`latchkey needs Node.js ${needed} or newer; this is ${process.version}. In a clone, \`npm ci\` brings the right one along: use \`npx latchkey …\` and \`npm start\`.`)
   process.exitCode = 1
 } else {
-  // A start makes more garbage than a server ever has at once; room for it would be kept. Once it serves, it may grow as usual.
+  // A start makes more garbage than a server ever has at once; room for it would be kept.
   setFlagsFromString('--semi-space-growth-factor=1')
   // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
   setFlagsFromString('--liftoff-only')
@@ -20,6 +20,20 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   if (existsSync(data)) modules.enableCompileCache(join(data, 'compile-cache'))
   const sources = new URL('../src/cli/main.ts', import.meta.url)
   await import(existsSync(sources) ? sources.href : new URL('../dist/cli/main.js', import.meta.url).href)
-  setFlagsFromString('--semi-space-growth-factor=2')
+  growUpTo(32)
   modules.flushCompileCache()
+}
+
+/**
+ * Lets the room for new objects grow as usual once all is loaded, up to so many megabytes. Unbounded, it grows for as long as
+ * there is load, to 128 and more on a large machine, and a server is none the quicker for it.
+ */
+function growUpTo (megabytes) {
+  setFlagsFromString('--semi-space-growth-factor=2')
+  const watching = setInterval(() => {
+    const { space_size: size } = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')
+    if (size < megabytes * 2 ** 20) return
+    setFlagsFromString('--semi-space-growth-factor=1')
+    clearInterval(watching)
+  }, 1_000).unref()
 }
