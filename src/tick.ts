@@ -1,7 +1,9 @@
-import { executionAsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, executionAsyncResource } from 'node:async_hooks'
 
 const kept: object[] = []
-let keeping: NodeJS.Timeout | undefined
+
+// Else what is kept would keep what whoever opens a server, in a request perhaps, has put there.
+const outsideOfAllContexts = AsyncLocalStorage.snapshot()
 
 /**
  * Keeps one of the objects that `process.nextTick` makes, for as long as the process runs: with the last of them V8 would
@@ -9,11 +11,5 @@ let keeping: NodeJS.Timeout | undefined
  * every one slowly from then on, and every request of this process costs up to twice as much.
  */
 export function keepTickShape (): void {
-  keepOne()
-  // Another one every second: they change their shape when the numbers that Node gives them, some for each request, outgrow 31 bits.
-  keeping ??= setInterval(keepOne, 1_000).unref()
-}
-
-function keepOne (): void {
-  process.nextTick(() => { kept[0] = executionAsyncResource() })
+  outsideOfAllContexts(() => { process.nextTick(() => { kept[0] = executionAsyncResource() }) })
 }

@@ -3,27 +3,48 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 
-/** Prints how many objects of `process.nextTick` outlive everything that waits, after a full collection, in a process of its own. */
-const survivors = (before: string) => `
+/** Does something in a process of its own, and counts what is left of it when nothing waits any more and all was collected. */
+const program = (before: string) => `
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { getHeapSnapshot } from 'node:v8'
 import { setTimeout as pause } from 'node:timers/promises'
 import { json } from 'node:stream/consumers'
+import { loadConfig, openLatchkey } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
 import { keepTickShape } from ${JSON.stringify(new URL('../src/tick.ts', import.meta.url).href)}
+class StoreOfWhoeverAsks {}
+async function openAndClose () {
+  const latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: process.argv[1], LATCHKEY_ISSUER: 'http://127.0.0.1:1', LATCHKEY_LOG_LEVEL: 'silent' }))
+  await latchkey.close()
+}
 ${before}
-await pause(20)
-const snapshot = await json(getHeapSnapshot())
-const { edge_fields: fields, edge_types: [types] } = snapshot.snapshot.meta
-const isProperty = ([type, name]) => types[type] === 'property' && snapshot.strings[name] === 'callback'
-const edges = Array.from({ length: snapshot.edges.length / fields.length }, (_, i) => snapshot.edges.slice(i * fields.length, (i + 1) * fields.length))
-console.log(edges.filter(isProperty).length)
+await pause(50)
+const { snapshot: { meta }, nodes, edges, strings } = await json(getHeapSnapshot())
+let at = 0
+let [ticks, stores] = [0, 0]
+for (let i = 0; i < nodes.length; i += meta.node_fields.length) {
+  const field = name => nodes[i + meta.node_fields.indexOf(name)]
+  const names = new Set()
+  for (let n = 0; n < field('edge_count'); n++, at += meta.edge_fields.length) {
+    if (meta.edge_types[0][edges[at]] === 'property') names.add(strings[edges[at + 1]])
+  }
+  if (names.has('callback') && names.has('<symbol kAsyncContextFrame>')) ticks++
+  if (meta.node_types[0][field('type')] === 'object' && strings[field('name')] === 'StoreOfWhoeverAsks') stores++
+}
+console.log(JSON.stringify({ ticks, stores }))
 `
 
-async function countAfter (before: string): Promise<number> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', survivors(before)])
-  return Number(stdout)
+async function leftAfter (folder: string, before: string): Promise<{ ticks: number, stores: number }> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program(before), folder])
+  return JSON.parse(stdout) as { ticks: number, stores: number }
 }
 
-test('one object of process.nextTick is kept, so that V8 never forgets their shape', async t => {
-  const [unasked, asked] = await Promise.all([countAfter(''), countAfter('keepTickShape()')])
-  t.equal(asked, unasked + 1)
+test('a process that opened a server keeps one object of process.nextTick, so that V8 never forgets their shape', async t => {
+  const folder = t.testdir()
+  t.equal((await leftAfter(folder, '')).ticks, 0)
+  t.equal((await leftAfter(folder, 'await openAndClose(); await openAndClose()')).ticks, 1)
+})
+
+test('what whoever asks for that has in an AsyncLocalStorage is not kept with it', async t => {
+  const left = await leftAfter(t.testdir(), 'const ask = () => { new AsyncLocalStorage().run(new StoreOfWhoeverAsks(), keepTickShape) }; ask()')
+  t.same(left, { ticks: 1, stores: 0 })
 })

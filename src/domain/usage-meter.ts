@@ -43,27 +43,24 @@ export interface UsageMeter {
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
 export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
-  // In boxes: what is counted again while it waits is found once.
-  const counted = new Map<string, Map<string, { calls: number }>>()
+  const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
 
-  const keysOf = (day: string): Map<string, { calls: number }> => {
+  const keysOf = (day: string): Map<string, number> => {
     const known = counted.get(day)
     if (known !== undefined) return known
-    const keys = new Map<string, { calls: number }>()
+    const keys = new Map<string, number>()
     counted.set(day, keys)
     return keys
   }
   const add = (day: string, keyId: string, calls: number) => {
     const keys = keysOf(day)
-    const waiting = keys.get(keyId)
-    if (waiting === undefined) keys.set(keyId, { calls })
-    else waiting.calls += calls
+    keys.set(keyId, (keys.get(keyId) ?? 0) + calls)
   }
   const writeFirst = async (most: number) => {
     const usage: DayUsage[] = []
     for (const [day, keys] of counted) {
-      for (const [keyId, { calls }] of takeFirst(keys, most - usage.length)) usage.push({ keyId, day, calls, credits: 0 })
+      for (const [keyId, calls] of takeFirst(keys, most - usage.length)) usage.push({ keyId, day, calls, credits: 0 })
       if (keys.size === 0) counted.delete(day)
     }
     try {

@@ -19,7 +19,7 @@ export const writtenAtOnce = 50
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. */
 export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
-  // In boxes: what is noted again while it waits is found once, and nothing is made for it.
+  // In boxes: a time is too long to be kept without one, and whoever is noted again while they wait gets no new one.
   const noted = new Map<string, { at: number }>()
 
   const write = async (most: number) => {
