@@ -5,7 +5,7 @@ import { measure, median, perSecond, resident, scratch, start, type Load, type M
 
 interface Keyed { url: string, pid: number, keys: string }
 
-/** How many keys the one has; wrk has as many ready for either, so that taking one costs it the same. */
+/** How many keys the one has; wrk has as many ready for either, so that taking one costs it about the same. */
 const few = 1_000
 
 export const keys: Part = async settings => {

@@ -113,7 +113,7 @@ export interface Measured {
 const neverSleeping = `
 local ffi = require("ffi")
 ffi.cdef[[
-  struct event { uint32_t events, fd, unused; };
+  struct event { uint32_t events, packed_fd, aligned_fd, high; };
   int eventfd(unsigned int, int);
   int epoll_ctl(int, int, int, struct event *);
   long readlink(const char *, char *, size_t);
@@ -123,7 +123,7 @@ for fd = 0, 63 do
   local length = ffi.C.readlink("/proc/self/fd/" .. fd, target, 64)
   if length > 0 and ffi.string(target, length) == "anon_inode:[eventpoll]" then
     local ready = ffi.C.eventfd(1, 0)
-    if ffi.C.epoll_ctl(fd, 1, ready, ffi.new("struct event", 1, ready)) ~= 0 then error("wrk would sleep") end
+    if ffi.C.epoll_ctl(fd, 1, ready, ffi.new("struct event", 1, ready, ready, 0)) ~= 0 then error("wrk would sleep") end
   end
 end
 `
