@@ -105,7 +105,7 @@ export function rangeStarts (entries: readonly string[]): string[] {
 
 function numberOf ({ address, family }: Entry): bigint {
   if (family === 'ipv4') return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n)
-  const [head, tail] = address.replace(/\d+\.\d+\.\d+\.\d+$/, asGroups).split('::')
+  const [head, tail] = address.replace(/\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/, asGroups).split('::')
   const [left, right] = [head, tail].map(part => part === undefined || part === '' ? [] : part.split(':')) as [string[], string[]]
   const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
   return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n)
