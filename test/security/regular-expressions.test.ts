@@ -179,7 +179,7 @@ tap.test('every regular expression and every pattern in src/ is in the table, an
 })
 
 tap.test('the scan finds expressions in every shape', async t => {
-  const text = `const a = /x/g; b.match('y'); new RegExp(c); RegExp('d'); ({ pattern: '^e$', format: 'date-time' }); createKey({ format: 'jwk' }); d.match(/f/)`
+  const text = ['const a = /x/g', "b.match('y')", 'new RegExp(c)', "RegExp('d')", "({ pattern: '^e$', format: 'date-time' })", "createKey({ format: 'jwk' })", 'd.match(/f/)'].join('\n')
   t.strictSame(expressionsOf('a.ts', text).map(({ expression }) => expression), ['/x/g', "b.match('y')", 'new RegExp(c)', "RegExp('d')", 'pattern ^e$', 'format date-time', '/f/'])
 })
 
