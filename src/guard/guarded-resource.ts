@@ -15,6 +15,8 @@ export interface GuardedResource {
   environment: Environment | null
   current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
+  /** Of the resource as it was last found: nothing is looked up. */
+  latestStyle (): Style
   metadataUrl (resource: Resource | null): Awaitable<string | null>
 }
 
@@ -25,6 +27,7 @@ export async function guardedResource (registry: Registry, option: GuardedOption
       environment,
       current: () => null,
       style: () => option.style,
+      latestStyle: () => option.style,
       metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
     }
   }
@@ -43,6 +46,7 @@ export async function guardedResource (registry: Registry, option: GuardedOption
       return state !== null && state === known.state ? known.resource : look(state)
     },
     style: resource => (resource ?? found).style,
+    latestStyle: () => known.resource.style,
     metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
   }
 }
