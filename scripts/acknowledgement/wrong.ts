@@ -19,5 +19,8 @@ export const wrong: Readonly<Record<string, Wrong>> = {
   'answer-what-was-so-already-at-once': { world: { seed: 1, servers: 3 }, rules: { announcesFound: false } },
   'go-on-by-memory-after-answering': { world: { seed: 2, servers: 3 }, rules: { waitsForItself: false } },
   'go-by-what-was-asked-before-answering': { world: { seed: 239, servers: 10 }, rules: { forgetsDoubt: true } },
+  'read-again-at-will': { world: { seed: 1, servers: 3 }, rules: { readsAtWill: true } },
+  'go-by-memory-before-it-is-read': { world: { seed: 1, servers: 3 }, rules: { trustsUnread: true } },
+  'lose-what-was-applied-while-reading': { world: { seed: 1, servers: 3 }, rules: { losesMeanwhile: true } },
   'obey-what-was-sent-before-joining-again': { world: { seed: 50, servers: 3 }, rules: { voidsLate: false } },
 }

@@ -3,6 +3,7 @@ import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
+import { oneAfterTheOther } from '../one-after-the-other.ts'
 import { unseal } from '../secrets.ts'
 import { systemActor } from './audit.ts'
 import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue } from './signing-key-changes.ts'
@@ -67,19 +68,6 @@ export async function openKeyRing (store: Store, clock: Clock, secrets: readonly
 function notNow (error: unknown): never {
   if (error instanceof ConfigurationError) throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
   throw error
-}
-
-/** Runs `work` for each call, but once for all that come while they have to wait: it begins after each of them. */
-function oneAfterTheOther (work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve()
-  let waiting: Promise<void> | null = null
-  return () => {
-    waiting ??= last = last.catch(() => {}).then(() => {
-      waiting = null
-      return work()
-    })
-    return waiting
-  }
 }
 
 function byKid (keys: readonly SigningKey[]): Stored {

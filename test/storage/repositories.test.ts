@@ -10,6 +10,7 @@ import type { Policy } from '../../src/domain/policy.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
 import type { Resource } from '../../src/domain/resource.ts'
 import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { absencesIn } from '../../src/storage/absences.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
@@ -525,7 +526,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, { revoked: [], imported: [] })
+  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, absencesIn(database.reads))
   await organizations.insert(organization)
 
   const early = view.organization('org_a')
