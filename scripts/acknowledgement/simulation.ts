@@ -56,7 +56,7 @@ interface Row { position: string, joined: number, beat: number, left: boolean }
 const records = 6
 
 /** How many of them are read at a time, where all have to be. */
-const page = 2
+const page = 3
 
 /** The database: every message is handled at once when it arrives, and a snapshot says what has committed by then. */
 class Database {
@@ -271,7 +271,9 @@ class Server {
     this.#meanwhile.add(meanwhile)
     const end = (isDone: boolean) => {
       this.#meanwhile.delete(meanwhile)
-      if (isDone) this.whole = this.world.rules.losesMeanwhile ? read : new Map([...read, ...meanwhile])
+      if (isDone) this.whole = read
+      // As with tokens, of which none is ever good again: what was known to be newer stays so.
+      if (isDone && !this.world.rules.losesMeanwhile) for (const [record, version] of meanwhile) this.#learn(read, record, version)
       ended(isDone)
     }
     const readFrom = (first: number) => {
@@ -353,7 +355,11 @@ class Server {
   apply (record: number, version: number): void {
     this.#changes++
     this.view.delete(record)
-    for (const known of [this.whole, ...this.#meanwhile]) known.set(record, Math.max(known.get(record) ?? 0, version))
+    for (const known of [this.whole, ...this.#meanwhile]) this.#learn(known, record, version)
+  }
+
+  #learn (known: Map<number, number>, record: number, version: number): void {
+    known.set(record, Math.max(known.get(record) ?? 0, version))
   }
 
   /** Somebody is checked, and what has to be read is read. */

@@ -6,7 +6,7 @@ import { ConfigurationError, Failure } from '../errors.ts'
 import { oneAfterTheOther } from '../one-after-the-other.ts'
 import { unseal } from '../secrets.ts'
 import { systemActor } from './audit.ts'
-import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue } from './signing-key-changes.ts'
+import { makeFirstSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce } from './signing-key-changes.ts'
 import { signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys } from './signing-key.ts'
 import type { Store } from './store.ts'
 
@@ -52,7 +52,9 @@ export async function openSigningKeys (
   return {
     ring,
     reload,
-    rotate: async (operation, when) => await rotateSigningKey(operation, secrets, when),
+    rotate: async operation => await rotateSigningKey(operation, secrets),
+    publishNext: async operation => await publishNextKey(operation, secrets),
+    signAtOnce,
     rotateWhenDue: async (operation, days) => await rotateWhenDue(operation, secrets, days),
     revoke: async (operation, kid, reason) => await revokeSigningKey(operation, secrets, kid, reason),
     catchUp: () => whenKnown(look(), compare),
