@@ -2,13 +2,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Awaitable } from './awaitable.ts'
 
-/** Does `work` again and again until it finds less to do than `size`, the most that it does at a time; returns how much it was in all. */
-export async function inBatches (size: number, work: (size: number) => Promise<number>): Promise<number> {
-  for (let all = 0; ; await nextTurn()) {
-    const done = await work(size)
-    all += done
-    if (done < size) return all
-  }
+/**
+ * Does `work` again and again until it finds less to do than `size`, the most that it does at a time, and returns how much; or until it
+ * is to stop.
+ */
+export async function inBatches (size: number, work: (size: number) => Promise<number>, signal?: AbortSignal): Promise<void> {
+  while (signal?.aborted !== true && await work(size) === size) await nextTurn()
 }
 
 /** All rows in the order of `keyOf`, `size` at a time: `read` finds those behind a key, the lowest first. */

@@ -28,8 +28,8 @@ export interface TokenUsageRepository {
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
-  /** Removes the minutes before an instant; returns how many rows that were. */
-  prune (before: Date): Promise<number>
+  /** Removes the minutes before an instant, at most so many rows; returns how many that were. */
+  prune (before: Date, limit: number): Promise<number>
 }
 
 export interface TokenMeter {

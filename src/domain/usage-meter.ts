@@ -28,8 +28,8 @@ export interface UsageRepository {
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
   /** Of all keys that an organization has or had. */
   ofOrganization (organizationId: string, range: DayRange): Promise<Record<Environment, { calls: number, credits: number }>>
-  /** Forgets the days before this one; returns how many rows those were. */
-  prune (before: string): Promise<number>
+  /** Forgets the days before this one, at most so many rows; returns how many those were. */
+  prune (before: string, limit: number): Promise<number>
 }
 
 export interface UsageMeter {

@@ -44,8 +44,8 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     async giveBackCredits (holder, month, credits) {
       await table.updateMany({ where: { holder, month, credits: { gte: credits } }, data: { credits: { decrement: credits } } })
     },
-    async prune (before) {
-      return (await table.deleteMany({ where: { month: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await table.deleteMany({ where: { month: { lt: before } }, limit })).count
     },
   }
 }

@@ -177,9 +177,9 @@ export class Replica {
         this.#trust(sent)
         following()
       }
-      await this.#pruneNowAndThen(client)
+      const isPruned = await this.#pruneNowAndThen(client)
       // Whoever waits is told by the next poll, which says how far this one came.
-      if (waiting.length === 0) await this.#news()
+      if (waiting.length === 0 && isPruned) await this.#news()
     }
   }
 
@@ -262,11 +262,13 @@ export class Replica {
     clearTimeout(timer)
   }
 
-  async #pruneNowAndThen (client: pg.Client): Promise<void> {
-    if (performance.now() < this.#pruneAt) return
-    await prune(client)
+  /** Whether nothing is left of what it is time to prune: else it goes on after the next poll. */
+  async #pruneNowAndThen (client: pg.Client): Promise<boolean> {
+    if (performance.now() < this.#pruneAt) return true
+    if (await prune(client)) return false
     // Several servers need not do it at the same time.
     this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
+    return true
   }
 }
 

@@ -24,8 +24,8 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
       })
       return toPage(rows, query, row => ({ ...row, tokens: Number(row.tokens) }))
     },
-    async prune (before) {
-      return (await table.deleteMany({ where: { minute: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await table.deleteMany({ where: { minute: { lt: before } }, limit })).count
     },
   }
 }

@@ -28,8 +28,8 @@ export function usageRepository (queries: Queries): UsageRepository {
       }
       return { live: of('live'), test: of('test') }
     },
-    async prune (before) {
-      return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } }, limit })).count
     },
   }
 }

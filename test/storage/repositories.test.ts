@@ -320,9 +320,9 @@ for (const { name, fresh } of databases) {
         return first
       }))
       t.equal((await Promise.all(inside)).filter(Boolean).length, 1)
-      await usedAssertions.prune(later(60))
+      await usedAssertions.prune(later(60), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), false)
-      await usedAssertions.prune(later(61))
+      await usedAssertions.prune(later(61), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), true)
     })
 
@@ -332,9 +332,9 @@ for (const { name, fresh } of databases) {
       await revokedTokens.insert(token)
       await revokedTokens.insert({ ...token, expiresAt: later(999) })
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(60))
+      await revokedTokens.prune(later(60), 10)
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(61))
+      await revokedTokens.prune(later(61), 10)
       t.equal(await revokedTokens.has('token-1'), false)
     })
 
@@ -504,7 +504,7 @@ t.test('[sqlite] the registry serves the same unchanged record as the same objec
   t.teardown(() => second.close())
   t.equal(await second.registry.isTokenRevoked('kept'), true)
   t.strictSame(await second.registry.organization('org_a'), organization)
-  await second.store.revokedTokens.prune(later(61))
+  await second.store.revokedTokens.prune(later(61), 10)
   t.equal(await second.registry.isTokenRevoked('kept'), false)
 })
 
