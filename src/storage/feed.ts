@@ -104,11 +104,9 @@ export async function leave (client: pg.Client, { id, joined }: Membership): Pro
 /** A server that is waited for, how far it says it is, and its sign of life. */
 export interface Standing { id: string, beat: bigint, lease: number, position: string }
 
-/** Those other than `replicaId` that are waited for and have not applied the transaction `xid`. */
-export async function behind (queries: Queries, replicaId: string, xid: bigint): Promise<Standing[]> {
-  return await queries.$queryRaw<Standing[]>`
-    SELECT id, beat, lease, position FROM "Replica"
-    WHERE "leftAt" IS NULL AND id <> ${replicaId} AND NOT pg_visible_in_snapshot(${String(xid)}::xid8, position::pg_snapshot)`
+/** Those other than `replicaId` that are waited for. */
+export async function standings (queries: Queries, replicaId: string): Promise<Standing[]> {
+  return await queries.$queryRaw<Standing[]>`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
 }
 
 /** Counts a server out, unless it has given a sign of life since. */
