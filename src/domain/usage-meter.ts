@@ -22,7 +22,7 @@ export interface DayUsage {
 export interface DayRange { from: string, to: string }
 
 export interface UsageRepository {
-  /** Adds to what is counted; rows may repeat a key and day. */
+  /** Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of them. */
   add (usage: readonly DayUsage[]): Promise<void>
   /** The days on which there was something, oldest first. */
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
