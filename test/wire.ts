@@ -1,5 +1,5 @@
 /** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** Whose connections: those that follow the change feed, or all others. */
@@ -10,6 +10,8 @@ export interface Wire {
   url: string
   /** Milliseconds that what the database says takes to arrive. */
   delay: Record<Kind, number>
+  /** Emits whose connection it is when the database has said something, be it delayed. */
+  said: EventEmitter
   /** While true nothing is carried either way, and nobody is told. */
   swallow: boolean
   /** Once somebody has said this, nobody is heard any more; answers still arrive. */
@@ -24,6 +26,7 @@ export async function layWire (database: string): Promise<Wire> {
   const target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
+  const said = new EventEmitter()
   const wire = { swallow: false, deafAfter: null as string | null }
   let deaf = false
   const server = createServer(near => {
@@ -38,6 +41,7 @@ export async function layWire (database: string): Promise<Wire> {
       return true
     })
     carry(far, near, () => delay[kind])
+    far.on('data', () => { said.emit(kind) })
     for (const socket of pair) {
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -65,6 +69,7 @@ export async function layWire (database: string): Promise<Wire> {
   return Object.assign(wire, {
     url: Object.assign(new URL(database), { port: String(port) }).href,
     delay,
+    said,
     cut,
     async mend () {
       deaf = false

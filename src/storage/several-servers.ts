@@ -2,6 +2,7 @@ import type { ChainKeys } from '../domain/audit-chain.ts'
 import type { Registry } from '../domain/registry.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
+import { absencesIn } from './absences.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Change, Follower } from './changes.ts'
 import type { Database } from './database.ts'
@@ -22,7 +23,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
   const direct = unbuffered(repositories, reads)
-  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await reads.revokedTokens(), imported: [] }), measures.registry)
+  const view = new View(direct, absencesIn(reads), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures)
   let hearCounts: (news: string) => void = () => {}
   const replica = new Replica({

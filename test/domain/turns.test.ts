@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { tokenMeter } from '../../src/domain/token-usage.ts'
-import { inTurns } from '../../src/domain/turns.ts'
+import { inTurns, writtenInOneStatement } from '../../src/domain/turns.ts'
 import { usageMeter } from '../../src/domain/usage-meter.ts'
 import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
 
@@ -94,5 +94,9 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
   t.ok(third - second >= interval - 1, 'five were left: one')
   waiting = 25
   await Promise.all([flush(), flush()])
-  t.strictSame(turns.slice(3).map(({ most }) => most), [Infinity], 'one flush writes it all, the other finds nothing')
+  t.strictSame(turns.slice(3).map(({ most }) => most), [writtenInOneStatement], 'one flush writes it all, the other finds nothing')
+  waiting = 10 * writtenInOneStatement + 1
+  await flush()
+  t.equal(waiting, 0)
+  t.strictSame(turns.slice(4).map(({ most }) => most), Array.from({ length: 11 }, () => writtenInOneStatement), 'as many as one statement takes at a time')
 })
