@@ -44,6 +44,7 @@ import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
 import { newWatch, type Watch } from './watch.ts'
 
@@ -73,15 +74,16 @@ export interface Latchkey {
 }
 
 /**
- * Opens an authorization server. Reads the environment unless it is given a configuration.
+ * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage is given
+ * up, where that is to be sooner or later than usual.
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
-export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
+export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
   keepTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()

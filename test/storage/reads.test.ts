@@ -13,6 +13,7 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const at = (second: number) => new Date(Date.UTC(2027, 0, 31, 23, 59, second, 7))
 
@@ -248,7 +249,7 @@ for (const { name, fresh } of databases) {
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     await store.organizations.insert(bareOrganization)
     await store.transaction(async tx => {
       await tx.organizations.update({ ...bareOrganization, name: 'not yet' })
@@ -261,7 +262,7 @@ for (const { name, fresh } of databases) {
 
   t.test(`[${name}] a client is kept in memory without the request that named it`, async t => {
     const { url, drop } = await fresh()
-    const { store, registry, join, close } = await openStorage(url)
+    const { store, registry, join, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(async () => {
       await close()
       await drop()

@@ -17,6 +17,7 @@ import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { unbuffered, View } from '../../src/storage/view.ts'
 import { newWatch, type Watch } from '../../src/watch.ts'
 import { databases, type FreshDatabase } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
@@ -140,7 +141,7 @@ const event: AuditEvent = {
 async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { watch: Watch }> {
   const { url, drop } = await fresh()
   const watch = newWatch()
-  const storage = await openStorage(url, { watch })
+  const storage = await openStorage(url, { limits: patientLimits, watch })
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -494,13 +495,13 @@ for (const { name, fresh } of databases) {
 t.test('[sqlite] the registry serves the same unchanged record as the same object, and knows revoked tokens after a restart', async t => {
   const { url, drop } = await databases[0]!.fresh()
   t.teardown(drop)
-  const first = await openStorage(url)
+  const first = await openStorage(url, { limits: patientLimits })
   await first.store.organizations.insert(organization)
   const once = await first.registry.organization('org_a')
   t.equal(await first.registry.organization('org_a'), once)
   await first.store.revokedTokens.insert({ jti: 'kept', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) })
   await first.close()
-  const second = await openStorage(url)
+  const second = await openStorage(url, { limits: patientLimits })
   t.teardown(() => second.close())
   t.equal(await second.registry.isTokenRevoked('kept'), true)
   t.strictSame(await second.registry.organization('org_a'), organization)
