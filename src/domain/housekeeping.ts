@@ -1,3 +1,4 @@
+import { repeatedly, type Report } from '../background.ts'
 import { secondsAfter } from '../clock.ts'
 import { newMeasures, type Measures } from '../measures.ts'
 import { dayOf, monthOf } from './calendar.ts'
@@ -43,20 +44,12 @@ const chores: Readonly<Record<string, Chore>> = {
  * running then is waited for.
  */
 export function keepHouse (
-  operation: Operation, report: (error: unknown) => void, retention: Retention = defaultRetention, measures: Measures = newMeasures()
+  operation: Operation, report: Report, retention: Retention = defaultRetention, measures: Measures = newMeasures()
 ): { stop (): Promise<void> } {
-  let running: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => { running = clean(operation, retention, measures).catch(report) }, every)
-  timer.unref()
-  return {
-    async stop () {
-      clearInterval(timer)
-      await running
-    },
-  }
+  return repeatedly(every, () => clean(operation, retention, measures), report)
 }
 
-/** One round of it. What one chore fails at does not keep the others from their work. @throws the first failure, afterwards. */
+/** One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it together, where it is several. */
 export async function clean (operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures()): Promise<void> {
   const failed: unknown[] = []
   for (const [kind, chore] of Object.entries(chores)) {
@@ -66,6 +59,6 @@ export async function clean (operation: Operation, retention: Retention = defaul
       failed.push(error)
     }
   }
-  if (failed.length > 0) throw failed[0]
+  if (failed.length > 0) throw failed.length === 1 ? failed[0] : new AggregateError(failed, `${failed.length} chores failed`)
   measures.prunedAt = operation.clock().getTime()
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Report } from '../background.ts'
 import { longestLease } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import { behind, countOut, type Standing } from './feed.ts'
@@ -7,6 +8,9 @@ import type { Queries } from './prisma.ts'
 
 /** Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened for yet. */
 const patience = 100
+
+/** A `pg_snapshot` as PostgreSQL writes it. */
+const snapshot = /^\d{1,20}:\d{1,20}:[\d,]*$/
 
 /** A change that is kept, and not yet known to all. */
 class Pending {
@@ -43,16 +47,20 @@ export class Acknowledgements {
   readonly #queries: Queries
   readonly #replicaId: string
   readonly #measures: Measures
+  readonly #report: Report
   readonly #pending = new Set<Pending>()
 
-  constructor (queries: Queries, replicaId: string, measures: Measures) {
+  constructor (queries: Queries, replicaId: string, measures: Measures, report: Report) {
     this.#queries = queries
     this.#replicaId = replicaId
     this.#measures = measures
+    this.#report = report
   }
 
   /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
-  hear (replicaId: string, position: string): void {
+  hear (replicaId: string, said: string): void {
+    // Anybody who may connect to the database can say anything.
+    const position = snapshot.test(said) ? said : ''
     for (const pending of this.#pending) pending.hear(replicaId, position)
   }
 
@@ -102,7 +110,7 @@ export class Acknowledgements {
       await pending.news(Math.min(patience, committed + lease - performance.now()))
     }
     if (silent?.length === 0) return 'applied'
-    this.#countOut(silent ?? [], observed, lease).catch(() => {})
+    this.#countOut(silent ?? [], observed, lease).catch(this.#report)
     return 'lapsed'
   }
 
