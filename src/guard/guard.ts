@@ -5,6 +5,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { requireOpen } from '../door.ts'
 import type { Principal, Refusal } from '../domain/principal.ts'
@@ -177,8 +178,8 @@ function answerTo (admitted: Admission, { dependencies, of, request, reply }: Ar
 }
 
 /** Every use of the break-glass credential is in the audit log (OC-02). */
-function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
-  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
+function adminUse (request: FastifyRequest): RefusalEntry {
+  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: addressOf(request), requestId: request.id, detail: { method: request.method } }
 }
 
 function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<boolean> {
