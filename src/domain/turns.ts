@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { attempt, warn, type Report } from '../background.ts'
 
-
 /**
  * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.
  * SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
