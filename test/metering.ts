@@ -42,6 +42,7 @@ export interface Tenant {
 }
 
 export interface Metering extends Storage {
+  url: string
   newTenant (t: Test): Promise<Tenant>
 }
 
@@ -58,7 +59,7 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
   }
   if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
-  return { ...storage, newTenant: t => newTenant(t, storage.store, other.store) }
+  return { ...storage, url, newTenant: t => newTenant(t, storage.store, other.store) }
 }
 
 async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tenant> {

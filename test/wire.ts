@@ -1,5 +1,5 @@
 /** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** Whose connections: those that follow the change feed, or all others. */
@@ -10,6 +10,8 @@ export interface Wire {
   url: string
   /** Milliseconds that what the database says takes to arrive. */
   delay: Record<Kind, number>
+  /** Emits whose connection it is when the database has said something, be it delayed. */
+  said: EventEmitter
   /** From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it arrive. */
   hold (kind: Kind): { caught: Promise<void>, release (): void }
   /** While true nothing is carried either way, and nobody is told. */
@@ -26,6 +28,7 @@ export async function layWire (database: string): Promise<Wire> {
   const target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
+  const said = new EventEmitter()
   const wire = { swallow: false, deafAfter: null as string | null }
   let deaf = false
   let held: { kind: Kind, keep (piece: () => void): void } | null = null
@@ -41,6 +44,7 @@ export async function layWire (database: string): Promise<Wire> {
       return true
     })
     carry(far, near, () => ({ delay: delay[kind], keep: held?.kind === kind ? held.keep : null }))
+    far.on('data', () => { said.emit(kind) })
     for (const socket of pair) {
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -71,6 +75,7 @@ export async function layWire (database: string): Promise<Wire> {
   return Object.assign(wire, {
     url: Object.assign(new URL(database), { port: String(port) }).href,
     delay,
+    said,
     hold (kind: Kind) {
       const { promise: caught, resolve } = Promise.withResolvers<void>()
       const kept: (() => void)[] = []

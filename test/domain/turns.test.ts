@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { tokenMeter } from '../../src/domain/token-usage.ts'
-import { inTurns } from '../../src/domain/turns.ts'
+import { inTurns, writtenInOneStatement } from '../../src/domain/turns.ts'
 import { usageMeter } from '../../src/domain/usage-meter.ts'
 import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
 import { until } from '../waiting.ts'
@@ -100,5 +100,9 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
   t.equal(await after(10 * interval), 3, 'nothing is left')
   waiting = 25
   await Promise.all([flush(), flush()])
-  t.strictSame(turns, [10, 10, 10, Infinity], 'one flush writes it all, the other finds nothing')
+  t.strictSame(turns.slice(3), [writtenInOneStatement], 'one flush writes it all, the other finds nothing')
+  waiting = 10 * writtenInOneStatement + 1
+  await flush()
+  t.equal(waiting, 0)
+  t.strictSame(turns.slice(4), Array.from({ length: 11 }, () => writtenInOneStatement), 'as many as one statement takes at a time')
 })

@@ -168,6 +168,27 @@ for (const { name, server } of servers) {
     }
   })
 
+  tap.test(`Idempotency-Key: a server that is about it says so, and not any more once it is done or has failed [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const { once } = rememberedAnswers(config.secrets)
+    const repeatable = { key: newSecret(), request: 'the same' }
+    for (const outcome of ['fails', 'answers'] as const) {
+      const [begun, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const first = once(operation, repeatable, async () => {
+        begun.resolve()
+        await going.promise
+        if (outcome === 'fails') throw new Failure('not_found')
+        return 'made'
+      })
+      await begun.promise
+      await t.rejects(once(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
+      going.resolve()
+      if (outcome === 'fails') await t.rejects(first, { code: 'not_found' })
+      else t.equal(await first, 'made')
+    }
+    t.equal(await once(operation, repeatable, async () => 'made anew'), 'made')
+  })
+
   tap.test(`Idempotency-Key: of several servers on one database, one makes it and the others give its answer [${name}]`, async t => {
     const { operation, config } = server.latchkey
     const organization = (await server.createOrganization()).id

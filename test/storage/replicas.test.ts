@@ -5,6 +5,7 @@ import tap from 'tap'
 import { longestLease } from '../../src/config.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
+import { newWatch } from '../../src/watch.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 import { eventually, patience, timed, until } from '../waiting.ts'
@@ -476,4 +477,26 @@ tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]
   const { key } = await a.createKey({ resource: `${issuer}/api/v1`, scopes: ['replicas:read'] })
   t.equal((await a.send({ path: '/api/v1/replicas', headers: { 'x-api-key': key } })).status, 403, 'they are the whole deployment\'s')
   t.equal(decodeJwt(await a.tokenFor(await a.createClient())).payload.iss, issuer)
+})
+
+tap.test('a hundred changes that wait for a server that has died read who is there together [postgresql]', async t => {
+  const fresh = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  const watch = newWatch()
+  const { store, join, close } = await openStorage(fresh.url, { lease, watch })
+  t.teardown(async () => {
+    await close()
+    await fresh.drop()
+  })
+  await join()
+  await administer(fresh.url, `INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
+    VALUES ('rpl_dead', 'h', 1, '0', ${lease}, 1, (SELECT pg_current_snapshot()::text), 0, now(), now())`)
+  const reads = () => watch.measures.statements.entries().filter(([operation]) => operation === '$queryRaw').reduce((sum, [, , , { count }]) => sum + count, 0)
+  const before = reads()
+  const waits = await Promise.all(Array.from({ length: 100 }, (_, i) => timed(() => store.revokedTokens.insert({ jti: `t_${i}`, clientId: 'c', revokedAt: new Date(), expiresAt: new Date() }))))
+  const { acknowledgements } = watch.measures
+  t.ok(Math.max(...waits) >= lease, 'some waited for all of a lease')
+  // One of each change is the entry that it leaves in the feed.
+  const looks = reads() - before - 100
+  t.ok(looks >= 1 && looks < 200, `${looks} reads`)
+  t.comment(`${looks} reads, ${JSON.stringify(acknowledgements.entries().map(([outcome, , , { count }]) => [outcome, count]))}`)
 })

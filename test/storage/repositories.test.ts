@@ -10,6 +10,7 @@ import type { Policy } from '../../src/domain/policy.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
 import type { Resource } from '../../src/domain/resource.ts'
 import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { absencesIn } from '../../src/storage/absences.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
@@ -320,9 +321,9 @@ for (const { name, fresh } of databases) {
         return first
       }))
       t.equal((await Promise.all(inside)).filter(Boolean).length, 1)
-      await usedAssertions.prune(later(60))
+      await usedAssertions.prune(later(60), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), false)
-      await usedAssertions.prune(later(61))
+      await usedAssertions.prune(later(61), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), true)
     })
 
@@ -332,9 +333,9 @@ for (const { name, fresh } of databases) {
       await revokedTokens.insert(token)
       await revokedTokens.insert({ ...token, expiresAt: later(999) })
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(60))
+      await revokedTokens.prune(later(60), 10)
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(61))
+      await revokedTokens.prune(later(61), 10)
       t.equal(await revokedTokens.has('token-1'), false)
     })
 
@@ -504,7 +505,7 @@ t.test('[sqlite] the registry serves the same unchanged record as the same objec
   t.teardown(() => second.close())
   t.equal(await second.registry.isTokenRevoked('kept'), true)
   t.strictSame(await second.registry.organization('org_a'), organization)
-  await second.store.revokedTokens.prune(later(61))
+  await second.store.revokedTokens.prune(later(61), 10)
   t.equal(await second.registry.isTokenRevoked('kept'), false)
 })
 
@@ -526,7 +527,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, { revoked: [], imported: [] })
+  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, absencesIn(database.reads))
   await organizations.insert(organization)
 
   const early = view.organization('org_a')
