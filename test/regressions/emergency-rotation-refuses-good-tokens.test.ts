@@ -8,8 +8,6 @@ import { decodeJwt, startServer, type Json } from '../harness.ts'
 import { freshDatabase } from '../postgres.ts'
 import { layWire } from '../wire.ts'
 
-tap.setTimeout(600_000)
-
 const lease = 1_000
 const issuer = 'http://localhost:3998'
 const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease) }

@@ -7,6 +7,7 @@ import { openStorage } from '../../src/storage/index.ts'
 import { sqlitePath } from '../../src/storage/sqlite.ts'
 import { databases } from '../databases.ts'
 import { administer } from '../postgres.ts'
+import { patientLimits } from '../waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
 const ids = Array.from({ length: 1_200 }, (_, i) => `id_${String(i).padStart(4, '0')}`)
@@ -37,7 +38,7 @@ async function breakLastRow (url: string, table: string, column: string): Promis
 for (const { name, fresh } of databases) {
   tap.test(`what was written before a statement failed is counted once, and what was not is written later [${name}]`, async t => {
     const { url, drop } = await fresh()
-    const { store, close } = await openStorage(url)
+    const { store, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(async () => {
       await close()
       await drop()

@@ -4,8 +4,6 @@ import { newApiKeyText, newManagementTokenText, newSecret } from '../../src/secr
 import { basic, startServer, type Answer, type Outgoing } from '../harness.ts'
 import { routesOf } from './routes.ts'
 
-tap.setTimeout(240_000)
-
 const server = await startServer({
   mount: async (app, latchkey) => {
     await app.register(async api => {

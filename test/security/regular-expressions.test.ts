@@ -9,8 +9,6 @@ import { serverOptions } from '../../src/app.ts'
 import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets.ts'
 import { startServer } from '../harness.ts'
 
-tap.setTimeout(240_000)
-
 const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
 
 /** The longest text of each origin, in characters. Node reads no more headers, Fastify no longer body, than these. */
