@@ -222,8 +222,9 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
 export const mostInOverlap = 100
 
 /**
- * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
- * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more; 0 is the emergency: it ends
+ * now, and so do all that led to it and are in their overlap (CL-10). @throws Failure `credential_superseded` when it was
+ * replaced already: two replacements would fork the key;
  * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
@@ -252,6 +253,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     }
     await requireFewInOverlap(tx, before, overlapSeconds, now)
     const end = secondsAfter(now, overlapSeconds)
+    if (overlapSeconds === 0) await endPredecessors(operation, tx, before, key, now)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
     await tx.webhookTokens.handOver(before.id, key.id)
@@ -300,6 +302,15 @@ async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom
 async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date): Promise<void> {
   if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
   throw new Failure('conflict', { message: `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or rotate without an overlap.`, details: { mostInOverlap } })
+}
+
+/** Who rotates in an emergency does not know which of the keys has leaked. */
+async function endPredecessors ({ actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, before, now)) {
+    const after = { ...predecessor, expiresAt: now }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { endedWith: id })))
+  }
 }
 
 async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {

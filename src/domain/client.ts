@@ -217,7 +217,8 @@ export async function revokeClient (operation: Operation, id: string, reason: st
 
 /**
  * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end now,
- * and so do the tokens that were minted with them.
+ * and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when `mostSecretsInOverlap`
+ * secrets are in theirs.
  */
 export async function rotateClientSecret (operation: Operation, id: string, overlapSeconds: number): Promise<{ client: Client, secret: string }> {
   const secret = newSecret()
@@ -227,12 +228,25 @@ export async function rotateClientSecret (operation: Operation, id: string, over
     }
     await requireNoMoreThanOwn(tx, operation.actor, before)
     const now = operation.clock()
+    requireFewInOverlap(before, overlapSeconds, now)
     // Those that have ended stay for a while, so that whoever still comes with one is noticed.
     const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
     const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
     return overlapSeconds === 0 ? nextGeneration(after) : after
   })
   return { client, secret }
+}
+
+/** How many replaced secrets of a client may work beside the newest at a time, as with API keys. */
+const mostSecretsInOverlap = 100
+
+/** @throws Failure `conflict`. */
+function requireFewInOverlap (client: Client, overlapSeconds: number, now: Date): void {
+  if (overlapSeconds === 0 || currentSecrets(client, now).length <= mostSecretsInOverlap) return
+  throw new Failure('conflict', {
+    message: `${mostSecretsInOverlap} secrets that the client ${client.id} had before still work in their overlap; wait until some have ended, or rotate without an overlap, which ends all of them.`,
+    details: { mostInOverlap: mostSecretsInOverlap },
+  })
 }
 
 /** How many secrets of a client, besides the newest, are remembered after their end. */

@@ -99,7 +99,7 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 
     app.post('/clients/:id/rotate-secret', {
-      config: { ...write, repeatable: true, failures: ['credential_revoked'] },
+      config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
       schema: { summary: 'Give a client a new secret', params: IdParams, body: Rotation, response: { 200: ClientWithSecret } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
