@@ -10,7 +10,7 @@ import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
+import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
@@ -34,7 +34,7 @@ export interface ApiKey extends Limits, Revised {
   environment: Environment
   name: string
   access: Access
-  /** With `custom` access: scopes and patterns of scopes. */
+  /** With `custom` access: references and patterns of scopes. */
   scopes: readonly string[]
   objects: ObjectRestriction
   /** Empty: from everywhere. */
@@ -445,7 +445,8 @@ async function changeKey (
 }
 
 function about (key: ApiKey, more: Record<string, unknown> = {}) {
-  const { name, hint, organizations, resourceId, environment, access, scopes, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const { name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const scopes = namesOf(key.scopes)
   return {
     organizationId: key.organizationId,
     subject: key.id,

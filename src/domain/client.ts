@@ -11,7 +11,7 @@ import type { Page, PageQuery } from './page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { requireGrantable } from './scope.ts'
+import { namesOf, requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -38,6 +38,7 @@ export interface ClientSecret {
 /** What a client may have on one resource. Never holds an API-key-only scope. */
 export interface ClientGrant {
   resourceId: string
+  /** References. */
   scopes: readonly string[]
 }
 
@@ -455,6 +456,7 @@ function aboutSpending (token: RegistrationToken, client: Client, usesLeft: numb
 }
 
 function about (client: Client, more: Record<string, unknown> = {}) {
-  const { name, grants, allowlist, introspects, generation } = client
+  const { name, allowlist, introspects, generation } = client
+  const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
   return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, generation, ...more } }
 }
