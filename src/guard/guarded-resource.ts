@@ -17,6 +17,8 @@ export interface GuardedResource {
   takesAdminToken: boolean
   current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
+  /** Of the resource as it was last found: nothing is looked up. */
+  latestStyle (): Style
   metadataUrl (resource: Resource | null): Awaitable<string | null>
 }
 
@@ -28,6 +30,7 @@ export async function guardedResource (registry: Registry, option: GuardedOption
       takesAdminToken: true,
       current: () => null,
       style: () => option.style,
+      latestStyle: () => option.style,
       metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
     }
   }
@@ -47,6 +50,7 @@ export async function guardedResource (registry: Registry, option: GuardedOption
       return state !== null && state === known.state ? known.resource : look(state)
     },
     style: resource => (resource ?? found).style,
+    latestStyle: () => known.resource.style,
     metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
   }
 }
