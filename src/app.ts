@@ -30,6 +30,7 @@ import { tokenMeter } from './domain/token-usage.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
+import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { requireModestJson } from './json-limits.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
@@ -44,7 +45,10 @@ import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import { standardOutput } from './standard-output.ts'
+import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
+import { surviveUncaught } from './uncaught.ts'
 import { newWatch, type Watch } from './watch.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
@@ -68,20 +72,24 @@ export interface Latchkey {
   meter: Meter
   /** Loads what the first change would else have to wait for. @throws Failure `storage_unavailable`. */
   prepareForChanges (): Promise<void>
-  /** Writes what is pending and lets go of the database. */
+  /**
+   * Writes what is pending and lets go of the database. What could not be written by `watch.door.writeUntil` is lost: it is
+   * logged, and in `watch.measures.lost`.
+   */
   close (): Promise<void>
 }
 
 /**
- * Opens an authorization server. Reads the environment unless it is given a configuration.
+ * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage is given
+ * up, where that is to be sooner or later than usual.
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
-export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
+export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
   keepTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
@@ -89,19 +97,21 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   })
   await storage.join()
   const { ring } = signingKeys
-  const eventLoop = watchEventLoop(watch.door, config.shedLag)
+  const { report } = watch.background
+  const eventLoop = watchEventLoop(watch.door, config.shedLag, report('event_loop'))
   const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
-  const refusals = refusalLog(store, clock)
-  const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
-  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock)
-  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
+  const refusals = refusalLog(store, clock, undefined, report('refusals'))
+  const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
+  const clientUsage = usageLog(usage => store.clients.touch(usage), clock, undefined, report('client_use'))
+  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use'))
+  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
-  const house = keepHouse(operation, warn, config, watch.measures)
-  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, warn)
-  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock)
-  const calls = meter(store, clock, counts)
+  const house = keepHouse(operation, report('housekeeping'), config, watch.measures)
+  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, report('signing_keys'))
+  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock, undefined, report('shared_counts'))
+  const calls = meter(store, clock, counts, watch.background)
   const probe = prober(readinessChecks(storage, ring), watch.door)
   const operational = { prober: probe, exposition: exposition(sources) }
   const floor = {
@@ -120,6 +130,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     auditKeys: auditKeys(config.secrets),
     keyUsage,
     managementTokenUsage,
+    usage: clientUsage,
     answers: rememberedAnswers(config.secrets),
     meter: calls,
     authenticator: checks,
@@ -149,14 +160,15 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     async close () {
       await house.stop()
       await keySchedule.stop()
-      await keyUsage.close()
-      await managementTokenUsage.close()
-      await calls.close()
-      await counts.close()
-      await tokens.close()
-      await refusals.close()
+      const { writeUntil } = watch.door
+      // Together: while one waits for the database to come back, so do the others.
+      await Promise.all([
+        ...Object.entries({ key_use: keyUsage, management_token_use: managementTokenUsage, client_use: clientUsage, calls, tokens_issued: tokens, refusals })
+          .map(async ([job, each]) => { noteLoss(watch, job as Job, await each.close(writeUntil)) }),
+        counts.close(),
+      ])
       await close()
-      eventLoop.stop()
+      await eventLoop.stop()
       await tracing?.close()
     },
   }
@@ -177,7 +189,12 @@ function readinessChecks ({ ping, pendingMigrations, feedProblem }: Storage, rin
   }
 }
 
-function watchRequests (app: FastifyInstance, { door, measures }: Watch, tracing: RequestTracing | null): void {
+function watchRequests (app: FastifyInstance, { door, measures, background }: Watch, tracing: RequestTracing | null): void {
+  background.logTo(app.log)
+  // A connection that cannot be accepted is no reason to end: without a listener it would be.
+  app.server.on('error', background.report('listener'))
+  // Asked for now, it is known to the end: Node cannot tell it any more once the connection is reset.
+  app.server.on('connection', (socket: Socket) => socket.remoteAddress)
   measureRequests(app, measures)
   tracing?.traceRequests(app)
   // With `done` and not as promises: they run for every request, and nearly always have nothing to do.
@@ -199,8 +216,11 @@ function isOperational ({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.config?.operational === true
 }
 
-function warn (error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
+/** What was counted and will never be written: told, and the process ends with 1 for it (shutdown.ts). */
+function noteLoss ({ measures, background }: Watch, job: Job, lost: number): void {
+  if (lost === 0) return
+  measures.lost.add(job, '', lost)
+  background.log.error({ job, lost }, 'the database did not take the last of it: what was counted in memory is lost')
 }
 
 /** While serving that is an answer; at the start it is a reason not to. */
@@ -292,15 +312,17 @@ function hangUpOnTheSlow ({ server }: FastifyInstance): void {
 export async function serve (): Promise<void> {
   const config = loadConfig()
   const latchkey = await openLatchkey(config)
-  const app = await buildServer(latchkey)
+  const output = standardOutput(latchkey.watch.background.report('log'))
+  const app = await buildServer(latchkey, output)
   leaveOnSignal(app, latchkey.watch, config.shutdown)
   const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
     await app.close()
     throw cannotListen(error, config)
   })
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
+  surviveUncaught(latchkey.watch.measures)
   announceServer(config, address)
-  process.stdout.write(welcome(config))
+  output.write(welcome(config))
   await prepareForChanges(app, latchkey)
 }
 

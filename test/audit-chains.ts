@@ -4,6 +4,7 @@ import { verifyStep, type ChainFault, type VerifiedPlace } from '../src/domain/a
 import { auditEvent, systemActor, type AuditEvent } from '../src/domain/audit.ts'
 import { auditKeys, newSecret } from '../src/secrets.ts'
 import { openStorage, type Storage } from '../src/storage/index.ts'
+import { patientLimits } from './waiting.ts'
 
 export const secret = newSecret()
 export const at = new Date('2027-01-01T00:00:00.123Z')
@@ -32,7 +33,7 @@ export const rowOf = (organizationId: string | null, i: number): AuditEvent => a
 /** A database with rows in three chains. */
 export async function written (t: Test, fresh: () => Promise<{ url: string, drop (): Promise<void> }>, rows = 6): Promise<{ url: string, storage: Storage }> {
   const { url, drop } = await fresh()
-  const storage = await openStorage(url, { secrets: [secret] })
+  const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
   t.teardown(async () => {
     await storage.close()
     await drop()

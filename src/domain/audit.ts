@@ -20,7 +20,7 @@ export interface Actor {
   creator: Creator | null
   /** What binds it besides, and so what it makes for the management API; null: nothing. */
   restrictions: Restrictions | null
-  /** The client's address as seen through trusted proxies; null when there was no request. */
+  /** The client's address as seen through trusted proxies, `unknown` where it could not be told; null when there was no request. */
   address: string | null
   requestId: string | null
 }
@@ -42,7 +42,7 @@ export const auditEventTypes = [
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
   'registration_token.spent', 'registration_token.exhausted',
   'access_token.created', 'access_token.updated', 'access_token.revoked',
-  'token.revoked', 'signing_key.created', 'signing_key.rotated', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
+  'token.revoked', 'signing_key.created', 'signing_key.published', 'signing_key.rotated', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
   'admin_token.used', 'credential.refused', 'credential.reuse_detected', 'client.refused', 'introspection.refused',
   'audit.chain_opened', 'audit.chain_closed_off', 'audit.chain_recovered', 'audit.key_recorded', 'audit.pruned',
 ] as const

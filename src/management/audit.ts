@@ -116,7 +116,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const rows = exportAudit(operation, filterOf(operation, request.query))
-      return await reply.type('application/x-ndjson; charset=utf-8').header('cache-control', 'no-store').send(Readable.from(lines(rows), { objectMode: false }))
+      return await reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines(rows), { objectMode: false }))
     })
 
     app.get('/audit/head', {

@@ -3,8 +3,6 @@ import tap from 'tap'
 import { inWords, playAdministrator, ways } from '../database-administrator.ts'
 import { databases } from '../databases.ts'
 
-tap.setTimeout(600_000)
-
 for (const { name, fresh } of databases) {
   tap.test(`L2: ${ways.length} ways to rewrite history are each named by the API and the command, and no change and no start seals one [${name}]`, async t => {
     let played = 0

@@ -14,6 +14,7 @@ import { openStorage } from '../../src/storage/index.ts'
 import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`L2: an edit, a deletion or another order of any row is found, and the row named [${name}]`, async t => {
@@ -97,8 +98,8 @@ for (const { name, fresh } of databases) {
 
   tap.test(`L2: many changes at once keep every chain unbroken, within a server and between two [${name}]`, async t => {
     const { url, drop } = await fresh()
-    const first = await openStorage(url, { secrets: [secret] })
-    const second = name === 'postgresql' ? await openStorage(url, { secrets: [secret] }) : first
+    const first = await openStorage(url, { limits: patientLimits, secrets: [secret] })
+    const second = name === 'postgresql' ? await openStorage(url, { limits: patientLimits, secrets: [secret] }) : first
     t.teardown(async () => {
       await first.close()
       if (second !== first) await second.close()
@@ -119,7 +120,7 @@ for (const { name, fresh } of databases) {
   tap.test(`L2: a server that is killed leaves no change without its row and no row without its change [${name}]`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    await (await openStorage(url, { secrets: [secret] })).close()
+    await (await openStorage(url, { limits: patientLimits, secrets: [secret] })).close()
     for (const patience of [40, 90, 170]) {
       const child = spawn(process.execPath, [join(import.meta.dirname, '../audited-load.ts'), url, secret], { stdio: ['ignore', 'pipe', 'inherit'] })
       await once(child.stdout, 'data')
@@ -127,7 +128,7 @@ for (const { name, fresh } of databases) {
       child.kill('SIGKILL')
       await once(child, 'exit')
     }
-    const storage = await openStorage(url, { secrets: [secret] })
+    const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
     t.teardown(() => storage.close())
     const organizations = []
     for (let after = null, more = true; more;) {
@@ -147,7 +148,7 @@ for (const { name, fresh } of databases) {
     const { url, storage: first } = await written(t, fresh, 2)
     await first.close()
     const newer = newSecret()
-    const second = await openStorage(url, { secrets: [newer, secret] })
+    const second = await openStorage(url, { limits: patientLimits, secrets: [newer, secret] })
     await openChains(second.store, () => at, auditKeys([newer, secret]))
     await openChains(second.store, () => at, auditKeys([newer, secret]))
     await second.store.audit.append(rowOf('org_a', 3))

@@ -11,8 +11,7 @@ import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
-
-tap.setTimeout(300_000)
+import { patientLimits } from '../waiting.ts'
 
 const keys = auditKeys([secret])
 const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({ store, clock: () => new Date(at.getTime() + 60_000), actor: { ...systemActor, id: 'admin' } })
@@ -105,7 +104,7 @@ for (const { name, fresh } of databases) {
     const { storage: first, url } = await written(t, fresh, 2)
     await first.close()
     const lost = newSecret()
-    const storage = await openStorage(url, { secrets: [lost] })
+    const storage = await openStorage(url, { limits: patientLimits, secrets: [lost] })
     const operation = operationOn(storage)
     await t.rejects(storage.store.audit.append(rowOf('org_a', 3)), { code: 'audit_chain_broken' })
     await t.rejects(recoverAudit(operation, auditKeys([lost]), 'org_a'), { code: 'audit_chain_broken', message: /chain deployment is broken/ })

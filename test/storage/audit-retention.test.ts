@@ -12,8 +12,7 @@ import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases, type FreshDatabase } from '../databases.ts'
-
-tap.setTimeout(600_000)
+import { patientLimits } from '../waiting.ts'
 
 const keys = auditKeys([secret])
 const after = (seconds: number) => new Date(at.getTime() + seconds * 1_000)
@@ -35,7 +34,7 @@ async function longChain (t: Test, fresh: () => Promise<FreshDatabase>, count: n
   const head = sealHead({ id: 'org_long', createdAt: at, sequence: count, hash: rows.at(-1)!.hash, pruned: 0, prunedHash: '', kept: '' }, keys)
   await queries.auditChain.create({ data: { ...head, ...(older ? { mac: '', key: '' } : {}), sequence: BigInt(count), pruned: 0n } })
   await close()
-  const storage = await openStorage(url, { secrets: [secret] })
+  const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
   if (!older) await storage.store.audit.append(rowOf(null, 1))
   t.teardown(async () => {
     await storage.close()

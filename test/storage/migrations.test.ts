@@ -21,8 +21,7 @@ import { databases } from '../databases.ts'
 import { startServer, type Json } from '../harness.ts'
 import { administer } from '../postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
-
-t.setTimeout(240_000)
+import { patientLimits } from '../waiting.ts'
 
 /** The migrations up to the one whose name ends so, in a folder of their own. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
@@ -78,7 +77,7 @@ for (const { name, empty } of databases) {
     await execute(before, dataOfProduct)
     await before.close()
 
-    const { store, close } = await openStorage(url)
+    const { store, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const { items } = await store.apiKeys.page({ limit: 10, after: null }, {})
     t.strictSame(Object.fromEntries(items.map(({ id, chainId }) => [id, chainId])), {
@@ -100,7 +99,7 @@ for (const { name, empty } of databases) {
     await execute(first, dataOfInit)
     await first.close()
 
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const before = { access: 'custom', objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, creatorId: null, imported: false, rotatedFrom: null, rotatedTo: null }
     t.strictSame(await registry.apiKey('digest-a'), {
