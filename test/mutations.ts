@@ -276,8 +276,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'L2: rows that are older than the chains are closed off, and a change of them is found from then on [${name}]',
-    find: 'row.detail.rows === sequence && row.detail.digest === older ?',
-    replace: 'row.detail.rows === sequence ?',
+    find: 'return isOf(pinningTypes, row) && row.detail.digest === hash ?',
+    replace: 'return isOf(pinningTypes, row) ?',
   },
   {
     title: 'D1: no header bends a document',
