@@ -8,8 +8,9 @@ import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
-import { openChains } from './domain/audit-keeping.ts'
-import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
+import type { ChainKeys } from './domain/audit-chain.ts'
+import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './domain/audit-keeping.ts'
+import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { openSigningKeys } from './domain/key-ring.ts'
@@ -43,6 +44,7 @@ import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
 import { newWatch, type Watch } from './watch.ts'
 
@@ -72,15 +74,16 @@ export interface Latchkey {
 }
 
 /**
- * Opens an authorization server. Reads the environment unless it is given a configuration.
+ * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage is given
+ * up, where that is to be sooner or later than usual.
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
-export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
+export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
   keepTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
@@ -211,15 +214,24 @@ function unreachable (error: unknown): never {
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */
-async function prepare ({ store, registry, follow }: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+  const { store, registry, follow } = storage
+  await closeOffMigrated(storage, clock)
   await openChains(store, clock, auditKeys(secrets))
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
   ])
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
+  // A new database has its first audit row now.
+  await isBegun(store.audit)
   follow(change => followed(change, signingKeys))
   return signingKeys
+}
+
+/** Rows that are older than the audit chains are known for what they are only now. */
+async function closeOffMigrated ({ store, migrated }: Storage, clock: Clock): Promise<void> {
+  if (migrated.some(name => name.endsWith('_audit_chains'))) await closeOffOlderRows(store, clock)
 }
 
 /** What a change means for that which a server holds besides its view. */
@@ -335,36 +347,61 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 
 /** Applies the migrations that the database lacks, and returns. */
 export async function migrateOnly (): Promise<void> {
-  const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
-  await storage.close()
+  const { databaseUrl, secrets } = loadConfig()
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  try {
+    await closeOffMigrated(storage, systemClock)
+  } finally {
+    await storage.close()
+  }
 }
+
+/** What a verification of the whole log found. */
+export interface AuditVerdict { checked: number, fault: ChainFault | null, recovered: RecoveredBreak[] }
 
 /**
  * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads that were
  * exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no database.
  */
-export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<{ checked: number, fault: ChainFault | null }> {
-  const { databaseUrl, secrets } = loadConfig()
-  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
-  const { store: { audit }, close } = await openStorage(databaseUrl, { secrets }).catch(unreachable)
-  const verification = { audit, keys: auditKeys(secrets) }
-  try {
+export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<AuditVerdict> {
+  return await withAuditLog(async ({ store: { audit } }, keys) => {
+    const verification = { audit, keys }
     let checked = 0
+    const recovered: RecoveredBreak[] = []
     let next: VerifiedPlace | null = null
     do {
       const step = await verifyMore(verification, next)
       checked += step.checked
+      recovered.push(...step.recovered)
       onChecked(step.checked)
-      if (step.fault !== null) return { checked, fault: step.fault }
+      if (step.fault !== null) return { checked, fault: step.fault, recovered }
       next = step.next
     } while (next !== null)
     for (const head of heads) {
       const fault = await compareHead(verification, head)
-      if (fault !== null) return { checked, fault }
+      if (fault !== null) return { checked, fault, recovered }
     }
-    return { checked, fault: null }
+    return { checked, fault: null, recovered }
+  })
+}
+
+/**
+ * As `recoverAudit`, in the database that the configuration names, without a server: one whose start needs a change that
+ * cannot be recorded does not start. @throws ConfigurationError where there is no database.
+ */
+export async function recoverAuditOffline (organizationId: string | null): Promise<Recovered> {
+  return await withAuditLog(async ({ store }, keys) => await recoverAudit({ store, clock: systemClock, actor: systemActor }, keys, organizationId))
+}
+
+async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Promise<T>): Promise<T> {
+  const { databaseUrl, secrets } = loadConfig()
+  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  try {
+    await closeOffMigrated(storage, systemClock)
+    return await work(storage, auditKeys(secrets))
   } finally {
-    await close()
+    await storage.close()
   }
 }
 

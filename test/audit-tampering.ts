@@ -1,6 +1,7 @@
 /** Somebody who has the database, and the right to do anything in it, but not LATCHKEY_SECRET. */
 import Database from 'better-sqlite3'
 import { administer } from './postgres.ts'
+import { patience } from './waiting.ts'
 
 /** Runs statements on a database behind the server's back. */
 export async function behindTheServer (url: string, statements: readonly string[]): Promise<void> {
@@ -8,7 +9,7 @@ export async function behindTheServer (url: string, statements: readonly string[
     for (const statement of statements) await administer(url, statement)
     return
   }
-  const database = new Database(url.slice('file:'.length), { timeout: 5_000 })
+  const database = new Database(url.slice('file:'.length), { timeout: patience })
   try {
     for (const statement of statements) database.exec(statement)
   } finally {

@@ -12,6 +12,7 @@ import { openStorage, type Storage } from '../src/storage/index.ts'
 import { newId, type Environment } from '../src/secrets.ts'
 import type { FreshDatabase } from './databases.ts'
 import { MovableClock } from './harness.ts'
+import { patientLimits } from './waiting.ts'
 
 export const noon = new Date('2026-01-15T12:00:00.000Z')
 
@@ -48,8 +49,8 @@ export interface Metering extends Storage {
 /** Open until the test is over. */
 export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Metering> {
   const { url, drop } = await fresh()
-  const storage = await openStorage(url)
-  const other = url.startsWith('file:') ? storage : await openStorage(url)
+  const storage = await openStorage(url, { limits: patientLimits })
+  const other = url.startsWith('file:') ? storage : await openStorage(url, { limits: patientLimits })
   t.teardown(async () => {
     for (const each of new Set([storage, other])) await each.close()
     await drop()

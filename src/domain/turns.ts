@@ -1,10 +1,17 @@
 /** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/**
+ * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.
+ * SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
+ */
+export const writtenInOneStatement = 500
 
 /** What there is to write. */
 export interface Waiting {
   /** How many wait. */
   size (): number
-  /** Writes up to so many of them, those that wait the longest. What it rejects for waits again. */
+  /** Writes up to so many of them, those that wait the longest: all or nothing. What it rejects for waits again. */
   write (most: number): Promise<void>
 }
 
@@ -33,7 +40,14 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
   const take = async (most: number) => {
     clearTimeout(timer)
     due = true
-    const failed = size() > 0 && await write(most).then(() => false, () => true)
+    let failed = false
+    // No more than what waits now, whatever comes meanwhile.
+    for (let left = Math.min(most, size()); left > 0 && !failed; left = Math.min(left, size())) {
+      const atOnce = Math.min(most, writtenInOneStatement)
+      failed = await write(atOnce).then(() => false, () => true)
+      left -= atOnce
+      if (left > 0) await nextTurn()
+    }
     due = false
     if (size() > 0) askIn(failed ? intervalMs : intervalMs / Math.min(turnsInInterval, Math.ceil(size() / atOnce) || 1))
   }

@@ -166,7 +166,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
     }
     if (exchange.failure !== null) answerFailure(ctx, exchange)
     // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
-    if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
     // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
     ctx.set(noStore)
     for (const name of forBrowsers) ctx.remove(name)

@@ -7,9 +7,6 @@ import tap, { type Test } from 'tap'
 import { latchkeyCommand, run, startServer } from '../running-server.ts'
 import { readTranscript, Words } from '../transcript.ts'
 
-// Some sixty processes, one after the other.
-tap.setTimeout(300_000)
-
 const server = await startServer(tap)
 const words = new Words()
 

@@ -5,10 +5,10 @@ import tap from 'tap'
 import { auditEvent, systemActor } from '../../src/domain/audit.ts'
 import { hashOf } from '../../src/domain/audit-chain.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { eventually } from '../contracts/protected-api.ts'
 import { databases } from '../databases.ts'
 import { startServer, type Json } from '../harness.ts'
 import { latchkeyCommand, run } from '../running-server.ts'
+import { eventually } from '../waiting.ts'
 
 const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
   const database = await fresh()
