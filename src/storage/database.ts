@@ -217,6 +217,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
   }
   return {
     apiKeyByDigest: guarded(reads.apiKeyByDigest, null),
+    importedApiKey: guarded(reads.importedApiKey, null),
+    importedForDeployment: guarded(reads.importedForDeployment, []),
     apiKey: guarded(reads.apiKey, null),
     client: guarded(reads.client, null),
     organization: guarded(reads.organization, null),
@@ -227,6 +229,7 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
     importedDigests: guarded(reads.importedDigests, []),
+    deploymentResources: guarded(reads.deploymentResources, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
   }
 }

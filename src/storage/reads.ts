@@ -8,6 +8,7 @@ import type { Policy } from '../domain/policy.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
+import { readApiKey } from './api-keys.ts'
 import { readChainHead } from './audit-log.ts'
 import type { Columns } from './columns.ts'
 import { readPolicy } from './policies.ts'
@@ -20,7 +21,11 @@ import { readSigningKey } from './signing-keys.ts'
  * reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
  */
 export interface Reads {
+  /** Of the keys that were made here. */
   apiKeyByDigest (digest: string): Awaitable<ApiKey | null>
+  importedApiKey (digest: string, resourceId: string): Awaitable<ApiKey | null>
+  /** Those of the deployment's resources, two at most. */
+  importedForDeployment (digest: string): Awaitable<ApiKey[]>
   apiKey (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
@@ -31,8 +36,10 @@ export interface Reads {
   signingKeys (): Awaitable<SigningKey[]>
   /** All of them, those past their end too. */
   revokedTokens (): Awaitable<{ jti: string, expiresAt: Date }[]>
-  /** The digest of every key that was made elsewhere. */
-  importedDigests (): Awaitable<string[]>
+  /** Of every key that was made elsewhere. */
+  importedDigests (): Awaitable<Pick<ApiKey, 'digest' | 'resourceId'>[]>
+  /** Their ids. */
+  deploymentResources (): Awaitable<string[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
 }
 
@@ -45,7 +52,11 @@ interface Statement {
 }
 
 export const statements: Readonly<Record<keyof Reads, Statement>> = {
-  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ?' },
+  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND NOT "imported"' },
+  importedApiKey: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND "resourceId" = ? AND "imported"' },
+  importedForDeployment: {
+    table: 'ApiKey', rows: 'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2',
+  },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
@@ -55,7 +66,8 @@ export const statements: Readonly<Record<keyof Reads, Statement>> = {
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
   revokedTokens: { table: 'RevokedToken', rows: '', columns: ['jti', 'expiresAt'] },
-  importedDigests: { table: 'ApiKey', rows: 'WHERE "imported"', columns: ['digest'] },
+  importedDigests: { table: 'ApiKey', rows: 'WHERE "imported"', columns: ['digest', 'resourceId'] },
+  deploymentResources: { table: 'Resource', rows: 'WHERE "organizationId" IS NULL', columns: ['id'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
 }
 
@@ -66,7 +78,9 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
     signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
-    importedDigests: several('importedDigests', row => columns.text(row.digest)),
+    importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
+    importedDigests: several('importedDigests', row => ({ digest: columns.text(row.digest), resourceId: columns.common(row.resourceId) })),
+    deploymentResources: several('deploymentResources', row => columns.text(row.id)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   } satisfies Partial<Reads>
 }

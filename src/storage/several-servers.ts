@@ -22,7 +22,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
   const direct = unbuffered(repositories, reads)
-  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await reads.revokedTokens(), imported: [] }), measures.registry)
+  const view = new View(direct, { revoked: [], imported: null }, async () => ({ revoked: await reads.revokedTokens(), imported: null }), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures)
   let hearCounts: (news: string) => void = () => {}
   const replica = new Replica({
@@ -89,7 +89,7 @@ function trusted (replica: Replica, view: View, direct: Registry, lookups: { mis
     get state () { return replica.isTrusted() ? view.state : null },
     apiKey: digest => memory().apiKey(digest),
     heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
-    importedApiKey: digest => memory().apiKey(digest),
+    importedApiKey: (digest, resourceId) => memory().importedApiKey(digest, resourceId),
     apiKeyById: keyId => memory().apiKeyById(keyId),
     client: clientId => memory().client(clientId),
     managementToken: digest => memory().managementToken(digest),

@@ -19,6 +19,8 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
   return {
     reads: {
       apiKeyByDigest: digest => reads().apiKeyByDigest(digest),
+      importedApiKey: (digest, resourceId) => reads().importedApiKey(digest, resourceId),
+      importedForDeployment: digest => reads().importedForDeployment(digest),
       apiKey: id => reads().apiKey(id),
       client: id => reads().client(id),
       organization: id => reads().organization(id),
@@ -29,6 +31,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
       signingKeys: () => reads().signingKeys(),
       revokedTokens: () => reads().revokedTokens(),
       importedDigests: () => reads().importedDigests(),
+      deploymentResources: () => reads().deploymentResources(),
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
     },
     close () {
@@ -47,8 +50,8 @@ function openReads (path: string, limits: Limits) {
   }
   const one = <T>(name: keyof Reads, read: (row: Row, value: string) => T) => {
     const statement = prepared(name)
-    return (value: string): T | null => {
-      const row = statement.get(value)
+    return (value: string, ...more: string[]): T | null => {
+      const row = statement.get(value, ...more)
       return row === undefined ? null : read(row, value)
     }
   }
@@ -62,6 +65,7 @@ function openReads (path: string, limits: Limits) {
   const reads: Reads = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
+    importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     // Several statements in one turn: this process makes every change, and makes none between them.
     client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),

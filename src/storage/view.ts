@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Awaitable } from '../awaitable.ts'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import type { Difference, ReplicaMemory } from '../domain/drift.ts'
@@ -15,14 +15,15 @@ import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
 import type { Change } from './changes.ts'
+import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
 import { newKept, type Kept } from './kept.ts'
 import type { Reads } from './reads.ts'
 
 /**
- * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
- * the answer that has to be quick, whatever strangers make up.
+ * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: that is not known here. For these
+ * "no" is the answer that has to be quick, whatever strangers make up.
  */
-export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }
+export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<ImportedKey> | null }
 
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
@@ -45,7 +46,7 @@ export function unbuffered (
     state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
     heldApiKey: () => null,
-    importedApiKey: digest => reads.apiKeyByDigest(digest),
+    importedApiKey: (digest, resourceId) => resourceId === null ? whenKnown(reads.importedForDeployment(digest), theOnly) : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
@@ -59,6 +60,16 @@ export function unbuffered (
     signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),
   }
+}
+
+/** Null: there is none, or which is meant cannot be told. */
+function theOnly<T> (found: readonly T[]): T | null {
+  return found.length === 1 ? found[0]! : null
+}
+
+/** What an imported key is kept by: beside digests, which are what keys that were made here are kept by. */
+function importedName (digest: string, resourceId: string): string {
+  return `${digest} ${resourceId}`
 }
 
 /**
@@ -84,7 +95,7 @@ export class View implements Registry, ReplicaMemory {
   readonly #reread: () => Promise<Absences>
   readonly #lookups: { hits: number, misses: number }
   #revoked: Map<string, Date>
-  #imported: Set<string>
+  #imported: ImportedKeys | null
   #state = {}
   /** For each time that absences are being read again: what has been applied since that began. */
   readonly #meanwhile = new Set<Change[]>()
@@ -92,7 +103,7 @@ export class View implements Registry, ReplicaMemory {
   /** `reread` reads `absences` again; `lookups` are counted for whoever looks. */
   constructor (source: Registry, absences: Absences, reread: () => Promise<Absences> = async () => absences, lookups = { hits: 0, misses: 0 }) {
     this.#source = source
-    this.#imported = new Set(absences.imported)
+    this.#imported = absences.imported && new ImportedKeys(absences.imported)
     this.#revoked = byJti(absences.revoked)
     this.#reread = reread
     this.#lookups = lookups
@@ -113,8 +124,17 @@ export class View implements Registry, ReplicaMemory {
     return held
   }
 
-  importedApiKey (digest: string): Awaitable<ApiKey | null> {
-    return this.#imported.has(digest) ? this.apiKey(digest) : null
+  importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null> {
+    if (resourceId === null) return this.#importedForDeployment(digest)
+    if (this.#imported?.has(digest, resourceId) === false) return null
+    return this.#through(this.#apiKeys, importedName(digest, resourceId), () => this.#source.importedApiKey(digest, resourceId))
+  }
+
+  #importedForDeployment (digest: string): Awaitable<ApiKey | null> {
+    // Where it is not known which were imported, a second one is no change that is heard of: nothing of the first may be kept.
+    if (this.#imported === null) return this.#source.importedApiKey(digest, null)
+    const resourceId = theOnly(this.#imported.sharedResources(digest))
+    return resourceId === null ? null : this.importedApiKey(digest, resourceId)
   }
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
@@ -178,7 +198,7 @@ export class View implements Registry, ReplicaMemory {
       resource: this.#resources.size,
       webhook_token: this.#webhookTokens.size,
       revoked_token: this.#revoked.size,
-      imported_key: this.#imported.size,
+      imported_key: this.#imported?.size ?? 0,
     }
   }
 
@@ -196,9 +216,10 @@ export class View implements Registry, ReplicaMemory {
       case 'policies': this.#policies.delete(change.organizationId ?? deployment); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)
+        this.#apiKeys.delete(importedName(change.digest, change.resourceId))
         this.#apiKeysById.clear()
         break
-      case 'importedKey': this.#imported.add(change.digest); break
+      case 'importedKey': this.#imported?.add(change); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'signingKeys': this.#signingKeys.clear(); break
@@ -232,7 +253,7 @@ export class View implements Registry, ReplicaMemory {
     const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
     const { revoked, imported } = await this.#reread()
     await caughtUp()
-    return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(new Set(imported))]
+    return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(imported ?? [])]
   }
 
   async reload (): Promise<void> {
@@ -244,7 +265,7 @@ export class View implements Registry, ReplicaMemory {
     try {
       const { revoked, imported } = await this.#reread()
       this.#revoked = byJti(revoked)
-      this.#imported = new Set(imported)
+      this.#imported = imported && new ImportedKeys(imported)
       this.#state = {}
     } finally {
       this.#meanwhile.delete(meanwhile)
@@ -261,7 +282,7 @@ export class View implements Registry, ReplicaMemory {
       { kind: 'resource', kept: this.#resources, load: key => source.resource(key) },
       { kind: 'resource', kept: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
       { kind: 'client', kept: this.#clients, load: key => source.client(key) },
-      { kind: 'api_key', kept: this.#apiKeys, load: key => source.apiKey(key) },
+      { kind: 'api_key', kept: this.#apiKeys, load: key => loadApiKey(source, key) },
       { kind: 'api_key', kept: this.#apiKeysById, load: key => source.apiKeyById(key) },
       { kind: 'management_token', kept: this.#managementTokens, load: key => source.managementToken(key) },
       { kind: 'member', kept: this.#members, load: key => source.member(key) },
@@ -280,8 +301,9 @@ export class View implements Registry, ReplicaMemory {
   }
 
   /** Keys that were imported and are not known to be. One that is gone is told where it is kept, if it is. */
-  async #importedDifferences (stored: ReadonlySet<string>): Promise<Difference[]> {
-    const keys = await Promise.all([...stored].filter(digest => !this.#imported.has(digest)).map(digest => this.#source.apiKey(digest)))
+  async #importedDifferences (stored: Iterable<ImportedKey>): Promise<Difference[]> {
+    const unknown = [...stored].filter(({ digest, resourceId }) => this.#imported?.has(digest, resourceId) === false)
+    const keys = await Promise.all(unknown.map(({ digest, resourceId }) => this.#source.importedApiKey(digest, resourceId)))
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
@@ -315,6 +337,12 @@ export class View implements Registry, ReplicaMemory {
 /** What a record is kept by, as the record has it: what was asked with may be a piece of a whole request, all of which it would keep, a client's secret too. */
 function ownText (key: string, record: object): string {
   return Object.values(record).find((value): value is string => value === key) ?? key
+}
+
+/** By what it is kept by. */
+function loadApiKey (source: Registry, name: string): Awaitable<ApiKey | null> {
+  const [digest, resourceId] = name.split(' ') as [string, string?]
+  return resourceId === undefined ? source.apiKey(digest) : source.importedApiKey(digest, resourceId)
 }
 
 function byJti (revoked: Absences['revoked']): Map<string, Date> {

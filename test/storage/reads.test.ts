@@ -189,8 +189,9 @@ for (const { name, fresh } of databases) {
     for (const each of [key, bareKey]) {
       await repositories.apiKeys.insert(each)
       t.strictSame(await reads.apiKey(each.id), each)
-      t.strictSame(await reads.apiKeyByDigest(each.digest), each)
-      t.strictSame(await repositories.apiKeys.byDigest(each.digest), each)
+      t.strictSame(await repositories.apiKeys.byDigest(each.digest, each.resourceId), each)
+      t.strictSame(await reads.apiKeyByDigest(each.digest), each.imported ? null : each)
+      t.strictSame(await reads.importedApiKey(each.digest, each.resourceId), each.imported ? each : null)
     }
     for (const each of [client, bareClient]) {
       await repositories.clients.insert(each)
@@ -212,7 +213,16 @@ for (const { name, fresh } of databases) {
     t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
     await repositories.revokedTokens.insert({ jti: 'jti_a', clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
     t.strictSame(await reads.revokedTokens(), [{ jti: 'jti_a', expiresAt: at(24) }])
-    t.strictSame(await reads.importedDigests(), [key.digest])
+    t.strictSame(await reads.importedDigests(), [{ digest: key.digest, resourceId: key.resourceId }])
+    t.equal(await reads.importedApiKey(key.digest, 'res_b'), null)
+    t.strictSame(await reads.importedForDeployment(key.digest), [key])
+    await repositories.resources.insert({ ...resource('res_o'), organizationId: 'org_a' })
+    for (const resourceId of ['res_b', 'res_o']) await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
+    t.strictSame((await reads.importedForDeployment(key.digest)).map(({ id }) => id).sort(), ['key of res_b', 'key_a'])
+    t.strictSame((await reads.deploymentResources()).toSorted(), ['res_a', 'res_b'])
+    const isImported = async (organizationId: string | null, ...resourceIds: string[]) => await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
+    t.strictSame([await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'), await isImported('org_b', 'res_x', 'res_o')], [true, false, false, false, true])
+    t.equal(await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false, 'made here')
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
     for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
     const heads = await repositories.audit.headsNotUnder('', 10)
@@ -237,6 +247,14 @@ for (const { name, fresh } of databases) {
     t.equal(await reads.apiKeyByDigest('nobody'), null)
     t.equal(await reads.client('nul\0'), null)
     t.strictSame(await reads.policiesOf('nul\0'), [])
+
+    // A start reads anew which keys were imported for which resource.
+    await database.close()
+    const another = await openStorage(url)
+    t.teardown(another.close)
+    const importedFor = async (resourceId: string | null) => (await another.registry.importedApiKey(key.digest, resourceId))?.id ?? null
+    t.strictSame([await importedFor('res_a'), await importedFor('res_b'), await importedFor('res_o'), await importedFor('res_m')], ['key_a', 'key of res_b', 'key of res_o', null])
+    t.equal(await importedFor(null), null, 'two resources of the deployment have it')
   })
 
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
