@@ -273,7 +273,7 @@ function readTracing (read: (name: string) => string | undefined, problems: stri
     problems.push('OTEL_EXPORTER_OTLP_ENDPOINT: is not an http or https URL')
     return null
   }
-  return { url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
+  return { url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
 }
 
 function readHeaders (text: string | undefined, problems: string[]): Record<string, string> {

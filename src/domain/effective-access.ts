@@ -5,7 +5,7 @@
 import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from './management-token.ts'
-import { ownPermissionsOf, type Member, type Role } from './member.ts'
+import { groupsOf, ownPermissionsOf, type Member, type Role } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery, Position } from './page.ts'
 import type { CredentialKind } from './policy.ts'
@@ -45,7 +45,8 @@ export interface HeldCredential {
   kind: CredentialKind
   name: string
   organizationId: string | null
-  groups: readonly string[]
+  /** As in `Principal`. */
+  groups: readonly string[] | null
   /** Empty: from everywhere. */
   allowlist: readonly string[]
   createdAt: Date
@@ -142,7 +143,7 @@ async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCrede
   const effective = new Set(effectiveScopes(key, resource, creator))
   const lines = linesOf(resource, standing, scope => keyReasons(key, creator, scope, effective.has(scope.name)))
   return {
-    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
+    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(key, creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
   }
 }
 
@@ -167,7 +168,7 @@ async function heldManagementToken (known: Known, token: ManagementToken, now: D
     kind: 'management_token',
     name: token.name,
     organizationId: token.organizationId,
-    groups: groupsOf(creator),
+    groups: groupsOf(token, creator),
     allowlist: token.allowlist,
     createdAt: token.createdAt,
     accesses: [{ resource, lines }],
@@ -274,10 +275,6 @@ function lineOf (scope: string, reasons: readonly AccessReason[], { takenBy }: S
 
 function coveringPattern (patterns: readonly string[], scope: string): string | undefined {
   return patterns.find(pattern => covers(pattern, scope))
-}
-
-function groupsOf (member: Member | null): string[] {
-  return member === null ? [] : member.groups.map(group => group.id)
 }
 
 /** Every row behind `from`, page by page. */

@@ -49,6 +49,12 @@ export function permissionsOf (member: Member): readonly string[] {
   return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []
 }
 
+/** The groups of what is bound to a member, or to none; null: that member is not there, so they cannot be told. */
+export function groupsOf ({ creatorId }: { creatorId: string | null }, creator: Member | null): string[] | null {
+  if (creatorId === null) return []
+  return creator === null ? null : creator.groups.map(group => group.id)
+}
+
 /** The patterns of what a member may do whatever groups they are in. */
 export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
   return scopes ?? rolePatterns[role]

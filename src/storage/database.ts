@@ -228,9 +228,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     deploymentPolicies: guarded(reads.deploymentPolicies, []),
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
-    importedDigests: guarded(reads.importedDigests, []),
-    deploymentResources: guarded(reads.deploymentResources, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
+    ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }
 

@@ -1,6 +1,5 @@
 /** Which keys were imported for which resource, in memory: so that what none of them is costs no query, whatever strangers make up. */
 import type { ApiKey } from '../domain/api-key.ts'
-import type { Reads } from './reads.ts'
 
 /** `shared`: of a resource of the deployment. */
 export interface ImportedKey extends Pick<ApiKey, 'digest' | 'resourceId'> { shared: boolean }
@@ -9,10 +8,6 @@ export interface ImportedKey extends Pick<ApiKey, 'digest' | 'resourceId'> { sha
 export class ImportedKeys {
   readonly #shared = new Map<string, Set<string>>()
   readonly #owned = new Map<string, Set<string>>()
-
-  constructor (keys: Iterable<ImportedKey>) {
-    for (const key of keys) this.add(key)
-  }
 
   get size (): number {
     return [...this.#shared.values(), ...this.#owned.values()].reduce((sum, digests) => sum + digests.size, 0)
@@ -33,11 +28,4 @@ export class ImportedKeys {
   sharedResources (digest: string): string[] {
     return [...this.#shared].filter(([, digests]) => digests.has(digest)).map(([resourceId]) => resourceId)
   }
-}
-
-/** Every key that was imported. Their resources are read last: then none is missing that a key has. */
-export async function importedKeys (reads: Pick<Reads, 'importedDigests' | 'deploymentResources'>): Promise<ImportedKey[]> {
-  const keys = await reads.importedDigests()
-  const shared = new Set(await reads.deploymentResources())
-  return keys.map(key => ({ ...key, shared: shared.has(key.resourceId) }))
 }

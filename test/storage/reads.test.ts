@@ -13,6 +13,7 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const at = (second: number) => new Date(Date.UTC(2027, 0, 31, 23, 59, second, 7))
 
@@ -211,18 +212,25 @@ for (const { name, fresh } of databases) {
     for (const each of [bareSigningKey, signingKey]) await repositories.signingKeys.insert(each)
     t.strictSame(await reads.signingKeys(), [signingKey, bareSigningKey])
     t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
-    await repositories.revokedTokens.insert({ jti: 'jti_a', clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
-    t.strictSame(await reads.revokedTokens(), [{ jti: 'jti_a', expiresAt: at(24) }])
-    t.strictSame(await reads.importedDigests(), [{ digest: key.digest, resourceId: key.resourceId }])
+    for (const jti of ['jti_c', 'jti_a', 'jti_b']) await repositories.revokedTokens.insert({ jti, clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    const jtis = async (after: string, limit: number) => (await reads.revokedTokens(after, limit)).map(({ jti }) => jti)
+    t.strictSame(await reads.revokedTokens('', 1), [{ jti: 'jti_a', expiresAt: at(24) }])
+    t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [['jti_a', 'jti_b'], ['jti_c'], []])
     t.equal(await reads.importedApiKey(key.digest, 'res_b'), null)
     t.strictSame(await reads.importedForDeployment(key.digest), [key])
     await repositories.resources.insert({ ...resource('res_o'), organizationId: 'org_a' })
     for (const resourceId of ['res_b', 'res_o']) await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
     t.strictSame((await reads.importedForDeployment(key.digest)).map(({ id }) => id).sort(), ['key of res_b', 'key_a'])
-    t.strictSame((await reads.deploymentResources()).toSorted(), ['res_a', 'res_b'])
     const isImported = async (organizationId: string | null, ...resourceIds: string[]) => await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
     t.strictSame([await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'), await isImported('org_b', 'res_x', 'res_o')], [true, false, false, false, true])
     t.equal(await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false, 'made here')
+    if (name === 'sqlite') {
+      const { digest } = key
+      const pages = [0, 1, 2, 4].map(place => reads.importedKeys!(place, place === 2 ? 2 : 1)) as { through: number | null, keys: unknown[] }[]
+      const expected = [{ digest, resourceId: 'res_a', shared: true }, { digest, resourceId: 'res_b', shared: true }, { digest, resourceId: 'res_o', shared: false }]
+      t.strictSame(pages.flatMap(page => page.keys), expected, 'of four keys one was made here')
+      t.strictSame(pages[3], { through: null, keys: [] })
+    } else t.equal(reads.importedKeys, undefined)
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
     for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
     const heads = await repositories.audit.headsNotUnder('', 10)
@@ -260,7 +268,7 @@ for (const { name, fresh } of databases) {
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     await store.organizations.insert(bareOrganization)
     await store.transaction(async tx => {
       await tx.organizations.update({ ...bareOrganization, name: 'not yet' })
@@ -273,7 +281,7 @@ for (const { name, fresh } of databases) {
 
   t.test(`[${name}] a client is kept in memory without the request that named it`, async t => {
     const { url, drop } = await fresh()
-    const { store, registry, join, close } = await openStorage(url)
+    const { store, registry, join, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(async () => {
       await close()
       await drop()
