@@ -5,11 +5,11 @@ import type { ReplicaDirectory } from '../domain/replica.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
-import { managementStyle, styles } from '../domain/style.ts'
+import { managementStyle, selfStyle } from '../domain/style.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
 import { accessTokenRoutes } from './access-tokens.ts'
-import { announceConventions } from './announcements.ts'
+import { announceConventions, refuseUnknownQuery } from './announcements.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
@@ -76,6 +76,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       markCursors(api, dependencies.secrets)
       tagAnswers(api)
       announceConventions(api)
+      refuseUnknownQuery(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(groupRoutes(dependencies))
@@ -96,7 +97,8 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(replicaRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
-      await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })
+      await self.register(guarded, { resource: { any: true, style: selfStyle } })
+      refuseUnknownQuery(self)
       await self.register(selfRoutes)
     }, { prefix: managementPath })
   }

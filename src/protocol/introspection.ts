@@ -57,7 +57,7 @@ function introspectToken (options: IntrospectionOptions, asker: Client, claims: 
 }
 
 function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
-  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, presentationOf(question)), verdict => {
+  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, { ...presentationOf(question), among: asker.introspects }), verdict => {
     const key = verdict.ok ? verdict.key : null
     if (!verdict.ok || key === null) return inactive
     if (asker.introspects.includes(key.resourceId)) return underPolicies(options, verdict.principal, 'api_key', question, principal => aboutKey(principal, key))
