@@ -100,6 +100,7 @@ const serverMetadata = Type.Object({
   introspection_endpoint_auth_signing_alg_values_supported: texts,
   revocation_endpoint_auth_methods_supported: texts,
   revocation_endpoint_auth_signing_alg_values_supported: texts,
+  code_challenge_methods_supported: texts,
   subject_types_supported: texts,
   id_token_signing_alg_values_supported: texts,
 }, { title: 'AuthorizationServerMetadata' })

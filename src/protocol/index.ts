@@ -8,10 +8,10 @@ import { usageLog } from '../domain/usage.ts'
 import { unlisted } from '../route-schema.ts'
 import { newWatch } from '../watch.ts'
 import { bridge } from './bridge.ts'
-import { discovery } from './discovery.ts'
+import { anyOrigin, discovery } from './discovery.ts'
 import { descriptions } from './descriptions.ts'
 import { defaultLimits } from './limits.ts'
-import { noStore, OAuthError, presentError } from './oauth-error.ts'
+import { answerError, noStore, OAuthError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 import { registration } from './registration.ts'
@@ -34,11 +34,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       counts: given.counts ?? unshared,
       watch: given.watch ?? newWatch(),
     }
-    app.setErrorHandler((thrown, request, reply) => {
-      const { status, headers, body, unexpected } = presentError(thrown, request.id)
-      if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
-      return reply.code(status).headers(headers).send(body)
-    })
+    app.setErrorHandler(answerError)
     // With `done` and not as promises: they run for every request.
     app.addHook('onRequest', (_request, _reply, done) => {
       requireOpen(options.watch.door)
@@ -107,6 +103,8 @@ const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
   [paths.jwks, readOnly],
   [paths.resourceMetadata, readOnly],
   [`${paths.resourceMetadata}/*`, readOnly],
+  [`${paths.serverMetadata}/*`, readOnly],
+  [`${paths.openidConfiguration}/*`, readOnly],
 ]
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -117,7 +115,7 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
     url,
     exposeHeadRoute: false,
     schema: unlisted,
-    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, allow: taken.join(', ') })
+    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ') })
       .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
     handler: () => undefined,
   })

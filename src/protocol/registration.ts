@@ -18,7 +18,7 @@ import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { Operation } from '../domain/store.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
-import { readClientMetadata } from './client-metadata.ts'
+import { readClientMetadata, sentMembers } from './client-metadata.ts'
 import { descriptions } from './descriptions.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
@@ -117,7 +117,7 @@ async function read (options: RegistrationOptions, counters: Counters, request: 
 async function replace (options: RegistrationOptions, counters: Counters, request: ClientRequest): Promise<object> {
   const { client, token } = await authenticate(options, counters, request)
   const metadata = readClientMetadata(options.provider(), request.body)
-  requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
+  requireOwnIdentity(client, sentMembers(request.body), options.clock())
   takeChange(isDescribedBy(client, metadata) ? counters.repeats : counters.changes, client)
   // Also what describes it already: another server may not have heard yet that the keys before are not good any more.
   const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
@@ -168,7 +168,7 @@ function refuse (
 const serverOnly = ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at']
 
 /** RFC 7592 §2.2: the body names this client, proves to know its secret if it names one, and leaves the server's members out. */
-function requireOwnIdentity (client: Client, body: Record<string, unknown>, now: Date): void {
+function requireOwnIdentity (client: Client, body: Readonly<Record<string, unknown>>, now: Date): void {
   const forbidden = serverOnly.find(member => body[member] !== undefined)
   if (forbidden !== undefined) throw new OAuthError(400, 'invalid_client_metadata', `${forbidden} must not be sent (RFC 7592 §2.2).`)
   if (body.client_id !== client.id) throw new OAuthError(400, 'invalid_client_metadata', 'client_id must be the id of this client (RFC 7592 §2.2).')
