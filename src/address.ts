@@ -36,13 +36,13 @@ function spell (entry: Entry): string {
 }
 
 /** The allowlist in canonical spelling. @throws Failure `invalid_allowlist` naming the first entry that is none. */
-export function readAllowlist (entries: readonly string[]): string[] {
+export function readAllowlist (entries: readonly string[], field = 'allowlist'): string[] {
   const canonical = entries.map(text => {
     const entry = readEntry(text)
     if (entry === null) {
       throw new Failure('invalid_allowlist', {
         message: `${JSON.stringify(text.slice(0, 64))} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
-        details: { entry: text.slice(0, 64) },
+        details: { field, entry: text.slice(0, 64) },
       })
     }
     return spell(entry)

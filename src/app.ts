@@ -37,7 +37,8 @@ import { leaveOnSignal } from './shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
-import { presentError, presentNotFound } from './management/presenter.ts'
+import { presentError } from './management/presenter.ts'
+import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
@@ -60,6 +61,8 @@ export interface Latchkey {
   operationalRoutes: FastifyPluginAsync
   /** Counts and traces the requests of `app`, and turns them away when there is reason to. Before its first route. */
   watchRequests (app: FastifyInstance): void
+  /** Answers what has no route, for `setNotFoundHandler`; knows `routes` once they are registered. */
+  answerUnknownPath: UnknownPaths['answer']
   watch: Watch
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -125,6 +128,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
     webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
   }
+  const unknown = unknownPaths(issuer + paths.token)
 
   return {
     config,
@@ -136,6 +140,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     routes: async app => {
       // The schemas of answers describe them; they are not to change what is sent.
       app.setSerializerCompiler(() => data => JSON.stringify(data))
+      unknown.learn(app)
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
@@ -143,6 +148,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
+    answerUnknownPath: unknown.answer,
     watch,
     prepareForChanges: storage.ping,
     async close () {
@@ -234,7 +240,7 @@ async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void
 export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
   const app = Fastify(serverOptions(latchkey.config, log))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(presentNotFound)
+  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
@@ -254,11 +260,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   return app
 }
 
-/** Fastify's own parser, behind a look at the text. */
+/** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
 function readModestJson (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
+      if (body === '') return done(null, undefined)
       requireModestJson(body)
     } catch (error) {
       done(error as Failure)
@@ -311,7 +318,7 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
-  own.setNotFoundHandler(presentNotFound)
+  own.setNotFoundHandler(latchkey.answerUnknownPath)
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })

@@ -16,7 +16,7 @@ import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
-import { introspect } from './introspection.ts'
+import { introspect, notEntitled } from './introspection.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, presentError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -182,7 +182,9 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    const told = await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request })
+    const question = { address: addressOf(ctx), request: exchangeOf(ctx).request }
+    const told = await introspect(options, client, tokenOf(ctx), question)
+    if (told === null) throw notEntitled(options, client, question)
     // A text would be sent as one.
     answer(ctx, JSON.parse(told) as object)
   }

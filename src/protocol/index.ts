@@ -5,6 +5,7 @@ import { refusalLog } from '../domain/refusals.ts'
 import { unshared } from '../domain/shared-counts.ts'
 import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
+import { isCompressed } from '../media-type.ts'
 import { unlisted } from '../route-schema.ts'
 import { newWatch } from '../watch.ts'
 import { bridge } from './bridge.ts'
@@ -43,6 +44,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
+    app.addHook('onRequest', refuseCompressed)
     const { mount, provider } = bridge(options)
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
@@ -56,6 +58,11 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       await options.refusals.close()
     })
   }
+}
+
+/** RFC 9110 §15.5.16: bodies of these endpoints are small, and none is decompressed for a stranger. */
+function refuseCompressed ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
+  done(isCompressed(headers) ? new OAuthError(415, 'invalid_request', 'Send the body uncompressed, without Content-Encoding.', { 'accept-encoding': 'identity' }) : undefined)
 }
 
 const single = ['authorization', 'content-type']

@@ -146,7 +146,8 @@ for (const database of databases) {
     const pair = await twins(server, generous)
     t.teardown(pair.close)
     const owner = await server.client({ allowlist: ['127.0.0.0/8'] })
-    const stranger = await server.client()
+    const stranger = await ownClient(server, { introspects: [server.other.id] })
+    const unentitled = await server.client()
     const watcher = await ownClient(server, { introspects: [api.id], grants: [] })
     const tokenOf = async ({ client, secret }: Known) => (await server.token(client, secret)).body.access_token as string
     const token = await tokenOf(owner)
@@ -164,6 +165,7 @@ for (const database of databases) {
       }
       await ask(`${name}, a wrong secret`, { ...who, secret: 'wrong' }, `token=${token}`, false)
     }
+    for (const text of [token, 'x', 'lb_live_x']) await ask(`a client that introspects for nothing about ${text.slice(-12)}`, unentitled, `token=${text}`, false)
     const { text: key } = await createApiKey(operation, { organizationId: server.organization.id, resource: api.id, environment: 'test', name: 'ci', scopes: ['invoices:read'] })
     const { text: management } = await createManagementToken(operation, { organizationId: server.organization.id, name: 'm', scopes: ['clients:read'] } as never).catch(() => ({ text: `lkmat_${'x'.repeat(33)}` }))
     for (const secret of [key, management]) for (const who of [watcher, stranger]) await ask(`about ${secret.slice(0, 8)}`, who, `token=${secret}`, true)
