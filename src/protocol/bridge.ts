@@ -14,6 +14,7 @@ import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { explainRefusal } from './client-assertion.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
 import { introspect, notEntitled } from './introspection.ts'
@@ -40,7 +41,7 @@ interface Current {
 }
 
 /** What is known of a request beside what the provider reads of it. */
-interface Exchange extends Passing { failure: unknown }
+interface Exchange extends Passing { failure: unknown, refused: errors.OIDCProviderError | null }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
@@ -60,7 +61,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        const exchange: Exchange = { request, lookedUp: null, failure: null }
+        const exchange: Exchange = { request, lookedUp: null, failure: null, refused: null }
         takeOver(reply)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
         if (body !== null) {
@@ -176,7 +177,10 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
 async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   const refused = errorOf(ctx)
   if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
-  if (refused === 'invalid_client') return await equalize(options, addressFailures, ctx)
+  if (refused === 'invalid_client') {
+    await equalize(options, addressFailures, ctx)
+    return await explain(ctx)
+  }
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
@@ -209,6 +213,14 @@ async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCou
   if (seconds !== null) throw slowDown(seconds)
 }
 
+/** The provider has one sentence for every failed authentication, which leaves the client's developer in the dark. */
+async function explain (ctx: KoaContextWithOIDC): Promise<void> {
+  const { refused } = exchangeOf(ctx)
+  const { client } = ctx.oidc
+  const told = refused === null || client === undefined ? null : await explainRefusal(ctx, recordOf(client), refused)
+  if (told !== null) ctx.body = { error: 'invalid_client', error_description: told }
+}
+
 function answer (ctx: KoaContextWithOIDC, body: object | string): void {
   ctx.status = 200
   ctx.body = body
@@ -225,7 +237,9 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 /** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
 function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
-  const { request } = exchangeOf(ctx)
+  const exchange = exchangeOf(ctx)
+  exchange.refused = error
+  const { request } = exchange
   const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
     failures.count(failureKey(clientId, request.ip))
