@@ -11,7 +11,7 @@ import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestri
 import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
 import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
-import { permissionsOf, type Member } from './member.ts'
+import { groupsOf, permissionsOf, type Member } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import { policiesFor, type PolicySet } from './policy-set.ts'
 import type { Registry } from './registry.ts'
@@ -37,8 +37,11 @@ export interface Principal {
   resource: string | null
   /** The id of that resource. */
   resourceId: string | null
-  /** The groups that the member is in whom it is bound to; they are what policies may be about. */
-  groups: readonly string[]
+  /**
+   * The groups of the member that it is bound to, which policies may be about; empty: it is bound to none. Null: that member is
+   * not there, and which groups it would be cannot be told.
+   */
+  groups: readonly string[] | null
   /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
   access: Access | null
   scopes: readonly string[]
@@ -89,19 +92,22 @@ interface Bearer { ok: true, principal: Principal, key: null, policies?: readonl
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
 
 /**
- * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `address` null: it is
- * not known here, as when another server asks about the credential; whoever asks has to apply the allowlist. `now` left out:
- * the clock is asked.
+ * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `address` null: it cannot
+ * be told, and no allowlist lets it pass. `leavesAllowlist`: the credential's allowlist is not for this check to apply, but for
+ * the server that asks about the credential, say. `now` left out: the clock is asked.
  */
 export interface Presentation {
   readonly resource: Resource | null
   readonly address: string | null
+  readonly leavesAllowlist?: boolean
   readonly now?: Date
 }
 
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
   check (credential: Credential, presentation: Presentation): Awaitable<Verdict>
+  /** Whether a text is the break-glass token of the management API. Nothing that is stored has a say in it. */
+  isAdminToken (text: string): boolean
   /** As `check`, for an access token that was read already. */
   checkClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<Verdict>
 }
@@ -118,10 +124,11 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
   return {
     check (credential, presentation) {
       if (credential.kind === 'api_key') return checkApiKey(options, credential.text, presentation)
-      if (isAdminToken(options, credential.text, presentation)) return adminVerdict
+      if (isForManagement(presentation) && isAdminToken(options, credential.text)) return adminVerdict
       if (resemblesManagementToken(credential.text)) return checkManagementToken(options, credential.text, presentation)
       return checkAccessToken(options, credential.text, presentation)
     },
+    isAdminToken: text => isAdminToken(options, text),
     checkClaims: (claims, presentation) => judgeClaims(claims, options, presentation),
   }
 }
@@ -211,9 +218,7 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
 
 /** Whether a credential may be used from where it was presented; where that is, is only looked at if it matters. */
 function allowsFrom ({ allowlist }: { allowlist: readonly string[] }, presentation: Presentation): boolean {
-  if (allowlist.length === 0) return true
-  const { address } = presentation
-  return address === null || isAllowed(address, allowlist)
+  return allowlist.length === 0 || presentation.leavesAllowlist === true || isAllowed(presentation.address, allowlist)
 }
 
 function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
@@ -293,9 +298,12 @@ function reasonAgainstManagementToken (
   return allowsFrom(token, presentation) ? null : 'address_not_allowed'
 }
 
-function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
-  if (adminTokenDigest === null || (resource !== null && resource.id !== managementResourceId)) return false
-  return sameDigest(digestOf(text), adminTokenDigest)
+function isForManagement ({ resource }: Presentation): boolean {
+  return resource === null || resource.id === managementResourceId
+}
+
+function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string): boolean {
+  return adminTokenDigest !== null && sameDigest(digestOf(text), adminTokenDigest)
 }
 
 function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): { ok: false, refusal: Refusal } {
@@ -344,7 +352,7 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     environment: key.environment,
     resource: resource.identifier,
     resourceId: resource.id,
-    groups: groupsOf(creator),
+    groups: groupsOf(key, creator),
     access: key.access,
     scopes: effectiveScopes(key, resource, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
@@ -352,10 +360,6 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
   }
-}
-
-function groupsOf (creator: Member | null): string[] {
-  return creator === null ? [] : creator.groups.map(group => group.id)
 }
 
 function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Resource): Principal {
@@ -390,7 +394,7 @@ function managementTokenPrincipal (token: ManagementToken, management: Resource,
     environment: 'live',
     resource: management.identifier,
     resourceId: management.id,
-    groups: groupsOf(creator),
+    groups: groupsOf(token, creator),
     access: null,
     scopes: scopesOfManagementToken(token, management, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },

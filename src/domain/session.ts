@@ -222,6 +222,7 @@ function refuse (reason: Reason, claims: SessionClaims | null): Verdict {
 }
 
 function sessionPrincipal (key: PublishableKey, resource: Resource, claims: SessionClaims): Principal {
+  const granted = splitScope(claims.scope ?? '')
   return {
     kind: 'session',
     id: key.id,
@@ -234,7 +235,8 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     resourceId: resource.id,
     groups: [],
     access: null,
-    scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
+    // By the key too: a scope of the same name may have been declared since the token was made.
+    scopes: grantableNow(key.scopes, resource.scopes).filter(name => granted.includes(name)),
     creator: null,
     objects: {},
     allowlist: [],

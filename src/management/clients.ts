@@ -7,7 +7,7 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
   Texts,
@@ -54,7 +54,7 @@ const ClientQuerystring = exactly({
 const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist']
 
 export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await identifiers(store, [client]))
+  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await resourcesOf(store, [client]))
   return async app => {
     app.post('/clients', {
       config: { ...write, failures: authorityFailures },
@@ -72,8 +72,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       const page = await operation.store.clients.page(query, {
         ...organizationFilter(operation, organization), ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
       })
-      const names = await identifiers(operation.store, page.items)
-      return wirePage(query, page, client => wireClient(client, names))
+      const resources = await resourcesOf(operation.store, page.items)
+      return wirePage(query, page, client => wireClient(client, resources))
     })
 
     app.get('/clients/:id', { config: read, schema: { summary: 'Read a client', params: IdParams, response: { 200: WireClient } } }, async request => {
@@ -104,7 +104,7 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 
     app.post('/clients/:id/rotate-secret', {
-      config: { ...write, repeatable: true, failures: ['credential_revoked'] },
+      config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
       schema: { summary: 'Give a client a new secret', params: IdParams, body: Rotation, response: { 200: ClientWithSecret } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
@@ -113,8 +113,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
   }
 }
 
-async function identifiers (store: Store, clients: readonly Client[]): Promise<ReadonlyMap<string, string>> {
-  return await resourceNames(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
+async function resourcesOf (store: Store, clients: readonly Client[]): Promise<ResourcesById> {
+  return await resourcesById(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
 }
 
 const client = {
@@ -140,7 +140,7 @@ const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { titl
 /** Who proves itself by a key of its own has no secret. */
 const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedClient' })
 
-function wireClient (client: Client, names: ReadonlyMap<string, string>) {
+function wireClient (client: Client, resources: ResourcesById) {
   return {
     [revision]: client.revision,
     clientId: client.id,
@@ -148,9 +148,9 @@ function wireClient (client: Client, names: ReadonlyMap<string, string>) {
     name: client.name,
     origin: client.origin,
     tokenEndpointAuthMethod: client.metadata.token_endpoint_auth_method,
-    grants: client.grants.map(({ resourceId, scopes }) => ({ resource: names.get(resourceId) ?? resourceId, scopes })),
+    grants: client.grants.map(({ resourceId, scopes }) => wireScopes(resources, resourceId, scopes)),
     allowlist: client.allowlist,
-    introspects: client.introspects.map(id => names.get(id) ?? id),
+    introspects: client.introspects.map(id => resources.get(id)?.identifier ?? id),
     assertionProfile: client.assertionProfile,
     generation: client.generation,
     secrets: client.secrets.map(({ id, hint, createdAt, expiresAt }) => ({ id, hint, createdAt, expiresAt })),

@@ -68,6 +68,11 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
+    // Records, secrets and what a credential may do: no cache keeps any of it, whatever the status. With `done` and not as a promise.
+    app.addHook('onSend', (_request, reply, payload, done) => {
+      reply.header('cache-control', 'no-store')
+      done(null, payload)
+    })
     app.addHook('preParsing', refuseCompressed)
     app.addHook('preValidation', refuseNull)
     await app.register(async api => {

@@ -11,6 +11,8 @@ export function presentError (error: unknown, request: FastifyRequest, reply: Fa
   if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, message)
   else request.log.info({ code: failure.code, detail: failure.detail }, message)
   if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
+  // RFC 9110 §15.5.2: a 401 says how to authenticate.
+  if (failure.status === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
   return reply.code(failure.status).header('cache-control', 'no-store').send({
     error: withoutAnySecrets(failure.message),
     code: failure.code.toUpperCase(),

@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
-import { addressBlock, canonicalAddress } from '../address.ts'
+import { addressBlock, addressOf, countedAddress, readAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import { isAbandoned, useAbandoned, type Client } from '../domain/client.ts'
@@ -140,7 +140,8 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         ...options,
         failures,
         lookedUpBefore: ctx => exchangeOf(ctx).lookedUp,
-        addressOf: ctx => exchangeOf(ctx).request.ip,
+        addressOf: ctx => addressOf(exchangeOf(ctx).request),
+        countedAddressOf: ctx => countedAddress(exchangeOf(ctx).request),
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
@@ -167,7 +168,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
     }
     if (exchange.failure !== null) answerFailure(ctx, exchange)
     // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
-    if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
     // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
     ctx.set(noStore)
     for (const name of forBrowsers) ctx.remove(name)
@@ -186,7 +187,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    const question = { address: addressOf(ctx), request: exchangeOf(ctx).request }
+    const question = { address: saidAddress(ctx), request: exchangeOf(ctx).request }
     const told = await introspect(options, client, tokenOf(ctx), question)
     if (told === null) throw notEntitled(options, client, question)
     // A text would be sent as one.
@@ -198,7 +199,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
 
 async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: request.ip, requestId: request.id }
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: addressOf(request), requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }
@@ -209,7 +210,7 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
  */
 async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
-  const seconds = addressFailures.exhausted(addressBlock(ctx.ip))
+  const seconds = addressFailures.exhausted(addressBlock(countedAddress(exchangeOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
 }
 
@@ -242,10 +243,10 @@ function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailur
   const { request } = exchange
   const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
-    failures.count(failureKey(clientId, request.ip))
-    addressFailures.count(addressBlock(request.ip))
+    failures.count(failureKey(clientId, countedAddress(request)))
+    addressFailures.count(addressBlock(countedAddress(request)))
   }
-  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: request.ip, requestId: request.id }
+  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
@@ -258,7 +259,7 @@ function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: 
     reason: 'policy_denied',
     subject: client.id,
     organizationId: client.organizationId,
-    address: request.ip,
+    address: addressOf(request),
     requestId: request.id,
     detail: { policy },
   })
@@ -286,10 +287,10 @@ function isAnonymous (ctx: KoaContextWithOIDC): boolean {
 }
 
 /** Where the caller of the asking server came from, if that server says so: policies may go by it. */
-function addressOf (ctx: KoaContextWithOIDC): string | null {
+function saidAddress (ctx: KoaContextWithOIDC): string | null {
   const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
   if (address === undefined) return null
-  const canonical = typeof address === 'string' ? canonicalAddress(address) : null
+  const canonical = typeof address === 'string' ? readAddress(address) : null
   if (canonical === null) throw new OAuthError(400, 'invalid_request', 'client_address is no IP address.')
   return canonical
 }

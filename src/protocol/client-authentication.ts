@@ -40,6 +40,8 @@ export interface ClientAuthenticationOptions {
   failures: WindowCounter
   /** What was looked up for this request before the provider got it; null: nothing was. */
   lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
+  /** The address that failures are counted by. */
+  countedAddressOf (ctx: KoaContextWithOIDC): string
 }
 
 /** The grants that a client can be allowed here. */
@@ -103,12 +105,12 @@ function noteReuse (reused: NonNullable<Presented['reused']>): void {
   if (known !== undefined) known.reused = reused
 }
 
-function clientFinder (provider: Provider, { registry, failures, lookedUpBefore }: ClientAuthenticationOptions) {
+function clientFinder (provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions) {
   // Keyed by the record: what was made from it is true as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
     const ctx = contextOf()
-    const seconds = failures.exhausted(failureKey(id, ctx.ip))
+    const seconds = failures.exhausted(failureKey(id, countedAddressOf(ctx)))
     if (seconds !== null) throw slowDown(seconds)
     const before = lookedUpBefore(ctx)
     const record = await (before?.id === id ? before.client : registry.client(id))

@@ -1,11 +1,12 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { digestOf, isManagementTokenText } from '../secrets.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import { policiesFor, weigh } from '../domain/policy-set.ts'
-import type { Authenticator, Principal } from '../domain/principal.ts'
+import type { Authenticator, Presentation, Principal } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { managementResourceId } from '../domain/resource.ts'
@@ -50,15 +51,14 @@ export function introspect (options: IntrospectionOptions, asker: Client, text: 
 }
 
 /** The refusal of a client for which `introspect` is null; it is in the deployment's audit log. */
-export function notEntitled ({ refusals }: IntrospectionOptions, { id: subject }: Client, { request: { ip, id } }: Question): OAuthError {
-  refusals.record({ type: 'introspection.refused', reason: 'introspects_no_resource', subject, organizationId: null, address: ip, requestId: id })
+export function notEntitled ({ refusals }: IntrospectionOptions, { id: subject }: Client, { request }: Question): OAuthError {
+  refusals.record({ type: 'introspection.refused', reason: 'introspects_no_resource', subject, organizationId: null, address: addressOf(request), requestId: request.id })
   return new OAuthError(403, 'access_denied', 'This client may ask about tokens of its own alone. To ask about others it needs ' +
     '`introspects`: `latchkey client update CLIENT --introspect RESOURCE`.')
 }
 
 function introspectToken (options: IntrospectionOptions, asker: Client, claims: AccessTokenClaims & Signed, question: Question): Awaitable<string> {
-  // Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead.
-  return whenKnown(options.authenticator.checkClaims(claims, { resource: null, address: question.address }), verdict => {
+  return whenKnown(options.authenticator.checkClaims(claims, presentationOf(question)), verdict => {
     if (!verdict.ok) return inactive
     return whenKnown(claims.client_id === asker.id || serves(options.registry, asker, claims.aud), mayKnow => {
       if (mayKnow) return underPolicies(options, verdict.principal, 'access_token', question, principal => aboutToken(principal, claims))
@@ -69,7 +69,7 @@ function introspectToken (options: IntrospectionOptions, asker: Client, claims: 
 }
 
 function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
-  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, { resource: null, address: question.address }), verdict => {
+  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, presentationOf(question)), verdict => {
     const key = verdict.ok ? verdict.key : null
     if (!verdict.ok || key === null) return inactive
     if (asker.introspects.includes(key.resourceId)) return underPolicies(options, verdict.principal, 'api_key', question, principal => aboutKey(principal, key))
@@ -80,15 +80,20 @@ function introspectKey (options: IntrospectionOptions, asker: Client, text: stri
 
 async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<string> {
   const { registry, authenticator } = options
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
+  const verdict = await authenticator.check({ kind: 'access_token', text }, presentationOf(question))
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
   return await underPolicies(options, verdict.principal, 'management_token', question, principal => answer(principal, aboutSecret(principal, 'Bearer', token.createdAt)))
 }
 
+/** Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead. */
+function presentationOf ({ address }: Question): Presentation {
+  return { resource: null, address, leavesAllowlist: address === null }
+}
+
 /** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
-function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request: { ip, id } }: Question): void {
-  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
+function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request }: Question): void {
+  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: addressOf(request), requestId: request.id, detail: { credential } })
 }
 
 function serves (registry: Registry, asker: Client, identifier: string): Awaitable<boolean> {

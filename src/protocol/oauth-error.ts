@@ -58,7 +58,9 @@ function read (thrown: unknown): Read | null {
 function readFailure (failure: Failure): Read | null {
   if (failure.status === 503) return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
   if (failure.status >= 500) return null
-  const error = failure.code === 'registration_closed' ? 'access_denied' : failure.status === 401 ? 'invalid_token' : 'invalid_request'
+  // RFC 9110 §15.5.2: a 401 says how to authenticate.
+  if (failure.status === 401) return { status: 401, error: 'invalid_token', description: failure.message, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
+  const error = failure.code === 'registration_closed' ? 'access_denied' : 'invalid_request'
   return { status: failure.status, error, description: failure.message, headers: {} }
 }
 
