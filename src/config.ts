@@ -218,8 +218,9 @@ function readIssuer (text: string | undefined, port: number, problems: string[])
 
 function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: string, problems: string[]): string {
   if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
-  if (text.startsWith('file:') && text.length > 'file:'.length) return `file:${resolve(folder, text.slice('file:'.length))}`
-  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  // Schemes of URLs have no case (RFC 3986 §3.1).
+  if (/^file:./i.test(text)) return `file:${resolve(folder, text.slice('file:'.length))}`
+  if (/^postgres(ql)?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/^\w+/, 'postgresql')
   // The text may hold a password: it is not repeated.
   problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
   return ''

@@ -195,7 +195,7 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
   if (found === null || found.revokedAt !== null || (found.organizationId !== null && found.organizationId !== organizationId)) {
     throw new Failure('unknown_resource', {
       message: `There is no resource ${JSON.stringify(idOrIdentifier.slice(0, 256))}; create it with \`latchkey resource create\`.`,
-      details: { resource: idOrIdentifier.slice(0, 256) },
+      details: { field: 'resource', resource: idOrIdentifier.slice(0, 256) },
     })
   }
   return found
