@@ -7,7 +7,7 @@ import { managementApi, type Api } from './api.ts'
 import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
 import { CommandError, UsageError } from './failure.ts'
-import { fieldLines, instant, tableLines } from './print.ts'
+import { fieldLines, instant, jsonLines, printable, tableLines } from './print.ts'
 import { progress } from './progress.ts'
 import { readPast } from './time.ts'
 
@@ -88,7 +88,7 @@ async function exportRows (this: Command): Promise<void> {
     }
   }
   try {
-    if (output === undefined) for await (const chunk of rows) { if (!process.stdout.write(chunk)) await new Promise(resolve => process.stdout.once('drain', resolve)) }
+    if (output === undefined) await show(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
     throw new CommandError(`The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`)
@@ -96,12 +96,20 @@ async function exportRows (this: Command): Promise<void> {
   shown.end()
 }
 
+/** As it comes; a file gets the bytes as they are, a terminal nothing that steers it. */
+async function show (rows: AsyncIterable<Buffer>): Promise<void> {
+  const text = new TextDecoder()
+  for await (const chunk of rows) {
+    if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) await new Promise(resolve => process.stdout.once('drain', resolve))
+  }
+}
+
 async function printHeads (this: Command): Promise<void> {
   const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
   const api = managementApi(findConnection(flags))
   for (let cursor: string | undefined; ;) {
     const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', { organization: org, limit: '200', cursor })
-    for (const { chain, sequence, hash } of data) process.stdout.write(`${JSON.stringify({ chain, sequence, hash })}\n`)
+    for (const { chain, sequence, hash } of data) process.stdout.write(jsonLines(`${JSON.stringify({ chain, sequence, hash })}\n`))
     if (!pagination.hasMore) return
     cursor = pagination.nextCursor
   }
@@ -114,9 +122,9 @@ async function verify (this: Command): Promise<void> {
   const result = flags.offline ? await verifyOffline(heads, shown.add) : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
   shown.end()
   const { checked, fault } = result
-  if (flags.json) process.stdout.write(`${JSON.stringify({ checked, heads: heads.length, fault })}\n`)
+  if (flags.json) process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault })}\n`))
   else if (fault === null) process.stdout.write(fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]]))
-  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${fault.message} (${checked} rows were checked.)`)
+  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${printable(String(fault.message))} (${checked} rows were checked.)`)
 }
 
 type Verdict = { checked: number, fault: Fault | null }

@@ -92,7 +92,6 @@ const serverMetadata = Type.Object({
   revocation_endpoint: url,
   scopes_supported: Type.Optional(texts),
   response_types_supported: texts,
-  response_modes_supported: texts,
   grant_types_supported: texts,
   token_endpoint_auth_methods_supported: texts,
   token_endpoint_auth_signing_alg_values_supported: texts,
@@ -101,12 +100,12 @@ const serverMetadata = Type.Object({
   revocation_endpoint_auth_methods_supported: texts,
   revocation_endpoint_auth_signing_alg_values_supported: texts,
   subject_types_supported: texts,
-  id_token_signing_alg_values_supported: texts,
 }, { title: 'AuthorizationServerMetadata' })
+const openidConfiguration = Type.Object({ ...serverMetadata.properties, id_token_signing_alg_values_supported: texts }, { title: 'OpenIdConfiguration' })
 const resourceMetadata = Type.Object({
   resource: Type.String(),
   authorization_servers: texts,
-  scopes_supported: texts,
+  scopes_supported: Type.Optional(texts),
   bearer_methods_supported: texts,
   resource_name: Type.String(),
 }, { title: 'ProtectedResourceMetadata' })
@@ -228,7 +227,7 @@ export const descriptions = {
     summary: 'Authorization server metadata', description: 'RFC 8414.', operationId: 'getServerMetadata', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
   },
   openidConfiguration: {
-    summary: 'The same for OpenID Connect Discovery', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
+    summary: 'The same for OpenID Connect Discovery', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: openidConfiguration, 400: malformed, ...broken },
   },
   jwks: {
     summary: 'The keys that tokens are signed with',

@@ -25,9 +25,8 @@ const open = {
 export function discovery (options: ProtocolOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     const scopes = declaredScopes(options)
-    const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
-    app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
-    app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))
+    app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, async (_request, reply) => await reply.headers(open).send(serverMetadata(options, await scopes())))
+    app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, async (_request, reply) => await reply.headers(open).send(openidConfiguration(options, await scopes())))
     app.get(paths.jwks, { schema: descriptions.jwks }, async (_request, reply) => await reply.headers(open).type('application/jwk-set+json').send(await publishedKeys(options)))
     app.get(paths.resourceMetadata, { schema: descriptions.hostMetadata }, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
     app.get(`${paths.resourceMetadata}/*`, { schema: descriptions.resourceMetadata }, async (request, reply) => {
@@ -39,7 +38,7 @@ export function discovery (options: ProtocolOptions) {
   }
 }
 
-/** RFC 8414 §2; the members that OpenID Connect Discovery §3 adds say that there are no ID tokens. */
+/** RFC 8414 §2. */
 export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 'issuer' | 'registration'>, scopes: readonly string[]) {
   const authMethods = [...clientAuthMethods]
   const algorithms = [...assertionAlgorithms]
@@ -53,8 +52,8 @@ export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every other empty one.
     response_types_supported: [],
-    response_modes_supported: [],
     grant_types_supported: [...supportedGrantTypes],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: algorithms,
@@ -63,8 +62,12 @@ export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 
     revocation_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [],
   }
+}
+
+/** OpenID Connect Discovery §3: the same, with the one member more that it requires. There are no ID tokens, so it is empty. */
+export function openidConfiguration (options: Pick<ProtocolOptions, 'issuer' | 'registration'>, scopes: readonly string[]) {
+  return { ...serverMetadata(options, scopes), id_token_signing_alg_values_supported: [] }
 }
 
 /**
