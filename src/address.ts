@@ -2,6 +2,17 @@
 import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { Failure } from './errors.ts'
 
+/** In the place of an address that cannot be told (RFC 7239 §6.2 has the word, too). It is none: no allowlist lets it pass. */
+export const unknownAddress = 'unknown'
+
+/**
+ * Where a request comes from, as seen through trusted proxies; `unknownAddress` where that cannot be told: Fastify promises a
+ * text, and has none once the caller has reset the connection, or where the server listens on a path and not on a port.
+ */
+export function addressOf ({ ip }: { ip: string | undefined }): string {
+  return ip ?? unknownAddress
+}
+
 interface Entry { address: string, family: 'ipv4' | 'ipv6', prefix: number }
 
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/
@@ -83,10 +94,13 @@ export function isAllowed (address: string | null | undefined, allowlist: readon
   return allowlist.length === 0 || isWithin(address, allowlist) === true
 }
 
-/** Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. */
+/**
+ * Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. All that are
+ * none count as one.
+ */
 export function addressBlock (address: string): string {
   const canonical = canonicalAddress(address)
-  if (canonical === null || isIPv4(canonical)) return canonical ?? 'unknown'
+  if (canonical === null || isIPv4(canonical)) return canonical ?? unknownAddress
   const [head = '', tail] = canonical.split('::')
   const left = head === '' ? [] : head.split(':')
   const right = tail === undefined || tail === '' ? [] : tail.split(':')

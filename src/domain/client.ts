@@ -104,7 +104,7 @@ export interface UsedAssertions {
   /** False: this id was remembered before. Exactly one of many racing callers gets true. */
   remember (id: string, expiresAt: Date): Promise<boolean>
   /** Forgets those that expired before; returns how many. */
-  prune (before: Date): Promise<number>
+  prune (before: Date, limit: number): Promise<number>
 }
 
 /** A grant as an operator writes it: the resource by id or identifier. */
@@ -334,11 +334,11 @@ export async function useAbandoned ({ store, clock }: Pick<Operation, 'store' | 
   return await store.clients.use(id, clock())
 }
 
-/** Removes registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
-export async function reapAbandonedClients ({ store, clock, actor }: Operation): Promise<number> {
+/** Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
+export async function reapAbandonedClients ({ store, clock, actor }: Operation, limit: number): Promise<number> {
   const now = clock()
   return await store.transaction(async tx => {
-    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), 500)
+    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), limit)
     for (const client of idle) {
       await tx.clients.remove(client.id)
       await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))

@@ -106,6 +106,8 @@ export interface Presentation {
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
   check (credential: Credential, presentation: Presentation): Awaitable<Verdict>
+  /** Whether a text is the break-glass token of the management API. Nothing that is stored has a say in it. */
+  isAdminToken (text: string): boolean
   /** As `check`, for an access token that was read already. */
   checkClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<Verdict>
 }
@@ -122,10 +124,11 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
   return {
     check (credential, presentation) {
       if (credential.kind === 'api_key') return checkApiKey(options, credential.text, presentation)
-      if (isAdminToken(options, credential.text, presentation)) return adminVerdict
+      if (isForManagement(presentation) && isAdminToken(options, credential.text)) return adminVerdict
       if (resemblesManagementToken(credential.text)) return checkManagementToken(options, credential.text, presentation)
       return checkAccessToken(options, credential.text, presentation)
     },
+    isAdminToken: text => isAdminToken(options, text),
     checkClaims: (claims, presentation) => judgeClaims(claims, options, presentation),
   }
 }
@@ -295,9 +298,12 @@ function reasonAgainstManagementToken (
   return allowsFrom(token, presentation) ? null : 'address_not_allowed'
 }
 
-function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
-  if (adminTokenDigest === null || (resource !== null && resource.id !== managementResourceId)) return false
-  return sameDigest(digestOf(text), adminTokenDigest)
+function isForManagement ({ resource }: Presentation): boolean {
+  return resource === null || resource.id === managementResourceId
+}
+
+function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string): boolean {
+  return adminTokenDigest !== null && sameDigest(digestOf(text), adminTokenDigest)
 }
 
 function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): { ok: false, refusal: Refusal } {

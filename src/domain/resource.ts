@@ -130,9 +130,7 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
-    if (before.id === managementResourceId && change.scopes) {
-      throw new Failure('invalid_request', { message: 'The scopes of the management API are its own; they cannot be changed.' })
-    }
+    requireNotBuiltIn(before, change)
     // That keys were taken over is a fact, no choice of style: another style does not cut them off.
     const imports = before.style.importedKeys === true ? { importedKeys: true } : {}
     const scopes = change.scopes ? requireScopes(change.scopes) : before.scopes
@@ -229,7 +227,7 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
       } else if (!isSeeded(seed, present)) {
         await tx.resources.update({
-          ...present, identifier: seed.identifier, ...(seed.id === managementResourceId ? { scopes: seed.scopes, style: seed.style } : {}),
+          ...present, identifier: seed.identifier, ...(seed.id === managementResourceId ? { name: seed.name, scopes: seed.scopes, style: seed.style } : {}),
         })
       }
     }
@@ -239,7 +237,7 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
 /** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
 function isSeeded (seed: Seed, present: Resource | null): boolean {
   if (present?.identifier !== seed.identifier) return false
-  return seed.id !== managementResourceId || isDeepStrictEqual([present.scopes, present.style], [seed.scopes, seed.style])
+  return seed.id !== managementResourceId || isDeepStrictEqual([present.name, present.scopes, present.style], [seed.name, seed.scopes, seed.style])
 }
 
 async function find (repositories: Repositories, idOrIdentifier: string): Promise<Resource | null> {
@@ -257,6 +255,16 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
     throw new Failure('insufficient_permissions', { message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.` })
   }
   return resource
+}
+
+/** Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a deployment protects there. */
+function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
+  if (id === managementResourceId) {
+    throw new Failure('invalid_request', { message: `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.` })
+  }
+  if (id === hostResourceId && defaultScopes !== undefined) {
+    throw new Failure('invalid_request', { message: `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`, details: { field: 'defaultScopes' } })
+  }
 }
 
 /** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */

@@ -30,8 +30,8 @@ export interface RevokedTokenRepository {
   /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
   insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
   has (jti: string): Promise<boolean>
-  /** Forgets those that expired before; returns how many. */
-  prune (before: Date): Promise<number>
+  /** Forgets those that expired before, at most so many; returns how many. Servers forget them once fewer than that were left. */
+  prune (before: Date, limit: number): Promise<number>
 }
 
 /** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */

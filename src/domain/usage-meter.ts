@@ -1,4 +1,5 @@
 /** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
+import { warn, type Report } from '../background.ts'
 import { Failure } from '../errors.ts'
 import type { Environment } from '../secrets.ts'
 import { getApiKey, type ApiKey } from './api-key.ts'
@@ -22,14 +23,14 @@ export interface DayUsage {
 export interface DayRange { from: string, to: string }
 
 export interface UsageRepository {
-  /** Adds to what is counted; rows may repeat a key and day. */
+  /** Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of them. */
   add (usage: readonly DayUsage[]): Promise<void>
   /** The days on which there was something, oldest first. */
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
   /** Of all keys that an organization has or had. */
   ofOrganization (organizationId: string, range: DayRange): Promise<Record<Environment, { calls: number, credits: number }>>
-  /** Forgets the days before this one; returns how many rows those were. */
-  prune (before: string): Promise<number>
+  /** Forgets the days before this one, at most so many rows; returns how many those were. */
+  prune (before: string, limit: number): Promise<number>
 }
 
 export interface UsageMeter {
@@ -37,12 +38,12 @@ export interface UsageMeter {
   count (keyId: string, now: Date): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops. */
-  close (): Promise<void>
+  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many calls are lost. */
+  close (until?: number): Promise<number>
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
-export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
+export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn): UsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
 
@@ -71,7 +72,7 @@ export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): 
     }
   }
   const size = () => [...counted.values()].reduce((sum, keys) => sum + keys.size, 0)
-  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce)
+  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
   return {
     count (keyId, now) {
       const time = now.getTime()
@@ -80,7 +81,10 @@ export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): 
       ask()
     },
     flush,
-    close,
+    async close (until) {
+      await close(until)
+      return [...counted.values()].flatMap(keys => [...keys.values()]).reduce((sum, calls) => sum + calls, 0)
+    },
   }
 }
 

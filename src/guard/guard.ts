@@ -5,11 +5,13 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { requireOpen } from '../door.ts'
 import type { Principal, Refusal } from '../domain/principal.ts'
 import type { RefusalEntry } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
+import { managementStyle } from '../domain/style.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
 import { newWatch, type Watch } from '../watch.ts'
@@ -19,7 +21,7 @@ import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
-import { presentedCredential, type Presented } from './presentation.ts'
+import { onlyBearer, presentedCredential, type Presented } from './presentation.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 
 declare module 'fastify' {
@@ -135,7 +137,19 @@ function stopAt ({ dependencies, of, request, reply }: Arrival): (error: unknown
 }
 
 function judge (arrival: Arrival): Awaitable<boolean> {
+  const { dependencies, of, need, request } = arrival
+  const adminToken = of.takesAdminToken ? adminTokenOf(arrival) : null
+  if (adminToken !== null) return whenKnown(admission(new Call(dependencies, need, null, of.environment, request), adminToken), answerTo, arrival, null, adminToken)
   return whenKnown(arrival.of.current(), judgeAt, arrival)
+}
+
+/**
+ * The break-glass token, if the request presents it: before the resource is looked at, because what is stored of that could
+ * keep out the one credential that can mend it. Null: it does not.
+ */
+function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): Presented | null {
+  const text = onlyBearer(request, managementStyle)
+  return text !== null && authenticator.isAdminToken(text) ? { credential: { kind: 'access_token', text }, inQuery: false } : null
 }
 
 /** Judges the request as things are now. */
@@ -164,8 +178,8 @@ function answerTo (admitted: Admission, { dependencies, of, request, reply }: Ar
 }
 
 /** Every use of the break-glass credential is in the audit log (OC-02). */
-function adminUse ({ method, ip, id }: FastifyRequest): RefusalEntry {
-  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: ip, requestId: id, detail: { method } }
+function adminUse (request: FastifyRequest): RefusalEntry {
+  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: addressOf(request), requestId: request.id, detail: { method: request.method } }
 }
 
 function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<boolean> {

@@ -23,6 +23,13 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
   return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
 }
 
+/** What follows `Bearer` in the one Authorization header of a request that has no credential besides, whatever it looks like; null: none does. */
+export function onlyBearer (request: FastifyRequest, style: Style): string | null {
+  if (request.headers.authorization === undefined) return null
+  const found = findOnly(request, style)
+  return found === several || found?.in !== 'authorization' ? null : /^bearer +(\S+)$/i.exec(found.text)?.[1] ?? null
+}
+
 // RFC 6750 §2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110 §11.1).
 const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { addressOf } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import type { Actor } from '../domain/audit.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -20,11 +21,13 @@ export function operationOf ({ store, clock }: ManagementDependencies, request: 
 }
 
 /** @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to manage. */
-function actorOf ({ principal, ip, id }: FastifyRequest): Actor {
+function actorOf (request: FastifyRequest): Actor {
+  const { principal } = request
   const isAdmin = principal.kind === 'admin_token'
   if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
   const { organizationId, scopes, creator } = principal
-  return { id: principal.id, organizationId, scopes: isAdmin ? null : scopes, creator, restrictions: restrictionsOf(principal), address: ip, requestId: id }
+  const restrictions = restrictionsOf(principal)
+  return { id: principal.id, organizationId, scopes: isAdmin ? null : scopes, creator, restrictions, address: addressOf(request), requestId: request.id }
 }
 
 /** A client's token ends, its client does not. */

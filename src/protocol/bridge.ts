@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
-import { addressBlock, canonicalAddress } from '../address.ts'
+import { addressBlock, addressOf, canonicalAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import { isAbandoned, useAbandoned, type Client } from '../domain/client.ts'
@@ -139,7 +139,7 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         ...options,
         failures,
         lookedUpBefore: ctx => exchangeOf(ctx).lookedUp,
-        addressOf: ctx => exchangeOf(ctx).request.ip,
+        addressOf: ctx => addressOf(exchangeOf(ctx).request),
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
@@ -183,7 +183,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    const told = await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request })
+    const told = await introspect(options, client, tokenOf(ctx), { address: saidAddress(ctx), request: exchangeOf(ctx).request })
     // A text would be sent as one.
     answer(ctx, JSON.parse(told) as object)
   }
@@ -193,7 +193,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
 
 async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: request.ip, requestId: request.id }
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: addressOf(request), requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }
@@ -227,10 +227,10 @@ function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailur
   const { request } = exchangeOf(ctx)
   const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
-    failures.count(failureKey(clientId, request.ip))
-    addressFailures.count(addressBlock(request.ip))
+    failures.count(failureKey(clientId, addressOf(request)))
+    addressFailures.count(addressBlock(addressOf(request)))
   }
-  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: request.ip, requestId: request.id }
+  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
@@ -250,7 +250,7 @@ function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: 
     reason: 'policy_denied',
     subject: client.id,
     organizationId: client.organizationId,
-    address: request.ip,
+    address: addressOf(request),
     requestId: request.id,
     detail: { policy },
   })
@@ -278,7 +278,7 @@ function isAnonymous (ctx: KoaContextWithOIDC): boolean {
 }
 
 /** Where the caller of the asking server came from, if that server says so: policies may go by it. */
-function addressOf (ctx: KoaContextWithOIDC): string | null {
+function saidAddress (ctx: KoaContextWithOIDC): string | null {
   const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
   if (address === undefined) return null
   const canonical = typeof address === 'string' ? canonicalAddress(address) : null

@@ -25,11 +25,16 @@ export { paths } from './paths.ts'
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
   return async app => {
     const { store, clock } = given
+    // What was given is closed by whatever gave it.
+    const own = <T extends { close (): Promise<unknown> }>(made: T): T => {
+      app.addHook('onClose', async () => { await made.close() })
+      return made
+    }
     const options = {
       ...given,
-      refusals: given.refusals ?? refusalLog(store, clock),
-      usage: given.usage ?? usageLog(usage => store.clients.touch(usage), clock),
-      tokens: given.tokens ?? tokenMeter(usage => store.tokenUsage.add(usage), clock),
+      refusals: given.refusals ?? own(refusalLog(store, clock)),
+      usage: given.usage ?? own(usageLog(usage => store.clients.touch(usage), clock)),
+      tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       counts: given.counts ?? unshared,
       watch: given.watch ?? newWatch(),
@@ -54,11 +59,6 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     await app.register(discovery(options))
     await app.register(unsupportedAuthorization)
     for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
-    app.addHook('onClose', async () => {
-      await options.usage.close()
-      await options.tokens.close()
-      await options.refusals.close()
-    })
   }
 }
 

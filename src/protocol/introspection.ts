@@ -1,4 +1,5 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { digestOf, isManagementTokenText } from '../secrets.ts'
 import { epochSeconds, type Clock } from '../clock.ts'
@@ -79,8 +80,8 @@ function presentationOf ({ address }: Question): Presentation {
 }
 
 /** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */
-function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request: { ip, id } }: Question): void {
-  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: ip, requestId: id, detail: { credential } })
+function refuse ({ refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request }: Question): void {
+  refusals.record({ type: 'introspection.refused', reason: 'not_for_this_client', subject, organizationId: null, address: addressOf(request), requestId: request.id, detail: { credential } })
 }
 
 function serves (registry: Registry, asker: Client, identifier: string): Awaitable<boolean> {

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
-import { addressBlock } from '../address.ts'
+import { addressBlock, addressOf } from '../address.ts'
 import { epochSeconds } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
@@ -67,7 +67,7 @@ export function registration (options: RegistrationOptions) {
 /** The registration token that a request came with; null: without, where that is enough. */
 async function admit (options: RegistrationOptions, counters: Counters, request: FastifyRequest): Promise<RegistrationToken | null> {
   if (options.registration === 'closed') {
-    options.refusals.record({ type: 'client.refused', reason: 'registration_closed', subject: null, organizationId: null, address: request.ip, requestId: request.id })
+    options.refusals.record({ type: 'client.refused', reason: 'registration_closed', subject: null, organizationId: null, address: addressOf(request), requestId: request.id })
     throw new Failure('registration_closed')
   }
   const secret = bearerToken(request)
@@ -84,7 +84,7 @@ async function register (
   options: RegistrationOptions, counters: Counters, token: RegistrationToken | null, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
   const metadata = readClientMetadata(options.provider(), request.body)
-  if (token === null) takeTurn(counters, request.ip)
+  if (token === null) takeTurn(counters, addressOf(request))
   const actor = token === null ? nobody : { id: token.id, organizationId: token.organizationId, scopes: [] }
   const { client, secret, registrationAccessToken } = await registerClient(operation(options, request, actor), metadata, token).catch(spentMeanwhile)
   return await reply.code(201).send({
@@ -157,11 +157,12 @@ async function isServed (registry: Registry, { organizationId }: Client): Promis
 }
 
 function refuse (
-  { refusals }: RegistrationOptions, { failures }: Counters, { ip, id }: FastifyRequest, reason: string, description: string, about: Pick<RegistrationToken, 'id' | 'organizationId'> | null = null
+  { refusals }: RegistrationOptions, { failures }: Counters, request: FastifyRequest, reason: string, description: string, about: Pick<RegistrationToken, 'id' | 'organizationId'> | null = null
 ): OAuthError {
-  failures.count(addressBlock(ip))
-  refusals.record({ type: 'client.refused', reason, subject: about?.id ?? null, organizationId: about?.organizationId ?? null, address: ip, requestId: id })
-  const seconds = failures.exhausted(addressBlock(ip))
+  const address = addressOf(request)
+  failures.count(addressBlock(address))
+  refusals.record({ type: 'client.refused', reason, subject: about?.id ?? null, organizationId: about?.organizationId ?? null, address, requestId: request.id })
+  const seconds = failures.exhausted(addressBlock(address))
   return seconds === null ? invalidToken(description) : slowDown(seconds)
 }
 
@@ -200,6 +201,7 @@ async function grantedScope (registry: Registry, client: Client): Promise<string
   return [...new Set(granted.flat())].join(' ')
 }
 
-function operation ({ store, clock }: RegistrationOptions, { ip, id }: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>): Operation {
-  return { store, clock, actor: { id: who.id, organizationId: who.organizationId, scopes: [], creator: null, restrictions: null, address: ip, requestId: id } }
+function operation ({ store, clock }: RegistrationOptions, request: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>): Operation {
+  const { id, organizationId } = who
+  return { store, clock, actor: { id, organizationId, scopes: [], creator: null, restrictions: null, address: addressOf(request), requestId: request.id } }
 }

@@ -226,8 +226,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     deploymentPolicies: guarded(reads.deploymentPolicies, []),
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
-    importedDigests: guarded(reads.importedDigests, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
+    ...(reads.importedDigests === undefined ? {} : { importedDigests: guarded(reads.importedDigests, { through: null, digests: [] }) }),
   }
 }
 

@@ -29,12 +29,18 @@ export interface Reads {
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
   signingKeys (): Awaitable<SigningKey[]>
-  /** All of them, those past their end too. */
-  revokedTokens (): Awaitable<{ jti: string, expiresAt: Date }[]>
-  /** The digest of every key that was made elsewhere. */
-  importedDigests (): Awaitable<string[]>
+  /** A page of all of them, those past their end too, behind a `jti`. */
+  revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
+  /**
+   * SQLite alone: of the next `limit` keys behind a place in the table, the digests of those that were made elsewhere, which no
+   * index finds, and the place of the last one; null: there are no more keys.
+   */
+  importedDigests? (after: number, limit: number): Awaitable<{ through: number | null, digests: string[] }>
 }
+
+/** The reads that are one statement, the same on both databases. */
+export type Shared = Exclude<keyof Reads, 'importedDigests'>
 
 interface Statement {
   table: 'ApiKey' | 'AuditChain' | 'Client' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
@@ -44,7 +50,7 @@ interface Statement {
   columns?: readonly string[]
 }
 
-export const statements: Readonly<Record<keyof Reads, Statement>> = {
+export const statements: Readonly<Record<Shared, Statement>> = {
   apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ?' },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
@@ -54,8 +60,7 @@ export const statements: Readonly<Record<keyof Reads, Statement>> = {
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
-  revokedTokens: { table: 'RevokedToken', rows: '', columns: ['jti', 'expiresAt'] },
-  importedDigests: { table: 'ApiKey', rows: 'WHERE "imported"', columns: ['digest'] },
+  revokedTokens: { table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
 }
 
@@ -66,12 +71,11 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
     signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
-    importedDigests: several('importedDigests', row => columns.text(row.digest)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   } satisfies Partial<Reads>
 }
 
-type Several = <T>(name: keyof Reads, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
+type Several = <T>(name: Shared, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
 
 /** `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order needs no other. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {

@@ -5,7 +5,8 @@ import { openDesk } from '../../examples/craftdesk/desk.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { eventually, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { eventually } from '../waiting.ts'
+import { onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,

@@ -91,7 +91,13 @@ const conditions: fc.Arbitrary<PolicyConditions> = fc.record({
   addresses: fc.subarray(['10.0.0.0/8', '192.0.2.0/24', '::/0'], { minLength: 1 }),
   times: fc.constantFrom<TimeWindow>({ days: ['mon'] }, { hours: { from: '22:00', until: '06:00' } }, { until: '2027-02-01T00:00:00Z' }),
 }, { requiredKeys: [] })
-const anyPolicy = fc.record({ effect: fc.constantFrom('allow' as const, 'deny' as const), enabled: fc.boolean(), conditions: fc.option(conditions, { freq: 20 }) })
+const names = ['kinds', 'groups', 'resources', 'organizations', 'scopes', 'addresses', 'times'] as const
+/** Of two policies with many conditions hardly ever both are about the same request. */
+const few = fc.tuple(conditions, fc.subarray([...names], { maxLength: 2 }))
+  .map(([given, kept]): PolicyConditions => Object.fromEntries(Object.entries(given).filter(([name]) => kept.some(each => each === name))))
+const anyPolicy = fc.record({
+  effect: fc.constantFrom('allow' as const, 'deny' as const), enabled: fc.boolean(), conditions: fc.option(fc.oneof({ arbitrary: few, weight: 3 }, conditions), { freq: 20 }),
+})
   .map(({ effect, enabled, conditions }) => policy(effect, conditions, { enabled }))
 const anySet = fc.array(anyPolicy, { maxLength: 5 })
 const anySubject = fc.record({

@@ -5,10 +5,10 @@ import tap from 'tap'
 import { auditEvent, systemActor } from '../../src/domain/audit.ts'
 import { hashOf } from '../../src/domain/audit-chain.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { eventually } from '../contracts/protected-api.ts'
 import { databases } from '../databases.ts'
 import { startServer, type Json } from '../harness.ts'
 import { latchkeyCommand, run } from '../running-server.ts'
+import { eventually } from '../waiting.ts'
 
 const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
   const database = await fresh()
@@ -87,13 +87,15 @@ for (const { name, database, server } of ready) {
     t.match(await soon(`type=credential.reuse_detected&subject=${key.id}`), [{ organization: key.organization, detail: { reason: 'rotated' }, address: '127.0.0.1' }])
     t.match(await soon(`type=credential.refused&subject=${key.id}`), [{ detail: { reason: 'rotated' } }])
 
+    const stranger = await server.createClient()
+    await server.tokenRequest({ ...stranger, clientSecret: 'never-was-one' })
     const client = await server.createClient()
     await admin('POST', `/clients/${client.clientId}/rotate-secret`, { overlapSeconds: 0 })
     t.equal((await server.tokenRequest(client)).status, 401)
     t.match(await soon(`type=credential.reuse_detected&subject=${client.clientId}`), [{ organization: client.organization, detail: { reason: 'secret_rotated' } }])
-    await server.tokenRequest({ ...client, clientSecret: 'never-was-one' })
-    t.match(await soon(`type=client.refused&subject=${client.clientId}`), [{ detail: { reason: 'invalid secret provided' } }])
-    t.equal((await rows(`type=credential.reuse_detected&subject=${client.clientId}`)).length, 1)
+    // Rows are written in their order, so all that there will be of the one before is there.
+    t.match(await rows(`type=client.refused&subject=${stranger.clientId}`), [{ detail: { reason: 'invalid secret provided' } }])
+    t.strictSame(await rows(`type=credential.reuse_detected&subject=${stranger.clientId}`), [])
   })
 
   tap.test(`a registration token that is spent, exhausted or refused is in the audit log, with why [${name}]`, async t => {

@@ -6,6 +6,7 @@ import { rememberedAnswers } from '../../src/domain/remembered-answer.ts'
 import { Failure } from '../../src/errors.ts'
 import { digestOf, newSecret } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
+import { until } from '../waiting.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
@@ -88,7 +89,7 @@ for (const { name, server } of servers) {
     t.strictSame(race.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412], 'of many with one revision, one wins')
     t.equal((await ask('PATCH', '/api-keys/key_nowhere', { name: 'x' }, { 'if-match': '*' })).status, 404, 'RFC 9110 §13.2.1: what would fail anyhow is not judged by it')
     t.equal((await server.withKey(apiKey.key)).status, 200)
-    await new Promise(resolve => setTimeout(resolve, 1_500))
+    await until('its use is noted', async () => (await ask('GET', path)).json.lastUsedAt !== null)
     t.equal((await ask('GET', path)).headers.etag, '"7"', 'being used is no change')
     t.equal((await ask('POST', `${path}/rotate`, { overlapSeconds: 0 }, { 'if-match': '"6"' })).status, 412, 'rotation too')
   })
@@ -119,6 +120,7 @@ for (const { name, server } of servers) {
     const { organization } = await tenant()
     const key = { 'idempotency-key': newSecret() }
     const body = { organization, name: 'automation', scopes: ['groups:write', 'groups:read'] }
+    server.clock.stop()
     const first = await ask('POST', '/access-tokens', body, key)
     t.equal(first.status, 201)
     const reused = { error: 'This Idempotency-Key was used for another request; use a new one.', code: 'IDEMPOTENCY_KEY_REUSED' }
@@ -164,6 +166,27 @@ for (const { name, server } of servers) {
       t.equal((await ask('GET', `/api-keys?organization=${organization}&name=${encodeURIComponent(`round ${round}`)}`)).json.data.length, 1, 'one row')
       t.equal((await ask('POST', '/api-keys', body, key)).text, good[0]!.text)
     }
+  })
+
+  tap.test(`Idempotency-Key: a server that is about it says so, and not any more once it is done or has failed [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const { once } = rememberedAnswers(config.secrets)
+    const repeatable = { key: newSecret(), request: 'the same' }
+    for (const outcome of ['fails', 'answers'] as const) {
+      const [begun, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const first = once(operation, repeatable, async () => {
+        begun.resolve()
+        await going.promise
+        if (outcome === 'fails') throw new Failure('not_found')
+        return 'made'
+      })
+      await begun.promise
+      await t.rejects(once(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
+      going.resolve()
+      if (outcome === 'fails') await t.rejects(first, { code: 'not_found' })
+      else t.equal(await first, 'made')
+    }
+    t.equal(await once(operation, repeatable, async () => 'made anew'), 'made')
   })
 
   tap.test(`Idempotency-Key: of several servers on one database, one makes it and the others give its answer [${name}]`, async t => {

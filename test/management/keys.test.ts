@@ -5,8 +5,6 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, startServer, type Answer, type Json } from '../harness.ts'
 
-tap.setTimeout(240_000)
-
 const sha256 = (text: string, encoding: 'hex' | 'base64url' = 'hex') => createHash('sha256').update(text).digest(encoding)
 
 /** The members of a key on the wire, and nothing else. */

@@ -192,11 +192,11 @@ for (const database of databases) {
     t.equal((await embedding.exchange(text)).status, 200)
     for (const seconds of [10, 14, 1]) {
       embedding.server.advance(seconds === 14 ? 4 : seconds)
-      await embedding.server.store.usedAssertions.prune(embedding.server.clock())
+      await embedding.server.store.usedAssertions.prune(embedding.server.clock(), 10)
       t.equal((await embedding.exchange(text)).status, 400)
     }
     embedding.server.advance(60)
-    await embedding.server.store.usedAssertions.prune(embedding.server.clock())
+    await embedding.server.store.usedAssertions.prune(embedding.server.clock(), 10)
     t.same((await embedding.exchange(text)).body, refused('expired'))
   })
 

@@ -184,8 +184,8 @@ for (const { database, server, victim, attacker } of inhabited) {
     const foreignToken = await server.tokenFor(attacker.managementClient)
     const revoked = await victim.managementKey(managementScopes)
     await server.admin('POST', `/api-keys/${revoked.id}/revoke`)
-    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 3_000).toISOString() })
-    server.clock.advance(3)
+    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 60_000).toISOString() })
+    server.clock.advance(60)
     const apiCredentials = { 'a key of the API': { 'x-api-key': victim.apiKey.key }, 'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` } }
     const narrow = new Map<string, string>()
     for (const scope of managementScopes) narrow.set(scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key)

@@ -17,8 +17,7 @@ import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
 import { databases } from '../databases.ts'
 import { administer } from '../postgres.ts'
-
-t.setTimeout(120_000)
+import { patientLimits } from '../waiting.ts'
 
 /** The migrations up to the one whose name ends so, in a folder of their own. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
@@ -74,7 +73,7 @@ for (const { name, empty } of databases) {
     await execute(before, dataOfProduct)
     await before.close()
 
-    const { store, close } = await openStorage(url)
+    const { store, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const { items } = await store.apiKeys.page({ limit: 10, after: null }, {})
     t.strictSame(Object.fromEntries(items.map(({ id, chainId }) => [id, chainId])), {
@@ -96,7 +95,7 @@ for (const { name, empty } of databases) {
     await execute(first, dataOfInit)
     await first.close()
 
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const before = { access: 'custom', objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, creatorId: null, imported: false, rotatedFrom: null, rotatedTo: null }
     t.strictSame(await registry.apiKey('digest-a'), {

@@ -13,6 +13,7 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const at = (second: number) => new Date(Date.UTC(2027, 0, 31, 23, 59, second, 7))
 
@@ -210,9 +211,15 @@ for (const { name, fresh } of databases) {
     for (const each of [bareSigningKey, signingKey]) await repositories.signingKeys.insert(each)
     t.strictSame(await reads.signingKeys(), [signingKey, bareSigningKey])
     t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
-    await repositories.revokedTokens.insert({ jti: 'jti_a', clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
-    t.strictSame(await reads.revokedTokens(), [{ jti: 'jti_a', expiresAt: at(24) }])
-    t.strictSame(await reads.importedDigests(), [key.digest])
+    for (const jti of ['jti_c', 'jti_a', 'jti_b']) await repositories.revokedTokens.insert({ jti, clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    const jtis = async (after: string, limit: number) => (await reads.revokedTokens(after, limit)).map(({ jti }) => jti)
+    t.strictSame(await reads.revokedTokens('', 1), [{ jti: 'jti_a', expiresAt: at(24) }])
+    t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [['jti_a', 'jti_b'], ['jti_c'], []])
+    if (name === 'sqlite') {
+      const pages = [0, 1, 2].map(place => reads.importedDigests!(place, 1))
+      t.strictSame(pages.slice(0, 2).flatMap(page => (page as { digests: string[] }).digests), [key.digest], 'of two keys one was made elsewhere')
+      t.strictSame(pages[2], { through: null, digests: [] })
+    } else t.equal(reads.importedDigests, undefined)
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
     for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
     const heads = await repositories.audit.headsNotUnder('', 10)
@@ -242,7 +249,7 @@ for (const { name, fresh } of databases) {
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     await store.organizations.insert(bareOrganization)
     await store.transaction(async tx => {
       await tx.organizations.update({ ...bareOrganization, name: 'not yet' })
@@ -255,7 +262,7 @@ for (const { name, fresh } of databases) {
 
   t.test(`[${name}] a client is kept in memory without the request that named it`, async t => {
     const { url, drop } = await fresh()
-    const { store, registry, join, close } = await openStorage(url)
+    const { store, registry, join, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(async () => {
       await close()
       await drop()

@@ -10,12 +10,14 @@ import type { Policy } from '../../src/domain/policy.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
 import type { Resource } from '../../src/domain/resource.ts'
 import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { absencesIn } from '../../src/storage/absences.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { unbuffered, View } from '../../src/storage/view.ts'
 import { newWatch, type Watch } from '../../src/watch.ts'
 import { databases, type FreshDatabase } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
@@ -139,7 +141,7 @@ const event: AuditEvent = {
 async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { watch: Watch }> {
   const { url, drop } = await fresh()
   const watch = newWatch()
-  const storage = await openStorage(url, { watch })
+  const storage = await openStorage(url, { limits: patientLimits, watch })
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -319,9 +321,9 @@ for (const { name, fresh } of databases) {
         return first
       }))
       t.equal((await Promise.all(inside)).filter(Boolean).length, 1)
-      await usedAssertions.prune(later(60))
+      await usedAssertions.prune(later(60), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), false)
-      await usedAssertions.prune(later(61))
+      await usedAssertions.prune(later(61), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), true)
     })
 
@@ -331,9 +333,9 @@ for (const { name, fresh } of databases) {
       await revokedTokens.insert(token)
       await revokedTokens.insert({ ...token, expiresAt: later(999) })
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(60))
+      await revokedTokens.prune(later(60), 10)
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(61))
+      await revokedTokens.prune(later(61), 10)
       t.equal(await revokedTokens.has('token-1'), false)
     })
 
@@ -493,17 +495,17 @@ for (const { name, fresh } of databases) {
 t.test('[sqlite] the registry serves the same unchanged record as the same object, and knows revoked tokens after a restart', async t => {
   const { url, drop } = await databases[0]!.fresh()
   t.teardown(drop)
-  const first = await openStorage(url)
+  const first = await openStorage(url, { limits: patientLimits })
   await first.store.organizations.insert(organization)
   const once = await first.registry.organization('org_a')
   t.equal(await first.registry.organization('org_a'), once)
   await first.store.revokedTokens.insert({ jti: 'kept', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) })
   await first.close()
-  const second = await openStorage(url)
+  const second = await openStorage(url, { limits: patientLimits })
   t.teardown(() => second.close())
   t.equal(await second.registry.isTokenRevoked('kept'), true)
   t.strictSame(await second.registry.organization('org_a'), organization)
-  await second.store.revokedTokens.prune(later(61))
+  await second.store.revokedTokens.prune(later(61), 10)
   t.equal(await second.registry.isTokenRevoked('kept'), false)
 })
 
@@ -525,7 +527,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, { revoked: [], imported: [] })
+  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, absencesIn(database.reads))
   await organizations.insert(organization)
 
   const early = view.organization('org_a')
