@@ -132,6 +132,14 @@ export function isWebhookToken (text: string): boolean {
   return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
 }
 
+/**
+ * Whether a text has the form of a secret that is no token of a client: an API key, an access token of the management API, the
+ * secret of a webhook or of a registration, the admin token.
+ */
+export function isLastingSecretText (text: string): boolean {
+  return isApiKeyText(text) || isManagementTokenText(text) || isWebhookToken(text) || /^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
 export function withoutWebhookToken (path: string): string {
   if (!/whk_|%/i.test(path)) return path

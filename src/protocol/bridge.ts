@@ -145,6 +145,7 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
+        onBroken,
       }, ring)
       provider.use(completing(options, addressFailures))
       built = { kid: ring.signing.kid, provider, handle: provider.callback() as Current['handle'] }
@@ -249,6 +250,13 @@ function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailur
   const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
+}
+
+/** A connection that broke off is its caller's own business, anything else a defect. */
+function onBroken (ctx: KoaContextWithOIDC, error: Error): void {
+  const log = exchanges.get(ctx.req)?.request.log
+  if (ctx.req.socket.destroyed) log?.info({ code: (error as NodeJS.ErrnoException).code }, 'the connection broke off')
+  else log?.error({ err: error }, 'the authorization server failed')
 }
 
 function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: Client, policy: string): void {

@@ -92,7 +92,6 @@ const serverMetadata = Type.Object({
   revocation_endpoint: url,
   scopes_supported: Type.Optional(texts),
   response_types_supported: texts,
-  response_modes_supported: texts,
   grant_types_supported: texts,
   token_endpoint_auth_methods_supported: texts,
   token_endpoint_auth_signing_alg_values_supported: texts,
@@ -107,7 +106,7 @@ const serverMetadata = Type.Object({
 const resourceMetadata = Type.Object({
   resource: Type.String(),
   authorization_servers: texts,
-  scopes_supported: texts,
+  scopes_supported: Type.Optional(texts),
   bearer_methods_supported: texts,
   resource_name: Type.String(),
 }, { title: 'ProtectedResourceMetadata' })

@@ -60,8 +60,8 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every other empty one.
     response_types_supported: [],
-    response_modes_supported: [],
     grant_types_supported: [...supportedGrantTypes],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: algorithms,

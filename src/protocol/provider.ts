@@ -3,6 +3,7 @@
  * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is not
  * used is off, and only the routes that bridge.ts mounts reach it.
  */
+import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
 import type { KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
@@ -17,6 +18,8 @@ export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptio
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Told of everything that is no refusal but a defect or a database that is away. */
   onFailure (ctx: KoaContextWithOIDC, error: unknown): void
+  /** Told of what broke outside of any answer: nearly always a connection that its caller gave up. */
+  onBroken (ctx: KoaContextWithOIDC, error: Error): void
   tokens: TokenMeter
   /** The client's address as Fastify sees it. */
   addressOf (ctx: KoaContextWithOIDC): string
@@ -32,6 +35,9 @@ export function buildProvider (options: ProviderOptions, { signing }: KeyRing): 
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)
   provider.on('server_error', options.onFailure)
+  // Koa would print it on standard error, whatever the log is set to.
+  const koa: EventEmitter = provider
+  koa.on('error', (error: Error, ctx: KoaContextWithOIDC) => { options.onBroken(ctx, error) })
   return provider
 }
 

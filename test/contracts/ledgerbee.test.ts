@@ -485,7 +485,6 @@ for (const { name, server } of servers) {
     revocation_endpoint: `${issuer}/api/v1/oauth/revoke`,
     scopes_supported: ['company:read', 'invoices:read', 'invoices:write'],
     response_types_supported: [],
-    response_modes_supported: [],
     grant_types_supported: ['client_credentials'],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
       [`${endpoint}_endpoint_auth_methods_supported`, ['client_secret_basic', 'client_secret_post', 'private_key_jwt']],

@@ -27,7 +27,6 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
       revocation_endpoint: at('/api/v1/oauth/revoke'),
       scopes_supported: ['invoices:read', 'invoices:write', 'things:read'],
       response_types_supported: [],
-      response_modes_supported: [],
       grant_types_supported: ['client_credentials'],
       token_endpoint_auth_methods_supported: methods,
       token_endpoint_auth_signing_alg_values_supported: algorithms,
@@ -83,7 +82,7 @@ tap.test('LB-19, D3: protected-resource metadata for the host and for each path'
   const root = '/.well-known/oauth-protected-resource'
   const host = await server.send('GET', root)
   t.match(host.headers.get('access-control-allow-origin'), '*')
-  t.strictSame(host.body, { resource: server.issuer, authorization_servers: [server.issuer], scopes_supported: [], bearer_methods_supported: ['header'], resource_name: 'the host' })
+  t.strictSame(host.body, { resource: server.issuer, authorization_servers: [server.issuer], bearer_methods_supported: ['header'], resource_name: 'the host' })
   t.strictSame((await server.send('GET', `${root}/api/v1`)).body, {
     resource: server.api.identifier, authorization_servers: [server.issuer], scopes_supported: ['invoices:read', 'invoices:write'], bearer_methods_supported: ['header'], resource_name: server.api.identifier
   })

@@ -7,7 +7,7 @@ import { createOrganization, updateOrganization } from '../../src/domain/organiz
 import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy.ts'
 import { revokeResource } from '../../src/domain/resource.ts'
 import { revokeToken, type AccessTokenClaims } from '../../src/domain/token.ts'
-import { digestOf } from '../../src/secrets.ts'
+import { digestOf, newApiKeyText, newLabelledSecret, newManagementTokenText, newWebhookToken } from '../../src/secrets.ts'
 import { basic, startServer } from './server.ts'
 
 const path = '/api/v1/oauth/introspect'
@@ -177,6 +177,18 @@ tap.test('I2: the owner ends its token at once, nobody else does, and both hear 
   t.match(await server.post('/api/v1/oauth/revoke', {}, { authorization: own }), { status: 400, body: { error: 'invalid_request' } })
   server.advance(3600)
   t.match(await revoke(sibling, own), { status: 200, text: '' }, 'an expired one')
+})
+
+tap.test('what is no token of a client is not revoked here, by its form and whether there is one, and the answer says so', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const own = basic(client.id, secret)
+  const others = [newManagementTokenText(), newWebhookToken(), ...['lkadm', 'lkrgt', 'lkrat'].map(newLabelledSecret), newApiKeyText('api', 'live')]
+  for (const other of others) {
+    t.match(await server.post('/api/v1/oauth/revoke', { token: other }, { authorization: own }), { status: 400, body: { error: 'unsupported_token_type' } }, other.slice(0, 6))
+    t.match(await server.post('/api/v1/oauth/revoke', { token: other, token_type_hint: 'access_token' }, { authorization: own }), { status: 400 }, `${other.slice(0, 6)} with a hint`)
+  }
+  t.match(await server.post('/api/v1/oauth/revoke', { token: `${newManagementTokenText()}x` }, { authorization: own }), { status: 200, text: '' }, 'what nothing is')
 })
 
 tap.test('an API key is not revoked here, and the answer says so', async t => {

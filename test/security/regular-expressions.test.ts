@@ -115,6 +115,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['secrets.ts', '/^[0-9a-f]{64}$/i', 'body'],
   ['secrets.ts', '/^[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/^[a-z][a-z0-9]{0,15}_(live|test)_/', 'body'],
+  ['secrets.ts', '/^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
   ['secrets.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/whk_/i', 'body'],
