@@ -12,7 +12,8 @@ type Query = Record<string, string | undefined>
 
 export interface Api {
   get<T> (path: string, query?: Query): Promise<Answer<T>>
-  post<T> (path: string, body?: object): Promise<Answer<T>>
+  /** `patience`, in milliseconds: for what takes longer than most. */
+  post<T> (path: string, body?: object, patience?: number): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
   put<T> (path: string): Promise<Answer<T>>
   /** Ends a thing. There is no answer about it, only about what was not done: the value is null then. */
@@ -27,7 +28,7 @@ const patience = 30_000
 export function managementApi (connection: Connection): Api {
   return {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
-    post: (path, body) => call(connection, 'POST', path, body ?? {}),
+    post: (path, body, patience) => call(connection, 'POST', path, body ?? {}, patience),
     patch: (path, body) => call(connection, 'PATCH', path, body),
     put: path => call(connection, 'PUT', path),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
@@ -47,14 +48,14 @@ function queryString (query: Query = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
 
-async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object): Promise<Answer<T>> {
+async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object, wait = patience): Promise<Answer<T>> {
   const response = await reach(url, `${url}/api/v1${path}`, {
     method,
     headers: { ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect is not followed: the token was meant for this server.
     redirect: 'manual',
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(wait),
   })
   return await read(url, response)
 }
@@ -94,7 +95,7 @@ function unreachable (server: string, error: Error): string {
   const { code, message } = (error.cause ?? {}) as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
-  if (error.name === 'TimeoutError') return `${server} did not answer within ${patience / 1000} seconds. Look at its log, or name another with --url.`
+  if (error.name === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
   return `${server} cannot be reached (${code ?? message ?? error.name}). Check --url or LATCHKEY_URL.`
 }
 

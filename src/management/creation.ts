@@ -1,4 +1,4 @@
-/** What every creation has in common: 201, kept by no cache, and answered once for each Idempotency-Key. */
+/** What every creation has in common: 201, and answered once for each Idempotency-Key. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RememberedAnswers } from '../domain/remembered-answer.ts'
 import type { Operation } from '../domain/store.ts'
@@ -24,7 +24,7 @@ export async function createdAfter<T extends object, P> (
   prepare: (operation: Operation) => Promise<P>, make: (operation: Operation, prepared: P) => Promise<T>, status = 201
 ): Promise<T> {
   if (request.routeOptions.config.repeatable !== true) throw new Error(`The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, or config: { repeatable: true }.`)
-  reply.code(status).header('cache-control', 'no-store')
+  reply.code(status)
   const operation = operationOf(dependencies, request)
   const key = idempotencyKey(request)
   if (key === null) return await make(operation, await prepare(operation))

@@ -15,8 +15,6 @@ import { newSecret } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { basic, decodeJwt, MovableClock, startServer, type ClientAnswer, type Json, type TestServer } from '../harness.ts'
 
-tap.setTimeout(120_000)
-
 const day = 86_400
 const craftkit = 'https://craftkit.test/v1'
 

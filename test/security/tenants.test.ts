@@ -85,7 +85,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
     'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
     'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
-    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
+    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: mcpServer.identifier, environment: 'live', name: 'x', scopes: ['tools'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
     'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
     'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
     'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },
@@ -184,8 +184,8 @@ for (const { database, server, victim, attacker } of inhabited) {
     const foreignToken = await server.tokenFor(attacker.managementClient)
     const revoked = await victim.managementKey(managementScopes)
     await server.admin('POST', `/api-keys/${revoked.id}/revoke`)
-    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 3_000).toISOString() })
-    server.clock.advance(3)
+    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 60_000).toISOString() })
+    server.clock.advance(60)
     const apiCredentials = { 'a key of the API': { 'x-api-key': victim.apiKey.key }, 'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` } }
     const narrow = new Map<string, string>()
     for (const scope of managementScopes) narrow.set(scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key)
