@@ -83,7 +83,7 @@ export const variables: readonly Variable[] = [
   { name: 'LATCHKEY_METRICS', default: 'on', description: 'Where `/prom` is answered: `on` (beside everything else), `off`, or an address and port of its own, as in `127.0.0.1:9464`, which then has `/healthz` and `/readyz` too.' },
   { name: 'LATCHKEY_SHED_LAG', default: 'off', description: 'Milliseconds of event loop lag (mean over half a second) above which new requests get 503 until it has halved: `500`, say. At least 50.' },
   { name: 'LATCHKEY_SHUTDOWN_DELAY', default: '0', description: 'Seconds for which a server that was told to end serves on while `/readyz` says no, so that balancers notice.' },
-  { name: 'LATCHKEY_SHUTDOWN_PATIENCE', default: '10', description: 'Seconds that requests which have begun may take once new ones are turned away.' },
+  { name: 'LATCHKEY_SHUTDOWN_PATIENCE', default: '10', description: 'Seconds that requests which have begun may take once new ones are turned away, and usage and refusals to be written.' },
   { name: 'LATCHKEY_REPLICA_LEASE', default: '2000', description: 'On PostgreSQL: milliseconds that a change waits at most for another server that does not answer, 200 to 60000. Servers that join others go by theirs.' },
   { name: 'LATCHKEY_USAGE_DAYS', default: '400', description: 'Days for which it is kept how much each key was used; at least 31.' },
   { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: 'none', description: 'Switches traces on: the base URL of a collector that takes OTLP over HTTP, to which `/v1/traces` is added.' },
@@ -218,8 +218,9 @@ function readIssuer (text: string | undefined, port: number, problems: string[])
 
 function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: string, problems: string[]): string {
   if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
-  if (text.startsWith('file:') && text.length > 'file:'.length) return `file:${resolve(folder, text.slice('file:'.length))}`
-  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  // Schemes of URLs have no case (RFC 3986 §3.1).
+  if (/^file:./i.test(text)) return `file:${resolve(folder, text.slice('file:'.length))}`
+  if (/^postgres(ql)?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/^\w+/, 'postgresql')
   // The text may hold a password: it is not repeated.
   problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
   return ''

@@ -10,7 +10,7 @@ import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
+import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
@@ -34,7 +34,7 @@ export interface ApiKey extends Limits, Revised {
   environment: Environment
   name: string
   access: Access
-  /** With `custom` access: scopes and patterns of scopes. */
+  /** With `custom` access: references and patterns of scopes. */
   scopes: readonly string[]
   objects: ObjectRestriction
   /** Empty: from everywhere. */
@@ -245,8 +245,9 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
 export const mostInOverlap = 100
 
 /**
- * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
- * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more; 0 is the emergency: it ends
+ * now, and so do all that led to it and are in their overlap (CL-10). @throws Failure `credential_superseded` when it was
+ * replaced already: two replacements would fork the key;
  * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
@@ -275,6 +276,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     }
     await requireFewInOverlap(tx, before, overlapSeconds, now)
     const end = secondsAfter(now, overlapSeconds)
+    if (overlapSeconds === 0) await endPredecessors(operation, tx, before, key, now)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
     await tx.webhookTokens.handOver(before.id, key.id)
@@ -323,6 +325,15 @@ async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom
 async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date): Promise<void> {
   if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
   throw new Failure('conflict', { message: `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or rotate without an overlap.`, details: { mostInOverlap } })
+}
+
+/** Who rotates in an emergency does not know which of the keys has leaked. */
+async function endPredecessors ({ actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, before, now)) {
+    const after = { ...predecessor, expiresAt: now }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { endedWith: id })))
+  }
 }
 
 async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {
@@ -457,7 +468,8 @@ async function changeKey (
 }
 
 function about (key: ApiKey, more: Record<string, unknown> = {}) {
-  const { name, hint, organizations, resourceId, environment, access, scopes, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const { name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const scopes = namesOf(key.scopes)
   return {
     organizationId: key.organizationId,
     subject: key.id,

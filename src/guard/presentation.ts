@@ -39,8 +39,6 @@ function readAuthorization (value: string, style: Style): Presented {
   // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone take as
   // long as all other checks of a token that is known.
   if (!keysToo && value.startsWith('Bearer eyJ')) return accessToken(value.slice('Bearer '.length))
-  // Another scheme proves nothing here: as if there were no credential (RFC 6750 §3.1).
-  if (!/^bearer(\s|$)/i.test(value)) return refused('no_credential', null)
   const text = bearerPattern.exec(value)?.[1]
   if (keysToo) return readKeyOrToken(text)
   if (text === undefined) return refused('malformed', 'access_token')
@@ -60,7 +58,7 @@ function readKeyOrToken (text: string | undefined): Presented {
 /** Null: there is none. */
 function findOnly (request: FastifyRequest, style: Style): Found | typeof several | null {
   const query = request.query as Record<string, unknown>
-  let found = add(null, 'authorization', headerNamed(request, 'authorization'))
+  let found = add(null, 'authorization', bearerNamed(request))
   for (const transport of style.transports) {
     if (transport.in === 'header') {
       found = add(found, 'header', headerNamed(request, transport.name))
@@ -69,6 +67,15 @@ function findOnly (request: FastifyRequest, style: Style): Found | typeof severa
     } else if (transport.in === 'query') found = add(found, 'query', valueOf(query[transport.name]))
   }
   return add(found, 'access_token', valueOf(query.access_token))
+}
+
+/**
+ * The Authorization header, where its scheme is one that the guard knows. Another scheme proves nothing here and is no credential:
+ * a proxy in front of a staging system has its own (RFC 6750 §2 is about tokens alone).
+ */
+function bearerNamed (request: FastifyRequest): string | typeof several | null {
+  const value = headerNamed(request, 'authorization')
+  return value === null || value === several || value.startsWith('Bearer ') || /^bearer(\s|$)/i.test(value) ? value : null
 }
 
 function add (found: Found | typeof several | null, place: Found['in'], text: string | typeof several | null): Found | typeof several | null {

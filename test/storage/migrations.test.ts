@@ -15,8 +15,12 @@ import { applyMigrations, migrationsFolder, neededMigrations } from '../../src/s
 import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
 import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
+import { newSecret } from '../../src/secrets.ts'
+import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
+import { startServer, type Json } from '../harness.ts'
 import { administer } from '../postgres.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 import { patientLimits } from '../waiting.ts'
 
 /** The migrations up to the one whose name ends so, in a folder of their own. */
@@ -166,6 +170,40 @@ for (const { name, empty } of databases) {
     t.match(await store.clients.get('cli_a'), { grants: [{ resourceId: 'res_a', scopes: ['invoices:read'] }] })
     t.equal((await store.audit.page({ limit: 200, after: null }, {})).items.length, 1)
     await t.rejects(store.apiKeys.insert({ ...(await store.apiKeys.get('key_a'))!, id: 'key_x', digest: 'x', organizationId: 'org_none' }), { code: 'P2003' }, 'foreign keys hold again')
+  })
+}
+
+for (const { name, empty } of databases) {
+  t.test(`L2: rows of a version before the audit chains are closed off by the process that migrates them, and by no later one [${name}]`, async t => {
+    for (const first of ['migrate', 'serve']) {
+      const { url, drop } = await empty()
+      t.teardown(drop)
+      const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+      const before = await openDatabase(url)
+      await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_init'))
+      await execute(before, dataOfInit)
+      await before.close()
+
+      const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}` }
+      if (first === 'migrate') t.match(await run(process.execPath, [latchkeyCommand, 'migrate'], { env: ownEnvironment({ ...environment, DATABASE_URL: url }) }), { code: 0 })
+      let server = await startServer({ database: url, environment, bare: true })
+      const { issuer } = server
+      const rows = (await server.admin('GET', '/audit/export?organization=org_a')).text.trim().split('\n').map(line => JSON.parse(line) as Json)
+      t.match(rows, [{ id: 'evt_a', sequence: 1, key: '' }, { type: 'audit.chain_closed_off', sequence: 2, actor: 'system', detail: { rows: 1 } }], first)
+      t.match((await server.admin('GET', '/audit/verify')).json, { fault: null })
+      t.equal((await server.admin('PATCH', '/organizations/org_a', { name: 'goes on' })).status, 200)
+      t.match((await server.admin('GET', '/audit/verify')).json, { fault: null })
+      await server.close()
+
+      await dropTriggers(url)
+      await behindTheServer(url, [
+        'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" > 1', 'UPDATE "AuditChain" SET "sequence" = 1, "hash" = \'\', "mac" = \'\', "key" = \'\' WHERE "id" = \'org_a\'',
+      ])
+      server = await startServer({ database: url, environment, issuer, bare: true })
+      t.match((await server.admin('GET', '/audit/verify')).json.fault, { chain: 'org_a', problem: 'not_closed_off' })
+      t.match(await server.admin('PATCH', '/organizations/org_a', { name: 'no more' }), { status: 500, json: { code: 'AUDIT_CHAIN_BROKEN', details: { chain: 'org_a' } } })
+      await server.close()
+    }
   })
 }
 

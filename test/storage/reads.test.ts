@@ -71,6 +71,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: [] }, { resourceId: 'res_a', scopes: ['a:b', 'c:d'] }],
   allowlist: ['2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 3,
   registrationAccessDigest: 'z',
   registrationTokenId: null,

@@ -52,6 +52,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: ['b:read'] }, { resourceId: 'res_a', scopes: ['z:last-by-name', 'a:first'] }],
   allowlist: ['192.0.2.0/24', '2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 1,
   registrationAccessDigest: null,
   registrationTokenId: null,
