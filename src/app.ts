@@ -30,7 +30,9 @@ import { tokenMeter } from './domain/token-usage.ts'
 import { tokenReader } from './domain/token.ts'
 import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
+import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
+import { isOverTls, trustsProxies } from './forwarded.ts'
 import { requireModestJson } from './json-limits.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
@@ -38,14 +40,17 @@ import { leaveOnSignal } from './shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
-import { presentError, presentNotFound } from './management/presenter.ts'
+import { presentError } from './management/presenter.ts'
+import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import { standardOutput } from './standard-output.ts'
 import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
+import { surviveUncaught } from './uncaught.ts'
 import { newWatch, type Watch } from './watch.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
@@ -62,6 +67,8 @@ export interface Latchkey {
   operationalRoutes: FastifyPluginAsync
   /** Counts and traces the requests of `app`, and turns them away when there is reason to. Before its first route. */
   watchRequests (app: FastifyInstance): void
+  /** Answers what has no route, for `setNotFoundHandler`; knows `routes` once they are registered. */
+  answerUnknownPath: UnknownPaths['answer']
   watch: Watch
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -69,7 +76,10 @@ export interface Latchkey {
   meter: Meter
   /** Loads what the first change would else have to wait for. @throws Failure `storage_unavailable`. */
   prepareForChanges (): Promise<void>
-  /** Writes what is pending and lets go of the database. */
+  /**
+   * Writes what is pending and lets go of the database. What could not be written by `watch.door.writeUntil` is lost: it is
+   * logged, and in `watch.measures.lost`.
+   */
   close (): Promise<void>
 }
 
@@ -91,19 +101,21 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   })
   await storage.join()
   const { ring } = signingKeys
-  const eventLoop = watchEventLoop(watch.door, config.shedLag)
+  const { report } = watch.background
+  const eventLoop = watchEventLoop(watch.door, config.shedLag, report('event_loop'))
   const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
-  const refusals = refusalLog(store, clock)
-  const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock)
-  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock)
-  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock)
+  const refusals = refusalLog(store, clock, undefined, report('refusals'))
+  const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
+  const clientUsage = usageLog(usage => store.clients.touch(usage), clock, undefined, report('client_use'))
+  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use'))
+  const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
-  const house = keepHouse(operation, warn, config, watch.measures)
-  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, warn)
-  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock)
-  const calls = meter(store, clock, counts)
+  const house = keepHouse(operation, report('housekeeping'), config, watch.measures)
+  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, report('signing_keys'))
+  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock, undefined, report('shared_counts'))
+  const calls = meter(store, clock, counts, watch.background)
   const probe = prober(readinessChecks(storage, ring), watch.door)
   const operational = { prober: probe, exposition: exposition(sources) }
   const floor = {
@@ -122,12 +134,14 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     auditKeys: auditKeys(config.secrets),
     keyUsage,
     managementTokenUsage,
+    usage: clientUsage,
     answers: rememberedAnswers(config.secrets),
     meter: calls,
     authenticator: checks,
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
     webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
   }
+  const unknown = unknownPaths(issuer + paths.token)
 
   return {
     config,
@@ -139,6 +153,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     routes: async app => {
       // The schemas of answers describe them; they are not to change what is sent.
       app.setSerializerCompiler(() => data => JSON.stringify(data))
+      unknown.learn(app)
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
@@ -146,19 +161,21 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
+    answerUnknownPath: unknown.answer,
     watch,
     prepareForChanges: storage.ping,
     async close () {
       await house.stop()
       await keySchedule.stop()
-      await keyUsage.close()
-      await managementTokenUsage.close()
-      await calls.close()
-      await counts.close()
-      await tokens.close()
-      await refusals.close()
+      const { writeUntil } = watch.door
+      // Together: while one waits for the database to come back, so do the others.
+      await Promise.all([
+        ...Object.entries({ key_use: keyUsage, management_token_use: managementTokenUsage, client_use: clientUsage, calls, tokens_issued: tokens, refusals })
+          .map(async ([job, each]) => { noteLoss(watch, job as Job, await each.close(writeUntil)) }),
+        counts.close(),
+      ])
       await close()
-      eventLoop.stop()
+      await eventLoop.stop()
       await tracing?.close()
     },
   }
@@ -179,7 +196,12 @@ function readinessChecks ({ ping, pendingMigrations, feedProblem }: Storage, rin
   }
 }
 
-function watchRequests (app: FastifyInstance, { door, measures }: Watch, tracing: RequestTracing | null): void {
+function watchRequests (app: FastifyInstance, { door, measures, background }: Watch, tracing: RequestTracing | null): void {
+  background.logTo(app.log)
+  // A connection that cannot be accepted is no reason to end: without a listener it would be.
+  app.server.on('error', background.report('listener'))
+  // Asked for now, it is known to the end: Node cannot tell it any more once the connection is reset.
+  app.server.on('connection', (socket: Socket) => socket.remoteAddress)
   measureRequests(app, measures)
   tracing?.traceRequests(app)
   // With `done` and not as promises: they run for every request, and nearly always have nothing to do.
@@ -201,8 +223,11 @@ function isOperational ({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.config?.operational === true
 }
 
-function warn (error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
+/** What was counted and will never be written: told, and the process ends with 1 for it (shutdown.ts). */
+function noteLoss ({ measures, background }: Watch, job: Job, lost: number): void {
+  if (lost === 0) return
+  measures.lost.add(job, '', lost)
+  background.log.error({ job, lost }, 'the database did not take the last of it: what was counted in memory is lost')
 }
 
 /** While serving that is an answer; at the start it is a reason not to. */
@@ -244,16 +269,20 @@ async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void
  * goes to `log`, standard output unless given.
  */
 export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
-  const app = Fastify(serverOptions(latchkey.config, log))
+  let told = false
+  const app: FastifyInstance = Fastify(serverOptions(latchkey.config, log, () => {
+    if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
+    told = true
+  }))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(presentNotFound)
+  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
   latchkey.watchRequests(app)
   readModestJson(app)
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) ? undefined : withoutTls(request.protocol)) })
+  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
@@ -266,11 +295,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   return app
 }
 
-/** Fastify's own parser, behind a look at the text. */
+/** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
 function readModestJson (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
+      if (body === '') return done(null, undefined)
       requireModestJson(body)
     } catch (error) {
       done(error as Failure)
@@ -294,15 +324,17 @@ function hangUpOnTheSlow ({ server }: FastifyInstance): void {
 export async function serve (): Promise<void> {
   const config = loadConfig()
   const latchkey = await openLatchkey(config)
-  const app = await buildServer(latchkey)
+  const output = standardOutput(latchkey.watch.background.report('log'))
+  const app = await buildServer(latchkey, output)
   leaveOnSignal(app, latchkey.watch, config.shutdown)
   const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
     await app.close()
     throw cannotListen(error, config)
   })
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
+  surviveUncaught(latchkey.watch.measures)
   announceServer(config, address)
-  process.stdout.write(welcome(config))
+  output.write(welcome(config))
   await prepareForChanges(app, latchkey)
 }
 
@@ -323,7 +355,7 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
-  own.setNotFoundHandler(presentNotFound)
+  own.setNotFoundHandler(latchkey.answerUnknownPath)
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })
@@ -413,14 +445,19 @@ export async function backupOnly (target: string): Promise<void> {
 /** Where log lines go, one JSON object each. */
 export interface LogDestination { write (line: string): void }
 
-/** How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. */
-export function serverOptions ({ logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination): FastifyHttpOptions<RawServerDefault> {
+/**
+ * How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. `unreadable` is told
+ * of each forwarded address that is none.
+ */
+export function serverOptions (
+  { logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination, unreadable: () => void = () => {}
+): FastifyHttpOptions<RawServerDefault> {
   return {
     logger: logLevel === 'silent' ? false : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
     // An id that a caller chose could be made to look like somebody else's.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable),
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     // Node looks for those who are too slow every 30 seconds unless told.
@@ -462,10 +499,6 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'The request took too long to arrive.'] : ['400 Bad Request', 'The request is malformed.']
   const body = JSON.stringify({ error: message, code: 'INVALID_REQUEST' })
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
-}
-
-function withoutTls (protocol: string): Failure | undefined {
-  return protocol === 'https' ? undefined : new Failure('tls_required')
 }
 
 function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {

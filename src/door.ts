@@ -12,10 +12,12 @@ export interface Door {
   turning: Turning | null
   /** The server is about to shut down: no balancer should send anybody any more. */
   leaving: boolean
+  /** Until when it is tried again, by `performance.now()`, to write what waits in memory once the server closes; it is tried once in any case. */
+  writeUntil: number
 }
 
 export function openDoor (): Door {
-  return { turning: null, leaving: false }
+  return { turning: null, leaving: false, writeUntil: -Infinity }
 }
 
 /** @throws Failure `shutting_down` or `overloaded`. */

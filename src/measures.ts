@@ -114,6 +114,12 @@ export interface Measures {
   polls: Tally
   /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
   databaseErrors: Tally
+  /** Failures of what is done without being asked for, by job. */
+  jobFailures: Tally
+  /** Errors that nothing caught, in a process that survives them. */
+  uncaught: number
+  /** What was counted in memory and could not be written before the end, by job. */
+  lost: Tally
   /** Rows that were removed because they say nothing any more, by kind. */
   pruned: Tally
   /** When the last round of that was done without a failure, in milliseconds since the epoch; null: not yet. */
@@ -135,6 +141,9 @@ export function newMeasures (): Measures {
     acknowledgements: new TimedTally(),
     polls: new Tally(),
     databaseErrors: new Tally(),
+    jobFailures: new Tally(),
+    uncaught: 0,
+    lost: new Tally(),
     pruned: new Tally(),
     prunedAt: null,
   }

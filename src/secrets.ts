@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { isBase64url } from './text.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits
@@ -15,9 +16,9 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
-/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither. */
+/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither, or base64url that no encoder writes. */
 export function readDigest (text: string): string | null {
-  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text
+  if (text.length === 43) return isBase64url(text) ? text : null
   return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
 }
 

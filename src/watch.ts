@@ -1,4 +1,5 @@
-/** What the floors of one server share beside their work: its numbers, its spans, its door. */
+/** What the floors of one server share beside their work: its numbers, its spans, its door, and where failures go that no request waits for. */
+import { newBackground, type Background } from './background.ts'
 import { openDoor, type Door } from './door.ts'
 import { newMeasures, type Measures } from './measures.ts'
 import type { Tracing } from './tracing.ts'
@@ -8,9 +9,11 @@ export interface Watch {
   /** Null: this server is not traced. */
   tracing: Tracing | null
   door: Door
+  background: Background
 }
 
 /** A watch that nobody looks at, unless its parts are given away. */
 export function newWatch (tracing: Tracing | null = null): Watch {
-  return { measures: newMeasures(), tracing, door: openDoor() }
+  const measures = newMeasures()
+  return { measures, tracing, door: openDoor(), background: newBackground(measures) }
 }

@@ -82,6 +82,10 @@ tap.test('the environment is read by config.ts alone', async t => {
   for (const file of files.filter(each => /process\.env/.test(readFileSync(each, 'utf8')))) t.equal(relative(src, file), 'config.ts')
 })
 
+tap.test('N8: the address of a request, which may be missing, is asked for by address.ts alone', async t => {
+  for (const file of files.filter(each => /equest(?:\(\))?\.ips?\b|\bips?\b[^(){}]*\}: FastifyRequest/.test(readFileSync(each, 'utf8')))) t.equal(relative(src, file), 'address.ts')
+})
+
 tap.test('secrets are made, digested and compared by secrets.ts alone', async t => {
   // token.ts digests whole tokens as the key of its memory, which is no comparison of secrets.
   const allowed = new Set(['secrets.ts', 'domain/token.ts'])

@@ -3,6 +3,7 @@
  * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes: what
  * a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
+import { warn, type Report } from '../background.ts'
 import { bounded } from '../bounded.ts'
 import type { Awaitable } from '../awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from './calendar.ts'
@@ -80,7 +81,7 @@ function mostAfter (size: number, quota: number): number {
  * to do with the calendar.
  */
 export function callAllowance (
-  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now()
+  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now(), report: Report = warn
 ): CallAllowance {
   const giving = new Set<Promise<void>>()
   let surplus: GivenBack[] = []
@@ -97,7 +98,7 @@ export function callAllowance (
     if (surplus.length > 1) return
     // Together with all that is given back in this turn: at the end there may be tens of thousands.
     // What cannot be given back is lost to the month, as by a crash: too few, never too many.
-    const done = Promise.resolve().then(giveSurplus).catch(() => {}).finally(() => { giving.delete(done) })
+    const done = Promise.resolve().then(giveSurplus).catch(report).finally(() => { giving.delete(done) })
     giving.add(done)
   }
   const blocks = bounded<Block>(holders, {

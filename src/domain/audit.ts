@@ -20,7 +20,7 @@ export interface Actor {
   creator: Creator | null
   /** What binds it besides, and so what it makes for the management API; null: nothing. */
   restrictions: Restrictions | null
-  /** The client's address as seen through trusted proxies; null when there was no request. */
+  /** The client's address as seen through trusted proxies, `unknown` where it could not be told; null when there was no request. */
   address: string | null
   requestId: string | null
 }

@@ -1,3 +1,4 @@
+import { repeatedly, type Report } from '../background.ts'
 import { inBatches } from '../batches.ts'
 import { secondsAfter } from '../clock.ts'
 import { newMeasures, type Measures } from '../measures.ts'
@@ -48,22 +49,22 @@ export const chores: Readonly<Record<string, Chore>> = {
  * batch that is under way is waited for, the rest is left to the next round.
  */
 export function keepHouse (
-  operation: Operation, report: (error: unknown) => void, retention: Retention = defaultRetention, measures: Measures = newMeasures()
+  operation: Operation, report: Report, retention: Retention = defaultRetention, measures: Measures = newMeasures()
 ): { stop (): Promise<void> } {
-  let running: Promise<void> = Promise.resolve()
   const stopping = new AbortController()
-  const timer = setInterval(() => { running = clean(operation, retention, measures, stopping.signal).catch(report) }, every)
-  timer.unref()
+  const { stop } = repeatedly(every, () => clean(operation, retention, measures, stopping.signal), report)
   return {
-    async stop () {
-      clearInterval(timer)
+    stop () {
       stopping.abort()
-      await running
+      return stop()
     },
   }
 }
 
-/** One round of it. What one chore fails at does not keep the others from their work. @throws the first failure, afterwards. */
+/**
+ * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it
+ * together, where it is several.
+ */
 export async function clean (
   operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures(), signal: AbortSignal = new AbortController().signal
 ): Promise<void> {
@@ -81,7 +82,7 @@ export async function clean (
       failed.push(error)
     }
   }
-  if (failed.length > 0) throw failed[0]
+  if (failed.length > 0) throw failed.length === 1 ? failed[0] : new AggregateError(failed, `${failed.length} chores failed`)
   if (signal.aborted) return
   measures.prunedAt = operation.clock().getTime()
 }

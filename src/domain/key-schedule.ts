@@ -1,4 +1,5 @@
 /** Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its time. */
+import { repeatedly, type Report } from '../background.ts'
 import type { SigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
 
@@ -6,16 +7,8 @@ import type { Operation } from './store.ts'
 const every = 60_000
 
 /** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
-export function keepSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number, report: (error: unknown) => void): { stop (): Promise<void> } {
-  let running: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => { running = tendSigningKeys(signingKeys, operation, days).catch(report) }, every)
-  timer.unref()
-  return {
-    async stop () {
-      clearInterval(timer)
-      await running
-    },
-  }
+export function keepSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number, report: Report): { stop (): Promise<void> } {
+  return repeatedly(every, () => tendSigningKeys(signingKeys, operation, days), report)
 }
 
 /** One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did. */

@@ -1,6 +1,8 @@
 /** What a call with an API key costs, in one question: rate, month's calls, credits, in this order, each of the key and then of its organization. */
 import { whenKnown, type Awaitable } from '../awaitable.ts'
+import { repeatedly, type Background } from '../background.ts'
 import type { Clock } from '../clock.ts'
+import { newWatch } from '../watch.ts'
 import { callAllowance, monthState } from './allowance.ts'
 import type { ApiKey } from './api-key.ts'
 import { monthEnd, secondsUntil } from './calendar.ts'
@@ -47,8 +49,11 @@ export interface Meter {
   refund (spending: string, reason: string): Promise<void>
   /** Writes the usage counted so far. */
   flush (): Promise<void>
-  /** Writes the rest, gives back what was taken ahead, and stops. */
-  close (): Promise<void>
+  /**
+   * Writes the rest, trying again until `until`, by `performance.now()`, gives back what was taken ahead, and stops. Returns how
+   * many calls are lost to the count.
+   */
+  close (until?: number): Promise<number>
 }
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
@@ -76,13 +81,16 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
   return { ok: false, reason, retryAfterSeconds, limits: taken.limits }
 }
 
-/** Keeps the counts of one process, those of a minute shared with other servers by `counts`. Call `close` before the store is closed. */
-export function meter (store: Store, clock: Clock, counts: SharedCounts = unshared): Meter {
+/**
+ * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the requests'
+ * backs goes to `background`. Call `close` before the store is closed.
+ */
+export function meter (store: Store, clock: Clock, counts: SharedCounts = unshared, background: Background = newWatch().background): Meter {
   const rates = rateLimiter(counts.of('calls'))
-  const calls = callAllowance(store.allowances)
-  const usage = usageMeter(rows => store.usage.add(rows))
+  const calls = callAllowance(store.allowances, undefined, undefined, background.report('allowances'))
+  const usage = usageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
   const credits = spender(store)
-  const idle = setInterval(() => { calls.giveBackIdle().catch(() => {}) }, 10_000).unref()
+  const idle = repeatedly(10_000, calls.giveBackIdle, background.report('allowances'))
 
   const admitted = ({ key, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
     usage.count(key.id, now)
@@ -144,11 +152,11 @@ export function meter (store: Store, clock: Clock, counts: SharedCounts = unshar
     },
     refund: (spending, reason) => refundCredits({ store, clock }, spending, reason),
     flush: usage.flush,
-    async close () {
-      clearInterval(idle)
+    async close (until) {
+      await idle.stop()
       await credits.settled()
       await calls.close()
-      await usage.close()
+      return await usage.close(until)
     },
   }
 }

@@ -4,10 +4,14 @@
  * within a minute is counted, and a later row says how many it stands for besides itself. So the totals are true: the
  * rows, and the sum of what they say was omitted.
  */
+import { setTimeout as pause } from 'node:timers/promises'
+import { addressBlock } from '../address.ts'
+import { attempt, warn, type Report } from '../background.ts'
 import { bounded } from '../bounded.ts'
 import type { Clock } from '../clock.ts'
-import { addressBlock } from '../address.ts'
+import { newId } from '../secrets.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './audit.ts'
+import { betweenLastAttempts } from './turns.ts'
 
 export const sampledTypes = ['client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'] as const
 
@@ -28,8 +32,8 @@ export interface RefusalLog {
   record (refusal: RefusalEntry): void
   /** Resolves when everything recorded so far is written or given up; what is only counted stays counted. */
   flush (): Promise<void>
-  /** Writes what was only counted, too. */
-  close (): Promise<void>
+  /** Writes what was only counted, too, trying again until `until`, by `performance.now()`. Returns how many entries are lost. */
+  close (until?: number): Promise<number>
 }
 
 export interface RefusalLimits {
@@ -46,35 +50,46 @@ const defaults: RefusalLimits = { parties: 10_000, rowsPerMinute: 600, waiting: 
 /** The reason of the row that counts what had no room for a row of its own, whoever it was about. */
 export const tooMany = 'too_many_to_write'
 
-interface Seen { entry: RefusalEntry, minute: number, omitted: number }
+type Sampled = RefusalEntry['type']
+
+/** A row as it will be written, but for its time and for how much it stands for: what cannot become one is found out when it is recorded. */
+interface Row { party: string, event: AuditEvent & { type: Sampled } }
+
+interface Seen { row: Row, minute: number, omitted: number }
 
 /** Keeps the rows of one process: at most one per party, reason and minute. */
-export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults): RefusalLog {
-  const lost = new Map<RefusalEntry['type'], number>()
-  const lose = (type: RefusalEntry['type'], count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
-  const seen = bounded<Seen>(limits.parties, { dispose: ({ entry, omitted }, _key, why) => { if (why === 'evict') lose(entry.type, omitted) } })
-  const waiting: { event: AuditEvent, entry: RefusalEntry, count: number }[] = []
-  const written = new Map<RefusalEntry['type'], { minute: number, rows: number }>()
+export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults, report: Report = warn): RefusalLog {
+  const lost = new Map<Sampled, number>()
+  const lose = (type: Sampled, count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
+  const seen = bounded<Seen>(limits.parties, { dispose: ({ row, omitted }, _key, why) => { if (why === 'evict') lose(row.event.type, omitted) } })
+  const waiting: { event: AuditEvent & { type: Sampled }, count: number }[] = []
+  const written = new Map<Sampled, { minute: number, rows: number }>()
   let writing = Promise.resolve()
   let busy = false
   let timer: NodeJS.Timeout | null = null
   let swept = 0
+  let closed = false
 
   const write = async () => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-      const { event, entry, count } = row
+      const { event, count } = row
       // A database that cannot be reached must not turn a refusal into a failure: the row is given up, and counted.
-      await store.audit.append(event).catch(() => { lose(entry.type, count) })
+      await attempt(() => store.audit.append(event), error => {
+        lose(event.type, count)
+        report(error)
+      })
     }
     busy = false
+    if (lost.size > 0) sweepLater()
   }
-  const enqueue = (entry: RefusalEntry, now: Date, omitted: number) => {
-    waiting.push({ event: rowOf(entry, now, omitted), entry, count: omitted + 1 })
+  const enqueue = ({ event }: Row, now: Date, omitted: number) => {
+    const detail = omitted > 0 ? { ...event.detail, omitted } : event.detail
+    waiting.push({ event: { ...event, id: newId('evt'), createdAt: now, detail }, count: omitted + 1 })
     if (busy) return
     busy = true
     writing = new Promise<void>(resolve => setImmediate(resolve)).then(write)
   }
-  const hasRoom = (type: RefusalEntry['type'], minute: number): boolean => {
+  const hasRoom = (type: Sampled, minute: number): boolean => {
     let rows = written.get(type)
     if (rows?.minute !== minute) written.set(type, rows = { minute, rows: 0 })
     if (rows.rows >= limits.rowsPerMinute || waiting.length >= limits.waiting) return false
@@ -85,50 +100,72 @@ export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: C
   const sweep = (now: Date, silentBefore: number) => {
     const minute = minuteOf(now)
     swept = minute
-    for (const { entry, omitted, minute: last } of seen.values()) {
+    for (const { row, omitted, minute: last } of seen.values()) {
       if (omitted === 0 || last >= silentBefore) continue
-      seen.delete(partyOf(entry))
-      if (hasRoom(entry.type, minute)) enqueue(entry, now, omitted - 1)
-      else lose(entry.type, omitted)
+      seen.delete(row.party)
+      if (hasRoom(row.event.type, minute)) enqueue(row, now, omitted - 1)
+      else lose(row.event.type, omitted)
     }
     for (const [type, count] of [...lost]) {
       lost.delete(type)
-      enqueue({ type, reason: tooMany, subject: null, organizationId: null, address: null, requestId: null }, now, count - 1)
+      enqueue(rowOf({ type, reason: tooMany, subject: null, organizationId: null, address: null, requestId: null }, now), now, count - 1)
     }
   }
   const sweepLater = () => {
+    if (closed) return
     timer ??= setTimeout(() => {
       timer = null
-      const now = clock()
-      sweep(now, minuteOf(now) - 1)
+      attempt(() => {
+        const now = clock()
+        sweep(now, minuteOf(now) - 1)
+      }, report)
       if (lost.size > 0 || [...seen.values()].some(({ omitted }) => omitted > 0)) sweepLater()
     }, 60_000).unref()
+  }
+  const sample = (entry: RefusalEntry, now: Date) => {
+    const minute = minuteOf(now)
+    const party = partyOf(entry)
+    const before = seen.get(party)
+    if (before?.minute === minute) {
+      before.omitted++
+      sweepLater()
+    } else if (hasRoom(entry.type, minute)) {
+      const row = rowOf(entry, now, party)
+      seen.set(party, { row, minute, omitted: 0 })
+      enqueue(row, now, before?.omitted ?? 0)
+    } else {
+      lose(entry.type, 1)
+      sweepLater()
+    }
+    if (minute > swept) sweep(now, minute - 1)
+  }
+  const writeAll = async () => {
+    sweep(clock(), Infinity)
+    await writing
   }
 
   return {
     record (entry) {
-      const now = clock()
-      const minute = minuteOf(now)
-      const key = partyOf(entry)
-      const before = seen.get(key)
-      if (before?.minute === minute) {
-        before.omitted++
-        sweepLater()
-      } else if (hasRoom(entry.type, minute)) {
-        seen.set(key, { entry, minute, omitted: 0 })
-        enqueue(entry, now, before?.omitted ?? 0)
-      } else {
+      try {
+        sample(entry, clock())
+      } catch (error) {
+        // What cannot become a row is counted all the same.
         lose(entry.type, 1)
         sweepLater()
+        report(error)
       }
-      if (minute > swept) sweep(now, minute - 1)
     },
     flush: () => writing,
-    async close () {
+    async close (until = -Infinity) {
+      closed = true
       if (timer !== null) clearTimeout(timer)
       await writing
-      sweep(clock(), Infinity)
-      await writing
+      await writeAll()
+      while (lost.size > 0 && performance.now() < until) {
+        await pause(betweenLastAttempts)
+        await writeAll()
+      }
+      return [...lost.values()].reduce((sum, count) => sum + count, 0)
     },
   }
 }
@@ -143,9 +180,8 @@ function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
   return JSON.stringify([type, reason, type === 'admin_token.used' ? block : subject ?? block])
 }
 
-function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, omitted: number): AuditEvent {
+function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, party = ''): Row {
   const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, restrictions: null, address, requestId }
-  return auditEvent(actor, now, type, {
-    organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...(omitted > 0 ? { omitted } : {}), ...detail },
-  })
+  const event = auditEvent(actor, now, type, { organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...detail } })
+  return { party, event: { ...event, type } }
 }

@@ -3,6 +3,7 @@
  * counted is counted here too, half a second later. What was let through meanwhile stays counted, so a limit may be passed
  * for a moment and is held in the long run.
  */
+import { warn, type Report } from '../background.ts'
 import type { Clock } from '../clock.ts'
 import { inTurns } from './turns.ts'
 
@@ -42,7 +43,7 @@ const mostKeys = 10_000
 type Count = [string, string, number]
 
 /** Tells what was counted once in `intervalMs`, or sooner where it is about many keys. */
-export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): SharedCounts {
+export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500, report: Report = warn): SharedCounts {
   const absorbing = new Map<string, Absorb>()
   let untold = new Map<string, Count>()
   let isFull = false
@@ -63,9 +64,9 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
     const counts = [...untold.values()].filter(([, , n]) => n !== 0)
     untold = new Map()
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
-    for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(() => {})
+    for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(report)
   }
-  const { ask, flush, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs)
+  const { ask, flush, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs, Infinity, report)
   const tellAtOnce = () => {
     isFull = true
     flush().finally(() => { isFull = false })
@@ -76,7 +77,7 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500): Sha
       absorbing.set(name, absorb)
       return (key, n) => { note(name, key, n) }
     },
-    close,
+    close: () => close(),
   }
 }
 

@@ -1,4 +1,5 @@
 /** Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12). */
+import { warn, type Report } from '../background.ts'
 import type { Clock } from '../clock.ts'
 import type { Page, PageQuery } from './page.ts'
 import { inTurns, takeFirst } from './turns.ts'
@@ -37,15 +38,15 @@ export interface TokenMeter {
   count (clientId: string, organizationId: string | null): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops. */
-  close (): Promise<void>
+  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many tokens are lost to the count. */
+  close (until?: number): Promise<number>
 }
 
 /** Days for which token usage is kept. */
 export const tokenUsageDays = 400
 
 /** Writes what waits once in `intervalMs`, one statement for some hundred clients. */
-export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000): TokenMeter {
+export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000, report: Report = warn): TokenMeter {
   const counted = new Map<string, TokenUsage>()
 
   const note = (usage: TokenUsage) => {
@@ -63,13 +64,16 @@ export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, inte
       throw error
     }
   }
-  const { ask, flush, close } = inTurns({ size: () => counted.size, write }, intervalMs)
+  const { ask, flush, close } = inTurns({ size: () => counted.size, write }, intervalMs, Infinity, report)
   return {
     count (clientId, organizationId) {
       note({ clientId, organizationId, minute: new Date(Math.floor(clock().getTime() / 60_000) * 60_000), tokens: 1 })
       ask()
     },
     flush,
-    close,
+    async close (until) {
+      await close(until)
+      return [...counted.values()].reduce((sum, { tokens }) => sum + tokens, 0)
+    },
   }
 }

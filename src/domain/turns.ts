@@ -1,5 +1,6 @@
 /** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { attempt, warn, type Report } from '../background.ts'
 
 /**
  * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.
@@ -20,18 +21,25 @@ export interface Turns {
   ask (): void
   /** Writes all that waits, after the turn that is under way. What cannot be written is left to the turns after. */
   flush (): Promise<void>
-  /** Writes all that waits, and takes no turns from then on. */
-  close (): Promise<void>
+  /**
+   * Writes all that waits, and takes no turns from then on. Where it fails, it is tried again until the instant `until`, by
+   * `performance.now()`; what is left then stays waiting.
+   */
+  close (until?: number): Promise<void>
 }
+
+/** Milliseconds between two attempts to write the last of it. */
+export const betweenLastAttempts = 100
 
 /** How many turns fit into an interval, where so much waits. */
 const turnsInInterval = 10
 
 /**
  * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than one turn
- * writes. So whoever writes does it for a short time, and as often as it takes, within bounds.
+ * writes. So whoever writes does it for a short time, and as often as it takes, within bounds. What `write` rejects with goes
+ * to `report`.
  */
-export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = Infinity): Turns {
+export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = Infinity, report: Report = warn): Turns {
   let timer: NodeJS.Timeout | undefined
   let due = false
   let closed = false
@@ -44,7 +52,10 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
     // No more than what waits now, whatever comes meanwhile.
     for (let left = Math.min(most, size()); left > 0 && !failed; left = Math.min(left, size())) {
       const atOnce = Math.min(most, writtenInOneStatement)
-      failed = await write(atOnce).then(() => false, () => true)
+      await attempt(() => write(atOnce), error => {
+        failed = true
+        report(error)
+      })
       left -= atOnce
       if (left > 0) await nextTurn()
     }
@@ -63,9 +74,13 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
   return {
     ask () { if (!due) askIn(intervalMs) },
     flush: () => turn(Infinity),
-    async close () {
+    async close (until = -Infinity) {
       closed = true
       await turn(Infinity)
+      while (size() > 0 && performance.now() < until) {
+        await pause(betweenLastAttempts)
+        await turn(Infinity)
+      }
     },
   }
 }

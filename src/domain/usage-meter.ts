@@ -1,4 +1,5 @@
 /** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
+import { warn, type Report } from '../background.ts'
 import { Failure } from '../errors.ts'
 import type { Environment } from '../secrets.ts'
 import { getApiKey, type ApiKey } from './api-key.ts'
@@ -37,12 +38,12 @@ export interface UsageMeter {
   count (keyId: string, now: Date): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops. */
-  close (): Promise<void>
+  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many calls are lost. */
+  close (until?: number): Promise<number>
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
-export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): UsageMeter {
+export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn): UsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
 
@@ -71,7 +72,7 @@ export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): 
     }
   }
   const size = () => [...counted.values()].reduce((sum, keys) => sum + keys.size, 0)
-  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce)
+  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
   return {
     count (keyId, now) {
       const time = now.getTime()
@@ -80,7 +81,10 @@ export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000): 
       ask()
     },
     flush,
-    close,
+    async close (until) {
+      await close(until)
+      return [...counted.values()].flatMap(keys => [...keys.values()]).reduce((sum, calls) => sum + calls, 0)
+    },
   }
 }
 

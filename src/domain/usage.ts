@@ -1,4 +1,5 @@
 /** When credentials were last used: counted in memory, written behind the requests' backs. */
+import { warn, type Report } from '../background.ts'
 import type { Clock } from '../clock.ts'
 import { inTurns, takeFirst } from './turns.ts'
 
@@ -7,8 +8,8 @@ export interface UsageLog {
   note (id: string, now?: Date): void
   /** Writes what was noted. What cannot be written stays noted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops. */
-  close (): Promise<void>
+  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the last use is lost. */
+  close (until?: number): Promise<number>
 }
 
 /**
@@ -18,7 +19,7 @@ export interface UsageLog {
 export const writtenAtOnce = 50
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. */
-export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000): UsageLog {
+export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn): UsageLog {
   // In boxes: a time is too long to be kept without one, and whoever is noted again while they wait gets no new one.
   const noted = new Map<string, { at: number }>()
 
@@ -32,7 +33,7 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
       throw error
     }
   }
-  const { ask, flush, close } = inTurns({ size: () => noted.size, write }, intervalMs, writtenAtOnce)
+  const { ask, flush, close } = inTurns({ size: () => noted.size, write }, intervalMs, writtenAtOnce, report)
   return {
     note (id, now = clock()) {
       const waiting = noted.get(id)
@@ -41,6 +42,9 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
       ask()
     },
     flush,
-    close,
+    async close (until) {
+      await close(until)
+      return noted.size
+    },
   }
 }

@@ -3,6 +3,7 @@
  * and answers nothing.
  */
 import type { FastifyRequest } from 'fastify'
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import type { Meter, MeterVerdict } from '../domain/meter.ts'
@@ -56,7 +57,7 @@ export class Call implements Presentation {
 
   /** Read when somebody asks: behind proxies it takes longer than the rest. */
   get address (): string {
-    return this.request.ip
+    return addressOf(this.request)
   }
 }
 

@@ -1,5 +1,6 @@
 /** How a guard answers: in the words of its resource's style, with the challenge of RFC 6750, and with a row for what was refused. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { addressOf } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import type { Reason, Refusal } from '../domain/principal.ts'
@@ -35,7 +36,7 @@ export function refuse (
   noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason !== 'no_credential') {
-    const about = { reason, subject, organizationId, address: request.ip, requestId: request.id, detail }
+    const about = { reason, subject, organizationId, address: addressOf(request), requestId: request.id, detail }
     refusals.record({ ...about, type: 'credential.refused' })
     // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh tokens).
     if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })

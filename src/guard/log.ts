@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { addressOf } from '../address.ts'
 import { withoutSecrets, withoutWebhookToken } from '../secrets.ts'
 
 type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
@@ -19,7 +20,7 @@ export function pathOf ({ url, routeOptions }: Located): string {
 
 /** What a log line may say of a request. */
 export function loggedRequest (request: Pick<FastifyRequest, 'method' | 'ip'> & Located): Record<string, unknown> {
-  return { method: request.method, path: loggedPath(request), remoteAddress: request.ip }
+  return { method: request.method, path: loggedPath(request), remoteAddress: addressOf(request) }
 }
 
 /** An id of ours, a UUID or a number: what a path holds in the place of a parameter when it is not a mistake. */

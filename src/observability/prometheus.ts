@@ -91,6 +91,8 @@ export const metrics: readonly Metric[] = [
     labels: ['state'],
     read: ({ connections }) => byLabel('state', connections()),
   },
+  counter('latchkey_background_failures_total', 'Failures of what the server does without being asked, by job; it is done again in its time.', ['job'], ({ measures }) => measures.jobFailures),
+  gauge('latchkey_uncaught_errors_total', 'Errors that nothing caught. Each is a defect; the server told it on standard error, and goes on.', ({ measures }) => measures.uncaught, 'counter'),
   counter('latchkey_pruned_rows_total', 'Rows that were removed because they say nothing any more, by kind.', ['kind'], ({ measures }) => measures.pruned),
   gauge('latchkey_pruned_timestamp_seconds', 'When the last round of pruning succeeded; 0: not yet.', ({ measures }) => (measures.prunedAt ?? 0) / 1000),
   {

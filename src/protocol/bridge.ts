@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
-import { addressBlock, canonicalAddress } from '../address.ts'
+import { addressBlock, addressOf, countedAddress, readAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import { isAbandoned, useAbandoned, type Client } from '../domain/client.ts'
@@ -14,9 +14,10 @@ import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { explainRefusal } from './client-assertion.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
-import { introspect } from './introspection.ts'
+import { introspect, notEntitled } from './introspection.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, presentError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -40,7 +41,7 @@ interface Current {
 }
 
 /** What is known of a request beside what the provider reads of it. */
-interface Exchange extends Passing { failure: unknown }
+interface Exchange extends Passing { failure: unknown, refused: errors.OIDCProviderError | null }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
@@ -60,7 +61,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        const exchange: Exchange = { request, lookedUp: null, failure: null }
+        const exchange: Exchange = { request, lookedUp: null, failure: null, refused: null }
         takeOver(reply)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
         if (body !== null) {
@@ -139,7 +140,8 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         ...options,
         failures,
         lookedUpBefore: ctx => exchangeOf(ctx).lookedUp,
-        addressOf: ctx => exchangeOf(ctx).request.ip,
+        addressOf: ctx => addressOf(exchangeOf(ctx).request),
+        countedAddressOf: ctx => countedAddress(exchangeOf(ctx).request),
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
@@ -176,13 +178,18 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
 async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   const refused = errorOf(ctx)
   if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
-  if (refused === 'invalid_client') return await equalize(options, addressFailures, ctx)
+  if (refused === 'invalid_client') {
+    await equalize(options, addressFailures, ctx)
+    return await explain(ctx)
+  }
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    const told = await introspect(options, client, tokenOf(ctx), { address: addressOf(ctx), request: exchangeOf(ctx).request })
+    const question = { address: saidAddress(ctx), request: exchangeOf(ctx).request }
+    const told = await introspect(options, client, tokenOf(ctx), question)
+    if (told === null) throw notEntitled(options, client, question)
     // A text would be sent as one.
     answer(ctx, JSON.parse(told) as object)
   }
@@ -192,7 +199,7 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
 
 async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: request.ip, requestId: request.id }
+  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: addressOf(request), requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }
@@ -203,8 +210,16 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
  */
 async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
-  const seconds = addressFailures.exhausted(addressBlock(ctx.ip))
+  const seconds = addressFailures.exhausted(addressBlock(countedAddress(exchangeOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
+}
+
+/** The provider has one sentence for every failed authentication, which leaves the client's developer in the dark. */
+async function explain (ctx: KoaContextWithOIDC): Promise<void> {
+  const { refused } = exchangeOf(ctx)
+  const { client } = ctx.oidc
+  const told = refused === null || client === undefined ? null : await explainRefusal(ctx, recordOf(client), refused)
+  if (told !== null) ctx.body = { error: 'invalid_client', error_description: told }
 }
 
 function answer (ctx: KoaContextWithOIDC, body: object | string): void {
@@ -223,13 +238,15 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 /** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
 function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
-  const { request } = exchangeOf(ctx)
+  const exchange = exchangeOf(ctx)
+  exchange.refused = error
+  const { request } = exchange
   const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
-    failures.count(failureKey(clientId, request.ip))
-    addressFailures.count(addressBlock(request.ip))
+    failures.count(failureKey(clientId, countedAddress(request)))
+    addressFailures.count(addressBlock(countedAddress(request)))
   }
-  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: request.ip, requestId: request.id }
+  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
@@ -242,7 +259,7 @@ function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: 
     reason: 'policy_denied',
     subject: client.id,
     organizationId: client.organizationId,
-    address: request.ip,
+    address: addressOf(request),
     requestId: request.id,
     detail: { policy },
   })
@@ -270,10 +287,10 @@ function isAnonymous (ctx: KoaContextWithOIDC): boolean {
 }
 
 /** Where the caller of the asking server came from, if that server says so: policies may go by it. */
-function addressOf (ctx: KoaContextWithOIDC): string | null {
+function saidAddress (ctx: KoaContextWithOIDC): string | null {
   const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
   if (address === undefined) return null
-  const canonical = typeof address === 'string' ? canonicalAddress(address) : null
+  const canonical = typeof address === 'string' ? readAddress(address) : null
   if (canonical === null) throw new OAuthError(400, 'invalid_request', 'client_address is no IP address.')
   return canonical
 }

@@ -6,8 +6,9 @@
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
 import type { KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
+import { assertionTolerance } from '../domain/assertion.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
-import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
+import { assertionRules, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
 import { paths } from './paths.ts'
 import { ownClaims, registerClientCredentials, type GrantOptions } from './token.ts'
 
@@ -45,7 +46,8 @@ function configuration (options: ProviderOptions, privateJwk: object): Configura
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: 'ES256' },
     enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: ['ES256'] },
-    clockTolerance,
+    // Of assertions alone: it verifies nothing else here.
+    clockTolerance: assertionTolerance,
     assertJwtClientAuthClaimsAndHeader: assertionRules(options),
     formats: { customizers: { jwt: ownClaims(options.clock) as never } },
     ttl: {

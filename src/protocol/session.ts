@@ -3,7 +3,7 @@
  * an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody else.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { addressBlock } from '../address.ts'
+import { addressBlock, addressOf, countedAddress } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
 import type { SharedCounts } from '../domain/shared-counts.ts'
@@ -74,13 +74,14 @@ function assertionOf (body: unknown): string {
 
 /** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
 function refuse (
-  { refusals }: SessionOptions, failures: WindowCounter, { ip, id }: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
+  { refusals }: SessionOptions, failures: WindowCounter, request: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
 ): OAuthError {
-  const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address: ip, requestId: id }
+  const address = addressOf(request)
+  const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address, requestId: request.id }
   refusals.record({ ...about, type: 'credential.refused' })
   if (problem === 'replayed') refusals.record({ ...about, type: 'credential.reuse_detected' })
-  failures.count(addressBlock(ip))
-  const seconds = failures.exhausted(addressBlock(ip))
+  failures.count(addressBlock(countedAddress(request)))
+  const seconds = failures.exhausted(addressBlock(countedAddress(request)))
   return seconds === null ? new OAuthError(400, 'invalid_grant', assertionProblems[problem]) : slowDown(seconds)
 }
 

@@ -5,7 +5,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
-import { canonicalAddress } from '../address.ts'
+import { addressOf, countedAddress, readAddress } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { digestOf } from '../secrets.ts'
@@ -82,22 +82,21 @@ function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id
 
 /** The client, if it proves who it is and nothing stands in its way. */
 function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Awaitable<Client | null> {
-  const { ip } = passing.request
-  if (failures.exhausted(failureKey(clientId, ip)) !== null) return null
+  if (failures.exhausted(failureKey(clientId, countedAddress(passing.request))) !== null) return null
   // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY T9).
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
   return whenKnown(passing.lookedUp.client, client => {
     const now = clock()
     if (client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) || !holdsSecret(client, digest, now)) return null
-    return whenKnown(obstacleTo(registry, client, ip), obstacle => obstacle === null ? client : null)
+    return whenKnown(obstacleTo(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null)
   })
 }
 
-async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, { ip }: FastifyRequest): Promise<string | null> {
+async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Promise<string | null> {
   if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
   const { registry, ring, tokens, watch: { measures, tracing } } = options
-  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), ip)
+  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(request))
   if (deniedBy !== null) return null
   const scope = granted.scopes.join(' ') || undefined
   const claims = claimsOf(options, client, granted, scope)
@@ -145,7 +144,7 @@ function newJti (): string {
 }
 
 function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Awaitable<string | null> {
-  const address = from === undefined ? null : canonicalAddress(from)
+  const address = from === undefined ? null : readAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null
   return introspect(options, client, token, { address, request })
 }

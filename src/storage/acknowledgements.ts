@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { attempt, type Report } from '../background.ts'
 import { longestLease } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import { countOut, standings, type Standing } from './feed.ts'
@@ -10,6 +11,9 @@ const patience = 100
 
 /** Milliseconds after which a read that has not been answered is given up for another one. */
 const longestRead = 1_000
+
+/** A `pg_snapshot` as PostgreSQL writes it. */
+const snapshot = /^\d{1,20}:\d{1,20}:[\d,]*$/
 
 /** A change that is kept, and not yet known to all. */
 class Pending {
@@ -78,19 +82,23 @@ export class Acknowledgements {
   readonly #queries: Queries
   readonly #replicaId: string
   readonly #measures: Measures
+  readonly #report: Report
   readonly #pending = new Set<Pending>()
   #isReading = false
   /** Has the next read begin. */
   #read = () => {}
 
-  constructor (queries: Queries, replicaId: string, measures: Measures) {
+  constructor (queries: Queries, replicaId: string, measures: Measures, report: Report) {
     this.#queries = queries
     this.#replicaId = replicaId
     this.#measures = measures
+    this.#report = report
   }
 
   /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
-  hear (replicaId: string, position: string): void {
+  hear (replicaId: string, said: string): void {
+    // Anybody who may connect to the database can say anything.
+    const position = snapshot.test(said) ? said : ''
     for (const pending of this.#pending) pending.hear(replicaId, position)
   }
 
@@ -119,7 +127,7 @@ export class Acknowledgements {
       await pending.news(committed + pending.lease - performance.now())
     }
     if (pending.silent?.length === 0) return pending.isAlone ? 'alone' : 'applied'
-    this.#countOut(pending).catch(() => {})
+    this.#countOut(pending).catch(this.#report)
     return 'lapsed'
   }
 
@@ -139,8 +147,10 @@ export class Acknowledgements {
       this.#read = resolve
       // Those that come while the database answers were committed after it was asked.
       const asking = [...this.#pending]
-      const rows = await within(longestRead, standings(this.#queries, this.#replicaId))
-      if (rows !== null) for (const pending of asking) pending.see(rows)
+      await attempt(async () => {
+        const rows = await within(longestRead, standings(this.#queries, this.#replicaId))
+        if (rows !== null) for (const pending of asking) pending.see(rows)
+      }, this.#report)
       const timer = setTimeout(resolve, patience)
       await next
       clearTimeout(timer)

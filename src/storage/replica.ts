@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { hostname } from 'node:os'
 import pg from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Report } from '../background.ts'
 import { version } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
@@ -24,6 +25,8 @@ export interface ReplicaOptions {
   /** Another server has told what it counted. */
   counted: (news: string) => void
   measures: Measures
+  /** Takes what the following of the feed failed with. */
+  report: Report
 }
 
 /** Of what a view has to know as a whole. `failure` null: it has not failed. */
@@ -133,8 +136,9 @@ export class Replica {
           attempted()
         })
         if (this.#closing.signal.aborted) await this.#leave(client, { id: this.#options.id, joined })
-      } catch {
+      } catch (error) {
         this.#options.measures.polls.add('failed')
+        this.#options.report(error)
       } finally {
         attending = false
         this.#distrust()

@@ -67,16 +67,16 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
     clock,
     ring: () => ring,
     reader,
-    refusals: { record: ({ requestId: _, ...entry }) => { effects.push(`refused ${JSON.stringify(entry)}`) }, flush: async () => {}, close: async () => {} },
+    refusals: { record: ({ requestId: _, ...entry }) => { effects.push(`refused ${JSON.stringify(entry)}`) }, flush: async () => {}, close: async () => 0 },
     usage: {
       note (id) {
         if (new Error().stack!.includes('shortcut.ts')) short = true
         effects.push(`used ${id}`)
       },
       flush: async () => {},
-      close: async () => {},
+      close: async () => 0,
     },
-    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {}, close: async () => {} },
+    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {}, close: async () => 0 },
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
     registration: 'closed',
     limits,

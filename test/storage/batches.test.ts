@@ -131,7 +131,7 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
     INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt")
     SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${numbers(all)}`)
   const found = new Set<string>()
-  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported()) for (const digest of page) found.add(digest) })
+  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
   t.equal(found.size, Math.floor(all / 3))
   t.ok(found.has('digest_3') && found.has('digest_19998') && !found.has('digest_1'))
   t.ok(turns >= 10, `${turns} turns for others`)
