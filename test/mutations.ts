@@ -536,8 +536,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (leaving) return',
   },
   {
-    title: 'the local admin token goes to the local server and to nobody else',
-    find: '(url === local.url ? local.token : null)',
-    replace: 'local.token',
+    title: '[sqlite] keys that were made elsewhere are read page by page',
+    find: 'reads.importedDigests !== undefined; await nextTurn())',
+    replace: 'reads.importedDigests !== undefined;)',
   },
 ]
