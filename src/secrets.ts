@@ -142,7 +142,7 @@ export function isLastingSecretText (text: string): boolean {
 
 /** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
 export function withoutWebhookToken (path: string): string {
-  if (!/whk_|%/i.test(path)) return path
+  if (!/whk_/i.test(decoded(path))) return path
   return path.split('/').map(segment => /whk_/i.test(decoded(segment)) ? 'whk_…' : segment).join('/')
 }
 
