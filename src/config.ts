@@ -2,12 +2,13 @@
  * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
  * be told its name and its secrets. Problems are found together and each names its variable.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
 import { ConfigurationError } from './errors.ts'
 import { makeFolder } from './folder.ts'
+import { ForeignFile, readOwn } from './ownership.ts'
 import { digestOf, newLabelledSecret, newSecret } from './secrets.ts'
 
 export type RegistrationMode = 'closed' | 'token' | 'open'
@@ -186,7 +187,12 @@ export const version = (JSON.parse(readFileSync(new URL('../package.json', impor
 /** Tells commands on this machine where the server listens. */
 export function announceServer (config: Config, url: string): void {
   makeFolder(config.dataFolder)
-  writeFileSync(join(config.dataFolder, 'server.json'), JSON.stringify({ url }) + '\n', { mode: 0o600 })
+  const file = join(config.dataFolder, 'server.json')
+  const part = `${file}.${process.pid}`
+  // A new file in the place of the old one, which may be another account's, or a link to something else.
+  rmSync(part, { force: true })
+  writeFileSync(part, JSON.stringify({ url }) + '\n', { mode: 0o600, flag: 'wx' })
+  renameSync(part, file)
 }
 
 /** Whether a host name or address can only be this machine. */
@@ -352,7 +358,7 @@ function unescaped (text: string): string {
 
 /** What was generated before; null: nothing yet. */
 function kept (file: string): string | null {
-  const text = orRefuse(file, () => existsSync(file) ? readFileSync(file, 'utf8').trim() : null)
+  const text = orRefuse(file, () => readOwn(file)?.trim() ?? null)
   if (text !== null && text.length < 32) throw new ConfigurationError([`${file}: is damaged; restore it from a backup`])
   return text
 }
@@ -392,6 +398,7 @@ function orRefuse<T> (file: string, access: () => T): T {
   try {
     return access()
   } catch (error) {
+    if (error instanceof ForeignFile) throw new ConfigurationError([`LATCHKEY_DATA: ${error.message}, and so may know or choose what is in it; name a folder of this account, or take the file and their permission away (chown, chmod go-w)`])
     throw new ConfigurationError([`LATCHKEY_DATA: ${file} cannot be read or written (${(error as NodeJS.ErrnoException).code}); name a folder that this account may use`])
   }
 }
