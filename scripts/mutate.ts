@@ -2,7 +2,8 @@
 // npm run mutate -- --only 7,20-25     these entries alone, by their number in --list
 // npm run mutate -- --list             the tests that the seed draws, and which of them have an entry
 // npm run mutate -- --check            runs nothing; every entry still names one test and one place in the sources
-// Exit code 1 when a break goes unseen, a test fails without its break, or an entry does not apply any more.
+// npm run mutate -- --jobs 4            so many tests at a time; 2 unless given
+// Exit code 1 when a break goes unseen, a test does not run or fails without its break, or an entry does not apply any more.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
@@ -19,7 +20,7 @@ import { draw, nameOf, titledTests } from './mutate/titles.ts'
 const root = join(import.meta.dirname, '..')
 const drawn = 100
 /** A break may make a test wait for what does not come. */
-const patienceMs = 240_000
+const patienceMs = 300_000
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -54,10 +55,12 @@ if (values.check) {
 }
 
 const chosen = chosenBy(values.only)
-const queue = located.map((each, index) => ({ each, number: index + 1 }))
-  .filter((entry): entry is { each: Break, number: number } => typeof entry.each !== 'string' && chosen(entry.number))
-let seen = 0
-let unseen = 0
+interface Entry { each: Break, number: number }
+const queue = located.map((each, index) => ({ each, number: index + 1 })).filter((entry): entry is Entry => typeof entry.each !== 'string' && chosen(entry.number))
+
+/** `inconclusive`: the test did not run, or failed without its break. */
+type Verdict = 'seen' | 'not seen' | 'inconclusive'
+const counts: Record<Verdict, number> = { seen: 0, 'not seen': 0, inconclusive: 0 }
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-mutate-'))
 // A test that starts a PostgreSQL of its own has it read its data as another user.
@@ -74,17 +77,24 @@ try {
   const environment = { ...process.env, LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), TAP_TIMEOUT: String(patienceMs / 1_000) }
   // Breaks of one file follow each other: where it has to be run as a whole, it is run once without a break.
   const files = [...Map.groupBy(queue, entry => entry.each.file).values()]
-  await Promise.all(Array.from({ length: Number(values.jobs) }, async (_, worker) => {
-    const tree = await copyTree(join(folder, String(worker)))
-    for (let entries = files.shift(); entries !== undefined; entries = files.shift()) await tryAll(entries, tree, environment)
+  const again: Entry[] = []
+  const trees = await Promise.all(Array.from({ length: Number(values.jobs) }, (_, i) => copyTree(join(folder, String(i)))))
+  await Promise.all(trees.map(async tree => {
+    for (let entries = files.shift(); entries !== undefined; entries = files.shift()) again.push(...await tryAll(entries, tree, environment))
   }))
+  // On a busy machine what a test starts first may be given up: by itself it may not be.
+  for (const entry of again) {
+    counts.inconclusive--
+    await tryAll([entry], trees[0]!, environment)
+  }
 } finally {
   await postgres.stop()
 }
 
 if (missing.length > 0) console.log(`${missing.length} of the ${drawn} tests that seed ${values.seed} draws have no entry: see --list`)
-console.log(`mutations: ${seen + unseen} tried, ${seen} seen, ${unseen} not seen`)
-process.exit(unseen === 0 && stale.length === 0 ? 0 : 1)
+const { seen, 'not seen': unseen, inconclusive } = counts
+console.log(`mutations: ${seen + unseen + inconclusive} tried, ${seen} seen, ${unseen} not seen${inconclusive === 0 ? '' : `, ${inconclusive} without a verdict`}`)
+process.exit(unseen + inconclusive + stale.length === 0 ? 0 : 1)
 
 /** The numbers in `7,20-25`; all of them where there is no choice. */
 function chosenBy (only: string | undefined): (number: number) => boolean {
@@ -102,40 +112,39 @@ async function copyTree (tree: string): Promise<string> {
   return tree
 }
 
-async function tryAll (entries: { each: Break, number: number }[], tree: string, environment: NodeJS.ProcessEnv): Promise<void> {
+/** Tries breaks of one file; returns those without a verdict. */
+async function tryAll (entries: readonly Entry[], tree: string, environment: NodeJS.ProcessEnv): Promise<Entry[]> {
   let whole: Promise<Outcome> | null = null
-  for (const { each, number } of entries) {
+  const again: Entry[] = []
+  for (const entry of entries) {
+    const { each, number } = entry
     const name = nameOf(each.title)
     const alone = { ...environment, TAP_GREP: [...each.around, each.title].map(title => String(nameOf(title))).join('\n') }
     // One that goes on from what those before it left does not pass alone: then all of its file is run.
-    const passesAlone = (await runAgain(each.file, tree, alone, name)).of(name) === 'passed'
+    const passesAlone = (await runTests(each.file, tree, alone)).of(name) === 'passed'
     const before = passesAlone ? null : await (whole ??= runTests(each.file, tree, environment))
     const [verdict, said] = before !== null && before.of(name) !== 'passed'
-      ? ['not seen', `the test ${before.of(name)} without the break; ${before.end}`] as const
+      ? ['inconclusive', `the test ${before.of(name)} without the break; ${before.end}`] as const
       : await tryOne(each, name, tree, passesAlone ? alone : environment)
-    if (verdict === 'seen') seen++
-    else unseen++
+    counts[verdict]++
+    if (verdict === 'inconclusive') again.push(entry)
     console.log(`${String(number).padStart(3)}  ${verdict}  ${each.file}  ${each.title}${said === '' ? '' : `\n     ${said}`}`)
   }
+  return again
 }
 
-async function tryOne (each: Break, name: RegExp, tree: string, environment: NodeJS.ProcessEnv): Promise<['seen' | 'not seen', string]> {
+async function tryOne (each: Break, name: RegExp, tree: string, environment: NodeJS.ProcessEnv): Promise<[Verdict, string]> {
   const path = join(tree, each.source)
   const whole = await readFile(path, 'utf8')
   try {
     await writeFile(path, whole.split(each.find).join(each.replace))
-    const after = await runAgain(each.file, tree, environment, name)
-    if (after.of(name) === 'failed') return ['seen', values.verbose ? after.failures(name) : '']
-    return ['not seen', `the test ${after.of(name)} with ${each.source} broken; ${after.end}`]
+    const after = await runTests(each.file, tree, environment)
+    const outcome = after.of(name)
+    if (outcome === 'failed') return ['seen', values.verbose ? after.failures(name) : '']
+    return [outcome === 'passed' ? 'not seen' : 'inconclusive', `the test ${outcome} with ${each.source} broken; ${after.end}`]
   } finally {
     await writeFile(path, whole)
   }
-}
-
-/** As `runTests`; once more where the test did not run: on a busy machine what a file starts first may be given up. */
-async function runAgain (file: string, tree: string, environment: NodeJS.ProcessEnv, name: RegExp): Promise<Outcome> {
-  const outcome = await runTests(file, tree, environment)
-  return outcome.of(name) === 'did not run' ? await runTests(file, tree, environment) : outcome
 }
 
 interface Outcome {

@@ -50,6 +50,8 @@ for (const { name, server } of servers) {
     await updateResource(operation, hostResourceId, { scopes: apiScopes.filter(scope => scope.name !== 'invoices:read') })
     await both([403, 401], 'the scopes of the resource')
     await updateResource(operation, hostResourceId, { scopes: apiScopes })
+    await both([403, 401], 'declared anew they are others')
+    await updateApiKey(operation, key.id, { scopes: ['invoices:read'] })
     await updateApiKey(operation, key.id, { expiresAt: new Date(clock.now().getTime() + 60_000) })
     await both([200, 401], 'an end that is to come')
     clock.advance(61)

@@ -143,6 +143,29 @@ for (const { name, fresh, empty } of databases) {
       t.match(await rejection(database.transaction(queries => insert(queries, 'unique'))), { name: 'Failure', code: 'conflict' })
     })
 
+    t.test('once a statement has failed, whatever the work makes of the error, all others fail as it did and nothing is kept', async t => {
+      await insert(database.queries, 'taken')
+      const seen: unknown[] = []
+      const swallowed = database.transaction(async queries => {
+        await insert(queries, 'before a failure')
+        await insert(queries, 'taken').catch(error => seen.push(error))
+        await insert(queries, 'after a failure').catch(error => seen.push(error))
+        await ids(queries).catch(error => seen.push(error))
+        return 'done'
+      })
+      t.match(await rejection(swallowed), { name: 'Failure', code: 'conflict' })
+      t.match(seen, [{ code: 'conflict' }, { code: 'conflict' }, { code: 'conflict' }])
+      const last = database.transaction(async queries => {
+        await insert(queries, 'before a failure')
+        await insert(queries, 'taken').catch(() => {})
+      })
+      t.match(await rejection(last), { name: 'Failure', code: 'conflict' }, 'nothing followed but the commit')
+      t.notOk((await ids(database.queries)).some(id => id.includes('a failure')))
+      t.equal(database.connections().busy, name === 'sqlite' ? 1 : 0, 'no connection is left in it')
+      await database.transaction(queries => insert(queries, 'the next one'))
+      t.ok((await ids(database.queries)).includes('the next one'))
+    })
+
     t.test('what the work throws passes unchanged', async t => {
       const error = new TypeError('a defect')
       t.equal(await rejection(database.transaction(async () => { throw error })), error)
