@@ -537,7 +537,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: '[sqlite] keys that were made elsewhere are read page by page',
-    find: 'reads.importedDigests !== undefined; await nextTurn())',
-    replace: 'reads.importedDigests !== undefined;)',
+    find: 'place !== null; await nextTurn())',
+    replace: 'place !== null;)',
   },
 ]
