@@ -537,7 +537,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: '[sqlite] keys that were made elsewhere are read page by page',
-    find: 'for (let place: number | null = 0; place !== null; await nextTurn())',
-    replace: 'for (let place: number | null = 0; place !== null;)',
+    find: 'place !== null; await nextTurn())',
+    replace: 'place !== null;)',
   },
 ]
