@@ -143,7 +143,7 @@ for (const { name, server } of servers) {
       t.strictSame(answer.json, {
         error: `${JSON.stringify(entry)} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
         code: 'INVALID_ALLOWLIST',
-        details: { entry },
+        details: { field: 'allowlist', entry },
       })
     }
     t.strictSame((await admin('GET', `/api-keys?organization=${organization}`)).json.data, [], 'nothing was made')
@@ -317,7 +317,7 @@ for (const { name, server } of servers) {
       const problem = {
         error: `The scope "${scope}" of ${issuer} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
         code: 'SCOPE_API_KEY_ONLY',
-        details: { scope, resource: issuer },
+        details: { field: 'scopes', scope, resource: issuer },
       }
       const creation = await admin('POST', '/clients', { organization, name: 'x', grants: [{ resource: issuer, scopes: ['invoices:read', scope] }] })
       t.equal(creation.status, 400)

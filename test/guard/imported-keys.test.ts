@@ -72,7 +72,7 @@ for (const database of databases) {
     }
     t.strictSame((await post('introspect', 'somebody.elses.key')).json, { active: false })
     t.equal((await post('revoke', 'somebody.elses.key')).status, 200)
-    const elsewhere = await server.createClient({ organization: server.organization })
+    const elsewhere = await server.createClient({ organization: server.organization, introspects: [server.issuer] })
     await server.take('acme.live.another-key')
     const told = await server.send({
       method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(elsewhere.clientId, elsewhere.clientSecret) }, body: new URLSearchParams({ token: 'acme.live.another-key' }),
