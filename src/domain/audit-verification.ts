@@ -4,6 +4,7 @@
  * or made up, chains that were cut or are gone. What the database alone cannot tell, that somebody put back an older state of it
  * that was sealed, a head from outside tells.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deploymentChain, foundDigest, hashOf, isOf, isSealed, pinningTypes, type ChainedEvent, type ChainHead, type ChainKeys } from './audit-chain.ts'
 import type { AuditLog } from './audit.ts'
 
@@ -92,6 +93,8 @@ export async function verifyMore (verification: Verification, place: VerifiedPla
   const recovered = [...step.recovered]
   for (let checked = step.checked, i = 0; ; i++) {
     if (step.next === null || checked >= 4_000 || i === 200) return { ...step, checked, recovered }
+    // On SQLite reading takes no turn of the event loop by itself.
+    await nextTurn()
     step = await verifyStep(verification, step.next, 1_000)
     checked += step.checked
     recovered.push(...step.recovered)
@@ -107,7 +110,10 @@ export async function verifyChain (verification: Verification, chain: string): P
     return row !== undefined || wasThere ? await faultWithoutHead(audit, chain) : null
   }
   let step = await enterChain(verification, chain)
-  while (step.next !== null) step = await stepInChain(verification, step.next, 1_000)
+  while (step.next !== null) {
+    step = await stepInChain(verification, step.next, 1_000)
+    await nextTurn()
+  }
   return step.fault
 }
 

@@ -3,7 +3,7 @@ import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFil
 import type { Page, PageQuery } from '../domain/page.ts'
 import { Failure } from '../errors.ts'
 import { prismaColumns, type Columns } from './columns.ts'
-import { asFailure, isUniqueViolation } from './failures.ts'
+import { asFailure, isSerializationConflict, isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, pageOf, toPage, type Row } from './rows.ts'
 
@@ -60,8 +60,10 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       return rows.filter(row => row.chain === chain).sort((one, other) => one.sequence - other.sequence)
     },
     async head (id) {
-      const row = await chains.findUnique({ where: { id } })
-      return row && readHead(row)
+      const found = await unlessUnreadable(() => chains.findMany({ where: { id } }))
+      // Its seal is none: verification finds it altered.
+      if (found === null) return { id, createdAt: new Date(0), sequence: 0, hash: 'unreadable', mac: '', key: keys[0]!.id, pruned: 0, prunedHash: '', kept: '' }
+      return found[0] === undefined ? null : readHead(found[0])
     },
     async holdHead (id) {
       await chains.updateMany({ where: { id }, data: { sequence: { increment: 0n } } })
@@ -69,7 +71,11 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     },
     async heads (query, { chain }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await chains.findMany({ ...page, where: { AND: [where, chain === undefined ? {} : { id: chain }] } }), query, readHead)
+      const which = { ...page, where: { AND: [where, chain === undefined ? {} : { id: chain }] } }
+      const found = await unlessUnreadable(() => chains.findMany(which))
+      if (found !== null) return toPage(found, query, readHead)
+      const each = await chains.findMany({ ...which, select: { id: true } })
+      return toPage(await Promise.all(each.map(async ({ id }) => (await log.head(id))!)), query, head => head)
     },
     async withoutHead (ids) {
       const found = new Set((await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id))
@@ -116,7 +122,10 @@ async function takeHead (queries: Queries, id: string, createdAt: Date): Promise
     INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept")
     VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '', '')
     ON CONFLICT ("id") DO UPDATE SET "sequence" = "AuditChain"."sequence" + 1
-    RETURNING "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept"`
+    RETURNING "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept"`.catch(error => {
+      // SQLite keeps whatever is written into a column by hand: what is to be a number is none.
+      throw error instanceof SyntaxError ? brokenChain(id, 'its head was altered') : error
+    })
   const { sequence, pruned, ...rest } = head!
   return { ...rest, id, sequence: Number(sequence) - 1, pruned: Number(pruned) }
 }
@@ -198,7 +207,7 @@ async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
   try {
     return await read()
   } catch (error) {
-    if (asFailure(error) instanceof Failure) throw error
+    if (isSerializationConflict(error) || asFailure(error) instanceof Failure) throw error
     return null
   }
 }

@@ -163,9 +163,32 @@ for (const { name, database, server } of ready) {
     await behindTheServer(database.url, [`UPDATE "AuditEvent" SET "actor" = 'admin' WHERE "id" = '${row!.id}'`])
     t.match(await command('audit', 'verify'), { code: 0 })
 
+    const old = (await server.createOrganization('old')).id
+    await admin('PATCH', `/organizations/${old}`, { name: 'older' })
+    clock.advance(1)
+    t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01'), { code: 2, stderr: /export them first, then say --yes/ })
+    t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01', '--yes'), { code: 0, stdout: new RegExp(`${old} +0 +0\\n`) })
+    t.strictSame((await admin('POST', '/audit/prune', { organization: old, before: clock.now().toISOString() })).json, { organization: old, rows: 2, through: 2, more: false })
+    t.match(await rows(`organization=${old}`), [{ type: 'audit.pruned', detail: { rows: 2, through: 2 } }])
+
+    const later = (await server.createOrganization('recovered')).id
+    await behindTheServer(database.url, [`UPDATE "AuditChain" SET "hash" = 'x' WHERE "id" = '${later}'`])
+    t.match(await admin('PATCH', `/organizations/${later}`, { name: 'no more' }), {
+      status: 500, json: { code: 'AUDIT_CHAIN_BROKEN', details: { chain: later }, error: new RegExp(`chain ${later} is broken: its head was altered.*latchkey audit recover --org ${later}`) },
+    })
+    t.match(await command('audit', 'recover', '--org', later), { code: 2, stderr: /keep a copy of the database/ })
+    t.match(await command('audit', 'recover', '--yes'), { code: 2, stderr: /Say whose rows/ })
+    t.match(await command('audit', 'recover', '--org', later, '--yes'), { code: 0, stdout: new RegExp(`chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\nclosed off .*1 rows\ngoes on at .*row 2\n`) })
+    t.match(await command('audit', 'recover', '--org', later, '--yes'), { code: 1, stderr: /is whole: there is nothing to recover. \(CONFLICT\)/ })
+    t.equal((await admin('PATCH', `/organizations/${later}`, { name: 'goes on' })).status, 200)
+    t.match(await command('audit', 'verify'), { code: 0, stdout: /^verified/, stderr: new RegExp(`Broken earlier, and closed off since:\n.*\n${later} +1 .*the head was altered`) }, 'and says so from then on')
+    t.match((await admin('GET', '/audit/verify')).json.recovered, [{ chain: later, sequence: 2 }])
+
     await behindTheServer(database.url, [`DELETE FROM "AuditEvent" WHERE "chain" = '${organization}'`, `DELETE FROM "AuditChain" WHERE "id" = '${organization}'`])
     t.match(await command('audit', 'verify', '--heads', heads), { code: 1, stderr: new RegExp(`${organization} is gone`) })
     await server.close()
     t.match(await command('audit', 'verify', '--offline'), { code: 1, stderr: new RegExp(`${organization} is gone`) }, 'and without a server')
+    t.match(await command('audit', 'recover', '--org', organization, '--yes', '--offline', '--json'), { code: 0, stdout: /"problem":"chain_gone"/ })
+    t.match(await command('audit', 'verify', '--offline'), { code: 0 })
   })
 }

@@ -12,7 +12,7 @@ const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
   'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'POST /signing-keys/:id/revoke', 'GET /health', 'GET /metrics', 'GET /replicas',
   'GET /effective-access/drift', 'POST /effective-access/repair',
-  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune',
+  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune', 'POST /audit/recover',
 ]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
@@ -138,6 +138,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
     'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
     'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
+    'POST /audit/recover': { scope: 'audit:write', path: '/audit/recover', body: { organization } },
     'GET /health': { scope: 'server:read', path: '/health' },
     'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /replicas': { scope: 'replicas:read', path: '/replicas' },
