@@ -396,8 +396,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-14: an API-key-only scope is never granted, even when it became one later',
-    find: 'return names.filter(name => declared.some(scope => scope.name === name && !scope.keyOnly))',
-    replace: 'return names.filter(name => declared.some(scope => scope.name === name))',
+    find: 'declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name',
+    replace: 'declared.find(scope => referenceOf(scope) === reference)?.name',
   },
   {
     title: 'CD-10: what is counted for very many keys is told at once, all of it',
