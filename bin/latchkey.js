@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read, so that an old one is told so instead of failing on syntax.
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import * as modules from 'node:module'
 import { join } from 'node:path'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
@@ -15,13 +15,30 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   setFlagsFromString('--semi-space-growth-factor=1')
   // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
   setFlagsFromString('--liftoff-only')
-  // What was compiled is kept for the next start, where nobody else can write: it is run without another look.
-  const data = process.env.LATCHKEY_DATA || 'data'
-  if (existsSync(data)) modules.enableCompileCache(join(data, 'compile-cache'))
-  const sources = new URL('../src/cli/main.ts', import.meta.url)
-  await import(existsSync(sources) ? sources.href : new URL('../dist/cli/main.js', import.meta.url).href)
+  const sources = new URL('../src/', import.meta.url)
+  const load = file => import(existsSync(sources) ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href)
+  const { isPrivate } = await load('ownership')
+  keepCompiled(process.env.LATCHKEY_DATA || 'data', isPrivate)
+  await load('cli/main')
   growUpTo(32)
   modules.flushCompileCache()
+}
+
+/**
+ * Keeps what was compiled for the next start, but only where no other account can have put something in its place: it is run
+ * without another look.
+ */
+function keepCompiled (data, isPrivate) {
+  const folder = join(data, 'compile-cache')
+  const mask = process.umask(0o077)
+  try {
+    if (existsSync(data) && !existsSync(folder) && isPrivate(data)) mkdirSync(folder)
+    if (isPrivate(folder)) modules.enableCompileCache(folder)
+  } catch {
+    // It is there to save time, and no reason not to start.
+  } finally {
+    process.umask(mask)
+  }
 }
 
 /**

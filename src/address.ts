@@ -6,11 +6,26 @@ import { Failure } from './errors.ts'
 export const unknownAddress = 'unknown'
 
 /**
- * Where a request comes from, as seen through trusted proxies; `unknownAddress` where that cannot be told: Fastify promises a
- * text, and has none once the caller has reset the connection, or where the server listens on a path and not on a port.
+ * Where a request comes from, as seen through trusted proxies, without a port; `unknownAddress` where that cannot be told: a
+ * proxy may send what is no address, and Fastify, which promises a text, has none once the caller has reset the connection, or
+ * where the server listens on a path and not on a port.
  */
 export function addressOf ({ ip }: { ip: string | undefined }): string {
-  return ip ?? unknownAddress
+  return readAddress(ip) ?? unknownAddress
+}
+
+/** Whom limits count a request by: its address or, where that cannot be told, that of its peer, so that not all of these are one. */
+export function countedAddress (request: { ip: string | undefined, socket: { remoteAddress?: string | undefined } }): string {
+  return readAddress(request.ip) ?? readAddress(request.socket.remoteAddress) ?? unknownAddress
+}
+
+const withPort = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([\da-f:.]{2,45})\])(?::\d{1,5})?$/i
+
+/** The address in a node identifier (RFC 7239 §6): with or without a port, IPv6 with or without brackets. Null: there is none. */
+export function readAddress (text: string | undefined): string | null {
+  if (text === undefined) return null
+  const [, v4, v6] = withPort.exec(text) ?? []
+  return canonicalAddress(v4 ?? v6 ?? text)
 }
 
 interface Entry { address: string, family: 'ipv4' | 'ipv6', prefix: number }
@@ -47,13 +62,13 @@ function spell (entry: Entry): string {
 }
 
 /** The allowlist in canonical spelling. @throws Failure `invalid_allowlist` naming the first entry that is none. */
-export function readAllowlist (entries: readonly string[]): string[] {
+export function readAllowlist (entries: readonly string[], field = 'allowlist'): string[] {
   const canonical = entries.map(text => {
     const entry = readEntry(text)
     if (entry === null) {
       throw new Failure('invalid_allowlist', {
         message: `${JSON.stringify(text.slice(0, 64))} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
-        details: { entry: text.slice(0, 64) },
+        details: { field, entry: text.slice(0, 64) },
       })
     }
     return spell(entry)

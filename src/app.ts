@@ -32,6 +32,7 @@ import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
 import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
+import { isOverTls, trustsProxies } from './forwarded.ts'
 import { requireModestJson } from './json-limits.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
@@ -39,7 +40,8 @@ import { leaveOnSignal } from './shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
-import { presentError, presentNotFound } from './management/presenter.ts'
+import { presentError } from './management/presenter.ts'
+import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
@@ -65,6 +67,8 @@ export interface Latchkey {
   operationalRoutes: FastifyPluginAsync
   /** Counts and traces the requests of `app`, and turns them away when there is reason to. Before its first route. */
   watchRequests (app: FastifyInstance): void
+  /** Answers what has no route, for `setNotFoundHandler`; knows `routes` once they are registered. */
+  answerUnknownPath: UnknownPaths['answer']
   watch: Watch
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -137,6 +141,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
     webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
   }
+  const unknown = unknownPaths(issuer + paths.token)
 
   return {
     config,
@@ -148,6 +153,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     routes: async app => {
       // The schemas of answers describe them; they are not to change what is sent.
       app.setSerializerCompiler(() => data => JSON.stringify(data))
+      unknown.learn(app)
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
@@ -155,6 +161,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
+    answerUnknownPath: unknown.answer,
     watch,
     prepareForChanges: storage.ping,
     async close () {
@@ -262,16 +269,20 @@ async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void
  * goes to `log`, standard output unless given.
  */
 export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
-  const app = Fastify(serverOptions(latchkey.config, log))
+  let told = false
+  const app: FastifyInstance = Fastify(serverOptions(latchkey.config, log, () => {
+    if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
+    told = true
+  }))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(presentNotFound)
+  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
   latchkey.watchRequests(app)
   readModestJson(app)
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) ? undefined : withoutTls(request.protocol)) })
+  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
@@ -284,11 +295,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   return app
 }
 
-/** Fastify's own parser, behind a look at the text. */
+/** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
 function readModestJson (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
+      if (body === '') return done(null, undefined)
       requireModestJson(body)
     } catch (error) {
       done(error as Failure)
@@ -343,7 +355,7 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
-  own.setNotFoundHandler(presentNotFound)
+  own.setNotFoundHandler(latchkey.answerUnknownPath)
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })
@@ -433,14 +445,19 @@ export async function backupOnly (target: string): Promise<void> {
 /** Where log lines go, one JSON object each. */
 export interface LogDestination { write (line: string): void }
 
-/** How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. */
-export function serverOptions ({ logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination): FastifyHttpOptions<RawServerDefault> {
+/**
+ * How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. `unreadable` is told
+ * of each forwarded address that is none.
+ */
+export function serverOptions (
+  { logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination, unreadable: () => void = () => {}
+): FastifyHttpOptions<RawServerDefault> {
   return {
     logger: logLevel === 'silent' ? false : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
     // An id that a caller chose could be made to look like somebody else's.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable),
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     // Node looks for those who are too slow every 30 seconds unless told.
@@ -482,10 +499,6 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'The request took too long to arrive.'] : ['400 Bad Request', 'The request is malformed.']
   const body = JSON.stringify({ error: message, code: 'INVALID_REQUEST' })
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
-}
-
-function withoutTls (protocol: string): Failure | undefined {
-  return protocol === 'https' ? undefined : new Failure('tls_required')
 }
 
 function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {

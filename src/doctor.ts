@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
 import { inspectConfig, type Config } from './config.ts'
 import { ConfigurationError } from './errors.ts'
+import { belongsToUs } from './ownership.ts'
 import { auditKeys, unseal } from './secrets.ts'
 import { inspectDatabase, type Inspection } from './storage/inspection.ts'
 
@@ -62,6 +63,8 @@ function dataFolder ({ dataFolder, databaseUrl }: Config): Finding {
   if (!existsSync(dataFolder)) return skipped(check, `there is no ${dataFolder}: everything is configured from elsewhere`)
   const files = ['secret', 'admin-token', 'server.json'].map(name => join(dataFolder, name))
   const database = databaseUrl.startsWith('file:') ? [databaseUrl.slice('file:'.length)] : []
+  const foreign = [dataFolder, ...files, ...database].filter(path => !belongsToUs(path))
+  if (foreign.length > 0) return failed(check, `another account owns ${foreign.join(', ')}`, `Run the server by the account that owns them, or make them this account's: chown "$(id -u)" ${foreign.join(' ')}`)
   const open = [dataFolder, ...files, ...database].filter(path => existsSync(path) && (statSync(path).mode & 0o077) !== 0)
   // Only the folder is looked at by others on the way to what is in it; there, closed files are enough.
   const exposed = open.filter(path => path !== dataFolder || (statSync(path).mode & 0o022) !== 0)

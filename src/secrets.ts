@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { isBase64url } from './text.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits
@@ -15,9 +16,9 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
-/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither. */
+/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither, or base64url that no encoder writes. */
 export function readDigest (text: string): string | null {
-  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text
+  if (text.length === 43) return isBase64url(text) ? text : null
   return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
 }
 
@@ -131,9 +132,17 @@ export function isWebhookToken (text: string): boolean {
   return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
 }
 
+/**
+ * Whether a text has the form of a secret that is no token of a client: an API key, an access token of the management API, the
+ * secret of a webhook or of a registration, the admin token.
+ */
+export function isLastingSecretText (text: string): boolean {
+  return isApiKeyText(text) || isManagementTokenText(text) || isWebhookToken(text) || /^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
 export function withoutWebhookToken (path: string): string {
-  if (!/whk_|%/i.test(path)) return path
+  if (!/whk_/i.test(decoded(path))) return path
   return path.split('/').map(segment => /whk_/i.test(decoded(segment)) ? 'whk_…' : segment).join('/')
 }
 

@@ -2,7 +2,7 @@
 /* eslint no-template-curly-in-string: "off" -- Titles and texts are as sources have them. */
 
 /**
- * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/ and bin/, wherever its
+ * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/, bin/ and examples/, wherever its
  * file is moved to. `replace`: what stands there instead while the test has to fail.
  */
 export interface Mutation { title: string, find: string, replace: string }
@@ -91,12 +91,12 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CL-13: no key appears in a log, an error body or the audit log',
-    find: 'const about = { reason, subject, organizationId, address: request.ip',
-    replace: 'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: request.ip',
+    find: 'const about = { reason, subject, organizationId, address: addressOf(request)',
+    replace: 'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)',
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',
-    find: 'trustProxy: trustProxy.length > 0 ? [...trustProxy] : false',
+    find: 'trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable)',
     replace: 'trustProxy: true',
   },
   {
@@ -121,8 +121,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'N2: a server with an https issuer answers nothing over plain http, whatever is sent',
-    find: 'withoutTls(request.protocol)) })',
-    replace: 'withoutTls(request.headers[\'x-forwarded-proto\'] ?? request.protocol)) })',
+    find: 'isOperational(request) || isOverTls(request) ?',
+    replace: 'isOperational(request) || isOverTls({ protocol: String(request.headers[\'x-forwarded-proto\'] ?? request.protocol) }) ?',
   },
   {
     title: 'what people see of a secret does not give it away',
@@ -239,8 +239,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-24, N1: the address is the one that a trusted proxy tells, and nobody else',
-    find: 'addressOf: ctx => exchangeOf(ctx).request.ip,',
-    replace: 'addressOf: ctx => String(exchangeOf(ctx).request.headers[\'x-forwarded-for\'] ?? exchangeOf(ctx).request.ip),',
+    find: 'addressOf: ctx => addressOf(exchangeOf(ctx).request),',
+    replace: 'addressOf: ctx => String(exchangeOf(ctx).request.headers[\'x-forwarded-for\'] ?? addressOf(exchangeOf(ctx).request)),',
   },
   {
     title: 'T15: of many changes of one client at once each is made, under a generation of its own [${name}]',
@@ -396,8 +396,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-14: an API-key-only scope is never granted, even when it became one later',
-    find: 'declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name',
-    replace: 'declared.find(scope => referenceOf(scope) === reference)?.name',
+    find: 'declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)',
+    replace: 'declared.find(scope => referenceOf(scope) === reference)',
   },
   {
     title: 'CD-10: what is counted for very many keys is told at once, all of it',
@@ -412,8 +412,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CK-13: a key of another deployment is invalid_credentials, and log and audit say why',
-    find: 'return refuse(\'foreign_deployment\', \'api_key\')',
-    replace: 'return refuse(\'unknown\', \'api_key\')',
+    find: 'const foreignKey = refuse(\'foreign_deployment\', \'api_key\')',
+    replace: 'const foreignKey = refuse(\'unknown\', \'api_key\')',
   },
   {
     title: 'the shortcut and the provider answer a token request alike, whoever asks [${database.name}]',
@@ -474,8 +474,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y3, I2: what was revoked stays so when the house was kept by a clock that was hours ahead [${name}]',
-    find: 'store.revokedTokens.prune(secondsAfter(now, -clockMargin))',
-    replace: 'store.revokedTokens.prune(now)',
+    find: 'store.revokedTokens.prune(secondsAfter(now, -clockMargin)',
+    replace: 'store.revokedTokens.prune(now',
   },
   {
     title: 'openid-client: registers itself by discovery and goes straight on to a token',
@@ -512,8 +512,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'P2: an assertion that was used stays so [${name}]',
-    find: 'store.usedAssertions.prune(secondsAfter(now, -clockMargin))',
-    replace: 'store.usedAssertions.prune(now)',
+    find: 'store.usedAssertions.prune(secondsAfter(now, -clockMargin)',
+    replace: 'store.usedAssertions.prune(now',
   },
   {
     title: 'LB-02: an expired key is refused',
@@ -536,8 +536,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (leaving) return',
   },
   {
-    title: 'the local admin token goes to the local server and to nobody else',
-    find: '(url === local.url ? local.token : null)',
-    replace: 'local.token',
+    title: '[sqlite] keys that were made elsewhere are read page by page',
+    find: 'for (let place: number | null = 0; place !== null; await nextTurn())',
+    replace: 'for (let place: number | null = 0; place !== null;)',
   },
 ]

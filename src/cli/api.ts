@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { resemblesApiKey } from '../secrets.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
+import { printable } from './print.ts'
 import type { Connection } from './connection.ts'
 
 /** What the server answered: the bytes for `--json`, the value for people. */
@@ -71,6 +72,7 @@ async function download ({ url, token }: Connection, path: string): Promise<Read
   const response = await reach(url, `${url}/api/v1${path}`, { headers: proof(token), redirect: 'manual', signal: began.signal })
   clearTimeout(timer)
   if (!response.ok || response.body === null) await read(url, response)
+  if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) throw notOurs(url, response, 'NDJSON')
   return Readable.fromWeb(response.body as never)
 }
 
@@ -78,9 +80,13 @@ async function read<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
   if (response.status === 204) return { body: bytes, value: null as T }
   const value = parse(bytes)
-  if (value === undefined) throw new CommandError(`${url} answered ${response.status} without JSON. Is it a Latchkey server? Name the right one with --url.`)
+  if (value === undefined) throw notOurs(url, response, 'JSON')
   if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
   return { body: bytes, value: value as T }
+}
+
+function notOurs (url: string, { status }: Response, missing: string): CommandError {
+  return new CommandError(`${url} answered ${status} without ${missing}. Is it a Latchkey server? Name the right one with --url.`)
 }
 
 async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
@@ -110,7 +116,8 @@ function parse (bytes: Buffer): unknown {
 /** The server's own sentence and code; the way out where only this side knows it. */
 function explain (status: number, value: unknown, url: string): string {
   const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
-  const sentence = typeof error === 'string' ? error : `${url} answered ${status}.`
-  const marked = typeof code === 'string' ? `${sentence} (${code})` : sentence
+  // On one line: what a server says must not look like something that this program says.
+  const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
+  const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
   return status === 401 ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.` : marked
 }

@@ -7,7 +7,7 @@ import { managementApi, type Answer, type Api } from './api.ts'
 import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
 import { CommandError, UsageError } from './failure.ts'
-import { fieldLines, instant, tableLines } from './print.ts'
+import { fieldLines, instant, jsonLines, printable, tableLines } from './print.ts'
 import { progress } from './progress.ts'
 import { readPast } from './time.ts'
 
@@ -104,7 +104,7 @@ async function exportRows (this: Command): Promise<void> {
     }
   }
   try {
-    if (output === undefined) for await (const chunk of rows) { if (!process.stdout.write(chunk)) await new Promise(resolve => process.stdout.once('drain', resolve)) }
+    if (output === undefined) await show(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
     throw new CommandError(`The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`)
@@ -112,12 +112,20 @@ async function exportRows (this: Command): Promise<void> {
   shown.end()
 }
 
+/** As it comes; a file gets the bytes as they are, a terminal nothing that steers it. */
+async function show (rows: AsyncIterable<Buffer>): Promise<void> {
+  const text = new TextDecoder()
+  for await (const chunk of rows) {
+    if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) await new Promise(resolve => process.stdout.once('drain', resolve))
+  }
+}
+
 async function printHeads (this: Command): Promise<void> {
   const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
   const api = managementApi(findConnection(flags))
   for (let cursor: string | undefined; ;) {
     const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', { organization: org, limit: '200', cursor })
-    for (const { chain, sequence, hash } of data) process.stdout.write(`${JSON.stringify({ chain, sequence, hash })}\n`)
+    for (const { chain, sequence, hash } of data) process.stdout.write(jsonLines(`${JSON.stringify({ chain, sequence, hash })}\n`))
     if (!pagination.hasMore) return
     cursor = pagination.nextCursor
   }
@@ -130,10 +138,10 @@ async function verify (this: Command): Promise<void> {
   const result = flags.offline ? await verifyOffline(heads, shown.add) : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
   shown.end()
   const { checked, fault, recovered } = result
-  if (flags.json) process.stdout.write(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`)
+  if (flags.json) process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`))
   else if (fault === null) process.stdout.write(fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]]))
   if (!flags.json && recovered.length > 0) process.stderr.write(`\nBroken earlier, and closed off since:\n${tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'WHAT WAS FOUND'], recovered.map(showBreak))}`)
-  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${fault.message} (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`)
+  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${printable(String(fault.message))} (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`)
 }
 
 function showBreak ({ chain, sequence, createdAt, message }: Break): (string | number | null)[] {

@@ -1,7 +1,7 @@
 /** Where a command finds its server and what it proves itself with. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readClientEnvironment } from '../config.ts'
+import { ForeignFile, readOwn } from '../ownership.ts'
 import { CommandError } from './failure.ts'
 
 export interface Connection {
@@ -15,17 +15,19 @@ export interface GlobalOptions { url?: string, token?: string, json?: boolean }
 
 /**
  * Options first, then the environment, then what a local server left in its data folder. The local admin token is sent to
- * the local server and to nobody else.
+ * the local server and to nobody else, and no token to an address that another account may have written there.
  * @throws CommandError saying what is missing and where to get it.
  */
 export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
-  const local = readLocalServer(environment.dataFolder)
   const named = options.url ?? environment.url
+  const chosen = options.token ?? environment.token
+  // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this command.
+  const local = named !== null && chosen !== null ? { url: null, token: null } : readLocalServer(environment.dataFolder)
   const url = named === null ? local.url : readUrl(named)
   if (url === null) {
     throw new CommandError(`No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one with --url or LATCHKEY_URL.`)
   }
-  const token = options.token ?? environment.token ?? (url === local.url ? local.token : null)
+  const token = chosen ?? (url === local.url ? local.token : null)
   if (token === null) {
     throw new CommandError(`There is no token for ${url}: set LATCHKEY_TOKEN, or pass --token.`)
   }
@@ -47,10 +49,10 @@ function readAnnouncedUrl (text: string, folder: string): string {
 
 function readIfThere (file: string): string | null {
   try {
-    return readFileSync(file, 'utf8').trim() || null
+    return readOwn(file)?.trim() || null
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    if (error instanceof ForeignFile) throw new CommandError(`${error.message}: what it says is not gone by. Use the account that runs the server, or name it with LATCHKEY_URL and LATCHKEY_TOKEN.`)
     throw new CommandError(`${file} cannot be read (${code}): use the account that runs the server, or LATCHKEY_URL and LATCHKEY_TOKEN.`)
   }
 }

@@ -17,6 +17,10 @@ import { requireExpected, visible, type Operation, type Repositories, type Revis
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
 
+/** What an assertion of a client may look like (protocol/client-assertion.ts): as the newest profile has it, or as RFC 7523 did. */
+export const assertionProfiles = ['strict', 'rfc7523'] as const
+export type AssertionProfile = typeof assertionProfiles[number]
+
 /** Client metadata by RFC 7591 §2, spelled as there. Descriptive only: no authority is ever read from it. */
 export interface ClientMetadata {
   token_endpoint_auth_method: ClientAuthMethod
@@ -59,6 +63,8 @@ export interface Client extends Revised {
   allowlist: readonly string[]
   /** Ids of the resources whose credentials it may introspect (RFC 7662 §4). */
   introspects: readonly string[]
+  /** Matters for private_key_jwt alone. */
+  assertionProfile: AssertionProfile
   /** A token minted under another generation is dead. */
   generation: number
   /** Digest of the registration access token (RFC 7592 §3); null when an operator made it. */
@@ -118,6 +124,8 @@ export interface ClientInput {
   allowlist?: readonly string[]
   introspects?: readonly string[]
   tokenEndpointAuthMethod?: ClientAuthMethod
+  /** `strict` unless given. */
+  assertionProfile?: AssertionProfile
   jwks?: { keys: Record<string, unknown>[] }
 }
 
@@ -151,6 +159,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
       grants: await resolveGrants(tx, actor, input.organizationId, input.grants),
       allowlist: readAllowlist(input.allowlist ?? []),
       introspects: await resolveIntrospects(tx, actor, input.organizationId, input.introspects ?? []),
+      assertionProfile: input.assertionProfile ?? 'strict',
       generation: 1,
       registrationAccessDigest: null,
       registrationTokenId: null,
@@ -177,6 +186,7 @@ export interface ClientChange {
   grants?: readonly GrantInput[]
   allowlist?: readonly string[]
   introspects?: readonly string[]
+  assertionProfile?: AssertionProfile
   /** Claims a client that registered openly for an organization. */
   organizationId?: string
 }
@@ -196,6 +206,7 @@ export async function updateClient (operation: Operation, id: string, change: Cl
       grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       introspects: change.introspects ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects) : before.introspects,
+      assertionProfile: change.assertionProfile ?? before.assertionProfile,
     }
     if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
     return authorityDiffers(before, after) ? nextGeneration(after) : after
@@ -283,6 +294,7 @@ export async function registerClient (
     grants: token === null || token.resourceId === null ? [] : [{ resourceId: token.resourceId, scopes: token.scopes }],
     allowlist: token?.allowlist ?? [],
     introspects: [],
+    assertionProfile: 'strict',
     generation: 1,
     registrationAccessDigest: digestOf(registrationAccessToken),
     registrationTokenId: token?.id ?? null,
@@ -456,7 +468,7 @@ function aboutSpending (token: RegistrationToken, client: Client, usesLeft: numb
 }
 
 function about (client: Client, more: Record<string, unknown> = {}) {
-  const { name, allowlist, introspects, generation } = client
+  const { name, allowlist, introspects, assertionProfile, generation } = client
   const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
-  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, generation, ...more } }
+  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, assertionProfile, generation, ...more } }
 }

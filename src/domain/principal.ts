@@ -92,12 +92,14 @@ interface Bearer { ok: true, principal: Principal, key: null, policies?: readonl
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
 
 /**
- * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `address` null: it cannot
- * be told, and no allowlist lets it pass. `leavesAllowlist`: the credential's allowlist is not for this check to apply, but for
- * the server that asks about the credential, say. `now` left out: the clock is asked.
+ * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `among`: the ids of those
+ * whose imported keys count then; left out: the deployment's. `address` null: it cannot be told, and no allowlist lets it pass.
+ * `leavesAllowlist`: the credential's allowlist is not for this check to apply, but for the server that asks about the
+ * credential, say. `now` left out: the clock is asked.
  */
 export interface Presentation {
   readonly resource: Resource | null
+  readonly among?: readonly string[]
   readonly address: string | null
   readonly leavesAllowlist?: boolean
   readonly now?: Date
@@ -148,35 +150,56 @@ function checkApiKey (options: AuthenticatorOptions, text: string, presentation:
   const digest = digestOf(text)
   const held = registry.heldApiKey(digest)
   // Its form was looked at when it was found for the first time, before it cost a query.
-  if (held !== null && !held.imported) return judgeApiKey(options, held, presentation)
-  if (!isApiKeyText(text)) return checkImportedKey(options, text, presentation)
-  return whenKnown(registry.apiKey(digest), judgeFoundKey, options, presentation)
+  if (held !== null) return judgeApiKey(options, held, presentation)
+  if (isApiKeyText(text)) return whenKnown(registry.apiKey(digest), judgeFoundKey, options, digest, presentation)
+  // A key that was made elsewhere has any form.
+  if (text.length < shortestImported || text.length > longestImported) return malformedKey
+  return judgeImported(options, digest, presentation, presentation.resource === null || !takesImported(presentation) ? malformedKey : unknownKey)
 }
 
-function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation): Awaitable<KeyVerdict> {
-  if (key !== null) return judgeApiKey(options, key, presentation)
-  // The check was right, so somebody minted it in this format: another deployment (CK-13).
-  return refuse('foreign_deployment', 'api_key')
+// The check of a key of our form was right, so somebody minted it: another deployment (CK-13).
+const foreignKey = refuse('foreign_deployment', 'api_key')
+const malformedKey = refuse('malformed', 'api_key')
+const unknownKey = refuse('unknown', 'api_key')
+
+/** A key that was made here is that key everywhere, whoever imported its digest for another resource. */
+function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, digest: string, presentation: Presentation): Awaitable<Verdict> {
+  return key === null ? judgeImported(options, digest, presentation, foreignKey) : judgeApiKey(options, key, presentation)
 }
 
-/** A key that was made elsewhere has any form. */
-function checkImportedKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  const { resource } = presentation
-  // A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are.
-  const takes = resource === null || resource.style.importedKeys === true
-  if (!takes || text.length < shortestImported || text.length > longestImported) return refuse('malformed', 'api_key')
-  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => {
-    if (key !== null) return judgeApiKey(options, key, presentation)
-    return refuse(resource === null ? 'malformed' : 'unknown', 'api_key')
-  })
+/** A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are. */
+function takesImported ({ resource }: Presentation): boolean {
+  return resource === null || resource.style.importedKeys === true
 }
+
+/** Judges the key that was imported with this digest where it is presented; there is none: `otherwise`. */
+function judgeImported (options: AuthenticatorOptions, digest: string, presentation: Presentation, otherwise: Verdict): Awaitable<Verdict> {
+  if (!takesImported(presentation)) return otherwise
+  return whenKnown(importedKey(options.registry, digest, presentation), judgeImportedKey, options, presentation, otherwise)
+}
+
+function judgeImportedKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation, otherwise: Verdict): Awaitable<Verdict> {
+  return key === null ? otherwise : judgeApiKey(options, key, presentation)
+}
+
+function importedKey (registry: Registry, digest: string, { resource, among }: Presentation): Awaitable<ApiKey | null> {
+  if (resource !== null) return registry.importedApiKey(digest, resource.id)
+  return among === undefined ? registry.importedApiKey(digest, null) : onlyImported(registry, digest, among)
+}
+
+/** The one key that was imported for any of these resources; null: there is none, or which is meant cannot be told. */
+function onlyImported (registry: Registry, digest: string, [id, ...others]: readonly string[], found: ApiKey | null = null): Awaitable<ApiKey | null> {
+  if (id === undefined) return found
+  return whenKnown(registry.importedApiKey(digest, id), key => key !== null && found !== null ? null : onlyImported(registry, digest, others, key ?? found))
+}
+
+const malformedToken = refuse('malformed', 'access_token')
 
 /** What is a JWT by its form and no token of ours may be a key that was made elsewhere, where keys travel as bearer too. */
 function checkKeyLikeToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { resource } = presentation
-  const malformed = refuse('malformed', 'access_token')
-  if (resource?.style.importedKeys !== true || !takesKeysAsBearer(resource.style) || text.length > longestImported) return malformed
-  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => key === null ? malformed : judgeApiKey(options, key, presentation))
+  if (resource === null || !takesKeysAsBearer(resource.style) || text.length > longestImported) return malformedToken
+  return judgeImported(options, digestOf(text), presentation, malformedToken)
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */

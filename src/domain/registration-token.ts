@@ -164,7 +164,7 @@ export async function spendRegistrationToken (tx: Repositories, token: Registrat
 /** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
 export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   if (expiresAt === null || expiresAt > now) return expiresAt
-  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.` })
+  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`, details: { field: 'expiresAt' } })
 }
 
 /**

@@ -85,7 +85,11 @@ export interface ResourceInput {
   defaultScopes?: readonly string[]
 }
 
-/** @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier. */
+/**
+ * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
+ * the deployment; nothing of the old one comes with it.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier.
+ */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
   const organizationId = input.organizationId ?? actor.organizationId
   const scopes = requireScopes(input.scopes).map(asFirstDeclared)
@@ -109,12 +113,27 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     for (const spelling of spellings(resource.identifier)) {
-      if (await tx.resources.byIdentifier(spelling) !== null) throw new Failure('conflict', { message: `The identifier ${spelling} is taken.` })
+      const holder = await tx.resources.byIdentifier(spelling)
+      if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
     }
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
   return resource
+}
+
+/**
+ * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
+ * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
+ * may trust this issuer still, and would take the tokens of the successor.
+ */
+async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+  const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
+  if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
+  const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
+  await tx.clients.raiseGenerations({ resourceId: holder.id })
+  await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
@@ -182,7 +201,7 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
   if (found === null || found.revokedAt !== null || (found.organizationId !== null && found.organizationId !== organizationId)) {
     throw new Failure('unknown_resource', {
       message: `There is no resource ${JSON.stringify(idOrIdentifier.slice(0, 256))}; create it with \`latchkey resource create\`.`,
-      details: { resource: idOrIdentifier.slice(0, 256) },
+      details: { field: 'resource', resource: idOrIdentifier.slice(0, 256) },
     })
   }
   return found

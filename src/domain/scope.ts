@@ -127,7 +127,7 @@ function requireDeclared (names: readonly string[], declared: readonly Scope[], 
     if (found === undefined) {
       throw new Failure('unknown_scope', {
         message: `The resource ${resource} does not declare the scope ${JSON.stringify(name)}; it declares: ${declared.map(scope => scope.name).join(' ') || 'none'}.`,
-        details: { scope: name, resource },
+        details: { field: 'scopes', scope: name, resource },
       })
     }
     return found
@@ -152,7 +152,7 @@ export function requireGrantable (names: readonly string[], declared: readonly S
     if (keyOnly) {
       throw new Failure('scope_api_key_only', {
         message: `The scope ${JSON.stringify(name)} of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
-        details: { scope: name, resource },
+        details: { field: 'scopes', scope: name, resource },
       })
     }
   }

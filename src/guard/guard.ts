@@ -14,6 +14,7 @@ import type { Resource } from '../domain/resource.ts'
 import { managementStyle } from '../domain/style.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
+import { isOverTls } from '../forwarded.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { admission, anonymous, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
 import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
@@ -164,7 +165,7 @@ function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolea
   const { dependencies, of, need, request, reply } = arrival
   const style = of.style(resource)
   // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
-  if (style.requireTls === true && request.protocol !== 'https') return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
+  if (style.requireTls === true && !isOverTls(request)) return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
   const presented = presentedCredential(request, style)
   return whenKnown(admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource, presented)
 }

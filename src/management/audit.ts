@@ -160,7 +160,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
       const { organization, before } = request.body
-      const { rows, through, more } = await pruneAudit(operation, dependencies.auditKeys, organization, readInstant(before)!, pruningPatience)
+      const { rows, through, more } = await pruneAudit(operation, dependencies.auditKeys, organization, readInstant(before, 'before')!, pruningPatience)
       return { organization, rows, through, more }
     })
 
@@ -182,8 +182,8 @@ interface Filters { organization?: string, actor?: string, type?: string, subjec
 /** @throws Failure `invalid_request` for a type that there is not. */
 function filterOf (operation: Operation, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
-  if (types === null) throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'querystring.type' } })
-  const [since, end] = [readInstant(from), readInstant(until)]
+  if (types === null) throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })
+  const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
   return {
     ...organizationFilter(operation, organization),
     ...(actor === undefined ? {} : { actor }),

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
-import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
+import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
@@ -18,6 +18,9 @@ const write = { scopes: ['clients:write'] }
 
 const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
 const Introspects = Type.Array(ResourceName, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
+const Profile = Type.Enum([...assertionProfiles], {
+  description: 'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or a list, an hour at most.',
+})
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
@@ -27,6 +30,7 @@ const NewClient = exactly({
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
   tokenEndpointAuthMethod: Type.Optional(Type.Enum([...clientAuthMethods])),
+  assertionProfile: Type.Optional(Profile),
   jwks: Type.Optional(Jwks),
 })
 const ClientChange = exactly({
@@ -34,6 +38,7 @@ const ClientChange = exactly({
   grants: Type.Optional(Grants),
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
+  assertionProfile: Type.Optional(Profile),
   organization: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.' })),
 })
 const ClientQuerystring = exactly({
@@ -123,6 +128,7 @@ const client = {
   grants: list(Type.Object({ resource: ResourceName, scopes: GivenScopes })),
   allowlist: Texts,
   introspects: Texts,
+  assertionProfile: Profile,
   generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
   secrets: list(Type.Object({ id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'), hint: as(Type.String(), '…cCYs'), createdAt: Moment, expiresAt: nullable(Moment) })),
   createdAt: Moment,
@@ -147,6 +153,7 @@ function wireClient (client: Client, resources: ResourcesById) {
     grants: client.grants.map(({ resourceId, scopes }) => wireScopes(resources, resourceId, scopes)),
     allowlist: client.allowlist,
     introspects: client.introspects.map(id => resources.get(id)?.identifier ?? id),
+    assertionProfile: client.assertionProfile,
     generation: client.generation,
     secrets: client.secrets.map(({ id, hint, createdAt, expiresAt }) => ({ id, hint, createdAt, expiresAt })),
     createdAt: client.createdAt,

@@ -1,4 +1,5 @@
 /** The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../errors.ts'
 
 /** A refusal in OAuth's own words. `description` is public. */
@@ -37,6 +38,13 @@ export function presentError (thrown: unknown, requestId: string): OAuthAnswer &
     status: 500, error: 'server_error', description: `The server failed to answer. Request ${requestId} leads to the reason in its log.`, headers: {},
   }
   return { status, headers: { ...noStore, ...headers }, body: { error, error_description: description }, unexpected: status === 500 }
+}
+
+/** Sends the answer to whatever was thrown; the log has the reason of a defect. */
+export function answerError (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, headers, body, unexpected } = presentError(thrown, request.id)
+  if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
+  return reply.code(status).headers(headers).send(body)
 }
 
 interface Read { status: number, error: string, description: string, headers: Readonly<Record<string, string>> }

@@ -219,6 +219,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
   }
   return {
     apiKeyByDigest: guarded(reads.apiKeyByDigest, null),
+    importedApiKey: guarded(reads.importedApiKey, null),
+    importedForDeployment: guarded(reads.importedForDeployment, []),
     apiKey: guarded(reads.apiKey, null),
     client: guarded(reads.client, null),
     organization: guarded(reads.organization, null),
@@ -229,7 +231,7 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
-    ...(reads.importedDigests === undefined ? {} : { importedDigests: guarded(reads.importedDigests, { through: null, digests: [] }) }),
+    ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }
 

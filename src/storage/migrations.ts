@@ -14,7 +14,7 @@ export function migrationsFolder (provider: Provider): string {
 
 /**
  * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in _prisma_migrations: all
- * of them, or none. Of several servers that start at once on PostgreSQL one applies and the others wait for it.
+ * of them, or none. Of several servers that start at once on PostgreSQL one applies and the others wait for it, as long as it takes.
  * @returns the names of the migrations that were applied.
  */
 export async function applyMigrations (
@@ -25,7 +25,7 @@ export async function applyMigrations (
   try {
     const connected = { provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() }
     return await withSchemaEngine(connected, async engine => {
-      await connection.executeScript(begin[provider])
+      await sayingSo(connection.executeScript(begin[provider]))
       const began = await transactionOf(provider, connection)
       const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters: noFilter })
       if (await transactionOf(provider, connection) !== began) throw new Failure('storage_unavailable', { detail: 'the migrations were not one transaction, another connection was used: look at what the database has of them' })
@@ -41,9 +41,27 @@ export async function applyMigrations (
 /**
  * The engine records a migration, runs it, and records its end: a server that died in between would leave a database that no
  * server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch foreign keys
- * inside one, and with them a table that is made anew would take its children along.
+ * inside one, and with them a table that is made anew would take its children along. On PostgreSQL the engine waits ten seconds
+ * for another server that migrates, and fails: its lock is taken ahead of it, for which a server waits as long as it takes.
  */
-const begin: Record<Provider, string> = { sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE', postgresql: 'BEGIN' }
+const begin: Record<Provider, string> = {
+  sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE',
+  postgresql: `BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
+    SELECT pg_advisory_xact_lock(72707369)`,
+}
+
+/** Milliseconds after which whoever waits for another server's migrations says so. */
+const silently = 5_000
+
+async function sayingSo (turn: Promise<void>): Promise<void> {
+  const timer = setTimeout(() => { process.emitWarning('another server applies migrations to this database; this one starts when they are done') }, silently)
+  try {
+    await turn
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 /**
  * Which transaction is open on `connection`; outside of one, another at each call. @throws when it can only be rolled back,

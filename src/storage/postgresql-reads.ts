@@ -31,10 +31,11 @@ export function postgresqlReads (pool: Pool): Reads {
   }
   const one = <T>(name: Shared, read: (row: Row) => T) => {
     const rows = several(name, read)
-    return async (value: string): Promise<T | null> => (await rows(value))[0] ?? null
+    return async (...values: string[]): Promise<T | null> => (await rows(...values))[0] ?? null
   }
   return {
     apiKeyByDigest: one('apiKeyByDigest', row => readApiKey(row, columns)),
+    importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     client: one('client', row => readClient(row, columns)),
     organization: one('organization', row => readOrganization(row, columns)),

@@ -8,8 +8,10 @@ import type { Policy } from '../domain/policy.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
+import { readApiKey } from './api-keys.ts'
 import { readChainHead } from './audit-log.ts'
 import type { Columns } from './columns.ts'
+import type { ImportedKey } from './imported-keys.ts'
 import { readPolicy } from './policies.ts'
 import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
@@ -20,7 +22,11 @@ import { readSigningKey } from './signing-keys.ts'
  * reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
  */
 export interface Reads {
+  /** Of the keys that were made here. */
   apiKeyByDigest (digest: string): Awaitable<ApiKey | null>
+  importedApiKey (digest: string, resourceId: string): Awaitable<ApiKey | null>
+  /** Those of the deployment's resources, two at most. */
+  importedForDeployment (digest: string): Awaitable<ApiKey[]>
   apiKey (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
@@ -33,14 +39,14 @@ export interface Reads {
   revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
   /**
-   * SQLite alone: of the next `limit` keys behind a place in the table, the digests of those that were made elsewhere, which no
-   * index finds, and the place of the last one; null: there are no more keys.
+   * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index finds, and
+   * the place of the last one; null: there are no more keys.
    */
-  importedDigests? (after: number, limit: number): Awaitable<{ through: number | null, digests: string[] }>
+  importedKeys? (after: number, limit: number): Awaitable<{ through: number | null, keys: ImportedKey[] }>
 }
 
 /** The reads that are one statement, the same on both databases. */
-export type Shared = Exclude<keyof Reads, 'importedDigests'>
+export type Shared = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
   table: 'ApiKey' | 'AuditChain' | 'Client' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
@@ -51,7 +57,11 @@ interface Statement {
 }
 
 export const statements: Readonly<Record<Shared, Statement>> = {
-  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ?' },
+  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND NOT "imported"' },
+  importedApiKey: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND "resourceId" = ? AND "imported"' },
+  importedForDeployment: {
+    table: 'ApiKey', rows: 'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2',
+  },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
@@ -71,6 +81,7 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
     signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
+    importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   } satisfies Partial<Reads>
 }

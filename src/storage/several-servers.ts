@@ -91,7 +91,7 @@ function trusted (replica: Replica, view: View, direct: Registry, lookups: { mis
     get state () { return replica.isTrusted() ? view.state : null },
     apiKey: digest => memory().apiKey(digest),
     heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
-    importedApiKey: digest => memory().apiKey(digest),
+    importedApiKey: (digest, resourceId) => memory().importedApiKey(digest, resourceId),
     apiKeyById: keyId => memory().apiKeyById(keyId),
     client: clientId => memory().client(clientId),
     managementToken: digest => memory().managementToken(digest),

@@ -19,6 +19,8 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
   return {
     reads: {
       apiKeyByDigest: digest => reads().apiKeyByDigest(digest),
+      importedApiKey: (digest, resourceId) => reads().importedApiKey(digest, resourceId),
+      importedForDeployment: digest => reads().importedForDeployment(digest),
       apiKey: id => reads().apiKey(id),
       client: id => reads().client(id),
       organization: id => reads().organization(id),
@@ -29,7 +31,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       signingKeys: () => reads().signingKeys(),
       revokedTokens: (after, limit) => reads().revokedTokens(after, limit),
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
-      importedDigests: (after, limit) => reads().importedDigests(after, limit),
+      importedKeys: (after, limit) => reads().importedKeys(after, limit),
     },
     close () {
       open?.database.close()
@@ -47,8 +49,8 @@ function openReads (path: string, limits: Limits) {
   }
   const one = <T>(name: Shared, read: (row: Row, value: string) => T) => {
     const statement = prepared(name)
-    return (value: string): T | null => {
-      const row = statement.get(value)
+    return (value: string, ...more: string[]): T | null => {
+      const row = statement.get(value, ...more)
       return row === undefined ? null : read(row, value)
     }
   }
@@ -60,12 +62,15 @@ function openReads (path: string, limits: Limits) {
   const [secrets, grants, scopes] = [parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')]
   const resource = (row: Row) => readResource({ ...row, scopes: scopes.all(row.id as string) }, columns)
   // By rowid, the order in which they are stored: by any other order each key costs a search.
-  const nextKeys = database.prepare<[number, number], { through: number | null, digests: string }>(`
-    SELECT max("place") AS "through", json_group_array("digest") FILTER (WHERE "imported") AS "digests"
-    FROM (SELECT rowid AS "place", "digest", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
+  const nextKeys = database.prepare<[number, number], { through: number | null, keys: string }>(`
+    SELECT max("place") AS "through", json_group_array(json_array("digest", "resourceId", (
+      SELECT "organizationId" IS NULL FROM "Resource" WHERE "id" = "resourceId"
+    ))) FILTER (WHERE "imported") AS "keys"
+    FROM (SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
   const reads: Required<Reads> = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
+    importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     // Several statements in one turn: this process makes every change, and makes none between them.
     client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
@@ -73,9 +78,10 @@ function openReads (path: string, limits: Limits) {
     resource: one('resource', resource),
     resourceByIdentifier: one('resourceByIdentifier', resource),
     ...readsOfSeveral(several, columns),
-    importedDigests (after, limit) {
-      const { through, digests } = nextKeys.get(after, limit)!
-      return { through, digests: JSON.parse(digests) as string[] }
+    importedKeys (after, limit) {
+      const { through, keys } = nextKeys.get(after, limit)!
+      const rows = JSON.parse(keys) as [string, string, number][]
+      return { through, keys: rows.map(([digest, resourceId, shared]) => ({ digest, resourceId: columns.common(resourceId), shared: shared === 1 })) }
     },
   }
   return { database, reads }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Awaitable } from '../awaitable.ts'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import type { Difference, ReplicaMemory } from '../domain/drift.ts'
@@ -17,6 +17,7 @@ import type { WebhookToken } from '../domain/webhook-token.ts'
 import { oneAfterTheOther } from '../one-after-the-other.ts'
 import type { Absences } from './absences.ts'
 import type { Change } from './changes.ts'
+import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
 import { newKept, type Kept } from './kept.ts'
 import type { Reads } from './reads.ts'
 import { RevokedSet } from './revoked-set.ts'
@@ -42,7 +43,7 @@ export function unbuffered (
     state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
     heldApiKey: () => null,
-    importedApiKey: digest => reads.apiKeyByDigest(digest),
+    importedApiKey: (digest, resourceId) => resourceId === null ? whenKnown(reads.importedForDeployment(digest), theOnly) : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
@@ -56,6 +57,16 @@ export function unbuffered (
     signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),
   }
+}
+
+/** Null: there is none, or which is meant cannot be told. */
+function theOnly<T> (found: readonly T[]): T | null {
+  return found.length === 1 ? found[0]! : null
+}
+
+/** What an imported key is kept by: beside digests, which are what keys that were made here are kept by. */
+function importedName (digest: string, resourceId: string): string {
+  return `${digest} ${resourceId}`
 }
 
 /**
@@ -81,7 +92,7 @@ export class View implements Registry, ReplicaMemory {
   readonly #absences: Absences
   readonly #lookups: { hits: number, misses: number }
   #revoked = new RevokedSet()
-  #imported = new Set<string>()
+  #imported: ImportedKeys | null = null
   #state = {}
   /** While absences are being read: what has been applied since that began. */
   #meanwhile: Change[] | null = null
@@ -108,8 +119,17 @@ export class View implements Registry, ReplicaMemory {
     return held
   }
 
-  importedApiKey (digest: string): Awaitable<ApiKey | null> {
-    return this.#imported.has(digest) ? this.apiKey(digest) : null
+  importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null> {
+    if (resourceId === null) return this.#importedForDeployment(digest)
+    if (this.#imported?.has(digest, resourceId) === false) return null
+    return this.#through(this.#apiKeys, importedName(digest, resourceId), () => this.#source.importedApiKey(digest, resourceId))
+  }
+
+  #importedForDeployment (digest: string): Awaitable<ApiKey | null> {
+    // Where it is not known which were imported, a second one is no change that is heard of: nothing of the first may be kept.
+    if (this.#imported === null) return this.#source.importedApiKey(digest, null)
+    const resourceId = theOnly(this.#imported.sharedResources(digest))
+    return resourceId === null ? null : this.importedApiKey(digest, resourceId)
   }
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
@@ -173,7 +193,7 @@ export class View implements Registry, ReplicaMemory {
       resource: this.#resources.size,
       webhook_token: this.#webhookTokens.size,
       revoked_token: this.#revoked.size,
-      imported_key: this.#imported.size,
+      imported_key: this.#imported?.size ?? 0,
     }
   }
 
@@ -191,9 +211,10 @@ export class View implements Registry, ReplicaMemory {
       case 'policies': this.#policies.delete(change.organizationId ?? deployment); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)
+        this.#apiKeys.delete(importedName(change.digest, change.resourceId))
         this.#apiKeysById.clear()
         break
-      case 'importedKey': this.#imported.add(change.digest); break
+      case 'importedKey': this.#imported?.add(change); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'signingKeys': this.#signingKeys.clear(); break
@@ -239,8 +260,8 @@ export class View implements Registry, ReplicaMemory {
     try {
       const revoked = new RevokedSet()
       for await (const page of this.#absences.revoked()) for (const { jti, expiresAt } of page) revoked.add(jti, expiresAt)
-      const imported = new Set<string>()
-      for await (const page of this.#absences.imported()) for (const digest of page) imported.add(digest)
+      const imported = this.#absences.imported === null ? null : new ImportedKeys()
+      if (this.#absences.imported !== null) for await (const page of this.#absences.imported()) for (const key of page) imported!.add(key)
       this.#revoked = revoked
       this.#imported = imported
       this.#state = {}
@@ -259,7 +280,7 @@ export class View implements Registry, ReplicaMemory {
       { kind: 'resource', kept: this.#resources, load: key => source.resource(key) },
       { kind: 'resource', kept: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
       { kind: 'client', kept: this.#clients, load: key => source.client(key) },
-      { kind: 'api_key', kept: this.#apiKeys, load: key => source.apiKey(key) },
+      { kind: 'api_key', kept: this.#apiKeys, load: key => loadApiKey(source, key) },
       { kind: 'api_key', kept: this.#apiKeysById, load: key => source.apiKeyById(key) },
       { kind: 'management_token', kept: this.#managementTokens, load: key => source.managementToken(key) },
       { kind: 'member', kept: this.#members, load: key => source.member(key) },
@@ -293,10 +314,12 @@ export class View implements Registry, ReplicaMemory {
 
   /** Keys that were imported and are not known to be. One that is gone is told where it is kept, if it is. */
   async #importedDifferences (caughtUp: () => Promise<void>): Promise<Difference[]> {
-    const notHeld: string[] = []
-    for await (const page of this.#absences.imported()) notHeld.push(...page.filter(digest => !this.#imported.has(digest)))
+    if (this.#absences.imported === null) return []
+    const isNotHeld = ({ digest, resourceId }: ImportedKey) => this.#imported?.has(digest, resourceId) === false
+    const notHeld: ImportedKey[] = []
+    for await (const page of this.#absences.imported()) notHeld.push(...page.filter(isNotHeld))
     await caughtUp()
-    const keys = await Promise.all(notHeld.filter(digest => !this.#imported.has(digest)).map(digest => this.#source.apiKey(digest)))
+    const keys = await Promise.all(notHeld.filter(isNotHeld).map(({ digest, resourceId }) => this.#source.importedApiKey(digest, resourceId)))
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
@@ -330,6 +353,12 @@ export class View implements Registry, ReplicaMemory {
 /** What a record is kept by, as the record has it: what was asked with may be a piece of a whole request, all of which it would keep, a client's secret too. */
 function ownText (key: string, record: object): string {
   return Object.values(record).find((value): value is string => value === key) ?? key
+}
+
+/** By what it is kept by. */
+function loadApiKey (source: Registry, name: string): Awaitable<ApiKey | null> {
+  const [digest, resourceId] = name.split(' ') as [string, string?]
+  return resourceId === undefined ? source.apiKey(digest) : source.importedApiKey(digest, resourceId)
 }
 
 /** Null: it is held as the database has it, or is not held any more. */

@@ -7,6 +7,7 @@ import { hashOf } from '../../src/domain/audit-chain.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
 import { startServer, type Json } from '../harness.ts'
+import { newId } from '../../src/secrets.ts'
 import { latchkeyCommand, run } from '../running-server.ts'
 import { eventually } from '../waiting.ts'
 
@@ -112,12 +113,17 @@ for (const { name, database, server } of ready) {
   })
 
   tap.test(`an introspection that is refused is in the deployment's audit log, and tells the one who asked nothing [${name}]`, async t => {
-    const [asker, other] = [await server.createClient(), await server.createClient()]
-    const answer = await send({
-      method: 'POST', path: '/api/v1/oauth/introspect', body: new URLSearchParams({ client_id: asker.clientId, client_secret: asker.clientSecret, token: await server.tokenFor(other) }),
+    const elsewhere = `https://${newId('x').toLowerCase().replaceAll('_', '')}.test`
+    await admin('POST', '/resources', { identifier: elsewhere, scopes: [] })
+    const [asker, other] = [await server.createClient({ introspects: [elsewhere] }), await server.createClient()]
+    const ask = async ({ clientId, clientSecret }: typeof asker) => await send({
+      method: 'POST', path: '/api/v1/oauth/introspect', body: new URLSearchParams({ client_id: clientId, client_secret: clientSecret, token: await server.tokenFor(other) }),
     })
-    t.strictSame(answer.json, { active: false })
+    t.strictSame((await ask(asker)).json, { active: false })
     t.match(await soon(`type=introspection.refused&subject=${asker.clientId}`), [{ organization: null, detail: { reason: 'not_for_this_client', credential: other.clientId } }])
+    const unentitled = await server.createClient()
+    t.equal((await ask(unentitled)).status, 403)
+    t.match(await soon(`type=introspection.refused&subject=${unentitled.clientId}`), [{ organization: null, detail: { reason: 'introspects_no_resource' } }])
   })
 
   tap.test(`L3: what strangers name themselves cannot break a line of the audit log or steer a terminal [${name}]`, async t => {

@@ -2,9 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent, request, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { shutDown } from '../../src/shutdown.ts'
 import { startServer, type Answer } from '../harness.ts'
@@ -18,14 +21,14 @@ async function serving (t: Test, environment: Record<string, string>) {
   const all = ownEnvironment({ LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), LATCHKEY_ISSUER: `http://127.0.0.1:${port}`, ...environment })
   const child = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: all, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
-  child.stdout.resume()
+  child.stdout.on('data', bytes => { said += String(bytes) })
   child.stderr.on('data', bytes => { said += String(bytes) })
   t.teardown(() => {
     child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   })
   await listening(join(folder, 'data'), child, () => said)
-  return { child, url: `http://127.0.0.1:${port}`, port }
+  return { child, url: `http://127.0.0.1:${port}`, port, file: join(folder, 'data', 'latchkey.db'), said: () => said }
 }
 
 /** A request whose body is not there yet. Resolves once the server has it, which says `100 Continue`. */
@@ -67,6 +70,33 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
   t.equal((await fetch(`${url}/healthz`)).status, 200, 'and the process still answers for itself')
   begun.socket.write('_type')
   t.match(await begun.answer, /^HTTP\/1\.1 401 /, 'who had begun is answered')
+  t.equal((await ended(child)).code, 0)
+})
+
+tap.test('SIGTERM: a caller that keeps its connection busy is told to go by 503 and connection: close, and none is cut off', async t => {
+  const { child, port } = await serving(t, {})
+  const busy = Array.from({ length: 20 }, async (_, i) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    try {
+      for (;;) {
+        const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+          const path = ['/.well-known/jwks.json', '/api/v1/clients', '/api/v1/oauth/introspect', '/nowhere'][i % 4]!
+          request({ host: '127.0.0.1', port, path, agent, method: path.endsWith('introspect') ? 'POST' : 'GET' }, resolve).on('error', reject).end()
+        })
+        answer.resume()
+        await once(answer, 'end')
+        if (answer.headers.connection === 'close') return answer.statusCode
+        await pause(i % 5)
+      }
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code
+    } finally {
+      agent.destroy()
+    }
+  })
+  await pause(500)
+  child.kill('SIGTERM')
+  t.strictSame(new Set(await Promise.all(busy)), new Set([503]))
   t.equal((await ended(child)).code, 0)
 })
 
@@ -154,6 +184,53 @@ tap.test('usage and refusals are written before the database is let go', async t
   const used = (await second.admin('GET', `/api-keys/${key.id}/usage`)).json
   t.equal(used.calls, 5)
   t.match((await second.admin('GET', `/audit?subject=${key.id}&type=credential.refused`)).json.data, [{ detail: { reason: 'insufficient_scope' } }])
+})
+
+/** Has the database refuse that rows are added to a table, until it is called. */
+function refuseRows (database: string, table: string): () => void {
+  const run = (sql: string) => {
+    const connection = new Database(database, { timeout: 5_000 })
+    connection.exec(sql)
+    connection.close()
+  }
+  run(`CREATE TRIGGER refuse_${table} BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'refused'); END`)
+  return () => { run(`DROP TRIGGER refuse_${table}`) }
+}
+
+tap.test('what the database does not take at the end is tried again within the patience', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-flush-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const file = join(folder, 'kept.db')
+  const server = await startServer({ database: `file:${file}` })
+  const [client, key] = [await server.createClient(), await server.createKey()]
+  const accept = ['KeyUsage', 'TokenUsage', 'AuditEvent'].map(table => refuseRows(file, table))
+  t.equal((await server.tokenRequest(client)).status, 200)
+  t.equal((await server.withKey(key.key)).status, 200)
+  t.equal((await server.withKey(key.key, '/api/v1/company')).status, 403)
+  const { measures } = server.latchkey.watch
+  const left = shutDown(server.app, server.latchkey.watch, { delay: 0, patience: 60 })
+  const failures = (job: string) => measures.jobFailures.entries().find(([name]) => name === job)?.[2] ?? 0
+  while (['calls', 'tokens_issued', 'refusals'].some(job => failures(job) < 3)) await pause(20)
+  for (const each of accept) each()
+  await left
+  await server.close()
+  t.strictSame(measures.lost.entries(), [])
+  const connection = new Database(file, { readonly: true })
+  t.strictSame(['SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage', "SELECT count(*) AS n FROM AuditEvent WHERE type = 'credential.refused'"].map(sql => (connection.prepare(sql).get() as { n: number }).n), [1, 1, 1])
+  connection.close()
+})
+
+tap.test('what the database has not taken when the patience is over is logged as lost, and the exit code is 1', async t => {
+  const { child, url, file, said } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '2', LATCHKEY_ADMIN_TOKEN: 'lkadm_0123456789abcdefghijklmnopqrst' })
+  refuseRows(file, 'AuditEvent')
+  for (let i = 0; i < 5; i++) t.equal((await fetch(`${url}/api/v1/clients`, { headers: { authorization: 'Bearer nonsense' } })).status, 401)
+  child.kill('SIGTERM')
+  const { code, took } = await ended(child)
+  t.equal(code, 1)
+  t.ok(took >= 1_500, `tried for ${took} ms`)
+  const lines = said().split('\n').filter(line => line.includes('is lost')).map(line => JSON.parse(line) as object)
+  t.match(lines, [{ level: 50, job: 'refusals', lost: 5 }])
+  t.equal(lines.length, 1)
 })
 
 tap.test('LATCHKEY_METRICS names an address: the numbers are told there and nowhere else, and it ends with the server', async t => {

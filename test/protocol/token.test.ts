@@ -406,7 +406,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     managementToken: digest => real.managementToken(digest),
     member: id => real.member(id),
     resource: id => real.resource(id),
-    importedApiKey: digest => real.importedApiKey(digest),
+    importedApiKey: (digest, resourceId) => real.importedApiKey(digest, resourceId),
     resourceByIdentifier: id => real.resourceByIdentifier(id),
     organization: id => real.organization(id),
     apiKey: id => real.apiKey(id),

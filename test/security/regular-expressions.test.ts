@@ -32,6 +32,7 @@ type Origin = keyof typeof longest
 const table: readonly (readonly [file: string, expression: string, reads: Origin])[] = [
   ['address.ts', '/\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$/', 'field'],
   ['address.ts', '/^(0|[1-9]\\d{0,2})$/', 'field'],
+  ['address.ts', '/^(?:(\\d+\\.\\d+\\.\\d+\\.\\d+)|\\[([\\da-f:.]{2,45})\\])(?::\\d{1,5})?$/i', 'headers'],
   ['address.ts', '/^::ffff:(\\d+\\.\\d+\\.\\d+\\.\\d+)$/', 'field'],
   ['cli/command.ts', '/^[1-9]\\d{0,8}$/', 'own'],
   ['cli/confirmation.ts', '/^y(es)?$/i', 'own'],
@@ -54,8 +55,10 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['config.ts', '/^\\s*([\\w-]+)=(.*)$/', 'own'],
   ['config.ts', '/^https?:/', 'own'],
   ['config.ts', '/^https?:\\/\\//', 'own'],
-  ['config.ts', '/^postgres(ql)?:\\/\\//', 'own'],
-  ['domain/client-keys.ts', '/^[\\w-]+$/', 'body'],
+  ['config.ts', '/^(Bearer|Basic) +/i', 'own'],
+  ['config.ts', '/^\\w+/', 'own'],
+  ['config.ts', '/^file:./i', 'own'],
+  ['config.ts', '/^postgres(ql)?:\\/\\//i', 'own'],
   ['domain/credit.ts', '/^crd_/', 'own'],
   ['domain/resource-metadata.ts', '/^res_\\w{1,64}$/', 'headers'],
   ['domain/resource.ts', '/^[\\x21-\\x7e]+$/', 'body'],
@@ -74,6 +77,9 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['guard/log.ts', '/^[a-z][a-z0-9+.-]*:\\/\\/[^/?]*/i', 'headers'],
   ['guard/presentation.ts', '/^bearer +([A-Za-z0-9\\-._~+/]+=*)$/i', 'headers'],
   ['guard/presentation.ts', '/^bearer(\\s|$)/i', 'headers'],
+  ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],
+  ['management/unknown-path.ts', '/\\/(?:token|access_token|oauth2?\\/(?:v\\d\\/)?token|connect\\/token|openid-connect\\/token)$/i', 'headers'],
+  ['protocol/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
   ['management/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
   ['management/audit.ts', 'pattern ^[\\w-]*$', 'field'],
   ['management/audit.ts', 'pattern ^[a-z_]+\\.[a-z_]*$', 'field'],
@@ -113,12 +119,12 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['secrets.ts', '/(lk[a-z]{3}_|whk_)[\\w-]{8,}/g', 'body'],
   ['secrets.ts', '/^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/', 'body'],
   ['secrets.ts', '/^[0-9a-f]{64}$/i', 'body'],
-  ['secrets.ts', '/^[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/^[a-z][a-z0-9]{0,15}_(live|test)_/', 'body'],
+  ['secrets.ts', '/^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
   ['secrets.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets.ts', '/whk_/i', 'body'],
-  ['secrets.ts', '/whk_|%/i', 'body'],
+  ['storage/acknowledgements.ts', '/^\\d{1,20}:\\d{1,20}:[\\d,]*$/', 'own'],
   ['storage/database.ts', '/^postgres(ql)?:\\/\\//', 'own'],
   ['storage/failures.ts', '/^(08|28|3D|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/', 'own'],
   ['storage/failures.ts', '/^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTOCOL|CORRUPT|NOTADB)/', 'own'],
@@ -259,7 +265,7 @@ function timeOf (work: Work, text: string, runs: number): number {
 }
 
 /** Four times the length takes four times as long where time is linear, sixteen times where it is quadratic. */
-const mostGrowth = 9
+const mostGrowth = 12
 /** Milliseconds below which a difference says nothing. */
 const noise = 0.3
 /** A collection of garbage or a cold cache spoils one comparison, never all. */

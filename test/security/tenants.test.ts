@@ -85,7 +85,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
     'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
     'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
-    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
+    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: mcpServer.identifier, environment: 'live', name: 'x', scopes: ['tools'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
     'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
     'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
     'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },

@@ -5,6 +5,7 @@ import pg from 'pg'
 import tap, { type Test } from 'tap'
 import { systemActor } from '../../src/domain/audit.ts'
 import { chores, clean } from '../../src/domain/housekeeping.ts'
+import { inBatches, inPages } from '../../src/batches.ts'
 import { newMeasures } from '../../src/measures.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { absencesIn } from '../../src/storage/absences.ts'
@@ -47,6 +48,16 @@ async function turnsDuring (work: () => Promise<unknown>): Promise<number> {
   return turns
 }
 
+tap.test('between two batches, and between two pages, others get a turn, also where neither waits for anything', async t => {
+  let left = 10
+  t.ok(await turnsDuring(() => inBatches(1, async () => left-- > 0 ? 1 : 0)) >= 10)
+  t.equal(left, -1)
+  const pages: number[][] = []
+  const numbersAfter = (after: string, size: number) => [1, 2, 3, 4, 5, 6, 7].filter(n => n > Number(after)).slice(0, size)
+  t.ok(await turnsDuring(async () => { for await (const page of inPages(2, String, numbersAfter)) pages.push(page) }) >= 3)
+  t.strictSame(pages, [[1, 2], [3, 4], [5, 6], [7]])
+})
+
 const revoke = (n: number) => `INSERT INTO "RevokedToken" ("jti", "clientId", "revokedAt", "expiresAt") SELECT 'jti_' || i, 'cli_x', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`
 
 /** What each chore is to remove `n` of. */
@@ -77,9 +88,8 @@ for (const { name, fresh } of databases) {
     t.strictSame(Object.keys(rows), Object.keys(chores), 'of all kinds')
     for (const [kind, { limit }] of Object.entries(chores)) await execute(url, rows[kind]!(10 * limit + 1))
     const measures = newMeasures()
-    const turns = await turnsDuring(() => clean(operation, { usageDays: 400 }, measures))
+    await clean(operation, { usageDays: 400 }, measures)
     t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), Object.entries(chores).map(([kind, { limit }]) => [kind, 10 * limit + 1]))
-    t.ok(turns >= 10 * Object.keys(chores).length, `${turns} turns for others`)
   })
 
   tap.test(`no chore does more at a time than it says, and one that is told to stop does so behind a batch [${name}]`, async t => {
@@ -131,7 +141,7 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
     INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt")
     SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${numbers(all)}`)
   const found = new Set<string>()
-  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported()) for (const digest of page) found.add(digest) })
+  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
   t.equal(found.size, Math.floor(all / 3))
   t.ok(found.has('digest_3') && found.has('digest_19998') && !found.has('digest_1'))
   t.ok(turns >= 10, `${turns} turns for others`)

@@ -67,7 +67,48 @@ const dataOfProduct = [
     ('key_1', '2026-01', 1, 10), ('key_2', '2026-01', 2, 20), ('key_3', '2026-02', 4, 40), ('key_alone', '2026-01', 8, 80), ('key_t2', '2026-01', 16, 160)`,
 ]
 
+/** What a version wrote in which a digest was one of the whole deployment: keys that were imported, one of them for a resource of the deployment, and one that was made here. */
+const dataOfOneDigest = [
+  `INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES
+    ('org_a', 'A', 'active', '2026-01-01T00:00:00.000Z'), ('org_b', 'B', 'active', '2026-01-01T00:00:00.000Z')`,
+  ...[['res_d', 'NULL'], ['res_e', 'NULL'], ['res_a', "'org_a'"], ['res_b', "'org_b'"]].map(([id, owner]) => `
+    INSERT INTO "Resource" ("id", "identifier", "name", "organizationId", "style", "tokenLifetime", "createdAt") VALUES
+    ('${id}', 'https://${id}.example', '${id}', ${owner}, '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee","importedKeys":true}', 3600, '2026-01-01T00:00:00.000Z')`),
+  ...[['d', 'org_b', 'res_d', true], ['a', 'org_a', 'res_a', true], ['made', 'org_a', 'res_a', false]].map(([id, organization, resource, imported]) => `
+    INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt") VALUES
+    ('key_${id}', 'digest-${id}', '…', '${organization}', '${resource}', 'live', 'k', '[]', '[]', 'admin', ${imported}, 'key_${id}', '2026-01-01T00:00:00.000Z')`),
+]
+
 for (const { name, empty } of databases) {
+  t.test(`Y7: keys that were imported when a digest was one of the whole deployment are found by their resource from the migration on [${name}]`, async t => {
+    const { url, drop } = await empty()
+    t.teardown(drop)
+    const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+    const before = await openDatabase(url)
+    await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_change_feed'))
+    await execute(before, dataOfOneDigest)
+    await before.close()
+
+    const { store, registry, close } = await openStorage(url)
+    t.teardown(close)
+    const found = async (digest: string) => await Promise.all(['res_a', 'res_b', 'res_d', null].map(async resourceId => (await registry.importedApiKey(digest, resourceId))?.id ?? null))
+    t.strictSame(await found('digest-a'), ['key_a', null, null, null])
+    t.strictSame(await found('digest-d'), [null, null, 'key_d', 'key_d'])
+    t.strictSame(await found('digest-made'), [null, null, null, null])
+    t.equal((await registry.apiKey('digest-made'))?.id, 'key_made')
+    t.equal(await registry.apiKey('digest-a'), null)
+
+    const old = (await store.apiKeys.get('key_a'))!
+    await t.rejects(store.apiKeys.insert({ ...old, id: 'key_again' }), { code: 'conflict' }, 'a digest is one of its resource')
+    const insert = async (id: string, organizationId: string, resourceId: string) => await store.transaction(tx => tx.apiKeys.insert({ ...old, id, organizationId, resourceId }))
+    await insert('key_b', 'org_b', 'res_b')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', null, null])
+    await insert('key_c', 'org_b', 'res_d')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', 'key_c', 'key_c'])
+    await insert('key_e', 'org_b', 'res_e')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', 'key_c', null])
+  })
+
   t.test(`Y4: keys that were rotated before have one allowance from the migration on, and what they took stays taken [${name}]`, async t => {
     const { url, drop } = await empty()
     t.teardown(drop)

@@ -71,6 +71,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: [] }, { resourceId: 'res_a', scopes: ['a:b', 'c:d'] }],
   allowlist: ['2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 3,
   registrationAccessDigest: 'z',
   registrationTokenId: null,
@@ -190,8 +191,9 @@ for (const { name, fresh } of databases) {
     for (const each of [key, bareKey]) {
       await repositories.apiKeys.insert(each)
       t.strictSame(await reads.apiKey(each.id), each)
-      t.strictSame(await reads.apiKeyByDigest(each.digest), each)
-      t.strictSame(await repositories.apiKeys.byDigest(each.digest), each)
+      t.strictSame(await repositories.apiKeys.byDigest(each.digest, each.resourceId), each)
+      t.strictSame(await reads.apiKeyByDigest(each.digest), each.imported ? null : each)
+      t.strictSame(await reads.importedApiKey(each.digest, each.resourceId), each.imported ? each : null)
     }
     for (const each of [client, bareClient]) {
       await repositories.clients.insert(each)
@@ -215,11 +217,21 @@ for (const { name, fresh } of databases) {
     const jtis = async (after: string, limit: number) => (await reads.revokedTokens(after, limit)).map(({ jti }) => jti)
     t.strictSame(await reads.revokedTokens('', 1), [{ jti: 'jti_a', expiresAt: at(24) }])
     t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [['jti_a', 'jti_b'], ['jti_c'], []])
+    t.equal(await reads.importedApiKey(key.digest, 'res_b'), null)
+    t.strictSame(await reads.importedForDeployment(key.digest), [key])
+    await repositories.resources.insert({ ...resource('res_o'), organizationId: 'org_a' })
+    for (const resourceId of ['res_b', 'res_o']) await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
+    t.strictSame((await reads.importedForDeployment(key.digest)).map(({ id }) => id).sort(), ['key of res_b', 'key_a'])
+    const isImported = async (organizationId: string | null, ...resourceIds: string[]) => await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
+    t.strictSame([await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'), await isImported('org_b', 'res_x', 'res_o')], [true, false, false, false, true])
+    t.equal(await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false, 'made here')
     if (name === 'sqlite') {
-      const pages = [0, 1, 2].map(place => reads.importedDigests!(place, 1))
-      t.strictSame(pages.slice(0, 2).flatMap(page => (page as { digests: string[] }).digests), [key.digest], 'of two keys one was made elsewhere')
-      t.strictSame(pages[2], { through: null, digests: [] })
-    } else t.equal(reads.importedDigests, undefined)
+      const { digest } = key
+      const pages = [0, 1, 2, 4].map(place => reads.importedKeys!(place, place === 2 ? 2 : 1)) as { through: number | null, keys: unknown[] }[]
+      const expected = [{ digest, resourceId: 'res_a', shared: true }, { digest, resourceId: 'res_b', shared: true }, { digest, resourceId: 'res_o', shared: false }]
+      t.strictSame(pages.flatMap(page => page.keys), expected, 'of four keys one was made here')
+      t.strictSame(pages[3], { through: null, keys: [] })
+    } else t.equal(reads.importedKeys, undefined)
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
     for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
     const heads = await repositories.audit.headsNotUnder('', 10)
@@ -244,6 +256,14 @@ for (const { name, fresh } of databases) {
     t.equal(await reads.apiKeyByDigest('nobody'), null)
     t.equal(await reads.client('nul\0'), null)
     t.strictSame(await reads.policiesOf('nul\0'), [])
+
+    // A start reads anew which keys were imported for which resource.
+    await database.close()
+    const another = await openStorage(url)
+    t.teardown(another.close)
+    const importedFor = async (resourceId: string | null) => (await another.registry.importedApiKey(key.digest, resourceId))?.id ?? null
+    t.strictSame([await importedFor('res_a'), await importedFor('res_b'), await importedFor('res_o'), await importedFor('res_m')], ['key_a', 'key of res_b', 'key of res_o', null])
+    t.equal(await importedFor(null), null, 'two resources of the deployment have it')
   })
 
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {

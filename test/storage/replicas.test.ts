@@ -166,6 +166,25 @@ const endings: [string, (organization: string) => Promise<{ ask: () => Promise<A
   }],
 ]
 
+tap.test('Y7: of two imported keys with one digest each ends on every server when its own revocation is answered [postgresql]', async t => {
+  const digest = 'i'.repeat(42) + 'A'
+  const keys: Json[] = []
+  for (const name of ['one', 'other']) {
+    const { id: organization } = await a.createOrganization(name)
+    const resource = (await on(a, 'POST', '/resources', { identifier: `https://${name}.imports.test`, organization, scopes: [] })).json
+    keys.push({ ...(await on(b, 'POST', '/api-keys/import', { organization, resource: resource.id, environment: 'live', name, access: 'full', digest, hint: '…' })).json, resourceId: resource.id })
+  }
+  /** Whether each is there and not revoked, by the memory of each server. */
+  const living = async () => await Promise.all([a, b].map(async ({ latchkey: { registry } }) =>
+    await Promise.all(keys.map(async key => { const found = await registry.importedApiKey(digest, key.resourceId); return found?.id === key.id && found?.revokedAt === null }))))
+  t.strictSame(await living(), [[true, true], [true, true]])
+  t.strictSame(await living(), [[true, true], [true, true]], 'now from memory')
+  await on(a, 'POST', `/api-keys/${keys[0]!.id}/revoke`)
+  t.strictSame(await living(), [[false, true], [false, true]])
+  await on(b, 'POST', `/api-keys/${keys[1]!.id}/revoke`)
+  t.strictSame(await living(), [[false, false], [false, false]])
+})
+
 tap.test('CK-04: whoever asks again, on whichever server, before all have heard, is answered when they have [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   for (const again of [a, b]) {
@@ -435,11 +454,14 @@ tap.test('a change that is kept on a server that has joined waits for the lease 
 })
 
 tap.test('what another server speaks of and this version does not know is a reason to forget everything [postgresql]', async t => {
-  const { id, key } = await keyInMemory()
-  await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}';
-    INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") VALUES ('fed_x', pg_current_xact_id()::text::bigint, '[{"of": "somethingNew"}]', 'rpl_x', now())`)
-  await until('the key is refused', async () => (await b.withKey(key)).status === 401)
-  t.pass()
+  // The second is how a version spoke that looked keys up by their digest alone.
+  for (const [i, change] of ['{"of": "somethingNew"}', '{"of": "apiKey", "digest": "of another key"}'].entries()) {
+    const { id, key } = await keyInMemory()
+    await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}';
+      INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") VALUES ('fed_${i}', pg_current_xact_id()::text::bigint, '[${change}]', 'rpl_x', now())`)
+    await until('the key is refused', async () => (await b.withKey(key)).status === 401)
+    t.pass(change)
+  }
 })
 
 tap.test('what nobody needs any more is removed from the feed [postgresql]', async t => {

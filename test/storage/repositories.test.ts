@@ -52,6 +52,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: ['b:read'] }, { resourceId: 'res_a', scopes: ['z:last-by-name', 'a:first'] }],
   allowlist: ['192.0.2.0/24', '2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 1,
   registrationAccessDigest: null,
   registrationTokenId: null,
@@ -184,12 +185,12 @@ for (const { name, fresh } of databases) {
       t.strictSame(await members.get('mem_a'), member)
       t.strictSame((await members.get('mem_scoped'))?.scopes, ['invoices:*'])
       t.strictSame(await apiKeys.get('key_a'), apiKey)
-      t.strictSame(await apiKeys.byDigest(apiKey.digest), apiKey)
+      t.strictSame(await apiKeys.byDigest(apiKey.digest, apiKey.resourceId), apiKey)
       t.strictSame(await registrationTokens.get('rgt_a'), registrationToken)
       t.strictSame(await registrationTokens.byDigest(registrationToken.digest), registrationToken)
       t.strictSame([
         await organizations.get('x'), await resources.get('x'), await resources.byIdentifier('x'), await clients.get('x'),
-        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x'), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
+        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x', apiKey.resourceId), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
       ], Array(10).fill(null))
     })
 
@@ -396,7 +397,7 @@ for (const { name, fresh } of databases) {
       await organizations.insert({ ...organization, id: 'org_v' })
       await resources.insert({ ...resource, id: 'res_v', identifier: 'https://v.example', organizationId: 'org_v' })
       const grants = [{ resourceId: 'res_v', scopes: [] }]
-      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v' }
+      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v', imported: false }
       const person: Member = { ...member, id: 'mem_v', organizationId: 'org_v' }
       const machine: Client = { ...client, id: 'cli_v', organizationId: 'org_v', secrets: [], grants }
 
@@ -435,6 +436,28 @@ for (const { name, fresh } of databases) {
       t.equal((await registry.client('cli_v'))?.generation, 3)
       await clients.remove('cli_v')
       t.equal(await registry.client('cli_v'), null)
+    })
+
+    t.test('the registry finds an imported key by its resource and digest, and follows each of those that have one digest', async t => {
+      for (const [id, organizationId] of [['res_i', 'org_a'], ['res_j', 'org_v'], ['res_k', null], ['res_l', null]] as const) {
+        await resources.insert({ ...resource, id, identifier: `https://${id}.example`, organizationId })
+      }
+      const imported = (id: string, resourceId: string): ApiKey => ({ ...apiKey, id, digest: 'i', resourceId, imported: true })
+      const found = async () => [await registry.importedApiKey('i', 'res_i'), await registry.importedApiKey('i', 'res_j'), await registry.importedApiKey('i', null)].map(key => key?.id ?? null)
+      t.strictSame(await found(), [null, null, null])
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_i', 'res_i')))
+      t.strictSame(await found(), ['key_i', null, null], 'what an organization imported is known for its resource alone')
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_j', 'res_j')))
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_k', 'res_k')))
+      t.strictSame(await found(), ['key_i', 'key_j', 'key_k'])
+      t.equal(await registry.apiKey('i'), null, 'none of them was made here')
+      await store.transaction(tx => tx.apiKeys.update({ ...imported('key_j', 'res_j'), revokedAt: later(1) }))
+      t.strictSame((await registry.importedApiKey('i', 'res_j'))?.revokedAt, later(1))
+      t.equal((await registry.importedApiKey('i', 'res_i'))?.revokedAt, null)
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_l', 'res_l')))
+      t.strictSame(await found(), ['key_i', 'key_j', null], 'two of the deployment have it')
+      t.equal((await registry.importedApiKey('i', 'res_k'))?.id, 'key_k')
+      await t.rejects(apiKeys.insert(imported('key_m', 'res_i')), failure('conflict'), 'one digest on one resource')
     })
 
     t.test('groups and policies are kept as they were written, and the registry follows them', async t => {
