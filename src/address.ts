@@ -93,8 +93,8 @@ function compile (entries: readonly string[]): Compiled {
 }
 
 /**
- * Whether an address is in one of these ranges. Null: that cannot be told, because what is given is no address: `unknown` from a
- * proxy, an address with a port or a zone, or nothing where the connection was gone before it was looked at.
+ * Whether an address is in one of these ranges. Null: that cannot be told, because what is given is no address, `unknownAddress`
+ * say, or nothing.
  */
 export function isWithin (address: string | null | undefined, ranges: readonly string[]): boolean | null {
   const canonical = typeof address === 'string' ? canonicalAddress(address) : null

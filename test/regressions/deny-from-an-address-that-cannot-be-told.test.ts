@@ -6,9 +6,9 @@ import { startOnEachDatabase, type Json } from '../harness.ts'
 const { servers, close } = await startOnEachDatabase({ trustProxy: '127.0.0.1' })
 tap.teardown(close)
 
-/** What proxies send in the place of an address: RFC 7239 §6, addresses with ports, brackets or zones, nothing. */
-const untold = ['unknown', '_hidden', '198.51.100.7:4711', '[2001:db8::1]', '[2001:db8::1]:4711', 'fe80::1%eth0', '198.51.100.007', '198.51.100', 'localhost', 'null', 'undefined']
-const outside = ['198.51.100.7', '::ffff:198.51.100.7']
+/** What proxies send in the place of an address: the words of RFC 7239 §6, zones, half a port, half a bracket, other spellings. */
+const untold = ['unknown', '_hidden', '198.51.100.7:http', '198.51.100.7:471100', '[2001:db8::1', '2001:db8::1]:4711', 'fe80::1%eth0', '[fe80::1%eth0]', '198.51.100.007', '198.51.100', 'localhost', 'null', 'undefined']
+const outside = ['198.51.100.7', '::ffff:198.51.100.7', '198.51.100.7:4711', '[::ffff:198.51.100.7]:4711']
 
 for (const { name: database, server } of servers) {
   const { issuer, admin, send } = server
