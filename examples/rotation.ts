@@ -47,8 +47,9 @@ that curl reads headers from, so that they stand neither on a command line nor o
   ],
   `## Rotate
 
-The new key has the properties of the old one. \`overlapSeconds\` says for how long both work: 0 ends the old one at
-once, 2592000 (30 days) is the most. It is ${overlap} here so that the end of this page comes soon.`,
+The new key has the properties of the old one. \`overlapSeconds\` says for how long both work: 0 is the emergency and ends
+the old one at once, with all that led to it and are still in their overlap; 2592000 (30 days) is the most. It is ${overlap} here
+so that the end of this page comes soon.`,
   [
     `curl -s -H @admin -H 'content-type: application/json' -d '{"overlapSeconds":${overlap}}' ${manage}/$ID/rotate > rotated`,
     'grep -o \'"rotatedFrom":"[^"]*"\' rotated',
@@ -71,8 +72,14 @@ leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.
 ## What rotated keys share, and how they end
 
 - **One allowance.** The new key shares the month and the minute of the old one: a rotation begins nothing anew.
-- **The overlap ends early by revoking the old key**, and is changed in no other way: neither prolonged nor narrowed. What is changed on the new key, its allowlist say, does not change the old one; only limits bind both.
+- **The overlap ends early by revoking the old key, or by the next rotation without one**, and is changed in no other
+  way: neither prolonged nor narrowed. What is changed on the new key, its allowlist say, does not change the old one;
+  only limits bind both.
 - **At most 100 keys that led to one key work in their overlap at a time**: the next rotation with an overlap answers 409 until some have ended. A rotation without one always goes.
+- **A rotation without an overlap ends every key of the chain**, also those that were in an overlap, since nobody can
+  tell which of them has leaked; each has an event of its own that names the new key under \`endedWith\`.
+- **The secrets of a client** are bounded alike: at most 100 that were replaced work beside the newest, and
+  \`overlapSeconds: 0\` ends all of them and every token of the client.
 - **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an event of its own that names the key under \`revokedWith\`. The key that replaced it stays: a leaked old key is no reason to stop the new one.
 - **What has expired stays expired.** Such a key gets no other end and is not rotated; create a new one.`,
 ]

@@ -15,6 +15,8 @@ const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(nam
 
 // Every file of tests and every command they run is a process that loads the whole program.
 const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
+// What each of them has loaded is recorded for coverage, which is not measured: that takes as long as loading it.
+const unrecorded = { _TAPJS_PROCESSINFO_EXCLUDE_: '/./' }
 
 let running: ChildProcess | undefined
 let interrupted = false
@@ -53,7 +55,7 @@ async function runTests (tapArguments: string[]): Promise<{ code: number, count:
     // Only failures are worth a line in a log.
     const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
     const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], {
-      LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), ...compiledOnce,
+      LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), ...compiledOnce, ...unrecorded,
     })
     const { all, byDatabase, failures } = countTests(await readFile(output, 'utf8'))
     // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.

@@ -6,11 +6,26 @@ import { Failure } from './errors.ts'
 export const unknownAddress = 'unknown'
 
 /**
- * Where a request comes from, as seen through trusted proxies; `unknownAddress` where that cannot be told: Fastify promises a
- * text, and has none once the caller has reset the connection, or where the server listens on a path and not on a port.
+ * Where a request comes from, as seen through trusted proxies, without a port; `unknownAddress` where that cannot be told: a
+ * proxy may send what is no address, and Fastify, which promises a text, has none once the caller has reset the connection, or
+ * where the server listens on a path and not on a port.
  */
 export function addressOf ({ ip }: { ip: string | undefined }): string {
-  return ip ?? unknownAddress
+  return readAddress(ip) ?? unknownAddress
+}
+
+/** Whom limits count a request by: its address or, where that cannot be told, that of its peer, so that not all of these are one. */
+export function countedAddress (request: { ip: string | undefined, socket: { remoteAddress?: string | undefined } }): string {
+  return readAddress(request.ip) ?? readAddress(request.socket.remoteAddress) ?? unknownAddress
+}
+
+const withPort = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([\da-f:.]{2,45})\])(?::\d{1,5})?$/i
+
+/** The address in a node identifier (RFC 7239 §6): with or without a port, IPv6 with or without brackets. Null: there is none. */
+export function readAddress (text: string | undefined): string | null {
+  if (text === undefined) return null
+  const [, v4, v6] = withPort.exec(text) ?? []
+  return canonicalAddress(v4 ?? v6 ?? text)
 }
 
 interface Entry { address: string, family: 'ipv4' | 'ipv6', prefix: number }
@@ -47,13 +62,13 @@ function spell (entry: Entry): string {
 }
 
 /** The allowlist in canonical spelling. @throws Failure `invalid_allowlist` naming the first entry that is none. */
-export function readAllowlist (entries: readonly string[]): string[] {
+export function readAllowlist (entries: readonly string[], field = 'allowlist'): string[] {
   const canonical = entries.map(text => {
     const entry = readEntry(text)
     if (entry === null) {
       throw new Failure('invalid_allowlist', {
         message: `${JSON.stringify(text.slice(0, 64))} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
-        details: { entry: text.slice(0, 64) },
+        details: { field, entry: text.slice(0, 64) },
       })
     }
     return spell(entry)
@@ -77,17 +92,27 @@ function compile (entries: readonly string[]): Compiled {
   return lists
 }
 
-/** Whether an allowlist lets an address pass. An empty list lets every address pass; what is no address never passes one. */
-export function isAllowed (address: string, allowlist: readonly string[]): boolean {
-  if (allowlist.length === 0) return true
-  const canonical = canonicalAddress(address)
-  if (canonical === null) return false
-  const lists = compiled.get(allowlist) ?? compile(allowlist)
+/**
+ * Whether an address is in one of these ranges. Null: that cannot be told, because what is given is no address: `unknown` from a
+ * proxy, an address with a port or a zone, or nothing where the connection was gone before it was looked at.
+ */
+export function isWithin (address: string | null | undefined, ranges: readonly string[]): boolean | null {
+  const canonical = typeof address === 'string' ? canonicalAddress(address) : null
+  if (canonical === null) return null
+  const lists = compiled.get(ranges) ?? compile(ranges)
   const family = isIPv4(canonical) ? 'ipv4' : 'ipv6'
   return lists[family].check(canonical, family)
 }
 
-/** Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. All that are none count as one. */
+/** Whether an allowlist lets an address pass. An empty list lets everything pass; what is no address never passes another. */
+export function isAllowed (address: string | null | undefined, allowlist: readonly string[]): boolean {
+  return allowlist.length === 0 || isWithin(address, allowlist) === true
+}
+
+/**
+ * Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. All that are
+ * none count as one.
+ */
 export function addressBlock (address: string): string {
   const canonical = canonicalAddress(address)
   if (canonical === null || isIPv4(canonical)) return canonical ?? unknownAddress
@@ -116,7 +141,7 @@ export function rangeStarts (entries: readonly string[]): string[] {
 
 function numberOf ({ address, family }: Entry): bigint {
   if (family === 'ipv4') return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n)
-  const [head, tail] = address.replace(/\d+\.\d+\.\d+\.\d+$/, asGroups).split('::')
+  const [head, tail] = address.replace(/\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/, asGroups).split('::')
   const [left, right] = [head, tail].map(part => part === undefined || part === '' ? [] : part.split(':')) as [string[], string[]]
   const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
   return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n)

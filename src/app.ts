@@ -8,8 +8,9 @@ import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
-import { openChains } from './domain/audit-keeping.ts'
-import { compareHead, verifyMore, type ChainFault, type KnownHead, type VerifiedPlace } from './domain/audit-verification.ts'
+import type { ChainKeys } from './domain/audit-chain.ts'
+import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './domain/audit-keeping.ts'
+import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
 import { openSigningKeys } from './domain/key-ring.ts'
@@ -31,6 +32,7 @@ import { usageLog } from './domain/usage.ts'
 import { webhookChecks } from './domain/webhook-token.ts'
 import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
+import { isOverTls, trustsProxies } from './forwarded.ts'
 import { requireModestJson } from './json-limits.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
@@ -38,13 +40,15 @@ import { leaveOnSignal } from './shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
-import { presentError, presentNotFound } from './management/presenter.ts'
+import { presentError } from './management/presenter.ts'
+import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
 import { standardOutput } from './standard-output.ts'
+import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
 import { surviveUncaught } from './uncaught.ts'
 import { newWatch, type Watch } from './watch.ts'
@@ -63,6 +67,8 @@ export interface Latchkey {
   operationalRoutes: FastifyPluginAsync
   /** Counts and traces the requests of `app`, and turns them away when there is reason to. Before its first route. */
   watchRequests (app: FastifyInstance): void
+  /** Answers what has no route, for `setNotFoundHandler`; knows `routes` once they are registered. */
+  answerUnknownPath: UnknownPaths['answer']
   watch: Watch
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -78,15 +84,16 @@ export interface Latchkey {
 }
 
 /**
- * Opens an authorization server. Reads the environment unless it is given a configuration.
+ * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage is given
+ * up, where that is to be sooner or later than usual.
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
-export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock): Promise<Latchkey> {
+export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
   keepTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
@@ -134,6 +141,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
     webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
   }
+  const unknown = unknownPaths(issuer + paths.token)
 
   return {
     config,
@@ -145,6 +153,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     routes: async app => {
       // The schemas of answers describe them; they are not to change what is sent.
       app.setSerializerCompiler(() => data => JSON.stringify(data))
+      unknown.learn(app)
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
@@ -152,6 +161,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
+    answerUnknownPath: unknown.answer,
     watch,
     prepareForChanges: storage.ping,
     async close () {
@@ -229,15 +239,24 @@ function unreachable (error: unknown): never {
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */
-async function prepare ({ store, registry, follow }: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
+  const { store, registry, follow } = storage
+  await closeOffMigrated(storage, clock)
   await openChains(store, clock, auditKeys(secrets))
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
   ])
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
+  // A new database has its first audit row now.
+  await isBegun(store.audit)
   follow(change => followed(change, signingKeys))
   return signingKeys
+}
+
+/** Rows that are older than the audit chains are known for what they are only now. */
+async function closeOffMigrated ({ store, migrated }: Storage, clock: Clock): Promise<void> {
+  if (migrated.some(name => name.endsWith('_audit_chains'))) await closeOffOlderRows(store, clock)
 }
 
 /** What a change means for that which a server holds besides its view. */
@@ -250,16 +269,20 @@ async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void
  * goes to `log`, standard output unless given.
  */
 export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
-  const app = Fastify(serverOptions(latchkey.config, log))
+  let told = false
+  const app: FastifyInstance = Fastify(serverOptions(latchkey.config, log, () => {
+    if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
+    told = true
+  }))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(presentNotFound)
+  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
   latchkey.watchRequests(app)
   readModestJson(app)
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) ? undefined : withoutTls(request.protocol)) })
+  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
@@ -272,11 +295,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   return app
 }
 
-/** Fastify's own parser, behind a look at the text. */
+/** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
 function readModestJson (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
+      if (body === '') return done(null, undefined)
       requireModestJson(body)
     } catch (error) {
       done(error as Failure)
@@ -331,7 +355,7 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
-  own.setNotFoundHandler(presentNotFound)
+  own.setNotFoundHandler(latchkey.answerUnknownPath)
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })
@@ -355,36 +379,61 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 
 /** Applies the migrations that the database lacks, and returns. */
 export async function migrateOnly (): Promise<void> {
-  const storage = await openStorage(loadConfig().databaseUrl).catch(unreachable)
-  await storage.close()
+  const { databaseUrl, secrets } = loadConfig()
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  try {
+    await closeOffMigrated(storage, systemClock)
+  } finally {
+    await storage.close()
+  }
 }
+
+/** What a verification of the whole log found. */
+export interface AuditVerdict { checked: number, fault: ChainFault | null, recovered: RecoveredBreak[] }
 
 /**
  * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads that were
  * exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no database.
  */
-export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<{ checked: number, fault: ChainFault | null }> {
-  const { databaseUrl, secrets } = loadConfig()
-  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
-  const { store: { audit }, close } = await openStorage(databaseUrl, { secrets }).catch(unreachable)
-  const verification = { audit, keys: auditKeys(secrets) }
-  try {
+export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<AuditVerdict> {
+  return await withAuditLog(async ({ store: { audit } }, keys) => {
+    const verification = { audit, keys }
     let checked = 0
+    const recovered: RecoveredBreak[] = []
     let next: VerifiedPlace | null = null
     do {
       const step = await verifyMore(verification, next)
       checked += step.checked
+      recovered.push(...step.recovered)
       onChecked(step.checked)
-      if (step.fault !== null) return { checked, fault: step.fault }
+      if (step.fault !== null) return { checked, fault: step.fault, recovered }
       next = step.next
     } while (next !== null)
     for (const head of heads) {
       const fault = await compareHead(verification, head)
-      if (fault !== null) return { checked, fault }
+      if (fault !== null) return { checked, fault, recovered }
     }
-    return { checked, fault: null }
+    return { checked, fault: null, recovered }
+  })
+}
+
+/**
+ * As `recoverAudit`, in the database that the configuration names, without a server: one whose start needs a change that
+ * cannot be recorded does not start. @throws ConfigurationError where there is no database.
+ */
+export async function recoverAuditOffline (organizationId: string | null): Promise<Recovered> {
+  return await withAuditLog(async ({ store }, keys) => await recoverAudit({ store, clock: systemClock, actor: systemActor }, keys, organizationId))
+}
+
+async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Promise<T>): Promise<T> {
+  const { databaseUrl, secrets } = loadConfig()
+  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  try {
+    await closeOffMigrated(storage, systemClock)
+    return await work(storage, auditKeys(secrets))
   } finally {
-    await close()
+    await storage.close()
   }
 }
 
@@ -396,14 +445,19 @@ export async function backupOnly (target: string): Promise<void> {
 /** Where log lines go, one JSON object each. */
 export interface LogDestination { write (line: string): void }
 
-/** How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. */
-export function serverOptions ({ logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination): FastifyHttpOptions<RawServerDefault> {
+/**
+ * How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. `unreadable` is told
+ * of each forwarded address that is none.
+ */
+export function serverOptions (
+  { logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination, unreadable: () => void = () => {}
+): FastifyHttpOptions<RawServerDefault> {
   return {
     logger: logLevel === 'silent' ? false : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
     // An id that a caller chose could be made to look like somebody else's.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable),
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     // Node looks for those who are too slow every 30 seconds unless told.
@@ -445,10 +499,6 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'The request took too long to arrive.'] : ['400 Bad Request', 'The request is malformed.']
   const body = JSON.stringify({ error: message, code: 'INVALID_REQUEST' })
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
-}
-
-function withoutTls (protocol: string): Failure | undefined {
-  return protocol === 'https' ? undefined : new Failure('tls_required')
 }
 
 function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {

@@ -77,7 +77,7 @@ export const variables: readonly Variable[] = [
   { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
   { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
   { name: 'LATCHKEY_SIGNING_KEY_DAYS', default: '90', description: 'Days after which another key signs; `0`: by command only.' },
-  { name: 'LATCHKEY_ADMIN_TOKEN', default: 'generated into <LATCHKEY_DATA> when local', description: 'The automation and break-glass credential of the management API, 32 characters or more.' },
+  { name: 'LATCHKEY_ADMIN_TOKEN', default: 'generated into <LATCHKEY_DATA> when local', description: 'The automation and break-glass credential of the management API, 32 characters or more. No secret here is the same text as another.' },
   { name: 'LATCHKEY_REGISTRATION', default: 'token', description: 'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, without scopes).' },
   { name: 'LATCHKEY_TRUST_PROXY', default: 'none', description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.' },
   { name: 'LATCHKEY_LOG_LEVEL', default: 'info', description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
@@ -142,16 +142,21 @@ function readConfig (environment: Environment, folder: string, generate: Generat
   const tracing = readTracing(read, problems)
   const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
   const adminText = readSecret('LATCHKEY_ADMIN_TOKEN', read('LATCHKEY_ADMIN_TOKEN'), local, problems)
+  const foreign = foreignSecrets(databaseUrl, tracing)
+  problems.push(...secretsInCommon(secretText, adminText, foreign))
   if (problems.length > 0) throw new ConfigurationError(problems)
   const secret = secretText ?? generate(join(dataFolder, 'secret'), newSecret).text
   const admin = adminText === undefined ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm')) : { text: adminText, isNew: false }
+  // What was generated before may have been copied into a variable.
+  const inCommon = secretsInCommon(secret, admin.text, foreign)
+  if (inCommon.length > 0) throw new ConfigurationError(inCommon)
   return {
     port,
     host,
     dataFolder,
     databaseUrl,
     issuer,
-    secrets: secret.split(',').map(each => each.trim()),
+    secrets: listed(secret),
     adminTokenDigest: digestOf(admin.text),
     generatedAdminToken: admin.isNew ? admin.text : null,
     registration,
@@ -219,8 +224,9 @@ function readIssuer (text: string | undefined, port: number, problems: string[])
 
 function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: string, problems: string[]): string {
   if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
-  if (text.startsWith('file:') && text.length > 'file:'.length) return `file:${resolve(folder, text.slice('file:'.length))}`
-  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  // Schemes of URLs have no case (RFC 3986 §3.1).
+  if (/^file:./i.test(text)) return `file:${resolve(folder, text.slice('file:'.length))}`
+  if (/^postgres(ql)?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/^\w+/, 'postgresql')
   // The text may hold a password: it is not repeated.
   problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
   return ''
@@ -274,7 +280,7 @@ function readTracing (read: (name: string) => string | undefined, problems: stri
     problems.push('OTEL_EXPORTER_OTLP_ENDPOINT: is not an http or https URL')
     return null
   }
-  return { url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
+  return { url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
 }
 
 function readHeaders (text: string | undefined, problems: string[]): Record<string, string> {
@@ -295,12 +301,59 @@ function readSecret (name: string, text: string | undefined, local: boolean, pro
     if (!local) problems.push(`${name}: is required for a server that others can reach; generate one with \`openssl rand -base64 48\``)
     return undefined
   }
-  for (const secret of name === 'LATCHKEY_SECRET' ? text.split(',').map(each => each.trim()) : [text]) {
+  for (const secret of name === 'LATCHKEY_SECRET' ? listed(text) : [text]) {
     if (secret.length < 32 || new Set(secret).size < 10) {
       problems.push(`${name}: is too easy to guess (32 characters or more, not a pattern); generate one with \`openssl rand -base64 48\``)
     }
   }
   return text
+}
+
+interface NamedSecret { name: string, text: string }
+
+/**
+ * A problem for each two secrets that are one text. The admin token is sent in requests, the password of the database is known to its
+ * administrators, and a header for the collector to the collector: none of them may open what LATCHKEY_SECRET seals, or be the admin token.
+ */
+function secretsInCommon (secret: string | undefined, admin: string | undefined, foreign: readonly NamedSecret[]): string[] {
+  const secrets = listed(secret ?? '')
+  const all = [
+    ...secrets.map((text, i) => ({ name: secrets.length > 1 ? `LATCHKEY_SECRET (number ${i + 1})` : 'LATCHKEY_SECRET', text })),
+    { name: 'LATCHKEY_ADMIN_TOKEN', text: admin ?? '' },
+    ...foreign,
+  ].filter(({ text }) => text !== '')
+  const isOurs = ({ name }: NamedSecret) => name.startsWith('LATCHKEY_')
+  return all.flatMap((one, i) => all.slice(i + 1).filter(other => other.text === one.text && isOurs(one)).map(other =>
+    `${one.name}: is the same as ${other.name}; what is told the one would have the other: generate another with \`openssl rand -base64 48\``))
+}
+
+/** What others gave this server to be known by. */
+function foreignSecrets (databaseUrl: string, tracing: TracingConfig | null): NamedSecret[] {
+  const headers = Object.entries(tracing?.headers ?? {})
+  return [
+    { name: 'the password in DATABASE_URL', text: passwordOf(databaseUrl) },
+    ...headers.map(([name, value]) => ({ name: `the header ${name} in OTEL_EXPORTER_OTLP_HEADERS`, text: value.replace(/^(Bearer|Basic) +/i, '') })),
+  ]
+}
+
+/** Several secrets are separated by commas. */
+function listed (secret: string): string[] {
+  return secret.split(',').map(each => each.trim())
+}
+
+function passwordOf (databaseUrl: string): string {
+  if (!URL.canParse(databaseUrl) || databaseUrl.startsWith('file:')) return ''
+  const { password, searchParams } = new URL(databaseUrl)
+  return searchParams.get('password') ?? unescaped(password)
+}
+
+/** Percent-encoding that is none stands for itself. */
+function unescaped (text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** What was generated before; null: nothing yet. */

@@ -29,6 +29,7 @@ export const failures = {
   idempotency_in_progress: { status: 409, message: 'A request with this Idempotency-Key is being answered; send it again in a moment.' },
   idempotency_key_reused: { status: 422, message: 'This Idempotency-Key was used for another request; use a new one.' },
   too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
+  audit_chain_broken: { status: 500, message: 'The audit log is not what this server wrote: what cannot be recorded in it is refused until an operator has looked at it.' },
   internal: { status: 500, message: 'The server failed to answer. The request id leads to the reason in its log.' },
   not_ready: { status: 503, message: 'The server is not ready to serve.' },
   overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },

@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { isBase64url } from './text.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits
@@ -15,9 +16,9 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
-/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither. */
+/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither, or base64url that no encoder writes. */
 export function readDigest (text: string): string | null {
-  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text
+  if (text.length === 43) return isBase64url(text) ? text : null
   return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
 }
 
@@ -131,9 +132,17 @@ export function isWebhookToken (text: string): boolean {
   return /^whk_[A-Za-z0-9_-]{43}$/.test(text)
 }
 
+/**
+ * Whether a text has the form of a secret that is no token of a client: an API key, an access token of the management API, the
+ * secret of a webhook or of a registration, the admin token.
+ */
+export function isLastingSecretText (text: string): boolean {
+  return isApiKeyText(text) || isManagementTokenText(text) || isWebhookToken(text) || /^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
 export function withoutWebhookToken (path: string): string {
-  if (!/whk_|%/i.test(path)) return path
+  if (!/whk_/i.test(decoded(path))) return path
   return path.split('/').map(segment => /whk_/i.test(decoded(segment)) ? 'whk_…' : segment).join('/')
 }
 
@@ -164,12 +173,19 @@ export function resemblesApiKey (text: string): boolean {
   return /^[a-z][a-z0-9]{0,15}_(live|test)_/.test(text)
 }
 
-/** The forms that our secrets have: API keys, labelled secrets, those of webhooks, JWTs. Each keeps what tells people its kind. */
-const forms = [/([a-z][a-z0-9]{0,15}_(?:live|test)_)[0-9A-Za-z]+/g, /(lk[a-z]{3}_|whk_)[\w-]{8,}/g, /(eyJ)[\w-]+\.[\w.-]+/g]
+// Strangers choose the texts that these go through. None looks at a character more than a fixed number of times: a key is found
+// by its middle, and what may be the first part of a JWT is passed over as a whole, also where no second part follows.
+const apiKeyForm = /(?<=[a-z][a-z0-9]{0,15})(_(?:live|test)_)[0-9A-Za-z]+/g
+const labelledForm = /(lk[a-z]{3}_|whk_)[\w-]{8,}/g
+const jwtForm = /(eyJ)[\w-]+(\.[\w.-]+)?/g
 
-/** A text with everything in it that looks like a secret of ours cut short: for logs, and for errors that quote what was sent. */
+/**
+ * A text with everything in it that looks like a secret of ours cut short: API keys, labelled secrets, those of webhooks, JWTs.
+ * Each keeps what tells people its kind. For logs, and for errors that quote what was sent.
+ */
 export function withoutSecrets (text: string): string {
-  return forms.reduce((rest, form) => rest.replace(form, '$1…'), text)
+  return text.replace(apiKeyForm, '$1…').replace(labelledForm, '$1…')
+    .replace(jwtForm, (whole, start: string, rest: string | undefined) => rest === undefined ? whole : `${start}…`)
 }
 
 /** As long as no id of ours is, and as mixed as no word: the secrets that carry no label, ours and other systems'. */

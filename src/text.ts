@@ -6,6 +6,14 @@ export function isPlainText (text: string): boolean {
 }
 
 /**
+ * Whether a text is base64url in its one canonical spelling (RFC 4648 §3.5): without padding, and with the bits that are not used
+ * zero. Other spellings decode to the same bytes and are another text: what goes by texts would never find them.
+ */
+export function isBase64url (text: string): boolean {
+  return Buffer.from(text, 'base64url').toString('base64url') === text
+}
+
+/**
  * A text in which nothing can break a line or steer a terminal: control characters, separators of lines, marks that change
  * the reading direction and half surrogate pairs are spelled as their code points.
  */

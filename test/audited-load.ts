@@ -2,8 +2,9 @@
 import { systemActor } from '../src/domain/audit.ts'
 import { createOrganization } from '../src/domain/organization.ts'
 import { openStorage } from '../src/storage/index.ts'
+import { patientLimits } from './waiting.ts'
 
-const { store } = await openStorage(process.argv[2]!, { secrets: [process.argv[3]!] })
+const { store } = await openStorage(process.argv[2]!, { limits: patientLimits, secrets: [process.argv[3]!] })
 const operation = { store, clock: () => new Date(), actor: systemActor }
 await createOrganization(operation, { name: 'first' })
 process.stdout.write('ready\n')

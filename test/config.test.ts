@@ -8,6 +8,7 @@ import { ConfigurationError } from '../src/errors.ts'
 import { digestOf } from '../src/secrets.ts'
 
 const good = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
+const other = 'Zk4vD8sB1nX6mQ0wE3rT9yU5iO7pA2-f'
 
 function folder (t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'latchkey-config-'))
@@ -51,8 +52,18 @@ tap.test('with no environment at all a laptop gets everything it needs, once', a
   t.same(second.secrets, first.secrets)
 })
 
+tap.test('S1: what was generated for one thing is not taken for another', async t => {
+  const home = folder(t)
+  loadConfig({}, home)
+  for (const [file, variable] of [['admin-token', 'LATCHKEY_SECRET'], ['secret', 'LATCHKEY_ADMIN_TOKEN']] as const) {
+    const text = readFileSync(join(home, 'data', file), 'utf8').trim()
+    t.match(problemsOf(() => loadConfig({ [variable]: text }, home)), [/^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; /], file)
+  }
+  t.match(loadConfig({ LATCHKEY_SECRET: `${other},${good}`, DATABASE_URL: 'postgresql://latchkey:secret@db/x' }, home).secrets, [other, good])
+})
+
 tap.test('S1: a configuration that is not safe is refused by the name of its variable', async t => {
-  const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: good }
+  const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: other }
   const cases: [string, Record<string, string>, RegExp][] = [
     ['a port that is none', { PORT: 'http' }, /^PORT: "http"/],
     ['a port out of range', { PORT: '65536' }, /^PORT: /],
@@ -67,6 +78,13 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
     ['a short secret', { LATCHKEY_SECRET: 'changeme' }, /^LATCHKEY_SECRET: is too easy/],
     ['a patterned secret', { LATCHKEY_SECRET: 'a'.repeat(64) }, /^LATCHKEY_SECRET: is too easy/],
     ['one weak secret of several', { LATCHKEY_SECRET: `${good},changeme` }, /^LATCHKEY_SECRET: is too easy/],
+    ['the secret as admin token', { LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; (?!.*b3K9)/],
+    ['an older secret as admin token', { LATCHKEY_SECRET: `${other}, ${good}`, LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET \(number 2\): is the same as LATCHKEY_ADMIN_TOKEN; /],
+    ['a secret twice', { LATCHKEY_SECRET: `${good},${other},${good}` }, /^LATCHKEY_SECRET \(number 1\): is the same as LATCHKEY_SECRET \(number 3\); /],
+    ['the secret as password of the database', { LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://latchkey:${good}@db/x` }, /^LATCHKEY_SECRET: is the same as the password in DATABASE_URL; /],
+    ['the admin token as password of the database, escaped', { LATCHKEY_ADMIN_TOKEN: good, DATABASE_URL: `postgresql://latchkey:${good.replace('b', '%62')}@db/x` }, /^LATCHKEY_ADMIN_TOKEN: is the same as the password/],
+    ['the secret as password in a parameter', { LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://db/x?password=${good}` }, /^LATCHKEY_SECRET: is the same as the password/],
+    ['the admin token for the collector', { LATCHKEY_ADMIN_TOKEN: good, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${good}` }, /^LATCHKEY_ADMIN_TOKEN: is the same as the header authorization in OTEL_/],
     ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
     ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],

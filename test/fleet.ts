@@ -1,15 +1,13 @@
 /** Several servers as an operator starts them, each a process, on one PostgreSQL. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { newSecret } from '../src/secrets.ts'
-import { freePort, latchkeyCommand, ownEnvironment, stop } from './running-server.ts'
+import { freePort, latchkeyCommand, listening, ownEnvironment, stop } from './running-server.ts'
 
 export interface Member { url: string, process: ChildProcess }
 
@@ -71,10 +69,7 @@ async function startMember (folder: string, environment: Record<string, string>)
   const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { env: ownEnvironment({ ...environment, LATCHKEY_DATA: folder }), stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   server.stderr.on('data', bytes => { said += String(bytes) })
-  while (!existsSync(join(folder, 'server.json'))) {
-    if (server.exitCode !== null) throw new Error(`the server did not start:\n${said}`)
-    await pause(20)
-  }
+  await listening(folder, server, () => said)
   return { url: `http://127.0.0.1:${environment.PORT}`, process: server }
 }
 

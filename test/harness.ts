@@ -1,8 +1,7 @@
 /** A real Latchkey on a real socket, with a small protected API behind its guard, and what tests do to it over HTTP. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
-import { connect, createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -11,7 +10,10 @@ import { loadConfig } from '../src/config.ts'
 import { hostResourceId, updateResource } from '../src/domain/resource.ts'
 import type { Scope } from '../src/domain/scope.ts'
 import { newSecret } from '../src/secrets.ts'
+import type { Limits } from '../src/storage/limits.ts'
 import { copyTemplate, databases } from './databases.ts'
+import { freePort } from './running-server.ts'
+import { patientLimits } from './waiting.ts'
 
 export type Json = Record<string, any>
 
@@ -43,6 +45,8 @@ export interface ServerOptions {
   issuer?: string
   /** Further variables of the environment. */
   environment?: Record<string, string>
+  /** How soon storage is given up; with the patience of a test unless given. */
+  limits?: Partial<Limits>
   /** Leaves the small protected API out: `mount` brings what stands in its place. */
   bare?: boolean
   /** Registers more routes before the server listens. */
@@ -90,15 +94,6 @@ async function ledgerbeeRoutes (app: FastifyInstance): Promise<void> {
   app.get('/echo', { config: { scopes: [] } }, async request => ({ headers: request.headers, ip: request.ip, protocol: request.protocol, host: request.host, seen: seen(request) }))
 }
 
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 export type TestServer = Awaited<ReturnType<typeof startServer>>
 
 /** Starts one. `close` ends everything it started. */
@@ -123,7 +118,7 @@ export async function startServer (options: ServerOptions = {}) {
   }
   const config = loadConfig(environment, folder)
   if (config.databaseUrl.startsWith(`file:${folder}`)) await copyTemplate(config.databaseUrl.slice('file:'.length))
-  const latchkey = await openLatchkey(config, clock.now)
+  const latchkey = await openLatchkey(config, clock.now, options.limits ?? patientLimits)
   const lines: string[] = []
   const app = await buildServer(latchkey, { write: line => { lines.push(line) } })
   if (options.bare !== true) {

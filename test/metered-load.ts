@@ -3,8 +3,9 @@ import type { ApiKey } from '../src/domain/api-key.ts'
 import { noLimits } from '../src/domain/limits.ts'
 import { meter } from '../src/domain/meter.ts'
 import { openStorage } from '../src/storage/index.ts'
+import { patientLimits } from './waiting.ts'
 
-const { store } = await openStorage(process.argv[2]!)
+const { store } = await openStorage(process.argv[2]!, { limits: patientLimits })
 const key = await store.apiKeys.get(process.argv[3]!) as ApiKey
 const calls = meter(store, () => new Date())
 // The month is the test's: a run over midnight of a month's end must not look like a lost credit.

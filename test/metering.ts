@@ -12,6 +12,7 @@ import { openStorage, type Storage } from '../src/storage/index.ts'
 import { newId, type Environment } from '../src/secrets.ts'
 import type { FreshDatabase } from './databases.ts'
 import { MovableClock } from './harness.ts'
+import { patientLimits } from './waiting.ts'
 
 export const noon = new Date('2026-01-15T12:00:00.000Z')
 
@@ -41,14 +42,15 @@ export interface Tenant {
 }
 
 export interface Metering extends Storage {
+  url: string
   newTenant (t: Test): Promise<Tenant>
 }
 
 /** Open until the test is over. */
 export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Metering> {
   const { url, drop } = await fresh()
-  const storage = await openStorage(url)
-  const other = url.startsWith('file:') ? storage : await openStorage(url)
+  const storage = await openStorage(url, { limits: patientLimits })
+  const other = url.startsWith('file:') ? storage : await openStorage(url, { limits: patientLimits })
   t.teardown(async () => {
     for (const each of new Set([storage, other])) await each.close()
     await drop()
@@ -57,7 +59,7 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
   }
   if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
-  return { ...storage, newTenant: t => newTenant(t, storage.store, other.store) }
+  return { ...storage, url, newTenant: t => newTenant(t, storage.store, other.store) }
 }
 
 async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tenant> {

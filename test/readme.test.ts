@@ -6,10 +6,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { setTimeout as pause } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { freePort, latchkeyCommand, ownEnvironment, run } from './running-server.ts'
 import { readTranscript, Words } from './transcript.ts'
+import { until } from './waiting.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -37,23 +37,15 @@ async function start (t: Test, command: string, parameters: string[]): Promise<S
   t.teardown(async () => {
     if (child.exitCode === null) process.kill(-child.pid!, 'SIGTERM')
     await closed
-    await until(async () => !await answers(port))
+    await until('its port is free', async () => !await answers(port))
     await rm(folder, { recursive: true, force: true })
   })
-  await until(async () => child.exitCode !== null || await answers(port))
+  await until('it answers', async () => child.exitCode !== null || await answers(port))
   return { port, environment, folder }
 }
 
 async function answers (port: number): Promise<boolean> {
   return await fetch(`http://127.0.0.1:${port}/.well-known/jwks.json`).then(({ ok }) => ok, () => false)
-}
-
-async function until (holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    if (await holds()) return
-    await pause(50)
-  }
-  throw new Error('waited in vain')
 }
 
 /** What differs from run to run, as placeholders: ids, secrets, tokens, times. */

@@ -3,10 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { until } from './waiting.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -30,7 +31,7 @@ export async function startServer (t: Cleaner): Promise<RunningServer> {
     await stop(server)
     await rm(folder, { recursive: true, force: true })
   })
-  await waitFor(() => existsSync(join(dataFolder, 'server.json')), server, said)
+  await listening(dataFolder, server, () => said.join(''))
   return { url: `http://127.0.0.1:${port}`, dataFolder, environment }
 }
 
@@ -52,13 +53,17 @@ export function ownEnvironment (more: Record<string, string>): Record<string, st
   return { ...Object.fromEntries(inherited) as Record<string, string>, ...more }
 }
 
+/** A port of this machine that is free. Below those that the system gives to connections: none of them takes it meanwhile. */
 export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(() => true, () => false)
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** Ends a process that was started here, politely, and waits for it. */
@@ -68,11 +73,10 @@ export async function stop (child: ChildProcess): Promise<void> {
   await once(child, 'close')
 }
 
-async function waitFor (ready: () => boolean, child: ChildProcess, said: readonly string[]): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (ready()) return
-    if (child.exitCode !== null) break
-    await pause(50)
-  }
-  throw new Error(`the server did not start:\n${said.join('')}`)
+/** Resolves once the `latchkey serve` in `child`, whose data is in `dataFolder`, listens. @throws with what it said when it ends instead. */
+export async function listening (dataFolder: string, child: ChildProcess, said: () => string): Promise<void> {
+  await until('the server listens', () => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server did not start:\n${said()}`)
+    return existsSync(join(dataFolder, 'server.json'))
+  })
 }

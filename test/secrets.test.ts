@@ -1,6 +1,6 @@
 import tap from 'tap'
 import {
-  apiKeyHint, digestOf, hintOf, newApiKeyText, newId, newSecret, randomBase62, readApiKeyText, resemblesApiKey, sameDigest, seal, unseal,
+  apiKeyHint, digestOf, hintOf, newApiKeyText, newId, newSecret, randomBase62, readApiKeyText, resemblesApiKey, sameDigest, seal, unseal, withoutSecrets,
 } from '../src/secrets.ts'
 
 tap.test('Y1: a key reads back as what it was made of', async t => {
@@ -86,4 +86,19 @@ tap.test('K2: what is sealed opens under its secret and its label alone', async 
   for (const altered of [[version, iv, tag, body.slice(2) + 'AA'], [version, iv, 'AAAA', body], ['v2', iv, tag, body], [version, iv, tag]]) {
     t.equal(unseal(altered.join('.'), ['master-one'], 'kid-1'), null)
   }
+})
+
+tap.test('every form of our secrets is cut short wherever it stands in a text, and nothing else is', async t => {
+  const body = 'A1'.repeat(17)
+  for (const [text, cut] of [
+    [`/keys/lb_live_${body}/x`, '/keys/lb_live_…/x'],
+    [`to-lb_test_${body}.`, 'to-lb_test_….'],
+    ['lb_live_a1b2_live_c3d4', 'lb_live_…_live_…'],
+    [`_live_${body}`, `_live_${body}`],
+    [`a lkadm_${body} b`, 'a lkadm_… b'],
+    [`/hooks/whk_${body}`, '/hooks/whk_…'],
+    ['a eyJhbGciOi.eyJzdWIi.c2ln b', 'a eyJ… b'],
+    ['token_eyJhbGciOi.e', 'token_eyJ…'],
+    ['eyJeyJeyJ eyJ. .eyJ', 'eyJeyJeyJ eyJ. .eyJ'],
+  ]) t.equal(withoutSecrets(text!), cut)
 })

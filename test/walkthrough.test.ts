@@ -6,8 +6,6 @@ import tap from 'tap'
 import { latchkeyCommand, run, startServer } from './running-server.ts'
 import { readTranscript, Words } from './transcript.ts'
 
-tap.setTimeout(120_000)
-
 const page = await readFile(resolve(import.meta.dirname, '../docs/walkthrough.md'), 'utf8')
 const server = await startServer(tap)
 const bin = await mkdtemp(join(tmpdir(), 'latchkey-walkthrough-'))

@@ -1,5 +1,5 @@
 /** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** Whose connections: those that follow the change feed, or all others. */
@@ -10,6 +10,10 @@ export interface Wire {
   url: string
   /** Milliseconds that what the database says takes to arrive. */
   delay: Record<Kind, number>
+  /** Emits whose connection it is when the database has said something, be it delayed. */
+  said: EventEmitter
+  /** From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it arrive. */
+  hold (kind: Kind): { caught: Promise<void>, release (): void }
   /** While true nothing is carried either way, and nobody is told. */
   swallow: boolean
   /** Once somebody has said this, nobody is heard any more; answers still arrive. */
@@ -24,20 +28,23 @@ export async function layWire (database: string): Promise<Wire> {
   const target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
+  const said = new EventEmitter()
   const wire = { swallow: false, deafAfter: null as string | null }
   let deaf = false
+  let held: { kind: Kind, keep (piece: () => void): void } | null = null
   const server = createServer(near => {
     const far = connect(Number(target.port), target.hostname)
     const pair: [Socket, Socket] = [near, far]
     let kind: Kind = 'pool'
     pairs.add(pair)
     near.once('data', (bytes: Buffer) => { if (bytes.includes('latchkey replica')) kind = 'listener' })
-    carry(near, far, () => 0, bytes => {
+    carry(near, far, () => ({ delay: 0, keep: null }), bytes => {
       if (deaf) return false
       deaf = wire.deafAfter !== null && bytes.includes(wire.deafAfter)
       return true
     })
-    carry(far, near, () => delay[kind])
+    carry(far, near, () => ({ delay: delay[kind], keep: held?.kind === kind ? held.keep : null }))
+    far.on('data', () => { said.emit(kind) })
     for (const socket of pair) {
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -46,11 +53,14 @@ export async function layWire (database: string): Promise<Wire> {
       })
     }
   })
-  const carry = (from: Socket, to: Socket, wait: () => number, hears: (bytes: Buffer) => boolean = () => true) => {
+  const carry = (from: Socket, to: Socket, how: () => { delay: number, keep: ((piece: () => void) => void) | null }, hears: (bytes: Buffer) => boolean = () => true) => {
     from.on('data', (bytes: Buffer) => {
       if (wire.swallow || !hears(bytes)) return
-      if (wait() === 0) to.write(bytes)
-      else setTimeout(() => { to.write(bytes) }, wait())
+      const { delay, keep } = how()
+      const arrive = () => { to.write(bytes) }
+      if (keep !== null) keep(arrive)
+      else if (delay === 0) arrive()
+      else setTimeout(arrive, delay)
     })
   }
   server.listen(0, '127.0.0.1')
@@ -65,6 +75,23 @@ export async function layWire (database: string): Promise<Wire> {
   return Object.assign(wire, {
     url: Object.assign(new URL(database), { port: String(port) }).href,
     delay,
+    said,
+    hold (kind: Kind) {
+      const { promise: caught, resolve } = Promise.withResolvers<void>()
+      const kept: (() => void)[] = []
+      held = {
+        kind,
+        keep (piece) {
+          kept.push(piece)
+          resolve()
+        },
+      }
+      const release = () => {
+        held = null
+        kept.forEach(arrive => { arrive() })
+      }
+      return { caught, release }
+    },
     cut,
     async mend () {
       deaf = false

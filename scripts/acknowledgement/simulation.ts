@@ -21,9 +21,15 @@ export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 
   waitsForItself: boolean
   /** Whether a server that did not go by its view when it answered may do so again by a poll that was sent before. */
   forgetsDoubt: boolean
+  /** Whether what has to be known as a whole may be read while it is being read already. */
+  readsAtWill: boolean
+  /** Whether a server goes by its view while that is being read. */
+  trustsUnread: boolean
+  /** Whether what is applied while that is being read counts for nothing once it has been. */
+  losesMeanwhile: boolean
 }
 
-export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true, forgetsDoubt: false }
+export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true, forgetsDoubt: false, readsAtWill: false, trustsUnread: false, losesMeanwhile: false }
 
 export interface Setting { seed: number, servers: number, changes: number, lease: number }
 
@@ -43,11 +49,14 @@ export interface Outcome {
   waits: number[]
 }
 
-/** `record` null: somebody found that nothing had to be changed. */
-interface Entry { xid: bigint, record: number | null, writer: number }
+/** `record` null: somebody found that nothing had to be changed. `version`: what it was changed to. */
+interface Entry { xid: bigint, record: number | null, writer: number, version?: number }
 interface Row { position: string, joined: number, beat: number, left: boolean }
 
 const records = 6
+
+/** How many of them are read at a time, where all have to be. */
+const page = 3
 
 /** The database: every message is handled at once when it arrives, and a snapshot says what has committed by then. */
 class Database {
@@ -66,7 +75,7 @@ class Database {
   commit (entry: Entry): void {
     this.#underWay.delete(entry.xid)
     this.feed.push(entry)
-    if (entry.record !== null) this.versions[entry.record]!++
+    if (entry.record !== null) entry.version = ++this.versions[entry.record]!
   }
 
   snapshot (): string {
@@ -114,6 +123,8 @@ class Server {
   readonly world: World
   /** What its view holds, by record. */
   readonly view = new Map<number, number>()
+  /** What it has to know as a whole, as it has to know which tokens are revoked: a version of every record. */
+  whole = new Map<number, number>()
   readonly pending = new Set<Pending>()
   until = real.never
   frozen: 'running' | 'stopped' | 'asleep' = 'running'
@@ -129,6 +140,12 @@ class Server {
   #jumped = 0
   #changes = 0
   #attempt = 0
+  /** Whether all of `whole` was read after it joined. */
+  #hasRead = false
+  /** For each time that the whole is being read: what has been applied since that began. */
+  readonly #meanwhile = new Set<Map<number, number>>()
+  #isReading = false
+  #toRead: ((isDone: boolean) => void)[] = []
   #polling = false
   #notified = false
   #backlog: (() => void)[] = []
@@ -203,6 +220,13 @@ class Server {
       if (attempt !== this.#attempt || position === null) return
       this.view.clear()
       this.#changes++
+      this.#hasRead = false
+      this.#reload(isDone => {
+        if (attempt !== this.#attempt) return
+        this.#hasRead = isDone
+        if (isDone) this.notify()
+        else this.join()
+      })
       this.#poll(position, [])
     })
     this.#giveUp(attempt, () => !this.#polling)
@@ -211,6 +235,64 @@ class Server {
   /** Its connection broke, and it knows. */
   lose (): void {
     this.join()
+  }
+
+  /** Somebody has everything read again while it is in use. */
+  repair (): void {
+    this.view.clear()
+    this.#changes++
+    this.#reload(() => {})
+  }
+
+  /** Reads the whole, or, while that is under way, once more after it. */
+  #reload (ended: (isDone: boolean) => void): void {
+    if (this.world.rules.readsAtWill) {
+      this.#readWhole(ended)
+      return
+    }
+    this.#toRead.push(ended)
+    if (!this.#isReading) this.#readForThoseWhoWait()
+  }
+
+  #readForThoseWhoWait (): void {
+    const waiting = this.#toRead
+    this.#toRead = []
+    this.#isReading = waiting.length > 0
+    if (!this.#isReading) return
+    this.#readWhole(isDone => {
+      for (const ended of waiting) ended(isDone)
+      this.#readForThoseWhoWait()
+    })
+  }
+
+  #readWhole (ended: (isDone: boolean) => void): void {
+    const read = new Map<number, number>()
+    const meanwhile = new Map<number, number>()
+    this.#meanwhile.add(meanwhile)
+    const end = (isDone: boolean) => {
+      this.#meanwhile.delete(meanwhile)
+      if (isDone) this.whole = read
+      // As with tokens, of which none is ever good again: what was known to be newer stays so.
+      if (isDone && !this.world.rules.losesMeanwhile) for (const [record, version] of meanwhile) this.#learn(read, record, version)
+      ended(isDone)
+    }
+    const readFrom = (first: number) => {
+      let isOver = false
+      const answered = (versions: number[]) => {
+        if (isOver) return
+        isOver = true
+        versions.forEach((version, i) => read.set(first + i, version))
+        if (read.size < records) readFrom(first + page)
+        else end(true)
+      }
+      this.ask(database => database.versions.slice(first, first + page), answered)
+      this.after(2 * this.world.lease, () => {
+        if (isOver) return
+        isOver = true
+        end(false)
+      })
+    }
+    readFrom(0)
   }
 
   notify (): void {
@@ -245,9 +327,10 @@ class Server {
         this.join()
         return
       }
-      for (const { record } of found.entries) if (record !== null) this.apply(record)
-      this.#applied = sent.monotonic
-      if (sent.monotonic > this.#doubted) this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
+      for (const { record, version } of found.entries) if (record !== null) this.apply(record, version!)
+      const mayTrust = this.#hasRead || world.rules.trustsUnread
+      if (mayTrust) this.#applied = sent.monotonic
+      if (mayTrust && sent.monotonic > this.#doubted) this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
       for (const pending of this.pending) this.#consider(pending)
       const others = [...new Set(found.entries.map(({ writer }) => writer))].filter(writer => writer !== this.id)
       const next = () => { this.#poll(found.position, others) }
@@ -269,9 +352,14 @@ class Server {
     this.after(this.world.lease / 4, go)
   }
 
-  apply (record: number): void {
+  apply (record: number, version: number): void {
     this.#changes++
     this.view.delete(record)
+    for (const known of [this.whole, ...this.#meanwhile]) this.#learn(known, record, version)
+  }
+
+  #learn (known: Map<number, number>, record: number, version: number): void {
+    known.set(record, Math.max(known.get(record) ?? 0, version))
   }
 
   /** Somebody is checked, and what has to be read is read. */
@@ -313,8 +401,8 @@ class Server {
     })
   }
 
-  #committed ({ xid, record: changed }: Entry, record: number, version: number): void {
-    if (changed !== null) this.apply(changed)
+  #committed ({ xid, record: changed, version: made }: Entry, record: number, version: number): void {
+    if (changed !== null) this.apply(changed, made!)
     const pending: Pending = { xid, record, version, committed: this.now(), began: this.world.schedule.now, thaws: this.thaws, observed: null, silent: null, heard: new Map(), over: false }
     this.pending.add(pending)
     this.#readRows(pending)
@@ -427,8 +515,9 @@ class World {
     this.outcome.looks++
     if (!server.isTrusted()) return
     this.outcome.trusted++
-    for (const [record, version] of server.view) {
-      if (version < this.promised[record]!) this.fail(`server ${server.id} goes by version ${version} of record ${record}, when ${this.promised[record]} has been acknowledged`)
+    for (const [record, promised] of this.promised.entries()) {
+      const versions = [server.view.get(record) ?? promised, server.whole.get(record) ?? 0]
+      for (const version of versions) if (version < promised) this.fail(`server ${server.id} goes by version ${version} of record ${record}, when ${promised} has been acknowledged`)
     }
   }
 
@@ -486,6 +575,7 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
   })
   world.nowAndThen(lease / 40, () => { for (const server of servers) world.look(server) })
   for (const server of servers) world.nowAndThen(lease / 10, () => { server.take(() => { server.check(Math.floor(world.random() * records)) }) })
+  for (const server of servers) world.nowAndThen(10 * lease, () => { server.take(() => { server.repair() }) })
   world.nowAndThen(lease / Math.min(servers.length, 20), () => { world.trouble() })
   world.nowAndThen(lease, () => { world.database.prune() })
   const end = setting.changes * lease / 5 + 5 * lease

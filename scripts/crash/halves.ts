@@ -37,7 +37,8 @@ const kinds = [
   { table: 'PublishableKey', made: ['publishable_key.created'], revised: ['publishable_key.updated', 'publishable_key.revoked'], ended: 'publishable_key.revoked' },
   { table: 'Group', made: ['group.created'], revised: ['group.updated'], removed: 'group.deleted' },
   { table: 'Policy', made: ['policy.created'], revised: ['policy.updated'], removed: 'policy.deleted' },
-  { table: 'SigningKey', id: 'kid', made: ['signing_key.created', 'signing_key.rotated'], removed: 'signing_key.removed' },
+  // Those that were rotated at once, as the load does it: they are published first.
+  { table: 'SigningKey', id: 'kid', made: ['signing_key.created', 'signing_key.published'], removed: 'signing_key.removed' },
 ] as const satisfies readonly { table: string, id?: string, made: readonly string[], revised?: readonly string[], ended?: string, removed?: string }[]
 
 type RowsOf = (columns: string, table: string) => Promise<Row[]>

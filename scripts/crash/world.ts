@@ -2,6 +2,7 @@
 import { Agent, request } from 'node:http'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
+import { patience } from '../../test/waiting.ts'
 
 export interface Answered {
   status: number
@@ -54,7 +55,7 @@ function exchange (port: number, agent: Agent, { method = 'GET', path, headers =
   const about = payload === null ? (method === 'GET' ? {} : { 'content-length': '0' }) : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
   const localAddress = `127.0.1.${callers++ % 64 + 1}`
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, method, path, agent, localAddress, timeout: 15_000, headers: { ...headers, ...about } }, incoming => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, agent, localAddress, timeout: patience, headers: { ...headers, ...about } }, incoming => {
       const chunks: Buffer[] = []
       incoming.on('data', chunk => chunks.push(chunk))
       incoming.on('error', reject)
@@ -64,7 +65,7 @@ function exchange (port: number, agent: Agent, { method = 'GET', path, headers =
         resolve({ status: incoming.statusCode!, text, json: asJson(text) })
       })
     })
-    outgoing.on('timeout', () => { outgoing.destroy(new Error(`no answer to ${method} ${path} within 15 seconds`)) })
+    outgoing.on('timeout', () => { outgoing.destroy(new Error(`no answer to ${method} ${path} within ${patience / 1_000} seconds`)) })
     outgoing.on('error', reject)
     outgoing.end(payload ?? undefined)
   })
@@ -81,7 +82,7 @@ function asJson (text: string): Record<string, any> {
 function fileReader (path: string): Pick<World, 'atOnce' | 'close'> {
   return {
     async atOnce (read) {
-      const database = new Sqlite(path, { readonly: true, timeout: 5_000 })
+      const database = new Sqlite(path, { readonly: true, timeout: patience })
       try {
         database.exec('BEGIN')
         return await read(async sql => database.prepare(sql).all() as Record<string, any>[])

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { resemblesApiKey } from '../secrets.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
+import { printable } from './print.ts'
 import type { Connection } from './connection.ts'
 
 /** What the server answered: the bytes for `--json`, the value for people. */
@@ -12,7 +13,8 @@ type Query = Record<string, string | undefined>
 
 export interface Api {
   get<T> (path: string, query?: Query): Promise<Answer<T>>
-  post<T> (path: string, body?: object): Promise<Answer<T>>
+  /** `patience`, in milliseconds: for what takes longer than most. */
+  post<T> (path: string, body?: object, patience?: number): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
   put<T> (path: string): Promise<Answer<T>>
   /** Ends a thing. There is no answer about it, only about what was not done: the value is null then. */
@@ -27,7 +29,7 @@ const patience = 30_000
 export function managementApi (connection: Connection): Api {
   return {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
-    post: (path, body) => call(connection, 'POST', path, body ?? {}),
+    post: (path, body, patience) => call(connection, 'POST', path, body ?? {}, patience),
     patch: (path, body) => call(connection, 'PATCH', path, body),
     put: path => call(connection, 'PUT', path),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
@@ -47,14 +49,14 @@ function queryString (query: Query = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
 
-async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object): Promise<Answer<T>> {
+async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object, wait = patience): Promise<Answer<T>> {
   const response = await reach(url, `${url}/api/v1${path}`, {
     method,
     headers: { ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect is not followed: the token was meant for this server.
     redirect: 'manual',
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(wait),
   })
   return await read(url, response)
 }
@@ -70,6 +72,7 @@ async function download ({ url, token }: Connection, path: string): Promise<Read
   const response = await reach(url, `${url}/api/v1${path}`, { headers: proof(token), redirect: 'manual', signal: began.signal })
   clearTimeout(timer)
   if (!response.ok || response.body === null) await read(url, response)
+  if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) throw notOurs(url, response, 'NDJSON')
   return Readable.fromWeb(response.body as never)
 }
 
@@ -77,9 +80,13 @@ async function read<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
   if (response.status === 204) return { body: bytes, value: null as T }
   const value = parse(bytes)
-  if (value === undefined) throw new CommandError(`${url} answered ${response.status} without JSON. Is it a Latchkey server? Name the right one with --url.`)
+  if (value === undefined) throw notOurs(url, response, 'JSON')
   if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
   return { body: bytes, value: value as T }
+}
+
+function notOurs (url: string, { status }: Response, missing: string): CommandError {
+  return new CommandError(`${url} answered ${status} without ${missing}. Is it a Latchkey server? Name the right one with --url.`)
 }
 
 async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
@@ -94,7 +101,7 @@ function unreachable (server: string, error: Error): string {
   const { code, message } = (error.cause ?? {}) as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
-  if (error.name === 'TimeoutError') return `${server} did not answer within ${patience / 1000} seconds. Look at its log, or name another with --url.`
+  if (error.name === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
   return `${server} cannot be reached (${code ?? message ?? error.name}). Check --url or LATCHKEY_URL.`
 }
 
@@ -109,7 +116,8 @@ function parse (bytes: Buffer): unknown {
 /** The server's own sentence and code; the way out where only this side knows it. */
 function explain (status: number, value: unknown, url: string): string {
   const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
-  const sentence = typeof error === 'string' ? error : `${url} answered ${status}.`
-  const marked = typeof code === 'string' ? `${sentence} (${code})` : sentence
+  // On one line: what a server says must not look like something that this program says.
+  const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
+  const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
   return status === 401 ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.` : marked
 }

@@ -3,11 +3,11 @@ import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Command, Option } from 'commander'
-import { managementApi, type Api } from './api.ts'
+import { managementApi, type Answer, type Api } from './api.ts'
 import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
 import { CommandError, UsageError } from './failure.ts'
-import { fieldLines, instant, tableLines } from './print.ts'
+import { fieldLines, instant, jsonLines, printable, tableLines } from './print.ts'
 import { progress } from './progress.ts'
 import { readPast } from './time.ts'
 
@@ -24,13 +24,21 @@ interface AuditEvent {
 
 interface Head { chain: string, sequence: number, hash: string }
 interface Fault { chain: string, sequence: number, id: string | null, problem: string, message: string }
-interface Verified { checked: number, fault: Fault | null, nextCursor?: string }
+interface Break { chain: string, sequence: number, id: string, createdAt: string | Date, message: string }
+interface Verified { checked: number, fault: Fault | null, recovered: Break[], nextCursor?: string }
+interface Pruned { organization: string | null, rows: number, through: number, more: boolean }
+interface Recovered { fault: Fault, rows: number, sequence: number }
 
 interface FilterFlags { org?: string, actor?: string, type?: string, subject?: string, from?: string, until?: string }
 interface VerifyFlags extends GlobalOptions { heads?: string, offline?: boolean }
-interface PruneFlags { org?: string, deployment?: boolean, before: string, yes?: boolean }
+interface ChainFlags { org?: string, deployment?: boolean, yes?: boolean }
+interface PruneFlags extends ChainFlags { before: string }
+interface RecoverFlags extends GlobalOptions, ChainFlags { offline?: boolean }
 
-/** The audit log: read, export, verify. */
+/** Milliseconds that a chain may take to be read as a whole. */
+const recoveryPatience = 280_000
+
+/** The audit log: read, export, verify, prune, recover. */
 export function auditCommands (): Command {
   const audit = new Command('audit').description('the audit log: who did what, from where; chained, so that tampering is found')
   withFilters(withPageFlags(audit.command('list').description('list what happened, newest first'), { org: true }))
@@ -45,13 +53,21 @@ export function auditCommands (): Command {
     .option('--heads <file>', 'compare with the heads in this file, too: what `audit head` printed earlier')
     .option('--offline', 'read the database itself instead of asking a server; with SQLite the server has to be stopped')
     .action(verify)
-  audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole')
+  withChainFlags(audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole'))
     .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readPast)
+    .option('--yes', 'yes, remove them')
+    .action(answering<Pruned, PruneFlags>(showPruned, prune))
+  withChainFlags(audit.command('recover').description('close off a chain that `audit verify` finds broken, with a row that says what was found; it goes on from there'))
+    .option('--offline', 'in the database itself instead of asking a server; with SQLite the server has to be stopped')
+    .option('--yes', 'yes, close it off')
+    .action(recover)
+  return audit
+}
+
+function withChainFlags (command: Command): Command {
+  return command
     .option('--org <id>', 'the rows of this organization')
     .addOption(new Option('--deployment', 'the rows that belong to no organization').conflicts('org'))
-    .option('--yes', 'yes, remove them')
-    .action(answering<{ organization: string | null, rows: number, through: number }, PruneFlags>(showPruned, prune))
-  return audit
 }
 
 function withFilters (command: Command): Command {
@@ -88,7 +104,7 @@ async function exportRows (this: Command): Promise<void> {
     }
   }
   try {
-    if (output === undefined) for await (const chunk of rows) { if (!process.stdout.write(chunk)) await new Promise(resolve => process.stdout.once('drain', resolve)) }
+    if (output === undefined) await show(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
     throw new CommandError(`The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`)
@@ -96,12 +112,20 @@ async function exportRows (this: Command): Promise<void> {
   shown.end()
 }
 
+/** As it comes; a file gets the bytes as they are, a terminal nothing that steers it. */
+async function show (rows: AsyncIterable<Buffer>): Promise<void> {
+  const text = new TextDecoder()
+  for await (const chunk of rows) {
+    if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) await new Promise(resolve => process.stdout.once('drain', resolve))
+  }
+}
+
 async function printHeads (this: Command): Promise<void> {
   const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
   const api = managementApi(findConnection(flags))
   for (let cursor: string | undefined; ;) {
     const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', { organization: org, limit: '200', cursor })
-    for (const { chain, sequence, hash } of data) process.stdout.write(`${JSON.stringify({ chain, sequence, hash })}\n`)
+    for (const { chain, sequence, hash } of data) process.stdout.write(jsonLines(`${JSON.stringify({ chain, sequence, hash })}\n`))
     if (!pagination.hasMore) return
     cursor = pagination.nextCursor
   }
@@ -113,29 +137,36 @@ async function verify (this: Command): Promise<void> {
   const shown = progress('rows verified')
   const result = flags.offline ? await verifyOffline(heads, shown.add) : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
   shown.end()
-  const { checked, fault } = result
-  if (flags.json) process.stdout.write(`${JSON.stringify({ checked, heads: heads.length, fault })}\n`)
+  const { checked, fault, recovered } = result
+  if (flags.json) process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`))
   else if (fault === null) process.stdout.write(fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]]))
-  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${fault.message} (${checked} rows were checked.)`)
+  if (!flags.json && recovered.length > 0) process.stderr.write(`\nBroken earlier, and closed off since:\n${tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'WHAT WAS FOUND'], recovered.map(showBreak))}`)
+  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${printable(String(fault.message))} (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`)
 }
 
-type Verdict = { checked: number, fault: Fault | null }
+function showBreak ({ chain, sequence, createdAt, message }: Break): (string | number | null)[] {
+  return [chain, sequence - 1, instant(new Date(createdAt).toISOString()), message]
+}
+
+type Verdict = Pick<Verified, 'checked' | 'fault' | 'recovered'>
 
 async function verifyOnline (api: Api, heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
   let checked = 0
+  const recovered: Break[] = []
   for (let cursor: string | undefined; ;) {
     const { value } = await api.get<Verified>('/audit/verify', { cursor })
     checked += value.checked
+    recovered.push(...value.recovered)
     onChecked(value.checked)
-    if (value.fault !== null) return { checked, fault: value.fault }
+    if (value.fault !== null) return { checked, fault: value.fault, recovered }
     if (value.nextCursor === undefined) break
     cursor = value.nextCursor
   }
   for (let i = 0; i < heads.length; i += 200) {
     const { value: { fault } } = await api.post<Verified>('/audit/verify', { heads: heads.slice(i, i + 200) })
-    if (fault !== null) return { checked, fault }
+    if (fault !== null) return { checked, fault, recovered }
   }
-  return { checked, fault: null }
+  return { checked, fault: null, recovered }
 }
 
 async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
@@ -161,12 +192,39 @@ function parse (line: string): Head | null {
   }
 }
 
-function prune (api: Api, { org, deployment, before, yes }: PruneFlags) {
-  if (org === undefined && !deployment) throw new UsageError('Say whose rows: --org ID, or --deployment.')
+/** A server removes for some seconds at a time. */
+async function prune (api: Api, { before, yes, ...whose }: PruneFlags): Promise<Answer<Pruned>> {
+  const organization = chainOf(whose)
   if (!yes) throw new UsageError('Rows that are removed are gone: export them first, then say --yes.')
-  return api.post<{ organization: string | null, rows: number, through: number }>('/audit/prune', { organization: org ?? null, before })
+  const shown = progress('rows removed')
+  for (let rows = 0; ;) {
+    const { value } = await api.post<Pruned>('/audit/prune', { organization, before }, recoveryPatience)
+    rows += value.rows
+    shown.add(value.rows)
+    if (value.more) continue
+    if (rows > 0) shown.end()
+    const all = { ...value, rows }
+    return { body: Buffer.from(JSON.stringify(all)), value: all }
+  }
 }
 
-function showPruned ({ organization, rows, through }: { organization: string | null, rows: number, through: number }): string {
+function showPruned ({ organization, rows, through }: Pruned): string {
   return tableLines(['CHAIN', 'ROWS REMOVED', 'UP TO'], [[organization ?? 'deployment', rows, through]])
+}
+
+async function recover (this: Command): Promise<void> {
+  const flags = this.optsWithGlobals<RecoverFlags>()
+  const organization = chainOf(flags)
+  if (!flags.yes) throw new UsageError('What is wrong is best looked at first: run `latchkey audit verify`, keep a copy of the database, then say --yes.')
+  const { fault, rows, sequence } = flags.offline
+    ? await (await import('../app.ts')).recoverAuditOffline(organization)
+    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience)).value
+  if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)
+  else process.stdout.write(fieldLines([['chain', organization ?? 'deployment'], ['found', fault.message], ['closed off', `${rows} rows`], ['goes on at', `row ${sequence}`]]))
+}
+
+/** @throws UsageError where neither flag is given. */
+function chainOf ({ org, deployment }: Pick<ChainFlags, 'org' | 'deployment'>): string | null {
+  if (org === undefined && !deployment) throw new UsageError('Say whose rows: --org ID, or --deployment.')
+  return org ?? null
 }

@@ -21,6 +21,7 @@ interface Client {
   grants: Grant[]
   allowlist: string[]
   introspects: string[]
+  assertionProfile: string
   secrets: { id: string, hint: string, createdAt: string, expiresAt: string | null }[]
   createdAt: string
   lastUsedAt: string | null
@@ -39,6 +40,7 @@ interface ClientFlags {
   introspect?: string[]
   authMethod?: string
   jwks?: string
+  assertionProfile?: string
 }
 
 /** `latchkey client …` */
@@ -66,6 +68,7 @@ function addCreate (client: Command): void {
     .addOption(scopeOption())
     .addOption(allowlistOption())
     .addOption(introspectOption())
+    .addOption(profileOption())
     .addOption(new Option('--auth-method <name>', 'how it proves itself').choices(['client_secret_basic', 'client_secret_post', 'private_key_jwt']))
     .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
     .action(answering<Client, ClientFlags>(show, create))
@@ -78,6 +81,7 @@ function addUpdate (client: Command): void {
     .addOption(allowlistOption())
     .addOption(anyAddressOption())
     .addOption(introspectOption())
+    .addOption(profileOption())
     .option('--name <text>', 'what people call it')
     .option('--org <id>', 'claim a client that registered openly for this organization')
     .action(answering<Client, ClientFlags>(show, update))
@@ -85,6 +89,10 @@ function addUpdate (client: Command): void {
 
 function introspectOption (): Option {
   return new Option('--introspect <identifier>', 'an API whose credentials it may introspect; repeat it for several').argParser(repeated)
+}
+
+function profileOption (): Option {
+  return new Option('--assertion-profile <name>', 'what its assertions may look like: strict, or rfc7523 for older libraries').choices(['strict', 'rfc7523'])
 }
 
 function pathOf (id: string): string {
@@ -102,6 +110,7 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
     allowlist: flags.allowIp,
     introspects: flags.introspect,
     tokenEndpointAuthMethod: method,
+    assertionProfile: flags.assertionProfile,
     jwks: flags.jwks === undefined ? undefined : readPublicKeys(flags.jwks),
   })
 }
@@ -109,8 +118,8 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
 async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
   const { scope, name, org, introspect, resource } = flags
   if (resource !== undefined && scope === undefined) throw new UsageError('--resource says which API the scopes are for: give --scope too.')
-  const given = { name, organization: org, allowlist: allowlistOf(flags), introspects: introspect }
-  requireChange({ scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --name, --org')
+  const given = { name, organization: org, allowlist: allowlistOf(flags), introspects: introspect, assertionProfile: flags.assertionProfile }
+  requireChange({ scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org')
   const grants = scope === undefined ? undefined : await changedGrants(api, id, scope, resource)
   return await api.patch(pathOf(id), { ...given, grants })
 }
@@ -163,6 +172,7 @@ function show (client: Client): string {
     ['introspects', words(client.introspects)],
     ['addresses', words(client.allowlist) ?? 'any'],
     ['proves itself by', client.tokenEndpointAuthMethod],
+    ['assertions', client.tokenEndpointAuthMethod === 'private_key_jwt' ? client.assertionProfile : null],
     ...client.secrets.map(({ hint, expiresAt }): Field => ['secret', expiresAt === null ? hint : `${hint} until ${instant(expiresAt)}`]),
     ['created', instant(client.createdAt)],
     ['last used', instant(client.lastUsedAt)],

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { managementApi, type Answer, type Api } from './api.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
 import { UsageError } from './failure.ts'
-import { tableLines } from './print.ts'
+import { jsonLines, printable, printableLines, tableLines } from './print.ts'
 import { readExpiry } from './time.ts'
 
 /** The flags of a command by name; each command knows its own. */
@@ -17,14 +17,14 @@ export function answering<T, F extends object> (show: (value: T) => string, ask:
   return async function (this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & GlobalOptions>()
     const answer = await ask(managementApi(findConnection(flags)), flags, this.args[0] ?? '')
-    if (flags.json) printBytes(answer.body)
-    else process.stdout.write(show(answer.value))
+    if (flags.json) printJson(answer.body)
+    else process.stdout.write(printableLines(show(answer.value)))
   }
 }
 
-/** Exactly the bytes; on a terminal a line break behind them, so that the prompt stays on its own line. */
-function printBytes (body: Buffer): void {
-  process.stdout.write(body)
+/** On a terminal with a line break behind it, so that the prompt stays on its own line. */
+function printJson (body: Buffer): void {
+  process.stdout.write(jsonLines(body.toString()))
   if (process.stdout.isTTY) process.stdout.write('\n')
 }
 
@@ -55,7 +55,7 @@ export function showPage<T> (
       process.stderr.write(`${whenEmpty}\n`)
       return ''
     }
-    if (pagination.hasMore) process.stderr.write(`There are more: --cursor ${pagination.nextCursor}\n`)
+    if (pagination.hasMore) process.stderr.write(`There are more: --cursor ${printable(String(pagination.nextCursor))}\n`)
     return tableLines(headings, data.map(row))
   }
 }

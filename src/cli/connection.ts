@@ -62,7 +62,7 @@ function readUrl (text: string): string {
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw new CommandError('The server\'s URL is not one: write it like https://auth.example.com.')
   }
-  return url.href.replace(/\/+$/, '')
+  return url.href.replace(/(?<!\/)\/+$/, '')
 }
 
 /** Checked here, because fetch would repeat a token that cannot travel in a header in its error message. */

@@ -32,13 +32,15 @@ async function importFile (this: Command, file: string): Promise<void> {
   else process.stdout.write(`${counts.imported} keys imported; ${counts.present} were here already.\n`)
 }
 
-/** A key that is known already is no mistake: so the file can be given again. @throws CommandError naming the line. */
+/** A key that the organization has already is no mistake: so the file can be given again. @throws CommandError naming the line. */
 async function importLine (api: Api, organization: string | undefined, text: string, place: string): Promise<'imported' | 'present'> {
+  let key: { organization?: unknown } = {}
   try {
-    await api.post('/api-keys/import', { ...(organization === undefined ? {} : { organization }), ...parse(text) })
+    key = { ...(organization === undefined ? {} : { organization }), ...parse(text) }
+    await api.post('/api-keys/import', key)
     return 'imported'
   } catch (error) {
-    if (error instanceof RefusedError && codeOf(error) === 'CONFLICT') return 'present'
+    if (error instanceof RefusedError && isPresent(error, key.organization)) return 'present'
     throw new CommandError(`${place}: ${(error as Error).message} What stands above it was imported; mend the line and run it again.`)
   }
 }
@@ -50,10 +52,12 @@ function parse (text: string): object {
   throw new SyntaxError('It is not a JSON object.')
 }
 
-function codeOf ({ body }: RefusedError): unknown {
+/** Whether the key is that organization's already; without one, that of the credential, which hears of no other. */
+function isPresent ({ body }: RefusedError, organization: unknown): boolean {
   try {
-    return (JSON.parse(body.toString()) as { code?: unknown }).code
+    const { code, details } = JSON.parse(body.toString()) as { code?: unknown, details?: { organization?: unknown } }
+    return code === 'CONFLICT' && details?.organization !== undefined && (organization === undefined || details.organization === organization)
   } catch {
-    return undefined
+    return false
   }
 }

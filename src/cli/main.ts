@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
+import { jsonLines, printableLines } from './print.ts'
 import { program } from './program.ts'
 
 // Whoever reads may have seen enough: `latchkey client list | head -1`.
@@ -19,8 +20,9 @@ try {
 function report (error: unknown): number {
   // Commander has printed its own already; only help that was asked for is a success.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof RefusedError && latchkey.opts().json) process.stderr.write(error.body)
-  else process.stderr.write(`${explain(error)}\n`)
+  if (error instanceof RefusedError && latchkey.opts().json) process.stderr.write(jsonLines(error.body.toString()))
+  // Whatever it quotes, of a server's answer say: it steers no terminal.
+  else process.stderr.write(`${printableLines(explain(error))}\n`)
   return error instanceof UsageError ? 2 : 1
 }
 

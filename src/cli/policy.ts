@@ -184,7 +184,7 @@ function showEither (answer: Policy | Impact): string {
   const rows = data.flatMap(({ credential, name, resources }) => resources.map(each => [credential, name, each.resource, words(each.gains), words(each.loses), words(each.sometimes)]))
   const table = rows.length === 0 ? '' : tableLines(['CREDENTIAL', 'NAME', 'API', 'GAINS', 'LOSES', 'ONLY SOMETIMES'], rows)
   const warning = wouldLockOut ? 'Nobody in the organization could undo it: it would take --force.\n' : ''
-  return `Nothing was changed. Of ${credentials} credentials that it would change, ${gaining} would gain and ${losing} would lose.\n${warning}${table}`
+  return `Nothing was changed. Of ${Number(credentials)} credentials that it would change, ${Number(gaining)} would gain and ${Number(losing)} would lose.\n${warning}${table}`
 }
 
 const showList = showPage<Policy>(

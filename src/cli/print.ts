@@ -1,4 +1,4 @@
-/** What people read: short aligned lines. Names come from strangers, so nothing they hold can steer a terminal. */
+/** What is written to a terminal: short aligned lines, and JSON. Names come from strangers and answers from servers: nothing they hold steers it. */
 
 /** A label and its value; null and undefined are left out. */
 export type Field = readonly [label: string, value: string | number | null | undefined]
@@ -19,7 +19,7 @@ export function tableLines (headings: readonly string[], rows: ReadonlyArray<Rea
 
 /** Several lines as they are, a key in PEM say. */
 export function block (text: string): string {
-  return text.trimEnd().split('\n').map(line => `${printable(line)}\n`).join('')
+  return `${printableLines(text.trimEnd())}\n`
 }
 
 /** An instant of the API without its milliseconds. */
@@ -32,7 +32,22 @@ export function words (list: readonly string[] | undefined): string | null {
   return list === undefined || list.length === 0 ? null : list.join(' ')
 }
 
+/** The API's JSON as it is, but for characters that steer a terminal: those are spelled as JSON spells them, which changes no value. */
+export function jsonLines (json: string): string {
+  return json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
+    if (character === '\n' || character === '\t') return character
+    // No string of JSON holds one as it is: it stands between tokens.
+    if (character === '\r') return ' '
+    return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+  })
+}
+
+/** As `printable`, for a text of several lines. */
+export function printableLines (text: string): string {
+  return text.split('\n').map(printable).join('\n')
+}
+
 /** Control, bidirectional and other invisible characters as their code points. */
-function printable (text: string): string {
+export function printable (text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }

@@ -20,8 +20,8 @@ export interface AllowanceRepository {
   /** As `takeCalls`, for credits; quota null: unlimited. */
   takeCredits (holder: string, month: string, credits: number, quota: number | null): Promise<number | null>
   giveBackCredits (holder: string, month: string, credits: number): Promise<void>
-  /** Forgets the months before this one; returns how many rows those were. */
-  prune (before: string): Promise<number>
+  /** Forgets the months before this one, at most so many rows; returns how many those were. */
+  prune (before: string, limit: number): Promise<number>
 }
 
 /** Calls of a holder's month that were taken and not handed out. */

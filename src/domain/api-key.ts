@@ -10,7 +10,7 @@ import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, requireUsableResource, type Resource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { expand, isReadOnly, requireDeclaredPatterns } from './scope.ts'
+import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
@@ -34,7 +34,7 @@ export interface ApiKey extends Limits, Revised {
   environment: Environment
   name: string
   access: Access
-  /** With `custom` access: scopes and patterns of scopes. */
+  /** With `custom` access: references and patterns of scopes. */
   scopes: readonly string[]
   objects: ObjectRestriction
   /** Empty: from everywhere. */
@@ -88,7 +88,10 @@ export interface ApiKeyFilter {
 export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
-  byDigest (digest: string): Promise<ApiKey | null>
+  /** The key of a resource, made here or imported. */
+  byDigest (digest: string, resourceId: string): Promise<ApiKey | null>
+  /** Whether a key with that digest was imported for one of the resources, or by the organization for any. */
+  isImported (digest: string, among: { organizationId: string | null, resourceIds: readonly string[] }): Promise<boolean>
   /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
   update (key: ApiKey): Promise<ApiKey>
   /** Sets `lastUsedAt` of many keys at once; not part of any change. */
@@ -151,21 +154,41 @@ export async function createApiKey (operation: Operation, input: ApiKeyInput): P
 
 /**
  * Takes over a key that was made elsewhere, by its SHA-256, so that its holder need not change anything. `digest` is hex
- * or base64url. @throws Failure `conflict` for a digest that is known already.
+ * or base64url, and proves nothing: the text behind it acts from now on as the key that the actor says. So on a resource of the
+ * deployment only the deployment imports. @throws Failure `conflict` for a digest that the resource knows already;
+ * `insufficient_permissions` for a resource of the deployment when the actor is confined to an organization.
  */
 export async function importApiKey (operation: Operation, input: ApiKeyInput & { digest: string, hint: string }): Promise<ApiKey> {
   const digest = readDigest(input.digest)
-  if (digest === null) throw new Failure('invalid_request', { message: 'digest must be the SHA-256 of the key, as 64 hex digits or 43 base64url characters.', details: { field: 'digest' } })
+  if (digest === null) throw new Failure('invalid_request', { message: 'digest must be the SHA-256 of the key, as 64 hex digits or 43 base64url characters without padding, the last of them one that 32 bytes end in.', details: { field: 'digest' } })
   if (digestOf(input.hint) === digest) throw new Failure('invalid_request', { message: 'hint is the key itself; give what people may see of it, its last four characters say.', details: { field: 'hint' } })
   return await operation.store.transaction(async tx => {
     await requireActiveOrganization(tx, operation.actor, input.organizationId)
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
     if (resource.id === managementResourceId) throw new Failure('invalid_request', { message: 'Keys of the management API are made here, not imported.', details: { field: 'resource' } })
-    if (await tx.apiKeys.byDigest(digest) !== null) throw new Failure('conflict', { message: 'A key with this digest exists already.' })
+    requireMayImport(operation.actor, resource)
+    const holder = await tx.apiKeys.byDigest(digest, resource.id)
+    if (holder !== null) throw alreadyImported(holder, resource)
     const key = await newKey(operation, tx, resource, input, { digest, hint: input.hint, imported: true })
     if (resource.style.importedKeys !== true) await takeImportedKeys(operation, tx, resource, key)
     await insert(operation, tx, key, 'api_key.imported')
     return key
+  })
+}
+
+/** Whose it is may be told: an organization hears this of its own resources alone, and to import for all others takes the deployment. */
+function alreadyImported ({ id, organizationId }: ApiKey, { identifier }: Resource): Failure {
+  return new Failure('conflict', { message: `A key with this digest exists already for ${identifier}: ${id} of ${organizationId}.`, details: { id, organization: organizationId } })
+}
+
+/**
+ * Of a resource that serves several organizations the first import of a digest decides whose callers they are, and its conflict
+ * tells that another has it. @throws Failure `insufficient_permissions`.
+ */
+function requireMayImport ({ organizationId }: Actor, resource: Resource): void {
+  if (organizationId === null || resource.organizationId !== null) return
+  throw new Failure('insufficient_permissions', {
+    message: `The resource ${resource.identifier} belongs to the deployment; importing a key for it takes the admin token, or an access token of the whole deployment.`,
   })
 }
 
@@ -222,8 +245,9 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
 export const mostInOverlap = 100
 
 /**
- * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more, 0 ends it now
- * (CL-10). @throws Failure `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more; 0 is the emergency: it ends
+ * now, and so do all that led to it and are in their overlap (CL-10). @throws Failure `credential_superseded` when it was
+ * replaced already: two replacements would fork the key;
  * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (operation: Operation, id: string, overlapSeconds: number): Promise<{ key: ApiKey, text: string }> {
@@ -252,6 +276,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
     }
     await requireFewInOverlap(tx, before, overlapSeconds, now)
     const end = secondsAfter(now, overlapSeconds)
+    if (overlapSeconds === 0) await endPredecessors(operation, tx, before, key, now)
     await tx.apiKeys.insert(key)
     await tx.apiKeys.update({ ...before, rotatedTo: key.id, expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end })
     await tx.webhookTokens.handOver(before.id, key.id)
@@ -300,6 +325,15 @@ async function workingPredecessors (tx: Repositories, { id, chainId, rotatedFrom
 async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date): Promise<void> {
   if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
   throw new Failure('conflict', { message: `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or rotate without an overlap.`, details: { mostInOverlap } })
+}
+
+/** Who rotates in an emergency does not know which of the keys has leaked. */
+async function endPredecessors ({ actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, before, now)) {
+    const after = { ...predecessor, expiresAt: now }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { endedWith: id })))
+  }
 }
 
 async function limitPredecessors ({ actor }: Operation, tx: Repositories, key: ApiKey, now: Date): Promise<void> {
@@ -434,7 +468,8 @@ async function changeKey (
 }
 
 function about (key: ApiKey, more: Record<string, unknown> = {}) {
-  const { name, hint, organizations, resourceId, environment, access, scopes, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const { name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const scopes = namesOf(key.scopes)
   return {
     organizationId: key.organizationId,
     subject: key.id,

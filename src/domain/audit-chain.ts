@@ -1,10 +1,12 @@
 /**
  * Audit rows as a chain: each says which number it is and what the row before it was, and is sealed under a key that is not
  * in the database. There is a chain for each organization, so that its numbers tell nothing of anybody else, and one for
- * what belongs to the deployment. The head of a chain is sealed too: without the key nobody can shorten a chain.
+ * what belongs to the deployment. The head of a chain is sealed too, and is what proves every row: a server goes on from a
+ * head only if its seal is right.
  */
+import { Failure } from '../errors.ts'
 import { digestOf, macOf, sameDigest, type MacKey } from '../secrets.ts'
-import type { AuditEvent } from './audit.ts'
+import type { AuditEvent, AuditEventType } from './audit.ts'
 
 /** The chain of what belongs to no organization. */
 export const deploymentChain = 'deployment'
@@ -36,9 +38,20 @@ export interface ChainHead {
   key: string
   /** Rows up to this one were removed by retention. */
   pruned: number
-  /** The hash of the last one that was. */
+  /** The hash of the last one that was; in front of a row that pins those before it, their digest so far. */
   prunedHash: string
+  /** The digest of the rows among them that stay, in their order; empty: none does. */
+  kept: string
 }
+
+/** A head before its seal. */
+export type UnsealedHead = Omit<ChainHead, 'mac' | 'key'>
+
+/** Rows that pin all rows before them in their chain by a digest of what was found, as those do not prove themselves. */
+export const pinningTypes = ['audit.chain_closed_off', 'audit.chain_recovered'] as const satisfies readonly AuditEventType[]
+
+/** Rows that retention leaves: which chains there are, what was wrong with one, which keys there were. */
+export const keptTypes = ['audit.chain_opened', 'audit.chain_recovered', 'audit.key_recorded'] as const satisfies readonly AuditEventType[]
 
 /** What seals and verifies chains: the first key seals, all of them verify. */
 export type ChainKeys = readonly MacKey[]
@@ -56,7 +69,7 @@ export function link (event: AuditEvent, sequence: number, previous: string, key
 }
 
 /** The head with a seal under the first key. */
-export function sealHead (head: Omit<ChainHead, 'mac' | 'key'>, keys: ChainKeys): ChainHead {
+export function sealHead (head: UnsealedHead, keys: ChainKeys): ChainHead {
   return { ...head, mac: macOf(canonicalHead(head), keys[0]!), key: keys[0]!.id }
 }
 
@@ -74,13 +87,31 @@ export function isSealed (sealed: { hash: string, mac: string, key: string } | C
   return sameDigest(macOf('pruned' in sealed ? canonicalHead(sealed) : sealed.hash, key), sealed.mac)
 }
 
-/** The digest of rows that are older than the chain: of those before, and this one. */
-export function olderDigest (before: string, row: ChainedEvent): string {
-  return digestOf(JSON.stringify([before, hashOf(row)]))
+/** The digest of rows as they are found, whatever they claim: of those before, and this one. */
+export function foundDigest (before: string, row: ChainedEvent): string {
+  const { hash, mac, key } = row
+  // What a row that is older than the chain has not is left out: such digests are older than this one.
+  return digestOf(JSON.stringify([before, hashOf(row), ...(hash + mac + key === '' ? [] : [hash, mac, key])]))
 }
 
-function canonicalHead ({ id, sequence, hash, pruned, prunedHash }: Omit<ChainHead, 'mac' | 'key'>): string {
-  return JSON.stringify(['latchkey audit head v1', id, sequence, hash, pruned, prunedHash])
+/** Whether a row is of one of these types. */
+export function isOf (types: readonly AuditEventType[], { type }: Pick<AuditEvent, 'type'>): boolean {
+  return (types as readonly string[]).includes(type)
+}
+
+/** What a change is refused with that cannot be recorded, because its chain is not what this deployment wrote. */
+export function brokenChain (chain: string, problem: string): Failure {
+  const recover = `latchkey audit recover ${chain === deploymentChain ? '--deployment' : `--org ${chain}`}`
+  return new Failure('audit_chain_broken', {
+    message: `The audit chain ${chain} is broken: ${problem}. What has to be recorded in it is refused until an operator has looked at it (latchkey audit verify) and closed it off (${recover}).`,
+    details: { chain },
+    detail: `the audit chain ${chain} is broken: ${problem}; run latchkey audit verify, then ${recover}`,
+  })
+}
+
+function canonicalHead ({ id, sequence, hash, pruned, prunedHash, kept }: UnsealedHead): string {
+  const before = [id, sequence, hash, pruned, prunedHash]
+  return JSON.stringify(kept === '' ? ['latchkey audit head v1', ...before] : ['latchkey audit head v2', ...before, kept])
 }
 
 /** The members of every object sorted by name. */

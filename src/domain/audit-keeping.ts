@@ -1,50 +1,33 @@
-/** What happens to audit chains besides that rows are added: they are opened at the start of a server, and retention shortens them. */
+/** What happens to audit chains besides that rows are added: they are opened at the start of a server, shortened by retention, and closed off where they are broken. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { Failure } from '../errors.ts'
-import { deploymentChain, isSealed, olderDigest, sealHead, type ChainHead, type ChainKeys } from './audit-chain.ts'
-import { auditEvent, systemActor } from './audit.ts'
-import type { Operation, Repositories, Store } from './store.ts'
+import { brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys } from './audit-chain.ts'
+import { auditEvent, systemActor, type AuditLog } from './audit.ts'
+import { followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace } from './audit-verification.ts'
+import type { Operation, Store } from './store.ts'
 
-const batch = 200
+/** How many rows are read, or removed, at once: what else there is to do comes in between. */
+const batch = 500
 
 /**
- * Brings every chain to what a server with these keys needs. Rows that are older than the chains are closed off: a row
- * holds their number and digest, so that from now on a change of them is found. Heads under another key get a seal under
- * the first, so that a secret that was rotated away need not be kept for them.
+ * Brings every chain to what a server with these keys needs. Heads under another key get a seal under the first, and the other
+ * keys are recorded, so that a secret that was rotated away need not be kept. What is not as this deployment wrote it
+ * stays so: `latchkey audit verify` names it.
  */
 export async function openChains (store: Store, clock: Clock, keys: ChainKeys): Promise<void> {
+  await isBegun(store.audit)
   for (;;) {
-    const heads = (await store.audit.headsNotUnder(keys[0]!.id, batch))
-    const open = (head: ChainHead) => head.key === '' ? closeOff(store, clock, head.id) : resealHead(store, head, keys)
-    // The deployment's first: closing another one off adds a row to it, which is none of the older ones.
-    const first = await Promise.all(heads.filter(({ id }) => id === deploymentChain).map(open))
-    const changed = [...first, ...await Promise.all(heads.filter(({ id }) => id !== deploymentChain).map(open))]
-    // What is left is not sealed by any key of ours: `latchkey audit verify` says so, the start does not depend on it.
-    if (!changed.includes(true) || heads.length < batch) return
+    const heads = await store.audit.headsNotUnder(keys[0]!.id, batch)
+    const changed = await Promise.all(heads.map(head => resealHead(store, head, keys)))
+    if (!changed.includes(true) || heads.length < batch) break
   }
+  for (const { id } of keys.slice(1)) await recordKey(store, clock, id).catch(unlessBroken)
 }
 
-async function closeOff (store: Store, clock: Clock, chain: string): Promise<boolean> {
-  await store.transaction(async tx => {
-    const head = await tx.audit.head(chain)
-    if (head === null || head.key !== '') return
-    const organizationId = chain === deploymentChain ? null : chain
-    const detail = { rows: head.sequence, digest: await digestOfOlder(tx, chain) }
-    await tx.audit.append(auditEvent(systemActor, clock(), 'audit.chain_closed_off', { organizationId, subject: chain, detail }))
-    if (organizationId !== null) await tx.audit.append(auditEvent(systemActor, clock(), 'audit.chain_opened', { organizationId: null, subject: chain }))
-  })
-  return true
-}
-
-async function digestOfOlder (tx: Repositories, chain: string): Promise<string> {
-  let digest = ''
-  let sequence = 0
-  for (;;) {
-    const rows = await tx.audit.chained({ chain, sequence }, batch, {})
-    for (const row of rows) digest = olderDigest(digest, row)
-    if (rows.length < batch) return digest
-    sequence = rows.at(-1)!.sequence
-  }
+/** A start does not depend on it: checks work without, and an operator needs the server to mend it. */
+function unlessBroken (error: unknown): void {
+  if (!(error instanceof Failure && error.code === 'audit_chain_broken')) throw error
 }
 
 async function resealHead (store: Store, head: ChainHead, keys: ChainKeys): Promise<boolean> {
@@ -53,27 +36,160 @@ async function resealHead (store: Store, head: ChainHead, keys: ChainKeys): Prom
   return true
 }
 
+/** Says, once, that rows may be sealed under the key of this name: later its secret may be gone. */
+async function recordKey (store: Store, clock: Clock, name: string): Promise<void> {
+  const isRecorded = async ({ about }: AuditLog) => (await about(deploymentChain, name, ['audit.key_recorded'])).length > 0
+  if (await isRecorded(store.audit)) return
+  await store.transaction(async tx => {
+    if (!await isRecorded(tx.audit)) await tx.audit.append(auditEvent(systemActor, clock(), 'audit.key_recorded', { organizationId: null, subject: name }))
+  })
+}
+
+/**
+ * Closes off the rows that are older than the chains: a row in each holds their digest, so that from now on a change of them is
+ * found. Only for the process that has just applied the migration which made the chains: rows without hashes and seals
+ * that are met later had theirs taken away.
+ */
+export async function closeOffOlderRows (store: Store, clock: Clock): Promise<void> {
+  const chains: string[] = []
+  for (let chain = await store.audit.nextChain(''); chain !== null; chain = await store.audit.nextChain(chain)) chains.push(chain)
+  // The deployment's first: closing another one off adds a row to it, which is none of the older ones.
+  for (const chain of [deploymentChain, ...chains.filter(chain => chain !== deploymentChain)]) await closeOff(store, clock, chain)
+}
+
+async function closeOff ({ audit, transaction }: Store, clock: Clock, chain: string): Promise<void> {
+  const { rows, digest, sequence } = await findRows(audit, chain)
+  await transaction(async tx => {
+    const head = await tx.audit.holdHead(chain)
+    if (head?.key !== '' || head.sequence !== sequence) return
+    const organizationId = chain === deploymentChain ? null : chain
+    await tx.audit.resume(auditEvent(systemActor, clock(), 'audit.chain_closed_off', { organizationId, subject: chain, detail: { rows, digest } }), sequence + 1, '')
+    if (organizationId !== null) await tx.audit.append(auditEvent(systemActor, clock(), 'audit.chain_opened', { organizationId: null, subject: chain }))
+  })
+}
+
+/** Rows of a chain as they are, up to the last of them. */
+interface Found { rows: number, digest: string, sequence: number, hash: string }
+
+/** The rows of a chain behind what was found before, too. */
+async function findRows (audit: AuditLog, chain: string, before: Found = { rows: 0, digest: '', sequence: 0, hash: '' }): Promise<Found> {
+  let found = before
+  for (;;) {
+    const rows = await audit.chained({ chain, sequence: found.sequence }, batch, {})
+    const last = rows.at(-1)
+    if (last === undefined) return found
+    found = { rows: found.rows + rows.length, digest: rows.reduce(foundDigest, found.digest), sequence: last.sequence, hash: last.hash }
+    await nextTurn()
+  }
+}
+
+/** What was found broken, and the number of the row that says so from now on. */
+export interface Recovered { chain: string, fault: ChainFault, rows: number, sequence: number }
+
+/**
+ * Closes off a chain that is broken, so that it goes on and what happens from now on can be verified. A row says what is wrong and
+ * holds the digest of what was found; `verify` goes on naming it, and rows before it prove nothing any more.
+ * `organizationId` null: the deployment's chain. @throws Failure `not_found`; `conflict` for a chain of which all is well.
+ */
+export async function recoverAudit ({ store, clock, actor }: Operation, keys: ChainKeys, organizationId: string | null): Promise<Recovered> {
+  const chain = organizationId ?? deploymentChain
+  const fault = await verifyChain({ audit: store.audit, keys }, chain)
+  if (fault === null && await store.audit.head(chain) === null) throw noSuchChain(chain)
+  if (fault === null) throw new Failure('conflict', { message: `The audit chain ${chain} is whole: there is nothing to recover.` })
+  if (fault.chain !== chain) throw new Failure('conflict', { message: `The audit chain ${fault.chain} is to be recovered first. ${fault.message}` })
+  const before = await findRows(store.audit, chain)
+  return await store.transaction(async tx => {
+    const head = await tx.audit.holdHead(chain)
+    const { rows, digest, sequence: last, hash } = await findRows(tx.audit, chain, before)
+    // A number that the sealed head says was given out is not given out again.
+    const sequence = Math.max(last, head !== null && isSealed(head, keys) === true ? head.sequence : 0) + 1
+    if (!Number.isSafeInteger(sequence)) throw new Failure('conflict', { message: `The audit chain ${chain} has a row with the number ${last}, behind which there is none: remove that row from the database first.` })
+    const { id, problem, message } = fault
+    const detail = { problem, row: fault.sequence, event: id, message, rows, digest, head: head && { sequence: head.sequence, hash: head.hash, pruned: head.pruned, key: head.key } }
+    await tx.audit.resume(auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId, subject: chain, detail }), sequence, hash)
+    // So that who takes the row back with its chain leaves another one.
+    if (organizationId !== null) await tx.audit.append(auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId: null, subject: chain, detail: { problem, sequence } }))
+    return { chain, fault, rows, sequence }
+  })
+}
+
+function noSuchChain (chain: string): Failure {
+  return new Failure('not_found', { message: `There is no audit chain ${JSON.stringify(chain.slice(0, 64))}.` })
+}
+
 /** What retention did: how many rows of a chain are gone, and the number of the last one. */
-export interface Pruned { chain: string, rows: number, through: number }
+export interface Pruned {
+  chain: string
+  rows: number
+  through: number
+  /** Whether there are more such rows, for which there was no time. */
+  more: boolean
+}
 
 /**
  * Removes the rows of a chain that are older than `before`, up to the first that is not, and adds one that says so: with it the
- * chain stays whole. `organizationId` null: the deployment's. @throws Failure `invalid_request` for a future instant, `not_found`.
+ * chain stays whole. Rows of the types that stay are left. Works in small batches, and takes up no more rows after about `patience`
+ * milliseconds. `organizationId` null: the deployment's. @throws Failure `invalid_request` for a future instant, `not_found`,
+ * `audit_chain_broken` when what is to be removed is not what was written: it would be gone as evidence.
  */
-export async function pruneAudit ({ store, clock, actor }: Operation, organizationId: string | null, before: Date): Promise<Pruned> {
+export async function pruneAudit (operation: Operation, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity): Promise<Pruned> {
+  const { store, clock, actor } = operation
   const now = clock()
   if (before > now) throw new Failure('invalid_request', { message: 'before must not be in the future.', details: { field: 'before' } })
   const chain = organizationId ?? deploymentChain
+  const head = await store.audit.head(chain)
+  if (head === null) throw noSuchChain(chain)
+  requireWhole(chain, headFault(head, keys))
+  const { place: { sequence: through, hash }, rows, more } = await measureOld(store.audit, keys, head, before, patience)
+  if (rows > 0) {
+    await store.transaction(tx => tx.audit.append(auditEvent(actor, now, 'audit.pruned', { organizationId, subject: chain, detail: { rows, through, hash, before } })))
+    while (!await pruneBatch(store, keys, chain, through)) await nextTurn()
+  }
+  return { chain, rows, through: rows > 0 ? through : head.pruned, more }
+}
+
+/** Verifies the rows of a chain that are older than `before`, and counts those that go. Half of `patience` is left for removing them. */
+async function measureOld (audit: AuditLog, keys: ChainKeys, head: ChainHead, before: Date, patience: number): Promise<{ place: VerifiedPlace, rows: number, more: boolean }> {
+  const began = performance.now()
+  let place = await placeBehindRetention(audit, head)
+  for (let rows = 0; ;) {
+    const found = await audit.chained(place, batch, {})
+    const newer = found.findIndex(({ createdAt }) => createdAt >= before)
+    const old = newer === -1 ? found : found.slice(0, newer)
+    const followed = await followRows({ audit, keys }, head, place, old)
+    requireWhole(head.id, followed.fault)
+    place = followed.place
+    rows += old.filter(row => !isOf(keptTypes, row)).length
+    if (old.length < batch) return { place, rows, more: false }
+    if (rows > 0 && performance.now() - began > patience / 2) return { place, rows, more: true }
+    await nextTurn()
+  }
+}
+
+/** Removes a batch of the rows up to `through`. Returns whether that was all. */
+async function pruneBatch (store: Store, keys: ChainKeys, chain: string, through: number): Promise<boolean> {
   return await store.transaction(async tx => {
-    const head = await tx.audit.head(chain)
-    if (head === null) throw new Failure('not_found', { message: `There is no audit chain ${JSON.stringify(chain.slice(0, 64))}.` })
-    const through = (await tx.audit.firstSince(chain, before) ?? head.sequence + 1) - 1
-    const last = through <= head.pruned ? undefined : (await tx.audit.chained({ chain, sequence: through - 1 }, 1, {}))[0]
-    // Rows that are older than the chain go together with the one that closes them off, or not at all.
-    if (last === undefined || last.key === '') return { chain, rows: 0, through: head.pruned }
-    const rows = through - head.pruned
-    await tx.audit.append(auditEvent(actor, now, 'audit.pruned', { organizationId, subject: chain, detail: { rows, through, hash: last.hash, before } }))
-    await tx.audit.prune(chain, through, last.hash)
-    return { chain, rows, through }
-  })
+    const head = await tx.audit.holdHead(chain)
+    if (head === null) throw brokenChain(chain, 'its head is gone')
+    requireWhole(chain, headFault(head, keys))
+    // Somebody else who prunes was faster.
+    if (head.pruned >= through) return true
+    const from = await placeBehindRetention(tx.audit, head)
+    const rows = (await tx.audit.chained(from, batch, {})).filter(({ sequence }) => sequence <= through)
+    const { fault, place } = await followRows({ audit: tx.audit, keys }, head, from, rows)
+    requireWhole(chain, fault)
+    if (rows.length === 0) throw brokenChain(chain, `row ${from.sequence + 1} is gone`)
+    const kept = rows.filter(row => isOf(keptTypes, row)).reduce(foundDigest, head.kept)
+    await tx.audit.prune(head, { ...head, pruned: place.sequence, prunedHash: place.hash, kept }, keptTypes)
+    return place.sequence >= through
+  }, 'read committed')
+}
+
+function headFault (head: ChainHead, keys: ChainKeys): Pick<ChainFault, 'message'> | null {
+  return headProblem(head, keys) === null ? null : { message: 'its head is not sealed by this deployment' }
+}
+
+/** @throws Failure `audit_chain_broken`. */
+function requireWhole (chain: string, fault: Pick<ChainFault, 'message'> | null): void {
+  if (fault !== null) throw brokenChain(chain, fault.message)
 }

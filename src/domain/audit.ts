@@ -1,7 +1,7 @@
 /** What happened, for the operator: one row per change, written in the transaction that made the change. */
 import { newId } from '../secrets.ts'
 import { inPlainText } from '../text.ts'
-import type { ChainedEvent, ChainHead } from './audit-chain.ts'
+import type { ChainedEvent, ChainHead, UnsealedHead } from './audit-chain.ts'
 import type { Page, PageQuery } from './page.ts'
 import type { Restrictions } from './restriction.ts'
 
@@ -42,9 +42,9 @@ export const auditEventTypes = [
   'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
   'registration_token.spent', 'registration_token.exhausted',
   'access_token.created', 'access_token.updated', 'access_token.revoked',
-  'token.revoked', 'signing_key.created', 'signing_key.rotated', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
+  'token.revoked', 'signing_key.created', 'signing_key.published', 'signing_key.rotated', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
   'admin_token.used', 'credential.refused', 'credential.reuse_detected', 'client.refused', 'introspection.refused',
-  'audit.chain_opened', 'audit.chain_closed_off', 'audit.pruned',
+  'audit.chain_opened', 'audit.chain_closed_off', 'audit.chain_recovered', 'audit.key_recorded', 'audit.pruned',
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
@@ -84,25 +84,37 @@ export interface ChainPlace { chain: string, sequence: number }
 
 /** The storage that this concept needs. Rows are only ever added, but for what retention takes away. */
 export interface AuditLog {
-  /** Adds the row to the end of its chain. In a transaction, it is there if the transaction is kept; nobody else adds to that chain meanwhile. */
+  /**
+   * Adds the row to the end of its chain, and opens the chain with it if there was none. In a transaction, it is there if the
+   * transaction is kept; nobody else adds to that chain meanwhile. @throws Failure `audit_chain_broken` for a chain whose head is
+   * not sealed by this deployment, and for one that is gone.
+   */
   append (event: AuditEvent): Promise<void>
+  /** Adds the row with this number, whatever its chain is like, which goes on from it: nothing before it is proved by its head any more. */
+  resume (event: AuditEvent, sequence: number, previous: string): Promise<void>
   page (query: PageQuery, filter: AuditFilter): Promise<Page<AuditEvent>>
   /** Rows of a chain behind a place, oldest first. */
   chained (after: ChainPlace, limit: number, filter: AuditFilter): Promise<ChainedEvent[]>
+  /** Rows of these types about a subject in a chain, by their numbers; few. */
+  about (chain: string, subject: string, types: readonly AuditEventType[]): Promise<ChainedEvent[]>
   head (chain: string): Promise<ChainHead | null>
+  /** As `head`; in a transaction, nobody else adds to that chain until it ends. */
+  holdHead (chain: string): Promise<ChainHead | null>
   heads (query: PageQuery, filter: { chain?: string }): Promise<Page<ChainHead>>
   /** Of these chains, the ones without a head. */
   withoutHead (chains: readonly string[]): Promise<string[]>
   /** The first chain behind this one in the order of their names, known by its head or by its rows; behind '' is the first of all. */
   nextChain (after: string): Promise<string | null>
+  /** Whether nothing that is audited was ever kept in this database. */
+  isNew (): Promise<boolean>
+  /** From now on `append` takes a chain of the deployment that is not there to be gone, in this process. */
+  expectChain (): void
   /** Heads that are not sealed under the key of this name. At most `limit`. */
   headsNotUnder (key: string, limit: number): Promise<ChainHead[]>
   /** Gives a head another seal, if it is still the one that was read. */
   reseal (before: ChainHead, after: ChainHead): Promise<void>
-  /** The number of the first row of the chain that is not older than `before`; null: all are older. */
-  firstSince (chain: string, before: Date): Promise<number | null>
-  /** Removes the rows of a chain up to `through`; its head says so from now on. In a transaction with the row that says so too. */
-  prune (chain: string, through: number, hash: string): Promise<void>
+  /** Removes the rows of a chain between what was pruned before and what `head` says is now, but those of the types that stay. In a transaction that holds the head. */
+  prune (before: ChainHead, head: UnsealedHead, staying: readonly AuditEventType[]): Promise<void>
 }
 
 /** The types that a filter names: one, or all that begin with `api_key.`, say. Null: there is none. */

@@ -1,7 +1,7 @@
 /** The public keys with which a client proves itself (RFC 7517, RFC 7523). */
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { Failure } from '../errors.ts'
-import { isPlainText } from '../text.ts'
+import { isBase64url, isPlainText } from '../text.ts'
 
 /** The algorithms a client may sign its assertions with. Ed25519 and EdDSA are the new and the old name of one (RFC 9864 §2.2). */
 export const assertionAlgorithms = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'] as const
@@ -35,13 +35,17 @@ function requirePublicKey (jwk: unknown, index: number): Record<string, unknown>
 }
 
 function algorithmsOf (jwk: Record<string, unknown>, name: string): readonly string[] {
-  if (coordinates.some(member => jwk[member] !== undefined && !/^[\w-]+$/.test(String(jwk[member])))) refuse(`${name} is not written in base64url`)
+  if (coordinates.some(member => jwk[member] !== undefined && !isWritten(jwk[member]))) refuse(`${name} is not written in base64url, or has a last character that no encoder writes`)
   const key = open(jwk, name)
   if (key.asymmetricKeyType === 'ec' && jwk.crv === 'P-256') return ['ES256']
   if (key.asymmetricKeyType === 'ed25519') return ['Ed25519', 'EdDSA']
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
   if (key.asymmetricKeyType === 'rsa' && bits >= 2048 && bits <= 8192) return ['RS256', 'PS256']
   return refuse(`${name} must be an EC key on P-256, an Ed25519 key or an RSA key of 2048 to 8192 bits`)
+}
+
+function isWritten (coordinate: unknown): boolean {
+  return typeof coordinate === 'string' && coordinate !== '' && isBase64url(coordinate)
 }
 
 function open (jwk: Record<string, unknown>, name: string): KeyObject {

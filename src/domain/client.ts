@@ -11,11 +11,15 @@ import type { Page, PageQuery } from './page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { requireGrantable } from './scope.ts'
+import { namesOf, requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
+
+/** What an assertion of a client may look like (protocol/client-assertion.ts): as the newest profile has it, or as RFC 7523 did. */
+export const assertionProfiles = ['strict', 'rfc7523'] as const
+export type AssertionProfile = typeof assertionProfiles[number]
 
 /** Client metadata by RFC 7591 §2, spelled as there. Descriptive only: no authority is ever read from it. */
 export interface ClientMetadata {
@@ -38,6 +42,7 @@ export interface ClientSecret {
 /** What a client may have on one resource. Never holds an API-key-only scope. */
 export interface ClientGrant {
   resourceId: string
+  /** References. */
   scopes: readonly string[]
 }
 
@@ -58,6 +63,8 @@ export interface Client extends Revised {
   allowlist: readonly string[]
   /** Ids of the resources whose credentials it may introspect (RFC 7662 §4). */
   introspects: readonly string[]
+  /** Matters for private_key_jwt alone. */
+  assertionProfile: AssertionProfile
   /** A token minted under another generation is dead. */
   generation: number
   /** Digest of the registration access token (RFC 7592 §3); null when an operator made it. */
@@ -104,7 +111,7 @@ export interface UsedAssertions {
   /** False: this id was remembered before. Exactly one of many racing callers gets true. */
   remember (id: string, expiresAt: Date): Promise<boolean>
   /** Forgets those that expired before; returns how many. */
-  prune (before: Date): Promise<number>
+  prune (before: Date, limit: number): Promise<number>
 }
 
 /** A grant as an operator writes it: the resource by id or identifier. */
@@ -117,6 +124,8 @@ export interface ClientInput {
   allowlist?: readonly string[]
   introspects?: readonly string[]
   tokenEndpointAuthMethod?: ClientAuthMethod
+  /** `strict` unless given. */
+  assertionProfile?: AssertionProfile
   jwks?: { keys: Record<string, unknown>[] }
 }
 
@@ -150,6 +159,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
       grants: await resolveGrants(tx, actor, input.organizationId, input.grants),
       allowlist: readAllowlist(input.allowlist ?? []),
       introspects: await resolveIntrospects(tx, actor, input.organizationId, input.introspects ?? []),
+      assertionProfile: input.assertionProfile ?? 'strict',
       generation: 1,
       registrationAccessDigest: null,
       registrationTokenId: null,
@@ -176,6 +186,7 @@ export interface ClientChange {
   grants?: readonly GrantInput[]
   allowlist?: readonly string[]
   introspects?: readonly string[]
+  assertionProfile?: AssertionProfile
   /** Claims a client that registered openly for an organization. */
   organizationId?: string
 }
@@ -195,6 +206,7 @@ export async function updateClient (operation: Operation, id: string, change: Cl
       grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       introspects: change.introspects ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects) : before.introspects,
+      assertionProfile: change.assertionProfile ?? before.assertionProfile,
     }
     if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
     return authorityDiffers(before, after) ? nextGeneration(after) : after
@@ -217,7 +229,8 @@ export async function revokeClient (operation: Operation, id: string, reason: st
 
 /**
  * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end now,
- * and so do the tokens that were minted with them.
+ * and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when `mostSecretsInOverlap`
+ * secrets are in theirs.
  */
 export async function rotateClientSecret (operation: Operation, id: string, overlapSeconds: number): Promise<{ client: Client, secret: string }> {
   const secret = newSecret()
@@ -227,12 +240,25 @@ export async function rotateClientSecret (operation: Operation, id: string, over
     }
     await requireNoMoreThanOwn(tx, operation.actor, before)
     const now = operation.clock()
+    requireFewInOverlap(before, overlapSeconds, now)
     // Those that have ended stay for a while, so that whoever still comes with one is noticed.
     const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
     const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
     return overlapSeconds === 0 ? nextGeneration(after) : after
   })
   return { client, secret }
+}
+
+/** How many replaced secrets of a client may work beside the newest at a time, as with API keys. */
+const mostSecretsInOverlap = 100
+
+/** @throws Failure `conflict`. */
+function requireFewInOverlap (client: Client, overlapSeconds: number, now: Date): void {
+  if (overlapSeconds === 0 || currentSecrets(client, now).length <= mostSecretsInOverlap) return
+  throw new Failure('conflict', {
+    message: `${mostSecretsInOverlap} secrets that the client ${client.id} had before still work in their overlap; wait until some have ended, or rotate without an overlap, which ends all of them.`,
+    details: { mostInOverlap: mostSecretsInOverlap },
+  })
 }
 
 /** How many secrets of a client, besides the newest, are remembered after their end. */
@@ -268,6 +294,7 @@ export async function registerClient (
     grants: token === null || token.resourceId === null ? [] : [{ resourceId: token.resourceId, scopes: token.scopes }],
     allowlist: token?.allowlist ?? [],
     introspects: [],
+    assertionProfile: 'strict',
     generation: 1,
     registrationAccessDigest: digestOf(registrationAccessToken),
     registrationTokenId: token?.id ?? null,
@@ -334,11 +361,11 @@ export async function useAbandoned ({ store, clock }: Pick<Operation, 'store' | 
   return await store.clients.use(id, clock())
 }
 
-/** Removes registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
-export async function reapAbandonedClients ({ store, clock, actor }: Operation): Promise<number> {
+/** Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
+export async function reapAbandonedClients ({ store, clock, actor }: Operation, limit: number): Promise<number> {
   const now = clock()
   return await store.transaction(async tx => {
-    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), 500)
+    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), limit)
     for (const client of idle) {
       await tx.clients.remove(client.id)
       await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))
@@ -441,6 +468,7 @@ function aboutSpending (token: RegistrationToken, client: Client, usesLeft: numb
 }
 
 function about (client: Client, more: Record<string, unknown> = {}) {
-  const { name, grants, allowlist, introspects, generation } = client
-  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, generation, ...more } }
+  const { name, allowlist, introspects, assertionProfile, generation } = client
+  const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
+  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, assertionProfile, generation, ...more } }
 }

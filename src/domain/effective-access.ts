@@ -5,14 +5,14 @@
 import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from './management-token.ts'
-import { ownPermissionsOf, type Member, type Role } from './member.ts'
+import { groupsOf, ownPermissionsOf, type Member, type Role } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import type { Page, PageQuery, Position } from './page.ts'
 import type { CredentialKind } from './policy.ts'
 import { weigh, type Circumstances, type PolicySet, type Weighing } from './policy-set.ts'
 import type { PublishableKey } from './publishable-key.ts'
 import { managementResourceId, type Resource } from './resource.ts'
-import { covers, grantableNow, isReadOnly, type Scope } from './scope.ts'
+import { coveringPattern, grantableNow, isReadOnly, nameOf, referenceOf, type Scope } from './scope.ts'
 import type { Repositories } from './store.ts'
 import type { WebhookToken } from './webhook-token.ts'
 
@@ -45,7 +45,8 @@ export interface HeldCredential {
   kind: CredentialKind
   name: string
   organizationId: string | null
-  groups: readonly string[]
+  /** As in `Principal`. */
+  groups: readonly string[] | null
   /** Empty: from everywhere. */
   allowlist: readonly string[]
   createdAt: Date
@@ -142,7 +143,7 @@ async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCrede
   const effective = new Set(effectiveScopes(key, resource, creator))
   const lines = linesOf(resource, standing, scope => keyReasons(key, creator, scope, effective.has(scope.name)))
   return {
-    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
+    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(key, creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
   }
 }
 
@@ -167,34 +168,37 @@ async function heldManagementToken (known: Known, token: ManagementToken, now: D
     kind: 'management_token',
     name: token.name,
     organizationId: token.organizationId,
-    groups: groupsOf(creator),
+    groups: groupsOf(token, creator),
     allowlist: token.allowlist,
     createdAt: token.createdAt,
     accesses: [{ resource, lines }],
   }
 }
 
-function managementTokenReasons (token: ManagementToken, creator: Member | null, { name, keyOnly }: Scope, effective: boolean): AccessReason[] {
-  const granted = coveringPattern(token.scopes, name)
+function managementTokenReasons (token: ManagementToken, creator: Member | null, scope: Scope, effective: boolean): AccessReason[] {
+  const granted = patternNaming(token.scopes, scope)
   if (granted === undefined) return []
-  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: granted }
+  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: nameOf(granted) }
   if (token.creatorId === null) return effective ? [grants] : [grants, { effect: 'takes_away', by: 'key_only' }]
-  return effective ? [grants, ...memberReasons(creator!, name, keyOnly)] : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
+  return effective ? [grants, ...memberReasons(creator!, scope)] : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
 }
 
 /** Empty: the key never had anything to do with the scope. */
-function keyReasons (key: ApiKey, creator: Member | null, { name, keyOnly }: Scope, effective: boolean): AccessReason[] {
-  const granted = key.access === 'custom' ? coveringPattern(key.scopes, name) : key.access === 'full' || isReadOnly(name) ? '*' : undefined
+function keyReasons (key: ApiKey, creator: Member | null, scope: Scope, effective: boolean): AccessReason[] {
+  const granted = key.access === 'custom' ? patternNaming(key.scopes, scope) : key.access === 'full' || isReadOnly(scope.name) ? '*' : undefined
   if (granted === undefined) return []
-  const grants: AccessReason = key.access === 'custom' ? { effect: 'grants', by: 'scopes', pattern: granted } : { effect: 'grants', by: 'access_level', name: key.access }
+  const grants: AccessReason = key.access === 'custom' ? { effect: 'grants', by: 'scopes', pattern: nameOf(granted) } : { effect: 'grants', by: 'access_level', name: key.access }
   // A pattern never covers an API-key-only scope; it has to be named, by the key and by its creator's permissions.
-  if (keyOnly && !(key.access === 'custom' && key.scopes.includes(name))) return [grants, { effect: 'takes_away', by: 'key_only' }]
+  if (scope.keyOnly && !(key.access === 'custom' && coveringPattern(key.scopes, scope) !== undefined)) return [grants, { effect: 'takes_away', by: 'key_only' }]
   if (key.creatorId === null) return [grants]
-  return effective ? [grants, ...memberReasons(creator!, name, keyOnly)] : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
+  return effective ? [grants, ...memberReasons(creator!, scope)] : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
 }
 
-function memberReasons (member: Member, scope: string, keyOnly: boolean): AccessReason[] {
-  const find = (patterns: readonly string[]) => keyOnly ? patterns.find(pattern => pattern === scope) : coveringPattern(patterns, scope)
+function memberReasons (member: Member, scope: Scope): AccessReason[] {
+  const find = (patterns: readonly string[]) => {
+    const pattern = coveringPattern(patterns, scope)
+    return pattern === undefined ? undefined : nameOf(pattern)
+  }
   const own = find(ownPermissionsOf(member))
   const fromSelf: AccessReason[] = own === undefined
     ? []
@@ -211,7 +215,7 @@ async function heldClient (known: Known, client: Client): Promise<HeldCredential
   const accesses = await Promise.all(client.grants.map(async grant => {
     const resource = (await known.resource(grant.resourceId))!
     const standing = standingOf(resource, organization, client.revokedAt === null ? null : 'revoked')
-    return { resource, lines: grant.scopes.map(scope => lineOf(scope, grantReasons(scope, resource), standing)) }
+    return { resource, lines: grantLines(grant.scopes, resource, standing) }
   }))
   return {
     id: client.id, kind: 'access_token', name: client.name, organizationId: client.organizationId, groups: [], allowlist: client.allowlist, createdAt: client.createdAt, accesses,
@@ -224,7 +228,7 @@ async function heldPublishableKey (known: Known, key: PublishableKey): Promise<H
   const { sessionFeature } = resource.style
   const missing = sessionFeature === undefined || organization?.features.includes(sessionFeature) === true ? undefined : sessionFeature
   const standing = lacking(missing, standingOf(resource, organization, key.revokedAt === null ? null : 'revoked'))
-  const lines = key.scopes.map(scope => lineOf(scope, grantReasons(scope, resource), standing))
+  const lines = grantLines(key.scopes, resource, standing)
   return {
     id: key.id, kind: 'session', name: key.name, organizationId: key.organizationId, groups: [], allowlist: [], createdAt: key.createdAt, accesses: [{ resource, lines }],
   }
@@ -239,10 +243,15 @@ async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): 
   return { ...key, id: token.id, kind: 'webhook_token', name: `${token.object.type} ${token.object.id}`, allowlist: [], createdAt: token.createdAt, accesses }
 }
 
-function grantReasons (scope: string, resource: Resource): AccessReason[] {
-  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: scope }
-  if (grantableNow([scope], resource.scopes).length > 0) return [grants]
-  const declared = resource.scopes.some(({ name }) => name === scope)
+function grantLines (references: readonly string[], resource: Resource, standing: Standing): AccessLine[] {
+  return references.map(reference => lineOf(nameOf(reference), grantReasons(reference, resource), standing))
+}
+
+/** Undeclared is also what had the name of a scope that was declared anew. */
+function grantReasons (reference: string, resource: Resource): AccessReason[] {
+  const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: nameOf(reference) }
+  if (grantableNow([reference], resource.scopes).length > 0) return [grants]
+  const declared = resource.scopes.some(scope => referenceOf(scope) === reference)
   return [grants, { effect: 'takes_away', by: declared ? 'key_only' : 'undeclared' }]
 }
 
@@ -272,12 +281,9 @@ function lineOf (scope: string, reasons: readonly AccessReason[], { takenBy }: S
   return { scope, usable: all.every(({ effect }) => effect === 'grants'), reasons: all }
 }
 
-function coveringPattern (patterns: readonly string[], scope: string): string | undefined {
-  return patterns.find(pattern => covers(pattern, scope))
-}
-
-function groupsOf (member: Member | null): string[] {
-  return member === null ? [] : member.groups.map(group => group.id)
+/** As `coveringPattern`, also what would cover the scope if it were not API-key only. */
+function patternNaming (patterns: readonly string[], scope: Scope): string | undefined {
+  return coveringPattern(patterns, { ...scope, keyOnly: false })
 }
 
 /** Every row behind `from`, page by page. */

@@ -1,12 +1,12 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { keepingAdministrator, mayAll, permissionsOf, requireRaisedByOwn, requireScopePatterns, type Member } from './member.ts'
+import { keepingAdministrator, keptScopes, mayAll, permissionsOf, requireRaisedByOwn, requireRaisedUnrestricted, type Member } from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from './policy.ts'
-import { covers } from './scope.ts'
+import { covers, namesOf } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /**
@@ -19,7 +19,7 @@ export interface Group extends Revised {
   organizationId: string
   name: string
   description: string | null
-  /** Patterns of scopes, on every resource of the organization. */
+  /** References and patterns of scopes, on every resource of the organization. */
   scopes: readonly string[]
   createdAt: Date
 }
@@ -42,22 +42,23 @@ export interface GroupInput { organizationId: string, name: string, description?
 
 /** @throws Failure `not_found`, `organization_not_active`, `insufficient_permissions`, `invalid_request` for a text that is no pattern. */
 export async function createGroup ({ store, clock, actor }: Operation, input: GroupInput): Promise<Group> {
-  const group: Group = {
+  const named: Group = {
     id: newId('grp'),
     organizationId: input.organizationId,
     name: input.name,
     description: input.description ?? null,
-    scopes: requireScopePatterns(input.scopes),
+    scopes: input.scopes,
     createdAt: clock(),
     revision: 1,
   }
-  await store.transaction(async tx => {
+  return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
+    const group = { ...named, scopes: await keptScopes(tx, named.organizationId, named.scopes) }
     await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
     await tx.groups.insert(group)
     await tx.audit.append(auditEvent(actor, group.createdAt, 'group.created', about(group)))
+    return group
   })
-  return group
 }
 
 /** @throws Failure `not_found`, also for a group of another organization. */
@@ -80,11 +81,12 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
       ...before,
       name: change.name ?? before.name,
       description: change.description === undefined ? before.description : change.description,
-      scopes: change.scopes === undefined ? before.scopes : requireScopePatterns(change.scopes),
+      scopes: change.scopes === undefined ? before.scopes : await keptScopes(tx, before.organizationId, change.scopes),
     }
     // Nobody gives its members, or takes from them, what they have not themselves.
     await requireRaisedByOwn(tx, actor, before.organizationId, before.scopes, after.scopes)
     await requireRaisedByOwn(tx, actor, before.organizationId, after.scopes, before.scopes)
+    await requireRaisedUnrestricted(tx, actor, before.scopes, after.scopes)
     const kept = await keepingAdministered(operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after))
     await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
     return kept
@@ -116,6 +118,7 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
     await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
+    await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
     await keepingAdministered(operation, tx, group, true, () => tx.groups.addMember(group.id, member.id))
     return true
   })
@@ -181,7 +184,7 @@ async function requirePolicies (tx: Repositories, { scopes, organizationId }: Ac
 async function keepingAdministered<T> ({ actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>): Promise<T> {
   const { organizationId, scopes } = group
   if (!takes || actor.scopes === null) return await change()
-  const decides = scopes.some(pattern => covers(pattern, undoing)) || (await policiesNaming(tx, group)).length > 0
+  const decides = namesOf(scopes).some(pattern => covers(pattern, undoing)) || (await policiesNaming(tx, group)).length > 0
   return await keepingAdministrator(tx, actor, organizationId, mayAll(scopes), () => decides ? keepingPoliciesChangeable(tx, organizationId, clock(), change) : change())
 }
 
@@ -196,5 +199,5 @@ async function requireUnnamed (tx: Repositories, actor: Actor, group: Group): Pr
 }
 
 function about ({ id, organizationId, name, description, scopes }: Group) {
-  return { organizationId, subject: id, detail: { name, description, scopes } }
+  return { organizationId, subject: id, detail: { name, description, scopes: namesOf(scopes) } }
 }

@@ -1,4 +1,5 @@
 import { repeatedly, type Report } from '../background.ts'
+import { inBatches } from '../batches.ts'
 import { secondsAfter } from '../clock.ts'
 import { newMeasures, type Measures } from '../measures.ts'
 import { dayOf, monthOf } from './calendar.ts'
@@ -23,42 +24,65 @@ export interface Retention {
 
 export const defaultRetention: Retention = { usageDays: 400 }
 
-/** Removes one kind of rows that say nothing any more; returns how many. */
-type Chore = (operation: Operation, retention: Retention, now: Date) => Promise<number>
+/** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
+interface Chore { limit: number, remove (operation: Operation, retention: Retention, now: Date, limit: number): Promise<number> }
+
+/** How many rows one statement removes, or one transaction where each is audited: some milliseconds of work. */
+const rows = 500
+const auditedRows = 10
 
 /** By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them. */
-const chores: Readonly<Record<string, Chore>> = {
-  revoked_token: ({ store }, _, now) => store.revokedTokens.prune(secondsAfter(now, -clockMargin)),
-  used_assertion: ({ store }, _, now) => store.usedAssertions.prune(secondsAfter(now, -clockMargin)),
-  remembered_answer: ({ store }, _, now) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin)),
-  signing_key: (operation, _, now) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin)),
-  idle_client: operation => reapAbandonedClients(operation),
-  key_usage: ({ store }, { usageDays }, now) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400))),
-  token_usage: ({ store }, _, now) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400)),
-  allowance: ({ store }, { usageDays }, now) => store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400))),
+export const chores: Readonly<Record<string, Chore>> = {
+  revoked_token: { limit: rows, remove: ({ store }, _, now, limit) => store.revokedTokens.prune(secondsAfter(now, -clockMargin), limit) },
+  used_assertion: { limit: rows, remove: ({ store }, _, now, limit) => store.usedAssertions.prune(secondsAfter(now, -clockMargin), limit) },
+  remembered_answer: { limit: rows, remove: ({ store }, _, now, limit) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin), limit) },
+  signing_key: { limit: auditedRows, remove: (operation, _, now, limit) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin), limit) },
+  idle_client: { limit: auditedRows, remove: (operation, _r, _n, limit) => reapAbandonedClients(operation, limit) },
+  key_usage: { limit: rows, remove: ({ store }, { usageDays }, now, limit) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400)), limit) },
+  token_usage: { limit: rows, remove: ({ store }, _, now, limit) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400), limit) },
+  allowance: { limit: rows, remove: ({ store }, { usageDays }, now, limit) => store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400)), limit) },
 }
 
 /**
  * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing keys
- * past their end, registered clients that were never used, token usage and usage of keys older than it is to be kept. Returns how to stop; what is
- * running then is waited for.
+ * past their end, registered clients that were never used, token usage and usage of keys older than it is to be kept. Returns how to stop; the
+ * batch that is under way is waited for, the rest is left to the next round.
  */
 export function keepHouse (
   operation: Operation, report: Report, retention: Retention = defaultRetention, measures: Measures = newMeasures()
 ): { stop (): Promise<void> } {
-  return repeatedly(every, () => clean(operation, retention, measures), report)
+  const stopping = new AbortController()
+  const { stop } = repeatedly(every, () => clean(operation, retention, measures, stopping.signal), report)
+  return {
+    stop () {
+      stopping.abort()
+      return stop()
+    },
+  }
 }
 
-/** One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it together, where it is several. */
-export async function clean (operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures()): Promise<void> {
+/**
+ * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it
+ * together, where it is several.
+ */
+export async function clean (
+  operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures(), signal: AbortSignal = new AbortController().signal
+): Promise<void> {
   const failed: unknown[] = []
-  for (const [kind, chore] of Object.entries(chores)) {
+  for (const [kind, { limit, remove }] of Object.entries(chores)) {
     try {
-      measures.pruned.add(kind, '', await chore(operation, retention, operation.clock()))
+      const now = operation.clock()
+      measures.pruned.add(kind, '', 0)
+      await inBatches(limit, async most => {
+        const removed = await remove(operation, retention, now, most)
+        measures.pruned.add(kind, '', removed)
+        return removed
+      }, signal)
     } catch (error) {
       failed.push(error)
     }
   }
   if (failed.length > 0) throw failed.length === 1 ? failed[0] : new AggregateError(failed, `${failed.length} chores failed`)
+  if (signal.aborted) return
   measures.prunedAt = operation.clock().getTime()
 }

@@ -3,9 +3,10 @@ import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Clock } from '../clock.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
+import { oneAfterTheOther } from '../one-after-the-other.ts'
 import { unseal } from '../secrets.ts'
 import { systemActor } from './audit.ts'
-import { makeFirstSigningKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue } from './signing-key-changes.ts'
+import { makeFirstSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce } from './signing-key-changes.ts'
 import { signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys } from './signing-key.ts'
 import type { Store } from './store.ts'
 
@@ -51,7 +52,9 @@ export async function openSigningKeys (
   return {
     ring,
     reload,
-    rotate: async (operation, when) => await rotateSigningKey(operation, secrets, when),
+    rotate: async operation => await rotateSigningKey(operation, secrets),
+    publishNext: async operation => await publishNextKey(operation, secrets),
+    signAtOnce,
     rotateWhenDue: async (operation, days) => await rotateWhenDue(operation, secrets, days),
     revoke: async (operation, kid, reason) => await revokeSigningKey(operation, secrets, kid, reason),
     catchUp: () => whenKnown(look(), compare),
@@ -67,19 +70,6 @@ export async function openKeyRing (store: Store, clock: Clock, secrets: readonly
 function notNow (error: unknown): never {
   if (error instanceof ConfigurationError) throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
   throw error
-}
-
-/** Runs `work` for each call, but once for all that come while they have to wait: it begins after each of them. */
-function oneAfterTheOther (work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve()
-  let waiting: Promise<void> | null = null
-  return () => {
-    waiting ??= last = last.catch(() => {}).then(() => {
-      waiting = null
-      return work()
-    })
-    return waiting
-  }
 }
 
 function byKid (keys: readonly SigningKey[]): Stored {

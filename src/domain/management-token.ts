@@ -8,7 +8,7 @@ import type { Page, PageQuery } from './page.ts'
 import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireOwn, type Resource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { expand, requireDeclaredPatterns } from './scope.ts'
+import { expand, namesOf, requireDeclaredPatterns } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface ManagementToken extends Revised {
   /** Null: it reaches the whole deployment. */
   organizationId: string | null
   name: string
-  /** Scopes of the management API and patterns of them. */
+  /** References of scopes of the management API, and patterns of them. */
   scopes: readonly string[]
   /** Empty: from everywhere. */
   allowlist: readonly string[]
@@ -214,6 +214,7 @@ async function changeToken (
 }
 
 function about (token: ManagementToken) {
-  const { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason } = token
+  const { name, hint, allowlist, creatorId, expiresAt, revokedReason } = token
+  const scopes = namesOf(token.scopes)
   return { organizationId: token.organizationId, subject: token.id, detail: { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason } }
 }

@@ -2,7 +2,7 @@
 import { Failure } from '../errors.ts'
 import { createResource, revokeResource, updateResource, type Resource } from './resource.ts'
 import { resourceMetadataUrl } from './resource-metadata.ts'
-import type { Scope } from './scope.ts'
+import { requireGrantable, type Scope } from './scope.ts'
 import { styles } from './style.ts'
 import { visible, type Operation, type Repositories } from './store.ts'
 import type { ClientGrant } from './client.ts'
@@ -51,5 +51,5 @@ const mostDefaults = 50
 /** What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP servers. */
 export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
   const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, { organizationId, kind: 'mcp', revoked: false })
-  return items.filter(({ defaultScopes }) => defaultScopes.length > 0).map(({ id, defaultScopes }) => ({ resourceId: id, scopes: defaultScopes }))
+  return items.filter(({ defaultScopes }) => defaultScopes.length > 0).map(({ id, identifier, scopes, defaultScopes }) => ({ resourceId: id, scopes: requireGrantable(defaultScopes, scopes, identifier) }))
 }

@@ -4,7 +4,8 @@ import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { managementResourceId, requireOwn, type Resource } from './resource.ts'
-import { expand, isScopePattern, patternsBeyond } from './scope.ts'
+import { requireAsRestricted } from './restriction.ts'
+import { expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -25,7 +26,7 @@ export interface Member extends Revised {
   organizationId: string
   name: string
   role: Role
-  /** Patterns of scopes that stand instead of the role's; null: the role's. */
+  /** References and patterns of scopes that stand instead of the role's; null: the role's. */
   scopes: readonly string[] | null
   /** The groups that they are in, and what these add. */
   groups: readonly MemberGroup[]
@@ -49,6 +50,12 @@ export function permissionsOf (member: Member): readonly string[] {
   return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []
 }
 
+/** The groups of what is bound to a member, or to none; null: that member is not there, so they cannot be told. */
+export function groupsOf ({ creatorId }: { creatorId: string | null }, creator: Member | null): string[] | null {
+  if (creatorId === null) return []
+  return creator === null ? null : creator.groups.map(group => group.id)
+}
+
 /** The patterns of what a member may do whatever groups they are in. */
 export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
   return scopes ?? rolePatterns[role]
@@ -61,25 +68,26 @@ export interface MemberInput { organizationId: string, name: string, role: Role,
  * `insufficient_permissions` for a role or scopes that the actor has not itself.
  */
 export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
-  const member: Member = {
+  const named: Member = {
     id: newId('mem'),
     organizationId: input.organizationId,
     name: input.name,
     role: input.role,
-    scopes: requirePatterns(input.scopes ?? null),
+    scopes: input.scopes ?? null,
     groups: [],
     createdAt: clock(),
     removedAt: null,
     revision: 1
   }
-  await store.transaction(async tx => {
+  return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
+    const member = { ...named, scopes: named.scopes && await keptScopes(tx, named.organizationId, named.scopes) }
     await requireRaisedByOwn(tx, actor, member.organizationId, [], permissionsOf(member))
     await requireOwnRole(tx, actor, member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
+    return member
   })
-  return member
 }
 
 /** @throws Failure `not_found`, also for a member of another organization. */
@@ -100,9 +108,10 @@ export async function updateMember (
       ...before,
       name: change.name ?? before.name,
       role: change.role ?? before.role,
-      scopes: change.scopes === undefined ? before.scopes : requirePatterns(change.scopes)
+      scopes: change.scopes === undefined ? before.scopes : change.scopes && await keptScopes(tx, before.organizationId, change.scopes)
     }
     await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
+    await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
     if (after.role !== before.role) await requireOwnRole(tx, operation.actor, after)
     return after
   })
@@ -135,7 +144,7 @@ async function changeMember (
 
 /**
  * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a member
- * who has it not. `had` and `has` are patterns. @throws Failure `insufficient_permissions`.
+ * who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
  */
 export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
@@ -144,13 +153,26 @@ export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organi
   await requireWithinCreator(tx, actor, organizationId, had, has)
 }
 
+/**
+ * The keys that members have made already gain what the members gain on the management API, and are bound by nothing that binds the
+ * actor: a credential would shake off its own allowlist and its own end by raising a member whose key it has too.
+ * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
+ */
+export async function requireRaisedUnrestricted (tx: Repositories, actor: Actor, had: readonly string[], has: readonly string[]): Promise<void> {
+  const resource = await tx.resources.get(managementResourceId)
+  if (resource === null) return
+  const before = expand(had, resource.scopes)
+  if (expand(has, resource.scopes).every(scope => before.includes(scope))) return
+  requireAsRestricted(actor, resource, { allowlist: [], expiresAt: null })
+}
+
 /** Nobody changes or removes a member who may do what they may not themselves. @throws Failure `insufficient_permissions`. */
 async function requireNotAbove (tx: Repositories, actor: Actor, member: Member): Promise<void> {
   const permissions = permissionsOf(member)
   const resource = await tx.resources.get(managementResourceId)
   const managed = resource === null || actor.scopes === null ? [] : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
   const elsewhere = actor.creator === null ? [] : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
-  const missing = [...managed, ...elsewhere]
+  const missing = namesOf([...managed, ...elsewhere])
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
     message: `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`, details: { requiredScopes: missing },
@@ -196,23 +218,38 @@ async function requireWithinCreator (tx: Repositories, actor: Actor, organizatio
   const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`, details: { requiredScopes: namesOf(missing) },
   })
 }
 
-/** The API-key-only scopes of every resource that an organization's keys can be made for. */
+/** The references of the API-key-only scopes of every resource that an organization's keys can be made for. */
 async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise<Set<string>> {
-  const names = new Set<string>()
+  return new Set((await declaredFor(tx, organizationId)).filter(({ keyOnly }) => keyOnly).map(referenceOf))
+}
+
+/** Every scope of every resource that an organization's keys can be made for. */
+async function declaredFor (tx: Repositories, organizationId: string): Promise<Scope[]> {
+  const declared: Scope[] = []
   for (let after: PageQuery['after'] = null; ;) {
     const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
-    for (const { scopes } of items) for (const { name, keyOnly } of scopes) if (keyOnly) names.add(name)
-    if (!hasMore) return names
+    declared.push(...items.flatMap(({ scopes }) => scopes))
+    if (!hasMore) return declared
     after = items.at(-1)!
   }
 }
 
-function requirePatterns (patterns: readonly string[] | null): readonly string[] | null {
-  return patterns === null ? null : requireScopePatterns(patterns)
+/**
+ * What a member or a group keeps of names and patterns: of a name what it stands for now on any resource of the organization. One that
+ * nothing declares yet stays a name, which an ordinary scope that is declared later goes by, and an API-key-only one does not.
+ * @throws Failure `invalid_request`.
+ */
+export async function keptScopes (tx: Repositories, organizationId: string, patterns: readonly string[]): Promise<string[]> {
+  const given = requireScopePatterns(patterns)
+  const declared = given.every(readsAsPattern) ? [] : await declaredFor(tx, organizationId)
+  return [...new Set(given.flatMap(each => {
+    const references = readsAsPattern(each) ? [] : declared.filter(({ name }) => name === each).map(referenceOf)
+    return references.length === 0 ? [each] : references
+  }))]
 }
 
 /** @throws Failure `invalid_request` naming the first text that is neither a scope nor a pattern of scopes. */
@@ -224,7 +261,7 @@ export function requireScopePatterns (patterns: readonly string[], field = 'scop
 
 function about (member: Member) {
   const { name, role, scopes } = member
-  return { organizationId: member.organizationId, subject: member.id, detail: { name, role, scopes } }
+  return { organizationId: member.organizationId, subject: member.id, detail: { name, role, scopes: scopes && namesOf(scopes) } }
 }
 
 /**
@@ -242,7 +279,7 @@ export function requireBound ({ creator }: Actor, creatorId: string | null): voi
 export async function requireNoStronger (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
-  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(({ name }) => name))
+  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
   throw new Failure('insufficient_permissions', {
     message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },

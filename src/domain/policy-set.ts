@@ -3,7 +3,7 @@
  * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among those
  * of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
  */
-import { isAllowed } from '../address.ts'
+import { isWithin } from '../address.ts'
 import { whenBothKnown, type Awaitable } from '../awaitable.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
 import type { Registry } from './registry.ts'
@@ -15,20 +15,22 @@ export interface Subject {
   kind: CredentialKind
   /** Null: it belongs to no organization. */
   organizationId: string | null
-  groups: readonly string[]
+  /** Null: that cannot be told. */
+  groups: readonly string[] | null
+  /** Null: that cannot be told. */
   resourceId: string | null
 }
 
 /** From where and when it comes: under which circumstances a policy holds. */
 export interface Circumstances {
-  /** Null: it is not known. */
+  /** What is no address stands for one that cannot be told, as null does. */
   address: string | null
   now: Date
   /** Any time from `now` on is asked about, and so none in particular is known. */
   anyTime?: boolean
 }
 
-/** What is made of a condition on something that is not known: that which refuses more, or that which refuses less. */
+/** What is made of a condition on something that cannot be told: that which refuses more, or that which refuses less. */
 export type Doubt = 'refuses' | 'passes'
 
 /** What policies leave of a request. The ids are those of the policies that took something away. */
@@ -40,12 +42,15 @@ export interface Weighing {
   withheld: ReadonlyMap<string, string>
 }
 
+/** Whether a condition is met; null: that cannot be told. It never counts as "not met" by itself: `Doubt` says what it counts as. */
+type Met = boolean | null
+
 interface CompiledPolicy {
   id: string
-  isAbout (subject: Subject): boolean
+  isAbout (subject: Subject): Met
   /** Null: it is not limited to some scopes. */
   scopes: readonly string[] | null
-  holds (circumstances: Circumstances, ifUnknown: boolean): boolean
+  holds (circumstances: Circumstances): Met
 }
 
 /** The policies of one owner, a disabled one never among what is weighed. */
@@ -98,28 +103,29 @@ export function isEmpty ({ denies, allows }: PolicySet): boolean {
 export function weigh (sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt = 'refuses'): Weighing {
   const withheld = new Map<string, string>()
   for (const set of sets) {
-    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt === 'refuses', withheld) ??
-      weighAllows(set, subject, scopes, circumstances, doubt !== 'refuses', withheld)
+    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt, withheld) ?? weighAllows(set, subject, scopes, circumstances, doubt, withheld)
     if (refusedBy !== null) return { refusedBy, scopes: [], withheld }
   }
   return { refusedBy: null, scopes: withheld.size === 0 ? scopes : scopes.filter(scope => !withheld.has(scope)), withheld }
 }
 
 /** The id of the policy that refuses everything. What is refused of the scopes is added to `withheld`. */
-function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, ifUnknown: boolean, withheld: Map<string, string>): string | null {
+function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt, withheld: Map<string, string>): string | null {
+  const ifUnknown = doubt === 'refuses'
   for (const policy of denies) {
-    if (!policy.isAbout(subject) || !policy.holds(circumstances, ifUnknown)) continue
+    if (!(policy.isAbout(subject) ?? ifUnknown) || !(policy.holds(circumstances) ?? ifUnknown)) continue
     if (policy.scopes === null) return policy.id
     for (const scope of scopes) if (!withheld.has(scope) && coversScope(policy, scope)) withheld.set(scope, policy.id)
   }
   return null
 }
 
-function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, ifUnknown: boolean, withheld: Map<string, string>): string | null {
-  const about = allows.filter(policy => policy.isAbout(subject))
-  const [first] = about
+/** As `weighDenies`. An allow binds what it may be about, and opens to nothing but what it is about and holds for. */
+function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt, withheld: Map<string, string>): string | null {
+  const ifUnknown = doubt === 'refuses'
+  const first = allows.find(policy => policy.isAbout(subject) ?? ifUnknown)
   if (first === undefined) return null
-  const open = about.filter(policy => policy.holds(circumstances, ifUnknown))
+  const open = allows.filter(policy => (policy.isAbout(subject) ?? !ifUnknown) && (policy.holds(circumstances) ?? !ifUnknown))
   if (open.length === 0) return first.id
   // Named is one that is about the request: where nothing lets a scope through, each of them is the reason.
   for (const scope of scopes) if (!withheld.has(scope) && !open.some(policy => coversScope(policy, scope))) withheld.set(scope, first.id)
@@ -144,26 +150,44 @@ function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
     id,
     scopes: conditions.scopes ?? null,
     isAbout: subjectTest(conditions),
-    holds: (circumstances, ifUnknown) => holdsAt(conditions.addresses, circumstances, ifUnknown) && holdsThen(window, circumstances, ifUnknown),
+    holds: circumstances => both(holdsAt(conditions.addresses, circumstances), holdsThen(window, circumstances)),
   }
 }
 
+/** One that is not met settles it, whatever cannot be told. */
+function both (one: Met, other: Met): Met {
+  if (one === false || other === false) return false
+  return one === null || other === null ? null : true
+}
+
 function subjectTest ({ organizations, groups, kinds, resources }: PolicyConditions): CompiledPolicy['isAbout'] {
-  return subject =>
-    (kinds === undefined || kinds.includes(subject.kind)) &&
-    (resources === undefined || (subject.resourceId !== null && resources.includes(subject.resourceId))) &&
-    (organizations === undefined || (subject.organizationId !== null && organizations.includes(subject.organizationId))) &&
-    (groups === undefined || groups.some(group => subject.groups.includes(group)))
+  return subject => {
+    if (kinds !== undefined && !kinds.includes(subject.kind)) return false
+    // One that belongs to no organization is known to belong to none of these.
+    if (organizations !== undefined && !(subject.organizationId !== null && organizations.includes(subject.organizationId))) return false
+    return both(isAmong(resources, subject.resourceId), hasOne(groups, subject.groups))
+  }
 }
 
-function holdsAt (addresses: readonly string[] | undefined, { address }: Circumstances, ifUnknown: boolean): boolean {
-  if (addresses === undefined) return true
-  return address === null ? ifUnknown : isAllowed(address, addresses)
+function isAmong (ids: readonly string[] | undefined, id: string | null): Met {
+  if (ids === undefined) return true
+  return id === null ? null : ids.includes(id)
 }
 
-function holdsThen (window: CompiledWindow | null, { now, anyTime }: Circumstances, ifUnknown: boolean): boolean {
+function hasOne (ids: readonly string[] | undefined, of: readonly string[] | null): Met {
+  if (ids === undefined) return true
+  return of === null ? null : ids.some(id => of.includes(id))
+}
+
+function holdsAt (addresses: readonly string[] | undefined, { address }: Circumstances): Met {
+  return addresses === undefined ? true : isWithin(address, addresses)
+}
+
+function holdsThen (window: CompiledWindow | null, { now, anyTime }: Circumstances): Met {
   if (window === null) return true
-  return anyTime === true ? ifUnknown && !window.isOver(now) : window.contains(now)
+  if (Number.isNaN(now.getTime())) return null
+  if (anyTime === true) return window.isOver(now) ? false : null
+  return window.contains(now)
 }
 
 function denyingAll ({ id }: Policy): CompiledPolicy {

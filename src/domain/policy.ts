@@ -180,7 +180,7 @@ async function requireConditions (repositories: Repositories, actor: Actor, orga
     ...(kinds && { kinds: unique(kinds) }),
     ...(resources && { resources: await resourceIds(repositories, organizationId, resources) }),
     ...(scopes && { scopes: unique(requireScopePatterns(scopes, 'conditions.scopes')) }),
-    ...(addresses && { addresses: readAllowlist(addresses) }),
+    ...(addresses && { addresses: readAllowlist(addresses, 'conditions.addresses') }),
     ...(times && { times }),
   }
 }

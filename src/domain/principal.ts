@@ -11,7 +11,7 @@ import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestri
 import type { Creator } from './audit.ts'
 import type { Client } from './client.ts'
 import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
-import { permissionsOf, type Member } from './member.ts'
+import { groupsOf, permissionsOf, type Member } from './member.ts'
 import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import { policiesFor, type PolicySet } from './policy-set.ts'
 import type { Registry } from './registry.ts'
@@ -37,8 +37,11 @@ export interface Principal {
   resource: string | null
   /** The id of that resource. */
   resourceId: string | null
-  /** The groups that the member is in whom it is bound to; they are what policies may be about. */
-  groups: readonly string[]
+  /**
+   * The groups of the member that it is bound to, which policies may be about; empty: it is bound to none. Null: that member is
+   * not there, and which groups it would be cannot be told.
+   */
+  groups: readonly string[] | null
   /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
   access: Access | null
   scopes: readonly string[]
@@ -89,19 +92,24 @@ interface Bearer { ok: true, principal: Principal, key: null, policies?: readonl
 export interface Credential { kind: 'api_key' | 'access_token', text: string }
 
 /**
- * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `address` null: it is
- * not known here, as when another server asks about the credential; whoever asks has to apply the allowlist. `now` left out:
- * the clock is asked.
+ * Where, for what and when it was presented. `resource` null: any resource of this deployment will do. `among`: the ids of those
+ * whose imported keys count then; left out: the deployment's. `address` null: it cannot be told, and no allowlist lets it pass.
+ * `leavesAllowlist`: the credential's allowlist is not for this check to apply, but for the server that asks about the
+ * credential, say. `now` left out: the clock is asked.
  */
 export interface Presentation {
   readonly resource: Resource | null
+  readonly among?: readonly string[]
   readonly address: string | null
+  readonly leavesAllowlist?: boolean
   readonly now?: Date
 }
 
 /** Checks credentials against the registry as it is at the moment of the call. Throws only when the registry does. */
 export interface Authenticator {
   check (credential: Credential, presentation: Presentation): Awaitable<Verdict>
+  /** Whether a text is the break-glass token of the management API. Nothing that is stored has a say in it. */
+  isAdminToken (text: string): boolean
   /** As `check`, for an access token that was read already. */
   checkClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<Verdict>
 }
@@ -118,10 +126,11 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
   return {
     check (credential, presentation) {
       if (credential.kind === 'api_key') return checkApiKey(options, credential.text, presentation)
-      if (isAdminToken(options, credential.text, presentation)) return adminVerdict
+      if (isForManagement(presentation) && isAdminToken(options, credential.text)) return adminVerdict
       if (resemblesManagementToken(credential.text)) return checkManagementToken(options, credential.text, presentation)
       return checkAccessToken(options, credential.text, presentation)
     },
+    isAdminToken: text => isAdminToken(options, text),
     checkClaims: (claims, presentation) => judgeClaims(claims, options, presentation),
   }
 }
@@ -141,35 +150,56 @@ function checkApiKey (options: AuthenticatorOptions, text: string, presentation:
   const digest = digestOf(text)
   const held = registry.heldApiKey(digest)
   // Its form was looked at when it was found for the first time, before it cost a query.
-  if (held !== null && !held.imported) return judgeApiKey(options, held, presentation)
-  if (!isApiKeyText(text)) return checkImportedKey(options, text, presentation)
-  return whenKnown(registry.apiKey(digest), judgeFoundKey, options, presentation)
+  if (held !== null) return judgeApiKey(options, held, presentation)
+  if (isApiKeyText(text)) return whenKnown(registry.apiKey(digest), judgeFoundKey, options, digest, presentation)
+  // A key that was made elsewhere has any form.
+  if (text.length < shortestImported || text.length > longestImported) return malformedKey
+  return judgeImported(options, digest, presentation, presentation.resource === null || !takesImported(presentation) ? malformedKey : unknownKey)
 }
 
-function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation): Awaitable<KeyVerdict> {
-  if (key !== null) return judgeApiKey(options, key, presentation)
-  // The check was right, so somebody minted it in this format: another deployment (CK-13).
-  return refuse('foreign_deployment', 'api_key')
+// The check of a key of our form was right, so somebody minted it: another deployment (CK-13).
+const foreignKey = refuse('foreign_deployment', 'api_key')
+const malformedKey = refuse('malformed', 'api_key')
+const unknownKey = refuse('unknown', 'api_key')
+
+/** A key that was made here is that key everywhere, whoever imported its digest for another resource. */
+function judgeFoundKey (key: ApiKey | null, options: AuthenticatorOptions, digest: string, presentation: Presentation): Awaitable<Verdict> {
+  return key === null ? judgeImported(options, digest, presentation, foreignKey) : judgeApiKey(options, key, presentation)
 }
 
-/** A key that was made elsewhere has any form. */
-function checkImportedKey (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
-  const { resource } = presentation
-  // A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are.
-  const takes = resource === null || resource.style.importedKeys === true
-  if (!takes || text.length < shortestImported || text.length > longestImported) return refuse('malformed', 'api_key')
-  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => {
-    if (key !== null) return judgeApiKey(options, key, presentation)
-    return refuse(resource === null ? 'malformed' : 'unknown', 'api_key')
-  })
+/** A resource knows that keys were taken over for it. Where any resource will do, the registry knows which there are. */
+function takesImported ({ resource }: Presentation): boolean {
+  return resource === null || resource.style.importedKeys === true
 }
+
+/** Judges the key that was imported with this digest where it is presented; there is none: `otherwise`. */
+function judgeImported (options: AuthenticatorOptions, digest: string, presentation: Presentation, otherwise: Verdict): Awaitable<Verdict> {
+  if (!takesImported(presentation)) return otherwise
+  return whenKnown(importedKey(options.registry, digest, presentation), judgeImportedKey, options, presentation, otherwise)
+}
+
+function judgeImportedKey (key: ApiKey | null, options: AuthenticatorOptions, presentation: Presentation, otherwise: Verdict): Awaitable<Verdict> {
+  return key === null ? otherwise : judgeApiKey(options, key, presentation)
+}
+
+function importedKey (registry: Registry, digest: string, { resource, among }: Presentation): Awaitable<ApiKey | null> {
+  if (resource !== null) return registry.importedApiKey(digest, resource.id)
+  return among === undefined ? registry.importedApiKey(digest, null) : onlyImported(registry, digest, among)
+}
+
+/** The one key that was imported for any of these resources; null: there is none, or which is meant cannot be told. */
+function onlyImported (registry: Registry, digest: string, [id, ...others]: readonly string[], found: ApiKey | null = null): Awaitable<ApiKey | null> {
+  if (id === undefined) return found
+  return whenKnown(registry.importedApiKey(digest, id), key => key !== null && found !== null ? null : onlyImported(registry, digest, others, key ?? found))
+}
+
+const malformedToken = refuse('malformed', 'access_token')
 
 /** What is a JWT by its form and no token of ours may be a key that was made elsewhere, where keys travel as bearer too. */
 function checkKeyLikeToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
   const { resource } = presentation
-  const malformed = refuse('malformed', 'access_token')
-  if (resource?.style.importedKeys !== true || !takesKeysAsBearer(resource.style) || text.length > longestImported) return malformed
-  return whenKnown(options.registry.importedApiKey(digestOf(text)), key => key === null ? malformed : judgeApiKey(options, key, presentation))
+  if (resource === null || !takesKeysAsBearer(resource.style) || text.length > longestImported) return malformedToken
+  return judgeImported(options, digestOf(text), presentation, malformedToken)
 }
 
 /** Whether a key that was found, by its text or by something that acts in its name, may be used now. */
@@ -211,9 +241,7 @@ function reasonAgainstKey (key: ApiKey, own: Resource | null, organization: Orga
 
 /** Whether a credential may be used from where it was presented; where that is, is only looked at if it matters. */
 function allowsFrom ({ allowlist }: { allowlist: readonly string[] }, presentation: Presentation): boolean {
-  if (allowlist.length === 0) return true
-  const { address } = presentation
-  return address === null || isAllowed(address, allowlist)
+  return allowlist.length === 0 || presentation.leavesAllowlist === true || isAllowed(presentation.address, allowlist)
 }
 
 function checkAccessToken (options: AuthenticatorOptions, text: string, presentation: Presentation): Awaitable<Verdict> {
@@ -293,9 +321,12 @@ function reasonAgainstManagementToken (
   return allowsFrom(token, presentation) ? null : 'address_not_allowed'
 }
 
-function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string, { resource }: Presentation): boolean {
-  if (adminTokenDigest === null || (resource !== null && resource.id !== managementResourceId)) return false
-  return sameDigest(digestOf(text), adminTokenDigest)
+function isForManagement ({ resource }: Presentation): boolean {
+  return resource === null || resource.id === managementResourceId
+}
+
+function isAdminToken ({ adminTokenDigest }: AuthenticatorOptions, text: string): boolean {
+  return adminTokenDigest !== null && sameDigest(digestOf(text), adminTokenDigest)
 }
 
 function refuse (reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null): { ok: false, refusal: Refusal } {
@@ -344,7 +375,7 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     environment: key.environment,
     resource: resource.identifier,
     resourceId: resource.id,
-    groups: groupsOf(creator),
+    groups: groupsOf(key, creator),
     access: key.access,
     scopes: effectiveScopes(key, resource, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },
@@ -352,10 +383,6 @@ function keyPrincipal (key: ApiKey, resource: Resource, creator: Member | null):
     allowlist: key.allowlist,
     expiresAt: key.expiresAt,
   }
-}
-
-function groupsOf (creator: Member | null): string[] {
-  return creator === null ? [] : creator.groups.map(group => group.id)
 }
 
 function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Resource): Principal {
@@ -390,7 +417,7 @@ function managementTokenPrincipal (token: ManagementToken, management: Resource,
     environment: 'live',
     resource: management.identifier,
     resourceId: management.id,
-    groups: groupsOf(creator),
+    groups: groupsOf(token, creator),
     access: null,
     scopes: scopesOfManagementToken(token, management, creator),
     creator: creator && { id: creator.id, permissions: permissionsOf(creator) },

@@ -6,7 +6,7 @@ import { auditEvent } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
-import { requireGrantable } from './scope.ts'
+import { namesOf, requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Revised } from './store.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface PublishableKey extends Revised {
   name: string
   /** ES256, with its thumbprint as `kid`. */
   publicJwk: JWK
-  /** What its sessions may do. */
+  /** What its sessions may do, by reference. */
   scopes: readonly string[]
   createdBy: string
   createdAt: Date
@@ -132,6 +132,7 @@ async function newSigningPair (): Promise<{ publicJwk: JWK, signingKey: PrivateS
 }
 
 function about (key: PublishableKey, more: Record<string, unknown> = {}) {
-  const { name, publishable, resourceId, environment, scopes, publicJwk } = key
+  const { name, publishable, resourceId, environment, publicJwk } = key
+  const scopes = namesOf(key.scopes)
   return { organizationId: key.organizationId, subject: key.id, detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid, ...more } }
 }

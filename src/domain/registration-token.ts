@@ -2,11 +2,12 @@ import { Failure } from '../errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret } from '../secrets.ts'
 import { readAllowlist } from '../address.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { defaultGrants } from './mcp-server.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
-import { requireGrantable } from './scope.ts'
+import { namesOf, requireGrantable } from './scope.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
@@ -19,6 +20,7 @@ export interface RegistrationToken extends Revised {
   name: string
   /** Null: clients that register with it get the default scopes of the organization's MCP servers, if it has any. */
   resourceId: string | null
+  /** References. */
   scopes: readonly string[]
   allowlist: readonly string[]
   /** Null: no limit. */
@@ -162,15 +164,18 @@ export async function spendRegistrationToken (tx: Repositories, token: Registrat
 /** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
 export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   if (expiresAt === null || expiresAt > now) return expiresAt
-  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.` })
+  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`, details: { field: 'expiresAt' } })
 }
 
-/** What registers with it has what it grants, from where it says and for good. */
-async function requireGrantedByOwn (tx: Repositories, actor: Actor, { resourceId, scopes, allowlist }: RegistrationToken): Promise<void> {
-  const resource = resourceId === null ? null : await tx.resources.get(resourceId)
-  if (resource === null || scopes.length === 0) return
-  requireHandedOn(actor, resource, scopes)
-  requireAsRestricted(actor, resource, { allowlist, expiresAt: null })
+/** What registers with it has what it grants, from where it says and for good. @throws Failure `insufficient_permissions`. */
+async function requireGrantedByOwn (tx: Repositories, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken): Promise<void> {
+  const grants = resourceId === null ? await defaultGrants(tx, organizationId) : [{ resourceId, scopes }]
+  for (const granted of grants) {
+    const resource = granted.scopes.length === 0 ? null : await tx.resources.get(granted.resourceId)
+    if (resource === null) continue
+    requireHandedOn(actor, resource, granted.scopes)
+    requireAsRestricted(actor, resource, { allowlist, expiresAt: null })
+  }
 }
 
 function isUsable (token: RegistrationToken, now: Date): boolean {
@@ -195,6 +200,7 @@ async function changeToken (
 }
 
 function about (token: RegistrationToken) {
-  const { name, resourceId, scopes, usesLeft, expiresAt } = token
+  const { name, resourceId, usesLeft, expiresAt } = token
+  const scopes = namesOf(token.scopes)
   return { organizationId: token.organizationId, subject: token.id, detail: { name, resourceId, scopes, usesLeft, expiresAt } }
 }

@@ -23,11 +23,15 @@ export interface Registry {
    * not be asked for. What was not found may come into being at any time. Null: nothing may be gone by from one question to the next.
    */
   readonly state: object | null
+  /** A key that was made here: its digest says which. */
   apiKey (digest: string): Awaitable<ApiKey | null>
   /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
   heldApiKey (digest: string): ApiKey | null
-  /** As `apiKey`, for keys that were made elsewhere only. A view in memory knows which there are: what is none of them costs it no query. */
-  importedApiKey (digest: string): Awaitable<ApiKey | null>
+  /**
+   * The key that was imported for a resource; for null, for a resource of the deployment: null as well where several have it.
+   * Memory that knows which there are answers for all others, and what one organization imported costs or spares no other a query.
+   */
+  importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   managementToken (digest: string): Awaitable<ManagementToken | null>

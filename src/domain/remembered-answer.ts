@@ -26,8 +26,8 @@ export interface RememberedAnswerRepository {
   /** @throws Failure `conflict` when there is one with this id. */
   insert (answer: RememberedAnswer): Promise<void>
   get (id: string): Promise<RememberedAnswer | null>
-  /** Removes those that have expired by `before`; returns how many. */
-  prune (before: Date): Promise<number>
+  /** Removes those that have expired by `before`, at most so many; returns how many. */
+  prune (before: Date, limit: number): Promise<number>
   remove (id: string): Promise<void>
 }
 
@@ -38,23 +38,31 @@ export interface RememberedAnswers {
   /**
    * Answers with what `make` makes, or with what it made when the same actor asked for the same with the same key before.
    * `make` does everything through the operation it is given, in one transaction, and may be run again as the transaction is.
-   * What it answers is JSON. A failure is not remembered.
+   * What it answers is JSON. A failure is not remembered. `prepare` is what has to be so before, and known to every server: it is
+   * done outside of that transaction, unless the answer is remembered, and handed to `make`.
    * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this process
    * is about it. Of several processes, one makes it and the others wait for its answer.
    */
-  once<T> (operation: Operation, repeatable: Repeatable, make: (operation: Operation) => Promise<T>): Promise<T>
+  once<T, P> (operation: Operation, repeatable: Repeatable, make: (operation: Operation, prepared: P) => Promise<T>, prepare?: (operation: Operation) => Promise<P>): Promise<T>
 }
 
 export function rememberedAnswers (secrets: readonly string[]): RememberedAnswers {
   const underWay = new Set<string>()
   return {
-    async once (operation, { key, request }, make) {
+    async once (operation, { key, request }, make, prepare = async () => undefined as never) {
       const id = digestOf(JSON.stringify([operation.actor.id, key]))
       if (underWay.has(id)) throw new Failure('idempotency_in_progress')
       underWay.add(id)
       try {
         const work = { id, fingerprint: digestOf(canonicalJson(request)), purpose: `idempotent answer v1 ${key}`, secrets }
-        return await answerOnce(operation, work, make)
+        const known = await operation.store.rememberedAnswers.get(id)
+        const isRemembered = known !== null && known.expiresAt > operation.clock()
+        const prepared = isRemembered ? null : { value: await prepare(operation) }
+        return await answerOnce(operation, work, async inside => {
+          // It was removed by hand, or has ended, between two looks.
+          if (prepared === null) throw new Failure('conflict', { message: 'The answer to this Idempotency-Key has just been forgotten; send it again.' })
+          return await make(inside, prepared.value)
+        })
       } finally {
         underWay.delete(id)
       }

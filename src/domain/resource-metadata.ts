@@ -5,7 +5,8 @@ import type { Resource } from './resource.ts'
 export interface ResourceMetadata {
   resource: string
   authorization_servers: string[]
-  scopes_supported: string[]
+  /** Left out where there is none (RFC 9728 §3.2). */
+  scopes_supported?: string[]
   bearer_methods_supported: ['header']
   resource_name: string
 }
@@ -14,10 +15,11 @@ const wellKnown = '/.well-known/oauth-protected-resource'
 
 /** The metadata document of a resource. Never names an API-key-only scope: no token can have one. */
 export function resourceMetadata (resource: Resource, issuer: string): ResourceMetadata {
+  const scopes = resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)
   return {
     resource: resource.identifier,
     authorization_servers: [issuer],
-    scopes_supported: resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name),
+    ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
     bearer_methods_supported: ['header'],
     resource_name: resource.name,
   }

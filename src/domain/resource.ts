@@ -4,7 +4,7 @@ import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { expand, grantableNow, isScopeToken, requireGrantable, type Scope } from './scope.ts'
+import { expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope } from './scope.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -26,7 +26,7 @@ export interface Resource extends Revised {
   /** Seconds that an access token for it lives. */
   tokenLifetime: number
   kind: ResourceKind
-  /** Of an MCP server: what clients get on it that register with its organization. */
+  /** Of an MCP server: what clients get on it that register with its organization. Names of scopes that it declares. */
   defaultScopes: readonly string[]
   createdAt: Date
   revokedAt: Date | null
@@ -38,6 +38,10 @@ export interface ResourceRepository {
   byIdentifier (identifier: string): Promise<Resource | null>
   /** Replaces everything but id and createdAt, its scopes included; returns it with its next revision. */
   update (resource: Resource): Promise<Resource>
+  /** Those of the names that stood for scopes which were taken from the resource, as they were then. */
+  retiredScopes (id: string, names: readonly string[]): Promise<Scope[]>
+  /** Remembers scopes that are taken from the resource. */
+  retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
   /** In seconds, of all resources there ever were. */
@@ -79,19 +83,24 @@ export interface ResourceInput {
   defaultScopes?: readonly string[]
 }
 
-/** @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier. */
+/**
+ * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
+ * the deployment; nothing of the old one comes with it.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier.
+ */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
   const organizationId = input.organizationId ?? actor.organizationId
+  const scopes = requireScopes(input.scopes).map(asFirstDeclared)
   const resource: Resource = {
     id: newId('res'),
     identifier: requireIdentifier(input.identifier),
     name: input.name ?? input.identifier,
     organizationId,
-    scopes: requireScopes(input.scopes),
+    scopes,
     style: requireStyle(input.style),
     tokenLifetime: defaultTokenLifetime,
     kind: input.kind ?? 'api',
-    defaultScopes: requireGrantable(input.defaultScopes ?? [], input.scopes, input.identifier),
+    defaultScopes: requireDefaults(actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []),
     createdAt: clock(),
     revokedAt: null,
     revision: 1,
@@ -100,12 +109,27 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     for (const spelling of spellings(resource.identifier)) {
-      if (await tx.resources.byIdentifier(spelling) !== null) throw new Failure('conflict', { message: `The identifier ${spelling} is taken.` })
+      const holder = await tx.resources.byIdentifier(spelling)
+      if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
     }
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
   return resource
+}
+
+/**
+ * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
+ * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
+ * may trust this issuer still, and would take the tokens of the successor.
+ */
+async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+  const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
+  if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
+  const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
+  await tx.clients.raiseGenerations({ resourceId: holder.id })
+  await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
@@ -123,25 +147,24 @@ export interface ResourceChange {
 
 /**
  * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token; tokens
- * that carry it die with the generation of their clients, which is raised in the same transaction.
+ * that carry it die with the generation of their clients, which is raised in the same transaction. What was taken away and is
+ * declared anew comes back to nobody who had it by name. An organization's change of style leaves what its plan has to include.
+ * @throws Failure `insufficient_permissions` for a member's key that hands on, as a default scope or by making a scope no longer
+ * API-key only, what the member has not; `invalid_request`, `not_found`, `unknown_scope`, `scope_api_key_only`.
  */
 export async function updateResource (operation: Operation, idOrIdentifier: string, change: ResourceChange): Promise<Resource> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
-    if (before.id === managementResourceId && change.scopes) {
-      throw new Failure('invalid_request', { message: 'The scopes of the management API are its own; they cannot be changed.' })
-    }
-    // That keys were taken over is a fact, no choice of style: another style does not cut them off.
-    const imports = before.style.importedKeys === true ? { importedKeys: true } : {}
-    const scopes = change.scopes ? requireScopes(change.scopes) : before.scopes
+    requireNotBuiltIn(before, change)
+    const scopes = change.scopes ? await declared(tx, actor, before, requireScopes(change.scopes)) : before.scopes
     const after: Resource = {
       ...before,
       name: change.name ?? before.name,
       scopes,
-      defaultScopes: change.defaultScopes ? requireGrantable(change.defaultScopes, scopes, before.identifier) : grantableNow(before.defaultScopes, scopes),
-      style: change.style ? { ...requireStyle(change.style), ...imports } : before.style,
+      defaultScopes: change.defaultScopes ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes) : stillGrantable(before.defaultScopes, scopes),
+      style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
     }
     const kept = await tx.resources.update(after)
     const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))
@@ -172,7 +195,7 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
   if (found === null || found.revokedAt !== null || (found.organizationId !== null && found.organizationId !== organizationId)) {
     throw new Failure('unknown_resource', {
       message: `There is no resource ${JSON.stringify(idOrIdentifier.slice(0, 256))}; create it with \`latchkey resource create\`.`,
-      details: { resource: idOrIdentifier.slice(0, 256) },
+      details: { field: 'resource', resource: idOrIdentifier.slice(0, 256) },
     })
   }
   return found
@@ -186,18 +209,18 @@ async function requireElsewhere (tx: Repositories, identifier: string): Promise<
 }
 
 /**
- * What a credential is to have that is bound to no member: on the management API nobody hands on more than they have, and
+ * What a credential is to have, by its references, that is bound to no member: on the management API nobody hands on more than they have, and
  * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
  * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
  */
-export function requireHandedOn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
-  requireOwn(actor, resource, scopes)
+export function requireHandedOn (actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]): readonly string[] {
+  requireOwn(actor, resource, grantableNow(scopes, resource.scopes))
   if (actor.creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
-    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`, details: { requiredScopes: scopes } })
+    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`, details: { requiredScopes: namesOf(scopes) } })
   }
   const permitted = expand(actor.creator.permissions, resource.scopes)
-  const missing = scopes.filter(name => !permitted.includes(name))
+  const missing = grantableNow(scopes, resource.scopes).filter(name => !permitted.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {
     message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
@@ -205,7 +228,7 @@ export function requireHandedOn (actor: Actor, resource: Resource, scopes: reado
 }
 
 /** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
-export function requireOwn (actor: Actor, resource: Resource, scopes: readonly string[]): readonly string[] {
+export function requireOwn (actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]): readonly string[] {
   const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {
@@ -228,9 +251,8 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
         await tx.resources.insert(resource)
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
       } else if (!isSeeded(seed, present)) {
-        await tx.resources.update({
-          ...present, identifier: seed.identifier, ...(seed.id === managementResourceId ? { scopes: seed.scopes, style: seed.style } : {}),
-        })
+        const own = seed.id === managementResourceId ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style } : {}
+        await tx.resources.update({ ...present, identifier: seed.identifier, ...own })
       }
     }
   })
@@ -239,7 +261,11 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
 /** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
 function isSeeded (seed: Seed, present: Resource | null): boolean {
   if (present?.identifier !== seed.identifier) return false
-  return seed.id !== managementResourceId || isDeepStrictEqual([present.scopes, present.style], [seed.scopes, seed.style])
+  return seed.id !== managementResourceId || isDeepStrictEqual([present.name, present.scopes.map(withoutReference), present.style], [seed.name, seed.scopes, seed.style])
+}
+
+function withoutReference ({ name, keyOnly, description }: Scope): Scope {
+  return { name, keyOnly, description }
 }
 
 async function find (repositories: Repositories, idOrIdentifier: string): Promise<Resource | null> {
@@ -259,6 +285,16 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
   return resource
 }
 
+/** Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a deployment protects there. */
+function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
+  if (id === managementResourceId) {
+    throw new Failure('invalid_request', { message: `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.` })
+  }
+  if (id === hostResourceId && defaultScopes !== undefined) {
+    throw new Failure('invalid_request', { message: `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`, details: { field: 'defaultScopes' } })
+  }
+}
+
 /** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
 function requireIdentifier (text: string): string {
   if (!URL.canParse(text) || text.includes('#') || !/^[\x21-\x7e]+$/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
@@ -276,6 +312,63 @@ function spellings (identifier: string): string[] {
   return identifier === `${new URL(identifier).origin}/` ? [identifier, identifier.slice(0, -1)] : [identifier]
 }
 
+/**
+ * What a resource declares after a change. A scope that stays is the same one; what is declared anew is another, so that nothing
+ * which kept a reference to the one before has it. What is taken away is remembered for that.
+ */
+async function declared (tx: Repositories, actor: Actor, before: Resource, scopes: readonly Scope[]): Promise<Scope[]> {
+  const added = scopes.filter(({ name }) => !before.scopes.some(held => held.name === name))
+  const retired = added.length === 0 ? [] : await tx.resources.retiredScopes(before.id, added.map(({ name }) => name))
+  const gone = before.scopes.filter(held => !scopes.some(({ name }) => name === held.name))
+  if (gone.length > 0) await tx.resources.retireScopes(before.id, gone)
+  requireReserved(actor, [...before.scopes, ...retired], scopes)
+  return scopes.map(scope => {
+    const held = before.scopes.find(({ name }) => name === scope.name)
+    if (held !== undefined) return { ...scope, ...(held.reference === undefined ? {} : { reference: held.reference }) }
+    return retired.some(({ name }) => name === scope.name) ? { ...scope, reference: newReference(scope.name) } : asFirstDeclared(scope)
+  })
+}
+
+/** Members may have been given the name before anybody knew that a pattern does not give it. */
+function asFirstDeclared (scope: Scope): Scope {
+  return scope.keyOnly ? { ...scope, reference: newReference(scope.name) } : scope
+}
+
+/**
+ * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away first, gives
+ * it to everybody whose patterns cover it: that takes having it. @throws Failure `insufficient_permissions`.
+ */
+function requireReserved ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
+  if (creator === null) return
+  const opened = before.filter(({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly))
+  const missing = opened.map(({ name }) => name).filter(name => !expand(creator.permissions, opened).includes(name))
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${missing.join(' ')} and cannot open it to others.`, details: { requiredScopes: missing },
+  })
+}
+
+/** What registers from now on has the default scopes: those that are added are handed on. @throws Failure `insufficient_permissions`, `unknown_scope`, `scope_api_key_only`. */
+function requireDefaults (actor: Actor, { id, identifier, scopes, defaultScopes }: Pick<Resource, 'id' | 'identifier' | 'scopes' | 'defaultScopes'>, names: readonly string[]): string[] {
+  const wanted = requireGrantable(names, scopes, identifier)
+  requireHandedOn(actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier))
+  return namesOf(wanted)
+}
+
+function stillGrantable (names: readonly string[], scopes: readonly Scope[]): string[] {
+  return names.filter(name => scopes.some(scope => scope.name === name && !scope.keyOnly))
+}
+
+/**
+ * What a plan has to include is the deployment's to say: an organization's change of style keeps it. That keys were taken over is
+ * a fact and no choice of style: another style does not cut them off.
+ */
+function restyled ({ organizationId }: Actor, before: Style, style: Style): Style {
+  const { customAccessFeature, sessionFeature, importedKeys } = before
+  const plan = organizationId === null ? {} : { ...(customAccessFeature && { customAccessFeature }), ...(sessionFeature && { sessionFeature }) }
+  return { ...style, ...plan, ...(importedKeys && { importedKeys }) }
+}
+
 function requireScopes (scopes: readonly Scope[]): Scope[] {
   const byName = new Map<string, Scope>()
   for (const scope of scopes) {
@@ -283,6 +376,11 @@ function requireScopes (scopes: readonly Scope[]): Scope[] {
       throw new Failure('invalid_request', {
         message: `${JSON.stringify(scope.name.slice(0, 64))} cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
         details: { field: 'scopes' },
+      })
+    }
+    if (readsAsPattern(scope.name)) {
+      throw new Failure('invalid_request', {
+        message: `${JSON.stringify(scope.name)} cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`, details: { field: 'scopes' },
       })
     }
     if (byName.has(scope.name)) throw new Failure('invalid_request', { message: `The scope ${scope.name} is named twice.`, details: { field: 'scopes' } })

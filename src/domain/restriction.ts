@@ -43,6 +43,6 @@ function isPartOf (ids: readonly string[] | undefined, bound: readonly string[])
 
 function refuse (is: string, how: string, details: Record<string, unknown>): never {
   throw new Failure('insufficient_permissions', {
-    message: `Your credential ${is}; itself, and what it makes, changes or rotates for the management API, works ${how}.`, details,
+    message: `Your credential ${is}; itself, and what it makes, changes, raises or rotates for the management API, works ${how}.`, details,
   })
 }

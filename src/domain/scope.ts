@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts'
+import { newId } from '../secrets.ts'
 
 /** What a caller may do on a resource, `invoices:read` say (RFC 6749 §3.3). */
 export interface Scope {
@@ -6,6 +7,31 @@ export interface Scope {
   /** An API-key-only scope can never be granted to an OAuth client. */
   keyOnly: boolean
   description: string | null
+  /**
+   * What credentials, members and groups keep of it instead of its name; absent: its name. Set where the name was or may have been
+   * given before this scope was declared: who had that has not this one. Never told outside.
+   */
+  reference?: string
+}
+
+/** What is kept of a scope by whatever is given it. */
+export function referenceOf ({ name, reference }: Scope): string {
+  return reference ?? name
+}
+
+/** A reference that nothing has been given yet. No scope has a space in its name (RFC 6749 §3.3). */
+export function newReference (name: string): string {
+  return `${name} ${newId('scp')}`
+}
+
+/** What people read where a reference or a pattern is kept. */
+export function nameOf (kept: string): string {
+  return kept.split(' ', 1)[0]!
+}
+
+/** As `nameOf`, each name once. */
+export function namesOf (kept: readonly string[]): string[] {
+  return [...new Set(kept.map(nameOf))]
 }
 
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
@@ -23,9 +49,25 @@ export function isScopePattern (text: string): boolean {
   return isScopeToken(text)
 }
 
-/** Whether a pattern, or a scope as its own pattern, covers a scope. */
-export function covers (pattern: string, scope: string): boolean {
-  if (pattern === scope || pattern === '*') return true
+/** Whether a text stands for several scopes when it is read as a pattern: no scope is named so. */
+export function readsAsPattern (text: string): boolean {
+  const [type, action] = halves(text)
+  return text === '*' || (action !== null && (type === '*' || action === '*'))
+}
+
+/** Whether a pattern, or a name as its own pattern, covers a name. */
+export function covers (pattern: string, name: string): boolean {
+  return pattern === name || coversOthers(pattern, name)
+}
+
+/** Of `patterns` and references, the first that stands for a scope. An API-key-only scope takes its own reference. */
+export function coveringPattern (patterns: readonly string[], scope: Scope): string | undefined {
+  const reference = referenceOf(scope)
+  return patterns.find(pattern => (pattern === reference && !readsAsPattern(pattern)) || (!scope.keyOnly && coversOthers(pattern, scope.name)))
+}
+
+function coversOthers (pattern: string, scope: string): boolean {
+  if (pattern === '*') return true
   const [type, action] = halves(scope)
   const [patternType, patternAction] = halves(pattern)
   if (action === null || patternAction === null) return false
@@ -33,8 +75,8 @@ export function covers (pattern: string, scope: string): boolean {
 }
 
 /**
- * Of `wanted`, the patterns that stand for something that whoever holds `held` has not, on whatever resource. An
- * API-key-only scope, one of the names in `keyOnly`, is had by its own name alone.
+ * Of `wanted`, the patterns and references that stand for something that whoever holds `held` has not, on whatever resource. An
+ * API-key-only scope, one of the references in `keyOnly`, is had by its own reference alone.
  */
 export function patternsBeyond (held: readonly string[], wanted: readonly string[], keyOnly: ReadonlySet<string>): string[] {
   return wanted.filter(pattern => !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern))))
@@ -42,17 +84,20 @@ export function patternsBeyond (held: readonly string[], wanted: readonly string
 
 /** As a pattern `*:*` covers nothing, so it must not cover the asterisk of another. */
 function coversPattern (pattern: string, wanted: string): boolean {
-  return pattern !== '*:*' && covers(pattern, wanted)
+  return pattern !== '*:*' && coversOthers(pattern, nameOf(wanted))
 }
 
 /**
- * The declared scopes that `patterns` cover. An API-key-only scope is never covered by a pattern, only by its own name:
- * nobody comes by one who was not given it deliberately.
+ * The names of the declared scopes that `patterns` and references cover. An API-key-only scope is never covered by a pattern,
+ * only by its own reference: nobody comes by one who was not given it deliberately.
  */
 export function expand (patterns: readonly string[], declared: readonly Scope[]): string[] {
-  return declared
-    .filter(({ name, keyOnly }) => patterns.some(pattern => keyOnly ? pattern === name : covers(pattern, name)))
-    .map(({ name }) => name)
+  return declared.filter(scope => coveringPattern(patterns, scope) !== undefined).map(({ name }) => name)
+}
+
+/** What a credential shows that keeps these on a resource that declares those: its patterns, and the names of the scopes that it still has. */
+export function shownScopes (kept: readonly string[], declared: readonly Scope[]): string[] {
+  return namesOf(kept.filter(each => readsAsPattern(each) || declared.some(scope => referenceOf(scope) === each)))
 }
 
 /** Whether a scope lets its holder look and nothing more: its action is `read`. */
@@ -71,45 +116,44 @@ export function splitScope (scope: string): string[] {
   return [...new Set(scope.split(' ').filter(name => name !== ''))]
 }
 
-/** Refuses names that `declared` does not have. Returns them without repetitions. */
-export function requireDeclared (names: readonly string[], declared: readonly Scope[], resource: string): string[] {
-  for (const name of names) {
-    if (!declared.some(scope => scope.name === name)) {
+/** Refuses names that `declared` does not have. Returns their scopes, each once. */
+function requireDeclared (names: readonly string[], declared: readonly Scope[], resource: string): Scope[] {
+  return [...new Set(names)].map(name => {
+    const found = readsAsPattern(name) ? undefined : declared.find(scope => scope.name === name)
+    if (found === undefined) {
       throw new Failure('unknown_scope', {
         message: `The resource ${resource} does not declare the scope ${JSON.stringify(name)}; it declares: ${declared.map(scope => scope.name).join(' ') || 'none'}.`,
-        details: { scope: name, resource },
+        details: { field: 'scopes', scope: name, resource },
       })
     }
-  }
-  return [...new Set(names)]
+    return found
+  })
 }
 
-/** As `requireDeclared`, for API keys: a pattern passes when it covers something that is declared. */
+/**
+ * What an API key keeps of names and patterns. @throws Failure `unknown_scope` for a name that `declared` does not have, and for a
+ * pattern that covers nothing of it.
+ */
 export function requireDeclaredPatterns (patterns: readonly string[], declared: readonly Scope[], resource: string): string[] {
-  const wanted = [...new Set(patterns)]
-  requireDeclared(wanted.filter(pattern => expand([pattern], declared).length === 0), declared, resource)
-  return wanted
+  return [...new Set(patterns)].map(pattern =>
+    readsAsPattern(pattern) && expand([pattern], declared).length > 0 ? pattern : referenceOf(requireDeclared([pattern], declared, resource)[0]!))
 }
 
-/** As `requireDeclared`, for OAuth clients: refuses API-key-only scopes too (LB-14). */
+/** What an OAuth client keeps of names. @throws Failure `unknown_scope`, `scope_api_key_only` (LB-14). */
 export function requireGrantable (names: readonly string[], declared: readonly Scope[], resource: string): string[] {
   const wanted = requireDeclared(names, declared, resource)
-  for (const name of wanted) {
-    if (isKeyOnly(name, declared)) {
+  for (const { name, keyOnly } of wanted) {
+    if (keyOnly) {
       throw new Failure('scope_api_key_only', {
         message: `The scope ${JSON.stringify(name)} of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
-        details: { scope: name, resource },
+        details: { field: 'scopes', scope: name, resource },
       })
     }
   }
-  return wanted
+  return wanted.map(referenceOf)
 }
 
-/** Of `names`, those that `declared` still has and that a token may carry: the last word on what is granted. */
-export function grantableNow (names: readonly string[], declared: readonly Scope[]): string[] {
-  return names.filter(name => declared.some(scope => scope.name === name && !scope.keyOnly))
-}
-
-function isKeyOnly (name: string, declared: readonly Scope[]): boolean {
-  return declared.some(scope => scope.name === name && scope.keyOnly)
+/** The names of those scopes, of which these references are kept, that `declared` still has and that a token may carry: the last word on what is granted. */
+export function grantableNow (references: readonly string[], declared: readonly Scope[]): string[] {
+  return references.flatMap(reference => declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name ?? [])
 }

@@ -15,7 +15,8 @@ import type { Resource } from './resource.ts'
 import { grantableNow, splitScope } from './scope.ts'
 import type { KeyRing } from './signing-key.ts'
 import type { Store } from './store.ts'
-import { bringsItsOwnKey, clockTolerance, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from './token.ts'
+import { assertionTolerance, problemOfTimes } from './assertion.ts'
+import { bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from './token.ts'
 
 /** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
 export interface SessionClaims {
@@ -40,9 +41,6 @@ interface AssertionClaims { sub: string, jti: string, exp: number }
 
 /** Seconds that a session token lives. */
 export const sessionLifetime = 900
-
-/** Seconds that an assertion may be good for. */
-const assertionLifetime = 300
 
 const sessionType = 'session+jwt'
 const longestAssertion = 4_096
@@ -132,9 +130,7 @@ function readAssertion ({ issuer, clock }: SessionExchangeOptions, claims: Recor
   if (typeof sub !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(sub)) return 'wrong_subject'
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) return 'no_jti'
   if (!isNumericDate(iat) || !isNumericDate(exp) || (nbf !== undefined && !isNumericDate(nbf))) return 'wrong_lifetime'
-  if (exp <= iat || exp > now + assertionLifetime + clockTolerance) return 'wrong_lifetime'
-  if (isFromTheFuture({ iat, nbf: nbf ?? iat }, clock())) return 'not_yet'
-  return exp <= now - clockTolerance ? 'expired' : { sub, jti, exp }
+  return problemOfTimes({ exp, iat, nbf }, now) ?? { sub, jti, exp }
 }
 
 /** What stands against a publishable key now, for its assertions as for its sessions; null: nothing. */
@@ -151,7 +147,7 @@ function standing (
 
 /** Remembered until it would be refused as expired. */
 async function firstUse ({ store }: SessionExchangeOptions, { id }: PublishableKey, { jti, exp }: AssertionClaims): Promise<boolean> {
-  return await store.usedAssertions.remember(digestOf(JSON.stringify([id, jti])), secondsAfter(new Date(exp * 1000), clockTolerance))
+  return await store.usedAssertions.remember(digestOf(JSON.stringify([id, jti])), secondsAfter(new Date(exp * 1000), assertionTolerance))
 }
 
 async function mint ({ issuer, ring, clock }: SessionExchangeOptions, key: PublishableKey, resource: Resource, subject: string): Promise<SessionAnswer> {
@@ -226,6 +222,7 @@ function refuse (reason: Reason, claims: SessionClaims | null): Verdict {
 }
 
 function sessionPrincipal (key: PublishableKey, resource: Resource, claims: SessionClaims): Principal {
+  const granted = splitScope(claims.scope ?? '')
   return {
     kind: 'session',
     id: key.id,
@@ -238,7 +235,8 @@ function sessionPrincipal (key: PublishableKey, resource: Resource, claims: Sess
     resourceId: resource.id,
     groups: [],
     access: null,
-    scopes: claims.scope === undefined ? [] : grantableNow(splitScope(claims.scope), resource.scopes),
+    // By the key too: a scope of the same name may have been declared since the token was made.
+    scopes: grantableNow(key.scopes, resource.scopes).filter(name => granted.includes(name)),
     creator: null,
     objects: {},
     allowlist: [],

@@ -23,19 +23,48 @@ export async function makeFirstSigningKey ({ store, clock, actor }: Operation, s
 }
 
 /**
- * Makes a new key that signs once it has been published for `publicationTime`, or at once; a key that is pending already
- * is then taken instead. The one that signs now stays published until its last token is dead.
- * @throws Failure `conflict` when a key is pending and it is not to be at once.
+ * Makes a new key that signs once it has been published for `publicationTime`. The one that signs now stays published until
+ * its last token is dead. @throws Failure `conflict` when a key is pending.
  */
-export async function rotateSigningKey (operation: Operation, secrets: readonly string[], { now: atOnce }: { now: boolean }): Promise<SigningKey> {
+export async function rotateSigningKey (operation: Operation, secrets: readonly string[]): Promise<SigningKey> {
   const { store, clock } = operation
   const made = await newSigningKey(clock(), secrets[0]!)
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
     const pending = pendingAt(keys, now)
-    if (pending !== undefined && !atOnce) throw new Failure('conflict', { message: `A signing key is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
-    return await handOver(tx, operation, { keys, made, now }, atOnce ? now : secondsAfter(now, publicationTime))
+    if (pending !== undefined) throw new Failure('conflict', { message: `A signing key is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
+    return await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
+  })
+}
+
+/**
+ * The first half of a rotation at once: a key that every server knows when this resolves, and that none signs with yet. Left at
+ * that it signs in time. A key that is pending already is taken.
+ */
+export async function publishNextKey (operation: Operation, secrets: readonly string[]): Promise<SigningKey> {
+  const { store, clock } = operation
+  const made = await newSigningKey(clock(), secrets[0]!)
+  return await store.transaction(async tx => {
+    const now = clock()
+    const keys = await tx.signingKeys.all()
+    return pendingAt(keys, now) ?? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime), 'signing_key.published')
+  })
+}
+
+/**
+ * The second half: lets the key sign that `publishNextKey` answered, at once. A server that signs with it before another one has heard
+ * of this change does no harm: that one has the key. If it signs already it stays as it is.
+ * @throws Failure `conflict` when it was revoked meanwhile.
+ */
+export async function signAtOnce (operation: Operation, kid: string): Promise<SigningKey> {
+  const { store, clock } = operation
+  return await store.transaction(async tx => {
+    const now = clock()
+    const keys = await tx.signingKeys.all()
+    const key = keys.find(each => each.kid === kid)
+    if (key === undefined || key.revokedAt !== null) throw new Failure('conflict', { message: 'The next signing key was revoked before it could sign; rotate again.' })
+    return pendingAt(keys, now) === key ? await handOver(tx, operation, { keys, made: key, now }, now) : key
   })
 }
 
@@ -56,27 +85,49 @@ export async function rotateWhenDue (operation: Operation, secrets: readonly str
 
 /**
  * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one that
- * signs, the pending one, or else a new one, signs at once; if it is pending, the one that signs goes on.
+ * signs, the pending one, or else a new one, signs in its place before it ends, so that no server signs with it when it does; if it is
+ * pending, the one that signs goes on.
  * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
  */
 export async function revokeSigningKey (operation: Operation, secrets: readonly string[], kid: string, reason: string | null): Promise<SigningKey> {
+  const before = keyNamed(await operation.store.signingKeys.all(), kid)
+  requireExpected(operation, before)
+  let successor: SigningKey | null = null
+  for (let attempt = 1; ; attempt++) {
+    const kept = await revokeUnlessItSigns(operation, before, successor, reason)
+    if (kept !== null) return kept
+    if (attempt === successions) throw new Failure('conflict', { message: `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.` })
+    successor = await signAtOnce(operation, (await publishNextKey(operation, secrets)).kid)
+  }
+}
+
+/** How often another key is made to sign, should somebody revoke that one at the same time. */
+const successions = 5
+
+/** Null: it is the one that signs, and another has to first. */
+async function revokeUnlessItSigns (operation: Operation, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null): Promise<SigningKey | null> {
   const { store, clock, actor } = operation
-  const made = await newSigningKey(clock(), secrets[0]!)
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
-    const key = keys.find(each => each.kid === kid)
-    if (key === undefined) throw noSuchKey(kid)
-    requireExpected(operation, key)
+    const key = keyNamed(keys, kid)
+    // What its succession changed of it is no change that somebody else made.
+    if (successor === null) requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
     if (key.revokedAt !== null) return key
-    const ended = { ...key, revokedAt: now, revokedReason: reason, retiredAt: earlier(key.retiredAt, now), publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now)) }
     const signing = signingAt(keys, now)
-    const successor = signing === key ? await succeed(tx, operation, { keys, made, now }, now) : null
-    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined && successor === null) await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
+    if (signing === key) return null
+    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
+    const ended = { ...key, revokedAt: now, revokedReason: reason, retiredAt: earlier(key.retiredAt, now), publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now)) }
     const kept = await tx.signingKeys.update(ended)
     await tx.audit.append(auditEvent(actor, now, 'signing_key.revoked', { organizationId: null, subject: kid, detail: { reason, successor: successor?.kid ?? null } }))
     return kept
   })
+}
+
+function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey {
+  const key = keys.find(each => each.kid === kid)
+  if (key === undefined) throw noSuchKey(kid)
+  return key
 }
 
 /** Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them opens stays as it is. */
@@ -101,16 +152,16 @@ function openedByOlder ({ kid, sealedPrivateKey }: SigningKey, [newest, ...older
   return unseal(sealedPrivateKey, [newest!], kid) === null ? unseal(sealedPrivateKey, older, kid) : null
 }
 
-/** Removes the keys of which no token was alive any more at `since`, their private halves with them; returns how many. */
-export async function removeDeadSigningKeys ({ store, clock, actor }: Operation, since: Date): Promise<number> {
-  const dead = (await store.signingKeys.all()).filter(key => stateOfSigningKey(key, since) === 'gone')
-  for (const { kid } of dead) {
-    await store.transaction(async tx => {
+/** Removes at most so many keys of which no token was alive any more at `since`, their private halves with them; returns how many. */
+export async function removeDeadSigningKeys ({ store, clock, actor }: Operation, since: Date, limit: number): Promise<number> {
+  return await store.transaction(async tx => {
+    const dead = (await tx.signingKeys.all()).filter(key => stateOfSigningKey(key, since) === 'gone').slice(0, limit)
+    for (const { kid } of dead) {
       await tx.signingKeys.remove(kid)
       await tx.audit.append(auditEvent(actor, clock(), 'signing_key.removed', { organizationId: null, subject: kid }))
-    })
-  }
-  return dead.length
+    }
+    return dead.length
+  })
 }
 
 export function noSuchKey (kid: string): Failure {
@@ -120,21 +171,17 @@ export function noSuchKey (kid: string): Failure {
 /** The keys as they are, and one more to be used if it is needed. */
 interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
 
-/** Has the next key sign from `at` on, and the one that signs now retire then. */
-async function handOver (tx: Repositories, operation: Operation, occasion: Occasion, at: Date): Promise<SigningKey> {
-  const next = await succeed(tx, operation, occasion, at)
-  const signing = signingAt(occasion.keys, occasion.now)
-  if (signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
-  return next
-}
-
-/** Has the pending key, or else `made`, sign from `at` on. */
-async function succeed (tx: Repositories, { actor }: Operation, { keys, made, now }: Occasion, at: Date): Promise<SigningKey> {
+/** Has the next key, which is the pending one or else `made`, sign from `at` on, and the one that signs now retire then. */
+async function handOver (
+  tx: Repositories, { actor }: Operation, { keys, made, now }: Occasion, at: Date, type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
+): Promise<SigningKey> {
   const pending = pendingAt(keys, now)
+  const signing = signingAt(keys, now)
   const next = pending === undefined ? { ...made, createdAt: now, activatedAt: at } : await tx.signingKeys.update({ ...pending, activatedAt: at })
   if (pending === undefined) await tx.signingKeys.insert(next)
-  const detail = { activatedAt: at, succeeds: signingAt(keys, now)?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
-  await tx.audit.append(auditEvent(actor, now, 'signing_key.rotated', { organizationId: null, subject: next.kid, detail }))
+  const detail = { activatedAt: at, succeeds: signing?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
+  await tx.audit.append(auditEvent(actor, now, type, { organizationId: null, subject: next.kid, detail }))
+  if (signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
   return next
 }
 

@@ -81,11 +81,18 @@ export interface KeyRing {
 export interface SigningKeys {
   /** The keys as they are at `now`, by the clock unless it is given. The same object until something about them changes. */
   ring (now?: Date): KeyRing
-  /** Makes another key the one that signs: in time, or at once. */
-  rotate (operation: Operation, when: { now: boolean }): Promise<SigningKey>
+  /** Makes another key, which signs once it has been published for `publicationTime`. @throws Failure `conflict` when there is one. */
+  rotate (operation: Operation): Promise<SigningKey>
+  /**
+   * For a rotation at once: the next key, which every server knows when this resolves. None signs with it before `signAtOnce`, or
+   * in time. Two steps, each of which the servers have to have heard of: one would let a server sign before others know the key.
+   */
+  publishNext (operation: Operation): Promise<SigningKey>
+  /** Lets the key sign that `publishNext` answered. @throws Failure `conflict` when it was revoked meanwhile. */
+  signAtOnce (operation: Operation, kid: string): Promise<SigningKey>
   /** As `rotate` in time, if the key that signs is `days` old and no other is pending. Null: it is not due. 0 days: it never is. */
   rotateWhenDue (operation: Operation, days: number): Promise<SigningKey | null>
-  /** Ends a key, and with it every token that it signed. If it is the one that signs, another one does at once. */
+  /** Ends a key, and with it every token that it signed. If it is the one that signs, another one does before. */
   revoke (operation: Operation, kid: string, reason: string | null): Promise<SigningKey>
   /** Reads them again: after a change, by whatever server. @throws Failure `not_ready` where `openSigningKeys` throws ConfigurationError. */
   reload (): Promise<void>

@@ -24,7 +24,8 @@ export interface Style {
   importedKeys?: boolean
 }
 
-const headerAndQuery: readonly KeyTransport[] = [{ in: 'header', name: 'x-api-key' }, { in: 'query', name: 'x-api-key' }]
+const header: readonly KeyTransport[] = [{ in: 'header', name: 'x-api-key' }]
+const headerAndQuery: readonly KeyTransport[] = [...header, { in: 'query', name: 'x-api-key' }]
 const bearer: readonly KeyTransport[] = [{ in: 'bearer' }]
 
 /** The named styles; a resource takes one as it is or with a prefix of its own. */
@@ -37,14 +38,22 @@ export const styles: Readonly<Record<ErrorStyleName, Style>> = {
   rfc9457: { keyPrefix: 'api', transports: headerAndQuery, errors: 'rfc9457' },
 }
 
-/** The style of Latchkey's own API: LedgerBee's credentials, OpenCrane's envelopes. */
-export const managementStyle: Style = { keyPrefix: 'lk', transports: headerAndQuery, errors: 'opencrane' }
+/** The style of Latchkey's own API: LedgerBee's header, OpenCrane's envelopes. No credential travels in a URL. */
+export const managementStyle: Style = { keyPrefix: 'lk', transports: header, errors: 'opencrane' }
+
+/** The style of the routes on which a credential asks about itself: LedgerBee's, but for keys in URLs. */
+export const selfStyle: Style = { ...styles.ledgerbee, transports: header }
 
 const prefixPattern = /^[a-z][a-z0-9]{0,15}$/
 
 /** Whether a text may stand at the front of keys. */
 export function isKeyPrefix (text: string): boolean {
   return prefixPattern.test(text)
+}
+
+/** Whether keys of this style may travel in the query, by this name. */
+export function takesKeysInQuery ({ transports }: Style, name: string): boolean {
+  return transports.some(transport => transport.in === 'query' && transport.name === name)
 }
 
 /** Whether keys of this style may travel as `Authorization: Bearer`. */

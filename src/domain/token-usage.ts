@@ -2,7 +2,7 @@
 import { warn, type Report } from '../background.ts'
 import type { Clock } from '../clock.ts'
 import type { Page, PageQuery } from './page.ts'
-import { inTurns } from './turns.ts'
+import { inTurns, takeFirst } from './turns.ts'
 
 /** What a client got in a minute. */
 export interface TokenUsage {
@@ -25,12 +25,12 @@ export interface TokenUsageFilter {
 }
 
 export interface TokenUsageRepository {
-  /** Adds to what is counted; each client and minute once. */
+  /** Adds to what is counted, all of it or nothing; each client and minute once. At most `writtenInOneStatement` of them. */
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
-  /** Removes the minutes before an instant; returns how many rows that were. */
-  prune (before: Date): Promise<number>
+  /** Removes the minutes before an instant, at most so many rows; returns how many that were. */
+  prune (before: Date, limit: number): Promise<number>
 }
 
 export interface TokenMeter {
@@ -45,9 +45,9 @@ export interface TokenMeter {
 /** Days for which token usage is kept. */
 export const tokenUsageDays = 400
 
-/** Writes at most once in `intervalMs`, one statement for some hundred clients. */
+/** Writes what waits once in `intervalMs`, one statement for some hundred clients. */
 export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000, report: Report = warn): TokenMeter {
-  let counted = new Map<string, TokenUsage>()
+  const counted = new Map<string, TokenUsage>()
 
   const note = (usage: TokenUsage) => {
     const key = `${usage.minute.getTime()} ${usage.clientId}`
@@ -55,9 +55,8 @@ export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, inte
     if (known === undefined) counted.set(key, usage)
     else known.tokens += usage.tokens
   }
-  const write = async () => {
-    const usage = [...counted.values()]
-    counted = new Map()
+  const write = async (most: number) => {
+    const usage = takeFirst(counted, most).map(([, each]) => each)
     try {
       await add(usage)
     } catch (error) {

@@ -3,6 +3,7 @@ import { bounded } from '../bounded.ts'
 import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { Failure } from '../errors.ts'
+import { isBase64url } from '../text.ts'
 import { auditEvent } from './audit.ts'
 import type { Registry } from './registry.ts'
 import type { KeyRing, SigningKeys } from './signing-key.ts'
@@ -30,8 +31,8 @@ export interface RevokedTokenRepository {
   /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
   insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
   has (jti: string): Promise<boolean>
-  /** Forgets those that expired before; returns how many. */
-  prune (before: Date): Promise<number>
+  /** Forgets those that expired before, at most so many; returns how many. Servers forget them once fewer than that were left. */
+  prune (before: Date, limit: number): Promise<number>
 }
 
 /** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */
@@ -106,7 +107,8 @@ export function jwtReader<Claims extends object> (
     return keyNamed(ring(), kid)
   }
   const verify = async (token: string): Promise<Claims & Signed | null> => {
-    if (!isCanonical(token)) return null
+    // Base64url has several spellings of the same bytes; a token has one (RFC 7515 §2).
+    if (!token.split('.').every(isBase64url)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
       if (bringsItsOwnKey(protectedHeader)) return null
@@ -155,11 +157,6 @@ export function isJwtByForm (text: string): boolean {
   } catch {
     return false
   }
-}
-
-/** Base64url has several spellings of the same bytes, by padding and by bits that are not used; a token has one (RFC 7515 §2). */
-function isCanonical (token: string): boolean {
-  return token.split('.').every(part => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 /** Whether a JOSE header names a key of its own, or something that has to be understood: neither is ever asked of us (RFC 8725 §3.10). */

@@ -1,12 +1,18 @@
 /** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { attempt, warn, type Report } from '../background.ts'
+
+/**
+ * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.
+ * SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
+ */
+export const writtenInOneStatement = 500
 
 /** What there is to write. */
 export interface Waiting {
   /** How many wait. */
   size (): number
-  /** Writes up to so many of them, those that wait the longest. What it rejects for waits again. */
+  /** Writes up to so many of them, those that wait the longest: all or nothing. What it rejects for waits again. */
   write (most: number): Promise<void>
 }
 
@@ -43,10 +49,16 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
     clearTimeout(timer)
     due = true
     let failed = false
-    await attempt(() => size() > 0 ? write(most) : null, error => {
-      failed = true
-      report(error)
-    })
+    // No more than what waits now, whatever comes meanwhile.
+    for (let left = Math.min(most, size()); left > 0 && !failed; left = Math.min(left, size())) {
+      const atOnce = Math.min(most, writtenInOneStatement)
+      await attempt(() => write(atOnce), error => {
+        failed = true
+        report(error)
+      })
+      left -= atOnce
+      if (left > 0) await nextTurn()
+    }
     due = false
     if (size() > 0) askIn(failed ? intervalMs : intervalMs / Math.min(turnsInInterval, Math.ceil(size() / atOnce) || 1))
   }

@@ -23,14 +23,14 @@ export interface DayUsage {
 export interface DayRange { from: string, to: string }
 
 export interface UsageRepository {
-  /** Adds to what is counted; rows may repeat a key and day. */
+  /** Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of them. */
   add (usage: readonly DayUsage[]): Promise<void>
   /** The days on which there was something, oldest first. */
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
   /** Of all keys that an organization has or had. */
   ofOrganization (organizationId: string, range: DayRange): Promise<Record<Environment, { calls: number, credits: number }>>
-  /** Forgets the days before this one; returns how many rows those were. */
-  prune (before: string): Promise<number>
+  /** Forgets the days before this one, at most so many rows; returns how many those were. */
+  prune (before: string, limit: number): Promise<number>
 }
 
 export interface UsageMeter {

@@ -74,7 +74,7 @@ export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): We
         if (reason !== null) return refuse(reason, token)
         return whenKnown(registry.apiKeyById(token!.apiKeyId), key => key === null
           ? refuse('revoked', token)
-          : whenKnown(judgeKey(key, { resource, address: null }), verdict => verdict.ok ? inTheNameOf(verdict, token!) : verdict))
+          : whenKnown(judgeKey(key, { resource, address: null, leavesAllowlist: true }), verdict => verdict.ok ? inTheNameOf(verdict, token!) : verdict))
       })
     },
   }

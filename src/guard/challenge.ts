@@ -3,7 +3,7 @@ import type { Refusal } from '../domain/principal.ts'
 const descriptions: Record<Refusal['reason'], string> = {
   no_credential: '',
   several_credentials: 'The request carries more than one credential',
-  credential_in_query: 'Access tokens are not accepted in the query of a URL',
+  credential_in_query: 'Credentials are not accepted in the query of a URL',
   key_as_bearer: 'The bearer credential is an API key, not an access token',
   malformed: 'The credential is malformed',
   unknown: 'The credential is not valid',

@@ -11,15 +11,18 @@ import { requireOpen } from '../door.ts'
 import type { Principal, Refusal } from '../domain/principal.ts'
 import type { RefusalEntry } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
+import { managementStyle } from '../domain/style.ts'
 import type { BoundObject } from '../domain/webhook-token.ts'
 import type { Environment } from '../secrets.ts'
+import { isOverTls } from '../forwarded.ts'
 import { newWatch, type Watch } from '../watch.ts'
 import { admission, anonymous, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
 import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
+import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
-import { presentedCredential, type Presented } from './presentation.ts'
+import { onlyBearer, presentedCredential, type Presented } from './presentation.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 
 declare module 'fastify' {
@@ -76,6 +79,12 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       route.config = { ...route.config, errorStyle: of.style(null).errors }
       // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
       route.onRequest = [(request, reply, done) => { whenKnown(orStop(admit, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.onRequest)]
+      // Behind the route's own, and behind those of its context: they may say what caches may do, or add to `Vary`.
+      route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
+        // What was not admitted was answered here, and is stored nowhere.
+        if (request.admission !== null) keepApart(reply, of.latestStyle())
+        done(null, payload)
+      }]
       if (mayHaveBody(route)) {
         route.preValidation = [(request, reply, done) => { whenKnown(orStop(admitBody, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.preValidation)]
       }
@@ -129,7 +138,19 @@ function stopAt ({ dependencies, of, request, reply }: Arrival): (error: unknown
 }
 
 function judge (arrival: Arrival): Awaitable<boolean> {
+  const { dependencies, of, need, request } = arrival
+  const adminToken = of.takesAdminToken ? adminTokenOf(arrival) : null
+  if (adminToken !== null) return whenKnown(admission(new Call(dependencies, need, null, of.environment, request), adminToken), answerTo, arrival, null, adminToken)
   return whenKnown(arrival.of.current(), judgeAt, arrival)
+}
+
+/**
+ * The break-glass token, if the request presents it: before the resource is looked at, because what is stored of that could
+ * keep out the one credential that can mend it. Null: it does not.
+ */
+function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): Presented | null {
+  const text = onlyBearer(request, managementStyle)
+  return text !== null && authenticator.isAdminToken(text) ? { credential: { kind: 'access_token', text }, inQuery: false } : null
 }
 
 /** Judges the request as things are now. */
@@ -137,7 +158,7 @@ function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolea
   const { dependencies, of, need, request, reply } = arrival
   const style = of.style(resource)
   // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
-  if (style.requireTls === true && request.protocol !== 'https') return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
+  if (style.requireTls === true && !isOverTls(request)) return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
   const presented = presentedCredential(request, style)
   return whenKnown(admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource, presented)
 }
@@ -170,7 +191,18 @@ function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<bo
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
 function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | null {
-  if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return null
-  if ((body as Record<string, unknown> | null | undefined)?.access_token === undefined) return null
+  if (!isForm(headers['content-type']) || !hasParameter(body, 'access_token')) return null
   return { reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId }
+}
+
+/** The names of media types are the same in any case (RFC 9110 §8.3.1). */
+function isForm (type: string | undefined): boolean {
+  return type !== undefined && type.toLowerCase().startsWith('application/x-www-form-urlencoded')
+}
+
+/** Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text itself. */
+function hasParameter (form: unknown, name: string): boolean {
+  if (form instanceof URLSearchParams) return form.has(name)
+  if (typeof form === 'string' || Buffer.isBuffer(form)) return new URLSearchParams(String(form)).has(name)
+  return (form as Record<string, unknown> | null | undefined)?.[name] !== undefined
 }

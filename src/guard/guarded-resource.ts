@@ -1,7 +1,7 @@
 /** Which resource a guard stands in front of. */
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { Registry } from '../domain/registry.ts'
-import { hostResourceId, type Resource } from '../domain/resource.ts'
+import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
 import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
 import type { Style } from '../domain/style.ts'
 import type { Environment } from '../secrets.ts'
@@ -13,8 +13,12 @@ export type GuardedOption = string | { any: true, style: Style }
 export interface GuardedResource {
   /** The one environment that is served; null: both. */
   environment: Environment | null
+  /** Whether the break-glass token is good here: for the management API, and where any resource will do. */
+  takesAdminToken: boolean
   current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
+  /** Of the resource as it was last found: nothing is looked up. */
+  latestStyle (): Style
   metadataUrl (resource: Resource | null): Awaitable<string | null>
 }
 
@@ -23,8 +27,10 @@ export async function guardedResource (registry: Registry, option: GuardedOption
   if (typeof option !== 'string') {
     return {
       environment,
+      takesAdminToken: true,
       current: () => null,
       style: () => option.style,
+      latestStyle: () => option.style,
       metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
     }
   }
@@ -38,11 +44,13 @@ export async function guardedResource (registry: Registry, option: GuardedOption
   })
   return {
     environment,
+    takesAdminToken: found.id === managementResourceId,
     current () {
       const { state } = registry
       return state !== null && state === known.state ? known.resource : look(state)
     },
     style: resource => (resource ?? found).style,
+    latestStyle: () => known.resource.style,
     metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
   }
 }

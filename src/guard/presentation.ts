@@ -1,14 +1,14 @@
 /** What a request presents as its proof, read by the rules of a resource's style. Decides nothing but form. */
 import type { FastifyRequest } from 'fastify'
 import type { Credential, Reason, Refusal } from '../domain/principal.ts'
-import { takesKeysAsBearer, type Style } from '../domain/style.ts'
+import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/style.ts'
 import { isJwtByForm } from '../domain/token.ts'
 import { resemblesApiKey } from '../secrets.ts'
 
 /** A credential and whether it came in the URL, or why nothing on the request can be one. */
 export type Presented = { credential: Credential, inQuery: boolean } | { refusal: Refusal }
 
-interface Found { in: 'authorization' | 'header' | 'query' | 'access_token', text: string }
+interface Found { in: 'authorization' | 'header' | 'query' | 'misplaced' | 'access_token', text: string }
 
 /** Said of a place that holds more than one, and of a request that has several places with one. */
 const several = Symbol('several')
@@ -19,8 +19,16 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
   if (found === several) return refused('several_credentials', null)
   if (found === null) return refused('no_credential', null)
   if (found.in === 'access_token') return refused('credential_in_query', 'access_token')
+  if (found.in === 'misplaced') return refused('credential_in_query', 'api_key')
   if (found.in === 'authorization') return readAuthorization(found.text, style)
   return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
+}
+
+/** What follows `Bearer` in the one Authorization header of a request that has no credential besides, whatever it looks like; null: none does. */
+export function onlyBearer (request: FastifyRequest, style: Style): string | null {
+  if (request.headers.authorization === undefined) return null
+  const found = findOnly(request, style)
+  return found === several || found?.in !== 'authorization' ? null : /^bearer +(\S+)$/i.exec(found.text)?.[1] ?? null
 }
 
 // RFC 6750 §2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110 §11.1).
@@ -31,8 +39,6 @@ function readAuthorization (value: string, style: Style): Presented {
   // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone take as
   // long as all other checks of a token that is known.
   if (!keysToo && value.startsWith('Bearer eyJ')) return accessToken(value.slice('Bearer '.length))
-  // Another scheme proves nothing here: as if there were no credential (RFC 6750 §3.1).
-  if (!/^bearer(\s|$)/i.test(value)) return refused('no_credential', null)
   const text = bearerPattern.exec(value)?.[1]
   if (keysToo) return readKeyOrToken(text)
   if (text === undefined) return refused('malformed', 'access_token')
@@ -52,12 +58,24 @@ function readKeyOrToken (text: string | undefined): Presented {
 /** Null: there is none. */
 function findOnly (request: FastifyRequest, style: Style): Found | typeof several | null {
   const query = request.query as Record<string, unknown>
-  let found = add(null, 'authorization', headerNamed(request, 'authorization'))
+  let found = add(null, 'authorization', bearerNamed(request))
   for (const transport of style.transports) {
-    if (transport.in === 'header') found = add(found, 'header', headerNamed(request, transport.name))
-    else if (transport.in === 'query') found = add(found, 'query', valueOf(query[transport.name]))
+    if (transport.in === 'header') {
+      found = add(found, 'header', headerNamed(request, transport.name))
+      // By the name of the header it is a key in the query: to pass over it would leave it in logs, and its sender in the dark.
+      if (query[transport.name] !== undefined && !takesKeysInQuery(style, transport.name)) found = add(found, 'misplaced', valueOf(query[transport.name]))
+    } else if (transport.in === 'query') found = add(found, 'query', valueOf(query[transport.name]))
   }
   return add(found, 'access_token', valueOf(query.access_token))
+}
+
+/**
+ * The Authorization header, where its scheme is one that the guard knows. Another scheme proves nothing here and is no credential:
+ * a proxy in front of a staging system has its own (RFC 6750 §2 is about tokens alone).
+ */
+function bearerNamed (request: FastifyRequest): string | typeof several | null {
+  const value = headerNamed(request, 'authorization')
+  return value === null || value === several || value.startsWith('Bearer ') || /^bearer(\s|$)/i.test(value) ? value : null
 }
 
 function add (found: Found | typeof several | null, place: Found['in'], text: string | typeof several | null): Found | typeof several | null {

@@ -56,7 +56,7 @@ const statuses: Readonly<Record<Reason, number>> = {
 function publicReason ({ reason, presented }: Refusal): string {
   switch (reason) {
     case 'no_credential': return 'missing_credentials'
-    case 'credential_in_query': return 'access_token_in_query'
+    case 'credential_in_query': return presented === 'api_key' ? 'api_key_in_query' : 'access_token_in_query'
     case 'key_as_bearer': return 'api_key_as_bearer_token'
     case 'address_not_allowed': return 'ip_whitelist_mismatch'
     case 'api_key_required': return 'endpoint_requires_api_key_auth'
@@ -71,7 +71,9 @@ function sentence (refusal: Refusal): string {
   switch (refusal.reason) {
     case 'no_credential': return 'This route needs a credential: an API key or an access token.'
     case 'several_credentials': return 'The request carries more than one credential; send exactly one.'
-    case 'credential_in_query': return 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
+    case 'credential_in_query': return refusal.presented === 'api_key'
+      ? 'An API key is not accepted in the URL, which ends up in logs; send it in the header that is made for it, and replace this one.'
+      : 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
     case 'key_as_bearer': return 'An API key was sent as a bearer token; send it in the header that is made for it.'
     case 'insufficient_scope': return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
     case 'api_key_required': return 'This route answers API keys only.'

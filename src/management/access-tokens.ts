@@ -4,6 +4,7 @@ import { Type } from '../schema.ts'
 import {
   createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
 } from '../domain/management-token.ts'
+import { namesOf } from '../domain/scope.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, readInstant } from './operation.ts'
@@ -109,7 +110,7 @@ function wireToken (token: ManagementToken, now: Date) {
     status: statusOfManagementToken(token, now),
     organization: token.organizationId,
     name: token.name,
-    scopes: token.scopes,
+    scopes: namesOf(token.scopes),
     allowlist: token.allowlist,
     createdBy: token.createdBy,
     creator: token.creatorId,

@@ -1,8 +1,8 @@
-/** What routes have in common, told to the document: the headers that every creation and every change takes, and what those can end in. */
+/** What routes have in common: the headers that every creation and every change takes, what those can end in, and that no other query is taken. */
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Type } from '../schema.ts'
 import type { FailureCode } from '../errors.ts'
-import { as } from './schemas.ts'
+import { as, exactly } from './schemas.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,6 +34,11 @@ export function announceConventions (app: FastifyInstance): void {
     if (taken.length === 0) return
     route.schema = { ...route.schema, headers: Type.Object(Object.fromEntries(taken.map(({ name, schema }) => [name, Type.Optional(schema)]))) }
   })
+}
+
+/** A route that names no query takes none: what it does not know is refused, not ignored. Register it in front of the routes. */
+export function refuseUnknownQuery (app: FastifyInstance): void {
+  app.addHook('onRoute', route => { route.schema = { querystring: exactly({}), ...route.schema } })
 }
 
 function isRepeatable ({ config, schema }: RouteOptions): boolean {

@@ -6,12 +6,13 @@ import {
   type ApiKey, type ApiKeyInput,
 } from '../domain/api-key.ts'
 import { namesLimits, type Limits } from '../domain/limits.ts'
-import type { Operation, Store } from '../domain/store.ts'
+import type { Operation } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
+import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
   Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
@@ -61,7 +62,7 @@ const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential
 
 export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const { clock } = dependencies
-  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(key, await identifierOf(store, key.resourceId), clock())
+  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(key, await resourcesById(store, [key.resourceId]), clock())
   return async app => {
     app.post('/api-keys', {
       config: { ...write, failures: authorityFailures },
@@ -89,9 +90,8 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
         ...given({ name, environment, resourceId: await resourceIdOf(operation, resource), creatorId: creator }),
         ...(status === undefined ? {} : { status: { is: status, at: now } }),
       })
-      const names = new Map<string, string>()
-      for (const id of new Set(page.items.map(key => key.resourceId))) names.set(id, await identifierOf(operation.store, id))
-      return wirePage(query, page, key => wireKey(key, names.get(key.resourceId)!, now))
+      const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
+      return wirePage(query, page, key => wireKey(key, resources, now))
     })
 
     app.get('/api-keys/:id', { config: read, schema: { summary: 'Read an API key', params: IdParams, response: { 200: WireKey } } }, async request => {
@@ -139,10 +139,6 @@ function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
   if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
 }
 
-async function identifierOf (store: Store, resourceId: string): Promise<string> {
-  return (await store.resources.get(resourceId))?.identifier ?? resourceId
-}
-
 const apiKey = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   hint: as(Type.String({ description: 'What people may see of the key.' }), 'lb_live_…Xq3f'),
@@ -173,7 +169,8 @@ const apiKey = {
 const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
 const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
 
-function wireKey (key: ApiKey, resource: string, now: Date) {
+function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
+  const { resource, scopes } = wireScopes(resources, key.resourceId, key.scopes)
   return {
     [revision]: key.revision,
     id: key.id,
@@ -185,7 +182,7 @@ function wireKey (key: ApiKey, resource: string, now: Date) {
     environment: key.environment,
     name: key.name,
     access: key.access,
-    scopes: key.scopes,
+    scopes,
     objects: key.objects,
     allowlist: key.allowlist,
     callsPerMonth: key.callsPerMonth,

@@ -1,11 +1,11 @@
-/** The audit log: read, exported, verified, shortened. An organization's administrator has its own rows and its own chain. */
+/** The audit log: read, exported, verified, shortened, recovered. An organization's administrator has its own rows and its own chain. */
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import type { ChainedEvent, ChainHead, ChainKeys } from '../domain/audit-chain.ts'
 import { exportAudit } from '../domain/audit-export.ts'
-import { pruneAudit } from '../domain/audit-keeping.ts'
-import { compareHead, verifyMore, type VerifiedPlace } from '../domain/audit-verification.ts'
+import { pruneAudit, recoverAudit } from '../domain/audit-keeping.ts'
+import { compareHead, verifyMore, type RecoveredBreak, type VerifiedPlace } from '../domain/audit-verification.ts'
 import { auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
 import type { Operation } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
@@ -57,14 +57,38 @@ const Head = Type.Object({ chain: Chain, sequence: Sequence, hash: Digest, prune
 const KnownHeads = exactly({ heads: Type.Array(exactly({ chain: Chain, sequence: Sequence, hash: Digest }), { minItems: 1, maxItems: 200 }) })
 
 const Fault = Type.Object({ chain: Chain, sequence: Type.Integer(), id: nullable(text), problem: text, message: text }, { title: 'AuditFault' })
+const Break = Type.Object({
+  chain: Chain,
+  sequence: as(Type.Integer({ description: 'The number of the row that records it. Those before it prove nothing but what they were then.' }), 43),
+  id: as(text, 'evt_7gHjKlMnPqRsTuVwXyZbCd'),
+  createdAt: Moment,
+  message: text,
+}, { title: 'AuditBreak' })
 const Verified = Type.Object({
   checked: as(Type.Integer({ description: 'Rows or heads that were looked at.' }), 42),
   fault: Type.Union([Fault, Type.Null()], { description: 'The first thing that is wrong.' }),
+  recovered: Type.Array(Break, { description: 'What was wrong earlier, and is recorded.' }),
   nextCursor: Type.Optional(Type.String({ description: 'Where to go on. Without it everything was looked at, or a fault was found.' })),
 }, { title: 'AuditVerification' })
 
-const Prune = exactly({ organization: Type.Union([OrganizationId, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' }), before: Instant })
-const Pruned = Type.Object({ organization: nullable(OrganizationId), rows: Type.Integer(), through: Type.Integer({ description: 'The number of the last row that was removed, now or before.' }) }, { title: 'PrunedAudit' })
+const Whose = Type.Union([OrganizationId, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' })
+const Prune = exactly({ organization: Whose, before: Instant })
+const Pruned = Type.Object({
+  organization: nullable(OrganizationId),
+  rows: Type.Integer(),
+  through: Type.Integer({ description: 'The number of the last row that was removed, now or before.' }),
+  more: Type.Boolean({ description: 'There are more, for which there was no time: ask again.' }),
+}, { title: 'PrunedAudit' })
+/** Milliseconds that an answer is worth waiting for; what is left to remove is for the next request. */
+const pruningPatience = 10_000
+
+const Recover = exactly({ organization: Whose })
+const Recovered = Type.Object({
+  organization: nullable(OrganizationId),
+  fault: Fault,
+  rows: as(Type.Integer({ description: 'Rows that are closed off.' }), 42),
+  sequence: as(Type.Integer({ description: 'The number of the row that says so.' }), 43),
+}, { title: 'RecoveredAudit' })
 
 export interface AuditDependencies extends ManagementDependencies { auditKeys: ChainKeys }
 
@@ -92,7 +116,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const rows = exportAudit(operation, filterOf(operation, request.query))
-      return await reply.type('application/x-ndjson; charset=utf-8').header('cache-control', 'no-store').send(Readable.from(lines(rows), { objectMode: false }))
+      return await reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines(rows), { objectMode: false }))
     })
 
     app.get('/audit/head', {
@@ -111,8 +135,8 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       const { cursor } = request.query
-      const { checked, fault, next } = await verifyMore(verification, cursor === undefined ? null : readPlace(cursor))
-      return { checked, fault, ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') }) }
+      const { checked, fault, recovered, next } = await verifyMore(verification, cursor === undefined ? null : readPlace(cursor))
+      return { checked, fault, recovered: recovered.map(wireBreak), ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') }) }
     })
 
     app.post('/audit/verify', {
@@ -124,9 +148,9 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       for (const head of request.body.heads) {
         checked++
         const fault = await compareHead(verification, head)
-        if (fault !== null) return { checked, fault }
+        if (fault !== null) return { checked, fault, recovered: [] }
       }
-      return { checked, fault: null }
+      return { checked, fault: null, recovered: [] }
     })
 
     app.post('/audit/prune', {
@@ -136,8 +160,19 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
       const { organization, before } = request.body
-      const { rows, through } = await pruneAudit(operation, organization, readInstant(before)!)
-      return { organization, rows, through }
+      const { rows, through, more } = await pruneAudit(operation, dependencies.auditKeys, organization, readInstant(before, 'before')!, pruningPatience)
+      return { organization, rows, through, more }
+    })
+
+    app.post('/audit/recover', {
+      config: { ...writeAudit, failures: ['not_found', 'conflict'] },
+      schema: { summary: 'Close off a chain that is broken', description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.', operationId: 'recoverAuditLog', body: Recover, response: { 200: Recovered } },
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Recovering an audit chain')
+      const { organization } = request.body
+      const { fault, rows, sequence } = await recoverAudit(operation, dependencies.auditKeys, organization)
+      return { organization, fault, rows, sequence }
     })
   }
 }
@@ -147,8 +182,8 @@ interface Filters { organization?: string, actor?: string, type?: string, subjec
 /** @throws Failure `invalid_request` for a type that there is not. */
 function filterOf (operation: Operation, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
-  if (types === null) throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'querystring.type' } })
-  const [since, end] = [readInstant(from), readInstant(until)]
+  if (types === null) throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })
+  const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
   return {
     ...organizationFilter(operation, organization),
     ...(actor === undefined ? {} : { actor }),
@@ -176,13 +211,17 @@ function wireHead ({ id, sequence, hash, pruned, createdAt }: ChainHead) {
   return { chain: id, sequence, hash, pruned, createdAt }
 }
 
+function wireBreak ({ chain, sequence, id, createdAt, message }: RecoveredBreak) {
+  return { chain, sequence, id, createdAt, message }
+}
+
 /** A forged one leads astray only whoever forged it: the faults that it may name are not there at the next start. */
 function readPlace (cursor: string): VerifiedPlace {
   try {
-    const { chain, sequence, hash, older, unproved } = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Record<string, unknown>
-    const isWhole = [sequence, unproved].every(number => Number.isSafeInteger(number) && number as number >= 0)
-    const isText = [chain, hash, older ?? ''].every(each => typeof each === 'string' && /^[\w-]{0,64}$/.test(each))
-    if (isWhole && isText) return { chain, sequence, hash, older: older ?? null, unproved } as VerifiedPlace
+    const { chain, sequence, hash, kept, pin, unproved } = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Record<string, unknown>
+    const isWhole = [sequence, pin, unproved].every(number => Number.isSafeInteger(number) && number as number >= 0)
+    const isText = [chain, hash].every(each => typeof each === 'string' && /^[\w-]{0,64}$/.test(each))
+    if (isWhole && isText && typeof kept === 'boolean') return { chain, sequence, hash, kept, pin, unproved } as VerifiedPlace
   } catch {
     // Not ours: answered below.
   }

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
-import { clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
+import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
 import type { Operation, Store } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
   Texts,
@@ -18,6 +18,9 @@ const write = { scopes: ['clients:write'] }
 
 const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
 const Introspects = Type.Array(ResourceName, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
+const Profile = Type.Enum([...assertionProfiles], {
+  description: 'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or a list, an hour at most.',
+})
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
@@ -27,6 +30,7 @@ const NewClient = exactly({
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
   tokenEndpointAuthMethod: Type.Optional(Type.Enum([...clientAuthMethods])),
+  assertionProfile: Type.Optional(Profile),
   jwks: Type.Optional(Jwks),
 })
 const ClientChange = exactly({
@@ -34,6 +38,7 @@ const ClientChange = exactly({
   grants: Type.Optional(Grants),
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
+  assertionProfile: Type.Optional(Profile),
   organization: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.' })),
 })
 const ClientQuerystring = exactly({
@@ -49,7 +54,7 @@ const ClientQuerystring = exactly({
 const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist']
 
 export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await identifiers(store, [client]))
+  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await resourcesOf(store, [client]))
   return async app => {
     app.post('/clients', {
       config: { ...write, failures: authorityFailures },
@@ -67,8 +72,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       const page = await operation.store.clients.page(query, {
         ...organizationFilter(operation, organization), ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
       })
-      const names = await identifiers(operation.store, page.items)
-      return wirePage(query, page, client => wireClient(client, names))
+      const resources = await resourcesOf(operation.store, page.items)
+      return wirePage(query, page, client => wireClient(client, resources))
     })
 
     app.get('/clients/:id', { config: read, schema: { summary: 'Read a client', params: IdParams, response: { 200: WireClient } } }, async request => {
@@ -99,7 +104,7 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 
     app.post('/clients/:id/rotate-secret', {
-      config: { ...write, repeatable: true, failures: ['credential_revoked'] },
+      config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
       schema: { summary: 'Give a client a new secret', params: IdParams, body: Rotation, response: { 200: ClientWithSecret } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
@@ -108,8 +113,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
   }
 }
 
-async function identifiers (store: Store, clients: readonly Client[]): Promise<ReadonlyMap<string, string>> {
-  return await resourceNames(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
+async function resourcesOf (store: Store, clients: readonly Client[]): Promise<ResourcesById> {
+  return await resourcesById(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
 }
 
 const client = {
@@ -121,6 +126,7 @@ const client = {
   grants: list(Type.Object({ resource: ResourceName, scopes: GivenScopes })),
   allowlist: Texts,
   introspects: Texts,
+  assertionProfile: Profile,
   generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
   secrets: list(Type.Object({ id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'), hint: as(Type.String(), '…cCYs'), createdAt: Moment, expiresAt: nullable(Moment) })),
   createdAt: Moment,
@@ -134,7 +140,7 @@ const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { titl
 /** Who proves itself by a key of its own has no secret. */
 const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedClient' })
 
-function wireClient (client: Client, names: ReadonlyMap<string, string>) {
+function wireClient (client: Client, resources: ResourcesById) {
   return {
     [revision]: client.revision,
     clientId: client.id,
@@ -142,9 +148,10 @@ function wireClient (client: Client, names: ReadonlyMap<string, string>) {
     name: client.name,
     origin: client.origin,
     tokenEndpointAuthMethod: client.metadata.token_endpoint_auth_method,
-    grants: client.grants.map(({ resourceId, scopes }) => ({ resource: names.get(resourceId) ?? resourceId, scopes })),
+    grants: client.grants.map(({ resourceId, scopes }) => wireScopes(resources, resourceId, scopes)),
     allowlist: client.allowlist,
-    introspects: client.introspects.map(id => names.get(id) ?? id),
+    introspects: client.introspects.map(id => resources.get(id)?.identifier ?? id),
+    assertionProfile: client.assertionProfile,
     generation: client.generation,
     secrets: client.secrets.map(({ id, hint, createdAt, expiresAt }) => ({ id, hint, createdAt, expiresAt })),
     createdAt: client.createdAt,

@@ -1,4 +1,4 @@
-/** What every creation has in common: 201, kept by no cache, and answered once for each Idempotency-Key. */
+/** What every creation has in common: 201, and answered once for each Idempotency-Key. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RememberedAnswers } from '../domain/remembered-answer.ts'
 import type { Operation } from '../domain/store.ts'
@@ -15,16 +15,24 @@ export interface CreationDependencies extends ManagementDependencies { answers: 
 export async function created<T extends object> (
   dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply, make: (operation: Operation) => Promise<T>, status = 201
 ): Promise<T> {
+  return await createdAfter(dependencies, request, reply, async () => {}, make, status)
+}
+
+/** As `created`, of what takes two steps: `prepare` is done, and known to every server, before `make` begins, which is handed what it answers. */
+export async function createdAfter<T extends object, P> (
+  dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply,
+  prepare: (operation: Operation) => Promise<P>, make: (operation: Operation, prepared: P) => Promise<T>, status = 201
+): Promise<T> {
   if (request.routeOptions.config.repeatable !== true) throw new Error(`The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, or config: { repeatable: true }.`)
-  reply.code(status).header('cache-control', 'no-store')
+  reply.code(status)
   const operation = operationOf(dependencies, request)
   const key = idempotencyKey(request)
-  if (key === null) return await make(operation)
+  if (key === null) return await make(operation, await prepare(operation))
   const { method, url, body } = request
-  const answer = await dependencies.answers.once(operation, { key, request: { method, url, body } }, async inside => {
-    const made = await make(inside)
+  const answer = await dependencies.answers.once(operation, { key, request: { method, url, body } }, async (inside, prepared: P) => {
+    const made = await make(inside, prepared)
     return { shown: (made as Tagged)[revision] ?? null, made }
-  })
+  }, prepare)
   return answer.shown === null ? answer.made : { ...answer.made, [revision]: answer.shown }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
+import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
@@ -74,5 +75,5 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
 }
 
 function wireGroup ({ id, organizationId, name, description, scopes, createdAt, revision: shown }: Group) {
-  return { [revision]: shown, id, organization: organizationId, name, description, scopes: [...scopes], createdAt }
+  return { [revision]: shown, id, organization: organizationId, name, description, scopes: namesOf(scopes), createdAt }
 }

@@ -1,15 +1,17 @@
 /** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Replica } from '../domain/drift.ts'
 import type { ReplicaDirectory } from '../domain/replica.ts'
 import { managementResourceId, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { SigningKeys } from '../domain/signing-key.ts'
-import { managementStyle, styles } from '../domain/style.ts'
+import { managementStyle, selfStyle } from '../domain/style.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
+import { Failure } from '../errors.ts'
+import { isCompressed } from '../media-type.ts'
 import { guard, type GuardDependencies } from '../guard/index.ts'
 import { accessTokenRoutes } from './access-tokens.ts'
-import { announceConventions } from './announcements.ts'
+import { announceConventions, refuseUnknownQuery } from './announcements.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes, type AuditDependencies } from './audit.ts'
 import { clientRoutes } from './clients.ts'
@@ -66,11 +68,19 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
+    // Records, secrets and what a credential may do: no cache keeps any of it, whatever the status. With `done` and not as a promise.
+    app.addHook('onSend', (_request, reply, payload, done) => {
+      reply.header('cache-control', 'no-store')
+      done(null, payload)
+    })
+    app.addHook('preParsing', refuseCompressed)
+    app.addHook('preValidation', refuseNull)
     await app.register(async api => {
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       markCursors(api, dependencies.secrets)
       tagAnswers(api)
       announceConventions(api)
+      refuseUnknownQuery(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(groupRoutes(dependencies))
@@ -91,8 +101,21 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(replicaRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
-      await self.register(guarded, { resource: { any: true, style: styles.ledgerbee } })
+      await self.register(guarded, { resource: { any: true, style: selfStyle } })
+      refuseUnknownQuery(self)
       await self.register(selfRoutes)
     }, { prefix: managementPath })
   }
+}
+
+/** RFC 9110 §15.5.16. Bodies here are small: none is decompressed for a caller. */
+function refuseCompressed ({ headers }: FastifyRequest, reply: FastifyReply, _payload: unknown, done: (refusal?: Error) => void): void {
+  if (!isCompressed(headers)) return done()
+  reply.header('accept-encoding', 'identity')
+  done(new Failure('unsupported_media_type', { message: 'Send the body uncompressed, without Content-Encoding.' }))
+}
+
+/** Fastify hands a missing body to the schema as null; a JSON text `null` is none of the objects that routes take. */
+function refuseNull ({ body }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
+  done(body === null ? new Failure('invalid_request', { message: 'The body must be a JSON object.', details: { field: 'body' } }) : undefined)
 }

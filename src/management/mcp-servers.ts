@@ -9,7 +9,7 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { DeclaredScopes, NewScopes, readScope } from './resources.ts'
+import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
 import { as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
 
 const read = { scopes: ['mcp-servers:read'] }
@@ -98,7 +98,7 @@ function wireServer (server: Resource, issuer: string) {
     name,
     organization: organizationId,
     status: revokedAt === null ? 'active' as const : 'revoked' as const,
-    scopes,
+    scopes: scopes.map(wireScope),
     defaultScopes,
     tokenLifetime,
     metadataUrl,

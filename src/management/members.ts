@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../domain/member.ts'
+import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
@@ -65,5 +66,5 @@ const WireMember = Type.Object({
 }, { title: 'Member' })
 
 function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt, revision: shown }: Member) {
-  return { [revision]: shown, id, organization: organizationId, name, role, scopes, createdAt, removedAt }
+  return { [revision]: shown, id, organization: organizationId, name, role, scopes: scopes && namesOf(scopes), createdAt, removedAt }
 }

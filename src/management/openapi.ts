@@ -68,7 +68,7 @@ const introduction = [
   'The management API and the OAuth endpoints of this server.',
   'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; hand `nextCursor` back as `cursor` for the next page.',
   'The management API refuses with `{error, code, details?}`, the OAuth endpoints with `{error, error_description}` (RFC 6749 §5.2).',
-  'What belongs to somebody else is answered like what does not exist. A member that a route does not know is refused, not ignored.',
+  'What belongs to somebody else is answered like what does not exist. A member or parameter that a route does not know is refused, not ignored.',
 ].join(' ')
 
 interface Components { schemas: Record<string, unknown>, responses: Record<string, Json> }

@@ -49,7 +49,7 @@ export function organizationFilter ({ actor }: Operation, asked: string | undefi
 /** The organization something is created in: named, or the actor's own. A foreign one is answered as if it did not exist, further down. */
 export function organizationOf ({ actor }: Operation, named: string | undefined): string {
   const organizationId = named ?? actor.organizationId
-  if (organizationId === null) throw new Failure('invalid_request', { message: 'Name the organization that it is to belong to.', details: { field: 'body.organization' } })
+  if (organizationId === null) throw new Failure('invalid_request', { message: 'Name the organization that it is to belong to.', details: { field: 'organization' } })
   return organizationId
 }
 
@@ -57,11 +57,11 @@ export function organizationOf ({ actor }: Operation, named: string | undefined)
  * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one that in UTC
  * is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
  */
-export function readInstant (text: string | null | undefined): Date | null | undefined {
+export function readInstant (text: string | null | undefined, field = 'expiresAt'): Date | null | undefined {
   if (text === null || text === undefined) return text
   const instant = new Date(text)
   const year = instant.getUTCFullYear()
-  if (!(year >= 1 && year <= 9999)) throw new Failure('invalid_expiry', { message: `${text} is not an instant.` })
+  if (!(year >= 1 && year <= 9999)) throw new Failure('invalid_expiry', { message: `${text} is not an instant.`, details: { field } })
   return instant
 }
 

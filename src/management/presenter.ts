@@ -5,12 +5,14 @@ import { withoutAnySecrets } from '../secrets.ts'
 
 /** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const failure = failureOf(error)
+  const failure = failureOf(error, request)
   // The log has the table's sentence: the failure's own may quote what was sent.
   const { message } = failures[failure.code]
   if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, message)
   else request.log.info({ code: failure.code, detail: failure.detail }, message)
   if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
+  // RFC 9110 §15.5.2: a 401 says how to authenticate.
+  if (failure.status === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
   return reply.code(failure.status).header('cache-control', 'no-store').send({
     error: withoutAnySecrets(failure.message),
     code: failure.code.toUpperCase(),
@@ -23,19 +25,15 @@ function publicDetails (details: Record<string, unknown>): Record<string, unknow
   return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutAnySecrets(value) : value]))
 }
 
-/** Answers for a path that does not exist. */
-export function presentNotFound (request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return presentError(new Failure('not_found', { message: 'There is no such route.' }), request, reply)
-}
+type Problem = NonNullable<FastifyError['validation']>[number]
 
-function failureOf (error: unknown): Failure {
+function failureOf (error: unknown, request: FastifyRequest): Failure {
   if (error instanceof Failure) return error
   const { code, statusCode, validation, validationContext } = error as FastifyError
-  if (validation) return invalid(validation, validationContext)
+  if (validation) return invalid(validation[0]!, validationContext, request)
   switch (code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return new Failure('unsupported_media_type', { message: 'Send application/json.' })
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return new Failure('payload_too_large')
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY': return new Failure('invalid_request', { message: 'The body is empty; send a JSON object.' })
   }
   // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) quote what the caller sent: only their codes are logged.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
@@ -44,12 +42,18 @@ function failureOf (error: unknown): Failure {
   return new Failure('internal', { cause: error })
 }
 
-function invalid (validation: NonNullable<FastifyError['validation']>, place = 'request'): Failure {
-  const [first] = validation
-  const unknown = first?.params?.additionalProperty
-  const field = [place, ...(first?.instancePath ?? '').split('/').filter(step => step !== ''), ...(typeof unknown === 'string' ? [unknown.slice(0, 64)] : [])].join('.')
-  return new Failure('invalid_request', {
-    message: typeof unknown === 'string' ? `${field} is not a member that this route knows.` : `${field} ${first?.message ?? 'is not valid'}.`,
-    details: { field },
-  })
+/** `details.field` names the member by its path: `grants.0.scopes`, or `body` for the whole; `error` says where it stands. */
+function invalid (problem: Problem, place = 'request', { body }: FastifyRequest): Failure {
+  if (place === 'body' && body === undefined) {
+    return new Failure('invalid_request', { message: 'The body is empty; send a JSON object.', details: { field: 'body' } })
+  }
+  const unknown = problem.params?.additionalProperty
+  const missing = problem.params?.missingProperty
+  const member = [unknown, missing].filter(name => typeof name === 'string').map(name => name.slice(0, 64))
+  const path = [...(problem.instancePath ?? '').split('/').filter(step => step !== ''), ...member]
+  const named = [place, ...path].join('.')
+  const message = typeof unknown === 'string'
+    ? `${named} is not a member that this route knows.`
+    : typeof missing === 'string' ? `${named} is missing.` : `${named} ${problem.message ?? 'is not valid'}.`
+  return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
 }

@@ -6,7 +6,7 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
   as, exactly, GivenScopes, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
 } from './schemas.ts'
@@ -31,7 +31,7 @@ const KeyQuerystring = exactly({
 })
 
 export function publishableKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(key, await resourceNames(store, [key.resourceId]))
+  const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(key, await resourcesById(store, [key.resourceId]))
   return async app => {
     app.post('/publishable-keys', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
@@ -49,8 +49,8 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       const page = await operation.store.publishableKeys.page(query, {
         ...organizationFilter(operation, organization), ...given({ name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
       })
-      const names = await resourceNames(operation.store, page.items.map(key => key.resourceId))
-      return wirePage(query, page, key => wireKey(key, names))
+      const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
+      return wirePage(query, page, key => wireKey(key, resources))
     })
 
     app.get('/publishable-keys/:id', { config: read, schema: { summary: 'Read a publishable key', params: IdParams, response: { 200: WireKey } } }, async request => {
@@ -101,6 +101,7 @@ const PublishableKeyWithSigningKey = Type.Object({
   signingKey: Type.Unsafe<PrivateSigningKey>(Type.Object({ pem: shownOnce('-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'), jwk: Type.Object({ ...publicJwk.properties, d: Type.String() }) })),
 }, { title: 'PublishableKeyWithSigningKey' })
 
-function wireKey ({ id, publishable, organizationId, resourceId, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt, revision: shown }: PublishableKey, names: ReadonlyMap<string, string>) {
-  return { [revision]: shown, id, publishableKey: publishable, organization: organizationId, resource: names.get(resourceId) ?? resourceId, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt }
+function wireKey ({ id, publishable, organizationId, resourceId, environment, name, scopes: kept, publicJwk, createdBy, createdAt, revokedAt, revision: shown }: PublishableKey, resources: ResourcesById) {
+  const { resource, scopes } = wireScopes(resources, resourceId, kept)
+  return { [revision]: shown, id, publishableKey: publishable, organization: organizationId, resource, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt }
 }

@@ -81,7 +81,7 @@ function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRef
   const codes: FailureCode[] = [
     'invalid_request',
     ...(hasParams && config.scopes !== undefined ? ['not_found'] as const : []),
-    ...(mayHaveBody ? ['payload_too_large', 'unsupported_media_type'] as const : []),
+    ...(mayHaveBody ? ['payload_too_large', 'unsupported_media_type', 'audit_chain_broken'] as const : []),
     ...(overTls ? ['tls_required'] as const : []),
     ...config.failures ?? [],
     'internal', 'storage_unavailable',

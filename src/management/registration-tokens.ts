@@ -8,7 +8,7 @@ import { created, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf, organizationFilter, organizationOf, readInstant, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
 } from './schemas.ts'
@@ -38,7 +38,7 @@ const TokenQuerystring = exactly({
 const TokenChange = exactly({ name: Type.Optional(Name), ...limits })
 
 export function registrationTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(token, await resourceNames(store, token.resourceId === null ? [] : [token.resourceId]))
+  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(token, await resourcesById(store, token.resourceId === null ? [] : [token.resourceId]))
   return async app => {
     app.post('/registration-tokens', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist', 'invalid_expiry'] },
@@ -60,8 +60,8 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
         ...given({ name, resourceId: await resourceIdOf(operation, resource) }),
         ...(status === undefined ? {} : { status: { is: status, at: dependencies.clock() } }),
       })
-      const names = await resourceNames(operation.store, page.items.flatMap(token => token.resourceId ?? []))
-      return wirePage(query, page, token => wireToken(token, names))
+      const resources = await resourcesById(operation.store, page.items.flatMap(token => token.resourceId ?? []))
+      return wirePage(query, page, token => wireToken(token, resources))
     })
 
     app.get('/registration-tokens/:id', { config: read, schema: { summary: 'Read a registration token', params: IdParams, response: { 200: WireToken } } }, async request => {
@@ -108,6 +108,6 @@ const registrationToken = {
 const WireToken = Type.Object(registrationToken, { title: 'RegistrationToken' })
 const RegistrationTokenWithText = Type.Object({ ...registrationToken, token: shownOnce('lkrt_…') }, { title: 'RegistrationTokenWithText' })
 
-function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt, revision: shown }: RegistrationToken, names: ReadonlyMap<string, string>) {
-  return { [revision]: shown, id, hint, organization: organizationId, name, resource: resourceId === null ? null : names.get(resourceId) ?? resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }
+function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt, revision: shown }: RegistrationToken, resources: ResourcesById) {
+  return { [revision]: shown, id, hint, organization: organizationId, name, ...(resourceId === null ? { resource: null, scopes: [] } : wireScopes(resources, resourceId, scopes)), allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }
 }

@@ -3,7 +3,7 @@ import { Type } from '../schema.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import { noSuchKey } from '../domain/signing-key-changes.ts'
 import { signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys } from '../domain/signing-key.ts'
-import { created, type CreationDependencies } from './creation.ts'
+import { created, createdAfter, type CreationDependencies } from './creation.ts'
 import { operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -15,7 +15,7 @@ const write = { scopes: ['signing-keys:write'] }
 const State = Type.Enum([...signingKeyStates])
 const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State) })
 const NewRotation = Type.Union([
-  exactly({ now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet: for emergencies.' })) }), Type.Null(),
+  exactly({ now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet outside of this deployment: for emergencies.' })) }), Type.Null(),
 ])
 const WireKey = Type.Object({
   id: as(Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }), 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'),
@@ -54,16 +54,17 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
     app.post('/signing-keys/rotate', {
       config: { ...write, failures: ['conflict'] },
       schema: { summary: 'Make another key the one that signs', body: NewRotation, response: { 201: WireKey } },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      requireDeployment(operation, 'Rotating the signing keys')
-      return wireKey(await signingKeys.rotate(operation, { now: request.body?.now === true }), clock())
-    }))
+    }, async (request, reply) => {
+      requireDeployment(operationOf(dependencies, request), 'Rotating the signing keys')
+      if (request.body?.now !== true) return await created(dependencies, request, reply, async operation => wireKey(await signingKeys.rotate(operation), clock()))
+      return await createdAfter(dependencies, request, reply, signingKeys.publishNext, async (operation, { kid }) => wireKey(await signingKeys.signAtOnce(operation, kid), clock()))
+    })
 
     app.post('/signing-keys/:id/revoke', {
       config: write,
       schema: {
         summary: 'Revoke a signing key',
-        description: 'For emergencies: every token that it signed is dead from here on. If it is the one that signs, another one does at once.',
+        description: 'For emergencies: every token that it signed is dead from here on. If it is the one that signs, another one does before.',
         params: IdParams,
         body: Reason,
         response: { 200: WireKey },

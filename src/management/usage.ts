@@ -73,7 +73,7 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, client, from, until } = request.query
-      const [since, end] = [readInstant(from), readInstant(until)]
+      const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
       const filter = { ...organizationFilter(operation, organization), ...(client ? { clientId: client } : {}), ...(since ? { from: since } : {}), ...(end ? { until: end } : {}) }
       await tokens.flush()
       const { items, hasMore } = await operation.store.tokenUsage.page(query, filter)

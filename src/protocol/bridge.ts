@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
-import { addressBlock, addressOf, canonicalAddress } from '../address.ts'
+import { addressBlock, addressOf, countedAddress, readAddress } from '../address.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import { isAbandoned, useAbandoned, type Client } from '../domain/client.ts'
@@ -14,9 +14,10 @@ import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
+import { explainRefusal } from './client-assertion.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
-import { introspect } from './introspection.ts'
+import { introspect, notEntitled } from './introspection.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, presentError, slowDown } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
@@ -40,7 +41,7 @@ interface Current {
 }
 
 /** What is known of a request beside what the provider reads of it. */
-interface Exchange extends Passing { failure: unknown }
+interface Exchange extends Passing { failure: unknown, refused: errors.OIDCProviderError | null }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
@@ -60,7 +61,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        const exchange: Exchange = { request, lookedUp: null, failure: null }
+        const exchange: Exchange = { request, lookedUp: null, failure: null, refused: null }
         takeOver(reply)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
         if (body !== null) {
@@ -140,9 +141,11 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         failures,
         lookedUpBefore: ctx => exchangeOf(ctx).lookedUp,
         addressOf: ctx => addressOf(exchangeOf(ctx).request),
+        countedAddressOf: ctx => countedAddress(exchangeOf(ctx).request),
         onRefusal: (ctx, error) => onRefusal(options.refusals, failures, addressFailures, ctx, error),
         onPolicyDenied: (ctx, client, policy) => onPolicyDenied(options.refusals, ctx, client, policy),
         onFailure: (ctx, error) => { exchangeOf(ctx).failure = error },
+        onBroken,
       }, ring)
       provider.use(completing(options, addressFailures))
       built = { kid: ring.signing.kid, provider, handle: provider.callback() as Current['handle'] }
@@ -166,7 +169,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
     }
     if (exchange.failure !== null) answerFailure(ctx, exchange)
     // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
-    if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
     // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
     ctx.set(noStore)
     for (const name of forBrowsers) ctx.remove(name)
@@ -176,13 +179,18 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
 async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   const refused = errorOf(ctx)
   if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
-  if (refused === 'invalid_client') return await equalize(options, addressFailures, ctx)
+  if (refused === 'invalid_client') {
+    await equalize(options, addressFailures, ctx)
+    return await explain(ctx)
+  }
   // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
   if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
   if (ctx.path === paths.introspection) {
-    const told = await introspect(options, client, tokenOf(ctx), { address: saidAddress(ctx), request: exchangeOf(ctx).request })
+    const question = { address: saidAddress(ctx), request: exchangeOf(ctx).request }
+    const told = await introspect(options, client, tokenOf(ctx), question)
+    if (told === null) throw notEntitled(options, client, question)
     // A text would be sent as one.
     answer(ctx, JSON.parse(told) as object)
   }
@@ -203,8 +211,16 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
  */
 async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
   if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
-  const seconds = addressFailures.exhausted(addressBlock(ctx.ip))
+  const seconds = addressFailures.exhausted(addressBlock(countedAddress(exchangeOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
+}
+
+/** The provider has one sentence for every failed authentication, which leaves the client's developer in the dark. */
+async function explain (ctx: KoaContextWithOIDC): Promise<void> {
+  const { refused } = exchangeOf(ctx)
+  const { client } = ctx.oidc
+  const told = refused === null || client === undefined ? null : await explainRefusal(ctx, recordOf(client), refused)
+  if (told !== null) ctx.body = { error: 'invalid_client', error_description: told }
 }
 
 function answer (ctx: KoaContextWithOIDC, body: object | string): void {
@@ -223,15 +239,24 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 /** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
 function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
-  const { request } = exchangeOf(ctx)
+  const exchange = exchangeOf(ctx)
+  exchange.refused = error
+  const { request } = exchange
   const { clientId = '', record = null, reused } = presentedBy(ctx) ?? {}
   if (error.error === 'invalid_client' && error.error_detail !== addressRefused) {
-    failures.count(failureKey(clientId, addressOf(request)))
-    addressFailures.count(addressBlock(addressOf(request)))
+    failures.count(failureKey(clientId, countedAddress(request)))
+    addressFailures.count(addressBlock(countedAddress(request)))
   }
   const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
+}
+
+/** A connection that broke off is its caller's own business, anything else a defect. */
+function onBroken (ctx: KoaContextWithOIDC, error: Error): void {
+  const log = exchanges.get(ctx.req)?.request.log
+  if (ctx.req.socket.destroyed) log?.info({ code: (error as NodeJS.ErrnoException).code }, 'the connection broke off')
+  else log?.error({ err: error }, 'the authorization server failed')
 }
 
 function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: Client, policy: string): void {
@@ -273,7 +298,7 @@ function isAnonymous (ctx: KoaContextWithOIDC): boolean {
 function saidAddress (ctx: KoaContextWithOIDC): string | null {
   const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
   if (address === undefined) return null
-  const canonical = typeof address === 'string' ? canonicalAddress(address) : null
+  const canonical = typeof address === 'string' ? readAddress(address) : null
   if (canonical === null) throw new OAuthError(400, 'invalid_request', 'client_address is no IP address.')
   return canonical
 }

@@ -13,6 +13,7 @@ import { reasonAgainstOrganization, type Organization } from '../domain/organiza
 import type { Registry } from '../domain/registry.ts'
 import type { Store } from '../domain/store.ts'
 import type { WindowCounter } from '../domain/window-counter.ts'
+import { requireAssertion } from './client-assertion.ts'
 import { slowDown } from './oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
@@ -39,14 +40,12 @@ export interface ClientAuthenticationOptions {
   failures: WindowCounter
   /** What was looked up for this request before the provider got it; null: nothing was. */
   lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
+  /** The address that failures are counted by. */
+  countedAddressOf (ctx: KoaContextWithOIDC): string
 }
 
 /** The grants that a client can be allowed here. */
 export const supportedGrantTypes = ['client_credentials'] as const
-
-/** How long before its end a client assertion may be made, and by how much clocks may differ, in seconds. */
-const assertionLifetime = 300
-export const clockTolerance = 15
 
 /** The precise reason of the one `invalid_client` that a client gets after it proved who it is. */
 export const addressRefused = 'ip_whitelist_mismatch'
@@ -106,12 +105,12 @@ function noteReuse (reused: NonNullable<Presented['reused']>): void {
   if (known !== undefined) known.reused = reused
 }
 
-function clientFinder (provider: Provider, { registry, failures, lookedUpBefore }: ClientAuthenticationOptions) {
+function clientFinder (provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions) {
   // Keyed by the record: what was made from it is true as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
     const ctx = contextOf()
-    const seconds = failures.exhausted(failureKey(id, ctx.ip))
+    const seconds = failures.exhausted(failureKey(id, countedAddressOf(ctx)))
     if (seconds !== null) throw slowDown(seconds)
     const before = lookedUpBefore(ctx)
     const record = await (before?.id === id ? before.client : registry.client(id))
@@ -163,17 +162,12 @@ function heldSecret (record: ClientRecord, digest: string): boolean {
   return record.secrets.some(held => sameDigest(held.digest, digest))
 }
 
-/**
- * The strict profile of RFC 7523 §3 (draft-ietf-oauth-rfc7523bis §4): meant for this issuer and nobody else, for minutes
- * only. Runs after the signature was verified and before the assertion counts as used.
- */
+/** What is required of an assertion, and of its client, once the signature has verified. */
 export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenticationOptions, 'issuer' | 'registry' | 'clock'>) {
   return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
-    const now = epochSeconds(clock())
-    if (claims.aud !== issuer) throw new errors.InvalidClientAuth('aud of the client_assertion must be the issuer, as one string')
-    if (typeof claims.exp !== 'number' || claims.exp > now + assertionLifetime + clockTolerance) throw new errors.InvalidClientAuth('exp of the client_assertion must be at most 5 minutes ahead')
-    if (claims.exp <= now - clockTolerance) throw new errors.InvalidClientAuth('the client_assertion is expired')
-    await requireWelcome(registry, recordOf(ctx.oidc.client!), ctx.ip)
+    const record = recordOf(ctx.oidc.client!)
+    requireAssertion(record, issuer, ctx.path, claims, epochSeconds(clock()))
+    await requireWelcome(registry, record, ctx.ip)
   }
 }
 

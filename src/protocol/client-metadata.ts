@@ -9,7 +9,7 @@ import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '.
 import { assertionAlgorithms, requirePublicKeys } from '../domain/client-keys.ts'
 import { makeClient, supportedGrantTypes } from './client-authentication.ts'
 import { OAuthError } from './oauth-error.ts'
-import { requireRedirectUris } from './redirect-uri.ts'
+import { readRedirectUris } from './redirect-uri.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -32,18 +32,18 @@ const refusedMembers = new Map([
  * (RFC 7591 §3.2.2).
  */
 export function readClientMetadata (provider: Provider, body: unknown): ClientMetadata {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
-  const sent = body as Body
+  const sent = sentMembers(body)
   for (const [member, wayOut] of refusedMembers) {
     if (sent[member] !== undefined) throw invalid(`${member} is not supported. ${wayOut}`)
   }
   requireText(sent, 'scope', maxUrlLength)
-  const redirectUris = requireRedirectUris(sent.redirect_uris)
+  const grantTypes = readGrantTypes(sent)
+  const redirectUris = readRedirectUris(sent.redirect_uris, grantTypes)
   const metadata = withoutUndefined({
     client_name: readName(sent),
     redirect_uris: redirectUris,
     application_type: readApplicationType(sent, redirectUris),
-    grant_types: readGrantTypes(sent),
+    grant_types: grantTypes,
     response_types: readResponseTypes(sent),
     ...readAuthentication(sent),
     contacts: readContacts(sent),
@@ -56,6 +56,15 @@ export function readClientMetadata (provider: Provider, body: unknown): ClientMe
   }) as ClientMetadata
   requireTaken(provider, metadata)
   return metadata
+}
+
+/**
+ * The members of a body. One that is null was not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send every member that they
+ * know. @throws OAuthError `invalid_request` for what is no JSON object.
+ */
+export function sentMembers (body: unknown): Body {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }
 
 /** The last word has the provider's own schema: what it will not load later is refused now. */
@@ -95,7 +104,7 @@ function readResponseTypes (sent: Body): string[] {
 /** The default of RFC 7591 §2 would refuse what RFC 8252 allows, so without a word the redirect URIs decide. */
 function readApplicationType (sent: Body, redirectUris: readonly string[] | undefined): string | undefined {
   const asked = requireText(sent, 'application_type', maxTextLength)
-  if (asked !== undefined || redirectUris === undefined) return asked
+  if (asked !== undefined || redirectUris === undefined || redirectUris.length === 0) return asked
   return redirectUris.every(uri => /^https:/i.test(uri)) ? 'web' : 'native'
 }
 

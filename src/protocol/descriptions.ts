@@ -92,7 +92,6 @@ const serverMetadata = Type.Object({
   revocation_endpoint: url,
   scopes_supported: Type.Optional(texts),
   response_types_supported: texts,
-  response_modes_supported: texts,
   grant_types_supported: texts,
   token_endpoint_auth_methods_supported: texts,
   token_endpoint_auth_signing_alg_values_supported: texts,
@@ -100,13 +99,14 @@ const serverMetadata = Type.Object({
   introspection_endpoint_auth_signing_alg_values_supported: texts,
   revocation_endpoint_auth_methods_supported: texts,
   revocation_endpoint_auth_signing_alg_values_supported: texts,
+  code_challenge_methods_supported: texts,
   subject_types_supported: texts,
   id_token_signing_alg_values_supported: texts,
 }, { title: 'AuthorizationServerMetadata' })
 const resourceMetadata = Type.Object({
   resource: Type.String(),
   authorization_servers: texts,
-  scopes_supported: texts,
+  scopes_supported: Type.Optional(texts),
   bearer_methods_supported: texts,
   resource_name: Type.String(),
 }, { title: 'ProtectedResourceMetadata' })
@@ -147,7 +147,8 @@ export const descriptions = {
   },
   introspection: {
     summary: 'Ask what a credential amounts to',
-    description: 'RFC 7662. A token is told about to its own client and to who may introspect for its resource, an API key to the latter only; all others hear `{"active":false}`.',
+    description: 'RFC 7662. A token is told about to its own client and to clients that may introspect for its resource, an API key to the latter only; ' +
+      'all others hear `{"active":false}`. A client that introspects for no resource may ask about its own tokens alone, and else gets 403 `access_denied`.',
     operationId: 'introspect',
     tags,
     security: clientProof,
@@ -170,6 +171,7 @@ export const descriptions = {
       }, { title: 'Introspection' }),
       400: refusal('invalid_request', 'unauthorized_client'),
       401: refusal('invalid_client'),
+      403: refusal('access_denied'),
       429: slow,
       ...broken,
     },

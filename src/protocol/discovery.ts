@@ -10,21 +10,20 @@ import { Failure } from '../errors.ts'
 import { unlisted } from '../route-schema.ts'
 import { supportedGrantTypes } from './client-authentication.ts'
 import { descriptions } from './descriptions.ts'
-import { OAuthError } from './oauth-error.ts'
+import { answerError, OAuthError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 
 const scopesMaxAge = 10
-const open = {
-  'access-control-allow-origin': '*',
-  'cross-origin-resource-policy': 'cross-origin',
-  'cache-control': `public, max-age=${publicationTime}`,
-}
+/** Pages of any origin may read these documents, the refusals too: a browser hides an answer without these headers. */
+export const anyOrigin = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' } as const
+const open = { ...anyOrigin, 'cache-control': `public, max-age=${publicationTime}` }
 
 /** The four well-known documents. */
 export function discovery (options: ProtocolOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     const scopes = declaredScopes(options)
+    app.setErrorHandler((thrown, request, reply) => answerError(thrown, request, reply.headers(anyOrigin)))
     const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
     app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
     app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))
@@ -34,13 +33,21 @@ export function discovery (options: ProtocolOptions) {
       const path = request.url.slice(paths.resourceMetadata.length)
       return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path) ?? await hosted(options, path), reply)
     })
-    const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`]
+    // Where a client looks that takes the issuer, or the API, to have a path (RFC 8414 §3.1).
+    const pathless = [`${paths.serverMetadata}/*`, `${paths.openidConfiguration}/*`]
+    for (const each of pathless) app.get(each, { schema: unlisted }, () => { throw noPath(options.issuer) })
+    const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`, ...pathless]
     for (const each of url) app.options(each, { schema: unlisted }, (_request, reply) => preflight(reply))
   }
 }
 
-/** RFC 8414 §2; the members that OpenID Connect Discovery §3 adds say that there are no ID tokens. */
-export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 'issuer' | 'registration'>, scopes: readonly string[]) {
+function noPath (issuer: string): OAuthError {
+  const found = issuer + paths.serverMetadata
+  return new OAuthError(404, 'not_found', `The issuer ${issuer} has no path; its metadata is at ${found}.`)
+}
+
+/** RFC 8414 §2, with the members that OpenID Connect Discovery §3 requires. */
+function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes: readonly string[]) {
   const authMethods = [...clientAuthMethods]
   const algorithms = [...assertionAlgorithms]
   return {
@@ -53,8 +60,8 @@ export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every other empty one.
     response_types_supported: [],
-    response_modes_supported: [],
     grant_types_supported: [...supportedGrantTypes],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: algorithms,
@@ -62,8 +69,11 @@ export function serverMetadata ({ issuer, registration }: Pick<ProtocolOptions, 
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    // go-sdk and other clients refuse a server that does not name it.
+    code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [],
+    // Verifiers take the algorithms of every token from here, not of ID tokens alone: what the JWKS holds.
+    id_token_signing_alg_values_supported: [...new Set(ring().jwks.keys.map(({ alg }) => alg))],
   }
 }
 

@@ -5,13 +5,14 @@ import { refusalLog } from '../domain/refusals.ts'
 import { unshared } from '../domain/shared-counts.ts'
 import { tokenMeter } from '../domain/token-usage.ts'
 import { usageLog } from '../domain/usage.ts'
+import { isCompressed } from '../media-type.ts'
 import { unlisted } from '../route-schema.ts'
 import { newWatch } from '../watch.ts'
 import { bridge } from './bridge.ts'
-import { discovery } from './discovery.ts'
+import { anyOrigin, discovery } from './discovery.ts'
 import { descriptions } from './descriptions.ts'
 import { defaultLimits } from './limits.ts'
-import { noStore, OAuthError, presentError } from './oauth-error.ts'
+import { answerError, noStore, OAuthError } from './oauth-error.ts'
 import type { ProtocolOptions } from './options.ts'
 import { paths } from './paths.ts'
 import { registration } from './registration.ts'
@@ -39,11 +40,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       counts: given.counts ?? unshared,
       watch: given.watch ?? newWatch(),
     }
-    app.setErrorHandler((thrown, request, reply) => {
-      const { status, headers, body, unexpected } = presentError(thrown, request.id)
-      if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
-      return reply.code(status).headers(headers).send(body)
-    })
+    app.setErrorHandler(answerError)
     // With `done` and not as promises: they run for every request.
     app.addHook('onRequest', (_request, _reply, done) => {
       requireOpen(options.watch.door)
@@ -52,6 +49,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
+    app.addHook('onRequest', refuseCompressed)
     const { mount, provider } = bridge(options)
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
@@ -60,6 +58,11 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     await app.register(unsupportedAuthorization)
     for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
   }
+}
+
+/** RFC 9110 §15.5.16: bodies of these endpoints are small, and none is decompressed for a stranger. */
+function refuseCompressed ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
+  done(isCompressed(headers) ? new OAuthError(415, 'invalid_request', 'Send the body uncompressed, without Content-Encoding.', { 'accept-encoding': 'identity' }) : undefined)
 }
 
 const single = ['authorization', 'content-type']
@@ -107,6 +110,8 @@ const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
   [paths.jwks, readOnly],
   [paths.resourceMetadata, readOnly],
   [`${paths.resourceMetadata}/*`, readOnly],
+  [`${paths.serverMetadata}/*`, readOnly],
+  [`${paths.openidConfiguration}/*`, readOnly],
 ]
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -117,7 +122,7 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
     url,
     exposeHeadRoute: false,
     schema: unlisted,
-    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, allow: taken.join(', ') })
+    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ') })
       .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
     handler: () => undefined,
   })

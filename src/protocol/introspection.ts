@@ -6,11 +6,12 @@ import { epochSeconds, type Clock } from '../clock.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import { policiesFor, weigh } from '../domain/policy-set.ts'
-import type { Authenticator, Principal } from '../domain/principal.ts'
+import type { Authenticator, Presentation, Principal } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Registry } from '../domain/registry.ts'
 import { managementResourceId } from '../domain/resource.ts'
 import type { AccessTokenClaims, Signed, TokenReader } from '../domain/token.ts'
+import { OAuthError } from './oauth-error.ts'
 
 export interface IntrospectionOptions {
   registry: Registry
@@ -36,18 +37,28 @@ const inactive = '{"active":false}'
 /**
  * What `asker` may know of a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
  * extensions). A token is told about to its own client and to who may introspect for its resource, an API key to the latter
- * only; everybody else, and whatever does not pass, hears `{"active":false}`.
+ * only; everybody else, and whatever does not pass, hears `{"active":false}`. Null: a client that introspects for no resource
+ * asks about something else than a token of its own, which is a refusal of the client, whatever the text is.
  */
-export function introspect (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
-  if (isManagementTokenText(text)) return introspectManagementToken(options, asker, text, question)
+export function introspect (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string | null> {
+  const mayAsk = asker.introspects.length > 0
+  if (isManagementTokenText(text)) return mayAsk ? introspectManagementToken(options, asker, text, question) : null
   // Also a key that was made elsewhere may be a JWT by its form: what no key of ours signed is none of our tokens.
-  return whenKnown(text.startsWith(tokenStart) ? options.reader.read(text) : null, claims =>
-    claims === null ? introspectKey(options, asker, text, question) : introspectToken(options, asker, claims, question))
+  return whenKnown(text.startsWith(tokenStart) ? options.reader.read(text) : null, claims => {
+    if (!mayAsk && claims?.client_id !== asker.id) return null
+    return claims === null ? introspectKey(options, asker, text, question) : introspectToken(options, asker, claims, question)
+  })
+}
+
+/** The refusal of a client for which `introspect` is null; it is in the deployment's audit log. */
+export function notEntitled ({ refusals }: IntrospectionOptions, { id: subject }: Client, { request }: Question): OAuthError {
+  refusals.record({ type: 'introspection.refused', reason: 'introspects_no_resource', subject, organizationId: null, address: addressOf(request), requestId: request.id })
+  return new OAuthError(403, 'access_denied', 'This client may ask about tokens of its own alone. To ask about others it needs ' +
+    '`introspects`: `latchkey client update CLIENT --introspect RESOURCE`.')
 }
 
 function introspectToken (options: IntrospectionOptions, asker: Client, claims: AccessTokenClaims & Signed, question: Question): Awaitable<string> {
-  // Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead.
-  return whenKnown(options.authenticator.checkClaims(claims, { resource: null, address: question.address }), verdict => {
+  return whenKnown(options.authenticator.checkClaims(claims, presentationOf(question)), verdict => {
     if (!verdict.ok) return inactive
     return whenKnown(claims.client_id === asker.id || serves(options.registry, asker, claims.aud), mayKnow => {
       if (mayKnow) return underPolicies(options, verdict.principal, 'access_token', question, principal => aboutToken(principal, claims))
@@ -58,7 +69,7 @@ function introspectToken (options: IntrospectionOptions, asker: Client, claims: 
 }
 
 function introspectKey (options: IntrospectionOptions, asker: Client, text: string, question: Question): Awaitable<string> {
-  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, { resource: null, address: question.address }), verdict => {
+  return whenKnown(options.authenticator.check({ kind: 'api_key', text }, { ...presentationOf(question), among: asker.introspects }), verdict => {
     const key = verdict.ok ? verdict.key : null
     if (!verdict.ok || key === null) return inactive
     if (asker.introspects.includes(key.resourceId)) return underPolicies(options, verdict.principal, 'api_key', question, principal => aboutKey(principal, key))
@@ -69,10 +80,15 @@ function introspectKey (options: IntrospectionOptions, asker: Client, text: stri
 
 async function introspectManagementToken (options: IntrospectionOptions, asker: Client, text: string, question: Question): Promise<string> {
   const { registry, authenticator } = options
-  const verdict = await authenticator.check({ kind: 'access_token', text }, { resource: null, address: question.address })
+  const verdict = await authenticator.check({ kind: 'access_token', text }, presentationOf(question))
   const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
   if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
   return await underPolicies(options, verdict.principal, 'management_token', question, principal => answer(principal, aboutSecret(principal, 'Bearer', token.createdAt)))
+}
+
+/** Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead. */
+function presentationOf ({ address }: Question): Presentation {
+  return { resource: null, address, leavesAllowlist: address === null }
 }
 
 /** The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is in the deployment's. */

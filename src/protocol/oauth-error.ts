@@ -1,4 +1,5 @@
 /** The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../errors.ts'
 
 /** A refusal in OAuth's own words. `description` is public. */
@@ -39,6 +40,13 @@ export function presentError (thrown: unknown, requestId: string): OAuthAnswer &
   return { status, headers: { ...noStore, ...headers }, body: { error, error_description: description }, unexpected: status === 500 }
 }
 
+/** Sends the answer to whatever was thrown; the log has the reason of a defect. */
+export function answerError (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, headers, body, unexpected } = presentError(thrown, request.id)
+  if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
+  return reply.code(status).headers(headers).send(body)
+}
+
 interface Read { status: number, error: string, description: string, headers: Readonly<Record<string, string>> }
 
 function read (thrown: unknown): Read | null {
@@ -50,7 +58,9 @@ function read (thrown: unknown): Read | null {
 function readFailure (failure: Failure): Read | null {
   if (failure.status === 503) return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
   if (failure.status >= 500) return null
-  const error = failure.code === 'registration_closed' ? 'access_denied' : failure.status === 401 ? 'invalid_token' : 'invalid_request'
+  // RFC 9110 §15.5.2: a 401 says how to authenticate.
+  if (failure.status === 401) return { status: 401, error: 'invalid_token', description: failure.message, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
+  const error = failure.code === 'registration_closed' ? 'access_denied' : 'invalid_request'
   return { status: failure.status, error, description: failure.message, headers: {} }
 }
 

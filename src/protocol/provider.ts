@@ -3,11 +3,13 @@
  * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is not
  * used is off, and only the routes that bridge.ts mounts reach it.
  */
+import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
 import type { KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
+import { assertionTolerance } from '../domain/assertion.ts'
 import { assertionAlgorithms } from '../domain/client-keys.ts'
-import { assertionRules, clockTolerance, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
+import { assertionRules, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
 import { paths } from './paths.ts'
 import { ownClaims, registerClientCredentials, type GrantOptions } from './token.ts'
 
@@ -16,6 +18,8 @@ export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptio
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Told of everything that is no refusal but a defect or a database that is away. */
   onFailure (ctx: KoaContextWithOIDC, error: unknown): void
+  /** Told of what broke outside of any answer: nearly always a connection that its caller gave up. */
+  onBroken (ctx: KoaContextWithOIDC, error: Error): void
   tokens: TokenMeter
   /** The client's address as Fastify sees it. */
   addressOf (ctx: KoaContextWithOIDC): string
@@ -31,6 +35,9 @@ export function buildProvider (options: ProviderOptions, { signing }: KeyRing): 
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)
   provider.on('server_error', options.onFailure)
+  // Koa would print it on standard error, whatever the log is set to.
+  const koa: EventEmitter = provider
+  koa.on('error', (error: Error, ctx: KoaContextWithOIDC) => { options.onBroken(ctx, error) })
   return provider
 }
 
@@ -45,7 +52,8 @@ function configuration (options: ProviderOptions, privateJwk: object): Configura
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: 'ES256' },
     enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: ['ES256'] },
-    clockTolerance,
+    // Of assertions alone: it verifies nothing else here.
+    clockTolerance: assertionTolerance,
     assertJwtClientAuthClaimsAndHeader: assertionRules(options),
     formats: { customizers: { jwt: ownClaims(options.clock) as never } },
     ttl: {

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
-import { addressBlock, addressOf } from '../address.ts'
+import { addressBlock, addressOf, countedAddress } from '../address.ts'
 import { epochSeconds } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { digestOf, sameDigest } from '../secrets.ts'
@@ -18,7 +18,7 @@ import type { SharedCounts } from '../domain/shared-counts.ts'
 import type { Operation } from '../domain/store.ts'
 import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
-import { readClientMetadata } from './client-metadata.ts'
+import { readClientMetadata, sentMembers } from './client-metadata.ts'
 import { descriptions } from './descriptions.ts'
 import type { ProtocolLimits } from './limits.ts'
 import { noStore, OAuthError, slowDown } from './oauth-error.ts'
@@ -84,7 +84,7 @@ async function register (
   options: RegistrationOptions, counters: Counters, token: RegistrationToken | null, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
   const metadata = readClientMetadata(options.provider(), request.body)
-  if (token === null) takeTurn(counters, addressOf(request))
+  if (token === null) takeTurn(counters, countedAddress(request))
   const actor = token === null ? nobody : { id: token.id, organizationId: token.organizationId, scopes: [] }
   const { client, secret, registrationAccessToken } = await registerClient(operation(options, request, actor), metadata, token).catch(spentMeanwhile)
   return await reply.code(201).send({
@@ -117,7 +117,7 @@ async function read (options: RegistrationOptions, counters: Counters, request: 
 async function replace (options: RegistrationOptions, counters: Counters, request: ClientRequest): Promise<object> {
   const { client, token } = await authenticate(options, counters, request)
   const metadata = readClientMetadata(options.provider(), request.body)
-  requireOwnIdentity(client, request.body as Record<string, unknown>, options.clock())
+  requireOwnIdentity(client, sentMembers(request.body), options.clock())
   takeChange(isDescribedBy(client, metadata) ? counters.repeats : counters.changes, client)
   // Also what describes it already: another server may not have heard yet that the keys before are not good any more.
   const replaced = await replaceClientMetadata(operation(options, request, client), client.id, metadata).catch(asMetadataError)
@@ -160,16 +160,17 @@ function refuse (
   { refusals }: RegistrationOptions, { failures }: Counters, request: FastifyRequest, reason: string, description: string, about: Pick<RegistrationToken, 'id' | 'organizationId'> | null = null
 ): OAuthError {
   const address = addressOf(request)
-  failures.count(addressBlock(address))
+  const counted = addressBlock(countedAddress(request))
+  failures.count(counted)
   refusals.record({ type: 'client.refused', reason, subject: about?.id ?? null, organizationId: about?.organizationId ?? null, address, requestId: request.id })
-  const seconds = failures.exhausted(addressBlock(address))
+  const seconds = failures.exhausted(counted)
   return seconds === null ? invalidToken(description) : slowDown(seconds)
 }
 
 const serverOnly = ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at']
 
 /** RFC 7592 §2.2: the body names this client, proves to know its secret if it names one, and leaves the server's members out. */
-function requireOwnIdentity (client: Client, body: Record<string, unknown>, now: Date): void {
+function requireOwnIdentity (client: Client, body: Readonly<Record<string, unknown>>, now: Date): void {
   const forbidden = serverOnly.find(member => body[member] !== undefined)
   if (forbidden !== undefined) throw new OAuthError(400, 'invalid_client_metadata', `${forbidden} must not be sent (RFC 7592 §2.2).`)
   if (body.client_id !== client.id) throw new OAuthError(400, 'invalid_client_metadata', 'client_id must be the id of this client (RFC 7592 §2.2).')

@@ -3,7 +3,7 @@
  * an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody else.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { addressBlock, addressOf } from '../address.ts'
+import { addressBlock, addressOf, countedAddress } from '../address.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
 import type { SharedCounts } from '../domain/shared-counts.ts'
@@ -80,8 +80,8 @@ function refuse (
   const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address, requestId: request.id }
   refusals.record({ ...about, type: 'credential.refused' })
   if (problem === 'replayed') refusals.record({ ...about, type: 'credential.reuse_detected' })
-  failures.count(addressBlock(address))
-  const seconds = failures.exhausted(addressBlock(address))
+  failures.count(addressBlock(countedAddress(request)))
+  const seconds = failures.exhausted(addressBlock(countedAddress(request)))
   return seconds === null ? new OAuthError(400, 'invalid_grant', assertionProblems[problem]) : slowDown(seconds)
 }
 

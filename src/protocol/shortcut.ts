@@ -5,7 +5,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
-import { addressOf, canonicalAddress } from '../address.ts'
+import { addressOf, countedAddress, readAddress } from '../address.ts'
 import { whenKnown, type Awaitable } from '../awaitable.ts'
 import { epochSeconds } from '../clock.ts'
 import { digestOf } from '../secrets.ts'
@@ -82,15 +82,14 @@ function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id
 
 /** The client, if it proves who it is and nothing stands in its way. */
 function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Awaitable<Client | null> {
-  const address = addressOf(passing.request)
-  if (failures.exhausted(failureKey(clientId, address)) !== null) return null
+  if (failures.exhausted(failureKey(clientId, countedAddress(passing.request))) !== null) return null
   // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY T9).
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
   return whenKnown(passing.lookedUp.client, client => {
     const now = clock()
     if (client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) || !holdsSecret(client, digest, now)) return null
-    return whenKnown(obstacleTo(registry, client, address), obstacle => obstacle === null ? client : null)
+    return whenKnown(obstacleTo(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null)
   })
 }
 
@@ -145,7 +144,7 @@ function newJti (): string {
 }
 
 function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Awaitable<string | null> {
-  const address = from === undefined ? null : canonicalAddress(from)
+  const address = from === undefined ? null : readAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null
   return introspect(options, client, token, { address, request })
 }

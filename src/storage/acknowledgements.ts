@@ -1,35 +1,60 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Report } from '../background.ts'
+import { attempt, type Report } from '../background.ts'
 import { longestLease } from '../config.ts'
 import type { Measures } from '../measures.ts'
-import { behind, countOut, type Standing } from './feed.ts'
+import { countOut, standings, type Standing } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
 import type { Queries } from './prisma.ts'
 
 /** Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened for yet. */
 const patience = 100
 
+/** Milliseconds after which a read that has not been answered is given up for another one. */
+const longestRead = 1_000
+
 /** A `pg_snapshot` as PostgreSQL writes it. */
 const snapshot = /^\d{1,20}:\d{1,20}:[\d,]*$/
 
 /** A change that is kept, and not yet known to all. */
 class Pending {
+  readonly committed = performance.now()
   readonly #xid: bigint
+  readonly #shared: number
   readonly #heard = new Map<string, string>()
+  /** As long as nobody says by which lease the others go, the longest that there can be. */
+  lease: number
+  /** Whether there was nobody to wait for. */
+  isAlone = false
+  /** When the rows of the others were first known. */
+  observed: number
+  /** The servers that have not said that they have it. Null: the database has not said yet who there is, so nobody can be ruled out. */
+  silent: readonly Standing[] | null = null
   #wake = () => {}
 
-  constructor (xid: bigint) {
+  /** `shared`: the lease that all go by; null: only the rows of the others say. */
+  constructor (xid: bigint, shared: number | null) {
     this.#xid = xid
+    this.#shared = shared ?? 0
+    this.lease = shared ?? longestLease
+    this.observed = this.committed
   }
 
+  /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
   hear (replicaId: string, position: string): void {
     this.#heard.set(replicaId, position)
-    this.#wake()
+    this.#update(this.silent)
   }
 
-  hasBeenAppliedBy (replicaId: string): boolean {
-    const position = this.#heard.get(replicaId) ?? ''
-    return position !== '' && isVisible(this.#xid, position)
+  /** The rows of the others, read after the change was committed. */
+  see (rows: readonly Standing[]): void {
+    const behind = rows.filter(({ position }) => !isVisible(this.#xid, position))
+    if (this.silent === null) {
+      this.isAlone = behind.length === 0
+      this.observed = performance.now()
+      this.lease = Math.max(this.#shared, ...behind.map(each => each.lease))
+    }
+    // Who joined since the first look has read everything after the change.
+    this.#update(this.silent?.filter(({ id }) => behind.some(row => row.id === id)) ?? behind)
   }
 
   /** Resolves when something is heard, at the latest after so many milliseconds. */
@@ -40,6 +65,16 @@ class Pending {
     await promise
     clearTimeout(timer)
   }
+
+  #update (silent: readonly Standing[] | null): void {
+    this.silent = silent?.filter(({ id }) => !this.#hasBeenAppliedBy(id)) ?? null
+    this.#wake()
+  }
+
+  #hasBeenAppliedBy (replicaId: string): boolean {
+    const position = this.#heard.get(replicaId) ?? ''
+    return position !== '' && isVisible(this.#xid, position)
+  }
 }
 
 /** Holds changes back until no server can go by what was before them. */
@@ -49,6 +84,9 @@ export class Acknowledgements {
   readonly #measures: Measures
   readonly #report: Report
   readonly #pending = new Set<Pending>()
+  #isReading = false
+  /** Has the next read begin. */
+  #read = () => {}
 
   constructor (queries: Queries, replicaId: string, measures: Measures, report: Report) {
     this.#queries = queries
@@ -70,54 +108,60 @@ export class Acknowledgements {
    * among them, so only their rows say. Never rejects: the change is kept already.
    */
   async acknowledge (xid: bigint, lease: number | null): Promise<void> {
-    const committed = performance.now()
-    const pending = new Pending(xid)
+    const pending = new Pending(xid, lease)
     // Before the rows are read: what is said meanwhile must not be lost.
     this.#pending.add(pending)
+    this.#look()
     try {
-      const how = await this.#wait(pending, xid, committed, lease)
-      this.#measures.acknowledgements.note((performance.now() - committed) / 1000, how)
+      const how = await this.#wait(pending)
+      this.#measures.acknowledgements.note((performance.now() - pending.committed) / 1000, how)
     } finally {
       this.#pending.delete(pending)
     }
   }
 
   /** How it ended: there was nobody to wait for, all said that they have it, or the time was up. */
-  async #wait (pending: Pending, xid: bigint, committed: number, shared: number | null): Promise<'alone' | 'applied' | 'lapsed'> {
-    let read = -Infinity
-    let observed = committed
-    // As long as nobody says by which lease the others go, by the longest that there can be.
-    let lease = shared ?? longestLease
-    // Null: the database has not said yet who there is, so nobody can be ruled out.
-    let silent: Standing[] | null = null
-    for (;;) {
-      const now = performance.now()
-      if (now >= read + patience) {
-        read = now
-        const rows = await within(committed + lease - now, behind(this.#queries, this.#replicaId, xid))
-        if (rows !== null && silent === null) {
-          if (rows.length === 0) return 'alone'
-          observed = performance.now()
-          lease = Math.max(shared ?? 0, ...rows.map(each => each.lease))
-          silent = rows
-        } else if (rows !== null) {
-          // Who joined since then has read everything after the change.
-          silent = silent!.filter(({ id }) => rows.some(row => row.id === id))
-        }
-      }
-      silent = silent?.filter(({ id }) => !pending.hasBeenAppliedBy(id)) ?? null
-      if (mayAcknowledge(silent?.length ?? Infinity, committed, performance.now(), lease)) break
-      await pending.news(Math.min(patience, committed + lease - performance.now()))
+  async #wait (pending: Pending): Promise<'alone' | 'applied' | 'lapsed'> {
+    const { committed } = pending
+    while (!mayAcknowledge(pending.silent?.length ?? Infinity, committed, performance.now(), pending.lease)) {
+      await pending.news(committed + pending.lease - performance.now())
     }
-    if (silent?.length === 0) return 'applied'
-    this.#countOut(silent ?? [], observed, lease).catch(this.#report)
+    if (pending.silent?.length === 0) return pending.isAlone ? 'alone' : 'applied'
+    this.#countOut(pending).catch(this.#report)
     return 'lapsed'
   }
 
+  /**
+   * Sees to it that the rows of the others are read: once for all changes that wait, at once for one that has not seen them, and
+   * again after `patience` for as long as any waits.
+   */
+  #look (): void {
+    this.#read()
+    if (!this.#isReading) this.#readOn()
+  }
+
+  async #readOn (): Promise<void> {
+    this.#isReading = true
+    while (this.#pending.size > 0) {
+      const { promise: next, resolve } = Promise.withResolvers<void>()
+      this.#read = resolve
+      // Those that come while the database answers were committed after it was asked.
+      const asking = [...this.#pending]
+      await attempt(async () => {
+        const rows = await within(longestRead, standings(this.#queries, this.#replicaId))
+        if (rows !== null) for (const pending of asking) pending.see(rows)
+      }, this.#report)
+      const timer = setTimeout(resolve, patience)
+      await next
+      clearTimeout(timer)
+    }
+    this.#isReading = false
+  }
+
   /** So that one server that has died costs one wait, not one with each change. Whoever lives joins again. */
-  async #countOut (silent: readonly Standing[], observed: number, lease: number): Promise<void> {
+  async #countOut ({ silent, observed, lease }: Pending): Promise<void> {
     while (!mayCountOut(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
-    for (const standing of silent) await countOut(this.#queries, standing)
+    for (const standing of silent ?? []) await countOut(this.#queries, standing)
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { AllowanceRepository, GivenBack } from '../domain/allowance.ts'
 import type { Queries } from './prisma.ts'
@@ -21,7 +22,8 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     },
     async giveBackCalls (given) {
       // Not an UPDATE of them all: that locks rows in any order, and two servers could wait for each other.
-      for (const rows of inChunks(summed(given))) {
+      for (const [i, rows] of inChunks(summed(given)).entries()) {
+        if (i > 0) await nextTurn()
         await queries.$executeRaw`
           INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
           SELECT held."holder", held."month", -given.column3, 0
@@ -44,8 +46,8 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     async giveBackCredits (holder, month, credits) {
       await table.updateMany({ where: { holder, month, credits: { gte: credits } }, data: { credits: { decrement: credits } } })
     },
-    async prune (before) {
-      return (await table.deleteMany({ where: { month: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await table.deleteMany({ where: { month: { lt: before } }, limit })).count
     },
   }
 }

@@ -8,21 +8,31 @@ export function apiKeyRepository (queries: Queries, note: Note): ApiKeyRepositor
   const { apiKey: table } = queries
   return {
     async insert (key) {
-      await table.create({ data: columns(key) })
-      if (key.imported) note({ of: 'importedKey', digest: key.digest })
+      const { digest, resourceId, imported } = key
+      const data = columns(key)
+      if (!imported) {
+        await table.create({ data, select: revisionAlone })
+        return
+      }
+      const { resource } = await table.create({ data, select: { resource: { select: { organizationId: true } } } })
+      note({ of: 'importedKey', digest, resourceId, shared: resource.organizationId === null })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })
       return row && read(row)
     },
-    async byDigest (digest) {
-      const row = await table.findUnique({ where: { digest } })
+    async byDigest (digest, resourceId) {
+      const row = await table.findUnique({ where: { digest_resourceId: { digest, resourceId } } })
       return row && read(row)
+    },
+    async isImported (digest, { organizationId, resourceIds }) {
+      const known = [{ resourceId: { in: [...resourceIds] } }, ...(organizationId === null ? [] : [{ organizationId }])]
+      return await table.findFirst({ where: { digest, imported: true, OR: known }, select: { id: true } }) !== null
     },
     async update (after) {
       const { id, digest, createdAt: _, ...key } = after
       const { revision } = await table.update({ where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone })
-      note({ of: 'apiKey', digest })
+      note({ of: 'apiKey', digest, resourceId: key.resourceId })
       return { ...after, revision }
     },
     touch: usage => touch(queries, 'ApiKey', usage),

@@ -1,27 +1,52 @@
-import { chainOf, deploymentChain, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
+import { brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
 import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import { Failure } from '../errors.ts'
 import { prismaColumns, type Columns } from './columns.ts'
-import { asFailure, isUniqueViolation } from './failures.ts'
+import { asFailure, isSerializationConflict, isUniqueViolation } from './failures.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, pageOf, toPage, type Row } from './rows.ts'
 
-/** `append` and `prune` take a transaction: a row and the head of its chain are written together. */
+/** The keys of the storages of this process that take a deployment's chain that is not there to be gone. */
+const expecting = new WeakSet<ChainKeys>()
+
+/** How many rows about one subject are looked at: of the types that are asked for there are a few. */
+const mostAbout = 1_000
+
+/** `append`, `resume`, `holdHead` and `prune` take a transaction: a row and the head of its chain are written together. */
 export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
   const { auditEvent: table, auditChain: chains } = queries
   const append = async (event: AuditEvent): Promise<void> => {
-    const head = await takeHead(queries, chainOf(event), event.createdAt)
-    const { hash, ...row } = link(event, head.sequence, head.hash, keys)
-    await insertRow(queries, { ...row, hash })
-    await writeSeal(queries, sealHead({ ...head, hash }, keys))
+    const { mac, key, ...before } = await takeHead(queries, chainOf(event), event.createdAt)
+    const opens = before.sequence === 0 && before.hash + mac + key === ''
+    if (opens) await requireNew(before.id)
+    else requireSealed({ ...before, mac, key }, keys)
+    const { sequence, hash, ...row } = link(event, before.sequence + 1, before.hash, keys)
+    await insertRow(queries, { ...row, sequence, hash })
+    await writeSeal(queries, sealHead({ ...before, sequence, hash }, keys))
     // So that a chain that is gone altogether is missed.
-    if (head.sequence === 1 && head.id !== deploymentChain) {
-      await append(auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: head.id }))
+    if (opens && before.id !== deploymentChain) {
+      await append(auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: before.id }))
     }
   }
-  return {
+  /** @throws Failure `audit_chain_broken` for a chain that there was before. */
+  const requireNew = async (chain: string): Promise<void> => {
+    if (chain === deploymentChain) {
+      if (expecting.has(keys)) throw brokenChain(chain, 'its head is gone')
+      return
+    }
+    const [opened] = await log.about(deploymentChain, chain, ['audit.chain_opened'])
+    if (opened !== undefined) throw brokenChain(chain, `its head is gone, and row ${opened.sequence} of the chain ${deploymentChain} says that it was opened`)
+  }
+  const log: AuditLog = {
     append,
+    async resume (event, sequence, previous) {
+      const { hash, ...row } = link(event, sequence, previous, keys)
+      await insertRow(queries, { ...row, hash })
+      const { id, createdAt, ...head } = sealHead({ id: row.chain, createdAt: event.createdAt, sequence, hash, pruned: 0, prunedHash: '', kept: '' }, keys)
+      const columns = { ...head, sequence: BigInt(sequence), pruned: 0n }
+      await chains.upsert({ where: { id }, create: { id, createdAt, ...columns }, update: columns })
+    },
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
       return await eventPage(queries, { ...page, where: { AND: [where, conditionsOf(filter)] } }, query)
@@ -29,13 +54,28 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     async chained ({ chain, sequence }, limit, filter) {
       return await chainedRows(queries, { take: limit, orderBy: { sequence: 'asc' }, where: { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] } })
     },
+    async about (chain, subject, types) {
+      // Without the chain: there is an index for the subject, and a chain may be long.
+      const rows = await chainedRows(queries, { take: mostAbout, orderBy: { createdAt: 'desc' }, where: conditionsOf({ subject, types }) })
+      return rows.filter(row => row.chain === chain).sort((one, other) => one.sequence - other.sequence)
+    },
     async head (id) {
-      const row = await chains.findUnique({ where: { id } })
-      return row && readHead(row)
+      const found = await unlessUnreadable(() => chains.findMany({ where: { id } }))
+      // Its seal is none: verification finds it altered.
+      if (found === null) return { id, createdAt: new Date(0), sequence: 0, hash: 'unreadable', mac: '', key: keys[0]!.id, pruned: 0, prunedHash: '', kept: '' }
+      return found[0] === undefined ? null : readHead(found[0])
+    },
+    async holdHead (id) {
+      await chains.updateMany({ where: { id }, data: { sequence: { increment: 0n } } })
+      return await log.head(id)
     },
     async heads (query, { chain }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await chains.findMany({ ...page, where: { AND: [where, chain === undefined ? {} : { id: chain }] } }), query, readHead)
+      const which = { ...page, where: { AND: [where, chain === undefined ? {} : { id: chain }] } }
+      const found = await unlessUnreadable(() => chains.findMany(which))
+      if (found !== null) return toPage(found, query, readHead)
+      const each = await chains.findMany({ ...which, select: { id: true } })
+      return toPage(await Promise.all(each.map(async ({ id }) => (await log.head(id))!)), query, head => head)
     },
     async withoutHead (ids) {
       const found = new Set((await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id))
@@ -49,33 +89,53 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
         ) AS "next"`
       return next?.id ?? null
     },
+    async isNew () {
+      const [found] = await queries.$queryRaw<{ id: string }[]>`
+        SELECT "id" FROM "AuditChain" UNION ALL SELECT "id" FROM "AuditEvent" UNION ALL SELECT "kid" AS "id" FROM "SigningKey"
+        UNION ALL SELECT "id" FROM "Organization" UNION ALL SELECT "id" FROM "Client" LIMIT 1`
+      return found === undefined
+    },
+    expectChain () {
+      expecting.add(keys)
+    },
     async headsNotUnder (key, limit) {
       return (await chains.findMany({ where: { NOT: { key } }, orderBy: { id: 'asc' }, take: limit })).map(readHead)
     },
     async reseal ({ id, sequence, mac: before }, { mac, key }) {
       await chains.updateMany({ where: { id, sequence: BigInt(sequence), mac: before }, data: { mac, key } })
     },
-    async firstSince (chain, before) {
-      const row = await table.findFirst({ where: { chain, createdAt: { gte: before } }, orderBy: { sequence: 'asc' }, select: { sequence: true } })
-      return row && Number(row.sequence)
-    },
-    async prune (id, through, prunedHash) {
-      const row = await chains.update({ where: { id }, data: { pruned: BigInt(through), prunedHash } })
-      await writeSeal(queries, sealHead(readHead(row), keys))
-      await table.deleteMany({ where: { chain: id, sequence: { lte: BigInt(through) } } })
+    async prune ({ id, pruned: from }, head, staying) {
+      const { pruned, prunedHash, kept, mac, key } = sealHead(head, keys)
+      await chains.updateMany({ where: { id }, data: { pruned: BigInt(pruned), prunedHash, kept, mac, key } })
+      await table.deleteMany({ where: { chain: id, sequence: { gt: BigInt(from), lte: BigInt(pruned) }, type: { notIn: [...staying] } } })
     },
   }
+  return log
 }
 
-/** The head of a chain, moved on by one and held until the transaction ends: on PostgreSQL whoever else adds to the chain waits, or runs again. */
-async function takeHead (queries: Queries, id: string, createdAt: Date): Promise<Omit<ChainHead, 'mac' | 'key'>> {
-  const [head] = await queries.$queryRaw<{ createdAt: Date, sequence: bigint, hash: string, pruned: bigint, prunedHash: string }[]>`
-    INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash")
-    VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '')
+/**
+ * The head of a chain as it was, held until the transaction ends: on PostgreSQL whoever else adds to the chain waits, or runs
+ * again. Its number is taken by then. One that there was not has no rows, hash and seal.
+ */
+async function takeHead (queries: Queries, id: string, createdAt: Date): Promise<ChainHead> {
+  const [head] = await queries.$queryRaw<(Omit<ChainHead, 'id' | 'sequence' | 'pruned'> & { sequence: bigint, pruned: bigint })[]>`
+    INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept")
+    VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '', '')
     ON CONFLICT ("id") DO UPDATE SET "sequence" = "AuditChain"."sequence" + 1
-    RETURNING "createdAt", "sequence", "hash", "pruned", "prunedHash"`
+    RETURNING "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept"`.catch(error => {
+      // SQLite keeps whatever is written into a column by hand: what is to be a number is none.
+      throw error instanceof SyntaxError ? brokenChain(id, 'its head was altered') : error
+    })
   const { sequence, pruned, ...rest } = head!
-  return { ...rest, id, sequence: Number(sequence), pruned: Number(pruned) }
+  return { ...rest, id, sequence: Number(sequence) - 1, pruned: Number(pruned) }
+}
+
+/** Going on from a head that somebody altered would seal what they did. @throws Failure `audit_chain_broken`. */
+function requireSealed (head: ChainHead, keys: ChainKeys): void {
+  switch (isSealed(head, keys)) {
+    case false: throw brokenChain(head.id, 'its head was altered')
+    case null: throw brokenChain(head.id, head.key === '' ? 'its rows are older than the chain and were not closed off' : 'its head is sealed under a secret that is not in LATCHKEY_SECRET')
+  }
 }
 
 async function insertRow ({ auditEvent: table }: Queries, row: ChainedEvent): Promise<void> {
@@ -83,7 +143,7 @@ async function insertRow ({ auditEvent: table }: Queries, row: ChainedEvent): Pr
     await table.createMany({ data: [{ ...row, sequence: BigInt(row.sequence), detail: json(row.detail) }] })
   } catch (error) {
     if (!isTaken(error)) throw error
-    throw new Failure('internal', { detail: `the head of the audit chain ${row.chain} was altered: row ${row.sequence} exists already. Run latchkey audit verify.`, cause: error })
+    throw brokenChain(row.chain, `row ${row.sequence} is there already`)
   }
 }
 
@@ -147,7 +207,7 @@ async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
   try {
     return await read()
   } catch (error) {
-    if (asFailure(error) instanceof Failure) throw error
+    if (isSerializationConflict(error) || asFailure(error) instanceof Failure) throw error
     return null
   }
 }
@@ -192,6 +252,7 @@ export function readChainHead (row: Row, { text, instant }: Columns): ChainHead 
     key: text(row.key),
     pruned: Number(row.pruned),
     prunedHash: text(row.prunedHash),
+    kept: text(row.kept),
   }
 }
 

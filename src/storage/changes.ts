@@ -12,8 +12,9 @@ export type Change =
   | { of: 'members' }
   /** Of one owner; null: the deployment's. */
   | { of: 'policies', organizationId: string | null }
-  | { of: 'apiKey', digest: string }
-  | { of: 'importedKey', digest: string }
+  | { of: 'apiKey', digest: string, resourceId: string }
+  /** `shared`: of a resource of the deployment. */
+  | { of: 'importedKey', digest: string, resourceId: string, shared: boolean }
   | { of: 'managementToken', digest: string }
   /** Any number of them. */
   | { of: 'signingKeys' }
@@ -53,6 +54,8 @@ export function readChange (written: { of: string }): Change {
   switch (change.of) {
     case 'revokedToken': return { ...change, expiresAt: new Date(change.expiresAt) }
     case 'revokedTokensPruned': return { ...change, before: new Date(change.before) }
+    // As a version wrote it that looked keys up by their digest alone.
+    case 'apiKey': return typeof change.resourceId === 'string' ? change : { of: 'everything' }
     default: return Object.hasOwn(known, written.of) ? change : { of: 'everything' }
   }
 }

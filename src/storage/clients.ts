@@ -1,4 +1,4 @@
-import type { Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
+import type { AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
 import type { Note } from './changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from './prisma.ts'
@@ -95,6 +95,7 @@ export function readClient (row: Row, columns: Columns): Client {
     grants: (row.grants as Row[]).map(grant => ({ resourceId: common(grant.resourceId), scopes: json(grant.scopes) as string[] })),
     allowlist: json(row.allowlist) as string[],
     introspects: json(row.introspects) as string[],
+    assertionProfile: common(row.assertionProfile) as AssertionProfile,
     generation: row.generation as number,
     registrationAccessDigest: orNull(text, row.registrationAccessDigest),
     registrationTokenId: orNull(common, row.registrationTokenId),

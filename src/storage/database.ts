@@ -5,6 +5,7 @@ import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { inSpan } from '../tracing.ts'
 import { newWatch, type Watch } from '../watch.ts'
+import { failingAsAWhole } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { isMigrated } from './inspection.ts'
@@ -19,7 +20,8 @@ export interface Database {
   queries: Queries
   /**
    * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction got in
-   * its way. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
+   * its way. Once a statement in it has failed, whatever follows fails as that did, and nothing is kept, also where `work` makes
+   * nothing of the error. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
    */
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
   /** The records that checks ask for the most, by a shorter way than `queries`. */
@@ -69,7 +71,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const waiting = new Turnstile(Infinity, limits.turn)
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
-    client = await newPrismaClient(provider, adapter)
+    client = await newPrismaClient(provider, failingAsAWhole(adapter))
     return failing(client, watch, () => closed)
   }
   const guarded = whenNeeded(load, () => closed)
@@ -217,6 +219,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
   }
   return {
     apiKeyByDigest: guarded(reads.apiKeyByDigest, null),
+    importedApiKey: guarded(reads.importedApiKey, null),
+    importedForDeployment: guarded(reads.importedForDeployment, []),
     apiKey: guarded(reads.apiKey, null),
     client: guarded(reads.client, null),
     organization: guarded(reads.organization, null),
@@ -226,8 +230,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     deploymentPolicies: guarded(reads.deploymentPolicies, []),
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
-    importedDigests: guarded(reads.importedDigests, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
+    ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }
 

@@ -104,11 +104,9 @@ export async function leave (client: pg.Client, { id, joined }: Membership): Pro
 /** A server that is waited for, how far it says it is, and its sign of life. */
 export interface Standing { id: string, beat: bigint, lease: number, position: string }
 
-/** Those other than `replicaId` that are waited for and have not applied the transaction `xid`. */
-export async function behind (queries: Queries, replicaId: string, xid: bigint): Promise<Standing[]> {
-  return await queries.$queryRaw<Standing[]>`
-    SELECT id, beat, lease, position FROM "Replica"
-    WHERE "leftAt" IS NULL AND id <> ${replicaId} AND NOT pg_visible_in_snapshot(${String(xid)}::xid8, position::pg_snapshot)`
+/** Those other than `replicaId` that are waited for. */
+export async function standings (queries: Queries, replicaId: string): Promise<Standing[]> {
+  return await queries.$queryRaw<Standing[]>`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
 }
 
 /** Counts a server out, unless it has given a sign of life since. */
@@ -117,21 +115,25 @@ export async function countOut (queries: Queries, { id, beat }: Standing): Promi
 }
 
 /** A round of pruning stands between two polls, and so may not take long. */
-const pruneAtOnce = 10_000
+const pruneAtOnce = 2_000
 
 /** Days for which it can be seen which servers there were. */
 const replicaDays = 7
 
 /**
- * Removes what every server that is waited for has applied, what a copy brought along from another database server (its
- * numbers lie ahead of this one's), and servers that left days ago.
+ * Removes some of what every server that is waited for has applied, of what a copy brought along from another database server (its
+ * numbers lie ahead of this one's), and of the servers that left days ago. Returns whether more may be left. What another server is
+ * about to remove is passed over: two that wait for each other would remove no more than one.
  */
-export async function prune (client: pg.Client): Promise<void> {
-  await client.query(`
+export async function prune (client: pg.Client): Promise<boolean> {
+  const { rowCount: entries } = await client.query(`
     DELETE FROM "FeedEntry" WHERE id IN (SELECT id FROM "FeedEntry" WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint OR xid < least(
       pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-      (SELECT min(pg_snapshot_xmin(position::pg_snapshot)::text::bigint) FROM "Replica" WHERE "leftAt" IS NULL)) LIMIT $1)`, [pruneAtOnce])
-  await client.query('DELETE FROM "Replica" WHERE "leftAt" < timezone(\'UTC\', now()) - make_interval(days => $1)', [replicaDays])
+      (SELECT min(pg_snapshot_xmin(position::pg_snapshot)::text::bigint) FROM "Replica" WHERE "leftAt" IS NULL)) LIMIT $1 FOR UPDATE SKIP LOCKED)`, [pruneAtOnce])
+  const { rowCount: replicas } = await client.query(`
+    DELETE FROM "Replica" WHERE id IN (
+      SELECT id FROM "Replica" WHERE "leftAt" < timezone('UTC', now()) - make_interval(days => $1) LIMIT $2 FOR UPDATE SKIP LOCKED)`, [replicaDays, pruneAtOnce])
+  return entries === pruneAtOnce || replicas === pruneAtOnce
 }
 
 /** The servers there are and were, newest first. */

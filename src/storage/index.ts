@@ -15,6 +15,8 @@ import { storeOfOneServer } from './one-server.ts'
 /** An open store, migrated to what this version needs. */
 export interface Storage {
   store: Store
+  /** The names of the migrations that opening it applied. */
+  migrated: readonly string[]
   registry: Registry
   /** The servers on this database whose memory can be compared with it: this one. */
   replicas: readonly Replica[]
@@ -55,6 +57,9 @@ export interface StorageOptions {
   lease?: number
 }
 
+/** Stands for LATCHKEY_SECRET where none is given; the same for every storage that this process opens. */
+const passingSecret = newSecret()
+
 /** As in the configuration. */
 const defaultLease = 2_000
 
@@ -63,11 +68,11 @@ const defaultLease = 2_000
  * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
  * `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, { limits = {}, secrets = [newSecret()], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
+export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
   const database = await openDatabase(url, limits, watch)
-  const shared = { ping: database.ping, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
+  const common = { ping: database.ping, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
   try {
-    await migrate(url)
+    const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
     if (database.provider === 'sqlite') return { ...shared, ...await storeOfOneServer(database, keys, watch) }
     const { storeOfSeveralServers } = await import('./several-servers.ts')

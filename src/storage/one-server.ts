@@ -3,6 +3,7 @@ import { version } from '../config.ts'
 import type { ChainKeys } from '../domain/audit-chain.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
+import { absencesIn } from './absences.ts'
 import type { Follower, Note } from './changes.ts'
 import type { Database } from './database.ts'
 import type { Storage } from './index.ts'
@@ -12,12 +13,12 @@ import { transactions, withAuditOfItsOwn } from './transactions.ts'
 import { unbuffered, View } from './view.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'ping' | 'pendingMigrations' | 'connections'>> {
+export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'migrated' | 'ping' | 'pendingMigrations' | 'connections'>> {
   const note: Note = change => view.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
-  const absent = async () => ({ revoked: await reads.revokedTokens(), imported: await reads.importedDigests() })
-  const view = new View(unbuffered(repositories, reads), await absent(), absent, measures.registry)
+  const view = new View(unbuffered(repositories, reads), absencesIn(reads), measures.registry)
+  await view.reload()
   const followers: Follower[] = []
   const id = newId('rpl')
   const self = { id, host: hostname(), pid: process.pid, version, lease: null, createdAt: new Date(), leftAt: null, live: true, behind: 0 }

@@ -3,7 +3,7 @@ import { readApiKey } from './api-keys.ts'
 import { readClient } from './clients.ts'
 import { postgresqlColumns } from './columns.ts'
 import { readOrganization } from './organizations.ts'
-import { readsOfSeveral, statements, type Reads } from './reads.ts'
+import { readsOfSeveral, statements, type Reads, type Shared } from './reads.ts'
 import { readResource } from './resources.ts'
 import type { Row } from './rows.ts'
 
@@ -15,7 +15,7 @@ const withParts: Record<string, string> = {
   Resource: `to_jsonb(t) || jsonb_build_object('scopes', ${parts('Scope', 'resourceId')})`,
 }
 
-function textOf (name: keyof Reads): string {
+function textOf (name: Shared): string {
   const { table, rows, columns } = statements[name]
   const row = columns === undefined ? withParts[table] ?? 'to_jsonb(t)' : `jsonb_build_object(${columns.map(column => `'${column}', t."${column}"`).join(', ')})`
   let parameters = 0
@@ -25,16 +25,17 @@ function textOf (name: keyof Reads): string {
 /** Reads by named statements, which each connection of the pool prepares once. */
 export function postgresqlReads (pool: Pool): Reads {
   const columns = postgresqlColumns()
-  const several = <T>(name: keyof Reads, read: (row: Row) => T) => {
+  const several = <T>(name: Shared, read: (row: Row) => T) => {
     const text = textOf(name)
     return async (...values: (string | number)[]): Promise<T[]> => (await pool.query<{ row: Row }>({ name, text, values })).rows.map(({ row }) => read(row))
   }
-  const one = <T>(name: keyof Reads, read: (row: Row) => T) => {
+  const one = <T>(name: Shared, read: (row: Row) => T) => {
     const rows = several(name, read)
-    return async (value: string): Promise<T | null> => (await rows(value))[0] ?? null
+    return async (...values: string[]): Promise<T | null> => (await rows(...values))[0] ?? null
   }
   return {
     apiKeyByDigest: one('apiKeyByDigest', row => readApiKey(row, columns)),
+    importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     client: one('client', row => readClient(row, columns)),
     organization: one('organization', row => readOrganization(row, columns)),

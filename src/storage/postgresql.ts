@@ -3,10 +3,21 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Failure } from '../errors.ts'
 import type { Limits } from './limits.ts'
 
+/**
+ * A database or a role may have another isolation as its default (`default_transaction_isolation`). A statement that is its own
+ * transaction would then be refused, and nobody runs it again: what needs more than this says so when it begins.
+ */
+function connectionString (url: string): string {
+  const [database, query] = url.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  parameters.set('options', `${parameters.get('options') ?? ''} -c default_transaction_isolation=read\\ committed`.trim())
+  return `${database}?${parameters}`
+}
+
 /** A pool whose broken connections end themselves and never the process. `lost` is called for each that breaks. */
 export function newPool (url: string, limits: Limits, lost: () => void = () => {}): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: connectionString(url),
     max: 10,
     keepAlive: true,
     connectionTimeoutMillis: limits.connect,
@@ -25,7 +36,7 @@ export function newPool (url: string, limits: Limits, lost: () => void = () => {
 /** A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is taken for broken. */
 export function newListener (url: string, limits: Limits, lease: number): pg.Client {
   return new pg.Client({
-    connectionString: url,
+    connectionString: connectionString(url),
     keepAlive: true,
     connectionTimeoutMillis: limits.connect,
     statement_timeout: limits.statement,
@@ -60,5 +71,5 @@ export function postgresqlMigrationAdapter (url: string): PrismaPg {
     if (hasConnected) throw new Failure('storage_unavailable', { detail: 'the connection was lost in the middle of the migrations; nothing of them was kept' })
     hasConnected = true
   }
-  return new PrismaPg({ connectionString: url, max: 1, idleTimeoutMillis: 0, keepAlive: true, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration', onConnect })
+  return new PrismaPg({ connectionString: connectionString(url), max: 1, idleTimeoutMillis: 0, keepAlive: true, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration', onConnect })
 }

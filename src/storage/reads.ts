@@ -8,8 +8,10 @@ import type { Policy } from '../domain/policy.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
+import { readApiKey } from './api-keys.ts'
 import { readChainHead } from './audit-log.ts'
 import type { Columns } from './columns.ts'
+import type { ImportedKey } from './imported-keys.ts'
 import { readPolicy } from './policies.ts'
 import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
@@ -20,7 +22,11 @@ import { readSigningKey } from './signing-keys.ts'
  * reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
  */
 export interface Reads {
+  /** Of the keys that were made here. */
   apiKeyByDigest (digest: string): Awaitable<ApiKey | null>
+  importedApiKey (digest: string, resourceId: string): Awaitable<ApiKey | null>
+  /** Those of the deployment's resources, two at most. */
+  importedForDeployment (digest: string): Awaitable<ApiKey[]>
   apiKey (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
@@ -29,12 +35,18 @@ export interface Reads {
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
   signingKeys (): Awaitable<SigningKey[]>
-  /** All of them, those past their end too. */
-  revokedTokens (): Awaitable<{ jti: string, expiresAt: Date }[]>
-  /** The digest of every key that was made elsewhere. */
-  importedDigests (): Awaitable<string[]>
+  /** A page of all of them, those past their end too, behind a `jti`. */
+  revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
+  /**
+   * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index finds, and
+   * the place of the last one; null: there are no more keys.
+   */
+  importedKeys? (after: number, limit: number): Awaitable<{ through: number | null, keys: ImportedKey[] }>
 }
+
+/** The reads that are one statement, the same on both databases. */
+export type Shared = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
   table: 'ApiKey' | 'AuditChain' | 'Client' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
@@ -44,8 +56,12 @@ interface Statement {
   columns?: readonly string[]
 }
 
-export const statements: Readonly<Record<keyof Reads, Statement>> = {
-  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ?' },
+export const statements: Readonly<Record<Shared, Statement>> = {
+  apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND NOT "imported"' },
+  importedApiKey: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND "resourceId" = ? AND "imported"' },
+  importedForDeployment: {
+    table: 'ApiKey', rows: 'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2',
+  },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
@@ -54,8 +70,7 @@ export const statements: Readonly<Record<keyof Reads, Statement>> = {
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
-  revokedTokens: { table: 'RevokedToken', rows: '', columns: ['jti', 'expiresAt'] },
-  importedDigests: { table: 'ApiKey', rows: 'WHERE "imported"', columns: ['digest'] },
+  revokedTokens: { table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
 }
 
@@ -66,12 +81,12 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
     signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
-    importedDigests: several('importedDigests', row => columns.text(row.digest)),
+    importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
   } satisfies Partial<Reads>
 }
 
-type Several = <T>(name: keyof Reads, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
+type Several = <T>(name: Shared, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
 
 /** `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order needs no other. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {

@@ -9,8 +9,8 @@ export function rememberedAnswerRepository ({ rememberedAnswer: table }: Queries
     async get (id) {
       return await table.findUnique({ where: { id } })
     },
-    async prune (before) {
-      return (await table.deleteMany({ where: { expiresAt: { lte: before } } })).count
+    async prune (before, limit) {
+      return (await table.deleteMany({ where: { expiresAt: { lte: before } }, limit })).count
     },
     async remove (id) {
       await table.deleteMany({ where: { id } })

@@ -29,6 +29,9 @@ export interface ReplicaOptions {
   report: Report
 }
 
+/** Of what a view has to know as a whole. `failure` null: it has not failed. */
+interface Reading { isDone: boolean, failure: unknown }
+
 /** How many polls there are in a lease at least. */
 const polls = 4
 
@@ -53,6 +56,8 @@ export class Replica {
   /** No poll that was sent before is a reason to go by the view. */
   #doubted = -Infinity
   #distrustedAt = performance.now()
+  /** What the view has to know as a whole: as long as it is being read, the view is out of use. */
+  #reading: Reading = { isDone: false, failure: null }
   #notified = false
   #wake = () => {}
   #pruneAt = performance.now()
@@ -152,12 +157,13 @@ export class Replica {
     const { id, lease } = this.#options
     await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
     // Who cannot do this is not to be waited for, time and again.
-    await this.#startOver()
+    await this.#tell({ of: 'everything' })
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
     if (place === null) return
     this.#lease = place.lease
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    await this.#orLeave(this.#startOver(), client, { id, joined })
+    this.#read()
+    await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
     while (!this.#closing.signal.aborted) {
@@ -168,18 +174,29 @@ export class Replica {
       this.#standsUntil = trustedUntil(sent, this.#lease)
       waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
-      this.#trust(sent)
-      following()
-      await this.#pruneNowAndThen(client)
+      this.#options.measures.polls.add('answered')
+      const { isDone, failure } = this.#reading
+      if (failure !== null) await this.#orLeave(Promise.reject(failure), client, { id, joined })
+      if (isDone) {
+        this.#trust(sent)
+        following()
+      }
+      const isPruned = await this.#pruneNowAndThen(client)
       // Whoever waits is told by the next poll, which says how far this one came.
-      if (waiting.length === 0) await this.#news()
+      if (waiting.length === 0 && isPruned) await this.#news()
     }
   }
 
-  /** Forgets everything, here and with those who follow. */
-  async #startOver (): Promise<void> {
-    await this.#options.view.reload()
-    await this.#tell({ of: 'everything' })
+  /**
+   * Has the view forget everything and read anew what it has to know as a whole, which may take longer than a lease: meanwhile
+   * the feed is followed, what it brings is applied to what is being read, and nothing is gone by.
+   */
+  #read (): void {
+    this.#distrust()
+    const reading: Reading = this.#reading = { isDone: false, failure: null }
+    this.#options.view.reload()
+      .then(() => { reading.isDone = true }, (error: unknown) => { reading.failure = error })
+      .finally(() => { this.#poke() })
   }
 
   /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */
@@ -204,7 +221,7 @@ export class Replica {
     const { id, view } = this.#options
     for (const { changes } of entries) {
       for (const change of changes) {
-        if (change.of === 'everything') await view.reload()
+        if (change.of === 'everything') this.#read()
         else view.apply(change)
         await this.#tell(change)
       }
@@ -217,7 +234,6 @@ export class Replica {
   }
 
   #trust (sent: Instant): void {
-    this.#options.measures.polls.add('answered')
     this.#applied = sent.monotonic
     if (sent.monotonic > this.#doubted && !this.#closing.signal.aborted) this.#until = trustedUntil(sent, this.#lease)
   }
@@ -250,11 +266,13 @@ export class Replica {
     clearTimeout(timer)
   }
 
-  async #pruneNowAndThen (client: pg.Client): Promise<void> {
-    if (performance.now() < this.#pruneAt) return
-    await prune(client)
+  /** Whether nothing is left of what it is time to prune: else it goes on after the next poll. */
+  async #pruneNowAndThen (client: pg.Client): Promise<boolean> {
+    if (performance.now() < this.#pruneAt) return true
+    if (await prune(client)) return false
     // Several servers need not do it at the same time.
     this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
+    return true
   }
 }
 

@@ -8,7 +8,7 @@ import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row 
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
-export function resourceRepository ({ resource: table }: Queries, note: Note): ResourceRepository {
+export function resourceRepository ({ resource: table, retiredScope }: Queries, note: Note): ResourceRepository {
   return {
     async insert ({ scopes, ...resource }) {
       await table.create({ data: { ...ownColumns(resource), scopes: { create: inOrder(scopes) } } })
@@ -28,6 +28,14 @@ export function resourceRepository ({ resource: table }: Queries, note: Note): R
       })
       note({ of: 'resources' })
       return { ...after, revision }
+    },
+    async retiredScopes (resourceId, names) {
+      const rows = await retiredScope.findMany({ where: { resourceId, name: { in: [...names] } } })
+      return rows.map(row => readScope({ ...row, description: null }, prismaColumns))
+    },
+    async retireScopes (resourceId, scopes) {
+      await retiredScope.deleteMany({ where: { resourceId, name: { in: scopes.map(({ name }) => name) } } })
+      await retiredScope.createMany({ data: scopes.map(({ name, keyOnly, reference = null }) => ({ resourceId, name, keyOnly, reference })) })
     },
     async revokeAll (organizationId, revokedAt) {
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
@@ -50,7 +58,7 @@ function ownColumns<T extends Pick<Resource, 'style' | 'defaultScopes'>> (resour
 }
 
 function inOrder (scopes: readonly Scope[]) {
-  return scopes.map(({ name, keyOnly, description }, position) => ({ name, keyOnly, description, position }))
+  return scopes.map(({ name, keyOnly, description, reference = null }, position) => ({ name, keyOnly, description, reference, position }))
 }
 
 /** The record of a row, each of its columns once; `row.scopes` are rows, in their order. */
@@ -73,7 +81,8 @@ export function readResource (row: Row, columns: Columns): Resource {
 }
 
 function readScope (row: Row, { text, flag }: Columns): Scope {
-  return { name: text(row.name), keyOnly: flag(row.keyOnly), description: orNull(text, row.description) }
+  const reference = orNull(text, row.reference)
+  return { name: text(row.name), keyOnly: flag(row.keyOnly), description: orNull(text, row.description), ...(reference === null ? {} : { reference }) }
 }
 
 function read (row: Row): Resource {

@@ -2,6 +2,7 @@ import type { ChainKeys } from '../domain/audit-chain.ts'
 import type { Registry } from '../domain/registry.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
+import { absencesIn } from './absences.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Change, Follower } from './changes.ts'
 import type { Database } from './database.ts'
@@ -16,13 +17,13 @@ import { unbuffered, View } from './view.ts'
 interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
 
 /** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
-export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'ping' | 'pendingMigrations' | 'connections'> {
+export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
   const followers: Follower[] = []
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
   const direct = unbuffered(repositories, reads)
-  const view = new View(direct, { revoked: [], imported: [] }, async () => ({ revoked: await reads.revokedTokens(), imported: [] }), measures.registry)
+  const view = new View(direct, absencesIn(reads), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures, background.report('counting_out'))
   let hearCounts: (news: string) => void = () => {}
   const replica = new Replica({
@@ -90,7 +91,7 @@ function trusted (replica: Replica, view: View, direct: Registry, lookups: { mis
     get state () { return replica.isTrusted() ? view.state : null },
     apiKey: digest => memory().apiKey(digest),
     heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
-    importedApiKey: digest => memory().apiKey(digest),
+    importedApiKey: (digest, resourceId) => memory().importedApiKey(digest, resourceId),
     apiKeyById: keyId => memory().apiKeyById(keyId),
     client: clientId => memory().client(clientId),
     managementToken: digest => memory().managementToken(digest),

@@ -55,10 +55,9 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
 
 /** Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, whether the statement failed or not. */
 function transaction (adapter: SqlDriverAdapter, open: () => void): Transaction {
-  const run = async (sql: string): Promise<void> => { await adapter.executeRaw(statement(sql)) }
   const end = async (): Promise<void> => {
     // Only when COMMIT or ROLLBACK failed is there still something to roll back: with nothing open, SQLite refuses.
-    await run('ROLLBACK').catch(() => {})
+    await adapter.executeRaw(statement('ROLLBACK')).catch(() => {})
     open()
   }
   return {
@@ -69,9 +68,6 @@ function transaction (adapter: SqlDriverAdapter, open: () => void): Transaction 
     executeRaw: query => adapter.executeRaw(query),
     commit: end,
     rollback: end,
-    createSavepoint: name => run(`SAVEPOINT ${name}`),
-    rollbackToSavepoint: name => run(`ROLLBACK TO ${name}`),
-    releaseSavepoint: name => run(`RELEASE SAVEPOINT ${name}`),
   }
 }
 

@@ -4,7 +4,7 @@ import { readClient } from './clients.ts'
 import { sqliteColumns } from './columns.ts'
 import type { Limits } from './limits.ts'
 import { readOrganization } from './organizations.ts'
-import { readsOfSeveral, statements, type Reads } from './reads.ts'
+import { readsOfSeveral, statements, type Reads, type Shared } from './reads.ts'
 import { readResource } from './resources.ts'
 import type { Row } from './rows.ts'
 
@@ -13,12 +13,14 @@ import type { Row } from './rows.ts'
  * first of them: before that the tables may not be there. `close` before the writing connection, which tidies up behind itself
  * only when it is the last.
  */
-export function sqliteReads (path: string, limits: Limits): { reads: Reads, close (): void } {
-  let open: { database: InstanceType<typeof Database>, reads: Reads } | null = null
-  const reads = (): Reads => (open ??= openReads(path, limits)).reads
+export function sqliteReads (path: string, limits: Limits): { reads: Required<Reads>, close (): void } {
+  let open: { database: InstanceType<typeof Database>, reads: Required<Reads> } | null = null
+  const reads = (): Required<Reads> => (open ??= openReads(path, limits)).reads
   return {
     reads: {
       apiKeyByDigest: digest => reads().apiKeyByDigest(digest),
+      importedApiKey: (digest, resourceId) => reads().importedApiKey(digest, resourceId),
+      importedForDeployment: digest => reads().importedForDeployment(digest),
       apiKey: id => reads().apiKey(id),
       client: id => reads().client(id),
       organization: id => reads().organization(id),
@@ -27,9 +29,9 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
       policiesOf: organizationId => reads().policiesOf(organizationId),
       deploymentPolicies: () => reads().deploymentPolicies(),
       signingKeys: () => reads().signingKeys(),
-      revokedTokens: () => reads().revokedTokens(),
-      importedDigests: () => reads().importedDigests(),
+      revokedTokens: (after, limit) => reads().revokedTokens(after, limit),
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
+      importedKeys: (after, limit) => reads().importedKeys(after, limit),
     },
     close () {
       open?.database.close()
@@ -41,27 +43,34 @@ export function sqliteReads (path: string, limits: Limits): { reads: Reads, clos
 function openReads (path: string, limits: Limits) {
   const database = new Database(path, { readonly: true, timeout: limits.busy })
   const columns = sqliteColumns()
-  const prepared = (name: keyof Reads) => {
+  const prepared = (name: Shared) => {
     const { table, rows, columns } = statements[name]
     return database.prepare<(string | number)[], Row>(`SELECT ${columns?.map(column => `"${column}"`).join(', ') ?? '*'} FROM "${table}" ${rows}`)
   }
-  const one = <T>(name: keyof Reads, read: (row: Row, value: string) => T) => {
+  const one = <T>(name: Shared, read: (row: Row, value: string) => T) => {
     const statement = prepared(name)
-    return (value: string): T | null => {
-      const row = statement.get(value)
+    return (value: string, ...more: string[]): T | null => {
+      const row = statement.get(value, ...more)
       return row === undefined ? null : read(row, value)
     }
   }
-  const several = <T>(name: keyof Reads, read: (row: Row) => T) => {
+  const several = <T>(name: Shared, read: (row: Row) => T) => {
     const statement = prepared(name)
     return (...values: (string | number)[]): T[] => statement.all(...values).map(read)
   }
   const parts = (table: string, owner: string) => database.prepare<[string], Row>(`SELECT * FROM "${table}" WHERE "${owner}" = ? ORDER BY "position"`)
   const [secrets, grants, scopes] = [parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')]
   const resource = (row: Row) => readResource({ ...row, scopes: scopes.all(row.id as string) }, columns)
-  const reads: Reads = {
+  // By rowid, the order in which they are stored: by any other order each key costs a search.
+  const nextKeys = database.prepare<[number, number], { through: number | null, keys: string }>(`
+    SELECT max("place") AS "through", json_group_array(json_array("digest", "resourceId", (
+      SELECT "organizationId" IS NULL FROM "Resource" WHERE "id" = "resourceId"
+    ))) FILTER (WHERE "imported") AS "keys"
+    FROM (SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
+  const reads: Required<Reads> = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
+    importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     // Several statements in one turn: this process makes every change, and makes none between them.
     client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
@@ -69,6 +78,11 @@ function openReads (path: string, limits: Limits) {
     resource: one('resource', resource),
     resourceByIdentifier: one('resourceByIdentifier', resource),
     ...readsOfSeveral(several, columns),
+    importedKeys (after, limit) {
+      const { through, keys } = nextKeys.get(after, limit)!
+      const rows = JSON.parse(keys) as [string, string, number][]
+      return { through, keys: rows.map(([digest, resourceId, shared]) => ({ digest, resourceId: columns.common(resourceId), shared: shared === 1 })) }
+    },
   }
   return { database, reads }
 }

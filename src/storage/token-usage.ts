@@ -7,11 +7,10 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
   const { tokenUsage: table } = queries
   return {
     async add (usage) {
-      for (const rows of inChunks(inOneOrder(usage))) {
-        await queries.$executeRaw`
-          INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens") VALUES ${join(rows.map(tuple))}
-          ON CONFLICT ("clientId", "minute") DO UPDATE SET "tokens" = "TokenUsage"."tokens" + excluded."tokens"`
-      }
+      if (usage.length === 0) return
+      await queries.$executeRaw`
+        INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens") VALUES ${join(inOneOrder(usage).map(tuple))}
+        ON CONFLICT ("clientId", "minute") DO UPDATE SET "tokens" = "TokenUsage"."tokens" + excluded."tokens"`
     },
     async page (query, { organizationId, clientId, from, until }) {
       const { limit, after } = query
@@ -24,8 +23,8 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
       })
       return toPage(rows, query, row => ({ ...row, tokens: Number(row.tokens) }))
     },
-    async prune (before) {
-      return (await table.deleteMany({ where: { minute: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await table.deleteMany({ where: { minute: { lt: before } }, limit })).count
     },
   }
 }
@@ -38,9 +37,4 @@ function inOneOrder (usage: readonly TokenUsage[]): TokenUsage[] {
 /** A row as INSERT takes it. */
 function tuple ({ clientId, minute, organizationId, tokens }: TokenUsage) {
   return sql`(${clientId}, ${minute}, ${organizationId}, ${BigInt(tokens)})`
-}
-
-/** SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535. */
-function inChunks (rows: TokenUsage[]): TokenUsage[][] {
-  return Array.from({ length: Math.ceil(rows.length / 500) }, (_, i) => rows.slice(i * 500, (i + 1) * 500))
 }

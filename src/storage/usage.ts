@@ -5,12 +5,11 @@ import type { Queries } from './prisma.ts'
 export function usageRepository (queries: Queries): UsageRepository {
   return {
     async add (usage) {
-      for (const rows of inChunks(summed(usage))) {
-        await queries.$executeRaw`
-          INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") VALUES ${join(rows.map(tuple))}
-          ON CONFLICT ("apiKeyId", "day") DO UPDATE
-          SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
-      }
+      if (usage.length === 0) return
+      await queries.$executeRaw`
+        INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") VALUES ${join(summed(usage).map(tuple))}
+        ON CONFLICT ("apiKeyId", "day") DO UPDATE
+        SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
     },
     async ofKey (apiKeyId, { from, to }) {
       const rows = await queries.keyUsage.findMany({ where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' } })
@@ -28,8 +27,8 @@ export function usageRepository (queries: Queries): UsageRepository {
       }
       return { live: of('live'), test: of('test') }
     },
-    async prune (before) {
-      return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } }, limit })).count
     },
   }
 }
@@ -48,9 +47,4 @@ function summed (usage: readonly DayUsage[]): DayUsage[] {
 /** A row as INSERT takes it. */
 function tuple ({ keyId, day, calls, credits }: DayUsage) {
   return sql`(${keyId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
-}
-
-/** SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535. */
-function inChunks (rows: DayUsage[]): DayUsage[][] {
-  return Array.from({ length: Math.ceil(rows.length / 500) }, (_, i) => rows.slice(i * 500, (i + 1) * 500))
 }

@@ -8,8 +8,8 @@ export function usedAssertions (queries: Queries): UsedAssertions {
       // on PostgreSQL would end the transaction around it.
       return await queries.$executeRaw`INSERT INTO "UsedAssertion" ("id", "expiresAt") VALUES (${id}, ${expiresAt}) ON CONFLICT DO NOTHING` === 1
     },
-    async prune (before) {
-      return (await queries.usedAssertion.deleteMany({ where: { expiresAt: { lt: before } } })).count
+    async prune (before, limit) {
+      return (await queries.usedAssertion.deleteMany({ where: { expiresAt: { lt: before } }, limit })).count
     },
   }
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Awaitable } from '../awaitable.ts'
+import { whenKnown, type Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { Client } from '../domain/client.ts'
 import type { Difference, ReplicaMemory } from '../domain/drift.ts'
@@ -14,15 +14,13 @@ import type { Resource } from '../domain/resource.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
+import { oneAfterTheOther } from '../one-after-the-other.ts'
+import type { Absences } from './absences.ts'
 import type { Change } from './changes.ts'
+import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
 import { newKept, type Kept } from './kept.ts'
 import type { Reads } from './reads.ts'
-
-/**
- * `revoked`: every token that is revoked, `imported`: the digest of every key that was made elsewhere. For these "no" is
- * the answer that has to be quick, whatever strangers make up.
- */
-export interface Absences { revoked: Iterable<{ jti: string, expiresAt: Date }>, imported: Iterable<string> }
+import { RevokedSet } from './revoked-set.ts'
 
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
@@ -45,7 +43,7 @@ export function unbuffered (
     state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
     heldApiKey: () => null,
-    importedApiKey: digest => reads.apiKeyByDigest(digest),
+    importedApiKey: (digest, resourceId) => resourceId === null ? whenKnown(reads.importedForDeployment(digest), theOnly) : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
@@ -59,6 +57,16 @@ export function unbuffered (
     signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),
   }
+}
+
+/** Null: there is none, or which is meant cannot be told. */
+function theOnly<T> (found: readonly T[]): T | null {
+  return found.length === 1 ? found[0]! : null
+}
+
+/** What an imported key is kept by: beside digests, which are what keys that were made here are kept by. */
+function importedName (digest: string, resourceId: string): string {
+  return `${digest} ${resourceId}`
 }
 
 /**
@@ -81,20 +89,18 @@ export class View implements Registry, ReplicaMemory {
   /** All of them, or nothing: what is not among them does not exist, and costs no query. */
   readonly #signingKeys = newKept<ReadonlyMap<string, SigningKey>>(1 / 64)
   readonly #webhookTokens = newKept<WebhookToken>(1 / 64)
-  readonly #reread: () => Promise<Absences>
+  readonly #absences: Absences
   readonly #lookups: { hits: number, misses: number }
-  #revoked: Map<string, Date>
-  #imported: Set<string>
+  #revoked = new RevokedSet()
+  #imported: ImportedKeys | null = null
   #state = {}
-  /** For each time that absences are being read again: what has been applied since that began. */
-  readonly #meanwhile = new Set<Change[]>()
+  /** While absences are being read: what has been applied since that began. */
+  #meanwhile: Change[] | null = null
 
-  /** `reread` reads `absences` again; `lookups` are counted for whoever looks. */
-  constructor (source: Registry, absences: Absences, reread: () => Promise<Absences> = async () => absences, lookups = { hits: 0, misses: 0 }) {
+  /** Knows of no absences before it is reloaded for the first time. `lookups` are counted for whoever looks. */
+  constructor (source: Registry, absences: Absences, lookups = { hits: 0, misses: 0 }) {
     this.#source = source
-    this.#imported = new Set(absences.imported)
-    this.#revoked = byJti(absences.revoked)
-    this.#reread = reread
+    this.#absences = absences
     this.#lookups = lookups
   }
 
@@ -113,8 +119,17 @@ export class View implements Registry, ReplicaMemory {
     return held
   }
 
-  importedApiKey (digest: string): Awaitable<ApiKey | null> {
-    return this.#imported.has(digest) ? this.apiKey(digest) : null
+  importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null> {
+    if (resourceId === null) return this.#importedForDeployment(digest)
+    if (this.#imported?.has(digest, resourceId) === false) return null
+    return this.#through(this.#apiKeys, importedName(digest, resourceId), () => this.#source.importedApiKey(digest, resourceId))
+  }
+
+  #importedForDeployment (digest: string): Awaitable<ApiKey | null> {
+    // Where it is not known which were imported, a second one is no change that is heard of: nothing of the first may be kept.
+    if (this.#imported === null) return this.#source.importedApiKey(digest, null)
+    const resourceId = theOnly(this.#imported.sharedResources(digest))
+    return resourceId === null ? null : this.importedApiKey(digest, resourceId)
   }
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
@@ -178,14 +193,14 @@ export class View implements Registry, ReplicaMemory {
       resource: this.#resources.size,
       webhook_token: this.#webhookTokens.size,
       revoked_token: this.#revoked.size,
-      imported_key: this.#imported.size,
+      imported_key: this.#imported?.size ?? 0,
     }
   }
 
   /** Forgets what changed, so that the next question reaches the database. */
   apply (change: Change): void {
     this.#state = {}
-    for (const changes of this.#meanwhile) changes.push(change)
+    this.#meanwhile?.push(change)
     switch (change.of) {
       case 'organization': this.#organizations.delete(change.id); break
       case 'client': this.#clients.delete(change.id); break
@@ -196,9 +211,10 @@ export class View implements Registry, ReplicaMemory {
       case 'policies': this.#policies.delete(change.organizationId ?? deployment); break
       case 'apiKey':
         this.#apiKeys.delete(change.digest)
+        this.#apiKeys.delete(importedName(change.digest, change.resourceId))
         this.#apiKeysById.clear()
         break
-      case 'importedKey': this.#imported.add(change.digest); break
+      case 'importedKey': this.#imported?.add(change); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'signingKeys': this.#signingKeys.clear(); break
@@ -206,9 +222,8 @@ export class View implements Registry, ReplicaMemory {
         this.#resources.clear()
         this.#resourcesByIdentifier.clear()
         break
-      case 'revokedToken': this.#revoked.set(change.jti, change.expiresAt); break
-      case 'revokedTokensPruned':
-        for (const [jti, expiresAt] of this.#revoked) if (expiresAt < change.before) this.#revoked.delete(jti)
+      case 'revokedToken': this.#revoked.add(change.jti, change.expiresAt); break
+      case 'revokedTokensPruned': this.#revoked.forgetBefore(change.before)
     }
   }
 
@@ -230,28 +245,32 @@ export class View implements Registry, ReplicaMemory {
     }
     // A credential is held by its digest and by its id; it is told once.
     const each = new Map(differences.map(difference => [JSON.stringify(difference), difference]))
-    const { revoked, imported } = await this.#reread()
-    await caughtUp()
-    return [...each.values(), ...this.#revokedDifferences(byJti(revoked)), ...await this.#importedDifferences(new Set(imported))]
+    return [...each.values(), ...await this.#revokedDifferences(caughtUp), ...await this.#importedDifferences(caughtUp)]
   }
 
-  async reload (): Promise<void> {
+  /**
+   * Forgets everything and reads what it has to know of as a whole; resolves once that is in memory, read after the call. One
+   * after the other: what is read waits for the database, and the earlier answer must not come in the place of the later one.
+   */
+  readonly reload = oneAfterTheOther(async () => {
     for (const { kept } of this.#memories()) kept.clear()
     // Answers that are under way were read before: they are not kept.
     this.#state = {}
-    const meanwhile: Change[] = []
-    this.#meanwhile.add(meanwhile)
+    const meanwhile: Change[] = this.#meanwhile = []
     try {
-      const { revoked, imported } = await this.#reread()
-      this.#revoked = byJti(revoked)
-      this.#imported = new Set(imported)
+      const revoked = new RevokedSet()
+      for await (const page of this.#absences.revoked()) for (const { jti, expiresAt } of page) revoked.add(jti, expiresAt)
+      const imported = this.#absences.imported === null ? null : new ImportedKeys()
+      if (this.#absences.imported !== null) for await (const page of this.#absences.imported()) for (const key of page) imported!.add(key)
+      this.#revoked = revoked
+      this.#imported = imported
       this.#state = {}
     } finally {
-      this.#meanwhile.delete(meanwhile)
+      this.#meanwhile = null
     }
     // What was revoked or imported while this was read may not be in it.
     for (const change of meanwhile) this.apply(change)
-  }
+  })
 
   /** All that is kept, by what it is, and where it comes from. */
   #memories (): Memory[] {
@@ -261,7 +280,7 @@ export class View implements Registry, ReplicaMemory {
       { kind: 'resource', kept: this.#resources, load: key => source.resource(key) },
       { kind: 'resource', kept: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
       { kind: 'client', kept: this.#clients, load: key => source.client(key) },
-      { kind: 'api_key', kept: this.#apiKeys, load: key => source.apiKey(key) },
+      { kind: 'api_key', kept: this.#apiKeys, load: key => loadApiKey(source, key) },
       { kind: 'api_key', kept: this.#apiKeysById, load: key => source.apiKeyById(key) },
       { kind: 'management_token', kept: this.#managementTokens, load: key => source.managementToken(key) },
       { kind: 'member', kept: this.#members, load: key => source.member(key) },
@@ -272,16 +291,35 @@ export class View implements Registry, ReplicaMemory {
     ]
   }
 
-  #revokedDifferences (stored: ReadonlyMap<string, Date>): Difference[] {
+  async #revokedDifferences (caughtUp: () => Promise<void>): Promise<Difference[]> {
     const told = (id: string, difference: Difference['difference']): Difference => ({ kind: 'revoked_token', id, difference, fields: [] })
-    const notHeld = [...stored.keys()].filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
-    const gone = [...this.#revoked.keys()].filter(jti => !stored.has(jti)).map(jti => told(jti, 'gone'))
-    return [...notHeld, ...gone]
+    const notHeld: string[] = []
+    const stored = new RevokedSet()
+    for await (const page of this.#absences.revoked()) {
+      for (const { jti, expiresAt } of page) {
+        stored.add(jti, expiresAt)
+        if (!this.#revoked.has(jti)) notHeld.push(jti)
+      }
+    }
+    await caughtUp()
+    const differences = notHeld.filter(jti => !this.#revoked.has(jti)).map(jti => told(jti, 'not_held'))
+    for await (const held of this.#revoked.pages()) {
+      for (const jti of held) {
+        // One that was revoked while the others were read is in the database by now.
+        if (!stored.has(jti) && this.#revoked.has(jti) && !await this.#source.isTokenRevoked(jti)) differences.push(told(jti, 'gone'))
+      }
+    }
+    return differences
   }
 
   /** Keys that were imported and are not known to be. One that is gone is told where it is kept, if it is. */
-  async #importedDifferences (stored: ReadonlySet<string>): Promise<Difference[]> {
-    const keys = await Promise.all([...stored].filter(digest => !this.#imported.has(digest)).map(digest => this.#source.apiKey(digest)))
+  async #importedDifferences (caughtUp: () => Promise<void>): Promise<Difference[]> {
+    if (this.#absences.imported === null) return []
+    const isNotHeld = ({ digest, resourceId }: ImportedKey) => this.#imported?.has(digest, resourceId) === false
+    const notHeld: ImportedKey[] = []
+    for await (const page of this.#absences.imported()) notHeld.push(...page.filter(isNotHeld))
+    await caughtUp()
+    const keys = await Promise.all(notHeld.filter(isNotHeld).map(({ digest, resourceId }) => this.#source.importedApiKey(digest, resourceId)))
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
@@ -317,8 +355,10 @@ function ownText (key: string, record: object): string {
   return Object.values(record).find((value): value is string => value === key) ?? key
 }
 
-function byJti (revoked: Absences['revoked']): Map<string, Date> {
-  return new Map(Array.from(revoked, ({ jti, expiresAt }) => [jti, expiresAt]))
+/** By what it is kept by. */
+function loadApiKey (source: Registry, name: string): Awaitable<ApiKey | null> {
+  const [digest, resourceId] = name.split(' ') as [string, string?]
+  return resourceId === undefined ? source.apiKey(digest) : source.importedApiKey(digest, resourceId)
 }
 
 /** Null: it is held as the database has it, or is not held any more. */

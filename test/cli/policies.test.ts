@@ -3,8 +3,6 @@ import tap, { type Test } from 'tap'
 import { latchkeyCommand, run, startServer } from '../running-server.ts'
 import { readTranscript, Words } from '../transcript.ts'
 
-tap.setTimeout(300_000)
-
 const server = await startServer(tap)
 const words = new Words()
 

@@ -5,7 +5,8 @@ import { openDesk } from '../../examples/craftdesk/desk.ts'
 import { newApiKeyText } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { eventually, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { eventually } from '../waiting.ts'
+import { onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,
@@ -314,7 +315,7 @@ await onBothDatabases(api, (test, served) => {
     const { json: next } = await admin('POST', `/api-keys/${old.id}/rotate`, { overlapSeconds: 3_600 })
     t.equal((await projects(next.key)).status, 200)
     for (const { key } of [old, next]) refusedAs(t, await projects(key), 429, 'The allowance of the month is used up.')
-    const { json: third } = await admin('POST', `/api-keys/${next.id}/rotate`, { overlapSeconds: 0 })
+    const { json: third } = await admin('POST', `/api-keys/${next.id}/rotate`, { overlapSeconds: 60 })
     refusedAs(t, await projects(third.key), 429, 'The allowance of the month is used up.')
     t.strictSame(await Promise.all([old, next, third].map(async ({ id }) => (await usageOf(served, id)).calls)), [2, 1, 0], 'usage is told apart')
     await admin('PATCH', `/api-keys/${third.id}`, { callsPerMonth: 5 })

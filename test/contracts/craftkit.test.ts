@@ -7,7 +7,8 @@ import { openStudio } from '../../examples/craftkit/studio.ts'
 import { digestOf, newApiKeyText } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { eventually, loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { eventually } from '../waiting.ts'
+import { loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftkitPath,

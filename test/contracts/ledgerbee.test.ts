@@ -143,7 +143,7 @@ for (const { name, server } of servers) {
       t.strictSame(answer.json, {
         error: `${JSON.stringify(entry)} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
         code: 'INVALID_ALLOWLIST',
-        details: { entry },
+        details: { field: 'allowlist', entry },
       })
     }
     t.strictSame((await admin('GET', `/api-keys?organization=${organization}`)).json.data, [], 'nothing was made')
@@ -317,7 +317,7 @@ for (const { name, server } of servers) {
       const problem = {
         error: `The scope "${scope}" of ${issuer} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
         code: 'SCOPE_API_KEY_ONLY',
-        details: { scope, resource: issuer },
+        details: { field: 'scopes', scope, resource: issuer },
       }
       const creation = await admin('POST', '/clients', { organization, name: 'x', grants: [{ resource: issuer, scopes: ['invoices:read', scope] }] })
       t.equal(creation.status, 400)
@@ -485,14 +485,14 @@ for (const { name, server } of servers) {
     revocation_endpoint: `${issuer}/api/v1/oauth/revoke`,
     scopes_supported: ['company:read', 'invoices:read', 'invoices:write'],
     response_types_supported: [],
-    response_modes_supported: [],
     grant_types_supported: ['client_credentials'],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
       [`${endpoint}_endpoint_auth_methods_supported`, ['client_secret_basic', 'client_secret_post', 'private_key_jwt']],
       [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA']],
     ])),
+    code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [],
+    id_token_signing_alg_values_supported: ['ES256'],
   })
   const documents = [['LB-18', '/.well-known/oauth-authorization-server'], ['LB-20', '/.well-known/openid-configuration']] as const
   for (const [id, path] of documents) {

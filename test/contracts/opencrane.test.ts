@@ -4,6 +4,7 @@ import { isManagementTokenText } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../harness.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 import { routesOf } from '../security/routes.ts'
+import { eventually } from '../waiting.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
@@ -196,8 +197,7 @@ for (const { name, server } of servers) {
     for (const damaged of [token.slice(0, -1), `${token}x`, token.replace(/.$/, (last: string) => last === 'a' ? 'b' : 'a'), token.toUpperCase(), token.replace('lkmat', 'lkadm')]) {
       t.equal((await as(damaged, 'GET', '/clients')).status, 401, damaged.length === token.length ? 'altered' : 'cut')
     }
-    await new Promise(resolve => setTimeout(resolve, 1_500))
-    t.ok((await admin('GET', `/access-tokens/${created.id}`)).json.lastUsedAt)
+    t.ok(await eventually(async () => (await admin('GET', `/access-tokens/${created.id}`)).json.lastUsedAt as string | null, instant => instant !== null))
 
     const revoked = await admin('POST', `/access-tokens/${created.id}/revoke`, { reason: 'left' })
     t.match(revoked.json, { status: 'revoked', revokedReason: 'left' })

@@ -1,5 +1,4 @@
 /** What the contracts of the APIs with keys as bearer credentials share: an example behind a real server, on either database. */
-import { setTimeout as pause } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { Latchkey } from '../../src/app.ts'
@@ -82,13 +81,4 @@ export async function refusalsOf ({ admin }: Api, subject?: string): Promise<str
 /** The reasons that the server's log names for refusals, oldest first. */
 export function loggedReasons ({ lines }: TestServer): string[] {
   return lines.map(line => JSON.parse(line) as Json).filter(({ msg }) => msg === 'refused').map(({ reason }) => reason)
-}
-
-/** Asks until the answer will do, or long enough: what is written behind the requests' backs comes soon, not at once. */
-export async function eventually<T> (ask: () => Promise<T>, enough: (answer: T) => boolean): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    const answer = await ask()
-    if (enough(answer) || tries === 200) return answer
-    await pause(50)
-  }
 }

@@ -5,6 +5,7 @@ import { clean } from '../../src/domain/housekeeping.ts'
 import { newMeasures } from '../../src/measures.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const fresh = await Promise.all(databases.map(async ({ name, fresh }) => ({ name, database: await fresh() })))
 tap.teardown(async () => { for (const { database } of fresh) await database.drop() })
@@ -13,7 +14,7 @@ const now = new Date('2027-03-15T12:00:00Z')
 
 for (const { name, database } of fresh) {
   tap.test(`usage older than it is to be kept goes, what is younger stays, and the rows are counted [${name}]`, async t => {
-    const { store, close } = await openStorage(database.url)
+    const { store, close } = await openStorage(database.url, { limits: patientLimits })
     t.teardown(close)
     const operation = { store, clock: () => now, actor: systemActor }
     await store.usage.add(['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({ keyId: 'key_x', day, calls: 1, credits: 0 })))
@@ -46,7 +47,7 @@ for (const { name, database } of fresh) {
   })
 
   tap.test(`one chore that fails is reported and keeps none of the others from its work [${name}]`, async t => {
-    const { store, close } = await openStorage(database.url)
+    const { store, close } = await openStorage(database.url, { limits: patientLimits })
     t.teardown(close)
     await store.usage.add([{ keyId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
     const broken = { ...store, revokedTokens: { ...store.revokedTokens, prune: async () => { throw new Error('no') } } }

@@ -4,13 +4,14 @@ import { newSigningKey } from '../../src/domain/signing-key-changes.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
 const hoursAgo = (hours: number) => new Date(now.getTime() - hours * 3_600_000)
 
 t.test('[sqlite] a key that is gone needs no secret, one that is only retired does; by a clock that is set right the tokens of both are known', async t => {
   const { url, drop } = await databases.find(({ name }) => name === 'sqlite')!.fresh()
-  const { store, close } = await openStorage(url)
+  const { store, close } = await openStorage(url, { limits: patientLimits })
   t.teardown(async () => {
     await close()
     await drop()

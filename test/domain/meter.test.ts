@@ -10,6 +10,7 @@ import { meter, type Meter, type MeterVerdict } from '../../src/domain/meter.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
 import { noon, openMetering } from '../metering.ts'
+import { patientLimits } from '../waiting.ts'
 
 const january = { from: '2026-01-01', to: '2026-01-31' }
 const everyDay = { from: '2025-01-01', to: '2026-12-31' }
@@ -420,7 +421,7 @@ for (const { name, fresh } of databases) {
     const live = { organizationId: key.organizationId, environment: 'live' } as const
     const acknowledged = await killUnderLoad(url, key.id, 150)
     await t.test('reopened', async t => {
-      const { store, close } = await openStorage(url)
+      const { store, close } = await openStorage(url, { limits: patientLimits })
       t.teardown(close)
       const entries = []
       for (let after = null as { createdAt: Date, id: string } | null; ;) {

@@ -8,6 +8,7 @@ import { usageMeter } from '../../src/domain/usage-meter.ts'
 import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
 import { windowCounter } from '../../src/domain/window-counter.ts'
 import { Failure } from '../../src/errors.ts'
+import { until } from '../waiting.ts'
 
 const entry: RefusalEntry = { type: 'credential.refused', reason: 'unknown', subject: null, organizationId: null, address: '192.0.2.1', requestId: 'r' }
 
@@ -167,7 +168,7 @@ tap.test('of more credentials than are written at once those that wait the longe
   // Used again: it does not go back to the end of the line.
   writes[0].note('key_0')
   writes[1].count('key_0', clock())
-  while (touched.flat().length < ids.length || added.flat().length < ids.length) await new Promise(resolve => setTimeout(resolve, 2))
+  await until('all are written', () => touched.flat().length >= ids.length && added.flat().length >= ids.length)
   for (const written of [touched, added]) t.strictSame(written, [ids.slice(0, writtenAtOnce), ids.slice(writtenAtOnce)])
   for (const id of ids) writes[0].note(id)
   await writes[0].close()

@@ -1,9 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { mock } from 'node:test'
+import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { tokenMeter } from '../../src/domain/token-usage.ts'
-import { inTurns } from '../../src/domain/turns.ts'
+import { inTurns, writtenInOneStatement } from '../../src/domain/turns.ts'
 import { usageMeter } from '../../src/domain/usage-meter.ts'
 import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
+import { until } from '../waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
 
@@ -37,10 +39,10 @@ tap.test('while the database is away each kind of usage is tried once in an inte
   }
   use()
   const began = performance.now()
-  await pause(4 * interval)
+  await until('each is tried again', () => places.every(({ tries }) => tries.length >= 2))
   use()
-  await pause(4 * interval)
-  for (const { tries } of places) t.ok(tries.length >= 2 && tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
+  await until('each is tried twice more', () => places.every(({ tries }) => tries.length >= 4))
+  for (const { tries } of places) t.ok(tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
   for (const each of places) each.away = false
   await Promise.all([uses.close(), meter.close(), issued.close()])
   t.strictSame(new Set(last.here.written.map(([id]) => id)), new Set(ids))
@@ -57,7 +59,7 @@ tap.test('what could not be written is written later also when nothing more come
   uses.note('id_a')
   await uses.flush()
   here.away = false
-  for (let i = 0; i < 100 && here.written.length === 0; i++) await pause(5)
+  await until('it is written', () => here.written.length > 0)
   t.strictSame(here.written, [['id_a', noon]])
   here.away = true
   uses.note('id_b')
@@ -71,28 +73,36 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
   const interval = 240
   let waiting = 25
   let writing = 0
-  const turns: { at: number, most: number }[] = []
+  const turns: number[] = []
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
   const { ask, flush } = inTurns({
     size: () => waiting,
     async write (most) {
       t.equal(++writing, 1)
-      turns.push({ at: performance.now(), most })
-      await pause(2)
+      turns.push(most)
+      await setImmediate()
       waiting -= Math.min(waiting, most)
       writing--
     },
   }, interval, 10)
-  const began = performance.now()
+  /** How many turns there have been so many milliseconds later. */
+  const after = async (milliseconds: number): Promise<number> => {
+    mock.timers.tick(milliseconds)
+    for (let i = 0; i < 5; i++) await setImmediate()
+    return turns.length
+  }
   ask()
   ask()
-  while (turns.length < 3) await pause(1)
-  await pause(5)
-  t.strictSame(turns.map(({ most }) => most), [10, 10, 10])
-  const [first, second, third] = turns.map(({ at }) => at) as [number, number, number]
-  t.ok(first - began >= interval - 2, 'what begins to wait waits an interval')
-  t.ok(second - first >= interval / 2 - 1 && second - first < interval, 'fifteen were left: two turns')
-  t.ok(third - second >= interval - 1, 'five were left: one')
+  t.strictSame([await after(interval - 1), await after(1)], [0, 1], 'what begins to wait waits an interval')
+  t.strictSame([await after(interval / 2 - 1), await after(1)], [1, 2], 'fifteen were left: two turns')
+  t.strictSame([await after(interval - 1), await after(1)], [2, 3], 'five were left: one')
+  t.equal(await after(10 * interval), 3, 'nothing is left')
   waiting = 25
   await Promise.all([flush(), flush()])
-  t.strictSame(turns.slice(3).map(({ most }) => most), [Infinity], 'one flush writes it all, the other finds nothing')
+  t.strictSame(turns.slice(3), [writtenInOneStatement], 'one flush writes it all, the other finds nothing')
+  waiting = 10 * writtenInOneStatement + 1
+  await flush()
+  t.equal(waiting, 0)
+  t.strictSame(turns.slice(4), Array.from({ length: 11 }, () => writtenInOneStatement), 'as many as one statement takes at a time')
 })

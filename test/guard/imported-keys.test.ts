@@ -72,7 +72,7 @@ for (const database of databases) {
     }
     t.strictSame((await post('introspect', 'somebody.elses.key')).json, { active: false })
     t.equal((await post('revoke', 'somebody.elses.key')).status, 200)
-    const elsewhere = await server.createClient({ organization: server.organization })
+    const elsewhere = await server.createClient({ organization: server.organization, introspects: [server.issuer] })
     await server.take('acme.live.another-key')
     const told = await server.send({
       method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(elsewhere.clientId, elsewhere.clientSecret) }, body: new URLSearchParams({ token: 'acme.live.another-key' }),
@@ -113,10 +113,15 @@ tap.test('what strangers make up costs no query, whether keys were imported or n
   await ask('a-fourth')
   t.equal(queries(), 0, 'beside imported keys')
   const digest = createHash('sha256').update(forms[0]!).digest('base64url')
-  t.match(await registry.importedApiKey(digest), { id })
+  const resource = (await server.latchkey.operation.store.resources.byIdentifier(craftdesk))!.id
+  before = 0
+  before = queries()
+  t.match(await registry.importedApiKey(digest, resource), { id })
   t.equal(queries(), 1, 'what was imported is asked for')
-  t.match(registry.importedApiKey(digest), { id }, 'and known from then on')
-  t.equal(registry.importedApiKey(digest.replace(/^./, c => c === 'A' ? 'B' : 'A')), null)
+  for (const known of [resource, null]) t.match(registry.importedApiKey(digest, known), { id }, 'and known from then on')
+  t.equal(registry.importedApiKey(digest.replace(/^./, c => c === 'A' ? 'B' : 'A'), resource), null)
+  t.equal(registry.importedApiKey(digest, 'res_host'), null, 'nor is it asked for at another resource')
+  t.equal(queries(), 1)
 })
 
 tap.test('a JWT by its form: three parts of base64url, the first an object that names an algorithm', async t => {

@@ -187,7 +187,7 @@ for (const database of databases) {
     t.same((await server.admin('GET', '/publishable-keys')).json.data, [pair])
 
     const sign = async (more: Json = {}) => {
-      const now = Math.floor(Date.now() / 1000)
+      const now = Math.floor(server.clock.now().getTime() / 1000)
       return await new SignJWT({ iss: pair.publishableKey, sub: 'user-7', aud: server.issuer, iat: now, exp: now + 60, jti: randomUUID(), ...more })
         .setProtectedHeader({ alg: 'ES256' }).sign(await importPKCS8(signingKey.pem, 'ES256'))
     }

@@ -124,7 +124,8 @@ tap.test('oauth4webapi: registration, and private_key_jwt for the issuer alone',
   const elsewhere = oauth.PrivateKeyJwt({ key: privateKey, kid: 'a' }, { [oauth.modifyAssertion]: (_header, payload) => { payload.aud = as.token_endpoint! } })
   const wrong = await oauth.clientCredentialsGrantRequest(as, registered, elsewhere, {}, insecure)
   const refused = await oauth.processClientCredentialsResponse(as, registered, wrong).catch(error => error)
-  t.match(refused, { error: 'invalid_client' })
+  t.ok(refused instanceof oauth.WWWAuthenticateChallengeError, 'RFC 9110 §15.5.2: a 401 says how to authenticate')
+  t.match(await refused.response.json(), { error: 'invalid_client', error_description: /aud must be the issuer/ })
 })
 
 async function discover (t: Test, at: URL): Promise<oauth.AuthorizationServer> {

@@ -5,10 +5,11 @@ import tap from 'tap'
 import { auditEvent, systemActor } from '../../src/domain/audit.ts'
 import { hashOf } from '../../src/domain/audit-chain.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { eventually } from '../contracts/protected-api.ts'
 import { databases } from '../databases.ts'
 import { startServer, type Json } from '../harness.ts'
+import { newId } from '../../src/secrets.ts'
 import { latchkeyCommand, run } from '../running-server.ts'
+import { eventually } from '../waiting.ts'
 
 const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
   const database = await fresh()
@@ -87,13 +88,15 @@ for (const { name, database, server } of ready) {
     t.match(await soon(`type=credential.reuse_detected&subject=${key.id}`), [{ organization: key.organization, detail: { reason: 'rotated' }, address: '127.0.0.1' }])
     t.match(await soon(`type=credential.refused&subject=${key.id}`), [{ detail: { reason: 'rotated' } }])
 
+    const stranger = await server.createClient()
+    await server.tokenRequest({ ...stranger, clientSecret: 'never-was-one' })
     const client = await server.createClient()
     await admin('POST', `/clients/${client.clientId}/rotate-secret`, { overlapSeconds: 0 })
     t.equal((await server.tokenRequest(client)).status, 401)
     t.match(await soon(`type=credential.reuse_detected&subject=${client.clientId}`), [{ organization: client.organization, detail: { reason: 'secret_rotated' } }])
-    await server.tokenRequest({ ...client, clientSecret: 'never-was-one' })
-    t.match(await soon(`type=client.refused&subject=${client.clientId}`), [{ detail: { reason: 'invalid secret provided' } }])
-    t.equal((await rows(`type=credential.reuse_detected&subject=${client.clientId}`)).length, 1)
+    // Rows are written in their order, so all that there will be of the one before is there.
+    t.match(await rows(`type=client.refused&subject=${stranger.clientId}`), [{ detail: { reason: 'invalid secret provided' } }])
+    t.strictSame(await rows(`type=credential.reuse_detected&subject=${stranger.clientId}`), [])
   })
 
   tap.test(`a registration token that is spent, exhausted or refused is in the audit log, with why [${name}]`, async t => {
@@ -110,12 +113,17 @@ for (const { name, database, server } of ready) {
   })
 
   tap.test(`an introspection that is refused is in the deployment's audit log, and tells the one who asked nothing [${name}]`, async t => {
-    const [asker, other] = [await server.createClient(), await server.createClient()]
-    const answer = await send({
-      method: 'POST', path: '/api/v1/oauth/introspect', body: new URLSearchParams({ client_id: asker.clientId, client_secret: asker.clientSecret, token: await server.tokenFor(other) }),
+    const elsewhere = `https://${newId('x').toLowerCase().replaceAll('_', '')}.test`
+    await admin('POST', '/resources', { identifier: elsewhere, scopes: [] })
+    const [asker, other] = [await server.createClient({ introspects: [elsewhere] }), await server.createClient()]
+    const ask = async ({ clientId, clientSecret }: typeof asker) => await send({
+      method: 'POST', path: '/api/v1/oauth/introspect', body: new URLSearchParams({ client_id: clientId, client_secret: clientSecret, token: await server.tokenFor(other) }),
     })
-    t.strictSame(answer.json, { active: false })
+    t.strictSame((await ask(asker)).json, { active: false })
     t.match(await soon(`type=introspection.refused&subject=${asker.clientId}`), [{ organization: null, detail: { reason: 'not_for_this_client', credential: other.clientId } }])
+    const unentitled = await server.createClient()
+    t.equal((await ask(unentitled)).status, 403)
+    t.match(await soon(`type=introspection.refused&subject=${unentitled.clientId}`), [{ organization: null, detail: { reason: 'introspects_no_resource' } }])
   })
 
   tap.test(`L3: what strangers name themselves cannot break a line of the audit log or steer a terminal [${name}]`, async t => {
@@ -155,9 +163,32 @@ for (const { name, database, server } of ready) {
     await behindTheServer(database.url, [`UPDATE "AuditEvent" SET "actor" = 'admin' WHERE "id" = '${row!.id}'`])
     t.match(await command('audit', 'verify'), { code: 0 })
 
+    const old = (await server.createOrganization('old')).id
+    await admin('PATCH', `/organizations/${old}`, { name: 'older' })
+    clock.advance(1)
+    t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01'), { code: 2, stderr: /export them first, then say --yes/ })
+    t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01', '--yes'), { code: 0, stdout: new RegExp(`${old} +0 +0\\n`) })
+    t.strictSame((await admin('POST', '/audit/prune', { organization: old, before: clock.now().toISOString() })).json, { organization: old, rows: 2, through: 2, more: false })
+    t.match(await rows(`organization=${old}`), [{ type: 'audit.pruned', detail: { rows: 2, through: 2 } }])
+
+    const later = (await server.createOrganization('recovered')).id
+    await behindTheServer(database.url, [`UPDATE "AuditChain" SET "hash" = 'x' WHERE "id" = '${later}'`])
+    t.match(await admin('PATCH', `/organizations/${later}`, { name: 'no more' }), {
+      status: 500, json: { code: 'AUDIT_CHAIN_BROKEN', details: { chain: later }, error: new RegExp(`chain ${later} is broken: its head was altered.*latchkey audit recover --org ${later}`) },
+    })
+    t.match(await command('audit', 'recover', '--org', later), { code: 2, stderr: /keep a copy of the database/ })
+    t.match(await command('audit', 'recover', '--yes'), { code: 2, stderr: /Say whose rows/ })
+    t.match(await command('audit', 'recover', '--org', later, '--yes'), { code: 0, stdout: new RegExp(`chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\nclosed off .*1 rows\ngoes on at .*row 2\n`) })
+    t.match(await command('audit', 'recover', '--org', later, '--yes'), { code: 1, stderr: /is whole: there is nothing to recover. \(CONFLICT\)/ })
+    t.equal((await admin('PATCH', `/organizations/${later}`, { name: 'goes on' })).status, 200)
+    t.match(await command('audit', 'verify'), { code: 0, stdout: /^verified/, stderr: new RegExp(`Broken earlier, and closed off since:\n.*\n${later} +1 .*the head was altered`) }, 'and says so from then on')
+    t.match((await admin('GET', '/audit/verify')).json.recovered, [{ chain: later, sequence: 2 }])
+
     await behindTheServer(database.url, [`DELETE FROM "AuditEvent" WHERE "chain" = '${organization}'`, `DELETE FROM "AuditChain" WHERE "id" = '${organization}'`])
     t.match(await command('audit', 'verify', '--heads', heads), { code: 1, stderr: new RegExp(`${organization} is gone`) })
     await server.close()
     t.match(await command('audit', 'verify', '--offline'), { code: 1, stderr: new RegExp(`${organization} is gone`) }, 'and without a server')
+    t.match(await command('audit', 'recover', '--org', organization, '--yes', '--offline', '--json'), { code: 0, stdout: /"problem":"chain_gone"/ })
+    t.match(await command('audit', 'verify', '--offline'), { code: 0 })
   })
 }

@@ -6,6 +6,7 @@ import { rememberedAnswers } from '../../src/domain/remembered-answer.ts'
 import { Failure } from '../../src/errors.ts'
 import { digestOf, newSecret } from '../../src/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
+import { until } from '../waiting.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
@@ -88,7 +89,7 @@ for (const { name, server } of servers) {
     t.strictSame(race.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412], 'of many with one revision, one wins')
     t.equal((await ask('PATCH', '/api-keys/key_nowhere', { name: 'x' }, { 'if-match': '*' })).status, 404, 'RFC 9110 §13.2.1: what would fail anyhow is not judged by it')
     t.equal((await server.withKey(apiKey.key)).status, 200)
-    await new Promise(resolve => setTimeout(resolve, 1_500))
+    await until('its use is noted', async () => (await ask('GET', path)).json.lastUsedAt !== null)
     t.equal((await ask('GET', path)).headers.etag, '"7"', 'being used is no change')
     t.equal((await ask('POST', `${path}/rotate`, { overlapSeconds: 0 }, { 'if-match': '"6"' })).status, 412, 'rotation too')
   })
@@ -119,6 +120,7 @@ for (const { name, server } of servers) {
     const { organization } = await tenant()
     const key = { 'idempotency-key': newSecret() }
     const body = { organization, name: 'automation', scopes: ['groups:write', 'groups:read'] }
+    server.clock.stop()
     const first = await ask('POST', '/access-tokens', body, key)
     t.equal(first.status, 201)
     const reused = { error: 'This Idempotency-Key was used for another request; use a new one.', code: 'IDEMPOTENCY_KEY_REUSED' }
@@ -151,6 +153,84 @@ for (const { name, server } of servers) {
     t.equal(await rememberedAnswers.get(id), null, 'and what is forgotten is gone')
   })
 
+  tap.test(`a body is a JSON object, or is left out where nothing in it is required [${name}]`, async t => {
+    const { organization, apiKey, things } = await tenant()
+    const json = { 'content-type': 'application/json' }
+    for (const [collection, { path }] of Object.entries(things)) {
+      const one = async () => `${path}/${idOf((await ask('POST', path, creations(server, organization, apiKey.id)[collection]!.body)).json)}`
+      t.equal((await ask('DELETE', await one(), undefined, json)).status, 204, collection)
+      const revoke = ['organizations', 'members'].includes(collection) ? { organizations: 'suspend', members: 'remove' }[collection] : 'revoke'
+      t.equal((await ask('POST', `${await one()}/${revoke}`, undefined, json)).status, 200, collection)
+      const nothing = { 'a JSON null': 'null', 'no body': undefined }
+      for (const [what, text] of Object.entries(nothing)) {
+        const refused = await server.send({ method: 'POST', path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, ...json }, ...(text === undefined ? {} : { body: text }) })
+        t.strictSame([refused.status, refused.json.code, refused.json.details], [400, 'INVALID_REQUEST', { field: 'body' }], `${collection}: ${what}`)
+      }
+      const ended = await server.send({ method: 'POST', path: `/api/v1${await one()}/${revoke}`, headers: { authorization: `Bearer ${server.adminToken}`, ...json }, body: 'null' })
+      t.equal(ended.status, 400, `${collection}: a JSON null is no reason`)
+    }
+  })
+
+  tap.test(`details.field is the path of the member that is wrong [${name}]`, async t => {
+    const { organization } = await tenant()
+    const grants = [{ resource: server.issuer, scopes: ['invoices:read'] }]
+    const key = { organization, resource: server.issuer, environment: 'live', name: 'ci', scopes: [] }
+    const wrong: [string, string, Json | undefined, string][] = [
+      ['POST', '/clients', { organization, name: 5, grants }, 'name'],
+      ['POST', '/clients', { organization, grants }, 'name'],
+      ['POST', '/clients', { organization, name: 'x', grants: [{ resource: server.issuer, scopes: [5] }] }, 'grants.0.scopes.0'],
+      ['POST', '/clients', { organization, name: 'x', grants: [{ scopes: [] }] }, 'grants.0.resource'],
+      ['POST', '/clients', { organization, name: 'x', grants, admin: true }, 'admin'],
+      ['POST', '/clients', { name: 'x', grants }, 'organization'],
+      ['POST', '/clients', { organization, name: 'x', grants, allowlist: ['here'] }, 'allowlist'],
+      ['POST', '/api-keys', { ...key, scopes: ['nothing:here'] }, 'scopes'],
+      ['POST', '/api-keys', { ...key, resource: 'https://nowhere.test' }, 'resource'],
+      ['POST', '/api-keys', { ...key, expiresAt: '2027-02-31T00:00:00Z' }, 'expiresAt'],
+      ['POST', '/api-keys', { ...key, expiresAt: '2001-01-01T00:00:00Z' }, 'expiresAt'],
+      ['POST', '/policies', { organization, name: 'x', effect: 'deny', conditions: { addresses: ['here'] } }, 'conditions.addresses'],
+      ['GET', '/clients?limit=0', undefined, 'limit'],
+      ['GET', '/clients?cursor=x', undefined, 'cursor'],
+      ['GET', '/clients?nothing=x', undefined, 'nothing'],
+    ]
+    for (const [method, path, body, field] of wrong) {
+      const answer = await ask(method, path, body)
+      t.strictSame([answer.status, answer.json.details?.field], [400, field], `${method} ${path} ${JSON.stringify(body)}: ${answer.text}`)
+    }
+  })
+
+  tap.test(`RFC 9110 §15.5.6: a method that a path does not take is 405 with Allow, and a path that is none 404 [${name}]`, async t => {
+    const { organization } = await tenant()
+    const others: [string, string, string][] = [
+      ['PUT', `/api/v1/organizations/${organization}`, 'DELETE, GET, HEAD, PATCH'],
+      ['DELETE', '/api/v1/clients', 'GET, HEAD, POST'],
+      ['GET', '/api/v1/clients/cli_x/revoke', 'POST'],
+      ['POST', '/api/v1/principal', 'GET, HEAD'],
+      ['DELETE', '/healthz', 'GET, HEAD'],
+      ['PUT', '/api/v1/openapi.json?x=y', 'GET, HEAD'],
+    ]
+    for (const [method, path, allow] of others) {
+      const answer = await server.send({ method, path })
+      t.strictSame([answer.status, answer.json.code, answer.headers.allow], [405, 'METHOD_NOT_ALLOWED', allow], `${method} ${path}`)
+    }
+    for (const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/']) {
+      t.equal((await server.send({ method: 'PUT', path })).status, 404, path)
+    }
+    for (const path of ['/oauth/token', '/oauth2/token', '/token', '/realms/acme/protocol/openid-connect/token', '/connect/token']) {
+      const answer = await server.send({ method: 'POST', path })
+      t.strictSame([answer.status, answer.json], [404, { error: `There is no such route. Tokens are issued at ${server.issuer}/api/v1/auth/token.`, code: 'NOT_FOUND' }])
+    }
+  })
+
+  tap.test(`RFC 9110 §15.5.16: a compressed body is 415 and told what is taken [${name}]`, async t => {
+    for (const coding of ['gzip', 'br', 'GZIP', 'gzip, identity']) {
+      const api = await ask('POST', '/organizations', { name: 'x' }, { 'content-encoding': coding })
+      t.strictSame([api.status, api.json.code, api.headers['accept-encoding']], [415, 'UNSUPPORTED_MEDIA_TYPE', 'identity'], coding)
+      const token = await server.send({ method: 'POST', path: '/api/v1/auth/token', headers: { 'content-encoding': coding }, body: new URLSearchParams({ grant_type: 'client_credentials' }) })
+      t.strictSame([token.status, token.json.error, token.headers['accept-encoding']], [415, 'invalid_request', 'identity'], coding)
+    }
+    t.equal((await ask('POST', '/organizations', { name: 'x' }, { 'content-encoding': 'identity' })).status, 201)
+  })
+
   tap.test(`Idempotency-Key: of many at once exactly one makes it [${name}]`, async t => {
     const { organization } = await tenant()
     for (let round = 0; round < 5; round++) {
@@ -164,6 +244,27 @@ for (const { name, server } of servers) {
       t.equal((await ask('GET', `/api-keys?organization=${organization}&name=${encodeURIComponent(`round ${round}`)}`)).json.data.length, 1, 'one row')
       t.equal((await ask('POST', '/api-keys', body, key)).text, good[0]!.text)
     }
+  })
+
+  tap.test(`Idempotency-Key: a server that is about it says so, and not any more once it is done or has failed [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const { once } = rememberedAnswers(config.secrets)
+    const repeatable = { key: newSecret(), request: 'the same' }
+    for (const outcome of ['fails', 'answers'] as const) {
+      const [begun, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const first = once(operation, repeatable, async () => {
+        begun.resolve()
+        await going.promise
+        if (outcome === 'fails') throw new Failure('not_found')
+        return 'made'
+      })
+      await begun.promise
+      await t.rejects(once(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
+      going.resolve()
+      if (outcome === 'fails') await t.rejects(first, { code: 'not_found' })
+      else t.equal(await first, 'made')
+    }
+    t.equal(await once(operation, repeatable, async () => 'made anew'), 'made')
   })
 
   tap.test(`Idempotency-Key: of several servers on one database, one makes it and the others give its answer [${name}]`, async t => {

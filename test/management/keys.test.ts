@@ -5,9 +5,14 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, startServer, type Answer, type Json } from '../harness.ts'
 
-tap.setTimeout(240_000)
-
 const sha256 = (text: string, encoding: 'hex' | 'base64url' = 'hex') => createHash('sha256').update(text).digest(encoding)
+
+/** The other texts that decode to the same bytes: the last character of a digest has two bits that are not used. */
+function respelled (digest: string): string[] {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  const last = alphabet.indexOf(digest.at(-1)!)
+  return [1, 2, 3].map(more => digest.slice(0, -1) + alphabet[last + more]!)
+}
 
 /** The members of a key on the wire, and nothing else. */
 const members = [
@@ -243,7 +248,7 @@ for (const { name, fresh } of databases) {
     for (const overlapSeconds of [-1, 0.5, 2_592_001, '60', null, undefined]) {
       t.match(await admin('POST', `/api-keys/${expired.id}/rotate`, { overlapSeconds }), { status: 400, json: { code: 'INVALID_REQUEST' } }, String(overlapSeconds))
     }
-    t.match(await admin('POST', `/api-keys/${expired.id}/rotate`, { overlapSeconds: 0, key: 'mine' }), { status: 400, json: { details: { field: 'body.key' } } })
+    t.match(await admin('POST', `/api-keys/${expired.id}/rotate`, { overlapSeconds: 0, key: 'mine' }), { status: 400, json: { details: { field: 'key' } } })
   })
 
   test('a key that was made elsewhere is taken over by its digest, whatever its form, and answers like any other', async t => {
@@ -260,7 +265,9 @@ for (const { name, fresh } of databases) {
     t.equal((await read(`${legacy}x`)).status, 401)
 
     for (const digest of [sha256(legacy), sha256(legacy, 'base64url'), sha256(legacy).toUpperCase()]) {
-      t.match(await admin('POST', '/api-keys/import', { ...input, digest }), { status: 409, json: { error: 'A key with this digest exists already.', code: 'CONFLICT' } })
+      t.match(await admin('POST', '/api-keys/import', { ...input, digest }), {
+        status: 409, json: { error: `A key with this digest exists already for ${issuer}: ${answer.json.id} of ${organization}.`, code: 'CONFLICT', details: { id: answer.json.id, organization } },
+      })
     }
     const rotated = (await admin('POST', `/api-keys/${answer.json.id}/rotate`, { overlapSeconds: 60 })).json
     t.match(rotated, { imported: false, key: /^lb_live_/ })
@@ -278,6 +285,7 @@ for (const { name, fresh } of databases) {
     const digest = sha256('something else')
     for (const [more, field] of [
       [{ digest: 'md5' }, 'digest'], [{ digest: digest.slice(1) }, 'digest'], [{ digest: `${digest.slice(1)}g` }, 'digest'], [{ digest: `${digest}0` }, 'body.digest'],
+      ...respelled(sha256('something else', 'base64url')).map(spelling => [{ digest: spelling }, 'digest'] as const), [{ digest: `${sha256('something else', 'base64url')}=` }, 'digest'],
       [{ digest: 'sixteen-letters!', hint: 'x' }, 'digest'], [{ digest, hint: 'something else' }, 'hint'], [{ digest, hint: '' }, 'body.hint'],
       [{ digest, hint: 'a\nb' }, 'body.hint'], [{ digest, hint: 'x'.repeat(10_000) }, 'body.hint'], [{ digest, key: 'text' }, 'body.key'], [{ digest, imported: false }, 'body.imported'],
       [{ digest, resource: `${issuer}/api/v1`, scopes: [] }, 'resource'], [{ digest: undefined }, 'body'],
@@ -365,7 +373,7 @@ for (const { name, fresh } of databases) {
     const made = await createKey({ organization })
     const make = (more: Json) => admin('POST', '/api-keys', { organization, resource: issuer, environment: 'live', name: 'x', scopes: [], ...more })
     for (const value of ['', '   ', 'a\u0000b', 'a\nb', '\u001b[31mred', 'a\u202eb', 'x'.repeat(201), 'x'.repeat(10_240), 7, null]) {
-      const expected = { status: 400, json: { code: 'INVALID_REQUEST', details: { field: 'body.name' } } }
+      const expected = { status: 400, json: { code: 'INVALID_REQUEST', details: { field: 'name' } } }
       t.match(await make({ name: value }), expected, JSON.stringify(value).slice(0, 20))
       t.match(await admin('PATCH', `/api-keys/${made.id}`, { name: value }), expected)
     }
@@ -378,8 +386,8 @@ for (const { name, fresh } of databases) {
     for (const features of ['embedding', ['Embedding'], ['a', 'a'], ['x y'], [null], [`a${'b'.repeat(64)}`]]) {
       t.match(await admin('PATCH', `/organizations/${organization}`, { features }), { status: 400, json: { code: 'INVALID_REQUEST' } }, JSON.stringify(features))
     }
-    for (const access of ['admin', '', null, 1]) t.match(await make({ access }), { status: 400, json: { details: { field: 'body.access' } } })
-    t.match(await make({ environment: 'prod' }), { status: 400, json: { details: { field: 'body.environment' } } })
+    for (const access of ['admin', '', null, 1]) t.match(await make({ access }), { status: 400, json: { details: { field: 'access' } } })
+    t.match(await make({ environment: 'prod' }), { status: 400, json: { details: { field: 'environment' } } })
   })
 
   test('the list is narrowed by organization, status and name, and by all of them', async t => {
@@ -536,8 +544,8 @@ for (const { name, fresh } of databases) {
       t.match(await admin('POST', '/members', { organization, ...{ name: 'Eve', role: 'member' }, ...more }), expected, JSON.stringify(more).slice(0, 60))
       t.match(await admin('PATCH', `/members/${id}`, more), expected)
     }
-    t.match(await admin('PATCH', `/members/${id}`, { organization: 'org_x' }), { status: 400, json: { details: { field: 'body.organization' } } })
-    t.match(await admin('POST', '/members', { name: 'Eve', role: 'member' }), { status: 400, json: { details: { field: 'body.organization' } } })
+    t.match(await admin('PATCH', `/members/${id}`, { organization: 'org_x' }), { status: 400, json: { details: { field: 'organization' } } })
+    t.match(await admin('POST', '/members', { name: 'Eve', role: 'member' }), { status: 400, json: { details: { field: 'organization' } } })
     t.match(await admin('POST', '/members', { organization: 'org_nowhere', name: 'Eve', role: 'member' }), { status: 404 })
     t.match(await admin('GET', '/members/mem_nowhere'), { status: 404, json: { error: 'There is no member "mem_nowhere".', code: 'NOT_FOUND' } })
     t.equal((await admin('GET', `/members?organization=${organization}`)).json.data.length, 1)

@@ -1,6 +1,7 @@
 /** Access policies over HTTP: made, rehearsed, in effect at the guard, at the token endpoint and at introspection. */
 import tap, { type Test } from 'tap'
 import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../harness.ts'
+import { eventually } from '../waiting.ts'
 
 const clock = new MovableClock()
 clock.stop()
@@ -20,11 +21,7 @@ for (const { name: database, server } of servers) {
   const createPolicy = async (body: Json) => await made('/policies', { name: 'a policy', ...body })
   const remove = async (policy: Json) => await admin('DELETE', `/policies/${policy.id}?force=true`)
   const refusalsOf = async (subject: string, type = 'credential.refused'): Promise<Json[]> => {
-    for (let tries = 0; ; tries++) {
-      const { json } = await admin('GET', `/audit?type=${type}&subject=${subject}`)
-      if (json.data.length > 0 || tries === 100) return json.data
-      await new Promise(resolve => setTimeout(resolve, 20))
-    }
+    return await eventually(async () => (await admin('GET', `/audit?type=${type}&subject=${subject}`)).json.data as Json[], found => found.length > 0)
   }
   const denied = (t: Test, answer: Answer, what: string) => {
     t.equal(answer.status, 403, what)

@@ -15,6 +15,7 @@ const statesOf = async (server: TestServer): Promise<Json> =>
 
 for (const { name, server } of servers) {
   const { admin, clock } = server
+  clock.stop()
   const rotate = async (body?: Json, headers: Record<string, string> = {}) =>
     await server.send({ method: 'POST', path: '/api/v1/signing-keys/rotate', headers: { authorization: `Bearer ${server.adminToken}`, ...headers }, ...(body ? { body } : {}) })
 

@@ -6,6 +6,7 @@ import { metrics } from '../../src/observability/index.ts'
 import { clean } from '../../src/domain/housekeeping.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { startServer, type TestServer } from '../harness.ts'
+import { eventually, until } from '../waiting.ts'
 import { readExposition } from './prometheus.ts'
 
 const server = await startServer()
@@ -149,12 +150,17 @@ tap.test('N2: health is answered over plain http by a server that answers nothin
 
 tap.test('an answer that nobody waited for is not in flight for ever', async t => {
   const port = server.port
-  await new Promise<void>(resolve => {
-    const hasty = request({ port, host: '127.0.0.1', path: '/api/v1/auth/token', method: 'POST', headers: { 'content-length': '100', 'content-type': 'application/x-www-form-urlencoded' } })
-    hasty.on('error', () => {}).on('close', resolve)
-    hasty.write('x')
-    setTimeout(() => hasty.destroy(), 50)
+  let goAway = () => {}
+  const hasty = new Promise<void>(resolve => {
+    const sent = request({ port, host: '127.0.0.1', path: '/api/v1/auth/token', method: 'POST', headers: { 'content-length': '100', 'content-type': 'application/x-www-form-urlencoded' } })
+    sent.on('error', () => {}).on('close', resolve)
+    sent.write('x')
+    goAway = () => { sent.destroy() }
   })
-  while ((await scrape()).value('latchkey_http_requests_in_flight') > 1) t.pass('not yet')
-  t.equal((await scrape()).value('latchkey_http_requests_in_flight'), 1)
+  // The one that asks is in flight itself.
+  const inFlight = async () => (await scrape()).value('latchkey_http_requests_in_flight')
+  await until('it is in flight', async () => await inFlight() === 2)
+  goAway()
+  await hasty
+  t.equal(await eventually(inFlight, count => count === 1), 1)
 })

@@ -20,8 +20,7 @@ import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
 import { startServer } from '../harness.ts'
 import { freePort, latchkeyCommand, ownEnvironment } from '../running-server.ts'
-
-tap.setTimeout(180_000)
+import { patience, patientLimits } from '../waiting.ts'
 
 function watched () {
   const measures = newMeasures()
@@ -36,7 +35,7 @@ tap.test('N9: work that is done again and again throws, now or later: it is coun
   let times = 0
   const works = [() => { throw new Error('at once') }, async () => { await null; throw new Error('later') }, async () => { await null; throw new AggregateError([], 'several') }, async () => {}]
   const { stop } = repeatedly(1, () => works[times++]?.(), background.report('housekeeping'))
-  for (const began = performance.now(); times <= works.length && performance.now() < began + 60_000;) await pause(5)
+  for (const began = performance.now(); times <= works.length && performance.now() < began + patience;) await pause(5)
   await stop()
   t.strictSame(failures(), [['housekeeping', 3]])
   t.match(lines, [{ job: 'housekeeping', err: { message: 'at once' }, failuresSinceLastLine: 0 }])
@@ -48,7 +47,7 @@ tap.test('N9: work that is done again and again throws, now or later: it is coun
 
 tap.test('N9: housekeeping and the schedule of signing keys fail once, and are done at their next time', async t => {
   const { url, drop } = await databases[0]!.fresh()
-  const { store, close } = await openStorage(url)
+  const { store, close } = await openStorage(url, { limits: patientLimits })
   const { background, lines, failures } = watched()
   const measures = newMeasures()
   let broken = true

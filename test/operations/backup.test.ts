@@ -9,8 +9,6 @@ import { startServer, type TestServer } from '../harness.ts'
 import { freshDatabase } from '../postgres.ts'
 import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
 
-tap.setTimeout(120_000)
-
 const [source, target] = await Promise.all([freshDatabase(), freshDatabase()])
 tap.teardown(async () => {
   await target.drop()

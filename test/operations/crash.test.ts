@@ -3,8 +3,6 @@ import Sqlite from 'better-sqlite3'
 import tap from 'tap'
 import { crash, crashes } from '../../scripts/crash/cycles.ts'
 
-tap.setTimeout(240_000)
-
 for (const [database, cycles] of [['sqlite', 2], ['postgresql', 2]] as const) {
   tap.test(`L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]`, async t => {
     const { lost, halfDone, wrong, crashes: seen, acknowledged } = await crash({ database, cycles, seed: 1, firstStarts: 0 })

@@ -3,13 +3,13 @@ import Sqlite from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { findHalves } from '../../scripts/crash/halves.ts'
 import { worldOf, type World } from '../../scripts/crash/world.ts'
+import { defaultLimits, type Limits } from '../../src/storage/limits.ts'
 import { databases } from '../databases.ts'
 import { startFaultyProxy } from '../faulty-proxy.ts'
 import { startServer, type Answer, type TestServer } from '../harness.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { visitsOf, withSpending, type Visit } from '../visits.ts'
-
-tap.setTimeout(120_000)
+import { eventually, until } from '../waiting.ts'
 
 const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
 
@@ -28,18 +28,18 @@ async function during (t: Test, { server, world, visits }: Stage, begin: () => u
     t.equal(status, 503, `${name}: ${text}`)
     t.match(headers['retry-after'], /^\d+$/, name)
   }
-  let again = await server.admin('GET', '/organizations?limit=1')
-  for (const until = Date.now() + 5_000; again.status !== 200 && Date.now() < until;) again = await server.admin('GET', '/organizations?limit=1')
+  const again = await eventually(() => server.admin('GET', '/organizations?limit=1'), ({ status }) => status === 200)
   t.equal(again.status, 200, 'it recovers by itself')
   t.equal((await server.admin('POST', '/organizations', { name: 'afterwards' })).status, 201)
   t.strictSame(await findHalves(world), [])
   return new Map(answers.map(({ visit, answer }) => [visit.name, answer.status]))
 }
 
-tap.test('B3, L2: PostgreSQL that reads only, is slow, or silent [postgresql]', async t => {
+/** A server on a PostgreSQL that can be made to fail. `limits`: how soon it gives storage up. */
+async function onWire (t: Test, limits?: Limits) {
   const database = await freshDatabase()
   const wire = await startFaultyProxy(database.url)
-  const server = await startServer({ database: wire.url, ...quiet })
+  const server = await startServer({ database: wire.url, ...quiet, ...(limits === undefined ? {} : { limits }) })
   const world = worldOf(server.port, server.adminToken, database.url)
   t.teardown(async () => {
     await world.close()
@@ -47,26 +47,28 @@ tap.test('B3, L2: PostgreSQL that reads only, is slow, or silent [postgresql]', 
     await wire.close()
     await database.drop()
   })
-  const stage = { server, world, visits: await visitsOf(server) }
-  const name = new URL(database.url).pathname.slice(1)
+  return { database, wire, stage: { server, world, visits: await visitsOf(server) } }
+}
 
-  await t.test('one that reads only writes nothing, and who needs no write is answered [postgresql]', async t => {
-    const readOnly = async (yes: boolean) => {
-      await administer(database.url, `ALTER DATABASE ${name} SET default_transaction_read_only = ${yes}`)
-      // Of connections that there are, it changes nothing.
-      wire.cut()
-      wire.mend()
-    }
-    const seen = await during(t, stage, () => readOnly(true), async () => {
-      const plain = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
-      await administer(plain, `ALTER DATABASE ${name} RESET default_transaction_read_only`)
-      wire.cut()
-      wire.mend()
-    })
-    for (const write of ['POST /organizations', 'revoke a key', 'rotate a secret', 'credits to spend', 'a token for an assertion', 'registration', 'revocation', 'a session']) t.equal(seen.get(write), 503, write)
-    for (const read of ['a good key', 'a good token', 'GET /api-keys', 'a token for a secret', 'introspection']) t.equal(seen.get(read), 200, read)
-    for (const refused of ['a revoked key', 'an unknown key', 'a token of a revoked client']) t.equal(seen.get(refused), 401, refused)
-  })
+tap.test('B3, L2: PostgreSQL that reads only writes nothing, and who needs no write is answered [postgresql]', async t => {
+  const { database, wire, stage } = await onWire(t)
+  const name = new URL(database.url).pathname.slice(1)
+  const elsewhere = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
+  const set = async (change: string) => {
+    await administer(elsewhere, `ALTER DATABASE ${name} ${change}`)
+    // Of connections that there are, it changes nothing.
+    wire.cut()
+    wire.mend()
+    await until('all of them are known to be lost', async () => (await stage.server.admin('GET', '/organizations?limit=1')).status === 200)
+  }
+  const seen = await during(t, stage, () => set('SET default_transaction_read_only = true'), () => set('RESET default_transaction_read_only'))
+  for (const write of ['POST /organizations', 'revoke a key', 'rotate a secret', 'credits to spend', 'a token for an assertion', 'registration', 'revocation', 'a session']) t.equal(seen.get(write), 503, write)
+  for (const read of ['a good key', 'a good token', 'GET /api-keys', 'a token for a secret', 'introspection']) t.equal(seen.get(read), 200, read)
+  for (const refused of ['a revoked key', 'an unknown key', 'a token of a revoked client']) t.equal(seen.get(refused), 401, refused)
+})
+
+tap.test('B3, L2: PostgreSQL that is slow, or silent [postgresql]', async t => {
+  const { wire, stage } = await onWire(t, defaultLimits)
 
   await t.test('one that takes five seconds for each answer [postgresql]', async t => {
     const seen = await during(t, stage, () => { wire.delay(5_000) }, () => { wire.mend() })

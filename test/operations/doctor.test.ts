@@ -11,8 +11,6 @@ import { administer, freshDatabase } from '../postgres.ts'
 import { startServer } from '../harness.ts'
 import { freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
 
-tap.setTimeout(120_000)
-
 const postgres = await freshDatabase()
 tap.teardown(postgres.drop)
 

@@ -10,7 +10,7 @@ import { visitsOf, withSpending, type Edge, type Visit } from '../visits.ts'
 /** `npm run faults`: every question of every call, in every way; otherwise two of each. */
 const thorough = process.env.LATCHKEY_TEST_FAULTS === 'all'
 
-tap.setTimeout(thorough ? 1_200_000 : 120_000)
+if (thorough) tap.setTimeout(3_600_000)
 
 const database = await freshDatabase()
 const wire = await startFaultyProxy(database.url)

@@ -27,7 +27,6 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
       revocation_endpoint: at('/api/v1/oauth/revoke'),
       scopes_supported: ['invoices:read', 'invoices:write', 'things:read'],
       response_types_supported: [],
-      response_modes_supported: [],
       grant_types_supported: ['client_credentials'],
       token_endpoint_auth_methods_supported: methods,
       token_endpoint_auth_signing_alg_values_supported: algorithms,
@@ -35,8 +34,9 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
       introspection_endpoint_auth_signing_alg_values_supported: algorithms,
       revocation_endpoint_auth_methods_supported: methods,
       revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+      code_challenge_methods_supported: ['S256'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: [],
+      id_token_signing_alg_values_supported: ['ES256'],
     })
     t.match(headers.get('cache-control'), /^public, max-age=\d+$/)
     t.equal(headers.get('access-control-allow-origin'), '*')
@@ -82,7 +82,7 @@ tap.test('LB-19, D3: protected-resource metadata for the host and for each path'
   const root = '/.well-known/oauth-protected-resource'
   const host = await server.send('GET', root)
   t.match(host.headers.get('access-control-allow-origin'), '*')
-  t.strictSame(host.body, { resource: server.issuer, authorization_servers: [server.issuer], scopes_supported: [], bearer_methods_supported: ['header'], resource_name: 'the host' })
+  t.strictSame(host.body, { resource: server.issuer, authorization_servers: [server.issuer], bearer_methods_supported: ['header'], resource_name: 'the host' })
   t.strictSame((await server.send('GET', `${root}/api/v1`)).body, {
     resource: server.api.identifier, authorization_servers: [server.issuer], scopes_supported: ['invoices:read', 'invoices:write'], bearer_methods_supported: ['header'], resource_name: server.api.identifier
   })
@@ -148,4 +148,26 @@ tap.test('foreign clients find their way: oauth4webapi, openid-client, the MCP S
   t.equal((await openid.clientCredentialsGrant(config)).scope, undefined, 'a token without scope is read too')
   t.match(await discoverAuthorizationServerMetadata(server.issuer), { issuer: server.issuer })
   t.match(await discoverOAuthProtectedResourceMetadata(server.api.identifier), { resource: server.api.identifier })
+})
+
+tap.test('N4: a page of any origin reads the refusals of these documents, too', async t => {
+  const server = await startServer(t)
+  const refused: [string, string, number][] = [
+    ['GET', '/.well-known/oauth-protected-resource/nothing', 404],
+    ['GET', '/.well-known/oauth-authorization-server/api/v1', 404],
+    ['GET', '/.well-known/openid-configuration/api/v1', 404],
+    ['POST', '/.well-known/jwks.json', 405],
+    ['DELETE', '/.well-known/oauth-authorization-server', 405],
+  ]
+  for (const [method, url, status] of refused) {
+    const answer = await server.send(method, url)
+    t.equal(answer.status, status, url)
+    t.equal(answer.headers.get('access-control-allow-origin'), '*', url)
+    t.equal(answer.headers.get('cross-origin-resource-policy'), 'cross-origin', url)
+    t.equal(answer.headers.get('cache-control'), 'no-store', url)
+  }
+  t.match((await server.send('GET', '/.well-known/oauth-authorization-server/api/v1')).body, {
+    error: 'not_found', error_description: `The issuer ${server.issuer} has no path; its metadata is at ${server.issuer}/.well-known/oauth-authorization-server.`,
+  })
+  t.equal((await server.send('OPTIONS', '/.well-known/openid-configuration/api/v1')).status, 204)
 })

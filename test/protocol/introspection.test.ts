@@ -7,7 +7,7 @@ import { createOrganization, updateOrganization } from '../../src/domain/organiz
 import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy.ts'
 import { revokeResource } from '../../src/domain/resource.ts'
 import { revokeToken, type AccessTokenClaims } from '../../src/domain/token.ts'
-import { digestOf } from '../../src/secrets.ts'
+import { digestOf, newApiKeyText, newLabelledSecret, newManagementTokenText, newWebhookToken } from '../../src/secrets.ts'
 import { basic, startServer } from './server.ts'
 
 const path = '/api/v1/oauth/introspect'
@@ -50,7 +50,11 @@ tap.test('I1: who is nobody is refused, who may not know hears active:false and 
   t.match(await server.post(path, { token }, { authorization: basic(client.id, 'wrong') }), { status: 401, body: { error: 'invalid_client' } })
   t.match(await server.post(path, {}, { authorization: basic(client.id, secret) }), { status: 400, body: { error: 'invalid_request' } })
   t.match(await server.post(path, `token=${token}&token=${token}`, { authorization: basic(client.id, secret) }), { status: 400 })
-  for (const each of [other, wrongResource]) t.strictSame((await server.post(path, { token }, { authorization: basic(each.client.id, each.secret) })).body, dead)
+  t.strictSame((await server.post(path, { token }, { authorization: basic(wrongResource.client.id, wrongResource.secret) })).body, dead)
+  const refused = { status: 403, body: { error: 'access_denied', error_description: /introspects/ } }
+  for (const text of [token, `${token}x`, 'x', 'lb_live_x', `lkmat_${'x'.repeat(33)}`]) {
+    t.match(await server.post(path, { token: text }, { authorization: basic(other.client.id, other.secret) }), refused, text.slice(0, 12))
+  }
   const told = await server.post(path, { token, token_type_hint: 'refresh_token' }, { authorization: basic(asker.client.id, asker.secret) })
   t.match(told.body, { active: true, client_id: client.id }, 'a resource server that may, whatever the hint')
   const garbage = ['x', 'a.b.c', `${token}x`, token.slice(0, -1), token.slice(0, -3) + 'AAA', 'lb_live_' + 'a'.repeat(33), '\u0000', 'é', '..']
@@ -107,7 +111,7 @@ tap.test('an API key can be introspected by who may introspect for its resource,
     environment: 'test',
     allowed_addresses: ['192.0.2.7'],
   })
-  t.strictSame((await server.post(path, { token: text }, { authorization: basic(client.id, secret) })).body, dead)
+  t.match(await server.post(path, { token: text }, { authorization: basic(client.id, secret) }), { status: 403, body: { error: 'access_denied' } })
   await revokeApiKey(server.operation, key.id, null)
   t.strictSame(await ask(), dead)
 })
@@ -173,6 +177,18 @@ tap.test('I2: the owner ends its token at once, nobody else does, and both hear 
   t.match(await server.post('/api/v1/oauth/revoke', {}, { authorization: own }), { status: 400, body: { error: 'invalid_request' } })
   server.advance(3600)
   t.match(await revoke(sibling, own), { status: 200, text: '' }, 'an expired one')
+})
+
+tap.test('what is no token of a client is not revoked here, by its form and whether there is one, and the answer says so', async t => {
+  const server = await startServer(t)
+  const { client, secret } = await server.client()
+  const own = basic(client.id, secret)
+  const others = [newManagementTokenText(), newWebhookToken(), ...['lkadm', 'lkrgt', 'lkrat'].map(newLabelledSecret), newApiKeyText('api', 'live')]
+  for (const other of others) {
+    t.match(await server.post('/api/v1/oauth/revoke', { token: other }, { authorization: own }), { status: 400, body: { error: 'unsupported_token_type' } }, other.slice(0, 6))
+    t.match(await server.post('/api/v1/oauth/revoke', { token: other, token_type_hint: 'access_token' }, { authorization: own }), { status: 400 }, `${other.slice(0, 6)} with a hint`)
+  }
+  t.match(await server.post('/api/v1/oauth/revoke', { token: `${newManagementTokenText()}x` }, { authorization: own }), { status: 200, text: '' }, 'what nothing is')
 })
 
 tap.test('an API key is not revoked here, and the answer says so', async t => {

@@ -2,7 +2,7 @@ import { createPrivateKeyJwtAuth } from '@modelcontextprotocol/sdk/client/auth-e
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
-import { revokeClient, updateClient } from '../../src/domain/client.ts'
+import { revokeClient, updateClient, type AssertionProfile } from '../../src/domain/client.ts'
 import { databases } from '../databases.ts'
 import { startServer, type TestServer } from './server.ts'
 
@@ -11,15 +11,17 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 interface Signer { client: { id: string }, privateKey: CryptoKey, alg: string }
 
-async function clientWithKey (server: TestServer, alg = 'ES256', more: Record<string, unknown> = {}): Promise<Signer> {
+async function clientWithKey (
+  server: TestServer, alg = 'ES256', more: Record<string, unknown> = {}, assertionProfile: AssertionProfile = 'strict'
+): Promise<Signer> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   const jwk = { ...await exportJWK(publicKey), ...more }
-  const { client } = await server.client({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys: [jwk] } })
+  const { client } = await server.client({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys: [jwk] }, assertionProfile })
   return { client, privateKey, alg }
 }
 
 async function assertion (server: TestServer, { client, privateKey, alg }: Signer, claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}): Promise<string> {
-  const now = Math.floor(Date.now() / 1000)
+  const now = Math.floor(server.clock().getTime() / 1000)
   const payload = { iss: client.id, sub: client.id, aud: server.issuer, iat: now, exp: now + 60, jti: randomUUID(), ...claims }
   const kept = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined)) as JWTPayload
   return await new SignJWT(kept).setProtectedHeader({ alg, ...header }).sign(privateKey)
@@ -73,18 +75,62 @@ for (const database of databases) {
 tap.test('P2: an assertion lives five minutes at most and says who it is', async t => {
   const server = await startServer(t, { limits: { failuresPerClient: { max: 1_000, windowSeconds: 60 } } })
   const signer = await clientWithKey(server)
-  const now = Math.floor(Date.now() / 1000)
-  t.equal((await exchange(server, await assertion(server, signer, { exp: now + 299 }))).status, 200)
-  const refused: Record<string, unknown>[] = [
-    { exp: now + 400 }, { exp: now - 60 }, { exp: undefined }, { nbf: now + 120 }, { jti: undefined }, { jti: '' },
-    { iss: undefined }, { iss: 'somebody' }, { sub: 'cli_nobody' }, { sub: undefined }
+  const now = Math.floor(server.clock().getTime() / 1000)
+  const taken: Record<string, unknown>[] = [
+    { exp: now + 299 }, { iat: now + 20, exp: now + 320 }, { iat: now + 55, exp: now + 355 }, { iat: now - 200, exp: now - 10 },
+    { iat: undefined, exp: now + 350 }, { nbf: now + 50 },
   ]
-  for (const claims of refused) {
+  for (const claims of taken) t.equal((await exchange(server, await assertion(server, signer, claims))).status, 200, JSON.stringify(claims))
+  const refused: [Record<string, unknown>, RegExp][] = [
+    [{ exp: now + 400 }, /may live for 300 seconds at most, from iat to exp/],
+    [{ iat: undefined, exp: now + 420 }, /may live for 300 seconds/],
+    [{ iat: now + 120, exp: now + 180 }, /iat or nbf is in the future; check the clocks/],
+    [{ iat: now - 120, exp: now - 90 }, /expired/],
+    [{ exp: undefined }, /expiration must be specified/],
+    [{ nbf: now + 120 }, /not active yet/],
+    [{ jti: undefined }, /unique jti/],
+    [{ jti: '' }, /unique jti/],
+    [{ iss: undefined }, /iss/],
+    [{ iss: 'somebody' }, /iss \(JWT issuer\) must be the client_id/],
+    [{ aud: server.issuer + path }, /aud must be the issuer, \S+, as one text; .* --assertion-profile rfc7523/],
+  ]
+  for (const [claims, sentence] of refused) {
     const { status, body } = await exchange(server, await assertion(server, signer, claims))
     t.equal(status, 401, JSON.stringify(claims))
-    t.strictSame(body, { error: 'invalid_client', error_description: 'client authentication failed' })
+    t.strictSame(Object.keys(body), ['error', 'error_description'])
+    t.match(body, { error: 'invalid_client', error_description: sentence }, 'the signature verifies, so the caller is told')
+  }
+  const stranger = await clientWithKey(server)
+  const strangers: Record<string, unknown>[] = [{ sub: 'cli_nobody' }, { sub: undefined }]
+  for (const text of [
+    ...await Promise.all(strangers.map(claims => assertion(server, signer, claims))),
+    await assertion(server, { ...stranger, client: signer.client }, { exp: now + 400 }),
+    `${(await assertion(server, signer, { exp: now + 400 })).slice(0, -8)}AAAAAAAA`,
+  ]) {
+    t.strictSame((await exchange(server, text)).body, { error: 'invalid_client', error_description: 'client authentication failed' }, 'a stranger is told nothing')
   }
   t.equal((await exchange(server, await assertion(server, signer, { exp: `${now + 60}` }))).status, 401)
+})
+
+tap.test('P2: a client with the profile rfc7523 may name the token endpoint or a list, and sign for an hour', async t => {
+  const server = await startServer(t, { limits: { failuresPerClient: { max: 1_000, windowSeconds: 60 } } })
+  const signer = await clientWithKey(server, 'RS256', {}, 'rfc7523')
+  const now = Math.floor(server.clock().getTime() / 1000)
+  const tokenUrl = server.issuer + path
+  // As they send it: Spring Security, Nimbus, zitadel/oidc, Authlib.
+  const taken: Record<string, unknown>[] = [
+    { aud: [tokenUrl] }, { aud: [server.issuer, tokenUrl] }, { aud: [server.issuer], exp: now + 3_600 }, { aud: tokenUrl, exp: now + 3_600 }, { aud: server.issuer },
+  ]
+  for (const claims of taken) t.equal((await exchange(server, await assertion(server, signer, claims))).status, 200, JSON.stringify(claims))
+  const foreign = [[server.issuer, 'https://other.example.test'], [], ['https://other.example.test'], `${server.issuer}/`, `http://evil.example.test${path}`, [[server.issuer]], 5]
+  for (const aud of foreign) t.match(await exchange(server, await assertion(server, signer, { aud })), { status: 401, body: { error: 'invalid_client' } }, JSON.stringify(aud))
+  t.match(await exchange(server, await assertion(server, signer, { aud: tokenUrl, exp: now + 3_700 })), { status: 401, body: { error_description: /3600 seconds/ } })
+  const introspection = await server.post('/api/v1/oauth/introspect', {
+    client_assertion_type: assertionType, client_assertion: await assertion(server, signer, { aud: `${server.issuer}/api/v1/oauth/introspect` }), token: 'x',
+  })
+  t.equal(introspection.status, 403, 'the endpoint that is called is an audience too; what it asks is another matter')
+  await updateClient(server.operation, signer.client.id, { assertionProfile: 'strict' })
+  t.equal((await exchange(server, await assertion(server, signer, { aud: tokenUrl }))).status, 401, 'from the next request on')
 })
 
 tap.test('P2, J6: only the registered key with its algorithm, and no other JWT of ours', async t => {

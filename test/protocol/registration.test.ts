@@ -223,8 +223,8 @@ tap.test('A3: dangerous redirect URIs are never stored', async t => {
   const token = await server.registrationToken({ uses: null })
   const dangerous = [
     'javascript:alert(1)', 'JaVaScRiPt:alert(1)//', 'java\tscript:alert(1)', ' javascript:alert(1)', 'javascript\n:alert(1)', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd',
-    'blob:https://x.example.test/1', 'about:blank', 'http://example.test/cb', 'http://127.0.0.1.evil.test/cb', 'http://localhost.evil.test/', 'https://x.example.test/cb#fragment', 'https://user:pass@x.example.test/',
-    '/relative', '', 'myapp://callback', 'https://x.example.test\\@evil.test', `https://x.example.test/${'a'.repeat(2_048)}`, 'https://'
+    'blob:https://x.example.test/1', 'about:blank', 'https://user:pass@x.example.test/',
+    '/relative', '', 'https://x.example.test\\@evil.test', `https://x.example.test/${'a'.repeat(2_048)}`, 'https://'
   ]
   for (const uri of dangerous) {
     t.match(await server.send('POST', path, { ...metadata, redirect_uris: [uri] }, bearer(token)), { status: 400, body: { error: 'invalid_redirect_uri', error_description: /redirect_uris\[0\]/ } }, JSON.stringify(uri.slice(0, 40)))
@@ -239,6 +239,36 @@ tap.test('A3: dangerous redirect URIs are never stored', async t => {
   for (const [uris, type] of good) {
     t.match(await server.send('POST', path, { ...metadata, redirect_uris: uris }, bearer(token)), { status: 201, body: { redirect_uris: uris, application_type: type } }, uris.join(' '))
   }
+})
+
+tap.test('A3, RFC 7591 §3.2.1: a redirect URI of a kind that is not taken is left out, and the answer has what was kept', async t => {
+  const server = await startServer(t)
+  const token = await server.registrationToken({ uses: null })
+  const taken = 'https://x.example.test/cb'
+  const others = ['http://example.test/cb', 'http://127.0.0.1.evil.test/cb', 'http://localhost.evil.test/', `${taken}#fragment`, 'myapp://callback', 'cursor://anysphere.cursor-mcp/oauth/callback']
+  for (const uri of others) {
+    const { status, body } = await server.send('POST', path, { ...metadata, redirect_uris: [uri, taken] }, bearer(token))
+    t.same([status, body.redirect_uris, body.application_type], [201, [taken], 'web'], uri)
+    const none = await server.send('POST', path, { ...metadata, redirect_uris: [uri] }, bearer(token))
+    t.same([none.status, none.body.redirect_uris], [201, []], uri)
+    t.match(await server.send('POST', path, { ...metadata, redirect_uris: [uri, 'javascript:alert(1)'] }, bearer(token)), { status: 400, body: { error: 'invalid_redirect_uri', error_description: /redirect_uris\[1\]/ } })
+  }
+})
+
+tap.test('RFC 7591 §2, RFC 7592 §2.2: a member that is null was not sent', async t => {
+  const server = await startServer(t)
+  const unset = Object.fromEntries([
+    'redirect_uris', 'response_types', 'client_uri', 'logo_uri', 'scope', 'contacts', 'tos_uri', 'policy_uri', 'jwks', 'jwks_uri', 'software_id', 'software_version', 'software_statement',
+    'token_endpoint_auth_method', 'token_endpoint_auth_signing_alg', 'application_type', 'request_uris', 'sector_identifier_uri',
+  ].map(member => [member, null]))
+  const plain = await registered(server)
+  const nulls = await registered(server, { ...unset, ...metadata })
+  t.strictSame(Object.keys(nulls).sort(), Object.keys(plain).sort())
+  t.equal((await registered(server, { ...unset, client_name: null, grant_types: null })).client_name, undefined)
+  const own = { ...unset, ...metadata, client_name: 'renamed', client_id: nulls.client_id, client_secret: null, registration_access_token: null, client_id_issued_at: null }
+  const replaced = await server.send('PUT', `${path}/${nulls.client_id}`, own, bearer(nulls.registration_access_token))
+  t.match(replaced, { status: 200, body: { client_name: 'renamed', token_endpoint_auth_method: 'client_secret_basic' } })
+  t.match(await server.send('PUT', `${path}/${nulls.client_id}`, { ...own, client_id: null }, bearer(nulls.registration_access_token)), { status: 400 })
 })
 
 tap.test('N5, N6: bodies that are no metadata are refused before they are looked at', async t => {

@@ -1,6 +1,5 @@
 /** The authorization server alone, over real HTTP, on a database of its own, with a clock that tests move. */
 import type { FastifyInstance } from 'fastify'
-import { createServer, type AddressInfo } from 'node:net'
 import { secondsAfter, type Clock } from '../../src/clock.ts'
 import { systemActor } from '../../src/domain/audit.ts'
 import { createClient, type Client, type ClientInput } from '../../src/domain/client.ts'
@@ -18,6 +17,8 @@ import { tokenReader } from '../../src/domain/token.ts'
 import type { ProtocolLimits, RegistrationMode } from '../../src/protocol/index.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
+import { freePort } from '../running-server.ts'
+import { patientLimits } from '../waiting.ts'
 import { serve } from './serving.ts'
 
 export interface Setup {
@@ -69,7 +70,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const database = await (setup.database ?? databases[0]!).fresh()
   let now = new Date()
   const clock: Clock = () => now
-  const { store, registry: real, close } = await openStorage(database.url)
+  const { store, registry: real, close } = await openStorage(database.url, { limits: patientLimits })
   const registry = setup.registry?.(real) ?? real
   const port = await freePort()
   const issuer = setup.issuer ?? `http://127.0.0.1:${port}`
@@ -158,12 +159,4 @@ function parse (text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

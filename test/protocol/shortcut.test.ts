@@ -146,7 +146,8 @@ for (const database of databases) {
     const pair = await twins(server, generous)
     t.teardown(pair.close)
     const owner = await server.client({ allowlist: ['127.0.0.0/8'] })
-    const stranger = await server.client()
+    const stranger = await ownClient(server, { introspects: [server.other.id] })
+    const unentitled = await server.client()
     const watcher = await ownClient(server, { introspects: [api.id], grants: [] })
     const tokenOf = async ({ client, secret }: Known) => (await server.token(client, secret)).body.access_token as string
     const token = await tokenOf(owner)
@@ -155,7 +156,7 @@ for (const database of databases) {
       if (database === databases[0]) await same(t, pair, `${what}, by post`, written({ path: introspectionPath, body: `${body}&${post(who)}` }), short)
     }
     for (const [who, name] of [[owner, 'the owner'], [stranger, 'a stranger'], [watcher, 'who may']] as const) {
-      for (const text of [token, `${token}x`, token.slice(0, -2), 'a.b.c', 'x', 'lb_live_x', `${token.split('.')[0]}.e30.x`]) await ask(`${name} about ${text.slice(-12)}`, who, `token=${text}`, true)
+      for (const text of [token, `${token}x`, token.slice(0, -2), 'a.b.c', 'x', 'lb_live_x', `${token.split('.')[0]}.e30.x`]) await ask(`${name} about ${text.slice(-12)}`, who, `token=${text}`, who !== owner || text === token)
       await ask(`${name} with a hint`, who, `token=${token}&token_type_hint=refresh_token`, true)
       await ask(`${name} with an address`, who, `client_address=192.0.2.1&token=${token}`, true)
       await ask(`${name} with an address of IPv6`, who, `client_address=${encodeURIComponent('::ffff:192.0.2.1')}&token=${token}`, true)
@@ -164,6 +165,7 @@ for (const database of databases) {
       }
       await ask(`${name}, a wrong secret`, { ...who, secret: 'wrong' }, `token=${token}`, false)
     }
+    for (const text of [token, 'x', 'lb_live_x']) await ask(`a client that introspects for nothing about ${text.slice(-12)}`, unentitled, `token=${text}`, false)
     const { text: key } = await createApiKey(operation, { organizationId: server.organization.id, resource: api.id, environment: 'test', name: 'ci', scopes: ['invoices:read'] })
     const { text: management } = await createManagementToken(operation, { organizationId: server.organization.id, name: 'm', scopes: ['clients:read'] } as never).catch(() => ({ text: `lkmat_${'x'.repeat(33)}` }))
     for (const secret of [key, management]) for (const who of [watcher, stranger]) await ask(`about ${secret.slice(0, 8)}`, who, `token=${secret}`, true)

@@ -13,6 +13,7 @@ import type { ProtocolLimits } from '../../src/protocol/index.ts'
 import type { Tracing } from '../../src/tracing.ts'
 import { newWatch } from '../../src/watch.ts'
 import type { TestServer } from './server.ts'
+import { eventually, patience } from '../waiting.ts'
 import { serve } from './serving.ts'
 
 /** What one of the servers did: what it sent, and what it noted, counted, logged and traced meanwhile. */
@@ -111,7 +112,7 @@ async function observe (server: TestServer, { port, effects }: Twin, pieces: rea
   effects.length = 0
   const text = comparable(await exchange(port, pieces))
   // What the last request left behind is logged after its answer.
-  for (let i = 0; i < 200 && effects.filter(each => each.includes('request completed')).length < answersIn(text); i++) await setTimeout(1)
+  await eventually(() => effects.filter(each => each.includes('request completed')).length, completed => completed >= answersIn(text))
   const seen = effects.map(comparable)
   // Requests that were sent at once are answered at once: in which order they come to what is their own affair.
   return { text: await withReadableTokens(server, text), effects: answersIn(text) > 1 ? seen.sort() : seen }
@@ -131,7 +132,7 @@ function exchange (port: number, pieces: readonly string[]): Promise<string> {
       }
     })
     let text = ''
-    socket.setTimeout(5_000, () => { socket.destroy(new Error(`no answer to ${pieces.join('').slice(0, 400)}`)) })
+    socket.setTimeout(patience, () => { socket.destroy(new Error(`no answer to ${pieces.join('').slice(0, 400)}`)) })
     socket.setEncoding('utf8').on('data', chunk => { text += chunk }).on('error', reject).on('close', () => { resolve(text) })
   })
 }

@@ -22,3 +22,22 @@ tap.test('L2: verification names a row that was edited into something that canno
     t.strictSame(left.filter(({ sequence }) => sequence !== 2), [first, ...more], edit)
   }
 })
+
+tap.test('L2: verification names a chain whose head was edited into something that cannot be read, and heads are listed all the same', async t => {
+  for (const edit of ['"sequence" = \'x\'', '"sequence" = x\'ff\'', '"pruned" = \'x\'', '"hash" = x\'ff00\'', '"kept" = x\'ff\'']) {
+    const server = await startServer()
+    t.teardown(server.close)
+    const { id: organization } = await server.createOrganization()
+    await behindTheServer(server.config.databaseUrl, [`UPDATE "AuditChain" SET ${edit} WHERE "id" = '${organization}'`])
+    const refused = await server.admin('PATCH', `/organizations/${organization}`, { name: 'B' })
+    t.match(refused, { status: 500, json: { code: 'AUDIT_CHAIN_BROKEN' } }, edit)
+    const verified = await server.admin('GET', '/audit/verify')
+    t.equal(verified.status, 200, edit)
+    t.match(verified.json.fault, { chain: organization, problem: 'head_edited' }, edit)
+    const heads = await server.admin('GET', '/audit/head')
+    t.match(heads, { status: 200 }, edit)
+    t.ok((heads.json.data as Json[]).some(({ chain }) => chain === 'deployment'), edit)
+    t.match(await server.admin('POST', '/audit/recover', { organization }), { status: 200 }, edit)
+    t.equal((await server.admin('PATCH', `/organizations/${organization}`, { name: 'B' })).status, 200, edit)
+  }
+})

@@ -14,8 +14,6 @@ import tap, { type Test } from 'tap'
 import { databases } from '../databases.ts'
 import { basic, startServer, type Json, type TestServer } from '../harness.ts'
 
-tap.setTimeout(180_000)
-
 async function serverOn (t: Test, database: typeof databases[number], trustProxy = ''): Promise<TestServer> {
   const { url, drop } = await database.fresh()
   const server = await startServer({ database: url, registration: 'open', trustProxy })

@@ -99,8 +99,8 @@ tap.test('Y2', async t => {
   })
 
   t.test('an access token that has ended gets no other end', async t => {
-    const { path } = await token({ expiresAt: new Date(clock.now().getTime() + 1_000).toISOString() })
-    clock.advance(2)
+    const { path } = await token({ expiresAt: new Date(clock.now().getTime() + 60_000).toISOString() })
+    clock.advance(60)
     t.match(await admin('PATCH', path, { expiresAt: end }), { status: 409, json: { code: 'CREDENTIAL_EXPIRED' } })
     t.equal((await admin('PATCH', path, { name: 'renamed' })).status, 200)
   })

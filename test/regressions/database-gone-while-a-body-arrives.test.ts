@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import tap from 'tap'
 import { freshDatabase } from '../postgres.ts'
 import { startServer } from '../harness.ts'
+import { until } from '../waiting.ts'
 
 tap.test('B3, N7: a database that goes away while a body arrives costs that request a 503, not the server its life [postgresql]', async t => {
   const database = await freshDatabase()
@@ -23,7 +24,7 @@ tap.test('B3, N7: a database that goes away while a body arrives costs that requ
   let answer = ''
   socket.on('data', chunk => { answer += String(chunk) })
   socket.write(`POST /form HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nx-api-key: ${key}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 14\r\n\r\n`)
-  while (!server.lines.some(line => line.includes('"/form"'))) await new Promise(resolve => setTimeout(resolve, 20))
+  await until('its head has arrived', () => server.lines.some(line => line.includes('"/form"')))
   // Its head has passed once the key is known to be good; only the body is missing.
   t.equal((await server.withKey(key)).status, 200)
   await database.drop()

@@ -9,6 +9,7 @@ import { loadConfig } from '../../src/config.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
+import { patience } from '../waiting.ts'
 
 tap.test('S1: a data folder that is a file is refused by name', async t => {
   const folder = t.testdir({ taken: 'a file' })
@@ -32,7 +33,7 @@ tap.test('S1: a data folder or a database where nobody can make a folder is refu
     [{ ...own, DATABASE_URL: 'file:/proc/latchkey/below/latchkey.db', LATCHKEY_DATA: t.testdir() }, /^Latchkey cannot start:\n {2}- DATABASE_URL: .*\n$/],
   ]
   for (const [environment, expected] of cases) {
-    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, encoding: 'utf8', timeout: 20_000 })
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, encoding: 'utf8', timeout: 10 * patience })
     t.equal(status, 1)
     t.match(stderr, expected)
   }
@@ -70,7 +71,7 @@ tap.test('S1: a port that is taken, an address that is not ours and a database t
     [{ DATABASE_URL: 'postgresql://somebody:hunter2hunter2@127.0.0.1:1/none' }, /^Latchkey cannot start:\n {2}- DATABASE_URL: the database cannot be reached.*\n$/],
   ]
   for (const [more, expected] of cases) {
-    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: { ...own, ...more }, encoding: 'utf8', timeout: 20_000 })
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: { ...own, ...more }, encoding: 'utf8', timeout: 10 * patience })
     t.equal(status, 1)
     t.match(stderr, expected)
     t.notMatch(stderr, 'hunter2')

@@ -6,9 +6,8 @@ import tap from 'tap'
 import { newSecret } from '../../src/secrets.ts'
 import { basic, startServer, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
 import { startCollector } from '../observability/collector.ts'
+import { until } from '../waiting.ts'
 import { routesOf } from './routes.ts'
-
-tap.setTimeout(240_000)
 
 /** Makes canaries, each once, and finds them again. */
 function aviary () {
@@ -145,12 +144,8 @@ const audit = async () => {
 /** What is sent to the collector is sent when its time has come: once a marker of now has arrived, so has all before it. */
 const traces = async () => {
   const { headers } = await server.send({ path: '/healthz' })
-  for (let waited = 0; waited < 30_000; waited += 100) {
-    const sent = collector.bodies.join('')
-    if (sent.includes(headers['x-request-id'] as string)) return sent
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-  throw new Error('the collector did not get the last span')
+  await until('the collector has got the last span', () => collector.bodies.some(body => body.includes(headers['x-request-id'] as string)))
+  return collector.bodies.join('')
 }
 const realIn = (text: string) => real.secrets.filter(each => text.includes(each.slice(-20)))
 

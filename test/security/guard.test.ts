@@ -210,6 +210,17 @@ tap.test('Y6: a token and a key on one request are one too many, whichever of th
   severalRefused(t, await send({ path, headers: ['x-api-key', key, 'X-Api-Key', key] }), 'two headers')
 })
 
+tap.test('a scheme that the guard does not know is no credential: a key works beside what a staging proxy asks for', async t => {
+  const { key } = apiKey
+  for (const authorization of [basic('staging', 'password'), 'Negotiate YII=', 'Digest username="x"', 'BearerX y']) {
+    t.equal((await send({ path, headers: { authorization, 'x-api-key': key } })).status, 200, authorization)
+    t.equal((await send({ path: `${path}?x-api-key=${key}`, headers: { authorization } })).status, 200, authorization)
+    t.match((await send({ path, headers: { authorization } })).json, { details: { reason: 'missing_credentials' } }, authorization)
+  }
+  severalRefused(t, await send({ path, headers: { authorization: 'Bearer', 'x-api-key': key } }), 'a Bearer without a token is one, and malformed')
+  severalRefused(t, await send({ path, headers: ['authorization', basic('a', 'b'), 'authorization', `Bearer ${key}`, 'x-api-key', key] }), 'nothing hides behind the first')
+})
+
 function severalRefused (t: Test, answer: Answer, why: string): void {
   t.equal(answer.status, 400, why)
   t.match(answer.headers['www-authenticate'], /error="invalid_request"/, why)

@@ -15,8 +15,6 @@ import { newSecret } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { basic, decodeJwt, MovableClock, startServer, type ClientAnswer, type Json, type TestServer } from '../harness.ts'
 
-tap.setTimeout(120_000)
-
 const day = 86_400
 const craftkit = 'https://craftkit.test/v1'
 
@@ -168,7 +166,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     const answer = await revoke(leaked, { reason: 'a backup was stolen' }, { 'if-match': '"1"' })
     answered = performance.now()
     t.not(first.latchkey.signingKeys.ring().signing.kid, leaked, 'who made the change has followed it')
-    t.match(answer, { status: 200, headers: { etag: '"2"' }, json: { id: leaked, state: 'revoked', revokedReason: 'a backup was stolen', revokedAt: String } })
+    t.match(answer, { status: 200, headers: { etag: '"4"' }, json: { id: leaked, state: 'revoked', revokedReason: 'a backup was stolen', revokedAt: String } })
     const after = await Promise.all(fleet.map(server => server.tokenFor(client)))
     await Promise.all(forgers)
     t.equal(late.passes, 0, `of ${late.calls}`)

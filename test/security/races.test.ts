@@ -8,8 +8,6 @@ import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../v
 
 const callers = 100
 
-tap.setTimeout(240_000)
-
 /** Two servers of one deployment; on SQLite, which serves one, that one twice. */
 async function startPair (name: 'sqlite' | 'postgresql', database: string): Promise<readonly [TestServer, TestServer]> {
   const quiet = { LATCHKEY_LOG_LEVEL: 'silent' }

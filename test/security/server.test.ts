@@ -13,6 +13,7 @@ import { ConfigurationError } from '../../src/errors.ts'
 import { digestOf, newApiKeyText, newSecret, withoutSecrets } from '../../src/secrets.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { basic, startOnEachDatabase, startServer, type Answer, type Json, type Outgoing } from '../harness.ts'
+import { patience, quickest } from '../waiting.ts'
 import { routesOf } from './routes.ts'
 
 // The PostgreSQL server has to be up before the first test begins.
@@ -255,7 +256,7 @@ tap.test('N5: what is too large or too deep is refused early, and a slow sender 
   }))
   const started = performance.now()
   for (let i = 0; i < 50; i++) t.equal((await send({ path: '/api/v1/company' })).status, 401)
-  t.ok(performance.now() - started < 20_000)
+  t.ok(performance.now() - started < patience)
   for (const socket of slow) socket.destroy()
 })
 
@@ -396,12 +397,14 @@ for (const { name, server } of fuzzed.servers) {
       const headers = [...pick(credentials), ...(hasBody && type !== '' ? ['content-type', type] : []), ...(random() < 0.2 ? [pick(['accept', 'x-forwarded-for', 'cookie', 'origin', 'x-api-key', 'range', 'if-none-match', 'if-match', 'idempotency-key', 'accept-encoding', 'expect-ct', 'te']), printable(pick(texts))] : [])]
       // So that limits by the minute and the hour do not answer for the routes.
       if (i % 50 === 0) server.clock.advance(60)
+      const ask = () => send({ method, path, headers, ...(body === undefined ? {} : { body }) })
       const started = performance.now()
-      const answer = await send({ method, path, headers, ...(body === undefined ? {} : { body }) })
+      const answer = await ask()
+      const took = performance.now() - started
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
       const request = `${method} ${path} ${JSON.stringify(headers)} ${String(body)}`
       if (answer.status >= 500) t.fail(`${answer.status}: ${request}\n${answer.text}`)
-      if (performance.now() - started > 5_000) t.fail(`slow: ${request}`)
+      if (took > 5_000 && await quickest(5_000, ask) > 5_000) t.fail(`slow: ${request}`)
       if (/\bat .+\.(ts|js):\d|node_modules|prisma|SQLITE|\bSELECT\b/.test(answer.text)) t.fail(`tells of its inside: ${request}\n${answer.text}`)
       if (answer.status >= 400 && method !== 'HEAD' && !/^application\/(problem\+)?json/.test(answer.headers['content-type'] ?? '')) t.fail(`no JSON: ${answer.status} ${request}`)
     }
@@ -514,7 +517,7 @@ tap.test('L3: a name with line ends or terminal codes stays one line of the log'
 })
 
 const strong = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
-const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: strong, LATCHKEY_ADMIN_TOKEN: strong }
+const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: strong, LATCHKEY_ADMIN_TOKEN: `lkadm_${strong}` }
 const bad: [Record<string, string>, string[]][] = [
   [{ HOST: '0.0.0.0' }, ['LATCHKEY_ISSUER', 'LATCHKEY_SECRET', 'LATCHKEY_ADMIN_TOKEN']],
   [{ ...remote, LATCHKEY_SECRET: '' }, ['LATCHKEY_SECRET']],
@@ -524,6 +527,7 @@ const bad: [Record<string, string>, string[]][] = [
   [{ ...remote, LATCHKEY_SECRET: `${strong},short` }, ['LATCHKEY_SECRET']],
   [{ ...remote, LATCHKEY_SECRET: `${strong},` }, ['LATCHKEY_SECRET']],
   [{ ...remote, LATCHKEY_ADMIN_TOKEN: 'x'.repeat(64) }, ['LATCHKEY_ADMIN_TOKEN']],
+  [{ ...remote, LATCHKEY_ADMIN_TOKEN: strong }, ['LATCHKEY_SECRET']],
   [{ ...remote, LATCHKEY_ISSUER: 'http://auth.example.com' }, ['LATCHKEY_ISSUER']],
   [{ ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/' }, ['LATCHKEY_ISSUER']],
   [{ ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/path' }, ['LATCHKEY_ISSUER']],
@@ -561,7 +565,7 @@ tap.test('S1: what is not safe to start does not start, and names every variable
     }
   }
   t.strictSame(readdirSync(folder), [], 'and leaves nothing behind')
-  t.equal(loadConfig(remote, folder).adminTokenDigest, digestOf(strong), 'the rest of it was good')
+  t.equal(loadConfig(remote, folder).adminTokenDigest, digestOf(remote.LATCHKEY_ADMIN_TOKEN), 'the rest of it was good')
 })
 
 tap.test('S1: the command ends with an exit code and the reasons', async t => {

@@ -12,7 +12,7 @@ const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
   'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'POST /signing-keys/:id/revoke', 'GET /health', 'GET /metrics', 'GET /replicas',
   'GET /effective-access/drift', 'POST /effective-access/repair',
-  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune',
+  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune', 'POST /audit/recover',
 ]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
@@ -85,7 +85,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
     'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
     'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
-    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
+    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: mcpServer.identifier, environment: 'live', name: 'x', scopes: ['tools'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
     'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
     'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
     'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },
@@ -138,6 +138,7 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
     'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
     'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
+    'POST /audit/recover': { scope: 'audit:write', path: '/audit/recover', body: { organization } },
     'GET /health': { scope: 'server:read', path: '/health' },
     'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /replicas': { scope: 'replicas:read', path: '/replicas' },
@@ -184,8 +185,8 @@ for (const { database, server, victim, attacker } of inhabited) {
     const foreignToken = await server.tokenFor(attacker.managementClient)
     const revoked = await victim.managementKey(managementScopes)
     await server.admin('POST', `/api-keys/${revoked.id}/revoke`)
-    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 3_000).toISOString() })
-    server.clock.advance(3)
+    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 60_000).toISOString() })
+    server.clock.advance(60)
     const apiCredentials = { 'a key of the API': { 'x-api-key': victim.apiKey.key }, 'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` } }
     const narrow = new Map<string, string>()
     for (const scope of managementScopes) narrow.set(scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key)

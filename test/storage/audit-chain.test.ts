@@ -2,53 +2,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import tap, { type Test } from 'tap'
+import tap from 'tap'
 import { deploymentChain } from '../../src/domain/audit-chain.ts'
 import { exportAudit } from '../../src/domain/audit-export.ts'
-import { openChains, pruneAudit } from '../../src/domain/audit-keeping.ts'
-import { compareHead, verifyStep, type ChainFault, type VerifiedPlace } from '../../src/domain/audit-verification.ts'
-import { auditEvent, systemActor, type AuditEvent } from '../../src/domain/audit.ts'
+import { closeOffOlderRows, openChains, pruneAudit } from '../../src/domain/audit-keeping.ts'
+import { compareHead } from '../../src/domain/audit-verification.ts'
+import { systemActor } from '../../src/domain/audit.ts'
 import { createOrganization, updateOrganization } from '../../src/domain/organization.ts'
 import { auditKeys, newSecret } from '../../src/secrets.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
-
-const secret = newSecret()
-const at = new Date('2027-01-01T00:00:00.123Z')
-
-interface Result { checked: number, fault: ChainFault | null }
-
-/** The whole verification, in small steps. */
-async function verify ({ store }: Storage, secrets: readonly string[] = [secret], limit = 3): Promise<Result> {
-  const verification = { audit: store.audit, keys: auditKeys(secrets) }
-  let checked = 0
-  let place: VerifiedPlace | null = null
-  do {
-    const step = await verifyStep(verification, place, limit)
-    checked += step.checked
-    if (step.fault !== null) return { checked, fault: step.fault }
-    place = step.next
-  } while (place !== null)
-  return { checked, fault: null }
-}
-
-const rowOf = (organizationId: string | null, i: number): AuditEvent => auditEvent(
-  { ...systemActor, id: 'admin', address: '192.0.2.1', requestId: `req-${i}` }, new Date(at.getTime() + i * 1_000), 'api_key.created',
-  { organizationId, subject: `key_${i}`, detail: { name: `key ${i}`, scopes: ['b', 'a'], limits: { z: 1.5, a: null }, expiresAt: at } }
-)
-
-/** A database with rows in three chains. */
-async function written (t: Test, fresh: () => Promise<{ url: string, drop (): Promise<void> }>, rows = 6): Promise<{ url: string, storage: Storage }> {
-  const { url, drop } = await fresh()
-  const storage = await openStorage(url, { secrets: [secret] })
-  t.teardown(async () => {
-    await storage.close()
-    await drop()
-  })
-  for (let i = 1; i <= rows; i++) for (const organization of ['org_a', 'org_b', null]) await storage.store.audit.append(rowOf(organization, i))
-  return { url, storage }
-}
+import { patientLimits } from '../waiting.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`L2: an edit, a deletion or another order of any row is found, and the row named [${name}]`, async t => {
@@ -78,7 +44,8 @@ for (const { name, fresh } of databases) {
       for (const edit of edits) await found(`row ${sequence}: ${edit}`, [`UPDATE "AuditEvent" SET ${edit} WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'edited')
       await found('another seal', [`UPDATE "AuditEvent" SET "mac" = 'x' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'forged')
       await found('a deletion', [`DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, sequence === 6 ? 'cut' : 'missing')
-      await found('taken for older than the chain', [`UPDATE "AuditEvent" SET "key" = '', "hash" = '', "mac" = '', "previous" = '' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence === 1 ? 2 : sequence, sequence === 1 ? 'moved' : 'edited')
+      await found('taken for older than the chain', [`UPDATE "AuditEvent" SET "key" = '', "hash" = '', "mac" = '', "previous" = '' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'edited')
+      await found('under a key that never was', [`UPDATE "AuditEvent" SET "key" = 'invented' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'key_unknown')
     }
     for (const sequence of [1, 4]) {
       await found('two rows in each other\'s place', [
@@ -131,8 +98,8 @@ for (const { name, fresh } of databases) {
 
   tap.test(`L2: many changes at once keep every chain unbroken, within a server and between two [${name}]`, async t => {
     const { url, drop } = await fresh()
-    const first = await openStorage(url, { secrets: [secret] })
-    const second = name === 'postgresql' ? await openStorage(url, { secrets: [secret] }) : first
+    const first = await openStorage(url, { limits: patientLimits, secrets: [secret] })
+    const second = name === 'postgresql' ? await openStorage(url, { limits: patientLimits, secrets: [secret] }) : first
     t.teardown(async () => {
       await first.close()
       if (second !== first) await second.close()
@@ -153,7 +120,7 @@ for (const { name, fresh } of databases) {
   tap.test(`L2: a server that is killed leaves no change without its row and no row without its change [${name}]`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    await (await openStorage(url, { secrets: [secret] })).close()
+    await (await openStorage(url, { limits: patientLimits, secrets: [secret] })).close()
     for (const patience of [40, 90, 170]) {
       const child = spawn(process.execPath, [join(import.meta.dirname, '../audited-load.ts'), url, secret], { stdio: ['ignore', 'pipe', 'inherit'] })
       await once(child.stdout, 'data')
@@ -161,7 +128,7 @@ for (const { name, fresh } of databases) {
       child.kill('SIGKILL')
       await once(child, 'exit')
     }
-    const storage = await openStorage(url, { secrets: [secret] })
+    const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
     t.teardown(() => storage.close())
     const organizations = []
     for (let after = null, more = true; more;) {
@@ -181,11 +148,14 @@ for (const { name, fresh } of databases) {
     const { url, storage: first } = await written(t, fresh, 2)
     await first.close()
     const newer = newSecret()
-    const second = await openStorage(url, { secrets: [newer, secret] })
+    const second = await openStorage(url, { limits: patientLimits, secrets: [newer, secret] })
+    await openChains(second.store, () => at, auditKeys([newer, secret]))
     await openChains(second.store, () => at, auditKeys([newer, secret]))
     await second.store.audit.append(rowOf('org_a', 3))
-    t.strictSame(await verify(second, [newer, secret]), { checked: 9, fault: null })
-    t.strictSame(await verify(second, [newer]), { checked: 9, fault: null }, 'the heads are sealed anew: the old secret is not needed any more')
+    const [recorded] = await second.store.audit.about(deploymentChain, auditKeys([secret])[0]!.id, ['audit.key_recorded'])
+    t.match(recorded, { sequence: 5, actor: 'system', detail: {} })
+    t.strictSame(await verify(second, [newer, secret]), { checked: 10, fault: null }, 'it is recorded once')
+    t.strictSame(await verify(second, [newer]), { checked: 10, fault: null }, 'the heads are sealed anew: the old secret is not needed any more')
     t.match(await verify(second, [secret]), { fault: { problem: 'head_key_unknown' } })
     t.match(await verify(second, [newSecret()]), { fault: { problem: 'head_key_unknown' } })
     await second.close()
@@ -202,31 +172,32 @@ for (const { name, fresh } of databases) {
       'UPDATE "AuditChain" SET "key" = \'\', "hash" = \'\', "mac" = \'\', "sequence" = 4',
     ])
     t.match(await verify(storage), { fault: { problem: 'not_closed_off' } })
-    await openChains(storage.store, () => at, auditKeys([secret]))
-    await openChains(storage.store, () => at, auditKeys([secret]))
+    for (const organization of ['org_a', null]) await t.rejects(storage.store.audit.append(rowOf(organization, 8)), { code: 'audit_chain_broken' })
+    await closeOffOlderRows(storage.store, () => at)
+    await closeOffOlderRows(storage.store, () => at)
     await storage.store.audit.append(rowOf('org_a', 9))
     t.strictSame(await verify(storage), { checked: 12 + 3 + 2 + 1, fault: null })
     await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'x\' WHERE "chain" = \'org_b\' AND "sequence" = 2'])
-    t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 5, problem: 'older_edited' } })
+    t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 5, problem: 'pinned_edited' } })
     await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'admin\' WHERE "chain" = \'org_b\' AND "sequence" = 2', 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" = 4'])
-    t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 4, problem: 'missing' } })
+    t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 5, problem: 'pinned_edited' } })
   })
 
   tap.test(`retention removes the oldest rows of a chain, says so in it, and the chain stays whole [${name}]`, async t => {
     const { url, storage } = await written(t, fresh)
     const operation = { store: storage.store, clock: () => new Date(at.getTime() + 60_000), actor: systemActor }
     const before = (i: number) => new Date(at.getTime() + i * 1_000)
-    t.strictSame(await pruneAudit(operation, 'org_a', before(4)), { chain: 'org_a', rows: 3, through: 3 })
-    t.strictSame(await pruneAudit(operation, 'org_a', before(4)), { chain: 'org_a', rows: 0, through: 3 }, 'twice changes nothing')
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), { chain: 'org_a', rows: 3, through: 3, more: false })
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), { chain: 'org_a', rows: 0, through: 3, more: false }, 'twice changes nothing')
     t.strictSame((await storage.store.audit.chained({ chain: 'org_a', sequence: 0 }, 10, {})).map(({ sequence, type }) => [sequence, type]), [
       [4, 'api_key.created'], [5, 'api_key.created'], [6, 'api_key.created'], [7, 'audit.pruned'],
     ])
     t.equal((await verify(storage)).fault, null)
-    t.strictSame(await pruneAudit(operation, 'org_a', before(6)), { chain: 'org_a', rows: 2, through: 5 })
-    t.strictSame((await pruneAudit(operation, null, before(3))).chain, deploymentChain)
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(6)), { chain: 'org_a', rows: 2, through: 5, more: false })
+    t.strictSame((await pruneAudit(operation, auditKeys([secret]), null, before(3))).chain, deploymentChain)
     t.equal((await verify(storage)).fault, null)
-    await t.rejects(pruneAudit(operation, 'org_a', before(61)), { code: 'invalid_request' })
-    await t.rejects(pruneAudit(operation, 'org_nowhere', before(6)), { code: 'not_found' })
+    await t.rejects(pruneAudit(operation, auditKeys([secret]), 'org_a', before(61)), { code: 'invalid_request' })
+    await t.rejects(pruneAudit(operation, auditKeys([secret]), 'org_nowhere', before(6)), { code: 'not_found' })
     await t.rejects(behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" = 6']), /audit rows are/)
     await dropTriggers(url)
     await behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "type" = \'audit.pruned\' AND "sequence" = 8'])

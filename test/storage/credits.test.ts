@@ -3,6 +3,7 @@ import { balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits,
 import { noLimits } from '../../src/domain/limits.ts'
 import type { Operation } from '../../src/domain/store.ts'
 import { newId } from '../../src/secrets.ts'
+import { refuseAuditRows } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
 import { noon, openMetering } from '../metering.ts'
 
@@ -20,7 +21,7 @@ const count = (verdicts: SpendVerdict[], reason?: string) => verdicts.filter(eac
 
 for (const { name, fresh } of databases) {
   t.test(`credits [${name}]`, async t => {
-    const { newTenant } = await openMetering(t, fresh)
+    const { newTenant, url } = await openMetering(t, fresh)
 
     await t.test(`CL-03: live and test credits are two accounts, and spending from one leaves the other [${name}]`, async t => {
       const { store, test, organizationId, operation, newKey, grant } = await newTenant(t)
@@ -123,6 +124,10 @@ for (const { name, fresh } of databases) {
       await t.rejects(grantCredits(foreign, { ...live, amount: 1, reason: 'x' }), { code: 'not_found' })
       await t.rejects(balancesOf(foreign, organizationId), { code: 'not_found' })
       t.equal((await store.audit.page({ limit: 10, after: null }, { organizationId, type: 'credits.granted' })).items.length, 1)
+      const allow = await refuseAuditRows(url, 'credits.granted')
+      await t.rejects(grant(1)).finally(allow)
+      t.strictSame(await balancesOf(operation, organizationId), { live: 1_000, test: 0 }, 'without its row nothing is granted')
+      t.strictSame(await entriesOf(store, live), [entry])
     })
 
     await t.test(`CL-03: a refund gives account, month and day their credits back, once, however often and at once it is asked for [${name}]`, async t => {

@@ -15,10 +15,13 @@ import { applyMigrations, migrationsFolder, neededMigrations } from '../../src/s
 import { postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
 import type { Provider } from '../../src/storage/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../src/storage/sqlite.ts'
+import { newSecret } from '../../src/secrets.ts'
+import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
+import { startServer, type Json } from '../harness.ts'
 import { administer } from '../postgres.ts'
-
-t.setTimeout(120_000)
+import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
+import { patientLimits } from '../waiting.ts'
 
 /** The migrations up to the one whose name ends so, in a folder of their own. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
@@ -64,7 +67,48 @@ const dataOfProduct = [
     ('key_1', '2026-01', 1, 10), ('key_2', '2026-01', 2, 20), ('key_3', '2026-02', 4, 40), ('key_alone', '2026-01', 8, 80), ('key_t2', '2026-01', 16, 160)`,
 ]
 
+/** What a version wrote in which a digest was one of the whole deployment: keys that were imported, one of them for a resource of the deployment, and one that was made here. */
+const dataOfOneDigest = [
+  `INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES
+    ('org_a', 'A', 'active', '2026-01-01T00:00:00.000Z'), ('org_b', 'B', 'active', '2026-01-01T00:00:00.000Z')`,
+  ...[['res_d', 'NULL'], ['res_e', 'NULL'], ['res_a', "'org_a'"], ['res_b', "'org_b'"]].map(([id, owner]) => `
+    INSERT INTO "Resource" ("id", "identifier", "name", "organizationId", "style", "tokenLifetime", "createdAt") VALUES
+    ('${id}', 'https://${id}.example', '${id}', ${owner}, '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee","importedKeys":true}', 3600, '2026-01-01T00:00:00.000Z')`),
+  ...[['d', 'org_b', 'res_d', true], ['a', 'org_a', 'res_a', true], ['made', 'org_a', 'res_a', false]].map(([id, organization, resource, imported]) => `
+    INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt") VALUES
+    ('key_${id}', 'digest-${id}', '…', '${organization}', '${resource}', 'live', 'k', '[]', '[]', 'admin', ${imported}, 'key_${id}', '2026-01-01T00:00:00.000Z')`),
+]
+
 for (const { name, empty } of databases) {
+  t.test(`Y7: keys that were imported when a digest was one of the whole deployment are found by their resource from the migration on [${name}]`, async t => {
+    const { url, drop } = await empty()
+    t.teardown(drop)
+    const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+    const before = await openDatabase(url)
+    await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_change_feed'))
+    await execute(before, dataOfOneDigest)
+    await before.close()
+
+    const { store, registry, close } = await openStorage(url)
+    t.teardown(close)
+    const found = async (digest: string) => await Promise.all(['res_a', 'res_b', 'res_d', null].map(async resourceId => (await registry.importedApiKey(digest, resourceId))?.id ?? null))
+    t.strictSame(await found('digest-a'), ['key_a', null, null, null])
+    t.strictSame(await found('digest-d'), [null, null, 'key_d', 'key_d'])
+    t.strictSame(await found('digest-made'), [null, null, null, null])
+    t.equal((await registry.apiKey('digest-made'))?.id, 'key_made')
+    t.equal(await registry.apiKey('digest-a'), null)
+
+    const old = (await store.apiKeys.get('key_a'))!
+    await t.rejects(store.apiKeys.insert({ ...old, id: 'key_again' }), { code: 'conflict' }, 'a digest is one of its resource')
+    const insert = async (id: string, organizationId: string, resourceId: string) => await store.transaction(tx => tx.apiKeys.insert({ ...old, id, organizationId, resourceId }))
+    await insert('key_b', 'org_b', 'res_b')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', null, null])
+    await insert('key_c', 'org_b', 'res_d')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', 'key_c', 'key_c'])
+    await insert('key_e', 'org_b', 'res_e')
+    t.strictSame(await found('digest-a'), ['key_a', 'key_b', 'key_c', null])
+  })
+
   t.test(`Y4: keys that were rotated before have one allowance from the migration on, and what they took stays taken [${name}]`, async t => {
     const { url, drop } = await empty()
     t.teardown(drop)
@@ -74,7 +118,7 @@ for (const { name, empty } of databases) {
     await execute(before, dataOfProduct)
     await before.close()
 
-    const { store, close } = await openStorage(url)
+    const { store, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const { items } = await store.apiKeys.page({ limit: 10, after: null }, {})
     t.strictSame(Object.fromEntries(items.map(({ id, chainId }) => [id, chainId])), {
@@ -96,7 +140,7 @@ for (const { name, empty } of databases) {
     await execute(first, dataOfInit)
     await first.close()
 
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(close)
     const before = { access: 'custom', objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, creatorId: null, imported: false, rotatedFrom: null, rotatedTo: null }
     t.strictSame(await registry.apiKey('digest-a'), {
@@ -126,6 +170,40 @@ for (const { name, empty } of databases) {
     t.match(await store.clients.get('cli_a'), { grants: [{ resourceId: 'res_a', scopes: ['invoices:read'] }] })
     t.equal((await store.audit.page({ limit: 200, after: null }, {})).items.length, 1)
     await t.rejects(store.apiKeys.insert({ ...(await store.apiKeys.get('key_a'))!, id: 'key_x', digest: 'x', organizationId: 'org_none' }), { code: 'P2003' }, 'foreign keys hold again')
+  })
+}
+
+for (const { name, empty } of databases) {
+  t.test(`L2: rows of a version before the audit chains are closed off by the process that migrates them, and by no later one [${name}]`, async t => {
+    for (const first of ['migrate', 'serve']) {
+      const { url, drop } = await empty()
+      t.teardown(drop)
+      const adapter = name === 'sqlite' ? sqliteMigrationAdapter(sqlitePath(url)) : postgresqlMigrationAdapter(url)
+      const before = await openDatabase(url)
+      await applyMigrations(name, adapter, await migrationsUpTo(t, name, '_init'))
+      await execute(before, dataOfInit)
+      await before.close()
+
+      const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}` }
+      if (first === 'migrate') t.match(await run(process.execPath, [latchkeyCommand, 'migrate'], { env: ownEnvironment({ ...environment, DATABASE_URL: url }) }), { code: 0 })
+      let server = await startServer({ database: url, environment, bare: true })
+      const { issuer } = server
+      const rows = (await server.admin('GET', '/audit/export?organization=org_a')).text.trim().split('\n').map(line => JSON.parse(line) as Json)
+      t.match(rows, [{ id: 'evt_a', sequence: 1, key: '' }, { type: 'audit.chain_closed_off', sequence: 2, actor: 'system', detail: { rows: 1 } }], first)
+      t.match((await server.admin('GET', '/audit/verify')).json, { fault: null })
+      t.equal((await server.admin('PATCH', '/organizations/org_a', { name: 'goes on' })).status, 200)
+      t.match((await server.admin('GET', '/audit/verify')).json, { fault: null })
+      await server.close()
+
+      await dropTriggers(url)
+      await behindTheServer(url, [
+        'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" > 1', 'UPDATE "AuditChain" SET "sequence" = 1, "hash" = \'\', "mac" = \'\', "key" = \'\' WHERE "id" = \'org_a\'',
+      ])
+      server = await startServer({ database: url, environment, issuer, bare: true })
+      t.match((await server.admin('GET', '/audit/verify')).json.fault, { chain: 'org_a', problem: 'not_closed_off' })
+      t.match(await server.admin('PATCH', '/organizations/org_a', { name: 'no more' }), { status: 500, json: { code: 'AUDIT_CHAIN_BROKEN', details: { chain: 'org_a' } } })
+      await server.close()
+    }
   })
 }
 

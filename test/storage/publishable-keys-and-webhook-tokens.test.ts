@@ -10,6 +10,7 @@ import { styles } from '../../src/domain/style.ts'
 import type { WebhookToken } from '../../src/domain/webhook-token.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = new Date('2026-01-02T00:00:00.456Z')
@@ -18,7 +19,7 @@ interface Filled extends Storage { operation: Operation, publishable: Publishabl
 
 async function filled (t: Test, database: typeof databases[number]): Promise<Filled> {
   const { url, drop } = await database.fresh()
-  const storage = await openStorage(url)
+  const storage = await openStorage(url, { limits: patientLimits })
   t.teardown(async () => {
     await storage.close()
     await drop()

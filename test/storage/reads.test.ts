@@ -13,6 +13,7 @@ import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { databases } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const at = (second: number) => new Date(Date.UTC(2027, 0, 31, 23, 59, second, 7))
 
@@ -70,6 +71,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: [] }, { resourceId: 'res_a', scopes: ['a:b', 'c:d'] }],
   allowlist: ['2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 3,
   registrationAccessDigest: 'z',
   registrationTokenId: null,
@@ -189,8 +191,9 @@ for (const { name, fresh } of databases) {
     for (const each of [key, bareKey]) {
       await repositories.apiKeys.insert(each)
       t.strictSame(await reads.apiKey(each.id), each)
-      t.strictSame(await reads.apiKeyByDigest(each.digest), each)
-      t.strictSame(await repositories.apiKeys.byDigest(each.digest), each)
+      t.strictSame(await repositories.apiKeys.byDigest(each.digest, each.resourceId), each)
+      t.strictSame(await reads.apiKeyByDigest(each.digest), each.imported ? null : each)
+      t.strictSame(await reads.importedApiKey(each.digest, each.resourceId), each.imported ? each : null)
     }
     for (const each of [client, bareClient]) {
       await repositories.clients.insert(each)
@@ -210,9 +213,25 @@ for (const { name, fresh } of databases) {
     for (const each of [bareSigningKey, signingKey]) await repositories.signingKeys.insert(each)
     t.strictSame(await reads.signingKeys(), [signingKey, bareSigningKey])
     t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
-    await repositories.revokedTokens.insert({ jti: 'jti_a', clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
-    t.strictSame(await reads.revokedTokens(), [{ jti: 'jti_a', expiresAt: at(24) }])
-    t.strictSame(await reads.importedDigests(), [key.digest])
+    for (const jti of ['jti_c', 'jti_a', 'jti_b']) await repositories.revokedTokens.insert({ jti, clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    const jtis = async (after: string, limit: number) => (await reads.revokedTokens(after, limit)).map(({ jti }) => jti)
+    t.strictSame(await reads.revokedTokens('', 1), [{ jti: 'jti_a', expiresAt: at(24) }])
+    t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [['jti_a', 'jti_b'], ['jti_c'], []])
+    t.equal(await reads.importedApiKey(key.digest, 'res_b'), null)
+    t.strictSame(await reads.importedForDeployment(key.digest), [key])
+    await repositories.resources.insert({ ...resource('res_o'), organizationId: 'org_a' })
+    for (const resourceId of ['res_b', 'res_o']) await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
+    t.strictSame((await reads.importedForDeployment(key.digest)).map(({ id }) => id).sort(), ['key of res_b', 'key_a'])
+    const isImported = async (organizationId: string | null, ...resourceIds: string[]) => await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
+    t.strictSame([await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'), await isImported('org_b', 'res_x', 'res_o')], [true, false, false, false, true])
+    t.equal(await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false, 'made here')
+    if (name === 'sqlite') {
+      const { digest } = key
+      const pages = [0, 1, 2, 4].map(place => reads.importedKeys!(place, place === 2 ? 2 : 1)) as { through: number | null, keys: unknown[] }[]
+      const expected = [{ digest, resourceId: 'res_a', shared: true }, { digest, resourceId: 'res_b', shared: true }, { digest, resourceId: 'res_o', shared: false }]
+      t.strictSame(pages.flatMap(page => page.keys), expected, 'of four keys one was made here')
+      t.strictSame(pages[3], { through: null, keys: [] })
+    } else t.equal(reads.importedKeys, undefined)
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
     for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
     const heads = await repositories.audit.headsNotUnder('', 10)
@@ -237,12 +256,20 @@ for (const { name, fresh } of databases) {
     t.equal(await reads.apiKeyByDigest('nobody'), null)
     t.equal(await reads.client('nul\0'), null)
     t.strictSame(await reads.policiesOf('nul\0'), [])
+
+    // A start reads anew which keys were imported for which resource.
+    await database.close()
+    const another = await openStorage(url)
+    t.teardown(another.close)
+    const importedFor = async (resourceId: string | null) => (await another.registry.importedApiKey(key.digest, resourceId))?.id ?? null
+    t.strictSame([await importedFor('res_a'), await importedFor('res_b'), await importedFor('res_o'), await importedFor('res_m')], ['key_a', 'key of res_b', 'key of res_o', null])
+    t.equal(await importedFor(null), null, 'two resources of the deployment have it')
   })
 
   t.test(`[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed`, async t => {
     const { url, drop } = await fresh()
     t.teardown(drop)
-    const { store, registry, close } = await openStorage(url)
+    const { store, registry, close } = await openStorage(url, { limits: patientLimits })
     await store.organizations.insert(bareOrganization)
     await store.transaction(async tx => {
       await tx.organizations.update({ ...bareOrganization, name: 'not yet' })
@@ -255,7 +282,7 @@ for (const { name, fresh } of databases) {
 
   t.test(`[${name}] a client is kept in memory without the request that named it`, async t => {
     const { url, drop } = await fresh()
-    const { store, registry, join, close } = await openStorage(url)
+    const { store, registry, join, close } = await openStorage(url, { limits: patientLimits })
     t.teardown(async () => {
       await close()
       await drop()

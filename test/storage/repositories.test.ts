@@ -10,12 +10,14 @@ import type { Policy } from '../../src/domain/policy.ts'
 import type { RegistrationToken } from '../../src/domain/registration-token.ts'
 import type { Resource } from '../../src/domain/resource.ts'
 import type { SigningKey } from '../../src/domain/signing-key.ts'
+import { absencesIn } from '../../src/storage/absences.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { repositoriesOver } from '../../src/storage/repositories.ts'
 import { unbuffered, View } from '../../src/storage/view.ts'
 import { newWatch, type Watch } from '../../src/watch.ts'
 import { databases, type FreshDatabase } from '../databases.ts'
+import { patientLimits } from '../waiting.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
@@ -50,6 +52,7 @@ const client: Client = {
   grants: [{ resourceId: 'res_b', scopes: ['b:read'] }, { resourceId: 'res_a', scopes: ['z:last-by-name', 'a:first'] }],
   allowlist: ['192.0.2.0/24', '2001:db8::/32'],
   introspects: ['res_a'],
+  assertionProfile: 'rfc7523',
   generation: 1,
   registrationAccessDigest: null,
   registrationTokenId: null,
@@ -139,7 +142,7 @@ const event: AuditEvent = {
 async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { watch: Watch }> {
   const { url, drop } = await fresh()
   const watch = newWatch()
-  const storage = await openStorage(url, { watch })
+  const storage = await openStorage(url, { limits: patientLimits, watch })
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -182,12 +185,12 @@ for (const { name, fresh } of databases) {
       t.strictSame(await members.get('mem_a'), member)
       t.strictSame((await members.get('mem_scoped'))?.scopes, ['invoices:*'])
       t.strictSame(await apiKeys.get('key_a'), apiKey)
-      t.strictSame(await apiKeys.byDigest(apiKey.digest), apiKey)
+      t.strictSame(await apiKeys.byDigest(apiKey.digest, apiKey.resourceId), apiKey)
       t.strictSame(await registrationTokens.get('rgt_a'), registrationToken)
       t.strictSame(await registrationTokens.byDigest(registrationToken.digest), registrationToken)
       t.strictSame([
         await organizations.get('x'), await resources.get('x'), await resources.byIdentifier('x'), await clients.get('x'),
-        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x'), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
+        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x', apiKey.resourceId), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
       ], Array(10).fill(null))
     })
 
@@ -319,9 +322,9 @@ for (const { name, fresh } of databases) {
         return first
       }))
       t.equal((await Promise.all(inside)).filter(Boolean).length, 1)
-      await usedAssertions.prune(later(60))
+      await usedAssertions.prune(later(60), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), false)
-      await usedAssertions.prune(later(61))
+      await usedAssertions.prune(later(61), 10)
       t.equal(await usedAssertions.remember('jti-1', later(60)), true)
     })
 
@@ -331,9 +334,9 @@ for (const { name, fresh } of databases) {
       await revokedTokens.insert(token)
       await revokedTokens.insert({ ...token, expiresAt: later(999) })
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(60))
+      await revokedTokens.prune(later(60), 10)
       t.equal(await revokedTokens.has('token-1'), true)
-      await revokedTokens.prune(later(61))
+      await revokedTokens.prune(later(61), 10)
       t.equal(await revokedTokens.has('token-1'), false)
     })
 
@@ -394,7 +397,7 @@ for (const { name, fresh } of databases) {
       await organizations.insert({ ...organization, id: 'org_v' })
       await resources.insert({ ...resource, id: 'res_v', identifier: 'https://v.example', organizationId: 'org_v' })
       const grants = [{ resourceId: 'res_v', scopes: [] }]
-      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v' }
+      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v', imported: false }
       const person: Member = { ...member, id: 'mem_v', organizationId: 'org_v' }
       const machine: Client = { ...client, id: 'cli_v', organizationId: 'org_v', secrets: [], grants }
 
@@ -433,6 +436,28 @@ for (const { name, fresh } of databases) {
       t.equal((await registry.client('cli_v'))?.generation, 3)
       await clients.remove('cli_v')
       t.equal(await registry.client('cli_v'), null)
+    })
+
+    t.test('the registry finds an imported key by its resource and digest, and follows each of those that have one digest', async t => {
+      for (const [id, organizationId] of [['res_i', 'org_a'], ['res_j', 'org_v'], ['res_k', null], ['res_l', null]] as const) {
+        await resources.insert({ ...resource, id, identifier: `https://${id}.example`, organizationId })
+      }
+      const imported = (id: string, resourceId: string): ApiKey => ({ ...apiKey, id, digest: 'i', resourceId, imported: true })
+      const found = async () => [await registry.importedApiKey('i', 'res_i'), await registry.importedApiKey('i', 'res_j'), await registry.importedApiKey('i', null)].map(key => key?.id ?? null)
+      t.strictSame(await found(), [null, null, null])
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_i', 'res_i')))
+      t.strictSame(await found(), ['key_i', null, null], 'what an organization imported is known for its resource alone')
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_j', 'res_j')))
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_k', 'res_k')))
+      t.strictSame(await found(), ['key_i', 'key_j', 'key_k'])
+      t.equal(await registry.apiKey('i'), null, 'none of them was made here')
+      await store.transaction(tx => tx.apiKeys.update({ ...imported('key_j', 'res_j'), revokedAt: later(1) }))
+      t.strictSame((await registry.importedApiKey('i', 'res_j'))?.revokedAt, later(1))
+      t.equal((await registry.importedApiKey('i', 'res_i'))?.revokedAt, null)
+      await store.transaction(tx => tx.apiKeys.insert(imported('key_l', 'res_l')))
+      t.strictSame(await found(), ['key_i', 'key_j', null], 'two of the deployment have it')
+      t.equal((await registry.importedApiKey('i', 'res_k'))?.id, 'key_k')
+      await t.rejects(apiKeys.insert(imported('key_m', 'res_i')), failure('conflict'), 'one digest on one resource')
     })
 
     t.test('groups and policies are kept as they were written, and the registry follows them', async t => {
@@ -493,17 +518,17 @@ for (const { name, fresh } of databases) {
 t.test('[sqlite] the registry serves the same unchanged record as the same object, and knows revoked tokens after a restart', async t => {
   const { url, drop } = await databases[0]!.fresh()
   t.teardown(drop)
-  const first = await openStorage(url)
+  const first = await openStorage(url, { limits: patientLimits })
   await first.store.organizations.insert(organization)
   const once = await first.registry.organization('org_a')
   t.equal(await first.registry.organization('org_a'), once)
   await first.store.revokedTokens.insert({ jti: 'kept', clientId: 'cli_a', revokedAt: start, expiresAt: later(60) })
   await first.close()
-  const second = await openStorage(url)
+  const second = await openStorage(url, { limits: patientLimits })
   t.teardown(() => second.close())
   t.equal(await second.registry.isTokenRevoked('kept'), true)
   t.strictSame(await second.registry.organization('org_a'), organization)
-  await second.store.revokedTokens.prune(later(61))
+  await second.store.revokedTokens.prune(later(61), 10)
   t.equal(await second.registry.isTokenRevoked('kept'), false)
 })
 
@@ -525,7 +550,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, { revoked: [], imported: [] })
+  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, absencesIn(database.reads))
   await organizations.insert(organization)
 
   const early = view.organization('org_a')

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "AuditChain" ADD COLUMN     "kept" TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "Client" ADD COLUMN "assertionProfile" TEXT NOT NULL DEFAULT 'strict';

@@ -1,0 +1,19 @@
+/** When an assertion is in time (RFC 7523 §3), for clients that prove themselves and for sessions of end users. */
+
+/** By how much the clock of the signer may differ, in seconds. */
+export const assertionTolerance = 60
+
+/** The longest life of an assertion, from `iat` to `exp`, in seconds (draft-ietf-oauth-rfc7523bis §4: minutes). */
+export const assertionLifetime = 300
+
+export interface AssertionTimes { exp: number, iat?: number | undefined, nbf?: number | undefined }
+
+/**
+ * What is wrong with the times of an assertion at `now`; null: nothing. All are seconds since the epoch. Without `iat` its life
+ * counts from `now`, with the tolerance.
+ */
+export function problemOfTimes ({ exp, iat, nbf }: AssertionTimes, now: number, lifetime = assertionLifetime): 'wrong_lifetime' | 'not_yet' | 'expired' | null {
+  if (iat === undefined ? exp > now + lifetime + assertionTolerance : exp <= iat || exp - iat > lifetime) return 'wrong_lifetime'
+  if (Math.max(iat ?? now, nbf ?? now) > now + assertionTolerance) return 'not_yet'
+  return exp <= now - assertionTolerance ? 'expired' : null
+}

@@ -1,0 +1,50 @@
+/** Answers to requests without a route: 405 where the path takes another method (RFC 9110 §15.5.6), else 404. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Failure } from '../errors.ts'
+import { presentError } from './presenter.ts'
+
+export interface UnknownPaths {
+  /** Learns the routes that are registered from now on in the context of `app` and within. */
+  learn (app: FastifyInstance): void
+  /** A handler for Fastify's `setNotFoundHandler`. */
+  answer (request: FastifyRequest, reply: FastifyReply): FastifyReply
+}
+
+interface KnownPath { segments: readonly string[], methods: Set<string> }
+
+// The ends of the token endpoints of other servers: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer.
+const elsewhere = /\/(?:token|access_token|oauth2?\/(?:v\d\/)?token|connect\/token|openid-connect\/token)$/i
+
+export function unknownPaths (tokenUrl: string): UnknownPaths {
+  const known = new Map<string, KnownPath>()
+  return {
+    learn (app) {
+      app.addHook('onRoute', ({ url, method }) => {
+        const path = known.get(url) ?? { segments: url.split('/'), methods: new Set() }
+        for (const each of [method].flat()) path.methods.add(each)
+        known.set(url, path)
+      })
+    },
+    answer (request, reply) {
+      const path = request.url.split('?', 1)[0]!
+      const methods = methodsOf([...known.values()], path.split('/'))
+      if (methods.length > 0) {
+        const message = `This path takes ${methods.join(', ')}, not ${request.method}.`
+        return presentError(new Failure('method_not_allowed', { message }), request, reply.header('allow', methods.join(', ')))
+      }
+      const hint = elsewhere.test(path) ? ` Tokens are issued at ${tokenUrl}.` : ''
+      return presentError(new Failure('not_found', { message: `There is no such route.${hint}` }), request, reply)
+    },
+  }
+}
+
+function methodsOf (known: readonly KnownPath[], asked: readonly string[]): string[] {
+  return [...new Set(known.filter(({ segments }) => matches(segments, asked)).flatMap(({ methods }) => [...methods]))].sort()
+}
+
+/** Whether a path is one of a route's: a parameter stands for one segment that is not empty, a wildcard for all that follow. */
+function matches (segments: readonly string[], asked: readonly string[]): boolean {
+  if (segments.at(-1) === '*') return asked.length >= segments.length && matches(segments.slice(0, -1), asked.slice(0, segments.length - 1))
+  return segments.length === asked.length &&
+    segments.every((segment, index) => segment === asked[index] || (segment.startsWith(':') && asked[index] !== ''))
+}

@@ -1,0 +1,81 @@
+/** Emergency rotations of the signing key under load: callers get tokens from one server and use them at once on another. */
+import type { Fleet } from './fleet.ts'
+
+/** What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not say. */
+export interface Seen { rotations: number, revocations: number, tokens: number, uses: number, keys: number, refused: string[], unavailable: string[], took: number[] }
+
+export interface Wanted {
+  rotations: number
+  /** Of how many rotations one is a revocation of the key that signs; 0: none. */
+  revokeEvery?: number
+  callers?: number
+}
+
+/** Rotates on each server in turn while there is load; `fleet` has at least two servers. */
+export async function rotateUnderLoad (fleet: Fleet, { rotations, revokeEvery = 0, callers = 8 }: Wanted): Promise<Seen> {
+  const urls = fleet.members.map(({ url }) => url)
+  const client = await clientOf(fleet)
+  const seen: Seen = { rotations: 0, revocations: 0, tokens: 0, uses: 0, keys: 0, refused: [], unavailable: [], took: [] }
+  const kids = new Set<string>()
+  const revoked = new Set<string>()
+  const over = new AbortController()
+
+  const use = async (token: string, url: string): Promise<void> => {
+    const answer = await fetch(`${url}/api/v1/principal`, { headers: { authorization: `Bearer ${token}` } })
+    const text = await answer.text()
+    seen.uses++
+    if (answer.status === 503) seen.unavailable.push(`${url}: ${text}`)
+    else if (answer.status !== 200 && !revoked.has(kidOf(token))) seen.refused.push(`${answer.status} at ${url}: ${text}`)
+  }
+  const caller = async (first: number): Promise<void> => {
+    for (let turn = first; !over.signal.aborted; turn++) {
+      const answer = await fetch(`${urls[turn % urls.length]!}/api/v1/auth/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client }) })
+      const { access_token: token, ...rest } = await answer.json() as { access_token?: string }
+      if (token === undefined) {
+        seen.unavailable.push(`${answer.status} ${JSON.stringify(rest)}`)
+        continue
+      }
+      seen.tokens++
+      kids.add(kidOf(token))
+      // The others first: they may not have heard of its key.
+      for (const url of [...urls, ...urls].slice((turn + 1) % urls.length, (turn + 1) % urls.length + urls.length)) await use(token, url)
+    }
+  }
+  const all = Promise.all(Array.from({ length: callers }, (_, i) => caller(i)))
+  const rotate = async (url: string): Promise<void> => {
+    if (revokeEvery > 0 && (seen.rotations + 1) % revokeEvery === 0) {
+      const { data } = await fleet.manage(url, 'GET', '/signing-keys?state=active') as { data: { id: string }[] }
+      // What it signed may be refused from the moment at which this is asked for.
+      revoked.add(data[0]!.id)
+      await fleet.manage(url, 'POST', `/signing-keys/${data[0]!.id}/revoke`, { reason: 'it leaked' })
+      seen.revocations++
+    } else await fleet.manage(url, 'POST', '/signing-keys/rotate', { now: true })
+    seen.rotations++
+  }
+  try {
+    while (seen.rotations < rotations) {
+      const tokens = seen.tokens
+      const began = performance.now()
+      await rotate(urls[seen.rotations % urls.length]!)
+      seen.took.push(performance.now() - began)
+      while (seen.tokens < tokens + 2 * callers) await new Promise(resolve => setImmediate(resolve))
+    }
+  } finally {
+    over.abort()
+    await all
+  }
+  seen.keys = kids.size
+  seen.took.sort((one, other) => one - other)
+  return seen
+}
+
+async function clientOf (fleet: Fleet): Promise<{ client_id: string, client_secret: string }> {
+  const { url } = fleet.members[0]!
+  const { id: organization } = await fleet.manage(url, 'POST', '/organizations', { name: 'Callers' })
+  const { clientId, clientSecret } = await fleet.manage(url, 'POST', '/clients', { organization, name: 'caller', grants: [{ resource: `${fleet.issuer}/api/v1`, scopes: ['api-keys:read'] }] })
+  return { client_id: clientId, client_secret: clientSecret }
+}
+
+function kidOf (token: string): string {
+  return (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid
+}

@@ -1,0 +1,54 @@
+/** What `npm run mutate` goes by: which tests there are, which are drawn, and what their entries name. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap from 'tap'
+import { locate } from '../scripts/mutate/breaks.ts'
+import { draw, nameOf, titledTests } from '../scripts/mutate/titles.ts'
+
+const some = Array.from({ length: 300 }, (_, i) => ({ file: 'test/a.test.ts', title: `test ${i}`, around: [] }))
+
+tap.test('the innermost titled blocks are the tests, with the titles around them', async t => {
+  const root = mkdtempSync(join(tmpdir(), 'latchkey-titles-'))
+  t.teardown(() => { rmSync(root, { recursive: true }) })
+  mkdirSync(join(root, 'test'))
+  writeFileSync(join(root, 'test', 'some.test.ts'), [
+    'const test = (title: string, body: () => void) => tap.test(`${title} [${name}]`, body)', // eslint-disable-line no-template-curly-in-string
+    "tap.test('outer', async t => { t.test(`inner [${name}]`, async () => {}) })", // eslint-disable-line no-template-curly-in-string
+    "test('by a wrapper', () => { t.ok(/a/.test('a')) })",
+  ].join('\n'))
+  t.strictSame(titledTests(root), [
+    { file: 'test/some.test.ts', title: 'inner [${name}]', around: ['outer'] }, // eslint-disable-line no-template-curly-in-string
+    { file: 'test/some.test.ts', title: 'by a wrapper', around: [] },
+  ])
+})
+
+tap.test('a title with placeholders is the name of what they are filled in with, and of nothing else', async t => {
+  const name = nameOf('${id}: passes (all) [${name}]') // eslint-disable-line no-template-curly-in-string
+  for (const each of ['A1: passes (all) [sqlite]', ': passes (all) []']) t.ok(name.test(each), each)
+  for (const each of ['A1: passes all [sqlite]', 'A1: passes (all)', 'A1: passes (all) [sqlite], and more']) t.notOk(name.test(each), each)
+  t.ok(nameOf('passes').test('passes [postgresql]'), 'a wrapper adds the database')
+})
+
+tap.test('a draw is another one by another seed, and stays when tests are moved or added, but for those that come in', async t => {
+  const how = { seed: '1', size: 100 }
+  const drawn = draw(some, how)
+  t.equal(new Set(drawn).size, 100)
+  t.strictSame(draw(some.toReversed(), how), drawn)
+  t.notSame(draw(some, { ...how, seed: '2' }), drawn)
+  t.strictSame(draw(some.map(test => ({ ...test, file: 'test/b.test.ts' })), how).map(({ title }) => title), drawn.map(({ title }) => title))
+  const more = draw([...some, ...Array.from({ length: 3 }, (_, i) => ({ file: 'test/c.test.ts', title: `new ${i}`, around: [] }))], how)
+  t.ok(drawn.filter(test => more.includes(test)).length >= 97)
+})
+
+tap.test('an entry is refused that names no test, or a text that is not there once', async t => {
+  const [test] = some
+  const sources = new Map([['src/a.ts', 'one two two'], ['src/b.ts', 'three']])
+  const entry = (find: string, title = 'test 0') => locate({ title, find, replace: 'x' }, some, sources)
+  t.strictSame(entry('three'), { ...test, find: 'three', replace: 'x', source: 'src/b.ts' })
+  t.match(entry('three', 'gone'), /no test has this title/)
+  t.match(entry('two'), /occurs 2 times instead of once \(src\/a\.ts\)/)
+  t.match(entry('four'), /occurs 0 times instead of once/)
+  t.match(entry('x'), /0 times/)
+  t.match(locate({ title: 'test 0', find: 'three', replace: 'three' }, some, sources), /by the same/)
+})

@@ -1,0 +1,543 @@
+/** For each of 100 tests drawn at random, a defect of the kind that its title rules out: `npm run mutate` puts it in. */
+/* eslint no-template-curly-in-string: "off" -- Titles and texts are as sources have them. */
+
+/**
+ * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/, bin/ and examples/, wherever its
+ * file is moved to. `replace`: what stands there instead while the test has to fail.
+ */
+export interface Mutation { title: string, find: string, replace: string }
+
+export const mutations: readonly Mutation[] = [
+  {
+    title: 'what another server speaks of and this version does not know is a reason to forget everything [postgresql]',
+    find: 'default: return Object.hasOwn(known, written.of) ? change : { of: \'everything\' }',
+    replace: 'default: return change',
+  },
+  {
+    title: 'CL-03: of many calls on two servers exactly as many pass as there are credits, each paid once [${name}]',
+    find: 'where: { organizationId, environment, balance: { gte: amount } }, data: { balance',
+    replace: 'where: { organizationId, environment }, data: { balance',
+  },
+  {
+    title: '[${name}] what is read past Prisma is what is committed, is not kept past a change that is under way, and is nothing once the database is closed',
+    find: 'case \'organization\': this.#organizations.delete(change.id); break',
+    replace: 'case \'organization\': break',
+  },
+  {
+    title: 'CL-03: a grant is an entry and an audit row, in one transaction [${name}]',
+    find: `return await store.transaction(async tx => {
+    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    const balance = await tx.credits.add(account, amount)`,
+    replace: `return await (work => work(store))(async tx => {
+    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    const balance = await tx.credits.add(account, amount)`,
+  },
+  {
+    title: 'L1: the canaries were everywhere',
+    find: `if (!(status >= 400 && status < 500)) return null
+  if (status === 413)`,
+    replace: `return null
+  if (status === 413)`,
+  },
+  {
+    title: 'an organization sees, exports and counts its own rows only [${name}]',
+    find: 'const { organizationId: chain } = organizationFilter(operation, request.query.organization)',
+    replace: 'const chain = request.query.organization',
+  },
+  {
+    title: 'Y2: a registration token is prolonged by nobody who could not hand on what it grants',
+    find: 'if (change.uses !== undefined || change.expiresAt !== undefined) await requireGrantedByOwn(',
+    replace: 'if (change.uses !== undefined) await requireGrantedByOwn(',
+  },
+  {
+    title: 'LB-17: a client without any grant gets a token for the host without scopes',
+    find: 'return client.grants.length === 0 ? resource.id === hostResourceId : client.grants.some(',
+    replace: 'return client.grants.length === 0 || client.grants.some(',
+  },
+  {
+    title: 'T1: only POST gets a token, and what stands in a URL is not logged',
+    find: 'return { method: request.method, path: loggedPath(request), remoteAddress',
+    replace: 'return { method: request.method, path: request.url, remoteAddress',
+  },
+  {
+    title: 'I1: introspection tells the owner and who serves the resource; everybody else hears active:false',
+    find: 'resource => resource !== null && asker.introspects.includes(resource.id))',
+    replace: 'resource => resource !== null)',
+  },
+  {
+    title: 'CL-03: live and test credits are two accounts, and spending from one leaves the other [${name}]',
+    find: 'where: { organizationId, environment, balance: { gte: amount } }, data: { balance',
+    replace: 'where: { organizationId, balance: { gte: amount } }, data: { balance',
+  },
+  {
+    title: 'a token is never printed, whatever is wrong with it',
+    find: 'if (/^[\\x21-\\x7e]+$/.test(token)) return token',
+    replace: 'if (token !== \'\') return token',
+  },
+  {
+    title: 'Y1: bodies are drawn evenly from base62 and do not repeat',
+    find: 'if (byte < 248 && text.length < length)',
+    replace: 'if (text.length < length)',
+  },
+  {
+    title: 'CD-06: the calls of the billing period are the calendar month\'s, UTC',
+    find: 'from ?? dayOf(monthStart(to === undefined ? now : requireDay(\'to\', to)))',
+    replace: 'from ?? dayOf(monthStart(now))',
+  },
+  {
+    title: 'an organization makes, sees and changes its own policies only [${database}]',
+    find: 'organization === \'deployment\' && operation.actor.organizationId === null ?',
+    replace: 'organization === \'deployment\' ?',
+  },
+  {
+    title: 'CL-13: no key appears in a log, an error body or the audit log',
+    find: 'const about = { reason, subject, organizationId, address: addressOf(request)',
+    replace: 'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)',
+  },
+  {
+    title: 'an address that a stranger puts into a header is none that policies go by [${database}]',
+    find: 'trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable)',
+    replace: 'trustProxy: true',
+  },
+  {
+    title: 'W3: an organization manages its own keys and members; of others it is told what does not exist',
+    find: 'if (creator === null || creator.organizationId !== key.organizationId || creator.removedAt',
+    replace: 'if (creator === null || creator.removedAt',
+  },
+  {
+    title: '[${name}] what is read past Prisma is what Prisma reads, in every column',
+    find: 'signingKeys: { table: \'SigningKey\', rows: \'ORDER BY "createdAt", "kid"\' }',
+    replace: 'signingKeys: { table: \'SigningKey\', rows: \'\' }',
+  },
+  {
+    title: 'nobody outside sees what is not committed',
+    find: 'queryRaw: query => gate.whenOpen(() => adapter.queryRaw(query))',
+    replace: 'queryRaw: async query => await adapter.queryRaw(query)',
+  },
+  {
+    title: 'CD-09: it raises no member above its own, and makes none that is',
+    find: '(keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern)))',
+    replace: '!held.some(each => coversPattern(each, pattern))',
+  },
+  {
+    title: 'N2: a server with an https issuer answers nothing over plain http, whatever is sent',
+    find: 'isOperational(request) || isOverTls(request) ?',
+    replace: 'isOperational(request) || isOverTls({ protocol: String(request.headers[\'x-forwarded-proto\'] ?? request.protocol) }) ?',
+  },
+  {
+    title: 'what people see of a secret does not give it away',
+    find: 'lastIndexOf(\'_\') + 1)}…${text.slice(-4)}`',
+    replace: 'lastIndexOf(\'_\') + 1)}…${text.slice(-12)}`',
+  },
+  {
+    title: 'an expiry lies in the future and exists; past it the key is expired',
+    find: `if (expiresAt === null || expiresAt > now) return expiresAt
+  throw new Failure('invalid_expiry'`,
+    replace: `if (expiresAt === null || expiresAt >= now) return expiresAt
+  throw new Failure('invalid_expiry'`,
+  },
+  {
+    title: 'LB-24: a token is not minted from outside the allowlist, and only who proved itself hears why',
+    find: 'if (!holdsSecret(record, digest, options.clock())) {',
+    replace: `await requireWelcome(options.registry, record, contextOf().ip)
+      if (!holdsSecret(record, digest, options.clock())) {`,
+  },
+  {
+    title: 'a URL of another kind is refused without repeating it',
+    find: '\'DATABASE_URL: neither file:… (SQLite) nor postgresql://…\'',
+    replace: '`DATABASE_URL: ${url} is neither file:… (SQLite) nor postgresql://…`',
+  },
+  {
+    title: 'W4: limits, cursors and filters are read strictly [${database}]',
+    find: 'return `cursor of ${url.split(\'?\', 1)[0]}`',
+    replace: 'return url === \'\' ? \'\' : \'cursor\'',
+  },
+  {
+    title: 'dryRun changes nothing and tells who would gain or lose what [${database}]',
+    find: 'return dryRun === true ? await rehearse(operation, plan, request.query) : await wire(',
+    replace: 'return dryRun === \'true\' ? await rehearse(operation, plan, request.query) : await wire(',
+  },
+  {
+    title: 'introspection tells what policies leave; where they go by the address it takes client_address [${database}]',
+    find: 'principal.scopes, { address, now: clock() })',
+    replace: 'principal.scopes, { address, now: clock() }, \'passes\')',
+  },
+  {
+    title: 'Y2: a member changes and removes nobody who may more, and raises nobody to a role above their own [${database}]',
+    find: `await requireNotAbove(tx, actor, before)
+`,
+    replace: '',
+  },
+  {
+    title: 'OC-01: the document is OpenAPI 3.1, valid for an independent validator, and public',
+    find: 'params[name] ?? { type: \'string\' }, true))',
+    replace: 'params[name] ?? { type: \'string\' }, false))',
+  },
+  {
+    title: 'T9: unknown, wrong, revoked and method-less look the same',
+    find: 'if (record === null || record.revokedAt !== null) return undefined',
+    replace: `if (record === null) return undefined
+    if (record.revokedAt !== null) throw refusal(401, 'invalid_client', 'The client was revoked.', 'revoked')`,
+  },
+  {
+    title: 'LB-19, D3: protected-resource metadata for the host and for each path',
+    find: 'if (resource === null || resource.revokedAt !== null) throw new OAuthError(404',
+    replace: 'if (resource === null) throw new OAuthError(404',
+  },
+  {
+    title: 'LB-06: a key that reaches further or is restricted further is told so, a plain one reads what it always read',
+    find: '...(organizations.length > 1 ? { organizations } : {}),',
+    replace: 'organizations,',
+  },
+  {
+    title: 'CL-03: past the credits of a month it is 429, for a key and for all keys of its organization, until the next month',
+    find: `await tx.credits.add(account, credits)
+    return await refused(tx, 'quota_exceeded', spending)`,
+    replace: 'return await refused(tx, \'quota_exceeded\', spending)',
+  },
+  {
+    title: 'J3: who a token says it is for, its organization is looked up and not believed',
+    find: `organizationId: client.organizationId,
+    organizations: client.organizationId === null ?`,
+    replace: `organizationId: claims.org_id ?? null,
+    organizations: client.organizationId === null ?`,
+  },
+  {
+    title: 'OC-17: drift that somebody made in the database is reported, and mended [postgresql]',
+    find: `await Promise.all(replicas.map(replica => replica.reload()))
+  return reports`,
+    replace: 'return reports',
+  },
+  {
+    title: '--example ${example} --once tells that API\'s main job, every step holds, and no secret is printed',
+    find: `for (const secret of secretsOf(answer.body)) this.hide(secret)
+`,
+    replace: '',
+  },
+  {
+    title: 'K1: a new key is published before it signs, the old one until its last token is dead; no token is refused [${name}]',
+    find: 'Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway',
+    replace: 'sessionLifetime + publicationTime + leeway',
+  },
+  {
+    title: 'J1: an access token is one of RFC 9068, and no two share an id',
+    find: `randomFillSync(random)
+    used = 0`,
+    replace: `if (random.every(byte => byte === 0)) randomFillSync(random)
+    used = 0`,
+  },
+  {
+    title: 'T15: a revoked client and a suspended organization stop at once [${name}]',
+    find: `if (against !== null) return against
+  return allowsFrom(client, presentation)`,
+    replace: 'return allowsFrom(client, presentation)',
+  },
+  {
+    title: 'each record that a pass follows from is looked at on the next request, however often it passed before [${name}]',
+    find: 'if (known === undefined || state === null || state !== known.state) return lookAroundKey(',
+    replace: 'if (known === undefined) return lookAroundKey(',
+  },
+  {
+    title: 'LB-24, N1: the address is the one that a trusted proxy tells, and nobody else',
+    find: 'addressOf: ctx => addressOf(exchangeOf(ctx).request),',
+    replace: 'addressOf: ctx => String(exchangeOf(ctx).request.headers[\'x-forwarded-for\'] ?? addressOf(exchangeOf(ctx).request)),',
+  },
+  {
+    title: 'T15: of many changes of one client at once each is made, under a generation of its own [${name}]',
+    find: 'isolation === \'read committed\' && provider === \'postgresql\' ? \'ReadCommitted\'',
+    replace: 'provider === \'postgresql\' ? \'ReadCommitted\'',
+  },
+  {
+    title: 'CK-11: a webhook\'s token reaches its one object in the name of its key [${database.name}]',
+    find: 'objects: { ...principal.objects, [object.type]: [object.id] } }',
+    replace: 'objects: principal.objects }',
+  },
+  {
+    title: 'L1: no secret is in a row of the audit log',
+    find: 'const about = { subject: record?.id ?? null, organizationId: record?.organizationId',
+    replace: 'const about = { subject: record?.id ?? clientId, organizationId: record?.organizationId',
+  },
+  {
+    title: '[postgresql] several servers that start at once apply each migration once',
+    find: `await connection.dispose()
+`,
+    replace: '',
+  },
+  {
+    title: 'OC-07: a key does what its creator\'s groups may from the next request on, and no longer [${database}]',
+    find: `await memberships.deleteMany({ where: { groupId, memberId } })
+      note({ of: 'member', id: memberId })`,
+    replace: 'await memberships.deleteMany({ where: { groupId, memberId } })',
+  },
+  {
+    title: 'A3: dangerous redirect URIs are never stored',
+    find: 'return loopback.has(url.hostname) ?',
+    replace: 'return [...loopback].some(host => url.hostname.startsWith(host)) ?',
+  },
+  {
+    title: 'L2: rows that are older than the chains are closed off, and a change of them is found from then on [${name}]',
+    find: 'return isOf(pinningTypes, row) && row.detail.digest === hash ?',
+    replace: 'return isOf(pinningTypes, row) ?',
+  },
+  {
+    title: 'D1: no header bends a document',
+    find: 'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))',
+    replace: 'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, async (request, reply) => await reply.headers(open).send(serverMetadata({ ...options, issuer: `${request.protocol}://${request.host}` }, await scopes())))',
+  },
+  {
+    title: 'tables are aligned and show a dash for what is missing',
+    find: 'printable(String(cell ?? \'-\'))',
+    replace: 'printable(String(cell ?? \'\'))',
+  },
+  {
+    title: 'CK-07: while its project is suspended a key is partner_suspended',
+    find: `case 'organization_suspended': return 'partner_suspended'
+`,
+    replace: '',
+  },
+  {
+    title: 'CD-02: a key is generated with a descriptive name and shown once',
+    find: 'maxLength: 200, pattern: \'^(?=.*\\\\S)[^',
+    replace: 'maxLength: 200, pattern: \'^[^',
+  },
+  {
+    title: 'Y2: nobody rotates or makes a key of the management API that may do more than they',
+    find: `requireNoMoreThanOwn(actor, resource, before)
+`,
+    replace: '',
+  },
+  {
+    title: 'registration tokens: create, change, revoke; the token is shown once',
+    find: '[\'uses left\', token.usesLeft ?? \'unlimited\'],',
+    replace: '[\'uses left\', token.usesLeft],',
+  },
+  {
+    title: 'while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is',
+    find: 'askIn(failed ? intervalMs : intervalMs / Math.min(',
+    replace: 'askIn(intervalMs / Math.min(',
+  },
+  {
+    title: 'LB-12: changing a client\'s scopes ends its outstanding tokens at once; a fresh one has the new scopes',
+    find: 'JSON.stringify({ organizationId, grants, allowlist })',
+    replace: 'JSON.stringify({ organizationId, allowlist })',
+  },
+  {
+    title: 'with policies in memory a check asks the database for nothing [sqlite]',
+    find: 'return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))',
+    replace: 'return this.#source.policies(organizationId)',
+  },
+  {
+    title: 'CL-12: the codes are invalid_api_key, expired_api_key, insufficient_permissions and organization_not_found',
+    find: 'case \'expired\': case \'rotated\': return \'expired_api_key\'',
+    replace: 'case \'rotated\': return \'expired_api_key\'',
+  },
+  {
+    title: 'what is no window is told why',
+    find: '/^([01]\\d|2[0-3]):[0-5]\\d$/',
+    replace: '/^([01]\\d|2[0-4]):[0-5]\\d$/',
+  },
+  {
+    title: 'N3: one key\'s limits do not touch another\'s [${name}]',
+    find: 'return [{ holder: key.chainId, of: \'\', limits: key }',
+    replace: 'return [{ holder: key.organizationId, of: \'\', limits: key }',
+  },
+  {
+    title: 'policies: rehearsed, created, listed, changed, deleted; access says why',
+    find: 'const what = id ?? name ?? pattern',
+    replace: 'const what = pattern ?? id ?? name',
+  },
+  {
+    title: 'CD-13: access tokens open the same routes, with the same answers',
+    find: `if (value !== null) return several
+    value = rawHeaders[i + 1]!`,
+    replace: 'value ??= rawHeaders[i + 1]!',
+  },
+  {
+    title: 'it is written durably, ahead in a log, and foreign keys hold',
+    find: 'PRAGMA synchronous = FULL',
+    replace: 'PRAGMA synchronous = NORMAL',
+  },
+  {
+    title: 'Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they',
+    find: `if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
+`,
+    replace: '',
+  },
+  {
+    title: 'Y2: a key with a few scopes and no member behind it is bound by them in the same way [${database}]',
+    find: `await requireOwnRole(tx, actor, member)
+`,
+    replace: '',
+  },
+  {
+    title: 'for every set of policies: nothing is ever added, a further deny never gives, and order does not matter',
+    find: '!open.some(policy => coversScope(policy, scope))',
+    replace: '!coversScope(open[0]!, scope)',
+  },
+  {
+    title: 'I2: the owner ends its token at once, nobody else does, and both hear 200',
+    find: 'claims.client_id !== owner.id || isExpired(',
+    replace: 'isExpired(',
+  },
+  {
+    title: 'CD-05: renaming a key has no effect on its callers',
+    find: 'const leavesCustom = change.access !== undefined && change.access !== \'custom\'',
+    replace: 'const leavesCustom = change.access !== \'custom\'',
+  },
+  {
+    title: 'J5: a token that passes lends its signature to no other text, and its text to no other signature [${name}]',
+    find: 'if (known === undefined || known.token !== token) return verify(token)',
+    replace: 'if (known === undefined) return verify(token)',
+  },
+  {
+    title: 'CK-10: who signs an assertion with the signing key gets a session of the end user [${database.name}]',
+    find: 'exp: iat + sessionLifetime,',
+    replace: 'exp: iat + assertionLifetime,',
+  },
+  {
+    title: 'LB-14: an API-key-only scope is never granted, even when it became one later',
+    find: 'declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)',
+    replace: 'declared.find(scope => referenceOf(scope) === reference)',
+  },
+  {
+    title: 'CD-10: what is counted for very many keys is told at once, all of it',
+    find: `if (untold.size < manyKeys) ask()
+    else if (!isFull) tellAtOnce()`,
+    replace: 'ask()',
+  },
+  {
+    title: 'what no check looks at is written without waiting for other servers: credits that are given back [postgresql]',
+    find: 'changes.length === 0 && !recorded && isolation !== \'read committed\'',
+    replace: 'changes.length === 0 && isolation !== \'read committed\'',
+  },
+  {
+    title: 'CK-13: a key of another deployment is invalid_credentials, and log and audit say why',
+    find: 'const foreignKey = refuse(\'foreign_deployment\', \'api_key\')',
+    replace: 'const foreignKey = refuse(\'unknown\', \'api_key\')',
+  },
+  {
+    title: 'the shortcut and the provider answer a token request alike, whoever asks [${database.name}]',
+    find: `if (deniedBy !== null) return null
+  const scope = granted`,
+    replace: 'const scope = granted',
+  },
+  {
+    title: 'L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it',
+    find: 'rows.push(row === null ? unreadable(id, chain, Number(sequence)) : readChained(row))',
+    replace: 'if (row !== null) rows.push(readChained(row))',
+  },
+  {
+    title: 'CD-10: past the quota of the month 429, with Retry-After and the RateLimit fields; in the new month calls pass again',
+    find: 'return refuse(taken, \'quota_exceeded\', month.state.resetSeconds)',
+    replace: 'return refuse(taken, \'quota_exceeded\', null)',
+  },
+  {
+    title: 'what was good once and is used after its end is a reuse [${name}]',
+    find: 'if (heldSecret(record, digest)) noteReuse(\'secret_rotated\')',
+    replace: 'noteReuse(\'secret_rotated\')',
+  },
+  {
+    title: 'Y4: what one server gave back another hands out, after a second [${name}]',
+    find: 'if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) return',
+    replace: 'if (block.emptyAt !== null) return',
+  },
+  {
+    title: 'Y4: a clock that steps back over the end of a month hands nothing out twice [${name}]',
+    find: 'const name = `${month} ${quota} ${holder}`',
+    replace: 'const name = `${quota} ${holder}`',
+  },
+  {
+    title: 'N7, W3: an id with a NUL in it is the id of nothing [${name}]',
+    find: `if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
+`,
+    replace: '',
+  },
+  {
+    title: '${id}: ${path} describes the authorization server, whatever Host and forwarded headers say',
+    find: 'app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))',
+    replace: 'app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, async (request, reply) => await reply.headers(open).send(serverMetadata({ ...options, issuer: request.headers[\'x-forwarded-host\'] === undefined ? options.issuer : `https://${request.headers[\'x-forwarded-host\']}` }, await scopes())))',
+  },
+  {
+    title: 'N3: what is no news of ours changes nothing, and servers that cannot be told stop nobody',
+    find: 'typeof value[1] === \'string\' && Number.isSafeInteger(value[2])',
+    replace: 'typeof value[1] === \'string\' && typeof value[2] === \'number\'',
+  },
+  {
+    title: 'LB-01: a key in x-api-key authenticates every route that its scopes cover',
+    find: '(each !== name && each.toLowerCase() !== name)) continue',
+    replace: 'each !== name) continue',
+  },
+  {
+    title: 'L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]',
+    find: 'return await client.$transaction(remembering, options)',
+    replace: 'return await remembering(client)',
+  },
+  {
+    title: 'Y3, I2: what was revoked stays so when the house was kept by a clock that was hours ahead [${name}]',
+    find: 'store.revokedTokens.prune(secondsAfter(now, -clockMargin)',
+    replace: 'store.revokedTokens.prune(now',
+  },
+  {
+    title: 'openid-client: registers itself by discovery and goes straight on to a token',
+    find: `return await reply.code(201).send({
+    ...await clientInformation`,
+    replace: `return await reply.code(200).send({
+    ...await clientInformation`,
+  },
+  {
+    title: 'a deployment that is well has nothing to mend [${name}]',
+    find: 'const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets, key.kid) === null)',
+    replace: 'const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets.slice(0, 1), key.kid) === null)',
+  },
+  {
+    title: 'a first start on a full disk leaves nothing behind that keeps the next one from its secrets',
+    find: `rmSync(file)
+    throw error`,
+    replace: 'throw error',
+  },
+  {
+    title: 'CL-07: reading, writing and deleting are permissions of their own for each type of resource',
+    find: '(patternType === \'*\' && patternAction === action)',
+    replace: '(patternType === \'*\')',
+  },
+  {
+    title: 'LB-24: a client\'s allowlist is enforced where its tokens are minted and where they are used',
+    find: 'return allowsFrom(client, presentation) ? null : \'address_not_allowed\'',
+    replace: 'return null',
+  },
+  {
+    title: 'keys: levels of access, objects, organizations, limits, rotation and import',
+    find: 'organizations: flags.onlyOwnOrg ? [] : flags.alsoOrg,',
+    replace: 'organizations: flags.alsoOrg,',
+  },
+  {
+    title: 'P2: an assertion that was used stays so [${name}]',
+    find: 'store.usedAssertions.prune(secondsAfter(now, -clockMargin)',
+    replace: 'store.usedAssertions.prune(now',
+  },
+  {
+    title: 'LB-02: an expired key is refused',
+    find: 'if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? \'expired\'',
+    replace: 'if (key.expiresAt !== null && key.expiresAt < now) return key.rotatedTo === null ? \'expired\'',
+  },
+  {
+    title: 'a statement that is stuck behind a lock is given up',
+    find: '/^(08|28|3D|53|57|58)[0-9A-Z]{3}$|',
+    replace: '/^(08|28|3D|53|58)[0-9A-Z]{3}$|',
+  },
+  {
+    title: 'an import that cannot be is refused: no digest, the key as its own hint, a key for the management API',
+    find: 'if (digestOf(input.hint) === digest) throw',
+    replace: 'if (input.hint === \'\') throw',
+  },
+  {
+    title: 'a second signal ends at once',
+    find: 'if (leaving) process.exit(128 + constants.signals[signal])',
+    replace: 'if (leaving) return',
+  },
+  {
+    title: '[sqlite] keys that were made elsewhere are read page by page',
+    find: 'place !== null; await nextTurn())',
+    replace: 'place !== null;)',
+  },
+]

@@ -1,0 +1,40 @@
+/** A caller that hangs up while its body arrives made the server print a stack trace on standard error, whatever the log was set to. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import tap from 'tap'
+import { startServer } from '../harness.ts'
+
+/** Those that the provider reads the body of, and those that Fastify does. */
+const endpoints = { provider: ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke'], fastify: ['/api/v1/auth/session', '/api/v1/oauth/register', '/api/v1/organizations'] }
+
+tap.test('a body that breaks off is a line of the log, and nothing is printed beside it', async t => {
+  const server = await startServer()
+  t.teardown(server.close)
+  const printed: unknown[][] = []
+  const { error } = console
+  console.error = (...what) => { printed.push(what) }
+  t.teardown(() => { console.error = error })
+  const seen = () => server.lines.filter(line => line.includes('"incoming request"')).length
+  const broken = () => server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'the connection broke off')
+  const breakOff = async (path: string, hangUp: 'destroy' | 'resetAndDestroy', after: number) => {
+    const before = seen()
+    const socket = connect(server.port, '127.0.0.1')
+    socket.on('error', () => {})
+    // Not a form as it is usually named, so nothing is read ahead of the provider.
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded; x=1\r\ncontent-length: 100\r\n\r\ngrant_type=client`)
+    while (seen() === before) await new Promise(resolve => setTimeout(resolve, 5))
+    await new Promise(resolve => setTimeout(resolve, after))
+    socket[hangUp]()
+    await once(socket, 'close')
+    t.equal((await server.send({ path: '/healthz' })).status, 200, `${path} ${hangUp}`)
+  }
+  for (const path of endpoints.provider) {
+    const before = broken().length
+    // By what it waits for inside, it may break off before the provider has begun to read.
+    for (let after = 0; broken().length === before && printed.length === 0; after += 10) await breakOff(path, 'resetAndDestroy', after)
+    await breakOff(path, 'destroy', 0)
+  }
+  for (const path of endpoints.fastify) for (const hangUp of ['destroy', 'resetAndDestroy'] as const) await breakOff(path, hangUp, 0)
+  t.strictSame(printed, [])
+  for (const { level, reqId, code, err } of broken()) t.strictSame([level, typeof reqId, typeof code, err], [30, 'string', 'string', undefined])
+})

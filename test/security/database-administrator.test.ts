@@ -1,0 +1,16 @@
+/** SECURITY L2: whoever writes to the database and has not LATCHKEY_SECRET cannot rewrite history unnoticed, nor have a server seal it. */
+import tap from 'tap'
+import { inWords, playAdministrator, ways } from '../database-administrator.ts'
+import { databases } from '../databases.ts'
+
+for (const { name, fresh } of databases) {
+  tap.test(`L2: ${ways.length} ways to rewrite history are each named by the API and the command, and no change and no start seals one [${name}]`, async t => {
+    let played = 0
+    await playAdministrator(await fresh(), ways, ({ what, refused, api, command, withHeads, exits }, way) => {
+      played++
+      const expected = { refused: way.refused, api: inWords(way.named), command: inWords(way.named), withHeads: inWords(way.namedWithHeads), exits: 1 }
+      t.strictSame({ refused, api: inWords(api), command: inWords(command), withHeads: inWords(withHeads), exits }, expected, what)
+    })
+    t.equal(played, ways.length)
+  })
+}

@@ -1,0 +1,320 @@
+/** Every regular expression and every pattern of a schema in src/: what it reads, how long that may be, and that its time grows no faster than that. */
+import ajvCompiler from '@fastify/ajv-compiler'
+import Fastify from 'fastify'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import tap, { type Test } from 'tap'
+import ts from 'typescript'
+import { serverOptions } from '../../src/app.ts'
+import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets.ts'
+import { startServer } from '../harness.ts'
+
+const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
+
+/** The longest text of each origin, in characters. Node reads no more headers, Fastify no longer body, than these. */
+const longest = {
+  headers: http!.maxHeaderSize!,
+  body: bodyLimit!,
+  session: 16_384,
+  /** What a server answers to the command line has no limit; two megabytes are more than any page. */
+  answer: 2_097_152,
+  /** A field with a limit of its own, at most this, that is looked at first. */
+  field: 2_048,
+  /** Configuration, a command line, a message of a driver, an answer of the database: no stranger's, and measured all the same. */
+  own: 16_384,
+} as const
+
+type Origin = keyof typeof longest
+
+/** File, expression, what it reads. */
+const table: readonly (readonly [file: string, expression: string, reads: Origin])[] = [
+  ['address.ts', '/\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$/', 'field'],
+  ['address.ts', '/^(0|[1-9]\\d{0,2})$/', 'field'],
+  ['address.ts', '/^(?:(\\d+\\.\\d+\\.\\d+\\.\\d+)|\\[([\\da-f:.]{2,45})\\])(?::\\d{1,5})?$/i', 'headers'],
+  ['address.ts', '/^::ffff:(\\d+\\.\\d+\\.\\d+\\.\\d+)$/', 'field'],
+  ['cli/command.ts', '/^[1-9]\\d{0,8}$/', 'own'],
+  ['cli/confirmation.ts', '/^y(es)?$/i', 'own'],
+  ['cli/connection.ts', '/(?<!\\/)\\/+$/', 'own'],
+  ['cli/connection.ts', '/^[\\x21-\\x7e]+$/', 'own'],
+  ['cli/connection.ts', '/^https?:$/', 'own'],
+  ['cli/key-flags.ts', '/^([^:]+):(.+)$/s', 'own'],
+  ['cli/policy.ts', '/^(\\d\\d:\\d\\d)-(\\d\\d:\\d\\d)$/', 'own'],
+  ['cli/print.ts', '/[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]/gu', 'answer'],
+  ['cli/print.ts', '/\\.\\d+Z$/', 'answer'],
+  ['cli/time.ts', '/^(\\d{1,9})([smhdw])$/', 'own'],
+  ['cli/time.ts', '/^(\\d{4}-\\d\\d-\\d\\d)T\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$/', 'own'],
+  ['cli/time.ts', '/^\\d{4}-/', 'own'],
+  ['cli/time.ts', '/^\\d{4}-\\d\\d-\\d\\d$/', 'own'],
+  ['cli/usage.ts', '/^[1-9]\\d*$/', 'own'],
+  ['config.ts', '/(?<!\\/)\\/+$/', 'own'],
+  ['config.ts', '/^(.+):(\\d{1,5})$/', 'own'],
+  ['config.ts', '/^\\[|\\]$/g', 'own'],
+  ['config.ts', '/^\\d{1,6}$/', 'own'],
+  ['config.ts', '/^\\s*([\\w-]+)=(.*)$/', 'own'],
+  ['config.ts', '/^https?:/', 'own'],
+  ['config.ts', '/^https?:\\/\\//', 'own'],
+  ['config.ts', '/^(Bearer|Basic) +/i', 'own'],
+  ['config.ts', '/^\\w+/', 'own'],
+  ['config.ts', '/^file:./i', 'own'],
+  ['config.ts', '/^postgres(ql)?:\\/\\//i', 'own'],
+  ['domain/credit.ts', '/^crd_/', 'own'],
+  ['domain/resource-metadata.ts', '/^res_\\w{1,64}$/', 'headers'],
+  ['domain/resource.ts', '/^[\\x21-\\x7e]+$/', 'body'],
+  ['domain/resource.ts', '/^[a-z][a-z0-9+.-]*:/i', 'body'],
+  ['domain/scope.ts', '/^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128}$/', 'body'],
+  ['domain/session.ts', '/^[\\x21-\\x7e]{1,255}$/', 'session'],
+  ['domain/session.ts', '/^jwt$/i', 'session'],
+  ['domain/style.ts', '/^[a-z][a-z0-9]{0,15}$/', 'body'],
+  ['domain/time-window.ts', '/^([01]\\d|2[0-3]):[0-5]\\d$/', 'field'],
+  ['domain/time-window.ts', '/^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?(Z|[+-]\\d\\d:\\d\\d)$/', 'field'],
+  ['domain/token.ts', '/^([A-Za-z0-9_-]{14,2048})\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*$/', 'headers'],
+  ['domain/token.ts', '/^[\\w-]{43}$/', 'headers'],
+  ['domain/usage-meter.ts', '/^\\d{4}-\\d\\d-\\d\\d$/', 'field'],
+  ['guard/log.ts', '/^([a-z]{2,8}_([0-9A-Za-z]{22}|host|management)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\\d{1,12})$/', 'headers'],
+  ['guard/log.ts', '/^[.]?[a-z]{1,12}([-_.][a-z]{1,12})?$|^v\\d$|^$/', 'headers'],
+  ['guard/log.ts', '/^[a-z][a-z0-9+.-]*:\\/\\/[^/?]*/i', 'headers'],
+  ['guard/presentation.ts', '/^bearer +([A-Za-z0-9\\-._~+/]+=*)$/i', 'headers'],
+  ['guard/presentation.ts', '/^bearer(\\s|$)/i', 'headers'],
+  ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],
+  ['management/unknown-path.ts', '/\\/(?:token|access_token|oauth2?\\/(?:v\\d\\/)?token|connect\\/token|openid-connect\\/token)$/i', 'headers'],
+  ['protocol/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
+  ['management/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
+  ['management/audit.ts', 'pattern ^[\\w-]*$', 'field'],
+  ['management/audit.ts', 'pattern ^[a-z_]+\\.[a-z_]*$', 'field'],
+  ['management/creation.ts', '/^(?:"([\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128})"|([\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]{1,128}))$/', 'headers'],
+  ['management/openapi.ts', '/:(\\w+)/g', 'own'],
+  ['management/openapi.ts', '/\\{(\\w+)\\}/g', 'own'],
+  ['management/operation-names.ts', '/[^A-Za-z0-9]+/', 'own'],
+  ['management/operation-names.ts', '/^\\/api\\/v1\\//', 'own'],
+  ['management/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
+  ['management/pages.ts', '/^\\d{1,6}$/', 'field'],
+  ['management/policies.ts', 'pattern ^([01]\\d|2[0-4]):[0-5]\\d$', 'body'],
+  ['management/preconditions.ts', '/^(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"$/', 'headers'],
+  ['management/preconditions.ts', '/^[1-9]\\d{0,8}$/', 'headers'],
+  ['management/refusal-responses.ts', 'format date-time', 'own'],
+  ['management/schemas.ts', 'format date-time', 'field'],
+  ['management/schemas.ts', 'pattern ^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$', 'body'],
+  ['management/schemas.ts', 'pattern ^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$', 'body'],
+  ['management/schemas.ts', 'pattern ^[^\\p{Cc}\\p{Cs}]*$', 'body'],
+  ['management/schemas.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],
+  ['management/schemas.ts', 'pattern ^[a-z][a-z0-9_-]{0,63}$', 'body'],
+  ['management/server.ts', 'format date-time', 'own'],
+  ['protocol/bearer.ts', '/^bearer +([A-Za-z0-9._~+/-]+=*)$/i', 'headers'],
+  ['protocol/client-metadata.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],
+  ['protocol/client-metadata.ts', '/[\\s\\p{Cc}]/u', 'body'],
+  ['protocol/client-metadata.ts', '/^https:/i', 'body'],
+  ['protocol/descriptions.ts', 'format uri', 'own'],
+  ['protocol/plain-request.ts', '/^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/', 'headers'],
+  ['protocol/plain-request.ts', '/^[1-9]\\d{0,3}$/', 'headers'],
+  ['protocol/plain-request.ts', '/^application\\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i', 'headers'],
+  ['protocol/plain-request.ts', '/^basic ([a-z0-9+/]+={0,2})$/i', 'headers'],
+  ['protocol/redirect-uri.ts', '/[\\u0000-\\u0020\\u007f-\\u009f\\\\]/', 'field'],
+  ['protocol/shortcut.ts', '/^[\\x21\\x23-\\x5b\\x5d-\\x7e]+(?: [\\x21\\x23-\\x5b\\x5d-\\x7e]+)*$/', 'body'],
+  ['secrets.ts', '/%([0-9a-f]{2})/gi', 'body'],
+  ['secrets.ts', '/(?<![\\w-])(?=[\\w-]*[A-Z0-9])(?=[\\w-]*[a-z])[\\w-]{33,}/g', 'body'],
+  ['secrets.ts', '/(?<=[a-z][a-z0-9]{0,15})(_(?:live|test)_)[0-9A-Za-z]+/g', 'body'],
+  ['secrets.ts', '/(eyJ)[\\w-]+(\\.[\\w.-]+)?/g', 'body'],
+  ['secrets.ts', '/(lk[a-z]{3}_|whk_)[\\w-]{8,}/g', 'body'],
+  ['secrets.ts', '/^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/', 'body'],
+  ['secrets.ts', '/^[0-9a-f]{64}$/i', 'body'],
+  ['secrets.ts', '/^[a-z][a-z0-9]{0,15}_(live|test)_/', 'body'],
+  ['secrets.ts', '/^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
+  ['secrets.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets.ts', '/whk_/i', 'body'],
+  ['storage/acknowledgements.ts', '/^\\d{1,20}:\\d{1,20}:[\\d,]*$/', 'own'],
+  ['storage/database.ts', '/^postgres(ql)?:\\/\\//', 'own'],
+  ['storage/failures.ts', '/^(08|28|3D|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/', 'own'],
+  ['storage/failures.ts', '/^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTOCOL|CORRUPT|NOTADB)/', 'own'],
+  ['storage/failures.ts', '/can\'t reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i', 'own'],
+  ['storage/schema-engine.ts', '/External error id#(\\d+)/', 'own'],
+  ['text.ts', '/[\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]/gu', 'body'],
+  ['text.ts', '/\\p{Cc}/u', 'body'],
+]
+
+interface Found { file: string, expression: string }
+
+const src = resolve(import.meta.dirname, '../../src')
+const asked = new Set(['match', 'matchAll', 'search'])
+/** Members of options for keys (node:crypto), which are no formats of a schema. */
+const keyFormats = new Set(["'jwk'", "'pem'"])
+
+/** Expressions of a source: literals, what is made at run time, and what ajv compiles for a schema. */
+function expressionsOf (file: string, text: string): Found[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
+  const found: Found[] = []
+  const visit = (node: ts.Node): void => {
+    if (isExpression(node, source)) found.push({ file, expression: ts.isPropertyAssignment(node) ? schemaExpression(node) : node.getText(source) })
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
+function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
+  if (ts.isRegularExpressionLiteral(node)) return true
+  if (ts.isPropertyAssignment(node)) {
+    const name = node.name.getText(source)
+    return ts.isStringLiteralLike(node.initializer) && (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
+  }
+  if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
+    if (node.expression.getText(source) === 'RegExp') return true
+    const [first] = node.arguments ?? []
+    const { expression: called } = node
+    return ts.isPropertyAccessExpression(called) && asked.has(called.name.text) && first !== undefined && !ts.isRegularExpressionLiteral(first)
+  }
+  return false
+}
+
+/** As `pattern …` or `format …`. */
+function schemaExpression (node: ts.PropertyAssignment): string {
+  return `${node.name.getText()} ${(node.initializer as ts.StringLiteralLike).text}`
+}
+
+function sources (): Found[] {
+  return readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts') && !name.includes('generated')).sort()
+    .flatMap(name => expressionsOf(name, readFileSync(join(src, name), 'utf8')))
+}
+
+const key = ({ file, expression }: Found) => `${file}: ${expression}`
+
+tap.test('every regular expression and every pattern in src/ is in the table, and nothing else is', async t => {
+  t.strictSame([...new Set(sources().map(key))].sort(), table.map(([file, expression]) => key({ file, expression })).sort())
+})
+
+tap.test('the scan finds expressions in every shape', async t => {
+  const text = ['const a = /x/g', "b.match('y')", 'new RegExp(c)', "RegExp('d')", "({ pattern: '^e$', format: 'date-time' })", "createKey({ format: 'jwk' })", 'd.match(/f/)'].join('\n')
+  t.strictSame(expressionsOf('a.ts', text).map(({ expression }) => expression), ['/x/g', "b.match('y')", 'new RegExp(c)', "RegExp('d')", 'pattern ^e$', 'format date-time', '/f/'])
+})
+
+/** Patterns and formats anywhere in a schema, the names of `patternProperties` included. */
+function patternsIn (schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  return Object.entries(schema).flatMap(([name, value]) => {
+    const own = (name === 'pattern' || name === 'format') && typeof value === 'string' ? [`${name} ${value}`] : []
+    const names = name === 'patternProperties' ? Object.keys(value as object).map(each => `pattern ${each}`) : []
+    return [...own, ...names, ...patternsIn(value)]
+  })
+}
+
+tap.test('no schema of a route has a pattern that the table lacks', async t => {
+  const { latchkey, close } = await startServer()
+  t.teardown(close)
+  const found = new Set<string>()
+  const app = Fastify(serverOptions({ logLevel: 'silent', trustProxy: [] }))
+  app.addHook('onRoute', ({ schema = {} }) => {
+    for (const part of [schema.body, schema.querystring, schema.params, schema.headers]) patternsIn(part).forEach(each => found.add(each))
+  })
+  await app.register(latchkey.routes)
+  await app.close()
+  t.ok(found.size > 5, 'there are some')
+  const known = new Set<string>([...table.map(([, expression]) => expression), 'pattern ^.*$'])
+  t.strictSame([...found].filter(each => !known.has(each)), [])
+})
+
+/** What is measured: all the work that an expression does on a text. */
+type Work = (text: string) => unknown
+
+const compile = ajvCompiler()({}, { customOptions: {} } as never)
+
+function workOf (expression: string): Work {
+  const [kind, schema] = [expression.slice(0, expression.indexOf(' ')), expression.slice(expression.indexOf(' ') + 1)]
+  if (kind === 'format') return compile({ schema: { type: 'string', format: schema }, method: 'POST', url: '/', httpPart: 'body' } as never) as Work
+  const pattern = kind === 'pattern' ? new RegExp(schema, 'u') : literal(expression)
+  // As the sources use them: one with `g` goes over the whole text, the others look for one match.
+  return pattern.global ? text => text.replace(pattern, '') : text => pattern.test(text)
+}
+
+function literal (text: string): RegExp {
+  const end = text.lastIndexOf('/')
+  return new RegExp(text.slice(1, end), text.slice(end + 1))
+}
+
+/** Pieces of which the worst texts consist: what an expression itself names, and one character of each usual class. */
+function piecesOf (expression: string): string[] {
+  const named = expression.replace(/\[[^\]]*\]/g, ' ').replace(/\\[a-zA-Z]/g, ' ').match(/[\w:%"'.@=-]+/g) ?? []
+  return [...new Set([...named.filter(each => each.length <= 16), 'test', 'a', 'A', '0', '_', '-', '.', ':', '/', ' ', '\t', '\n', '=', '%41', '"', ',', '\\', 'é', '\u202e', '{', '/a', 'a.', '0.', 'A-', '-a:'])]
+}
+
+interface Attack { start: string, piece: string, end: string }
+
+function attacksOn (expression: string): Attack[] {
+  const pieces = piecesOf(expression)
+  const begins = ['bearer ', 'Basic ', 'application/x-www-form-urlencoded', '"', 'https://', 'lkmat_', 'a_live_', '2027-01-31T00:00:00.']
+  // What is not tied to the beginning of a text begins everywhere in it.
+  const starts = expression.includes('^') ? ['', ...new Set(pieces.slice(0, 4)), ...begins] : ['']
+  return pieces.flatMap(piece => starts.flatMap(start => ['', '\u0000'].map(end => ({ start, piece, end }))))
+}
+
+function textOf ({ start, piece, end }: Attack, length: number): string {
+  return (start + piece.repeat(Math.ceil(length / piece.length))).slice(0, length - end.length) + end
+}
+
+/** Milliseconds of CPU of the fastest of several runs: what else goes on here only ever adds. */
+function timeOf (work: Work, text: string, runs: number): number {
+  let least = Infinity
+  for (let i = 0; i < runs; i++) {
+    const before = process.threadCpuUsage()
+    work(text)
+    const { user, system } = process.threadCpuUsage(before)
+    least = Math.min(least, (user + system) / 1_000)
+  }
+  return least
+}
+
+/** Four times the length takes four times as long where time is linear, sixteen times where it is quadratic. */
+const mostGrowth = 12
+/** Milliseconds below which a difference says nothing. */
+const noise = 0.3
+/** A collection of garbage or a cold cache spoils one comparison, never all. */
+const tries = 5
+
+function growsTooFast (work: Work, attack: Attack, length: number): boolean {
+  const [short, long] = [textOf(attack, length / 4), textOf(attack, length)]
+  // Looked at once first: nearly always it is fast, and that is all there is to know.
+  if (timeOf(work, long, 1) < noise) return false
+  for (let i = 0; i < tries; i++) {
+    const time = timeOf(work, long, 4)
+    if (time < noise || time <= mostGrowth * timeOf(work, short, 4)) return false
+  }
+  return true
+}
+
+/** The first attack under which the time of `work` grows faster than its text, at any length up to `most`; null: none. */
+function worstOf (work: Work, attacks: readonly Attack[], most: number): string | null {
+  let slowest: { attack: Attack, time: number } | null = null
+  for (const attack of attacks) {
+    // Exponential time would never end at a length at which quadratic time shows.
+    for (const length of [20, 30, 40]) {
+      if (timeOf(work, textOf(attack, attack.start.length + length), 2) > 5) return `${JSON.stringify(attack)} at ${length} characters`
+    }
+    for (const length of [2_048, 16_384]) {
+      if (length <= most && growsTooFast(work, attack, length)) return `${JSON.stringify(attack)} at ${length} characters`
+    }
+    if (most <= 16_384) continue
+    const time = timeOf(work, textOf(attack, 4_096), 1)
+    if (slowest === null || time > slowest.time) slowest = { attack, time }
+  }
+  return slowest !== null && growsTooFast(work, slowest.attack, most) ? `${JSON.stringify(slowest.attack)} at ${most} characters` : null
+}
+
+tap.test('the measure sees quadratic and exponential time', async t => {
+  for (const bad of ['/(eyJ)[\\w-]+\\.[\\w.-]+/g', '/\\s+$/', '/(a+)+!/', '/\\d+\\.\\d+$/', '/^(a|aa)+$/']) {
+    t.type(worstOf(workOf(bad), attacksOn(bad), 16_384), 'string', bad)
+  }
+  for (const good of ['/^[a-z]+$/', '/[^a]/g', '/a{1,3}b/']) t.equal(worstOf(workOf(good), attacksOn(good), 16_384), null, good)
+})
+
+function linear (t: Test, name: string, work: Work, attacks: readonly Attack[], reads: Origin): void {
+  t.equal(worstOf(work, attacks, longest[reads]), null, `${name} reads ${reads}`)
+}
+
+tap.test('N10: no expression takes longer than in proportion to what it reads', async t => {
+  for (const [file, expression, reads] of table) linear(t, `${file}: ${expression}`, workOf(expression), attacksOn(expression), reads)
+})
+
+tap.test('N10: taking secrets out of a path and out of an error takes time in proportion to their length', async t => {
+  const attacks = attacksOn(table.filter(([file]) => file === 'secrets.ts').map(([, expression]) => expression).join(' '))
+  linear(t, 'withoutAnySecrets', withoutAnySecrets, attacks, 'body')
+  linear(t, 'withoutWebhookToken', withoutWebhookToken, attacks, 'headers')
+})

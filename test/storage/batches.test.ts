@@ -1,0 +1,204 @@
+/** Jobs over ten times the rows that one batch holds: all of it is done, and others get their turns meanwhile. */
+import { setTimeout as pause } from 'node:timers/promises'
+import Sqlite from 'better-sqlite3'
+import pg from 'pg'
+import tap, { type Test } from 'tap'
+import { systemActor } from '../../src/domain/audit.ts'
+import { chores, clean } from '../../src/domain/housekeeping.ts'
+import { inBatches, inPages } from '../../src/batches.ts'
+import { newMeasures } from '../../src/measures.ts'
+import { newSecret } from '../../src/secrets.ts'
+import { absencesIn } from '../../src/storage/absences.ts'
+import { migrate, openDatabase } from '../../src/storage/database.ts'
+import { prune } from '../../src/storage/feed.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { sqlitePath } from '../../src/storage/sqlite.ts'
+import { databases } from '../databases.ts'
+import { administer, freshDatabase } from '../postgres.ts'
+import { patience, patientLimits } from '../waiting.ts'
+import { layWire } from '../wire.ts'
+
+const now = new Date('2027-03-15T12:00:00Z')
+const longAgo = '2020-01-01T00:00:00.000Z'
+
+/** SQL for a table of the numbers from 1 to `n`, on either database. */
+const numbers = (n: number) => `(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < ${n}) SELECT i FROM m) AS numbers`
+
+async function execute (url: string, sql: string): Promise<void> {
+  if (!url.startsWith('file:')) {
+    await administer(url, sql)
+    return
+  }
+  const database = new Sqlite(sqlitePath(url), { timeout: 10_000 })
+  database.exec(sql)
+  database.close()
+}
+
+/** How many real turns of the event loop others got while `work` was done. */
+async function turnsDuring (work: () => Promise<unknown>): Promise<number> {
+  let turns = 0
+  let isOver = false
+  const turn = () => {
+    turns++
+    if (!isOver) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await work().finally(() => { isOver = true })
+  return turns
+}
+
+tap.test('between two batches, and between two pages, others get a turn, also where neither waits for anything', async t => {
+  let left = 10
+  t.ok(await turnsDuring(() => inBatches(1, async () => left-- > 0 ? 1 : 0)) >= 10)
+  t.equal(left, -1)
+  const pages: number[][] = []
+  const numbersAfter = (after: string, size: number) => [1, 2, 3, 4, 5, 6, 7].filter(n => n > Number(after)).slice(0, size)
+  t.ok(await turnsDuring(async () => { for await (const page of inPages(2, String, numbersAfter)) pages.push(page) }) >= 3)
+  t.strictSame(pages, [[1, 2], [3, 4], [5, 6], [7]])
+})
+
+const revoke = (n: number) => `INSERT INTO "RevokedToken" ("jti", "clientId", "revokedAt", "expiresAt") SELECT 'jti_' || i, 'cli_x', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`
+
+/** What each chore is to remove `n` of. */
+const rows: Record<keyof typeof chores, (n: number) => string> = {
+  revoked_token: revoke,
+  used_assertion: n => `INSERT INTO "UsedAssertion" ("id", "expiresAt") SELECT 'a' || i, '${longAgo}' FROM ${numbers(n)}`,
+  remembered_answer: n => `INSERT INTO "RememberedAnswer" ("id", "fingerprint", "sealedAnswer", "createdAt", "expiresAt") SELECT 'a' || i, '', '', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`,
+  signing_key: n => `INSERT INTO "SigningKey" ("kid", "algorithm", "publicJwk", "sealedPrivateKey", "createdAt", "activatedAt", "retiredAt", "publishedUntil") SELECT 'k' || i, 'ES256', '{}', '', '${longAgo}', '${longAgo}', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`,
+  idle_client: n => `INSERT INTO "Client" ("id", "name", "origin", "metadata", "allowlist", "introspects", "generation", "createdAt") SELECT 'cli_' || i, 'idle', 'registered', '{}', '[]', '[]', 1, '${longAgo}' FROM ${numbers(n)}`,
+  key_usage: n => `INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") SELECT 'key_' || i, '2020-01-01', 1, 0 FROM ${numbers(n)}`,
+  token_usage: n => `INSERT INTO "TokenUsage" ("clientId", "minute", "tokens") SELECT 'cli_' || i, '${longAgo}', 1 FROM ${numbers(n)}`,
+  allowance: n => `INSERT INTO "Allowance" ("holder", "month", "calls", "credits") SELECT 'key_' || i, '2020-01', 1, 0 FROM ${numbers(n)}`,
+}
+
+for (const { name, fresh } of databases) {
+  const open = async (t: Test) => {
+    const { url, drop } = await fresh()
+    const storage = await openStorage(url, { limits: patientLimits })
+    t.teardown(async () => {
+      await storage.close()
+      await drop()
+    })
+    return { ...storage, url, operation: { store: storage.store, clock: () => now, actor: systemActor } }
+  }
+
+  tap.test(`housekeeping removes ten batches of each kind, and one row more, in one round [${name}]`, async t => {
+    const { url, operation } = await open(t)
+    t.strictSame(Object.keys(rows), Object.keys(chores), 'of all kinds')
+    for (const [kind, { limit }] of Object.entries(chores)) await execute(url, rows[kind]!(10 * limit + 1))
+    const measures = newMeasures()
+    await clean(operation, { usageDays: 400 }, measures)
+    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), Object.entries(chores).map(([kind, { limit }]) => [kind, 10 * limit + 1]))
+  })
+
+  tap.test(`no chore does more at a time than it says, and one that is told to stop does so behind a batch [${name}]`, async t => {
+    const { url, operation } = await open(t)
+    for (const [kind, { limit, remove }] of Object.entries(chores)) {
+      await execute(url, rows[kind]!(limit + 2))
+      t.equal(await remove(operation, { usageDays: 400 }, now, limit), limit, kind)
+    }
+    const measures = newMeasures()
+    const stopping = new AbortController()
+    const stopped = { ...operation, store: { ...operation.store, usedAssertions: { ...operation.store.usedAssertions, prune: async () => { stopping.abort(); return chores.used_assertion!.limit } } } }
+    await clean(stopped, { usageDays: 400 }, measures, stopping.signal)
+    t.equal(measures.pruned.entries().find(([kind]) => kind === 'used_assertion')![2], chores.used_assertion!.limit)
+    t.equal(measures.prunedAt, null, 'the round does not count as done')
+  })
+
+  tap.test(`tokens that were revoked are read page by page: all of them, and forgotten without holding others up [${name}]`, async t => {
+    const { url, drop } = await fresh()
+    t.teardown(drop)
+    await (await openStorage(url, { limits: patientLimits })).close()
+    const pages = 10
+    const all = pages * 2_000 + 1
+    await execute(url, revoke(all))
+    const began = performance.now()
+    const { registry, inMemory, join, store, replicas, close } = await openStorage(url, { limits: patientLimits })
+    t.teardown(close)
+    await join()
+    t.comment(`${performance.now() - began} ms`)
+    t.equal(inMemory().revoked_token, all)
+    for (const i of [1, 2_000, 2_001, all]) t.equal(await registry.isTokenRevoked(`jti_${i}`), true)
+    t.ok(await turnsDuring(() => replicas[0]!.reload()) >= pages)
+    t.ok(await turnsDuring(async () => { t.strictSame(await replicas[0]!.differences(), []) }) >= pages)
+    t.equal(await store.revokedTokens.prune(now, all + 1), all)
+    while (inMemory().revoked_token! > 0) await pause(1)
+    t.equal(await registry.isTokenRevoked('jti_1'), false)
+  })
+}
+
+tap.test('[sqlite] keys that were made elsewhere are read page by page', async t => {
+  const { url, drop } = await databases[0]!.fresh()
+  t.teardown(drop)
+  const database = await openDatabase(url)
+  t.teardown(() => database.close())
+  await migrate(url)
+  const all = 10 * 2_000 + 1
+  await execute(url, `
+    INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES ('org_a', 'A', 'active', '${longAgo}');
+    INSERT INTO "Resource" ("id", "identifier", "name", "style", "tokenLifetime", "createdAt") VALUES ('res_a', 'https://a.test', 'A', '{}', 60, '${longAgo}');
+    INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt")
+    SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${numbers(all)}`)
+  const found = new Set<string>()
+  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
+  t.equal(found.size, Math.floor(all / 3))
+  t.ok(found.has('digest_3') && found.has('digest_19998') && !found.has('digest_1'))
+  t.ok(turns >= 10, `${turns} turns for others`)
+})
+
+tap.test('a server gets on that reads for longer than a lease what was revoked, while others change things all the time [postgresql]', async t => {
+  const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  const wire = await layWire(database.url)
+  const options = { limits: patientLimits, secrets: [newSecret()], lease: 600 }
+  const elsewhere = await openStorage(database.url, options)
+  await elsewhere.join()
+  await administer(database.url, revoke(20_001))
+  const server = await openStorage(wire.url, options)
+  const over = new AbortController()
+  const changes = (async () => {
+    for (let i = 0; !over.signal.aborted; i++) await elsewhere.store.revokedTokens.insert({ jti: `new_${i}`, clientId: 'cli_x', revokedAt: now, expiresAt: now })
+  })()
+  t.teardown(async () => {
+    over.abort()
+    await changes
+    await server.close()
+    await elsewhere.close()
+    await wire.close()
+    await database.drop()
+  })
+  // Eleven pages: more than three leases for all of them.
+  wire.delay.pool = 200
+  const began = performance.now()
+  await server.join()
+  while (!server.isTrusted()) await pause(10)
+  wire.delay.pool = 0
+  t.ok(performance.now() - began > 2_000, 'it took so long')
+  t.equal(await server.registry.isTokenRevoked('jti_20001'), true)
+  t.equal(await server.registry.isTokenRevoked('new_0'), true)
+})
+
+tap.test('what is to be pruned of the feed goes in batches, one after each poll, until nothing is left [postgresql]', async t => {
+  const entries = (n: number) => `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") SELECT 'fed_' || i, i, '[]', 'rpl_x', now() FROM ${numbers(n)}`
+  const left = async (url: string) => Number((await administer(url, 'SELECT count(*) AS n FROM "FeedEntry"')).rows[0].n)
+  const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  await (await openStorage(database.url, { limits: patientLimits })).close()
+  await administer(database.url, entries(4_001))
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  const rounds: [boolean, number][] = []
+  for (let i = 0; i < 3; i++) rounds.push([await prune(client), await left(database.url)])
+  await client.end()
+  t.strictSame(rounds, [[true, 2_001], [true, 1], [false, 0]])
+
+  await administer(database.url, entries(20_001))
+  // Two rounds in time would be minutes apart.
+  const server = await openStorage(database.url, { limits: patientLimits, lease: 60_000 })
+  t.teardown(async () => {
+    await server.close()
+    await database.drop()
+  })
+  const began = performance.now()
+  await server.join()
+  while (await left(database.url) > 0) await pause(20)
+  t.ok(performance.now() - began < 2 * patience)
+})
