@@ -158,9 +158,10 @@ export class Caller {
     if (key === null) return await this.#createKey()
     return await this.#change({
       kind: 'key rotated',
-      turns: overlapSeconds === 0 ? [[`key ${key.id}`, '401']] : [],
+      // Without an overlap every key of the chain ends.
+      turns: overlapSeconds === 0 ? [key.id, ...key.overlapping].map(id => [`key ${id}`, '401'] as const) : [],
       ask: world => world.admin('POST', `/api-keys/${key.id}/rotate`, { overlapSeconds }),
-      then: ({ json }) => { this.#learnKey('key rotated', json, overlapSeconds === 0 ? key.overlapping : [...key.overlapping, key.id]) },
+      then: ({ json }) => { this.#learnKey('key rotated', json, overlapSeconds === 0 ? [] : [...key.overlapping, key.id]) },
     })
   }
 

@@ -328,7 +328,9 @@ async function requireFewInOverlap (tx: Repositories, { chainId, id }: ApiKey, o
 }
 
 /** Who rotates in an emergency does not know which of the keys has leaked. */
-async function endPredecessors ({ actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date): Promise<void> {
+async function endPredecessors (
+  { actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date
+): Promise<void> {
   for (const predecessor of await workingPredecessors(tx, before, now)) {
     const after = { ...predecessor, expiresAt: now }
     await tx.apiKeys.update(after)
@@ -468,7 +470,10 @@ async function changeKey (
 }
 
 function about (key: ApiKey, more: Record<string, unknown> = {}) {
-  const { name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason, callsPerMonth, creditsPerMonth, callsPerMinute } = key
+  const {
+    name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason,
+    callsPerMonth, creditsPerMonth, callsPerMinute,
+  } = key
   const scopes = namesOf(key.scopes)
   return {
     organizationId: key.organizationId,

@@ -175,23 +175,33 @@ async function heldManagementToken (known: Known, token: ManagementToken, now: D
   }
 }
 
-function managementTokenReasons (token: ManagementToken, creator: Member | null, scope: Scope, effective: boolean): AccessReason[] {
+function managementTokenReasons (
+  token: ManagementToken, creator: Member | null, scope: Scope, effective: boolean
+): AccessReason[] {
   const granted = patternNaming(token.scopes, scope)
   if (granted === undefined) return []
   const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: nameOf(granted) }
   if (token.creatorId === null) return effective ? [grants] : [grants, { effect: 'takes_away', by: 'key_only' }]
-  return effective ? [grants, ...memberReasons(creator!, scope)] : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
+  return effective
+    ? [grants, ...memberReasons(creator!, scope)]
+    : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
 }
 
 /** Empty: the key never had anything to do with the scope. */
 function keyReasons (key: ApiKey, creator: Member | null, scope: Scope, effective: boolean): AccessReason[] {
-  const granted = key.access === 'custom' ? patternNaming(key.scopes, scope) : key.access === 'full' || isReadOnly(scope.name) ? '*' : undefined
+  const ofLevel = key.access === 'full' || isReadOnly(scope.name) ? '*' : undefined
+  const granted = key.access === 'custom' ? patternNaming(key.scopes, scope) : ofLevel
   if (granted === undefined) return []
-  const grants: AccessReason = key.access === 'custom' ? { effect: 'grants', by: 'scopes', pattern: nameOf(granted) } : { effect: 'grants', by: 'access_level', name: key.access }
+  const grants: AccessReason = key.access === 'custom'
+    ? { effect: 'grants', by: 'scopes', pattern: nameOf(granted) }
+    : { effect: 'grants', by: 'access_level', name: key.access }
   // A pattern never covers an API-key-only scope; it has to be named, by the key and by its creator's permissions.
-  if (scope.keyOnly && !(key.access === 'custom' && coveringPattern(key.scopes, scope) !== undefined)) return [grants, { effect: 'takes_away', by: 'key_only' }]
+  const isNamed = key.access === 'custom' && coveringPattern(key.scopes, scope) !== undefined
+  if (scope.keyOnly && !isNamed) return [grants, { effect: 'takes_away', by: 'key_only' }]
   if (key.creatorId === null) return [grants]
-  return effective ? [grants, ...memberReasons(creator!, scope)] : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
+  return effective
+    ? [grants, ...memberReasons(creator!, scope)]
+    : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
 }
 
 function memberReasons (member: Member, scope: Scope): AccessReason[] {

@@ -1,7 +1,9 @@
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { keepingAdministrator, keptScopes, mayAll, permissionsOf, requireRaisedByOwn, requireRaisedUnrestricted, type Member } from './member.ts'
+import {
+  keepingAdministrator, keptScopes, mayAll, permissionsOf, requireRaisedByOwn, requireRaisedUnrestricted, type Member,
+} from './member.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
@@ -118,7 +120,9 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
     await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
-    await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
+    await requireRaisedUnrestricted(
+      tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes]
+    )
     await keepingAdministered(operation, tx, group, true, () => tx.groups.addMember(group.id, member.id))
     return true
   })
@@ -184,7 +188,8 @@ async function requirePolicies (tx: Repositories, { scopes, organizationId }: Ac
 async function keepingAdministered<T> ({ actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>): Promise<T> {
   const { organizationId, scopes } = group
   if (!takes || actor.scopes === null) return await change()
-  const decides = namesOf(scopes).some(pattern => covers(pattern, undoing)) || (await policiesNaming(tx, group)).length > 0
+  const lifts = namesOf(scopes).some(pattern => covers(pattern, undoing))
+  const decides = lifts || (await policiesNaming(tx, group)).length > 0
   return await keepingAdministrator(tx, actor, organizationId, mayAll(scopes), () => decides ? keepingPoliciesChangeable(tx, organizationId, clock(), change) : change())
 }
 

@@ -51,5 +51,7 @@ const mostDefaults = 50
 /** What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP servers. */
 export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
   const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, { organizationId, kind: 'mcp', revoked: false })
-  return items.filter(({ defaultScopes }) => defaultScopes.length > 0).map(({ id, identifier, scopes, defaultScopes }) => ({ resourceId: id, scopes: requireGrantable(defaultScopes, scopes, identifier) }))
+  const giving = items.filter(({ defaultScopes }) => defaultScopes.length > 0)
+  return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) =>
+    ({ resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier) }))
 }

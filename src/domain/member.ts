@@ -108,7 +108,9 @@ export async function updateMember (
       ...before,
       name: change.name ?? before.name,
       role: change.role ?? before.role,
-      scopes: change.scopes === undefined ? before.scopes : change.scopes && await keptScopes(tx, before.organizationId, change.scopes)
+      scopes: change.scopes === undefined
+        ? before.scopes
+        : change.scopes && await keptScopes(tx, before.organizationId, change.scopes)
     }
     await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
@@ -158,7 +160,9 @@ export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organi
  * actor: a credential would shake off its own allowlist and its own end by raising a member whose key it has too.
  * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
  */
-export async function requireRaisedUnrestricted (tx: Repositories, actor: Actor, had: readonly string[], has: readonly string[]): Promise<void> {
+export async function requireRaisedUnrestricted (
+  tx: Repositories, actor: Actor, had: readonly string[], has: readonly string[]
+): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
   if (resource === null) return
   const before = expand(had, resource.scopes)
@@ -218,7 +222,8 @@ async function requireWithinCreator (tx: Repositories, actor: Actor, organizatio
   const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`, details: { requiredScopes: namesOf(missing) },
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`,
+    details: { requiredScopes: namesOf(missing) },
   })
 }
 
@@ -243,7 +248,9 @@ async function declaredFor (tx: Repositories, organizationId: string): Promise<S
  * nothing declares yet stays a name, which an ordinary scope that is declared later goes by, and an API-key-only one does not.
  * @throws Failure `invalid_request`.
  */
-export async function keptScopes (tx: Repositories, organizationId: string, patterns: readonly string[]): Promise<string[]> {
+export async function keptScopes (
+  tx: Repositories, organizationId: string, patterns: readonly string[]
+): Promise<string[]> {
   const given = requireScopePatterns(patterns)
   const declared = given.every(readsAsPattern) ? [] : await declaredFor(tx, organizationId)
   return [...new Set(given.flatMap(each => {
@@ -261,7 +268,11 @@ export function requireScopePatterns (patterns: readonly string[], field = 'scop
 
 function about (member: Member) {
   const { name, role, scopes } = member
-  return { organizationId: member.organizationId, subject: member.id, detail: { name, role, scopes: scopes && namesOf(scopes) } }
+  return {
+    organizationId: member.organizationId,
+    subject: member.id,
+    detail: { name, role, scopes: scopes && namesOf(scopes) },
+  }
 }
 
 /**

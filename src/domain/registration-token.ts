@@ -167,8 +167,13 @@ export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`, details: { field: 'expiresAt' } })
 }
 
-/** What registers with it has what it grants, from where it says and for good. @throws Failure `insufficient_permissions`. */
-async function requireGrantedByOwn (tx: Repositories, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken): Promise<void> {
+/**
+ * What registers with it has what it grants, from where it says and for good.
+ * @throws Failure `insufficient_permissions`.
+ */
+async function requireGrantedByOwn (
+  tx: Repositories, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
+): Promise<void> {
   const grants = resourceId === null ? await defaultGrants(tx, organizationId) : [{ resourceId, scopes }]
   for (const granted of grants) {
     const resource = granted.scopes.length === 0 ? null : await tx.resources.get(granted.resourceId)

@@ -4,7 +4,9 @@ import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
-import { expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope } from './scope.ts'
+import {
+  expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
+} from './scope.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -100,7 +102,9 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     style: requireStyle(input.style),
     tokenLifetime: defaultTokenLifetime,
     kind: input.kind ?? 'api',
-    defaultScopes: requireDefaults(actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []),
+    defaultScopes: requireDefaults(
+      actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
+    ),
     createdAt: clock(),
     revokedAt: null,
     revision: 1,
@@ -163,7 +167,9 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
       ...before,
       name: change.name ?? before.name,
       scopes,
-      defaultScopes: change.defaultScopes ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes) : stillGrantable(before.defaultScopes, scopes),
+      defaultScopes: change.defaultScopes
+        ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
+        : stillGrantable(before.defaultScopes, scopes),
       style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
     }
     const kept = await tx.resources.update(after)
@@ -213,11 +219,16 @@ async function requireElsewhere (tx: Repositories, identifier: string): Promise<
  * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
  * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
  */
-export function requireHandedOn (actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]): readonly string[] {
+export function requireHandedOn (
+  actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]
+): readonly string[] {
   requireOwn(actor, resource, grantableNow(scopes, resource.scopes))
   if (actor.creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
-    throw new Failure('insufficient_permissions', { message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`, details: { requiredScopes: namesOf(scopes) } })
+    throw new Failure('insufficient_permissions', {
+      message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`,
+      details: { requiredScopes: namesOf(scopes) },
+    })
   }
   const permitted = expand(actor.creator.permissions, resource.scopes)
   const missing = grantableNow(scopes, resource.scopes).filter(name => !permitted.includes(name))
@@ -228,7 +239,9 @@ export function requireHandedOn (actor: Actor, resource: Pick<Resource, 'id' | '
 }
 
 /** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
-export function requireOwn (actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]): readonly string[] {
+export function requireOwn (
+  actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
+): readonly string[] {
   const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {
@@ -251,7 +264,9 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
         await tx.resources.insert(resource)
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
       } else if (!isSeeded(seed, present)) {
-        const own = seed.id === managementResourceId ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style } : {}
+        const own = seed.id === managementResourceId
+          ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style }
+          : {}
         await tx.resources.update({ ...present, identifier: seed.identifier, ...own })
       }
     }
@@ -261,7 +276,9 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
 /** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
 function isSeeded (seed: Seed, present: Resource | null): boolean {
   if (present?.identifier !== seed.identifier) return false
-  return seed.id !== managementResourceId || isDeepStrictEqual([present.name, present.scopes.map(withoutReference), present.style], [seed.name, seed.scopes, seed.style])
+  return seed.id !== managementResourceId || isDeepStrictEqual(
+    [present.name, present.scopes.map(withoutReference), present.style], [seed.name, seed.scopes, seed.style]
+  )
 }
 
 function withoutReference ({ name, keyOnly, description }: Scope): Scope {
@@ -285,13 +302,21 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
   return resource
 }
 
-/** Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a deployment protects there. */
+/**
+ * Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a
+ * deployment protects there.
+ */
 function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
   if (id === managementResourceId) {
-    throw new Failure('invalid_request', { message: `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.` })
+    throw new Failure('invalid_request', {
+      message: `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.`,
+    })
   }
   if (id === hostResourceId && defaultScopes !== undefined) {
-    throw new Failure('invalid_request', { message: `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`, details: { field: 'defaultScopes' } })
+    throw new Failure('invalid_request', {
+      message: `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`,
+      details: { field: 'defaultScopes' },
+    })
   }
 }
 
@@ -325,7 +350,9 @@ async function declared (tx: Repositories, actor: Actor, before: Resource, scope
   return scopes.map(scope => {
     const held = before.scopes.find(({ name }) => name === scope.name)
     if (held !== undefined) return { ...scope, ...(held.reference === undefined ? {} : { reference: held.reference }) }
-    return retired.some(({ name }) => name === scope.name) ? { ...scope, reference: newReference(scope.name) } : asFirstDeclared(scope)
+    return retired.some(({ name }) => name === scope.name)
+      ? { ...scope, reference: newReference(scope.name) }
+      : asFirstDeclared(scope)
   })
 }
 
@@ -340,18 +367,30 @@ function asFirstDeclared (scope: Scope): Scope {
  */
 function requireReserved ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
   if (creator === null) return
-  const opened = before.filter(({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly))
+  const opened = before.filter(
+    ({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly)
+  )
   const missing = opened.map(({ name }) => name).filter(name => !expand(creator.permissions, opened).includes(name))
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${missing.join(' ')} and cannot open it to others.`, details: { requiredScopes: missing },
+    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${missing.join(' ')} and cannot open it to others.`,
+    details: { requiredScopes: missing },
   })
 }
 
-/** What registers from now on has the default scopes: those that are added are handed on. @throws Failure `insufficient_permissions`, `unknown_scope`, `scope_api_key_only`. */
-function requireDefaults (actor: Actor, { id, identifier, scopes, defaultScopes }: Pick<Resource, 'id' | 'identifier' | 'scopes' | 'defaultScopes'>, names: readonly string[]): string[] {
+/**
+ * What registers from now on has the default scopes: those that are added are handed on.
+ * @throws Failure `insufficient_permissions`, `unknown_scope`, `scope_api_key_only`.
+ */
+function requireDefaults (
+  actor: Actor,
+  { id, identifier, scopes, defaultScopes }: Pick<Resource, 'id' | 'identifier' | 'scopes' | 'defaultScopes'>,
+  names: readonly string[]
+): string[] {
   const wanted = requireGrantable(names, scopes, identifier)
-  requireHandedOn(actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier))
+  requireHandedOn(
+    actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier)
+  )
   return namesOf(wanted)
 }
 
@@ -365,7 +404,9 @@ function stillGrantable (names: readonly string[], scopes: readonly Scope[]): st
  */
 function restyled ({ organizationId }: Actor, before: Style, style: Style): Style {
   const { customAccessFeature, sessionFeature, importedKeys } = before
-  const plan = organizationId === null ? {} : { ...(customAccessFeature && { customAccessFeature }), ...(sessionFeature && { sessionFeature }) }
+  const plan = organizationId === null
+    ? {}
+    : { ...(customAccessFeature && { customAccessFeature }), ...(sessionFeature && { sessionFeature }) }
   return { ...style, ...plan, ...(importedKeys && { importedKeys }) }
 }
 

@@ -63,7 +63,8 @@ export function covers (pattern: string, name: string): boolean {
 /** Of `patterns` and references, the first that stands for a scope. An API-key-only scope takes its own reference. */
 export function coveringPattern (patterns: readonly string[], scope: Scope): string | undefined {
   const reference = referenceOf(scope)
-  return patterns.find(pattern => (pattern === reference && !readsAsPattern(pattern)) || (!scope.keyOnly && coversOthers(pattern, scope.name)))
+  const isOwn = (pattern: string) => pattern === reference && !readsAsPattern(pattern)
+  return patterns.find(pattern => isOwn(pattern) || (!scope.keyOnly && coversOthers(pattern, scope.name)))
 }
 
 function coversOthers (pattern: string, scope: string): boolean {
@@ -95,7 +96,10 @@ export function expand (patterns: readonly string[], declared: readonly Scope[])
   return declared.filter(scope => coveringPattern(patterns, scope) !== undefined).map(({ name }) => name)
 }
 
-/** What a credential shows that keeps these on a resource that declares those: its patterns, and the names of the scopes that it still has. */
+/**
+ * What a credential shows that keeps these on a resource that declares those: its patterns, and the names of the scopes
+ * that it still has.
+ */
 export function shownScopes (kept: readonly string[], declared: readonly Scope[]): string[] {
   return namesOf(kept.filter(each => readsAsPattern(each) || declared.some(scope => referenceOf(scope) === each)))
 }
@@ -136,7 +140,9 @@ function requireDeclared (names: readonly string[], declared: readonly Scope[], 
  */
 export function requireDeclaredPatterns (patterns: readonly string[], declared: readonly Scope[], resource: string): string[] {
   return [...new Set(patterns)].map(pattern =>
-    readsAsPattern(pattern) && expand([pattern], declared).length > 0 ? pattern : referenceOf(requireDeclared([pattern], declared, resource)[0]!))
+    readsAsPattern(pattern) && expand([pattern], declared).length > 0
+      ? pattern
+      : referenceOf(requireDeclared([pattern], declared, resource)[0]!))
 }
 
 /** What an OAuth client keeps of names. @throws Failure `unknown_scope`, `scope_api_key_only` (LB-14). */
@@ -153,7 +159,12 @@ export function requireGrantable (names: readonly string[], declared: readonly S
   return wanted.map(referenceOf)
 }
 
-/** The names of those scopes, of which these references are kept, that `declared` still has and that a token may carry: the last word on what is granted. */
+/**
+ * The names of those scopes, of which these references are kept, that `declared` still has and that a token may carry:
+ * the last word on what is granted.
+ */
 export function grantableNow (references: readonly string[], declared: readonly Scope[]): string[] {
-  return references.flatMap(reference => declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name ?? [])
+  return references.flatMap(
+    reference => declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name ?? []
+  )
 }

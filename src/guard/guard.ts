@@ -140,7 +140,12 @@ function stopAt ({ dependencies, of, request, reply }: Arrival): (error: unknown
 function judge (arrival: Arrival): Awaitable<boolean> {
   const { dependencies, of, need, request } = arrival
   const adminToken = of.takesAdminToken ? adminTokenOf(arrival) : null
-  if (adminToken !== null) return whenKnown(admission(new Call(dependencies, need, null, of.environment, request), adminToken), answerTo, arrival, null, adminToken)
+  if (adminToken !== null) {
+    return whenKnown(
+      admission(new Call(dependencies, need, null, of.environment, request), adminToken), answerTo, arrival, null,
+      adminToken
+    )
+  }
   return whenKnown(arrival.of.current(), judgeAt, arrival)
 }
 
@@ -150,7 +155,9 @@ function judge (arrival: Arrival): Awaitable<boolean> {
  */
 function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): Presented | null {
   const text = onlyBearer(request, managementStyle)
-  return text !== null && authenticator.isAdminToken(text) ? { credential: { kind: 'access_token', text }, inQuery: false } : null
+  return text !== null && authenticator.isAdminToken(text)
+    ? { credential: { kind: 'access_token', text }, inQuery: false }
+    : null
 }
 
 /** Judges the request as things are now. */

@@ -24,7 +24,10 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
   return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
 }
 
-/** What follows `Bearer` in the one Authorization header of a request that has no credential besides, whatever it looks like; null: none does. */
+/**
+ * What follows `Bearer` in the one Authorization header of a request that has no credential besides, whatever it looks
+ * like; null: none does.
+ */
 export function onlyBearer (request: FastifyRequest, style: Style): string | null {
   if (request.headers.authorization === undefined) return null
   const found = findOnly(request, style)

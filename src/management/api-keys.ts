@@ -62,7 +62,9 @@ const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential
 
 export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const { clock } = dependencies
-  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(key, await resourcesById(store, [key.resourceId]), clock())
+  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(
+    key, await resourcesById(store, [key.resourceId]), clock()
+  )
   return async app => {
     app.post('/api-keys', {
       config: { ...write, failures: authorityFailures },

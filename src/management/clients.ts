@@ -114,7 +114,9 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
 }
 
 async function resourcesOf (store: Store, clients: readonly Client[]): Promise<ResourcesById> {
-  return await resourcesById(store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects]))
+  return await resourcesById(
+    store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects])
+  )
 }
 
 const client = {

@@ -66,5 +66,14 @@ const WireMember = Type.Object({
 }, { title: 'Member' })
 
 function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt, revision: shown }: Member) {
-  return { [revision]: shown, id, organization: organizationId, name, role, scopes: scopes && namesOf(scopes), createdAt, removedAt }
+  return {
+    [revision]: shown,
+    id,
+    organization: organizationId,
+    name,
+    role,
+    scopes: scopes && namesOf(scopes),
+    createdAt,
+    removedAt,
+  }
 }

@@ -31,7 +31,9 @@ const KeyQuerystring = exactly({
 })
 
 export function publishableKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(key, await resourcesById(store, [key.resourceId]))
+  const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(
+    key, await resourcesById(store, [key.resourceId])
+  )
   return async app => {
     app.post('/publishable-keys', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
@@ -101,7 +103,26 @@ const PublishableKeyWithSigningKey = Type.Object({
   signingKey: Type.Unsafe<PrivateSigningKey>(Type.Object({ pem: shownOnce('-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'), jwk: Type.Object({ ...publicJwk.properties, d: Type.String() }) })),
 }, { title: 'PublishableKeyWithSigningKey' })
 
-function wireKey ({ id, publishable, organizationId, resourceId, environment, name, scopes: kept, publicJwk, createdBy, createdAt, revokedAt, revision: shown }: PublishableKey, resources: ResourcesById) {
+function wireKey (
+  {
+    id, publishable, organizationId, resourceId, environment, name, scopes: kept, publicJwk, createdBy, createdAt,
+    revokedAt, revision: shown,
+  }: PublishableKey,
+  resources: ResourcesById
+) {
   const { resource, scopes } = wireScopes(resources, resourceId, kept)
-  return { [revision]: shown, id, publishableKey: publishable, organization: organizationId, resource, environment, name, scopes, publicJwk, createdBy, createdAt, revokedAt }
+  return {
+    [revision]: shown,
+    id,
+    publishableKey: publishable,
+    organization: organizationId,
+    resource,
+    environment,
+    name,
+    scopes,
+    publicJwk,
+    createdBy,
+    createdAt,
+    revokedAt,
+  }
 }

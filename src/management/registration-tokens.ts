@@ -38,7 +38,9 @@ const TokenQuerystring = exactly({
 const TokenChange = exactly({ name: Type.Optional(Name), ...limits })
 
 export function registrationTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(token, await resourcesById(store, token.resourceId === null ? [] : [token.resourceId]))
+  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(
+    token, await resourcesById(store, token.resourceId === null ? [] : [token.resourceId])
+  )
   return async app => {
     app.post('/registration-tokens', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist', 'invalid_expiry'] },
@@ -108,6 +110,25 @@ const registrationToken = {
 const WireToken = Type.Object(registrationToken, { title: 'RegistrationToken' })
 const RegistrationTokenWithText = Type.Object({ ...registrationToken, token: shownOnce('lkrt_…') }, { title: 'RegistrationTokenWithText' })
 
-function wireToken ({ id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt, revision: shown }: RegistrationToken, resources: ResourcesById) {
-  return { [revision]: shown, id, hint, organization: organizationId, name, ...(resourceId === null ? { resource: null, scopes: [] } : wireScopes(resources, resourceId, scopes)), allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt }
+function wireToken (
+  {
+    id, hint, organizationId, name, resourceId, scopes, allowlist, usesLeft, createdBy, createdAt, expiresAt, revokedAt,
+    revision: shown,
+  }: RegistrationToken,
+  resources: ResourcesById
+) {
+  return {
+    [revision]: shown,
+    id,
+    hint,
+    organization: organizationId,
+    name,
+    ...(resourceId === null ? { resource: null, scopes: [] } : wireScopes(resources, resourceId, scopes)),
+    allowlist,
+    usesLeft,
+    createdBy,
+    createdAt,
+    expiresAt,
+    revokedAt,
+  }
 }

@@ -22,7 +22,9 @@ export async function resourceNames (store: Store, ids: Iterable<string>): Promi
 }
 
 /** A resource by its identifier, and those of the scopes that something keeps of it which it still declares. */
-export function wireScopes (resources: ResourcesById, resourceId: string, kept: readonly string[]): { resource: string, scopes: string[] } {
+export function wireScopes (
+  resources: ResourcesById, resourceId: string, kept: readonly string[]
+): { resource: string, scopes: string[] } {
   const resource = resources.get(resourceId)
   return { resource: resource?.identifier ?? resourceId, scopes: shownScopes(kept, resource?.scopes ?? []) }
 }

@@ -60,7 +60,16 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
     app.get('/resources/:id', { config: read, schema: { summary: 'Read a resource', params: IdParams, response: { 200: WireResource } } }, async request =>
       wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/resources/:id', { config: write, schema: { summary: 'Change a resource', description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one.', params: IdParams, body: ResourceChange, response: { 200: WireResource } } }, async request => {
+    app.patch('/resources/:id', {
+      config: write,
+      schema: {
+        summary: 'Change a resource',
+        description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one.',
+        params: IdParams,
+        body: ResourceChange,
+        response: { 200: WireResource },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const { name, scopes, style, keyPrefix } = request.body
       const before = await getResource(operation, request.params.id)
@@ -108,5 +117,17 @@ export function wireScope ({ name, keyOnly, description }: Scope): Scope {
 }
 
 function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt, revision: shown }: Resource) {
-  return { [revision]: shown, id, identifier, name, organization: organizationId, scopes: scopes.map(wireScope), style: style.errors, keyPrefix: style.keyPrefix, tokenLifetime, createdAt, revokedAt }
+  return {
+    [revision]: shown,
+    id,
+    identifier,
+    name,
+    organization: organizationId,
+    scopes: scopes.map(wireScope),
+    style: style.errors,
+    keyPrefix: style.keyPrefix,
+    tokenLifetime,
+    createdAt,
+    revokedAt,
+  }
 }

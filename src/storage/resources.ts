@@ -35,7 +35,9 @@ export function resourceRepository ({ resource: table, retiredScope }: Queries, 
     },
     async retireScopes (resourceId, scopes) {
       await retiredScope.deleteMany({ where: { resourceId, name: { in: scopes.map(({ name }) => name) } } })
-      await retiredScope.createMany({ data: scopes.map(({ name, keyOnly, reference = null }) => ({ resourceId, name, keyOnly, reference })) })
+      await retiredScope.createMany(
+        { data: scopes.map(({ name, keyOnly, reference = null }) => ({ resourceId, name, keyOnly, reference })) }
+      )
     },
     async revokeAll (organizationId, revokedAt) {
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
@@ -58,7 +60,11 @@ function ownColumns<T extends Pick<Resource, 'style' | 'defaultScopes'>> (resour
 }
 
 function inOrder (scopes: readonly Scope[]) {
-  return scopes.map(({ name, keyOnly, description, reference = null }, position) => ({ name, keyOnly, description, reference, position }))
+  return scopes.map(
+    (
+      { name, keyOnly, description, reference = null }, position
+    ) => ({ name, keyOnly, description, reference, position })
+  )
 }
 
 /** The record of a row, each of its columns once; `row.scopes` are rows, in their order. */
@@ -82,7 +88,12 @@ export function readResource (row: Row, columns: Columns): Resource {
 
 function readScope (row: Row, { text, flag }: Columns): Scope {
   const reference = orNull(text, row.reference)
-  return { name: text(row.name), keyOnly: flag(row.keyOnly), description: orNull(text, row.description), ...(reference === null ? {} : { reference }) }
+  return {
+    name: text(row.name),
+    keyOnly: flag(row.keyOnly),
+    description: orNull(text, row.description),
+    ...(reference === null ? {} : { reference }),
+  }
 }
 
 function read (row: Row): Resource {

@@ -6,8 +6,6 @@ import tap from 'tap'
 import { jsonLines } from '../../src/cli/print.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 
-tap.setTimeout(240_000)
-
 /** Clears the screen, sets the title, by C0 and by C1; goes back; turns the text around; begins a line of its own. */
 const evil = '\u001b[2J\u009b2J\u001b]0;x\u0007\r\b\u007f\u202e\u2066\u200b\u2028\u{e0001}\nlatchkey: all is well'
 /** As JSON may hold it: what RFC 8259 lets stand in a string stands there as it is. */

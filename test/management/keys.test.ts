@@ -284,10 +284,10 @@ for (const { name, fresh } of databases) {
     const input = { organization, resource: issuer, environment: 'live', name: 'old', scopes: ['invoices:read'], hint: '…4f2a' }
     const digest = sha256('something else')
     for (const [more, field] of [
-      [{ digest: 'md5' }, 'digest'], [{ digest: digest.slice(1) }, 'digest'], [{ digest: `${digest.slice(1)}g` }, 'digest'], [{ digest: `${digest}0` }, 'body.digest'],
+      [{ digest: 'md5' }, 'digest'], [{ digest: digest.slice(1) }, 'digest'], [{ digest: `${digest.slice(1)}g` }, 'digest'], [{ digest: `${digest}0` }, 'digest'],
       ...respelled(sha256('something else', 'base64url')).map(spelling => [{ digest: spelling }, 'digest'] as const), [{ digest: `${sha256('something else', 'base64url')}=` }, 'digest'],
-      [{ digest: 'sixteen-letters!', hint: 'x' }, 'digest'], [{ digest, hint: 'something else' }, 'hint'], [{ digest, hint: '' }, 'body.hint'],
-      [{ digest, hint: 'a\nb' }, 'body.hint'], [{ digest, hint: 'x'.repeat(10_000) }, 'body.hint'], [{ digest, key: 'text' }, 'body.key'], [{ digest, imported: false }, 'body.imported'],
+      [{ digest: 'sixteen-letters!', hint: 'x' }, 'digest'], [{ digest, hint: 'something else' }, 'hint'], [{ digest, hint: '' }, 'hint'],
+      [{ digest, hint: 'a\nb' }, 'hint'], [{ digest, hint: 'x'.repeat(10_000) }, 'hint'], [{ digest, key: 'text' }, 'key'], [{ digest, imported: false }, 'imported'],
       [{ digest, resource: `${issuer}/api/v1`, scopes: [] }, 'resource'], [{ digest: undefined }, 'body'],
     ] as const) {
       t.match(await admin('POST', '/api-keys/import', { ...input, ...more }), { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }, JSON.stringify(more).slice(0, 80))
@@ -319,14 +319,14 @@ for (const { name, fresh } of databases) {
       userId: 'root',
     }
     for (const [field, value] of Object.entries(privileged)) {
-      const expected = { error: `body.${field} is not a member that this route knows.`, code: 'INVALID_REQUEST', details: { field: `body.${field}` } }
+      const expected = { error: `body.${field} is not a member that this route knows.`, code: 'INVALID_REQUEST', details: { field } }
       const created = await admin('POST', '/api-keys', { organization, resource: issuer, environment: 'live', name: 'x', scopes: [], [field]: value })
       t.strictSame([created.status, created.json], [400, expected])
       const changed = await admin('PATCH', `/api-keys/${made.id}`, { [field]: value })
       t.strictSame([changed.status, changed.json], [400, expected])
     }
     for (const field of ['organization', 'resource', 'environment', 'creator']) {
-      t.match(await admin('PATCH', `/api-keys/${made.id}`, { [field]: 'live' }), { status: 400, json: { details: { field: `body.${field}` } } }, `${field} is for good`)
+      t.match(await admin('PATCH', `/api-keys/${made.id}`, { [field]: 'live' }), { status: 400, json: { details: { field } } }, `${field} is for good`)
     }
     const { key: _, ...shown } = made
     t.strictSame((await admin('GET', `/api-keys/${made.id}`)).json, shown)
@@ -338,7 +338,7 @@ for (const { name, fresh } of databases) {
     const made = await createKey({ organization, callsPerMinute: 1 })
     for (const field of ['callsPerMonth', 'creditsPerMonth', 'callsPerMinute']) {
       for (const value of [0, -1, 1.5, 2_147_483_648, 1e21, '10', true, [], {}]) {
-        const expected = { status: 400, json: { code: 'INVALID_REQUEST', details: { field: `body.${field}` } } }
+        const expected = { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }
         t.match(await admin('POST', '/api-keys', { organization, resource: issuer, environment: 'live', name: 'x', scopes: [], [field]: value }), expected, `${field} ${JSON.stringify(value)}`)
         t.match(await admin('PATCH', `/api-keys/${made.id}`, { [field]: value }), expected)
       }
@@ -536,9 +536,9 @@ for (const { name, fresh } of databases) {
     const organization = (await createOrganization()).id
     const { id } = await createMember(organization)
     for (const [more, field] of [
-      [{ role: 'root' }, 'body.role'], [{ role: null }, 'body.role'], [{ name: '' }, 'body.name'], [{ name: 'a\u0007' }, 'body.name'], [{ name: 'x'.repeat(10_240) }, 'body.name'],
-      [{ scopes: ['invoices read'] }, 'scopes'], [{ scopes: ['ü:read'] }, 'scopes'], [{ scopes: [''] }, 'scopes'], [{ scopes: '*' }, 'body.scopes'], [{ id: 'mem_x' }, 'body.id'],
-      [{ removedAt: null }, 'body.removedAt'], [{ createdAt: null }, 'body.createdAt'], [{ organizationId: 'org_x' }, 'body.organizationId'],
+      [{ role: 'root' }, 'role'], [{ role: null }, 'role'], [{ name: '' }, 'name'], [{ name: 'a\u0007' }, 'name'], [{ name: 'x'.repeat(10_240) }, 'name'],
+      [{ scopes: ['invoices read'] }, 'scopes'], [{ scopes: ['ü:read'] }, 'scopes'], [{ scopes: [''] }, 'scopes'], [{ scopes: '*' }, 'scopes'], [{ id: 'mem_x' }, 'id'],
+      [{ removedAt: null }, 'removedAt'], [{ createdAt: null }, 'createdAt'], [{ organizationId: 'org_x' }, 'organizationId'],
     ] as const) {
       const expected = { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }
       t.match(await admin('POST', '/members', { organization, ...{ name: 'Eve', role: 'member' }, ...more }), expected, JSON.stringify(more).slice(0, 60))

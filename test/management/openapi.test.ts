@@ -25,8 +25,14 @@ const served = await server.send({ path: '/api/v1/openapi.json' })
 const document = served.json
 const operations = operationsOf(document)
 
-/** Routes that are no operations: files of the reference page. Refusals of other methods and preflights are none either. */
-const parts = ['/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js']
+/**
+ * Routes that are no operations: files of the reference page, and where metadata would be if the issuer had a path. Refusals of
+ * other methods and preflights are none either.
+ */
+const parts = [
+  '/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js',
+  '/.well-known/oauth-authorization-server/*', '/.well-known/openid-configuration/*',
+]
 
 tap.test('OC-01: the document is OpenAPI 3.1, valid for an independent validator, and public', async t => {
   t.equal(served.status, 200)

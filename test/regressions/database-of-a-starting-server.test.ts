@@ -6,8 +6,6 @@ import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../databases.ts'
 import { startFaultyProxy } from '../faulty-proxy.ts'
 
-tap.setTimeout(180_000)
-
 const [, postgresql] = databases
 
 tap.test('a connection that breaks at any byte while a database is looked at is a failure of that look, and no event that ends the process [postgresql]', async t => {

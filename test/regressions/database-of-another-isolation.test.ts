@@ -4,8 +4,6 @@ import { openDatabase } from '../../src/storage/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 
-tap.setTimeout(300_000)
-
 for (const isolation of ['serializable', 'repeatable read']) {
   tap.test(`where ${isolation} is the default, statements that meet on one row all succeed, and servers hear of each other [postgresql]`, async t => {
     const { url, drop } = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)

@@ -14,8 +14,6 @@ import type { ConfigurationError } from '../../src/errors.ts'
 import { examine } from '../../src/doctor.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 
-tap.setTimeout(280_000)
-
 const secret = '0123456789abcdefghijklmnopqrstuvwxyz'
 
 function folderOf (t: Test): string {

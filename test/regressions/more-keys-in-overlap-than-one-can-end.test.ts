@@ -29,7 +29,10 @@ tap.test('CL-10, Y3', async t => {
     t.equal((await rotate(next.json.id, 3_600)).status, 409)
     const atOnce = await rotate(next.json.id, 0)
     t.equal(atOnce.status, 201, 'without an overlap it goes always')
-    t.strictSame(await Promise.all([keys[1]!, newest, next.json, atOnce.json].map(async ({ key }) => (await withKey(key)).status)), [401, 401, 401, 200])
+    t.strictSame(
+      await Promise.all([keys[1]!, newest, next.json, atOnce.json].map(async ({ key }) => (await withKey(key)).status)),
+      [401, 401, 401, 200]
+    )
     clock.advance(3_600)
     t.equal((await rotate(atOnce.json.id, 3_600)).status, 201)
   })

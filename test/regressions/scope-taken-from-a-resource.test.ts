@@ -26,6 +26,8 @@ for (const { name, fresh } of databases) {
     t.equal(introspection.json.scope, 'invoices:read')
 
     await server.admin('PATCH', '/resources/res_host', { scopes: apiScopes })
-    t.strictSame(await scopesOf(), ['invoices:read'], 'and it does not come back when the resource declares its name anew')
+    t.strictSame(
+      await scopesOf(), ['invoices:read'], 'and it does not come back when the resource declares its name anew'
+    )
   })
 }

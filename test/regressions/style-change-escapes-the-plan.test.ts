@@ -8,13 +8,23 @@ tap.test('CD-12, CK-14: an organization that changes the style of its resource d
   const { admin, issuer, withKey, createKey, createOrganization } = server
   const { id: organization } = await createOrganization()
   const { key } = await createKey({ organization, resource: `${issuer}/api/v1`, scopes: undefined, access: 'full' })
-  const call = async (method: string, path: string, body: Json) => await withKey(key, `/api/v1${path}`, { method, body })
-  const resource = (await admin('POST', '/resources', { identifier: 'https://api.test', organization, style: 'craftdesk', scopes: [{ name: 'read' }] })).json
+  const call = async (
+    method: string, path: string, body: Json
+  ) => await withKey(key, `/api/v1${path}`, { method, body })
+  const resource = (
+    await admin(
+      'POST', '/resources',
+      { identifier: 'https://api.test', organization, style: 'craftdesk', scopes: [{ name: 'read' }] }
+    )
+  ).json
   const custom = { resource: resource.identifier, environment: 'live', name: 'k', scopes: ['read'] }
   const lacking = { status: 403, json: { code: 'FEATURE_NOT_INCLUDED', details: { feature: 'custom-scopes' } } }
   t.match(await call('POST', '/api-keys', custom), lacking)
   for (const style of ['opencrane', 'ledgerbee', 'craftkit', 'rfc9457', 'craftdesk']) {
-    t.match(await call('PATCH', `/resources/${resource.id}`, { style, keyPrefix: 'mine' }), { status: 200, json: { style, keyPrefix: 'mine' } }, 'keys and errors look as it likes')
+    t.match(
+      await call('PATCH', `/resources/${resource.id}`, { style, keyPrefix: 'mine' }),
+      { status: 200, json: { style, keyPrefix: 'mine' } }, 'keys and errors look as it likes'
+    )
     t.match(await call('POST', '/api-keys', custom), lacking, style)
   }
 
@@ -29,7 +39,12 @@ tap.test('CD-12, CK-14: an organization that changes the style of its resource d
   })
 
   t.test('nor do its sessions', async t => {
-    const embedding = (await admin('POST', '/resources', { identifier: 'https://kit.test', organization, style: 'craftkit', scopes: [{ name: 'read' }] })).json
+    const embedding = (
+      await admin(
+        'POST', '/resources',
+        { identifier: 'https://kit.test', organization, style: 'craftkit', scopes: [{ name: 'read' }] }
+      )
+    ).json
     await call('PATCH', `/resources/${embedding.id}`, { style: 'opencrane' })
     t.equal((await server.latchkey.registry.resource(embedding.id))?.style.sessionFeature, 'embedding')
   })

@@ -12,7 +12,10 @@ import { startServer, type Answer, type Json, type TestServer } from '../harness
  * API-key-only scope of it.
  */
 type Authority = 'managed' | 'elsewhere' | 'reserved'
-/** `key`: an API key that no member bounds, with these scopes. `member`: a key with full access that is bound to a member with them. */
+/**
+ * `key`: an API key that no member bounds, with these scopes. `member`: a key with full access that is bound to a
+ * member with them.
+ */
 type Form = 'key' | 'member'
 const strengths = ['stronger', 'equal', 'weaker', 'elsewhere', 'allowlist', 'end', 'objects'] as const
 type Strength = typeof strengths[number]
@@ -24,7 +27,10 @@ interface Way {
   how?: string
   of: Authority
   by: Form
-  /** Makes what is changed, with the admin token; then the request that is sent. `read`: what must be as before when it is refused. */
+  /**
+   * Makes what is changed, with the admin token; then the request that is sent. `read`: what must be as before when it
+   * is refused.
+   */
   make (world: World, scope: string): Promise<{ path: string, body?: Json, read?: string, elsewhere?: Json }>
   /** As the rule has it, unless given. */
   outcome?: Partial<Record<Strength, Outcome>> | Outcome
@@ -53,35 +59,74 @@ async function worldOf (server: TestServer) {
   }
   const tenant = async (name: string) => {
     const organization = (await createOrganization(name)).id
-    const resource = await made('/resources', { identifier: `https://${name}.test/api`, organization, scopes: declared })
+    const resource = await made(
+      '/resources', { identifier: `https://${name}.test/api`, organization, scopes: declared }
+    )
     return { organization, resource: resource.identifier as string }
   }
   const [own, other] = [await tenant('own'), await tenant('other')]
   const resourceFor = (scope: string) => scope === scopeOf.managed ? management : own.resource
   const number = () => ++count
-  const mcpServer = (more: Json) => made('/mcp-servers', { organization: own.organization, identifier: `https://mcp${number()}.test/mcp`, scopes: declared, ...more })
-  const keyFor = (scope: string, more: Json = {}) => made('/api-keys', { organization: own.organization, resource: resourceFor(scope), environment: 'live', name: 'target', scopes: [scope], ...more })
-  const clientFor = (scopes: string[], scope: string) => made('/clients', { organization: own.organization, name: 'target', grants: [{ resource: resourceFor(scope), scopes }] })
+  const mcpServer = (more: Json) => made(
+    '/mcp-servers',
+    { organization: own.organization, identifier: `https://mcp${number()}.test/mcp`, scopes: declared, ...more }
+  )
+  const keyFor = (scope: string, more: Json = {}) => made(
+    '/api-keys',
+    {
+      organization: own.organization,
+      resource: resourceFor(scope),
+      environment: 'live',
+      name: 'target',
+      scopes: [scope],
+      ...more,
+    }
+  )
+  const clientFor = (scopes: string[], scope: string) => made(
+    '/clients', { organization: own.organization, name: 'target', grants: [{ resource: resourceFor(scope), scopes }] }
+  )
   return { server, management, own, other, made, number, resourceFor, keyFor, clientFor, mcpServer, createKey, ...own }
 }
 
 type World = Awaited<ReturnType<typeof worldOf>>
 
-const both = (of: readonly Authority[], by: readonly Form[], way: Omit<Way, 'of' | 'by'>): Way[] => of.flatMap(each => by.map(form => ({ ...way, of: each, by: form })))
+const both = (
+  of: readonly Authority[], by: readonly Form[], way: Omit<Way, 'of' | 'by'>
+): Way[] => of.flatMap(each => by.map(form => ({ ...way, of: each, by: form })))
 
-const memberWith = async ({ made, organization }: World, scopes: string[]) => await made('/members', { organization, name: 'target', role: 'viewer', scopes })
-const groupWith = async ({ made, organization }: World, scopes: string[]) => await made('/groups', { organization, name: 'target', scopes })
+const memberWith = async ({ made, organization }: World, scopes: string[]) => await made(
+  '/members', { organization, name: 'target', role: 'viewer', scopes }
+)
+const groupWith = async ({ made, organization }: World, scopes: string[]) => await made(
+  '/groups', { organization, name: 'target', scopes }
+)
 /** Who is viewed, changed or made a member of a group: what a member gains counts on every resource. */
-const raising = (way: Omit<Way, 'of' | 'by'>): Way[] => [...both(['managed'], ['key', 'member'], way), ...both(['elsewhere', 'reserved'], ['member'], way)]
+const raising = (way: Omit<Way, 'of' | 'by'>): Way[] => [
+  ...both(['managed'], ['key', 'member'], way), ...both(['elsewhere', 'reserved'], ['member'], way),
+]
 /** What makes something new hands on what is new: nobody's key gains by it. */
 const whoever: Partial<Record<Strength, Outcome>> = { allowlist: 'yes', end: 'yes', objects: 'yes' }
 /** What lasts, and what no member bounds: a client, a registration token. */
-const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [...both(['managed'], ['key'], way), ...both(['managed'], ['member'], { ...way, outcome: 'no' }), ...both(['elsewhere'], ['member'], way)]
+const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [
+  ...both(['managed'], ['key'], way), ...both(['managed'], ['member'], { ...way, outcome: 'no' }),
+  ...both(['elsewhere'], ['member'], way),
+]
 
-/** What there is to be told of each operation that changes something: the ways in which it hands on, or why it cannot. */
+/**
+ * What there is to be told of each operation that changes something: the ways in which it hands on, or why it cannot.
+ */
 const operations: Record<string, readonly Way[] | string> = {
-  'POST /members': raising({ outcome: whoever, make: async ({ organization }, scope) => ({ path: '/members', body: { organization, name: 'x', role: 'viewer', scopes: [scope] } }) })
-    .map(way => ({ ...way, outcome: { ...whoever, equal: 'no' } })), // A role counts too, and who has one scope has no role.
+  'POST /members': raising(
+    {
+      outcome: whoever,
+      make: async ({ organization }, scope) => (
+        { path: '/members', body: { organization, name: 'x', role: 'viewer', scopes: [scope] } }
+      ),
+    }
+  )
+    .map(
+      way => ({ ...way, outcome: { ...whoever, equal: 'no' } })
+    ), // A role counts too, and who has one scope has no role.
   'PATCH /members/{id}': raising({
     make: async (world, scope) => {
       const { id } = await memberWith(world, [])
@@ -104,7 +149,14 @@ const operations: Record<string, readonly Way[] | string> = {
       return { path: `/members/${id}`, read: `/members/${id}` }
     },
   }),
-  'POST /groups': raising({ outcome: whoever, make: async ({ organization }, scope) => ({ path: '/groups', body: { organization, name: 'x', scopes: [scope] } }) }),
+  'POST /groups': raising(
+    {
+      outcome: whoever,
+      make: async ({ organization }, scope) => (
+        { path: '/groups', body: { organization, name: 'x', scopes: [scope] } }
+      ),
+    }
+  ),
   'PATCH /groups/{id}': [
     ...raising({
       make: async (world, scope) => {
@@ -144,12 +196,25 @@ const operations: Record<string, readonly Way[] | string> = {
       return { path: `/groups/${id}/members/${member.id}`, read: `/groups/${id}/members` }
     },
   }),
-  'POST /clients': lasting({ make: async ({ organization, resourceFor }, scope) => ({ path: '/clients', body: { organization, name: 'x', grants: [{ resource: resourceFor(scope), scopes: [scope] }] } }) }),
+  'POST /clients': lasting(
+    {
+      make: async ({ organization, resourceFor }, scope) => (
+        {
+          path: '/clients',
+          body: { organization, name: 'x', grants: [{ resource: resourceFor(scope), scopes: [scope] }] },
+        }
+      ),
+    }
+  ),
   'PATCH /clients/{id}': [
     ...lasting({
       make: async (world, scope) => {
         const { clientId } = await world.clientFor([], scope)
-        return { path: `/clients/${clientId}`, body: { grants: [{ resource: world.resourceFor(scope), scopes: [scope] }] }, read: `/clients/${clientId}` }
+        return {
+          path: `/clients/${clientId}`,
+          body: { grants: [{ resource: world.resourceFor(scope), scopes: [scope] }] },
+          read: `/clients/${clientId}`,
+        }
       },
     }),
     ...lasting({
@@ -168,15 +233,32 @@ const operations: Record<string, readonly Way[] | string> = {
     },
   }),
   'POST /api-keys': [
-    ...both(['managed'], ['key', 'member'], { make: async ({ organization, management }, scope) => ({ path: '/api-keys', body: { organization, resource: management, environment: 'live', name: 'x', scopes: [scope] } }) }),
+    ...both(
+      ['managed'], ['key', 'member'],
+      {
+        make: async ({ organization, management }, scope) => (
+          {
+            path: '/api-keys',
+            body: { organization, resource: management, environment: 'live', name: 'x', scopes: [scope] },
+          }
+        ),
+      }
+    ),
     ...both(['elsewhere', 'reserved'], ['member'], {
       outcome: { weaker: 'bound' },
-      make: async ({ organization, resource }, scope) => ({ path: '/api-keys', body: { organization, resource, environment: 'live', name: 'x', scopes: [scope] } }),
+      make: async ({ organization, resource }, scope) => (
+        { path: '/api-keys', body: { organization, resource, environment: 'live', name: 'x', scopes: [scope] } }
+      ),
     }),
     ...both(['elsewhere', 'reserved'], ['member'], {
       how: 'in nobody\'s name',
       outcome: 'no',
-      make: async ({ organization, resource }, scope) => ({ path: '/api-keys', body: { organization, resource, environment: 'live', name: 'x', scopes: [scope], creator: null } }),
+      make: async ({ organization, resource }, scope) => (
+        {
+          path: '/api-keys',
+          body: { organization, resource, environment: 'live', name: 'x', scopes: [scope], creator: null },
+        }
+      ),
     }),
   ],
   'POST /api-keys/import': both(['elsewhere', 'reserved'], ['member'], {
@@ -184,7 +266,16 @@ const operations: Record<string, readonly Way[] | string> = {
     outcome: 'no',
     make: async ({ organization, resource, number }, scope) => ({
       path: '/api-keys/import',
-      body: { organization, resource, environment: 'live', name: 'x', scopes: [scope], creator: null, hint: '…', digest: createHash('sha256').update(`imported ${number()}`).digest('hex') },
+      body: {
+        organization,
+        resource,
+        environment: 'live',
+        name: 'x',
+        scopes: [scope],
+        creator: null,
+        hint: '…',
+        digest: createHash('sha256').update(`imported ${number()}`).digest('hex'),
+      },
     }),
   }),
   'PATCH /api-keys/{id}': [
@@ -229,22 +320,40 @@ const operations: Record<string, readonly Way[] | string> = {
     }),
   ],
   'POST /publishable-keys': both(['elsewhere'], ['member'], {
-    make: async ({ organization, resource }, scope) => ({ path: '/publishable-keys', body: { organization, resource, environment: 'live', name: 'x', scopes: [scope] } }),
+    make: async ({ organization, resource }, scope) => (
+      { path: '/publishable-keys', body: { organization, resource, environment: 'live', name: 'x', scopes: [scope] } }
+    ),
   }),
   'PATCH /publishable-keys/{id}': 'renames',
   'POST /webhook-tokens': [
     ...both(['managed'], ['key'], {
       how: 'in the name of a key',
-      make: async (world, scope) => ({ path: '/webhook-tokens', body: { apiKey: (await world.keyFor(scope)).id, object: { type: 'templates', id: '1' } } }),
+      make: async (world, scope) => (
+        {
+          path: '/webhook-tokens',
+          body: { apiKey: (await world.keyFor(scope)).id, object: { type: 'templates', id: '1' } },
+        }
+      ),
     }),
     ...both(['elsewhere', 'reserved'], ['member'], {
       how: 'in the name of a key that no member bounds',
       outcome: 'no',
-      make: async (world, scope) => ({ path: '/webhook-tokens', body: { apiKey: (await world.keyFor(scope)).id, object: { type: 'templates', id: '1' } } }),
+      make: async (world, scope) => (
+        {
+          path: '/webhook-tokens',
+          body: { apiKey: (await world.keyFor(scope)).id, object: { type: 'templates', id: '1' } },
+        }
+      ),
     }),
   ],
   'POST /registration-tokens': [
-    ...lasting({ make: async ({ organization, resourceFor }, scope) => ({ path: '/registration-tokens', body: { organization, resource: resourceFor(scope), scopes: [scope] } }) }),
+    ...lasting(
+      {
+        make: async ({ organization, resourceFor }, scope) => (
+          { path: '/registration-tokens', body: { organization, resource: resourceFor(scope), scopes: [scope] } }
+        ),
+      }
+    ),
     ...both(['elsewhere'], ['member'], {
       how: 'without a resource, when an MCP server gives it by default',
       make: async (world, scope) => {
@@ -254,14 +363,23 @@ const operations: Record<string, readonly Way[] | string> = {
     }),
     ...both(['elsewhere'], ['member'], {
       how: 'without scopes, when its MCP server gives it by default',
-      make: async (world, scope) => ({ path: '/registration-tokens', body: { organization: world.organization, resource: (await world.mcpServer({ defaultScopes: [scope] })).identifier } }),
+      make: async (world, scope) => (
+        {
+          path: '/registration-tokens',
+          body: {
+            organization: world.organization, resource: (await world.mcpServer({ defaultScopes: [scope] })).identifier,
+          },
+        }
+      ),
     }),
   ],
   'PATCH /registration-tokens/{id}': [
     ...lasting({
       how: 'prolongs',
       make: async ({ made, organization, resourceFor }, scope) => {
-        const { id } = await made('/registration-tokens', { organization, resource: resourceFor(scope), scopes: [scope], uses: 1 })
+        const { id } = await made(
+          '/registration-tokens', { organization, resource: resourceFor(scope), scopes: [scope], uses: 1 }
+        )
         return { path: `/registration-tokens/${id}`, body: { uses: 5 }, read: `/registration-tokens/${id}` }
       },
     }),
@@ -274,11 +392,20 @@ const operations: Record<string, readonly Way[] | string> = {
       },
     }),
   ],
-  'POST /access-tokens': both(['managed'], ['key', 'member'], { make: async ({ organization }, scope) => ({ path: '/access-tokens', body: { organization, name: 'x', scopes: [scope] } }) }),
+  'POST /access-tokens': both(
+    ['managed'], ['key', 'member'],
+    {
+      make: async ({ organization }, scope) => (
+        { path: '/access-tokens', body: { organization, name: 'x', scopes: [scope] } }
+      ),
+    }
+  ),
   'PATCH /access-tokens/{id}': [
     ...both(['managed'], ['key'], {
       make: async ({ made, organization }, scope) => {
-        const { id } = await made('/access-tokens', { organization, name: 'target', scopes: [scope], allowlist: ['192.0.2.1'] })
+        const { id } = await made(
+          '/access-tokens', { organization, name: 'target', scopes: [scope], allowlist: ['192.0.2.1'] }
+        )
         return { path: `/access-tokens/${id}`, body: { allowlist: [] }, read: `/access-tokens/${id}` }
       },
     }),
@@ -286,7 +413,9 @@ const operations: Record<string, readonly Way[] | string> = {
       how: 'of one that no member bounds',
       outcome: 'no',
       make: async ({ made, organization }, scope) => {
-        const { id } = await made('/access-tokens', { organization, name: 'target', scopes: [scope], allowlist: ['192.0.2.1'] })
+        const { id } = await made(
+          '/access-tokens', { organization, name: 'target', scopes: [scope], allowlist: ['192.0.2.1'] }
+        )
         return { path: `/access-tokens/${id}`, body: { scopes: [scope] }, read: `/access-tokens/${id}` }
       },
     }),
@@ -296,9 +425,15 @@ const operations: Record<string, readonly Way[] | string> = {
     ...both(['reserved'], ['member'], {
       how: 'opens to everybody\'s patterns',
       make: async ({ made, organization, number }, scope) => {
-        const { id } = await made('/resources', { identifier: `https://opened${number()}.test`, organization, scopes: declared })
+        const { id } = await made(
+          '/resources', { identifier: `https://opened${number()}.test`, organization, scopes: declared }
+        )
         // Who is to have it by name was named on another resource.
-        return { path: `/resources/${id}`, body: { scopes: declared.map(each => each.name === scope ? { name: scope } : each) }, read: `/resources/${id}` }
+        return {
+          path: `/resources/${id}`,
+          body: { scopes: declared.map(each => each.name === scope ? { name: scope } : each) },
+          read: `/resources/${id}`,
+        }
       },
       outcome: { equal: 'no', stronger: 'no', allowlist: 'no', end: 'no', objects: 'no' },
     }),
@@ -307,13 +442,22 @@ const operations: Record<string, readonly Way[] | string> = {
       make: async (world, scope) => {
         const { admin } = world.server
         await admin('PATCH', `/resources/${encodeURIComponent(world.resource)}`, { scopes: declared })
-        return { path: `/resources/${encodeURIComponent(world.resource)}`, body: { scopes: declared.map(each => each.name === scope ? { name: scope } : each) }, read: `/resources/${encodeURIComponent(world.resource)}` }
+        return {
+          path: `/resources/${encodeURIComponent(world.resource)}`,
+          body: { scopes: declared.map(each => each.name === scope ? { name: scope } : each) },
+          read: `/resources/${encodeURIComponent(world.resource)}`,
+        }
       },
     }),
   ],
   'POST /mcp-servers': both(['elsewhere'], ['member'], {
     how: 'by default',
-    make: async ({ organization, number }, scope) => ({ path: '/mcp-servers', body: { organization, identifier: `https://new${number()}.test/mcp`, scopes: declared, defaultScopes: [scope] } }),
+    make: async ({ organization, number }, scope) => (
+      {
+        path: '/mcp-servers',
+        body: { organization, identifier: `https://new${number()}.test/mcp`, scopes: declared, defaultScopes: [scope] },
+      }
+    ),
   }),
   'PATCH /mcp-servers/{id}': [
     ...both(['elsewhere'], ['member'], {
@@ -327,7 +471,11 @@ const operations: Record<string, readonly Way[] | string> = {
       how: 'by default, with its declaration',
       make: async (world, scope) => {
         const { id } = await world.mcpServer({ scopes: [] })
-        return { path: `/mcp-servers/${id}`, body: { scopes: [{ name: scope }], defaultScopes: [scope] }, read: `/mcp-servers/${id}` }
+        return {
+          path: `/mcp-servers/${id}`,
+          body: { scopes: [{ name: scope }], defaultScopes: [scope] },
+          read: `/mcp-servers/${id}`,
+        }
       },
     }),
   ],
@@ -342,7 +490,7 @@ const operations: Record<string, readonly Way[] | string> = {
   ].map(operation => [operation, 'ends a credential or a resource: that gives nothing'])),
   ...Object.fromEntries([
     'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend', 'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
-    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify', 'POST /effective-access/repair',
+    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify', 'POST /audit/recover', 'POST /effective-access/repair',
   ].map(operation => [operation, 'the deployment\'s alone; tenants.test.ts shows it'])),
   ...Object.fromEntries([
     'POST /auth/token', 'POST /oauth/authorize', 'POST /oauth/introspect', 'POST /oauth/revoke', 'POST /oauth/register', 'PUT /oauth/register/{clientId}', 'DELETE /oauth/register/{clientId}', 'POST /auth/session',
@@ -359,13 +507,23 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
   t.teardown(server.close)
   const { admin, createKey, withKey } = server
   const document = (await server.send({ path: '/api/v1/openapi.json' })).json
-  const changes = operationsOf(document).filter(({ method }) => method !== 'GET').map(operation => ({ ...operation, named: `${operation.method} ${operation.path.replace('/api/v1', '')}` }))
-  t.strictSame(changes.map(({ named }) => named).filter(named => operations[named] === undefined), [], 'every operation that changes something is told of in the table')
-  t.strictSame(Object.keys(operations).filter(named => !changes.some(each => each.named === named)), [], 'and the table has no others')
+  const changes = operationsOf(document).filter(({ method }) => method !== 'GET').map(
+    operation => ({ ...operation, named: `${operation.method} ${operation.path.replace('/api/v1', '')}` })
+  )
+  t.strictSame(
+    changes.map(({ named }) => named).filter(named => operations[named] === undefined), [],
+    'every operation that changes something is told of in the table'
+  )
+  t.strictSame(
+    Object.keys(operations).filter(named => !changes.some(each => each.named === named)), [],
+    'and the table has no others'
+  )
   const world = await worldOf(server)
   const { own, other, management } = world
 
-  const everything = (form: Form, of: Authority) => form === 'member' && of === 'reserved' ? ['*', scopeOf.reserved] : ['*']
+  const everything = (
+    form: Form, of: Authority
+  ) => form === 'member' && of === 'reserved' ? ['*', scopeOf.reserved] : ['*']
   const actors = new Map<string, ReturnType<typeof newActor>>()
   /** A key of the management API for one way of an operation. */
   const actor = (right: string[], { of, by }: Way, strength: Strength) => {
@@ -374,13 +532,23 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
     actors.set(name, known)
     return known
   }
-  const newActor = async (right: string[], { of, by: form }: Pick<Way, 'of' | 'by'>, strength: Strength): Promise<(method: string, path: string, body?: Json) => Promise<Answer>> => {
+  const newActor = async (
+    right: string[], { of, by: form }: Pick<Way, 'of' | 'by'>, strength: Strength
+  ): Promise<(method: string, path: string, body?: Json) => Promise<Answer>> => {
     const organization = strength === 'elsewhere' ? other.organization : own.organization
     const scopes = strength === 'weaker' ? right : strength === 'equal' ? [...right, scopeOf[of]] : everything(form, of)
-    const restriction = { allowlist: { allowlist: ['127.0.0.0/8'] }, end: { expiresAt: '2098-01-01T00:00:00Z' }, objects: { objects: { projects: ['prj_1'] } } }[strength as 'allowlist'] ?? {}
-    const creator = form === 'key' ? {} : { creator: (await world.made('/members', { organization, name: 'actor', role: 'viewer', scopes })).id }
+    const restriction = {
+      allowlist: { allowlist: ['127.0.0.0/8'] },
+      end: { expiresAt: '2098-01-01T00:00:00Z' },
+      objects: { objects: { projects: ['prj_1'] } },
+    }[strength as 'allowlist'] ?? {}
+    const creator = form === 'key'
+      ? {}
+      : { creator: (await world.made('/members', { organization, name: 'actor', role: 'viewer', scopes })).id }
     // Objects are custom access's alone.
-    const access = form === 'key' || strength === 'objects' ? { scopes: form === 'key' ? scopes : ['*'] } : { access: 'full', scopes: undefined }
+    const access = form === 'key' || strength === 'objects'
+      ? { scopes: form === 'key' ? scopes : ['*'] }
+      : { access: 'full', scopes: undefined }
     const { key } = await createKey({ organization, resource: management, ...access, ...creator, ...restriction })
     return async (method, path, body) => await withKey(key, `/api/v1${path}`, { method, ...(body && { body }) })
   }
@@ -400,15 +568,27 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
         const outcome = expected(way, strength)
         if (outcome === 'no') {
           // What belongs to another organization is answered like what does not exist.
-          t.ok([403, 404, ...(strength === 'elsewhere' ? [400] : [])].includes(answer.status), `${title}: refused, not ${answer.status} ${answer.text.slice(0, 200)}`)
+          t.ok(
+            [403, 404, ...(strength === 'elsewhere' ? [400] : [])].includes(answer.status),
+            `${title}: refused, not ${answer.status} ${answer.text.slice(0, 200)}`
+          )
           if (strength !== 'elsewhere') t.equal(answer.json.code, 'INSUFFICIENT_PERMISSIONS', title)
           if (read !== undefined) t.strictSame((await admin('GET', read)).json, before, `${title}: nothing has changed`)
         } else {
           t.ok(answer.status < 300, `${title}: done, not ${answer.status} ${answer.text.slice(0, 200)}`)
         }
-        if (outcome === 'bound') t.notOk((await withKey(answer.json.key, '/api/v1/principal')).json.scopes.includes(scope), `${title}: it may not do it`)
+        if (outcome === 'bound') {
+          t.notOk(
+            (await withKey(answer.json.key, '/api/v1/principal')).json.scopes.includes(scope),
+          `${title}: it may not do it`
+          )
+        }
         // Default scopes are those of every MCP server there is.
-        if (/mcp|registration/.test(path)) for (const { id } of (await admin('GET', `/mcp-servers?organization=${own.organization}&status=active`)).json.data) await admin('DELETE', `/mcp-servers/${id}`)
+        if (/mcp|registration/.test(path)) {
+          for (
+            const { id } of (await admin('GET', `/mcp-servers?organization=${own.organization}&status=active`)).json.data
+          ) await admin('DELETE', `/mcp-servers/${id}`)
+        }
       }
     }
   }
