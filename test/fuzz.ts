@@ -2,6 +2,11 @@
  * A property-based run over the served OpenAPI document: requests that follow it, almost follow it, or do not at all. What is
  * in the document is tried, so a new route is as soon as it is there.
  */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { judgeOf, operationsOf, type Operation } from './document.ts'
 import type { Answer, Json, Outgoing, TestServer } from './harness.ts'
@@ -16,6 +21,10 @@ export interface FuzzOptions {
 export interface FuzzReport {
   requests: number
   statuses: Map<number, number>
+  /** Requests whose connections were reset before their answers. */
+  resets: number
+  /** Bytes of the heap in use, after a quarter of the time and at the end. */
+  heap: { early: number, late: number }
   /** Operations that answered 2xx at least once. */
   reached: Set<string>
   operations: number
@@ -39,6 +48,8 @@ interface Case {
   headers: [string, string][]
   /** Header lines that no client would send, on a connection of their own; null: an honest client's. */
   garbage: string | null
+  /** Milliseconds after which the connection is reset (SO_LINGER 0); null: the answer is waited for. */
+  reset: number | null
 }
 
 type BodyCase =
@@ -59,16 +70,25 @@ export async function fuzz (server: TestServer, { seed, seconds, requests = Numb
   const document = (await server.send({ path: '/api/v1/openapi.json' })).json
   const operations = operationsOf(document)
   const judge = judgeOf(document)
-  const report: FuzzReport = { requests: 0, statuses: new Map(), reached: new Set(), operations: operations.length, failure: null }
+  const report: FuzzReport = { requests: 0, statuses: new Map(), resets: 0, heap: { early: 0, late: 0 }, reached: new Set(), operations: operations.length, failure: null }
   let world = await populate(server, operations)
 
+  const began = performance.now()
   const run = async (each: Case): Promise<void> => {
     if (report.requests % 400 === 399) world = await populate(server, operations)
     // So that limits by the minute and the hour do not answer for the routes.
     if (report.requests % 50 === 49) server.clock.advance(3_600)
     const request = requestOf(server, world, each)
-    const answer = await timely(request, () => each.garbage === null ? server.send(request) : sendRaw(server, request, each.garbage))
     report.requests++
+    if (report.heap.early === 0 && performance.now() > began + seconds * 250) report.heap.early = heapInUse()
+    if (each.reset !== null) {
+      report.resets++
+      await sendAndReset(server, request, each.reset)
+      const failed = unanswered(server)
+      if (failed.length > 0) throw new Error(`${failed.join('\n')}\nat the latest after ${request.method} ${request.path.slice(0, 400)}, reset after ${each.reset} ms\n${String(request.body ?? '').slice(0, 800)}`)
+      return
+    }
+    const answer = await timely(request, () => each.garbage === null ? server.send(request) : sendRaw(server, request, each.garbage))
     report.statuses.set(answer.status, (report.statuses.get(answer.status) ?? 0) + 1)
     if (answer.status < 300) {
       report.reached.add(each.operation.operationId)
@@ -82,7 +102,39 @@ export async function fuzz (server: TestServer, { seed, seconds, requests = Numb
     seed, numRuns: Math.min(requests, 2 ** 31 - 1), interruptAfterTimeLimit: seconds * 1_000, markInterruptAsFailure: false,
   })
   if (outcome.failed) report.failure = `seed ${seed}, path ${outcome.counterexamplePath}:\n${String(outcome.errorInstance instanceof Error ? outcome.errorInstance.message : outcome.errorInstance)}`
+  // What was reset last may still be being done.
+  await pause(200)
+  const failed = unanswered(server)
+  if (report.failure === null && failed.length > 0) report.failure = failed.join('\n')
+  report.heap.late = heapInUse()
   return report
+}
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function heapInUse (): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
+/** Failures that no answer told of: its caller had gone, or there was none. */
+function unanswered ({ latchkey: { watch: { measures } } }: TestServer): string[] {
+  const failed = measures.requests.entries().filter(([, , status]) => status === '5xx').map(([route, method]) => `a 5xx of ${method} ${route}`)
+  // A machine that does other work besides may be late with the feed.
+  const jobs = measures.jobFailures.entries().filter(([job]) => job !== 'feed')
+  return [...failed, ...jobs.map(([job, , times]) => `${times} failures of ${job}`)]
+}
+
+async function sendAndReset ({ port }: TestServer, { method, path, headers, body }: ReturnType<typeof requestOf>, after: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  const closed = new Promise(resolve => { socket.on('close', resolve) })
+  await once(socket, 'connect')
+  socket.write(asBytes(port, { method, path, headers, body }))
+  if (after > 0) await pause(after)
+  socket.resetAndDestroy()
+  await closed
 }
 
 /** One of everything that can be created from the examples, and a key of the management API that may do whatever an organization may. */
@@ -190,9 +242,15 @@ async function timely (request: Outgoing, send: () => Promise<Answer>): Promise<
   }
 }
 
-async function sendRaw (server: TestServer, { method, path, headers = [] }: Outgoing, garbage: string): Promise<Answer> {
+function asBytes (port: number, { method, path, headers = [], body }: Outgoing, ...more: string[]): Buffer {
+  const payload = Buffer.from(typeof body === 'string' ? body : '')
   const lines = (headers as string[]).flatMap((name, i, all) => i % 2 === 0 ? [`${name}: ${all[i + 1]}`] : [])
-  const text = await server.raw(Buffer.from([`${method} ${path} HTTP/1.1`, `host: 127.0.0.1:${server.port}`, 'connection: close', garbage, ...lines, '', ''].join('\r\n'), 'latin1'))
+  const length = payload.length === 0 ? [] : [`content-length: ${payload.length}`]
+  return Buffer.concat([Buffer.from([`${method} ${path} HTTP/1.1`, `host: 127.0.0.1:${port}`, ...more, ...lines, ...length, '', ''].join('\r\n'), 'latin1'), payload])
+}
+
+async function sendRaw (server: TestServer, { method, path, headers = [] }: Outgoing, garbage: string): Promise<Answer> {
+  const text = await server.raw(asBytes(server.port, { method: method ?? 'GET', path, headers }, 'connection: close', garbage))
   const [, status = '400'] = /^HTTP\/1\.1 (\d{3}) /.exec(text) ?? []
   const body = text.slice(text.indexOf('\r\n\r\n') + 4)
   // Nothing in it is held against the document: what was read of it is for the parser to say.
@@ -280,5 +338,6 @@ function cases (operations: readonly Operation[]): fc.Arbitrary<Case> {
     contentType: contentTypes,
     headers,
     garbage: fc.oneof({ weight: 40, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: garbage }),
+    reset: fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(20) }),
   }))
 }
