@@ -368,7 +368,10 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
   const startWith = async (secrets: string) => {
     const server = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_SECRET: secrets } })
     let closing: Promise<void> | null = null
-    const close = () => closing ??= server.close()
+    const close = async () => {
+      closing ??= server.close()
+      await closing
+    }
     t.teardown(close)
     return { ...server, close }
   }
