@@ -355,7 +355,11 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
-  own.setNotFoundHandler(latchkey.answerUnknownPath)
+  // Of its own routes: the others are not here, whatever the method.
+  const unknown = unknownPaths(latchkey.config.issuer + paths.token)
+  unknown.learn(own)
+  own.setNotFoundHandler(unknown.answer)
+  own.server.on('error', latchkey.watch.background.report('listener'))
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })
