@@ -28,9 +28,9 @@ export class MovableClock {
     this.#offset += seconds * 1000
   }
 
-  /** From now on it only moves by `advance`. Begins at a whole second. */
+  /** From now on it only moves by `advance`. Begins at the next whole second: what was made before is not in its future. */
   stop (): void {
-    this.#stopped = Math.floor(this.now().getTime() / 1000) * 1000
+    this.#stopped = Math.ceil(this.now().getTime() / 1000) * 1000
     this.#offset = 0
   }
 }

@@ -1,7 +1,8 @@
 /** API keys as a product, as an operator and an organization manage them: over real HTTP, on both databases. */
 import { createHash } from 'node:crypto'
 import tap, { type Test } from 'tap'
-import { migrate, openDatabase } from '../../src/storage/database.ts'
+import { newSecret } from '../../src/secrets.ts'
+import { openDatabase } from '../../src/storage/database.ts'
 import { databases } from '../databases.ts'
 import { MovableClock, startServer, type Answer, type Json } from '../harness.ts'
 
@@ -288,7 +289,7 @@ for (const { name, fresh } of databases) {
       ...respelled(sha256('something else', 'base64url')).map(spelling => [{ digest: spelling }, 'digest'] as const), [{ digest: `${sha256('something else', 'base64url')}=` }, 'digest'],
       [{ digest: 'sixteen-letters!', hint: 'x' }, 'digest'], [{ digest, hint: 'something else' }, 'hint'], [{ digest, hint: '' }, 'hint'],
       [{ digest, hint: 'a\nb' }, 'hint'], [{ digest, hint: 'x'.repeat(10_000) }, 'hint'], [{ digest, key: 'text' }, 'key'], [{ digest, imported: false }, 'imported'],
-      [{ digest, resource: `${issuer}/api/v1`, scopes: [] }, 'resource'], [{ digest: undefined }, 'body'],
+      [{ digest, resource: `${issuer}/api/v1`, scopes: [] }, 'resource'], [{ digest: undefined }, 'digest'],
     ] as const) {
       t.match(await admin('POST', '/api-keys/import', { ...input, ...more }), { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }, JSON.stringify(more).slice(0, 80))
     }
@@ -596,9 +597,10 @@ for (const { name, fresh } of databases) {
     const { url, drop } = await fresh()
     const organization = 'org_large'
     const start = new Date('2026-01-01T00:00:00.000Z').getTime()
-    // The resource has to be there; the server seeds its own only once it runs.
+    // The resource has to be there; a server of before has opened the audit chains.
+    const environment = { LATCHKEY_SECRET: newSecret() }
+    await (await startServer({ database: url, environment })).close()
     const database = await openDatabase(url)
-    await migrate(url)
     await database.queries.organization.create({ data: { id: organization, name: 'Large', status: 'active', createdAt: new Date(start) } })
     await database.queries.resource.create({
       data: { id: 'res_large', identifier: 'https://large.example', name: 'Large', style: { keyPrefix: 'lb', transports: [], errors: 'ledgerbee' }, tokenLifetime: 3600, createdAt: new Date(start) },
@@ -625,7 +627,7 @@ for (const { name, fresh } of databases) {
     }
     await database.close()
 
-    const server = await startServer({ database: url })
+    const server = await startServer({ database: url, environment })
     t.teardown(async () => {
       await server.close()
       await drop()

@@ -25,14 +25,10 @@ const served = await server.send({ path: '/api/v1/openapi.json' })
 const document = served.json
 const operations = operationsOf(document)
 
-/**
- * Routes that are no operations: files of the reference page, and where metadata would be if the issuer had a path. Refusals of
- * other methods and preflights are none either.
- */
-const parts = [
-  '/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js',
-  '/.well-known/oauth-authorization-server/*', '/.well-known/openid-configuration/*',
-]
+/** Routes that are no operations: files of the reference page. Refusals of other methods and preflights are none either. */
+const parts = ['/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js']
+/** Nor is where metadata would be if the issuer had a path. */
+const elsewhere = ['/.well-known/oauth-authorization-server/*', '/.well-known/openid-configuration/*']
 
 tap.test('OC-01: the document is OpenAPI 3.1, valid for an independent validator, and public', async t => {
   t.equal(served.status, 200)
@@ -46,7 +42,7 @@ tap.test('OC-01: every route is in the document, and the document has no others'
   const answers = await Promise.all((await routesOf(server.latchkey)).map(async route => ({
     ...route, refuses: route.method === 'OPTIONS' || (await server.send({ method: route.method, path: route.url })).status === 405,
   })))
-  const expected = answers.filter(({ method, url, refuses }) => method !== 'HEAD' && !refuses && !parts.includes(url))
+  const expected = answers.filter(({ method, url, refuses }) => method !== 'HEAD' && !refuses && ![...parts, ...elsewhere].includes(url))
     .map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}').replace('*', '{path}')}`)
   t.strictSame(operations.map(({ method, path }) => `${method} ${path}`).sort(), expected.sort())
 })
