@@ -30,7 +30,9 @@ const takings: [string, (path: string) => void][] = [
 ]
 
 async function latchkey (folder: string, parameters: readonly string[], more: Record<string, string> = {}) {
-  return await run(process.execPath, [latchkeyCommand, ...parameters], { cwd: folder, env: ownEnvironment({ LATCHKEY_DATA: 'data', ...more }) })
+  // The tests have a folder of compiled code of their own, which would be taken before that of the server.
+  const { NODE_COMPILE_CACHE: _, ...env } = ownEnvironment({ LATCHKEY_DATA: 'data', ...more })
+  return await run(process.execPath, [latchkeyCommand, ...parameters], { cwd: folder, env })
 }
 
 function problemsOf (load: () => unknown): readonly string[] {

@@ -48,7 +48,8 @@ for (const { name, fresh } of databases) {
         body: new URLSearchParams({ grant_type: 'client_credentials', client_assertion: assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }),
       })
       t.match(unknown, { status: 401, json: { error: 'invalid_client' } })
-      const authorization = basic(client.clientId, client.clientSecret)
+      const asker = await server.createClient({ introspects: [server.issuer] })
+      const authorization = basic(asker.clientId, asker.clientSecret)
       t.strictSame((await server.send({ method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization }, body: new URLSearchParams({ token: '\0' }) })).json, { active: false })
     })
 
