@@ -206,8 +206,8 @@ for (const { name, server: each } of servers) {
       path: tokenPath,
       body: new URLSearchParams({ grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: assertion }),
     })
-    const now = Math.floor(Date.now() / 1000)
-    const claims = { iss: mine.clientId, sub: mine.clientId, aud: each.issuer, iat: now, exp: now + 240 + Math.ceil((clock.now().getTime() - Date.now()) / 1000) }
+    const now = Math.floor(clock.now().getTime() / 1000)
+    const claims = { iss: mine.clientId, sub: mine.clientId, aud: each.issuer, iat: now, exp: now + 240 }
     let count = 0
     const assertion = async (change: Json = {}) => await new SignJWT({ ...claims, jti: `a${count++}`, ...change }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
     const one = await assertion()
