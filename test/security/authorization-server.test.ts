@@ -276,7 +276,9 @@ tap.test('P3: a resource is one of the client\'s, named exactly', async t => {
 })
 
 tap.test('I1: introspection tells the owner and who serves the resource; everybody else hears active:false', async t => {
-  const [neighbour, gateway] = [await server.createClient(), await server.createClient({ introspects: [issuer], scopes: [] })]
+  const served = 'https://neighbour.example.test'
+  t.equal((await server.admin('POST', '/resources', { identifier: served, scopes: [] })).status, 201)
+  const [neighbour, gateway] = [await server.createClient({ introspects: [served] }), await server.createClient({ introspects: [issuer], scopes: [] })]
   const token = await server.tokenFor(client)
   const { key } = await server.createKey()
   const ask = (asker: { clientId: string, clientSecret: string }, text: string, more: Record<string, string> = {}) =>
@@ -289,10 +291,11 @@ tap.test('I1: introspection tells the owner and who serves the resource; everybo
   const revoked = await server.tokenFor(client)
   await send({ method: 'POST', path: '/api/v1/oauth/revoke', headers: { authorization: basic(client.clientId, client.clientSecret) }, body: new URLSearchParams({ token: revoked }) })
   const dead: [string, Promise<Answer>][] = [
-    ['another client', ask(neighbour, token)], ['another client asks about a key', ask(neighbour, key)], ['random', ask(client, 'random')], ['revoked', ask(client, revoked)],
-    ['a wrong hint', ask(neighbour, token, { token_type_hint: 'refresh_token' })], ['altered', ask(client, token.slice(0, -2))], ['the admin token', ask(gateway, server.adminToken)], ['a secret', ask(gateway, client.clientSecret)],
+    ['another client', ask(neighbour, token)], ['another client asks about a key', ask(neighbour, key)], ['random', ask(neighbour, 'random')], ['revoked', ask(client, revoked)],
+    ['a wrong hint', ask(neighbour, token, { token_type_hint: 'refresh_token' })], ['altered', ask(gateway, token.slice(0, -2))], ['the admin token', ask(gateway, server.adminToken)], ['a secret', ask(gateway, client.clientSecret)],
   ]
   for (const [why, answer] of dead) t.equal((await answer).text, '{"active":false}', why)
+  for (const text of ['random', token.slice(0, -2), key]) t.match(await ask(client, text), { status: 403, json: { error: 'access_denied' } }, 'it serves no resource')
 })
 
 tap.test('I2: revocation is the owner\'s; what is not its own is answered like success and lives on', async t => {
