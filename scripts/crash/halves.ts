@@ -37,9 +37,9 @@ const kinds = [
   { table: 'PublishableKey', made: ['publishable_key.created'], revised: ['publishable_key.updated', 'publishable_key.revoked'], ended: 'publishable_key.revoked' },
   { table: 'Group', made: ['group.created'], revised: ['group.updated'], removed: 'group.deleted' },
   { table: 'Policy', made: ['policy.created'], revised: ['policy.updated'], removed: 'policy.deleted' },
-  // Those that were rotated at once, as the load does it: they are published first.
-  { table: 'SigningKey', id: 'kid', made: ['signing_key.created', 'signing_key.published'], removed: 'signing_key.removed' },
-] as const satisfies readonly { table: string, id?: string, made: readonly string[], revised?: readonly string[], ended?: string, removed?: string }[]
+  // One that is rotated at once is published first, so it may have both events.
+  { table: 'SigningKey', id: 'kid', made: ['signing_key.created', 'signing_key.published', 'signing_key.rotated'], repeated: true, removed: 'signing_key.removed' },
+] as const satisfies readonly { table: string, id?: string, made: readonly string[], repeated?: boolean, revised?: readonly string[], ended?: string, removed?: string }[]
 
 type RowsOf = (columns: string, table: string) => Promise<Row[]>
 type About = (...types: string[]) => Row[]
@@ -47,10 +47,11 @@ type About = (...types: string[]) => Row[]
 async function madeAndEnded (rowsOf: RowsOf, about: About): Promise<string[]> {
   const halves: string[] = []
   for (const kind of kinds) {
-    const { table, made, id, revised, ended, removed } = { id: 'id', revised: [], ended: undefined, removed: undefined, ...kind }
+    const { table, made, repeated, id, revised, ended, removed } = { id: 'id', repeated: false, revised: [], ended: undefined, removed: undefined, ...kind }
     const rows = await rowsOf([id, ...(revised.length > 0 ? ['revision'] : []), ...(ended === undefined ? [] : ['revokedAt'])].join(' '), table)
     const gone = new Set(removed === undefined ? [] : about(removed).map(({ subject }) => subject))
-    halves.push(...differences(`a row of ${table}`, rows.map(row => row[id]), about(...made).map(({ subject }) => subject).filter(subject => !gone.has(subject))))
+    const told = about(...made).map(({ subject }) => subject).filter(subject => !gone.has(subject))
+    halves.push(...differences(`a row of ${table}`, rows.map(row => row[id]), repeated ? [...new Set(told)] : told))
     if (ended !== undefined) halves.push(...differences(`the end of a ${table}`, rows.filter(({ revokedAt }) => revokedAt !== null).map(row => row.id), about(ended).map(({ subject }) => subject)))
     halves.push(...revisions(table, rows, about(...revised), table === 'ApiKey' ? about('api_key.rotated') : []))
   }

@@ -103,6 +103,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: selfStyle } })
       refuseUnknownQuery(self)
+      self.addHook('preSerialization', wordAsLedgerBee)
       await self.register(selfRoutes)
     }, { prefix: managementPath })
   }
@@ -118,4 +119,12 @@ function refuseCompressed ({ headers }: FastifyRequest, reply: FastifyReply, _pa
 /** Fastify hands a missing body to the schema as null; a JSON text `null` is none of the objects that routes take. */
 function refuseNull ({ body }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   done(body === null ? new Failure('invalid_request', { message: 'The body must be a JSON object.', details: { field: 'body' } }) : undefined)
+}
+
+/** Refusals of the routes about oneself have one shape, the guard's there, whether it refuses or the schema of the query does. */
+function wordAsLedgerBee (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void): void {
+  const { error, code, details } = payload as { error?: string, code?: string, details?: object }
+  if (reply.statusCode < 400 || error === undefined) return done(null, payload)
+  const path = request.url.split('?', 1)[0]
+  done(null, { statusCode: reply.statusCode, timestamp: new Date().toISOString(), path, message: error, code, details: details ?? {} })
 }

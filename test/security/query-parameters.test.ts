@@ -38,7 +38,7 @@ tap.test('S4: an unknown parameter of the query is refused by name on every mana
     for (const [query, field] of [['nothing=x', 'nothing'], ['nothing', 'nothing'], ['limitt=1', 'limitt'], ['__proto__=x', '__proto__'], ['token=x', 'token']]) {
       const answer = await ask(call, query!, headers)
       t.match(answer, { status: 400 }, `${call.method} ${call.path}?${query}: ${answer.text.slice(0, 200)}`)
-      t.match(answer.json, { code: 'INVALID_REQUEST', details: { field: `querystring.${field}` } }, `${call.method} ${call.path}?${query}`)
+      t.match(answer.json, { code: 'INVALID_REQUEST', details: { field } }, `${call.method} ${call.path}?${query}`)
     }
   }
   t.strictSame((await admin('GET', '/groups')).json.data, [], 'and nothing was made')

@@ -16,8 +16,8 @@ const longest = {
   headers: http!.maxHeaderSize!,
   body: bodyLimit!,
   session: 16_384,
-  /** What a server answers to the command line has no limit; two megabytes are more than any page. */
-  answer: 2_097_152,
+  /** What a server answers to the command line has no limit; half a megabyte is more than any page. */
+  answer: 524_288,
   /** A field with a limit of its own, at most this, that is looked at first. */
   field: 2_048,
   /** Configuration, a command line, a message of a driver, an answer of the database: no stranger's, and measured all the same. */
