@@ -49,7 +49,7 @@ export interface Outcome {
   waits: number[]
 }
 
-/** `record` null: somebody found that nothing had to be changed. `version`: what it was changed to. */
+/** `record` null: the change found nothing to do. `version`: what it was changed to. */
 interface Entry { xid: bigint, record: number | null, writer: number, version?: number }
 interface Row { position: string, joined: number, beat: number, left: boolean }
 
@@ -237,7 +237,7 @@ class Server {
     this.join()
   }
 
-  /** Somebody has everything read again while it is in use. */
+  /** Everything is read again while it is in use. */
   repair (): void {
     this.view.clear()
     this.#changes++

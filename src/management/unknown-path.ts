@@ -12,8 +12,8 @@ export interface UnknownPaths {
 
 interface KnownPath { segments: readonly string[], methods: Set<string> }
 
-// The ends of the token endpoints of other servers: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer.
-const elsewhere = /\/(?:token|access_token|oauth2?\/(?:v\d\/)?token|connect\/token|openid-connect\/token)$/i
+// How the paths of other servers' token endpoints end: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer; GitHub's.
+const elsewhere = /\/(?:token|access_token)$/i
 
 export function unknownPaths (tokenUrl: string): UnknownPaths {
   const known = new Map<string, KnownPath>()

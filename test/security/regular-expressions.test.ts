@@ -76,7 +76,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['guard/presentation.ts', '/^bearer +([A-Za-z0-9\\-._~+/]+=*)$/i', 'headers'],
   ['guard/presentation.ts', '/^bearer(\\s|$)/i', 'headers'],
   ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],
-  ['management/unknown-path.ts', '/\\/(?:token|access_token|oauth2?\\/(?:v\\d\\/)?token|connect\\/token|openid-connect\\/token)$/i', 'headers'],
+  ['management/unknown-path.ts', '/\\/(?:token|access_token)$/i', 'headers'],
   ['protocol/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
   ['management/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
   ['management/audit.ts', 'pattern ^[\\w-]*$', 'field'],
