@@ -140,9 +140,13 @@ async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resour
   if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
   await tx.resources.retireScopes(holder.id, holder.scopes)
   requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  await takeIdentifier(tx, actor, holder, createdAt)
+}
+
+async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
-  await tx.audit.append(auditEvent(actor, createdAt, 'resource.updated', about(after)))
+  await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
@@ -261,13 +265,20 @@ export function requireOwn (
 /** A built-in resource, as this version and its configuration have it. */
 type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
-/** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
+/**
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself so already has
+ * to give it up: an organization could else keep a deployment from moving there.
+ */
 export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
   if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
+      for (const spelling of spellings(seed.identifier)) {
+        const holder = await tx.resources.byIdentifier(spelling)
+        if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
+      }
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
