@@ -157,7 +157,7 @@ export const ways: readonly Way[] = [
     ({ chains }) => [
       `DELETE FROM "AuditEvent" WHERE ${at(chains.victim)}`, `DELETE FROM "AuditChain" WHERE "id" = '${chains.victim}'`, `DELETE FROM "AuditEvent" WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.victim}'`,
     ],
-    ({ chains }) => [`INSERT INTO "AuditEvent" SELECT * FROM ${whole.events} WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.victim}'`],
+    ({ chains }) => [`INSERT INTO "AuditEvent" SELECT * FROM ${whole.events} WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.victim}'`]
   ),
   found('empties the hashes of a chain, as if it were older than chains are', victim, ['victim', 'not_closed_off'], ({ chains }) => [
     `UPDATE "AuditEvent" SET ${emptied} WHERE ${at(chains.victim)}`, `UPDATE "AuditChain" SET "hash" = '', "mac" = '', "key" = '' WHERE "id" = '${chains.victim}'`,

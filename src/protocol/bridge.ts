@@ -68,6 +68,8 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
           endIfClosing(reply.raw)
           return sendAhead(reply.raw, body)
         }
+        // Whoever asked has gone: the provider would take what cannot be read any more for read already, and print that.
+        if (request.raw.destroyed) return request.log.info({ code: (request.raw.errored as NodeJS.ErrnoException | null)?.code }, 'the connection broke off')
         endOnceClosing(reply.raw)
         exchanges.set(request.raw, exchange)
         // Its router does not decode what ours has found already (RFC 3986 §6.2.2.2), and would answer in plain text.

@@ -37,9 +37,10 @@ tap.test('whether anybody could undo a policy takes no longer for the addresses 
 tap.test('where there are more combinations than can be tried, what could lock out is refused, and others get their turn', async t => {
   // Ranges that overlap in ever other ways, at ever other times.
   const { asTenant, organization } = await withPolicies(40, i => ({ addresses: Array.from({ length: 100 }, (_, j) => `10.${j}.${i * 6}.0/${18 + (i + j) % 12}`), times: times(i) }))
-  let [turns, done] = [0, false]
-  const asked = asTenant('POST', '/policies', denyAll).finally(() => { done = true })
-  for (; !done; turns++) await send({ path: '/healthz' })
+  const state = { done: false }
+  const asked = asTenant('POST', '/policies', denyAll).finally(() => { state.done = true })
+  let turns = 0
+  for (; !state.done; turns++) await send({ path: '/healthz' })
   t.match(await asked, { status: 409, json: { code: 'WOULD_LOCK_OUT' } })
   t.ok(turns > 5, `${turns} others were answered meanwhile`)
   t.match(await asTenant('POST', '/policies', { ...denyAll, effect: 'deny', conditions: { scopes: ['clients:read'] } }), { status: 201 }, 'what plainly does not lock out is made')
