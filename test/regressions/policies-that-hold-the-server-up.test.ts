@@ -46,3 +46,16 @@ tap.test('where there are more combinations than can be tried, what could lock o
   t.match(await asTenant('POST', '/policies', { ...denyAll, effect: 'deny', conditions: { scopes: ['clients:read'] } }), { status: 201 }, 'what plainly does not lock out is made')
   t.match(await admin('POST', '/policies', { ...denyAll, organization, force: true }), { status: 201 }, 'and force is force')
 })
+
+tap.test('while a dry run goes over the credentials of an organization, others get their turn at each', async t => {
+  const { asTenant } = await withPolicies(0, () => ({}))
+  const names = Array.from({ length: 100 }, (_, i) => `kind${i}:read`)
+  await asTenant('POST', '/resources', { identifier: 'https://many.test', scopes: names.map(name => ({ name })) })
+  for (let i = 0; i < 40; i++) await asTenant('POST', '/api-keys', { resource: 'https://many.test', environment: 'live', name: 'k', scopes: names })
+  const state = { done: false }
+  const asked = asTenant('POST', '/policies', { name: 'x', effect: 'deny', conditions: { scopes: names }, dryRun: true }).finally(() => { state.done = true })
+  let turns = 0
+  for (; !state.done; turns++) await new Promise(resolve => setImmediate(resolve))
+  t.match(await asked, { status: 200, json: { totals: { credentials: 40 } } })
+  t.ok(turns > 40, `${turns} turns of the event loop meanwhile`)
+})
