@@ -44,6 +44,8 @@ export interface ResourceRepository {
   retiredScopes (id: string, names: readonly string[]): Promise<Scope[]>
   /** Remembers scopes that are taken from the resource. */
   retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
+  /** Has a resource remember those API-key-only scopes, too, that were taken from the one which had its identifier before. */
+  inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
   /** In seconds, of all resources there ever were. */
@@ -87,7 +89,7 @@ export interface ResourceInput {
 
 /**
  * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
- * the deployment; nothing of the old one comes with it.
+ * the deployment; nothing of the old one comes with it but which scopes were API-key only.
  * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier.
  */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
@@ -112,11 +114,15 @@ export async function createResource ({ store, clock, actor }: Operation, input:
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
+    const holders: Resource[] = []
     for (const spelling of spellings(resource.identifier)) {
       const holder = await tx.resources.byIdentifier(spelling)
-      if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
+      if (holder === null) continue
+      await releaseIdentifier(tx, actor, holder, resource)
+      holders.push(holder)
     }
     await tx.resources.insert(resource)
+    for (const { id } of holders) await tx.resources.inheritRetiredScopes(id, resource.id)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
   return resource
@@ -126,11 +132,18 @@ export async function createResource ({ store, clock, actor }: Operation, input:
  * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
  * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
  * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
- * may trust this issuer still, and would take the tokens of the successor.
+ * may trust this issuer still, and would take the tokens of the successor; `insufficient_permissions` as for a change: behind
+ * that URI is still the same API, and what was API-key only there is not opened by an end in between.
  */
-async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>): Promise<void> {
   const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
   if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
+  await tx.resources.retireScopes(holder.id, holder.scopes)
+  requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  await takeIdentifier(tx, actor, holder, createdAt)
+}
+
+async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
   await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
@@ -252,13 +265,20 @@ export function requireOwn (
 /** A built-in resource, as this version and its configuration have it. */
 type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
-/** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
+/**
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself so already has
+ * to give it up: an organization could else keep a deployment from moving there.
+ */
 export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
   if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
+      for (const spelling of spellings(seed.identifier)) {
+        const holder = await tx.resources.byIdentifier(spelling)
+        if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
+      }
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)

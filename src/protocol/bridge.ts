@@ -68,6 +68,8 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
           endIfClosing(reply.raw)
           return sendAhead(reply.raw, body)
         }
+        // Whoever asked has gone: the provider would take what cannot be read any more for read already, and print that.
+        if (request.raw.destroyed) return request.log.info({ code: (request.raw.errored as NodeJS.ErrnoException | null)?.code }, 'the connection broke off')
         endOnceClosing(reply.raw)
         // The provider takes a body that broke off for one that was read already, and warns of it on the console.
         if (request.raw.destroyed) return brokeOff(request.log, 'ECONNRESET')
