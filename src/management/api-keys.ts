@@ -9,12 +9,12 @@ import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
 } from './schemas.ts'
 
@@ -32,7 +32,7 @@ const changeable = {
 }
 const made = {
   ...changeable,
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
@@ -133,7 +133,7 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
   requireMayLimit(operation, body)
   const { organization, creator, expiresAt, ...input } = body
-  return { ...input, organizationId: organizationOf(operation, organization), ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
+  return { ...input, organizationId: organization, ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
 }
 
 /** What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure `insufficient_permissions`. */

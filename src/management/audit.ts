@@ -42,7 +42,7 @@ const eventMembers = {
 const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
 
 const Sequence = as(Type.Integer({ minimum: 0, description: 'The number of the newest row.' }), 42)
-const Digest = as(Type.String({ maxLength: 64, pattern: '^[\\w-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
+const Digest = as(Type.String({ maxLength: 64, pattern: '^[A-Za-z0-9_-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
 const Chain = as(Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }), 'deployment')
 const Row = Type.Object({
   ...eventMembers,

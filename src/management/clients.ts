@@ -4,12 +4,12 @@ import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeCl
 import type { Operation, Store } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
   Texts,
 } from './schemas.ts'
 
@@ -24,7 +24,7 @@ const Profile = Type.Enum([...assertionProfiles], {
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   name: Name,
   grants: Grants,
   allowlist: Type.Optional(Allowlist),
@@ -61,7 +61,7 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       schema: { summary: 'Create a client', body: NewClient, response: { 201: CreatedClient } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
+      const { client, secret } = await createClient(operation, { ...input, organizationId: organization })
       return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
     }))
 

@@ -3,10 +3,10 @@ import { Type } from '../schema.ts'
 import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
 import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { Description, exactly, Id, IdParams, Moment, Name, pageOf, PageQuerystring, ScopeNames } from './schemas.ts'
+import { Description, exactly, Id, IdParams, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['groups:read'] }
 const write = { scopes: ['groups:write'] }
@@ -17,7 +17,7 @@ const WireGroup = exactly({
   id: Id, organization: Id, name: Type.String(), description: Type.Union([Type.String(), Type.Null()]), scopes: Type.Array(Type.String()), createdAt: Moment,
 })
 const WireGroupMember = exactly({ id: Id, name: Type.String(), role: Type.String(), createdAt: Moment })
-const NewGroup = exactly({ organization: Type.Optional(Id), name: Name, description: Type.Optional(Description), scopes: Patterns })
+const NewGroup = exactly({ organization: Owner, name: Name, description: Type.Optional(Description), scopes: Patterns })
 const GroupChange = exactly({ name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns) })
 const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
 const MembershipParams = exactly({ id: Id, memberId: Id })
@@ -29,7 +29,7 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
       config: { ...write, failures: ['not_found', 'organization_not_active'] }, schema: { summary: 'Create a group', tags, body: NewGroup, response: { 201: WireGroup } }
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      return wireGroup(await createGroup(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+      return wireGroup(await createGroup(operation, { ...input, organizationId: organization }))
     }))
 
     app.get('/groups', {

@@ -6,18 +6,18 @@ import type { Resource } from '../domain/resource.ts'
 import type { FailureCode } from '../errors.ts'
 import { challenge } from '../guard/index.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { given, operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
-import { as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
+import { as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
 
 const read = { scopes: ['mcp-servers:read'] }
 const write = { scopes: ['mcp-servers:write'] }
 
 const DefaultScopes = Type.Optional(Type.With(ScopeNames, { description: 'What clients get that register with a registration token of the organization, unless that names a resource itself.' }))
 const NewServer = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   identifier: as(Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }), 'https://mcp.acme.test/mcp'),
   name: Type.Optional(Name),
   scopes: NewScopes,
@@ -61,7 +61,7 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
     }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, scopes, ...input } = request.body
-        return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organizationOf(operation, organization) }))
+        return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization }))
       }))
 
     app.get('/mcp-servers', { config: read, schema: { summary: 'List MCP servers', querystring: ServerQuerystring, response: { 200: pageOf(WireServer) } } }, async request => {

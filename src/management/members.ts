@@ -3,17 +3,17 @@ import { Type } from '../schema.ts'
 import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../domain/member.ts'
 import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { given, operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { as, exactly, Id, IdParams, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ScopeNames, Texts } from './schemas.ts'
+import { as, exactly, Id, IdParams, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ScopeNames, Texts } from './schemas.ts'
 
 const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], { description: 'Patterns of scopes that stand instead of the role\'s; null: the role\'s.' })
-const NewMember = exactly({ organization: Type.Optional(OrganizationId), name: Name, role: Role, scopes: Type.Optional(Scopes) })
+const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
@@ -30,7 +30,7 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
       schema: { summary: 'Add a member', description: 'Never gives more than the caller may do itself.', body: NewMember, response: { 201: WireMember } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      return wireMember(await createMember(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+      return wireMember(await createMember(operation, { ...input, organizationId: organization }))
     }))
 
     app.get('/members', { config: read, schema: { summary: 'List members', querystring: MemberQuerystring, response: { 200: pageOf(WireMember) } } }, async request => {

@@ -13,7 +13,7 @@ import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, Description, exactly, Id, IdParams, Instant, Moment, Name, pageOf, PageQuerystring, Pagination, ScopeNames } from './schemas.ts'
+import { Allowlist, Description, exactly, Flag, Id, IdParams, Instant, Moment, Name, pageOf, PageQuerystring, Pagination, ScopeNames } from './schemas.ts'
 
 const read = { scopes: ['policies:read'] }
 const write = { scopes: ['policies:write'] }
@@ -23,7 +23,7 @@ const tags = ['policies']
 const conditionFailures: readonly FailureCode[] = ['unknown_resource', 'invalid_allowlist', 'would_lock_out']
 
 const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
-const Hour = Type.String({ pattern: '^([01]\\d|2[0-4]):[0-5]\\d$' })
+const Hour = Type.String({ pattern: '^([01][0-9]|2[0-4]):[0-5][0-9]$' })
 const Conditions = exactly({
   organizations: Type.Optional({ ...Ids, description: 'Whose credentials; only in a policy of the deployment.' }),
   groups: Type.Optional({ ...Ids, description: 'API keys that are bound to a member of one of these groups.' }),
@@ -61,7 +61,6 @@ const PolicyChange = exactly({
   conditions: Type.Optional(Conditions),
   ...rehearsal,
 })
-const Flag = Type.Optional(Type.Enum(['true', 'false']))
 const PolicyQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional({ ...Id, description: 'An organization, or `deployment`: those that belong to none.' }),
@@ -101,7 +100,7 @@ const answered = Type.Union([WirePolicy, WireImpact])
 export function policyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async (policy: Policy, store = dependencies.store) => wirePolicy(policy, await namesOf([policy], store))
   const namesOf = async (policies: readonly Policy[], store = dependencies.store) => await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
-  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: string, cursor?: string }) => {
+  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: number, cursor?: string }) => {
     const page = pageQuery(query)
     return wireImpact(await impactOf(operation, plan, page), page)
   }
@@ -126,7 +125,7 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       const { organization, effect, enabled } = request.query
       const owner = organization === 'deployment' && operation.actor.organizationId === null ? { organizationId: null } : organizationFilter(operation, organization)
       const page = await operation.store.policies.page(query, {
-        ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled: enabled === 'true' }),
+        ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled }),
       })
       const names = await namesOf(page.items)
       return wirePage(query, page, policy => wirePolicy(policy, names))
@@ -149,9 +148,9 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
-      const { dryRun, force } = request.query
+      const { dryRun, force = false } = request.query
       const plan = planDeletion(operation, request.params.id)
-      return dryRun === 'true' ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force === 'true'))
+      return dryRun === true ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force))
     })
   }
 }

@@ -3,19 +3,19 @@ import { Type } from '../schema.ts'
 import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  as, exactly, GivenScopes, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
+  as, exactly, GivenScopes, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
 } from './schemas.ts'
 
 const read = { scopes: ['publishable-keys:read'] }
 const write = { scopes: ['publishable-keys:write'] }
 
 const NewKey = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
@@ -40,7 +40,7 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       schema: { summary: 'Create a publishable key', description: 'With the private key that signs assertions for the session endpoint.', body: NewKey, response: { 201: PublishableKeyWithSigningKey } },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organizationOf(operation, organization) })
+      const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organization })
       return { ...await wire(operation, key), signingKey }
     }))
 

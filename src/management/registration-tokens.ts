@@ -5,12 +5,12 @@ import {
 } from '../domain/registration-token.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, readInstant, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, readInstant, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
 } from './schemas.ts'
 
 const read = { scopes: ['registration-tokens:read'] }
@@ -21,7 +21,7 @@ const limits = {
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
 }
 const NewToken = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   name: Type.Optional(Name),
   resource: Type.Optional(ResourceName),
   scopes: Type.Optional(ScopeNames),
@@ -48,7 +48,7 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, expiresAt, name = 'registration token', ...input } = request.body
       const { token, secret } = await createRegistrationToken(operation, {
-        ...input, name, organizationId: organizationOf(operation, organization), expiresAt: readInstant(expiresAt) ?? null,
+        ...input, name, organizationId: organization, expiresAt: readInstant(expiresAt) ?? null,
       })
       return { ...await wire(operation, token), token: secret }
     }))

@@ -15,12 +15,12 @@ const readUsage = { scopes: ['usage:read'] }
 const readCredits = { scopes: ['credits:read'] }
 const writeCredits = { scopes: ['credits:write'] }
 
-const Day = Type.Optional(Type.String({ maxLength: 10, description: 'A day, UTC: 2027-01-31.' }))
+const Day = Type.Optional(Type.String({ maxLength: 10, format: 'date', description: 'A day, UTC: 2027-01-31.' }))
 const Range = exactly({ from: Day, to: Day })
 const Environment = Type.Enum([...environments])
 const Grant = exactly({ environment: Environment, amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000), reason: as(Name, 'invoice 2027-001') })
 
-const ADay = as(Type.String({ description: 'A day, UTC.' }), '2027-01-31')
+const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
 const counts = { calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12) }
 const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
