@@ -14,7 +14,8 @@ import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, listed, Moment, Name,
+  nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
 } from './schemas.ts'
 
@@ -68,7 +69,12 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
   return async app => {
     app.post('/api-keys', {
       config: { ...write, failures: authorityFailures },
-      schema: { summary: 'Create an API key', body: NewKey, response: { 201: ApiKeyWithText } },
+      schema: {
+        summary: 'Create an API key',
+        description: 'The key is in this answer and in no other.',
+        body: NewKey,
+        response: { 201: ApiKeyWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return { ...await wire(operation, key), key: text }
@@ -76,13 +82,26 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 
     app.post('/api-keys/import', {
       config: { ...write, failures: [...authorityFailures, 'conflict'] },
-      schema: { summary: 'Take over a key that was made elsewhere', body: ImportedKey, response: { 201: WireKey } },
+      schema: {
+        summary: 'Take over a key that was made elsewhere',
+        description: 'By its SHA-256, so that its holder need not change anything.',
+        body: ImportedKey,
+        response: { 201: WireKey },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { digest, hint, ...input } = request.body
       return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
     }))
 
-    app.get('/api-keys', { config: read, schema: { summary: 'List API keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+    app.get('/api-keys', {
+      config: read,
+      schema: {
+        summary: 'List API keys',
+        description: listed,
+        querystring: KeyQuerystring,
+        response: { 200: pageOf(WireKey) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status, environment, resource, creator } = request.query
@@ -96,14 +115,28 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, page, key => wireKey(key, resources, now))
     })
 
-    app.get('/api-keys/:id', { config: read, schema: { summary: 'Read an API key', params: IdParams, response: { 200: WireKey } } }, async request => {
+    app.get('/api-keys/:id', {
+      config: read,
+      schema: {
+        summary: 'Read an API key',
+        description: 'With a hint of the key, never the key.',
+        params: IdParams,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getApiKey(operation, request.params.id))
     })
 
     app.patch('/api-keys/:id', {
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: { summary: 'Change an API key', params: IdParams, body: KeyChange, response: { 200: WireKey } },
+      schema: {
+        summary: 'Change an API key',
+        description: 'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
+        params: IdParams,
+        body: KeyChange,
+        response: { 200: WireKey },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireMayLimit(operation, request.body)
@@ -114,18 +147,41 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 
     app.post('/api-keys/:id/rotate', {
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: { summary: 'Replace an API key', params: IdParams, body: Rotation, response: { 201: ApiKeyWithText } },
+      schema: {
+        summary: 'Replace an API key',
+        description: 'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the emergency. The key is in this answer and in no other.',
+        params: IdParams,
+        body: Rotation,
+        response: { 201: ApiKeyWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
       return { ...await wire(operation, key), key: text }
     }))
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, body: Reason, response: { 200: WireKey } } }, async request => {
+    app.post('/api-keys/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke an API key',
+        description: 'Refused from the next request on. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.delete('/api-keys/:id', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/api-keys/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke an API key',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeApiKey(operationOf(dependencies, request), request.params.id, null)))
   }
 }

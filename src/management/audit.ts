@@ -97,7 +97,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
   return async app => {
     app.get('/audit', {
       config: { ...readAudit, failures: ['invalid_expiry'] },
-      schema: { summary: 'List what happened', description: 'Newest first.', operationId: 'listAuditEvents', querystring: Query, response: { 200: pageOf(Event) } },
+      schema: {
+        summary: 'List what happened',
+        description: 'Newest first.',
+        operationId: 'listAuditEvents',
+        querystring: Query,
+        response: { 200: pageOf(Event) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -109,6 +115,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       exposeHeadRoute: false,
       schema: {
         summary: 'Export what happened',
+        description: 'All rows that the filters let pass, as they come: the answer has no length beforehand.',
         operationId: 'exportAuditLog',
         querystring: ExportQuery,
         response: { 200: { description: 'NDJSON: a row on each line, chain by chain and each oldest first.', content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } } } },
@@ -121,7 +128,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/head', {
       config: readAudit,
-      schema: { summary: 'The newest row of each chain', description: 'To be kept elsewhere.', operationId: 'listAuditHeads', querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }), response: { 200: pageOf(Head) } },
+      schema: {
+        summary: 'The newest row of each chain',
+        description: 'To be kept elsewhere.',
+        operationId: 'listAuditHeads',
+        querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }),
+        response: { 200: pageOf(Head) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -131,7 +144,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Verify some thousand rows', description: 'Takes a credential for the whole deployment.', operationId: 'verifyAuditLog', querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }), response: { 200: Verified } },
+      schema: {
+        summary: 'Verify some thousand rows',
+        description: 'Takes a credential for the whole deployment.',
+        operationId: 'verifyAuditLog',
+        querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }),
+        response: { 200: Verified },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       const { cursor } = request.query
@@ -141,7 +160,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Compare with heads that were kept elsewhere', description: 'Takes a credential for the whole deployment.', operationId: 'compareAuditHeads', body: KnownHeads, response: { 200: Verified } },
+      schema: {
+        summary: 'Compare with heads that were kept elsewhere',
+        description: 'Takes a credential for the whole deployment.',
+        operationId: 'compareAuditHeads',
+        body: KnownHeads,
+        response: { 200: Verified },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       let checked = 0
@@ -155,7 +180,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/prune', {
       config: { ...writeAudit, failures: ['not_found', 'invalid_expiry'] },
-      schema: { summary: 'Remove old rows of a chain', description: 'And add one that says so. Takes a credential for the whole deployment.', operationId: 'pruneAuditLog', body: Prune, response: { 200: Pruned } },
+      schema: {
+        summary: 'Remove old rows of a chain',
+        description: 'And add one that says so. Takes a credential for the whole deployment.',
+        operationId: 'pruneAuditLog',
+        body: Prune,
+        response: { 200: Pruned },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
@@ -166,7 +197,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/recover', {
       config: { ...writeAudit, failures: ['not_found', 'conflict'] },
-      schema: { summary: 'Close off a chain that is broken', description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.', operationId: 'recoverAuditLog', body: Recover, response: { 200: Recovered } },
+      schema: {
+        summary: 'Close off a chain that is broken',
+        description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.',
+        operationId: 'recoverAuditLog',
+        body: Recover,
+        response: { 200: Recovered },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Recovering an audit chain')

@@ -13,7 +13,10 @@ import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, Description, exactly, Flag, Id, IdParams, Instant, Moment, Name, pageOf, PageQuerystring, Pagination, ScopeNames } from './schemas.ts'
+import {
+  Allowlist, Description, exactly, Flag, Id, IdParams, Instant, listed, Moment, Name, pageOf, PageQuerystring,
+  Pagination, ScopeNames,
+} from './schemas.ts'
 
 const read = { scopes: ['policies:read'] }
 const write = { scopes: ['policies:write'] }
@@ -106,7 +109,15 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
   }
   return async app => {
     app.post('/policies', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] }, schema: { summary: 'Create a policy', tags, querystring: exactly(PageQuerystring), body: NewPolicy, response: { 200: WireImpact, 201: WirePolicy } }
+      config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] },
+      schema: {
+        summary: 'Create a policy',
+        description: 'With `dryRun` nothing is made, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        tags,
+        querystring: exactly(PageQuerystring),
+        body: NewPolicy,
+        response: { 200: WireImpact, 201: WirePolicy },
+      },
     }, async (request, reply) => {
       const { organization, dryRun, force = false, ...input } = request.body
       const planned = (operation: Operation) => planCreation(operation, { ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId })
@@ -118,7 +129,14 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.get('/policies', {
-      config: read, schema: { summary: 'List policies, newest first', tags, querystring: PolicyQuerystring, response: { 200: pageOf(WirePolicy) } }
+      config: read,
+      schema: {
+        summary: 'List policies',
+        description: listed,
+        tags,
+        querystring: PolicyQuerystring,
+        response: { 200: pageOf(WirePolicy) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -132,11 +150,27 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.get('/policies/:id', {
-      config: read, schema: { summary: 'Show a policy', tags, params: IdParams, response: { 200: WirePolicy } }
+      config: read,
+      schema: {
+        summary: 'Show a policy',
+        description: 'With its conditions.',
+        tags,
+        params: IdParams,
+        response: { 200: WirePolicy },
+      },
     }, async request => await wire(await getPolicy(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/policies/:id', {
-      config: { ...write, failures: conditionFailures }, schema: { summary: 'Change a policy; conditions that are given replace all there were', tags, params: IdParams, querystring: exactly(PageQuerystring), body: PolicyChange, response: { 200: answered } }
+      config: { ...write, failures: conditionFailures },
+      schema: {
+        summary: 'Change a policy; conditions that are given replace all there were',
+        description: 'With `dryRun` nothing changes, and the answer tells whose access would; `limit` and `cursor` are for that answer.',
+        tags,
+        params: IdParams,
+        querystring: exactly(PageQuerystring),
+        body: PolicyChange,
+        response: { 200: answered },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false, ...change } = request.body
@@ -145,7 +179,15 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.delete('/policies/:id', {
-      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Delete a policy',
+        description: 'With `dryRun` nothing is deleted, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        tags,
+        params: IdParams,
+        querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }),
+        response: { 200: WireImpact, 204: Type.Null() },
+      },
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false } = request.query

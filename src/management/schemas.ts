@@ -30,6 +30,9 @@ export const Pagination = Type.Object({
   nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
 })
 
+/** Of a collection of what belongs to organizations. */
+export const listed = 'A page, newest first. Of the caller\'s organization; of all, to a credential for the whole deployment.'
+
 /** A page of a collection, as pages.ts makes them (OC-16). */
 export function pageOf<T extends TSchema> (schema: T) {
   return Type.Object({ data: Type.Array(schema), pagination: Pagination })

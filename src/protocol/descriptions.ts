@@ -33,8 +33,8 @@ const authentication = {
 /** In the header, or in the body. */
 const clientProof: FastifySchema['security'] & object = [{ clientBasic: [] }, {}]
 
-function formOf (members: TProperties) {
-  return { content: { [form]: { schema: Type.Object(members) } } }
+function formOf (title: string, members: TProperties) {
+  return { content: { [form]: { schema: Type.Object(members, { title }) } } }
 }
 
 function tokenAnswer (title: string, lifetime: number) {
@@ -119,7 +119,7 @@ export const descriptions = {
     operationId: 'requestToken',
     tags,
     security: clientProof,
-    body: formOf({
+    body: formOf('TokenRequest', {
       grant_type: Type.Literal('client_credentials'),
       resource: Type.Optional(Type.String({ description: 'The API that the token is for (RFC 8707); the first of the client\'s grants unless given.', examples: ['https://api.acme.test'] })),
       scope: Type.Optional(Type.String({ description: 'Makes no difference.' })),
@@ -139,7 +139,7 @@ export const descriptions = {
     operationId: 'requestSession',
     tags,
     security: [],
-    body: formOf({
+    body: formOf('SessionRequest', {
       grant_type: Type.Literal('urn:ietf:params:oauth:grant-type:jwt-bearer'),
       assertion: Type.String({ examples: ['eyJhbGciOiJFUzI1NiIs…'] }),
     }),
@@ -152,7 +152,7 @@ export const descriptions = {
     operationId: 'introspect',
     tags,
     security: clientProof,
-    body: formOf({ token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
+    body: formOf('IntrospectionRequest', { token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
     response: {
       200: Type.Object({
         active: Type.Boolean(),
@@ -182,7 +182,7 @@ export const descriptions = {
     operationId: 'revokeToken',
     tags,
     security: clientProof,
-    body: formOf({ token, token_type_hint: hint, ...authentication }),
+    body: formOf('RevocationRequest', { token, token_type_hint: hint, ...authentication }),
     response: { 200: Type.Null({ description: 'It is dead.' }), 400: refusal('invalid_request', 'unauthorized_client', 'unsupported_token_type'), 401: refusal('invalid_client'), 429: slow, ...broken },
   },
   register: {
@@ -191,7 +191,7 @@ export const descriptions = {
     operationId: 'registerClient',
     tags,
     security: [{ registrationToken: [] }, {}],
-    body: { content: { 'application/json': { schema: Type.Object(metadata) } } },
+    body: { content: { 'application/json': { schema: Type.Object(metadata, { title: 'ClientMetadata' }) } } },
     response: { 201: registered, 400: metadataRefused, 401: refusal('invalid_token'), 403: refusal('access_denied'), 413: malformed, 429: slow, ...broken },
   },
   readRegistration: {
@@ -230,7 +230,7 @@ export const descriptions = {
     summary: 'Authorization server metadata', description: 'RFC 8414.', operationId: 'getServerMetadata', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
   },
   openidConfiguration: {
-    summary: 'The same for OpenID Connect Discovery', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
+    summary: 'The same for OpenID Connect Discovery', description: 'The document of RFC 8414, for clients that look here alone.', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
   },
   jwks: {
     summary: 'The keys that tokens are signed with',

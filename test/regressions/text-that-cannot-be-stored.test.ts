@@ -30,9 +30,9 @@ for (const { name, fresh } of databases) {
       for (const query of ['clients?organization=%00', 'api-keys?organization=%00', 'audit?organization=%00', 'audit?subject=%00']) {
         t.match(await server.send({ path: `/api/v1/${query}`, headers: admin }), { status: 200, json: { data: [] } }, query)
       }
-      for (const resource of ['\0', 'https://x.test/\0', 'a\ud800']) {
-        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [{ resource, scopes: [] }] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
-        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [], introspects: [resource] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
+      for (const [resource, code] of [['\0', 'UNKNOWN_RESOURCE'], ['https://x.test/\0', 'UNKNOWN_RESOURCE'], ['a\ud800', 'INVALID_REQUEST']] as const) {
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [{ resource, scopes: [] }] }), { status: 400, json: { code } })
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [], introspects: [resource] }), { status: 400, json: { code } })
         t.match(await exchange({ resource }), { status: 400, json: { error: 'invalid_target' } })
       }
       t.match(await server.admin('POST', '/clients', { organization: 'a\0b', name: 'x', grants: [] }), { status: 404, json: { code: 'NOT_FOUND' } })
