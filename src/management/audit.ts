@@ -11,7 +11,7 @@ import type { Operation } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
+import { as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
 
 const readAudit = { scopes: ['audit:read'] }
 const writeAudit = { scopes: ['audit:write'] }
@@ -148,13 +148,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
         summary: 'Verify some thousand rows',
         description: 'Takes a credential for the whole deployment.',
         operationId: 'verifyAuditLog',
-        querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }),
+        querystring: exactly({ cursor: cursor(1_024, '`nextCursor` of the answer before.') }),
         response: { 200: Verified },
       },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
-      const { cursor } = request.query
-      const { checked, fault, recovered, next } = await verifyMore(verification, cursor === undefined ? null : readPlace(cursor))
+      const { cursor: place } = request.query
+      const { checked, fault, recovered, next } = await verifyMore(verification, place === undefined ? null : readPlace(place))
       return { checked, fault, recovered: recovered.map(wireBreak), ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') }) }
     })
 

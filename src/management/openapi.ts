@@ -202,7 +202,7 @@ function refusal (components: Components, envelope: Envelope, status: number, re
 }
 
 function codesOf (refused: PublicRefusal[]): Schema {
-  return { type: 'object', properties: { code: { type: 'string', enum: refused.map(({ code }) => code) } } }
+  return { properties: { code: { type: 'string', enum: refused.map(({ code }) => code) } } }
 }
 
 function headersOf (status: number): Json {

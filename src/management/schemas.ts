@@ -85,10 +85,13 @@ export const IdParams = exactly({ id: Id })
 
 /** A yes or a no in a query. */
 export const Flag = Type.Optional(Type.Boolean())
-/** The marks of cursors.ts end in 22 characters. */
+/** As cursors.ts gives them out: behind the point stands a mark. */
+export function cursor (maxLength: number, description: string) {
+  return Type.Optional(Type.String({ maxLength, pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{22}$', description }))
+}
 export const PageQuerystring = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: greatestLimit, default: defaultLimit, description: 'Rows per page.' })),
-  cursor: Type.Optional(Type.String({ maxLength: 512, pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{22}$', description: '`nextCursor` of the page before.' })),
+  cursor: cursor(512, '`nextCursor` of the page before.'),
 }
 /** In answers. */
 export const Moment = Type.Unsafe<Date>(Type.String({ format: 'date-time', examples: ['2026-11-22T19:48:29.000Z'] }))

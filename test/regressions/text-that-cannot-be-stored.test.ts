@@ -38,6 +38,18 @@ for (const { name, fresh } of databases) {
       t.match(await server.admin('POST', '/clients', { organization: 'a\0b', name: 'x', grants: [] }), { status: 404, json: { code: 'NOT_FOUND' } })
     })
 
+    t.test(`N7: half a character is refused in every member, and the member is named [${name}]`, async t => {
+      const grants = (resource: string, scope: string) => ({ organization, name: 'x', grants: [{ resource, scopes: [scope] }] })
+      for (const [body, field] of [
+        [grants(server.issuer, 'a\udc00b'), 'grants.0.scopes.0'], [grants('a\ud800', 'x'), 'grants.0.resource'],
+        [{ organization, name: 'a\ud800', grants: [] }, 'name'], [{ organization, name: 'x', grants: [], 'a\ud800': 1 }, 'body'],
+      ] as const) {
+        const answer = await server.admin('POST', '/clients', body)
+        t.match(answer, { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }, `${field}: ${answer.text}`)
+      }
+      t.equal((await server.createClient({ organization, name: 'a whole one: \u{1f3e2}' })).name, 'a whole one: \u{1f3e2}')
+    })
+
     t.test(`T9, N7: a client_id with a NUL in it is an unknown client like any other [${name}]`, async t => {
       t.match(await exchange({ client_id: '\0' }), { status: 401, json: { error: 'invalid_client' } })
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -79,7 +91,8 @@ for (const { name, fresh } of databases) {
         t.match(await server.admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'invoices', id: text } }), refused, codes(text))
       }
       for (const text of texts.slice(0, 4)) {
-        for (const more of [{ creator: text }, { organizations: [text] }, { organization: text }]) t.match(await server.admin('POST', '/api-keys', { ...input, ...more }), { status: 404 }, codes(text))
+        const status = text.isWellFormed() ? 404 : 400
+        for (const more of [{ creator: text }, { organizations: [text] }, { organization: text }]) t.match(await server.admin('POST', '/api-keys', { ...input, ...more }), { status }, codes(text))
       }
       t.equal((await server.admin('POST', '/api-keys/import', { ...input, hint: 'sk_…🏢9f3a', digest: digest('good') })).status, 201)
     })
