@@ -42,7 +42,9 @@ const made = {
 const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
-  digest: as(Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
+  digest: as(Type.String({
+    pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.',
+  }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
   hint: Hint,
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })

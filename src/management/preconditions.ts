@@ -20,7 +20,7 @@ export function tagAnswers (app: FastifyInstance): void {
 /** `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1): as a schema, so that what is documented is what is read. */
 export const ifMatch = {
   maxLength: 1_024,
-  pattern: '^(\\*|(W/)?"[!#-~\\u0080-\\u00ff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\u0080-\\u00ff]*")*)$',
+  pattern: '^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$',
 } as const
 const form = new RegExp(ifMatch.pattern)
 

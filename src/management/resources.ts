@@ -14,7 +14,9 @@ const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
 const NewScope = exactly({
-  name: as(Type.String({ maxLength: 128 }), 'invoices:read'),
+  name: as(Type.String({
+    pattern: '^[!#-\\[\\]-~]{1,128}$', description: 'Visible ASCII without quotation mark and backslash (RFC 6749 §3.3).',
+  }), 'invoices:read'),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
 })

@@ -67,6 +67,10 @@ const metadata = {
   software_version: Type.Optional(Type.String()),
   scope: Type.Optional(Type.String({ description: 'A hint at most: what is granted follows from the registration token.' })),
 }
+/** As clients send it: a member that is null was not sent (RFC 7592 §2.2). */
+const sentMetadata = Object.fromEntries(
+  Object.entries(metadata).map(([name, schema]) => [name, Type.Optional(Type.Union([schema, Type.Null()]))])
+)
 const information = Type.Object({
   client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }),
   client_id_issued_at: Type.Integer({ description: 'Seconds since 1970.', examples: [1795376909] }),
@@ -191,7 +195,7 @@ export const descriptions = {
     operationId: 'registerClient',
     tags,
     security: [{ registrationToken: [] }, {}],
-    body: { content: { 'application/json': { schema: Type.Object(metadata, { title: 'ClientMetadata' }) } } },
+    body: { content: { 'application/json': { schema: Type.Object(sentMetadata, { title: 'ClientMetadata' }) } } },
     response: { 201: registered, 400: metadataRefused, 401: refusal('invalid_token'), 403: refusal('access_denied'), 413: malformed, 429: slow, ...broken },
   },
   readRegistration: {
@@ -208,7 +212,7 @@ export const descriptions = {
     operationId: 'replaceRegistration',
     tags,
     security: [{ registrationAccessToken: [] }],
-    body: { content: { 'application/json': { schema: Type.Object({ client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }), client_secret: Type.Optional(Type.String()), ...metadata }) } } },
+    body: { content: { 'application/json': { schema: Type.Object({ client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }), client_secret: Type.Optional(Type.Union([Type.String(), Type.Null()])), ...sentMetadata }) } } },
     response: { 200: information, 400: metadataRefused, 413: malformed, ...configured },
   },
   deleteRegistration: {
