@@ -23,7 +23,7 @@ const NewScope = exactly({
 const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
-  keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
+  keyPrefix: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })),
 }
 export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
 const NewResource = exactly({ ...changeable, identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'), organization: Type.Optional(OrganizationId), scopes: NewScopes })

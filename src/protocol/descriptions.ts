@@ -11,6 +11,7 @@ import { sessionLifetime } from '../domain/session.ts'
 const tags = ['oauth']
 const discovery = ['discovery']
 const texts = Type.Array(Type.String())
+const nonEmptyTexts = Type.Array(Type.String({ minLength: 1 }))
 const url = Type.String({ format: 'uri', examples: ['https://auth.acme.test'] })
 const link = Type.Optional(Type.String())
 const form = 'application/x-www-form-urlencoded'
@@ -54,11 +55,11 @@ const metadata = {
   token_endpoint_auth_method: Type.Optional(Type.Enum([...clientAuthMethods])),
   token_endpoint_auth_signing_alg: Type.Optional(Type.String()),
   jwks: Type.Optional(Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) })),
-  redirect_uris: Type.Optional(texts),
+  redirect_uris: Type.Optional(nonEmptyTexts),
   grant_types: Type.Optional(texts),
   response_types: Type.Optional(texts),
   application_type: Type.Optional(Type.String()),
-  contacts: Type.Optional(texts),
+  contacts: Type.Optional(nonEmptyTexts),
   client_uri: link,
   logo_uri: link,
   policy_uri: link,

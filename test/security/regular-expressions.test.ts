@@ -86,6 +86,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/operation-names.ts', '/^\\/api\\/v1\\//', 'own'],
   ['management/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
   ['management/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
+  ['management/resources.ts', 'pattern ^[a-z][a-z0-9]{0,15}$', 'body'],
   ['management/resources.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
   ['management/audit.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
   ['management/creation.ts', 'pattern ^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$', 'headers'],
