@@ -38,7 +38,7 @@ export async function goTool (module: string): Promise<ForeignProgram> {
   if (go.skip !== false) return go
   const path = join(cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!))
   if (await exists(path)) return { path, skip: false }
-  const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..'), GOFLAGS: '-modcacherw' } })
+  const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..') } })
   return code === 0 ? { path, skip: false } : missing(module, lastLineOf(output))
 }
 
