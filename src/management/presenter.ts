@@ -58,7 +58,7 @@ function invalid (problem: Problem, place = 'request', { body }: FastifyRequest)
   return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
 }
 
-/** A pattern says little to people: what stands beside it in the schema says it in words. */
+/** A pattern or the name of a format says little to people: what stands beside it in the schema says it in words. */
 function formOf ({ keyword, parentSchema }: Problem & { parentSchema?: { description?: unknown } }): string {
-  return keyword === 'pattern' && typeof parentSchema?.description === 'string' ? ` ${parentSchema.description}` : ''
+  return (keyword === 'pattern' || keyword === 'format') && typeof parentSchema?.description === 'string' ? ` ${parentSchema.description}` : ''
 }
