@@ -41,7 +41,7 @@ import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
 import { presentError } from './management/presenter.ts'
-import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
+import { refuseUnknownPaths, unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
@@ -275,12 +275,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     told = true
   }))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
   latchkey.watchRequests(app)
+  refuseUnknownPaths(app, latchkey.answerUnknownPath)
   readModestJson(app)
   if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
@@ -358,7 +358,7 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, p
   // Of its own routes: the others are not here, whatever the method.
   const unknown = unknownPaths(latchkey.config.issuer + paths.token)
   unknown.learn(own)
-  own.setNotFoundHandler(unknown.answer)
+  refuseUnknownPaths(own, unknown.answer)
   own.server.on('error', latchkey.watch.background.report('listener'))
   await own.register(latchkey.operationalRoutes)
   try {
@@ -470,7 +470,8 @@ export function serverOptions (
     onConstructorPoisoning: 'error',
     // A resource may be named by its URL-encoded identifier.
     routerOptions: { maxParamLength: 1_536 },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+    // `verbose` puts the schema beside a problem, for its words.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false, verbose: true } },
     schemaController: { compilersFactory: { buildValidator: compileWhenNeeded } },
     frameworkErrors: (error, request, reply) => { presentError(error, request, reply) },
     clientErrorHandler: answerUnreadable,

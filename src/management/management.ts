@@ -22,10 +22,12 @@ import { groupRoutes } from './groups.ts'
 import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organizations.ts'
+import { completeOwner } from './owning-organization.ts'
 import { policyRoutes } from './policies.ts'
 import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
+import { readQueryValues } from './query-values.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { replicaRoutes } from './replicas.ts'
 import { resourceRoutes } from './resources.ts'
@@ -34,6 +36,7 @@ import { serverRoutes, type ServerDependencies } from './server.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
+import { refuseHalfCharacters } from './well-formed-text.ts'
 
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
@@ -81,6 +84,9 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       tagAnswers(api)
       announceConventions(api)
       refuseUnknownQuery(api)
+      readQueryValues(api)
+      refuseHalfCharacters(api)
+      completeOwner(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(groupRoutes(dependencies))

@@ -23,7 +23,13 @@ export function replicaRoutes (dependencies: ManagementDependencies & { director
   return async app => {
     app.get('/replicas', {
       config: { scopes: ['replicas:read'] },
-      schema: { summary: 'List the servers on this database', tags: ['server'], querystring: exactly(PageQuerystring), response: { 200: pageOf(WireReplica) } },
+      schema: {
+        summary: 'List the servers on this database',
+        description: 'A page, those that started last first; with those that have left. Takes a credential for the whole deployment.',
+        tags: ['server'],
+        querystring: exactly(PageQuerystring),
+        response: { 200: pageOf(WireReplica) },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the servers')
       const query = pageQuery(request.query)

@@ -79,23 +79,29 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/unknown-path.ts', '/\\/(?:token|access_token)$/i', 'headers'],
   ['protocol/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
   ['management/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
-  ['management/audit.ts', 'pattern ^[\\w-]*$', 'field'],
   ['management/audit.ts', 'pattern ^[a-z_]+\\.[a-z_]*$', 'field'],
-  ['management/creation.ts', '/^(?:"([\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128})"|([\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]{1,128}))$/', 'headers'],
   ['management/openapi.ts', '/:(\\w+)/g', 'own'],
   ['management/openapi.ts', '/\\{(\\w+)\\}/g', 'own'],
   ['management/operation-names.ts', '/[^A-Za-z0-9]+/', 'own'],
   ['management/operation-names.ts', '/^\\/api\\/v1\\//', 'own'],
   ['management/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
-  ['management/pages.ts', '/^\\d{1,6}$/', 'field'],
-  ['management/policies.ts', 'pattern ^([01]\\d|2[0-4]):[0-5]\\d$', 'body'],
-  ['management/preconditions.ts', '/^(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"$/', 'headers'],
-  ['management/preconditions.ts', '/^[1-9]\\d{0,8}$/', 'headers'],
+  ['management/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
+  ['management/resources.ts', 'pattern ^[a-z][a-z0-9]{0,15}$', 'body'],
+  ['management/resources.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
+  ['management/audit.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
+  ['management/creation.ts', 'pattern ^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$', 'headers'],
+  ['management/policies.ts', 'pattern ^([01][0-9]|2[0-4]):[0-5][0-9]$', 'body'],
+  ['management/preconditions.ts', 'pattern ^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$', 'headers'],
+  ['management/schemas.ts', 'pattern ^[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000\\ufeff]*[^\\u0000-\\u0020\\u007f-\\u00a0\\u061c\\u1680\\u2000-\\u200a\\u200e\\u200f\\u2028-\\u202f\\u205f\\u2066-\\u2069\\u3000\\ufeff][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$', 'body'],
+  ['management/schemas.ts', 'pattern ^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$', 'body'],
+  ['management/schemas.ts', 'pattern ^[^\\u0000-\\u001f\\u007f-\\u009f]*$', 'body'],
+  ['management/schemas.ts', 'pattern ^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{22}$', 'body'],
+  ['management/preconditions.ts', '/(W\\/)?"([^"]*)"/g', 'headers'],
+  ['management/query-values.ts', '/^\\d{1,6}$/', 'field'],
+  ['management/usage.ts', 'format date', 'field'],
   ['management/refusal-responses.ts', 'format date-time', 'own'],
+  ['management/preconditions.ts', '/^[1-9]\\d{0,8}$/', 'headers'],
   ['management/schemas.ts', 'format date-time', 'field'],
-  ['management/schemas.ts', 'pattern ^(?=.*\\S)[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$', 'body'],
-  ['management/schemas.ts', 'pattern ^[^\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$', 'body'],
-  ['management/schemas.ts', 'pattern ^[^\\p{Cc}\\p{Cs}]*$', 'body'],
   ['management/schemas.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],
   ['management/schemas.ts', 'pattern ^[a-z][a-z0-9_-]{0,63}$', 'body'],
   ['management/server.ts', 'format date-time', 'own'],
@@ -158,7 +164,8 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
     return ts.isStringLiteralLike(node.initializer) && (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
   }
   if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
-    if (node.expression.getText(source) === 'RegExp') return true
+    // One of a schema's own pattern is in the table by that pattern.
+    if (node.expression.getText(source) === 'RegExp') return !/^\w+\.pattern$/.test(node.arguments?.[0]?.getText(source) ?? '')
     const [first] = node.arguments ?? []
     const { expression: called } = node
     return ts.isPropertyAccessExpression(called) && asked.has(called.name.text) && first !== undefined && !ts.isRegularExpressionLiteral(first)
