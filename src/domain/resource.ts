@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { Failure } from '../errors.ts'
+import { ConfigurationError, Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
+import { requireIdentifier } from './resource-identifier.ts'
 import {
   expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
 } from './scope.ts'
@@ -18,7 +19,7 @@ export type ResourceKind = 'api' | 'mcp'
 export interface Resource extends Revised {
   /** `res_…`; the built-in ones have fixed ids. */
   id: string
-  /** An absolute URI without fragment: the `aud` of its tokens. Unique in the deployment. */
+  /** An absolute URI without fragment, as the operator wrote it: the `aud` of its tokens. One URL in the deployment, whatever its spelling. */
   identifier: string
   name: string
   /** Null: it belongs to the deployment, and every organization's credentials may be made for it. */
@@ -37,7 +38,12 @@ export interface Resource extends Revised {
 export interface ResourceRepository {
   insert (resource: Resource): Promise<void>
   get (id: string): Promise<Resource | null>
+  /** In whatever spelling. */
   byIdentifier (identifier: string): Promise<Resource | null>
+  /** Those that an earlier version wrote, which compared spellings: behind an id, in the order of their ids, at most so many. */
+  withoutNormalForm (after: string, limit: number): Promise<Resource[]>
+  /** Has one of those found by every spelling of its identifier. */
+  normalize (resource: Pick<Resource, 'id' | 'identifier'>): Promise<void>
   /** Replaces everything but id and createdAt, its scopes included; returns it with its next revision. */
   update (resource: Resource): Promise<Resource>
   /** Those of the names that stood for scopes which were taken from the resource, as they were then. */
@@ -57,6 +63,7 @@ export interface ResourceFilter {
   visibleTo?: string
   /** That organization's alone. */
   organizationId?: string
+  /** In whatever spelling. */
   identifier?: string
   /** Exactly this name. */
   name?: string
@@ -73,6 +80,12 @@ export const hostResourceId = 'res_host'
 export const managementResourceId = 'res_management'
 
 const builtIn = new Set<string>([hostResourceId, managementResourceId])
+
+/** Whether a resource is one that every deployment has. */
+export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
+  return builtIn.has(id)
+}
+
 const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
 
 export interface ResourceInput {
@@ -112,10 +125,8 @@ export async function createResource ({ store, clock, actor }: Operation, input:
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
-    for (const spelling of spellings(resource.identifier)) {
-      const holder = await tx.resources.byIdentifier(spelling)
-      if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
-    }
+    const holder = await tx.resources.byIdentifier(resource.identifier)
+    if (holder !== null) await takeIdentifier(tx, actor, holder, resource.createdAt)
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
@@ -123,14 +134,21 @@ export async function createResource ({ store, clock, actor }: Operation, input:
 }
 
 /**
- * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
- * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ * Takes the identifier of an ended resource from it.
  * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
  * may trust this issuer still, and would take the tokens of the successor.
  */
-async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
   if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
+  await releaseIdentifier(tx, actor, holder, at)
+}
+
+/**
+ * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
+ * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ */
+export async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
   await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
@@ -186,7 +204,7 @@ export async function revokeResource (operation: Operation, idOrIdentifier: stri
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
-    if (builtIn.has(before.id)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
+    if (isBuiltIn(before)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     const kept = await tx.resources.update(after)
@@ -252,13 +270,17 @@ export function requireOwn (
 /** A built-in resource, as this version and its configuration have it. */
 type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
-/** Creates the built-in resources, or moves them to the issuer's present name. Called at every start. */
+/**
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start.
+ * @throws ConfigurationError where a resource that is in use is declared by that name.
+ */
 export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
   if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
+      if (present?.identifier !== seed.identifier) await requireOwnName(tx, seed, clock())
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
@@ -271,6 +293,16 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
       }
     }
   })
+}
+
+/** The issuer's own origin is this server's: what ended there gives way. @throws ConfigurationError. */
+async function requireOwnName (tx: Repositories, { id, identifier }: Seed, at: Date): Promise<void> {
+  const holder = await tx.resources.byIdentifier(identifier)
+  if (holder === null || holder.id === id) return
+  if (holder.revokedAt !== null) return await releaseIdentifier(tx, systemActor, holder, at)
+  throw new ConfigurationError([
+    `LATCHKEY_ISSUER: ${identifier} is this server's own resource, and ${holder.id} (${holder.identifier}) is declared there; start with the issuer as it was, and end that one with \`latchkey resource revoke ${holder.id}\``,
+  ])
 }
 
 /** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
@@ -318,23 +350,6 @@ function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: Res
       details: { field: 'defaultScopes' },
     })
   }
-}
-
-/** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
-function requireIdentifier (text: string): string {
-  if (!URL.canParse(text) || text.includes('#') || !/^[\x21-\x7e]+$/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
-    throw new Failure('invalid_request', {
-      message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
-      details: { field: 'identifier' },
-    })
-  }
-  return text
-}
-
-/** An origin is the same with and without its slash (RFC 3986 §6.2.3): beside one the other would take its clients' requests. */
-function spellings (identifier: string): string[] {
-  if (identifier === new URL(identifier).origin) return [identifier, `${identifier}/`]
-  return identifier === `${new URL(identifier).origin}/` ? [identifier, identifier.slice(0, -1)] : [identifier]
 }
 
 /**
@@ -438,7 +453,8 @@ function requireStyle (style: Style): Style {
   })
 }
 
-function about (resource: Resource) {
+/** What an audit row says of a resource. */
+export function about (resource: Resource) {
   const { identifier, name, kind, scopes, defaultScopes, style } = resource
   return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors } }
 }

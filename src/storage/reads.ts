@@ -31,6 +31,7 @@ export interface Reads {
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
   resource (id: string): Awaitable<Resource | null>
+  /** In whatever spelling. */
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
@@ -66,7 +67,7 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
   resource: { table: 'Resource', rows: 'WHERE "id" = ?' },
-  resourceByIdentifier: { table: 'Resource', rows: 'WHERE "identifier" = ?' },
+  resourceByIdentifier: { table: 'Resource', rows: 'WHERE "normalIdentifier" = ?' },
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },

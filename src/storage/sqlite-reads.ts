@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import { readApiKey } from './api-keys.ts'
 import { readClient } from './clients.ts'
 import { sqliteColumns } from './columns.ts'
@@ -67,6 +68,7 @@ function openReads (path: string, limits: Limits) {
       SELECT "organizationId" IS NULL FROM "Resource" WHERE "id" = "resourceId"
     ))) FILTER (WHERE "imported") AS "keys"
     FROM (SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
+  const resourceByNormalForm = one('resourceByIdentifier', resource)
   const reads: Required<Reads> = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
@@ -76,7 +78,7 @@ function openReads (path: string, limits: Limits) {
     client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', resource),
-    resourceByIdentifier: one('resourceByIdentifier', resource),
+    resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
     ...readsOfSeveral(several, columns),
     importedKeys (after, limit) {
       const { through, keys } = nextKeys.get(after, limit)!
