@@ -8,6 +8,7 @@ import { requireIdentifier } from './resource-identifier.ts'
 import {
   expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
 } from './scope.ts'
+import { defaultAlgorithm, isProvided, type SigningAlgorithm } from './signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -28,6 +29,8 @@ export interface Resource extends Revised {
   style: Style
   /** Seconds that an access token for it lives. */
   tokenLifetime: number
+  /** What its access tokens are signed by. */
+  signingAlgorithm: SigningAlgorithm
   kind: ResourceKind
   /** Of an MCP server: what clients get on it that register with its organization. Names of scopes that it declares. */
   defaultScopes: readonly string[]
@@ -52,6 +55,8 @@ export interface ResourceRepository {
   retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
+  /** Whether a resource that is in use has it. */
+  usesAlgorithm (algorithm: SigningAlgorithm): Promise<boolean>
   /** In seconds, of all resources there ever were. */
   longestTokenLifetime (): Promise<number>
   page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
@@ -86,7 +91,7 @@ export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
   return builtIn.has(id)
 }
 
-const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
+const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, signingAlgorithm: defaultAlgorithm, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
 
 export interface ResourceInput {
   identifier: string
@@ -94,6 +99,8 @@ export interface ResourceInput {
   organizationId?: string | null
   scopes: readonly Scope[]
   style: Style
+  /** Another than the default one needs a key: `SigningKeys.provide` first. */
+  signingAlgorithm?: SigningAlgorithm
   kind?: ResourceKind
   defaultScopes?: readonly string[]
 }
@@ -101,7 +108,8 @@ export interface ResourceInput {
 /**
  * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
  * the deployment; nothing of the old one comes with it.
- * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and for an
+ * algorithm that has no key.
  */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
   const organizationId = input.organizationId ?? actor.organizationId
@@ -114,6 +122,7 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     scopes,
     style: requireStyle(input.style),
     tokenLifetime: defaultTokenLifetime,
+    signingAlgorithm: input.signingAlgorithm ?? defaultAlgorithm,
     kind: input.kind ?? 'api',
     defaultScopes: requireDefaults(
       actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
@@ -127,6 +136,7 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     const holder = await tx.resources.byIdentifier(resource.identifier)
     if (holder !== null) await takeIdentifier(tx, actor, holder, resource.createdAt)
+    await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
@@ -159,10 +169,19 @@ export async function getResource ({ store, actor }: Operation, idOrIdentifier: 
   return readable(actor, await find(store, idOrIdentifier), idOrIdentifier)
 }
 
+/** As `getResource`, for what is to be changed. @throws Failure as `updateResource`. */
+export async function getChangeableResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  const found = changeable(actor, await find(store, idOrIdentifier), idOrIdentifier)
+  requireNotBuiltIn(found, {})
+  return found
+}
+
 export interface ResourceChange {
   name?: string
   scopes?: readonly Scope[]
   style?: Style
+  /** As at its creation. Tokens that were signed before stay good. */
+  signingAlgorithm?: SigningAlgorithm
   /** Left out, those stay that are still declared. */
   defaultScopes?: readonly string[]
 }
@@ -180,10 +199,13 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
     requireNotBuiltIn(before, change)
+    const signingAlgorithm = change.signingAlgorithm ?? before.signingAlgorithm
+    if (signingAlgorithm !== before.signingAlgorithm) await requireSigner(tx, signingAlgorithm, clock())
     const scopes = change.scopes ? await declared(tx, actor, before, requireScopes(change.scopes)) : before.scopes
     const after: Resource = {
       ...before,
       name: change.name ?? before.name,
+      signingAlgorithm,
       scopes,
       defaultScopes: change.defaultScopes
         ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
@@ -223,6 +245,17 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
     })
   }
   return found
+}
+
+/**
+ * Every server knows the key of an algorithm before any resource has it: none mints what another cannot verify.
+ * @throws Failure `conflict`.
+ */
+async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+  if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
+  throw new Failure('conflict', {
+    message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ${algorithm}\`, and do this again.`,
+  })
 }
 
 /** The issuer's own origin is described by this server's well-known documents: what is protected there is not an organization's to say. */
@@ -455,6 +488,10 @@ function requireStyle (style: Style): Style {
 
 /** What an audit row says of a resource. */
 export function about (resource: Resource) {
-  const { identifier, name, kind, scopes, defaultScopes, style } = resource
-  return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors } }
+  const { identifier, name, kind, scopes, defaultScopes, style, signingAlgorithm } = resource
+  return {
+    organizationId: resource.organizationId,
+    subject: resource.id,
+    detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors, signingAlgorithm },
+  }
 }

@@ -8,6 +8,7 @@ import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
 import { normalIdentifier } from '../domain/resource-identifier.ts'
 import { grantableNow } from '../domain/scope.ts'
+import { signerFor, type KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { inSpan } from '../tracing.ts'
 import type { Watch } from '../watch.ts'
@@ -86,9 +87,9 @@ async function grantNow (options: GrantOptions, ctx: GrantContext, client: Clien
 
 /**
  * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
- * one asks for makes no difference (LB-08).
+ * one asks for makes no difference (LB-08). Tokens are signed with the keys of `ring`, which the provider has.
  */
-export function registerClientCredentials (provider: Provider, options: GrantOptions): void {
+export function registerClientCredentials (provider: Provider, options: GrantOptions, ring: KeyRing): void {
   provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
     const { client, params } = ctx.oidc
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
@@ -97,12 +98,13 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     const { resource, scopes } = await grantNow(options, ctx, record)
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
+    const { algorithm: alg, kid } = signerFor(ring, resource.signingAlgorithm)
     token.resourceServer = new provider.ResourceServer(resource.identifier, {
       scope: scope ?? '',
       audience: resource.identifier,
       accessTokenFormat: 'jwt',
       accessTokenTTL: resource.tokenLifetime,
-      jwt: { sign: { alg: 'ES256' } },
+      jwt: { sign: { alg, kid } },
     })
     ctx.oidc.entity('ClientCredentials', token)
     const text = await inSpan(tracing, 'token issuance', () => token.save())

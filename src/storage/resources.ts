@@ -52,6 +52,9 @@ export function resourceRepository ({ resource: table, retiredScope }: Queries, 
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
       note({ of: 'resources' })
     },
+    async usesAlgorithm (signingAlgorithm) {
+      return await table.findFirst({ where: { signingAlgorithm, revokedAt: null }, select: { id: true } }) !== null
+    },
     async longestTokenLifetime () {
       return (await table.aggregate({ _max: { tokenLifetime: true } }))._max.tokenLifetime ?? 0
     },
@@ -88,6 +91,7 @@ export function readResource (row: Row, columns: Columns): Resource {
     scopes: (row.scopes as Row[]).map(scope => readScope(scope, columns)),
     style: json(row.style) as Style,
     tokenLifetime: row.tokenLifetime as number,
+    signingAlgorithm: text(row.signingAlgorithm) as Resource['signingAlgorithm'],
     kind: text(row.kind) as Resource['kind'],
     defaultScopes: json(row.defaultScopes) as string[],
     createdAt: instant(row.createdAt),
