@@ -57,7 +57,12 @@ function withResourceFlags (command: Command): Command {
 
 async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
   return await api.post('/resources', {
-    identifier, name: flags.name, organization: flags.org, scopes: (flags.scope ?? []).map(readScope), style: flags.style, keyPrefix: flags.keyPrefix,
+    identifier,
+    name: flags.name,
+    organization: flags.org,
+    scopes: (flags.scope ?? []).map(readScope),
+    style: flags.style,
+    keyPrefix: flags.keyPrefix,
     signingAlgorithm: flags.algorithm,
   })
 }

@@ -4,7 +4,7 @@
  */
 import { ConfigurationError } from '../errors.ts'
 import { auditEvent, systemActor } from './audit.ts'
-import { about, isBuiltIn, releaseIdentifier, type Resource } from './resource.ts'
+import { about, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
 import type { Operation, Repositories } from './store.ts'
 
 /** Rows in one transaction. */
@@ -12,7 +12,7 @@ const batch = 100
 
 /**
  * Called at every start. Of two spellings of one URL an ended resource gives way, as it does when its identifier is declared
- * again; `ending`: ids of resources that the operator ends for it.
+ * again, and every other one to what is built in; `ending`: ids of resources that the operator ends for it.
  * @throws ConfigurationError naming each pair of which both are in use, and what is in `ending` without being one of a pair.
  */
 export async function adoptIdentifiers (
@@ -51,13 +51,13 @@ async function adopt (tx: Repositories, row: Resource, ending: readonly string[]
     await tx.resources.normalize(row)
     return null
   }
-  const inUse = row.revokedAt === null && holder.revokedAt === null
-  const ended = inUse ? [row, holder].find(each => !isBuiltIn(each) && ending.includes(each.id)) ?? null : null
-  if (inUse && ended === null) return { row, holder, ended: null }
-  const leaving = ended ?? (row.revokedAt === null ? holder : row)
-  await releaseIdentifier(tx, systemActor, ended === null ? leaving : await end(tx, ended, now), now)
+  const givingWay = isBuiltIn(row) ? holder : [row, holder].find(each => each.revokedAt !== null) ?? (isBuiltIn(holder) ? row : undefined)
+  const ended = givingWay === undefined ? [row, holder].find(({ id }) => ending.includes(id)) : undefined
+  const leaving = givingWay ?? ended
+  if (leaving === undefined) return { row, holder, ended: null }
+  await takeIdentifier(tx, systemActor, leaving === ended ? await end(tx, ended, now) : leaving, now)
   if (leaving === holder) await tx.resources.normalize(row)
-  return ended === null ? null : { row, holder, ended: ended.id }
+  return ended === undefined ? null : { row, holder, ended: ended.id }
 }
 
 async function end (tx: Repositories, resource: Resource, now: Date): Promise<Resource> {
@@ -68,6 +68,6 @@ async function end (tx: Repositories, resource: Resource, now: Date): Promise<Re
 
 function problemOf (one: Resource, other: Resource): string {
   const told = ({ id, identifier, organizationId }: Resource) => `${id} (${identifier}, ${organizationId ?? 'of the deployment'})`
-  const commands = [one, other].filter(each => !isBuiltIn(each)).map(({ id }) => `\`latchkey migrate --end-resource ${id}\``)
+  const commands = [one, other].map(({ id }) => `\`latchkey migrate --end-resource ${id}\``)
   return `the database has two resources for one URL, ${told(one)} and ${told(other)}: end one of them, and what was granted for it, with ${commands.join(' or ')}`
 }

@@ -16,7 +16,6 @@ import { reasonAgainstOrganization, type Organization } from './organization.ts'
 import { policiesFor, type PolicySet } from './policy-set.ts'
 import type { Registry } from './registry.ts'
 import { managementResourceId, type Resource } from './resource.ts'
-import { isSameIdentifier } from './resource-identifier.ts'
 import { splitScope } from './scope.ts'
 import { takesKeysAsBearer } from './style.ts'
 import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type Signed, type TokenReader } from './token.ts'
@@ -257,7 +256,7 @@ function judgeClaims (claims: AccessTokenClaims & Signed, options: Authenticator
   const { registry, clock } = options
   const { resource, now = clock() } = presentation
   if (isFromTheFuture(claims, now)) return refuse('malformed', 'access_token')
-  if (resource !== null && !isSameIdentifier(resource.identifier, claims.aud)) return refuseToken('wrong_resource', claims)
+  if (resource !== null && resource.identifier !== claims.aud) return refuseToken('wrong_resource', claims)
   if (isExpired(claims, now)) return refuseToken('expired', claims)
   const { state } = registry
   const known = tokenBearers.get(claims)

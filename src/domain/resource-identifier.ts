@@ -23,8 +23,8 @@ export function requireIdentifier (text: string): string {
 /**
  * The one spelling of a URL that stands for all of them (RFC 3986 §6.2.2, §6.2.3): scheme and host in lower case, no default
  * port, no dot segments, an empty path as `/`, escapes in upper case, and none where none is needed. The rest has case and
- * stays: path, query, user information, a slash behind a path. For looking up and comparing alone: what is stored and sent is
- * what the operator wrote. A text that can name no resource is its own.
+ * stays: path, query, user information, a slash behind a path. For looking up and comparing what people write: what is stored
+ * and sent is what the operator wrote, so the `aud` of a token is compared as it is. A text that can name no resource is its own.
  */
 export function normalIdentifier (text: string): string {
   if (text.length > longestKept || !uri.test(text)) return text
@@ -36,11 +36,6 @@ export function normalIdentifier (text: string): string {
     if (url.pathname === '') url.pathname = '/'
   }
   return url.href
-}
-
-/** Whether two identifiers are spellings of one. */
-export function isSameIdentifier (one: string, other: string): boolean {
-  return one === other || normalIdentifier(one) === normalIdentifier(other)
 }
 
 /** URL standard §3.2 (special schemes). */

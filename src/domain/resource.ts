@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ConfigurationError, Failure } from '../errors.ts'
+import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
@@ -135,7 +135,7 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     const holder = await tx.resources.byIdentifier(resource.identifier)
-    if (holder !== null) await takeIdentifier(tx, actor, holder, resource.createdAt)
+    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
     await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
     await tx.resources.insert(resource)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
@@ -144,21 +144,21 @@ export async function createResource ({ store, clock, actor }: Operation, input:
 }
 
 /**
- * Takes the identifier of an ended resource from it.
+ * Lets an ended resource give up its identifier.
  * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
  * may trust this issuer still, and would take the tokens of the successor.
  */
-async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
   if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
-  await releaseIdentifier(tx, actor, holder, at)
+  await takeIdentifier(tx, actor, holder, at)
 }
 
 /**
- * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
+ * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys, grants and
  * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
  */
-export async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
   await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
@@ -304,8 +304,8 @@ export function requireOwn (
 type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
 /**
- * Creates the built-in resources, or moves them to the issuer's present name. Called at every start.
- * @throws ConfigurationError where a resource that is in use is declared by that name.
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself so already has
+ * to give it up: an organization could else keep a deployment from moving there.
  */
 export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
@@ -313,7 +313,8 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
-      if (present?.identifier !== seed.identifier) await requireOwnName(tx, seed, clock())
+      const holder = await tx.resources.byIdentifier(seed.identifier)
+      if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
@@ -326,16 +327,6 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
       }
     }
   })
-}
-
-/** The issuer's own origin is this server's: what ended there gives way. @throws ConfigurationError. */
-async function requireOwnName (tx: Repositories, { id, identifier }: Seed, at: Date): Promise<void> {
-  const holder = await tx.resources.byIdentifier(identifier)
-  if (holder === null || holder.id === id) return
-  if (holder.revokedAt !== null) return await releaseIdentifier(tx, systemActor, holder, at)
-  throw new ConfigurationError([
-    `LATCHKEY_ISSUER: ${identifier} is this server's own resource, and ${holder.id} (${holder.identifier}) is declared there; start with the issuer as it was, and end that one with \`latchkey resource revoke ${holder.id}\``,
-  ])
 }
 
 /** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */

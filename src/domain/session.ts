@@ -12,7 +12,6 @@ import type { Presentation, Principal, Reason, Verdict } from './principal.ts'
 import type { PublishableKey } from './publishable-key.ts'
 import type { Registry } from './registry.ts'
 import type { Resource } from './resource.ts'
-import { isSameIdentifier } from './resource-identifier.ts'
 import { grantableNow, splitScope } from './scope.ts'
 import type { KeyRing } from './signing-key.ts'
 import type { Store } from './store.ts'
@@ -183,7 +182,7 @@ export function sessionChecks ({ issuer, registry, keys, clock }: Pick<SessionEx
       return whenKnown(reader.read(text), claims => {
         const now = clock()
         if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', null)
-        if (presentation.resource !== null && !isSameIdentifier(presentation.resource.identifier, claims.aud)) return refuse('wrong_resource', claims)
+        if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuse('wrong_resource', claims)
         if (isExpired(claims, now)) return refuse('expired', claims)
         return whenBothKnown(registry.publishableKey(claims.client_id), isKeyRevoked(registry, claims), (key, revoked) =>
           key === null || revoked ? refuse('revoked', claims) : judge(registry, key, claims))
@@ -197,7 +196,7 @@ function judge (registry: Registry, key: PublishableKey, claims: SessionClaims):
     const reason = standing(key, resource, organization)
     if (reason !== null) return refuse(reason, claims)
     // The resource took another name after the token was made: it is not what the token is for any more.
-    if (!isSameIdentifier(resource!.identifier, claims.aud)) return refuse('wrong_resource', claims)
+    if (resource!.identifier !== claims.aud) return refuse('wrong_resource', claims)
     return { ok: true, key: null, principal: sessionPrincipal(key, resource!, claims) }
   })
 }

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { isSameIdentifier, normalIdentifier } from '../../src/domain/resource-identifier.ts'
+import { normalIdentifier } from '../../src/domain/resource-identifier.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { startOnEachDatabase, startServer } from '../harness.ts'
@@ -30,7 +30,6 @@ const different = [
 tap.test('C7: the normal form of a URL is that of all of its spellings, and of no other URL', async t => {
   for (const [normal, ...others] of same) {
     for (const each of [normal!, ...others]) t.equal(normalIdentifier(each), normal, each)
-    t.ok(isSameIdentifier(others[0]!, others.at(-1)!))
   }
   t.equal(new Set(different.map(normalIdentifier)).size, different.length)
   for (const text of ['', 'res_a', 'https://', 'https://api.a.test\n', ' https://api.a.test', `https://a.test/${'x'.repeat(1_000)}/../y`]) {
@@ -107,21 +106,17 @@ for (const { name, server } of servers) {
 }
 
 for (const { name, empty } of databases) {
-  tap.test(`C7: an issuer that moves to where a resource is declared, in whatever spelling, is told so; what ended there gives way [${name}]`, async t => {
+  tap.test(`C7: an issuer moves to where a resource is declared, in whatever spelling: its names are the deployment's [${name}]`, async t => {
     const { url, drop } = await empty()
     t.teardown(drop)
     const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}` }
     const before = await startServer({ database: url, environment, bare: true })
-    const { id } = (await before.admin('POST', '/resources', { identifier: 'https://Auth.new.test:443/', scopes: [] })).json
+    const { id } = (await before.admin('POST', '/resources', { identifier: 'HTTP://127.0.0.1:9/', scopes: [] })).json
     await before.close()
-    const moved = async () => await startServer({ database: url, environment, issuer: 'https://auth.new.test', bare: true })
-    await t.rejects(moved(), { name: 'ConfigurationError', message: new RegExp(`LATCHKEY_ISSUER: .*${id} .https://Auth.new.test:443/.*latchkey resource revoke ${id}`) })
-    const again = await startServer({ database: url, environment, issuer: before.issuer, bare: true })
-    t.equal((await again.admin('POST', `/resources/${id}/revoke`)).status, 200, 'the way out')
-    await again.close()
-    const after = await moved()
+    const after = await startServer({ database: url, environment, issuer: 'http://127.0.0.1:9', bare: true })
     t.teardown(after.close)
-    t.match((await after.latchkey.operation.store.resources.byIdentifier('https://auth.new.test')), { id: 'res_host' })
-    t.match((await after.latchkey.operation.store.resources.get(id)), { identifier: `https://Auth.new.test:443/#${id}` })
+    const { resources } = after.latchkey.operation.store
+    t.match(await resources.byIdentifier('http://127.0.0.1:9'), { id: 'res_host' })
+    t.match(await resources.get(id), { identifier: `HTTP://127.0.0.1:9/#${id}` })
   })
 }
