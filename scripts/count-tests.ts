@@ -5,13 +5,13 @@ export interface Count { passed: number, failed: number, skipped: number }
 
 /**
  * The counts of a run, in all and by the database in the title (or in that of a block around it); each failure as its
- * titles from the file inwards and what tap wrote of it.
+ * titles from the file inwards and what tap wrote of it; the reasons for skipping, each once.
  */
-export interface Counts { all: Count, byDatabase: Map<string, Count>, failures: string[] }
+export interface Counts { all: Count, byDatabase: Map<string, Count>, failures: string[], skips: Set<string> }
 
 /** Counts the tests of a run from what tap wrote about it. */
 export function countTests (tap: string): Counts {
-  const counts: Counts = { all: nothing(), byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]), failures: [] }
+  const counts: Counts = { all: nothing(), byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]), failures: [], skips: new Set() }
   const parser = new Parser()
   follow(parser, null, counts)
   parser.end(tap)
@@ -32,6 +32,7 @@ function follow (parser: Parser, database: string | null, counts: Counts): { lea
     if (!result.ok && ended === null && !result.skip && !result.todo) {
       counts.failures.push(`${result.fullname}\n${JSON.stringify(result.diag ?? null, null, 2)}`)
     }
+    if (typeof result.skip === 'string') counts.skips.add(result.skip)
     // An assertion outside a test is no test, but one that fails must not go unseen.
     if (ended?.leaf || (ended === null && !block.leaf && !result.ok)) record(counts, ended?.database ?? database, result)
   })

@@ -1,12 +1,13 @@
 /**
  * Programs of others that judge ours (pgbouncer, nginx, Python, Go, …). A machine may lack them: a test skips then, and its skip
- * names the program and where it comes from. With LATCHKEY_JUDGES=required, as `.ci/run` sets it, a missing one is an error.
+ * names the program and where it comes from. With LATCHKEY_JUDGES=required, as `.ci/run` sets it, a missing one fails.
  *
  *   const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
  *   tap.test('a server behind PgBouncer', pgbouncer, async t => { spawn(pgbouncer.path, …) })
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import tap from 'tap'
 
 /** What a test needs to know of a program. It is itself the options of a tap test: `skip` is the reason, or false. */
 export interface ForeignProgram {
@@ -18,19 +19,16 @@ export interface ForeignProgram {
 // Debian puts servers into sbin, which is not on everybody's path.
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder => folder !== '')
 
-/** Looks for a program on the path. `hint`: the command that installs it. @throws when it is missing and must not be. */
+/** Looks for a program on the path. `hint`: the command that installs it. */
 export function foreignProgram (name: string, hint: string): ForeignProgram {
   const path = folders.map(folder => join(folder, name)).find(isProgram)
   return path === undefined ? missing(name, hint) : { path, skip: false }
 }
 
-/**
- * For what is no program on the path, like a library. `name`: what is missing, `hint`: the command that installs it.
- * @throws when judges are required.
- */
+/** What is not there. `name`: what is missing, which may be a library; `hint`: the command that installs it. */
 export function missing (name: string, hint: string): ForeignProgram {
   const skip = `${name} is not installed: ${hint}`
-  if (process.env.LATCHKEY_JUDGES === 'required') throw new Error(`${skip} (LATCHKEY_JUDGES=required lets no judge be missing)`)
+  if (process.env.LATCHKEY_JUDGES === 'required') tap.fail(`${skip} (LATCHKEY_JUDGES=required)`)
   return { path: name, skip }
 }
 

@@ -1,0 +1,74 @@
+/** Runs test files by tap, with a real PostgreSQL beside them, and says what came of it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { makeTemplates } from '../test/databases.ts'
+import { startPostgres } from '../test/postgres.ts'
+import { countTests, type Count } from './count-tests.ts'
+
+export const root = join(import.meta.dirname, '..')
+
+// Every file of tests and every command they run is a process that loads the whole program.
+const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
+// What each of them has loaded is recorded for coverage, which is not measured: that takes as long as loading it.
+const unrecorded = { _TAPJS_PROCESSINFO_EXCLUDE_: '/./' }
+
+let running: ChildProcess | undefined
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+    running?.kill(signal)
+  })
+}
+
+/** Whether somebody asked this process to end: no further command is worth starting. */
+export function isInterrupted (): boolean {
+  return interrupted
+}
+
+/**
+ * Runs tap with these arguments. Failures are printed once more at the end, and each reason for skipping on a line of its own.
+ * @returns the exit code of tap and the number of tests.
+ */
+export async function runTests (tapArguments: string[]): Promise<{ code: number, count: Count }> {
+  if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) throw new Error('tap build failed')
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-tap-'))
+  const output = join(folder, 'output.tap')
+  const postgres = await startPostgres()
+  try {
+    // Only failures are worth a line in a log.
+    const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
+    const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], {
+      LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), ...compiledOnce, ...unrecorded,
+    })
+    const { all, byDatabase, failures, skips } = countTests(await readFile(output, 'utf8'))
+    // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.
+    for (const failure of failures) console.log(`failed: ${failure}`)
+    for (const reason of skips) console.log(`skipped: ${reason}`)
+    const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
+    const skipped = all.skipped > 0 ? `; ${all.skipped} skipped` : ''
+    console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${skipped}`)
+    return { code, count: all }
+  } finally {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The number of failed tests. A run that failed without one, because of a file that ended early say, must not look good. */
+export function failuresOf ({ code, count }: { code: number, count: Count }): number {
+  return code !== 0 || count.passed + count.skipped === 0 ? Math.max(count.failed, 1) : count.failed
+}
+
+/** Runs a command of the project, its output shown; resolves to its exit code, -1 when a signal ended it. */
+export function run (command: string, parameters: string[], environment: Record<string, string> = {}): Promise<number> {
+  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
+  return new Promise((resolve, reject) => {
+    running = spawn(command, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment, PATH } })
+    running.on('error', reject)
+    running.on('close', code => resolve(code ?? -1))
+  })
+}
