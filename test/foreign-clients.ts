@@ -1,0 +1,78 @@
+/** What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that uses them. */
+import { execFile, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import type { Test } from 'tap'
+import { startServer } from './harness.ts'
+
+/** What a program says of a client that got through, and which settings of ours or its own it took. */
+export interface Passed { client: string, settings: string }
+
+/** Where judges of this language stand, and where what is built of them is kept between runs. */
+export function foldersOf (language: string): { sources: string, built: string } {
+  const root = join(import.meta.dirname, '..')
+  return { sources: join(import.meta.dirname, 'judges', language), built: join(root, 'node_modules', '.cache', 'judges', language) }
+}
+
+/**
+ * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with a secret,
+ * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first.
+ */
+export async function startJudged (t: Test): Promise<Record<string, string>> {
+  const server = await startServer()
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-judge-'))
+  t.teardown(async () => {
+    await server.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const { organization, ...client } = await server.createClient()
+  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const jwks = { keys: [{ ...await exportJWK(publicKey), kid: 'first', alg: 'RS256' }] }
+  const { data: resources } = (await server.admin('GET', '/resources')).json
+  const resource = resources.find(({ identifier }: { identifier: string }) => identifier === server.issuer)
+  const keyed = await server.createClient({
+    organization,
+    tokenEndpointAuthMethod: 'private_key_jwt',
+    jwks,
+    assertionProfile: 'rfc7523',
+    introspects: [resource.id],
+  })
+  const [pem, jwk] = [join(folder, 'key.pem'), join(folder, 'key.jwk')]
+  await writeFile(pem, await exportPKCS8(privateKey), { mode: 0o600 })
+  await writeFile(jwk, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600 })
+  return {
+    ISSUER: server.issuer,
+    RESOURCE: server.issuer,
+    API: `${server.issuer}/api/v1/invoices`,
+    CLIENT_ID: client.clientId,
+    CLIENT_SECRET: client.clientSecret,
+    KEYED_CLIENT_ID: keyed.clientId,
+    KEY_FILE: pem,
+    JWK_FILE: jwk,
+    KEY_ID: 'first',
+    TOKEN: await server.tokenFor(client),
+  }
+}
+
+/** Runs a judge; resolves to what it says. @throws with what it wrote on standard error when it ends with anything but 0. */
+export async function judge (command: string, parameters: string[], environment: Record<string, string>): Promise<Passed[]> {
+  const { stdout } = await promisify(execFile)(command, parameters, { env: { ...process.env, ...environment } })
+  return stdout.trim().split('\n').map(line => JSON.parse(line) as Passed)
+}
+
+/** Runs what installs or builds a judge, unless `made` is there. @throws with what it wrote when it fails. */
+export async function build (made: string, commands: [string, string[]][], cwd: string): Promise<void> {
+  if (existsSync(made)) return
+  await mkdir(cwd, { recursive: true })
+  for (const [command, parameters] of commands) {
+    const child = spawn(command, parameters, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })
+    const code = await new Promise((resolve, reject) => { child.on('error', reject).on('close', resolve) })
+    if (code !== 0) throw new Error(`${command} ${parameters.join(' ')} ended with ${String(code)}\n${said}`)
+  }
+}
