@@ -5,8 +5,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import { decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair } from 'jose'
 import type { Test } from 'tap'
+import type { SigningAlgorithm } from '../src/domain/signing-key.ts'
 import { startServer } from './harness.ts'
 
 /** What a program says of a client that got through, and which settings of ours or its own it took. */
@@ -20,10 +21,15 @@ export function foldersOf (language: string): { sources: string, built: string }
 
 /**
  * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with a secret,
- * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first.
+ * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first. Tokens are signed
+ * by `algorithm`.
  */
-export async function startJudged (t: Test): Promise<Record<string, string>> {
+export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promise<Record<string, string>> {
   const server = await startServer()
+  const { signingKeys, operation } = server.latchkey
+  await signingKeys.provide(operation, algorithm, true)
+  const { json } = await server.admin('PATCH', '/resources/res_host', { signingAlgorithm: algorithm })
+  if (json.signingAlgorithm !== algorithm) throw new Error(JSON.stringify(json))
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-judge-'))
   t.teardown(async () => {
     await server.close()
@@ -44,6 +50,8 @@ export async function startJudged (t: Test): Promise<Record<string, string>> {
   const [pem, jwk] = [join(folder, 'key.pem'), join(folder, 'key.jwk')]
   await writeFile(pem, await exportPKCS8(privateKey), { mode: 0o600 })
   await writeFile(jwk, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600 })
+  const token = await server.tokenFor(client)
+  if (decodeProtectedHeader(token).alg !== algorithm) throw new Error(`a token that is not signed by ${algorithm}`)
   return {
     ISSUER: server.issuer,
     RESOURCE: server.issuer,
@@ -54,7 +62,7 @@ export async function startJudged (t: Test): Promise<Record<string, string>> {
     KEY_FILE: pem,
     JWK_FILE: jwk,
     KEY_ID: 'first',
-    TOKEN: await server.tokenFor(client),
+    TOKEN: token,
   }
 }
 
