@@ -96,7 +96,7 @@ function show (resource: Resource): string {
     ['scopes', scopesOf(resource)],
     ['style', resource.style],
     ['key prefix', resource.keyPrefix],
-    ['tokens signed by', resource.signingAlgorithm],
+    ['tokens signed by', resource.signingAlgorithm === 'ES256' ? null : resource.signingAlgorithm],
     ['created', instant(resource.createdAt)],
     ['revoked', instant(resource.revokedAt)],
   ])

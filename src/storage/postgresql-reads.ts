@@ -43,6 +43,7 @@ export function postgresqlReads (pool: Pool): Reads {
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', row => readResource(row, columns)),
     resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
+    resourcesWithoutNormalForm: several('resourcesWithoutNormalForm', row => readResource(row, columns)),
     ...readsOfSeveral(several, columns),
   }
 }

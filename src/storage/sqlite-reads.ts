@@ -27,6 +27,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       organization: id => reads().organization(id),
       resource: id => reads().resource(id),
       resourceByIdentifier: identifier => reads().resourceByIdentifier(identifier),
+      resourcesWithoutNormalForm: (after, limit) => reads().resourcesWithoutNormalForm(after, limit),
       policiesOf: organizationId => reads().policiesOf(organizationId),
       deploymentPolicies: () => reads().deploymentPolicies(),
       signingKeys: () => reads().signingKeys(),
@@ -79,6 +80,7 @@ function openReads (path: string, limits: Limits) {
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', resource),
     resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
+    resourcesWithoutNormalForm: several('resourcesWithoutNormalForm', resource),
     ...readsOfSeveral(several, columns),
     importedKeys (after, limit) {
       const { through, keys } = nextKeys.get(after, limit)!

@@ -8,6 +8,7 @@ import { foreignProgram } from '../foreign-programs.ts'
 const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
 const maven = foreignProgram('mvn', 'apt-get install maven')
 
+// Spring's resource server takes no EdDSA.
 for (const algorithm of ['ES256', 'RS256'] as const) {
   tap.test(`Java: discovery, tokens and verification [${algorithm}]`, { skip: java.skip || maven.skip }, async t => {
     const { sources, built } = foldersOf('java')

@@ -208,6 +208,12 @@ for (const { name, fresh } of databases) {
       t.strictSame(await reads.resourceByIdentifier(each.identifier), each)
       t.strictSame(await repositories.resources.get(each.id), each)
     }
+    t.strictSame(await reads.resourcesWithoutNormalForm('', 10), [])
+    await database.queries.$executeRawUnsafe('UPDATE "Resource" SET "normalIdentifier" = NULL')
+    const older = await repositories.resources.withoutNormalForm('', 10)
+    t.ok(older.length >= 2)
+    t.strictSame(await reads.resourcesWithoutNormalForm('', 10), older)
+    t.strictSame(await reads.resourcesWithoutNormalForm(older[0]!.id, 1), [older[1]])
     for (const each of [policy, { ...policy, id: 'pol_0' }, barePolicy]) await repositories.policies.insert(each)
     t.strictSame(await reads.policiesOf('org_a'), [{ ...policy, id: 'pol_0' }, policy])
     t.strictSame(await reads.deploymentPolicies(), [barePolicy])
