@@ -540,4 +540,48 @@ export const mutations: readonly Mutation[] = [
     find: 'place !== null; await nextTurn())',
     replace: 'place !== null;)',
   },
+  {
+    title: 'nor do its sessions',
+    find: ' ...(sessionFeature && { sessionFeature }) }',
+    replace: ' }',
+  },
+  {
+    title: 'N9: an error that nothing catches is told and counted, ends nothing, and is in the exit code of the process',
+    find: `    process.exitCode = 1
+    if (performance.now() < toldAt + quiet) return`,
+    replace: '    if (performance.now() < toldAt + quiet) return',
+  },
+  {
+    title: 'a server does not start on a secret that another account owns or may write, and doctor names the owner',
+    find: 'if (account !== undefined && !isOurs(fstatSync(descriptor))) throw',
+    replace: 'if (account === -1) throw',
+  },
+  {
+    title: 'what is answered names only what it has: who sends that back gives nothing anew',
+    find: 'readsAsPattern(each) || declared.some(scope => referenceOf(scope) === each)',
+    replace: 'each !== \'\' || declared.some(scope => referenceOf(scope) === each)',
+  },
+  {
+    title: 'Y2, CD-09: what an operation hands on, its actor has',
+    find: `  requireHandedOn(
+    actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier)
+  )
+`,
+    replace: '',
+  },
+  {
+    title: 'retention of ten times what one batch holds leaves nothing, in batches that let others have their turn [${name}]',
+    find: 'while (!await pruneBatch(store, keys, chain, through)) await nextTurn()',
+    replace: 'if (!await pruneBatch(store, keys, chain, through)) await nextTurn()',
+  },
+  {
+    title: 'a body is a JSON object, or is left out where nothing in it is required [${name}]',
+    find: 'done(body === null ? new Failure(\'invalid_request\', { message: \'The body must be a JSON object.\'',
+    replace: 'done(body === \'\' ? new Failure(\'invalid_request\', { message: \'The body must be a JSON object.\'',
+  },
+  {
+    title: 'L2: a change that cannot be recorded is not made, and says which chain and the way out [${name}]',
+    find: 'case false: throw brokenChain(head.id, \'its head was altered\')',
+    replace: 'case false: return',
+  },
 ]

@@ -1,5 +1,5 @@
 /** How late this process is with its work, and what follows from it. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay, type ELDHistogram } from 'node:perf_hooks'
 import { repeatedly, warn, type Report } from '../background.ts'
 import type { Door } from '../door.ts'
 
@@ -23,10 +23,12 @@ export function watchEventLoop (door: Door, shedAbove: number | null, report: Re
   const histogram = monitorEventLoopDelay({ resolution })
   histogram.enable()
   let lag = { mean: 0, p99: 0, max: 0 }
-  const late = (nanoseconds: number) => Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - resolution / 1000) : 0
+  let looked = performance.now()
   const watching = repeatedly(interval, () => {
-    lag = { mean: late(histogram.mean), p99: late(histogram.percentile(99)), max: late(histogram.max) }
+    const now = performance.now()
+    lag = lagOf(histogram, now - looked)
     histogram.reset()
+    looked = now
     if (shedAbove !== null) swing(door, lag.mean * 1000, shedAbove)
   }, report)
   return {
@@ -36,6 +38,20 @@ export function watchEventLoop (door: Door, shedAbove: number | null, report: Re
       histogram.disable()
     },
   }
+}
+
+/**
+ * The lateness, in seconds, of the timers that ran within `elapsed` milliseconds. A reset makes the histogram forget when its
+ * timer last ran, so it never holds the first gap; when every turn of the loop is longer than the time between two looks, that
+ * is all of them.
+ */
+function lagOf (histogram: ELDHistogram, elapsed: number): { mean: number, p99: number, max: number } {
+  const held = histogram.count
+  const sum = held === 0 ? 0 : histogram.mean * held / 1e6
+  const first = Math.max(0, elapsed - sum)
+  const max = held === 0 ? first : Math.max(first, histogram.max / 1e6)
+  const late = (milliseconds: number) => Math.max(0, milliseconds - resolution) / 1000
+  return { mean: late(elapsed / (held + 1)), p99: late(held < 100 ? max : histogram.percentile(99) / 1e6), max: late(max) }
 }
 
 /** A server that shuts down stays shut. */
