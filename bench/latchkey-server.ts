@@ -56,7 +56,7 @@ process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: o
  */
 async function bareSigner (context: FastifyInstance): Promise<void> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const signingKey = { kid: randomBytes(32).toString('base64url'), privateJwk: privateKey.export({ format: 'jwk' }) }
+  const signingKey = { kid: randomBytes(32).toString('base64url'), algorithm: 'ES256' as const, privateJwk: privateKey.export({ format: 'jwk' }) }
   const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: signingKey.kid })).toString('base64url')
   const subject = `cli_${'x'.repeat(22)}`
   context.removeAllContentTypeParsers()

@@ -13,6 +13,7 @@ import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './d
 import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit-verification.ts'
 import { systemActor } from './domain/audit.ts'
 import { keepHouse } from './domain/housekeeping.ts'
+import { adoptIdentifiers } from './domain/identifier-adoption.ts'
 import { openSigningKeys } from './domain/key-ring.ts'
 import { keepSigningKeys } from './domain/key-schedule.ts'
 import { meter, type Meter } from './domain/meter.ts'
@@ -243,6 +244,7 @@ async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Cl
   const { store, registry, follow } = storage
   await closeOffMigrated(storage, clock)
   await openChains(store, clock, auditKeys(secrets))
+  await adoptIdentifiers({ store, clock })
   await seedResources(store, clock, [
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     managementResource(issuer),
@@ -381,12 +383,16 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
   }
 }
 
-/** Applies the migrations that the database lacks, and returns. */
-export async function migrateOnly (): Promise<void> {
+/**
+ * Applies the migrations that the database lacks, and returns. `ending`: ids of resources to end, where two are one URL.
+ * @throws ConfigurationError where two are that are in use.
+ */
+export async function migrateOnly (ending: readonly string[] = []): Promise<void> {
   const { databaseUrl, secrets } = loadConfig()
   const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
   try {
     await closeOffMigrated(storage, systemClock)
+    await adoptIdentifiers({ store: storage.store, clock: systemClock }, ending)
   } finally {
     await storage.close()
   }

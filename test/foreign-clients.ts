@@ -1,12 +1,14 @@
 /** What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that uses them. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import { decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, type JWK } from 'jose'
 import type { Test } from 'tap'
+import type { SigningAlgorithm } from '../src/domain/signing-key.ts'
 import { startServer } from './harness.ts'
 
 /** What a program says of a client that got through, and which settings of ours or its own it took. */
@@ -20,10 +22,17 @@ export function foldersOf (language: string): { sources: string, built: string }
 
 /**
  * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with a secret,
- * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first.
+ * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first. Tokens are signed
+ * by `algorithm`.
  */
-export async function startJudged (t: Test): Promise<Record<string, string>> {
-  const server = await startServer()
+export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promise<Record<string, string>> {
+  const sent: Sent[] = []
+  const server = await startServer({ mount: async app => { hearAssertions(app.server, sent) } })
+  t.teardown(async () => { await keepAssertions(server.issuer, sent, jwks.keys[0]!) })
+  const { signingKeys, operation } = server.latchkey
+  await signingKeys.provide(operation, algorithm, true)
+  const { json } = await server.admin('PATCH', '/resources/res_host', { signingAlgorithm: algorithm })
+  if (json.signingAlgorithm !== algorithm) throw new Error(JSON.stringify(json))
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-judge-'))
   t.teardown(async () => {
     await server.close()
@@ -44,6 +53,8 @@ export async function startJudged (t: Test): Promise<Record<string, string>> {
   const [pem, jwk] = [join(folder, 'key.pem'), join(folder, 'key.jwk')]
   await writeFile(pem, await exportPKCS8(privateKey), { mode: 0o600 })
   await writeFile(jwk, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600 })
+  const token = await server.tokenFor(client)
+  if (decodeProtectedHeader(token).alg !== algorithm) throw new Error(`a token that is not signed by ${algorithm}`)
   return {
     ISSUER: server.issuer,
     RESOURCE: server.issuer,
@@ -54,8 +65,40 @@ export async function startJudged (t: Test): Promise<Record<string, string>> {
     KEY_FILE: pem,
     JWK_FILE: jwk,
     KEY_ID: 'first',
-    TOKEN: await server.tokenFor(client),
+    TOKEN: token,
   }
+}
+
+/** The file that `npm test` reads: what these clients sign does not change with us, so it need not be made anew each time. */
+const assertionsFile = join(import.meta.dirname, 'protocol', 'foreign-assertions.json')
+
+/** An assertion that a foreign client signed: which client, for which issuer, when, and the public half of its key. */
+export interface ForeignAssertion { client: string, issuer: string, sentAt: number, jwk: JWK, assertion: string }
+
+export async function foreignAssertions (): Promise<ForeignAssertion[]> {
+  return JSON.parse(await readFile(assertionsFile, 'utf8')) as ForeignAssertion[]
+}
+
+type Sent = Pick<ForeignAssertion, 'assertion' | 'sentAt'>
+
+/** Notes every assertion in a body that comes to `server`. */
+function hearAssertions (server: Server, sent: Sent[]): void {
+  server.prependListener('request', request => {
+    const push = request.push.bind(request)
+    request.push = (chunk: unknown, encoding) => {
+      const assertion = new URLSearchParams(String(chunk ?? '')).get('client_assertion')
+      if (assertion !== null) sent.push({ assertion, sentAt: Math.floor(Date.now() / 1000) })
+      return push(chunk, encoding)
+    }
+  })
+}
+
+/** JUDGES_RECORD=on npm run judges: adds what was sent to the file; who sent it is to be written there. */
+async function keepAssertions (issuer: string, sent: readonly Sent[], jwk: JWK): Promise<void> {
+  if (process.env.JUDGES_RECORD !== 'on' || sent.length === 0) return
+  const kept = await foreignAssertions().catch(() => [])
+  const added = sent.map(each => ({ client: 'unnamed', issuer, jwk, ...each }))
+  await writeFile(assertionsFile, `${JSON.stringify([...kept, ...added], null, 2)}\n`)
 }
 
 /** Runs a judge; resolves to what it says. @throws with what it wrote on standard error when it ends with anything but 0. */

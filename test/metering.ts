@@ -56,7 +56,7 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     await drop()
   })
   const resource: Resource = {
-    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
+    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, signingAlgorithm: 'ES256', kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
   }
   if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
   return { ...storage, url, newTenant: t => newTenant(t, storage.store, other.store) }

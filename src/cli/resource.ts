@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from './api.ts'
 import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
 import { fieldLines, instant } from './print.ts'
+import { algorithmOption } from './signing-key.ts'
 
 interface Scope { name: string, keyOnly?: boolean, description?: string | null }
 
@@ -14,11 +15,12 @@ interface Resource {
   style: string
   keyPrefix: string
   tokenLifetime: number
+  signingAlgorithm: string
   createdAt: string
   revokedAt: string | null
 }
 
-interface ResourceFlags { name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string }
+interface ResourceFlags { name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string }
 
 const keyOnlySuffix = ':key-only'
 
@@ -50,19 +52,26 @@ function withResourceFlags (command: Command): Command {
     .option('--name <text>', 'what people call it')
     .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(['ledgerbee', 'opencrane', 'rfc9457']))
     .option('--key-prefix <text>', 'what its API keys start with')
+    .addOption(algorithmOption('what its access tokens are signed by'))
 }
 
 async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
   return await api.post('/resources', {
-    identifier, name: flags.name, organization: flags.org, scopes: (flags.scope ?? []).map(readScope), style: flags.style, keyPrefix: flags.keyPrefix,
+    identifier,
+    name: flags.name,
+    organization: flags.org,
+    scopes: (flags.scope ?? []).map(readScope),
+    style: flags.style,
+    keyPrefix: flags.keyPrefix,
+    signingAlgorithm: flags.algorithm,
   })
 }
 
 async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answer<Resource>> {
-  const { name, scope, style, keyPrefix } = flags
-  requireChange({ name, scope, style, keyPrefix }, '--scope, --name, --style, --key-prefix')
+  const { name, scope, style, keyPrefix, algorithm: signingAlgorithm } = flags
+  requireChange({ name, scope, style, keyPrefix, signingAlgorithm }, '--scope, --name, --style, --key-prefix, --algorithm')
   const scopes = scope === undefined ? undefined : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
-  return await api.patch(pathOf(id), { name, scopes, style, keyPrefix })
+  return await api.patch(pathOf(id), { name, scopes, style, keyPrefix, signingAlgorithm })
 }
 
 /** Scopes may hold colons; only the one suffix means something. */
@@ -87,6 +96,7 @@ function show (resource: Resource): string {
     ['scopes', scopesOf(resource)],
     ['style', resource.style],
     ['key prefix', resource.keyPrefix],
+    ['tokens signed by', resource.signingAlgorithm === 'ES256' ? null : resource.signingAlgorithm],
     ['created', instant(resource.createdAt)],
     ['revoked', instant(resource.revokedAt)],
   ])

@@ -1,38 +1,53 @@
 /** JSON Web Signatures in compact form (RFC 7515 §7.1), made quickly: every token of ours is one. */
 import { createPrivateKey, sign, type JsonWebKey, type KeyObject } from 'node:crypto'
+import type { SigningAlgorithm } from './signing-key.ts'
 
-/** A private key of P-256, as a JWK, and the name under which its public half is published. */
-export interface Es256Key { kid: string, privateJwk: object }
+/** A private key as a JWK, what it signs by, and the name under which its public half is published. */
+export interface PrivateKey { kid: string, algorithm: SigningAlgorithm, privateJwk: object }
 
-interface Prepared { key: KeyObject, headers: Map<string, string> }
+interface Prepared { key: KeyObject, signature: Signature, headers: Map<string, string> }
 
 // Keyed by the key itself: what was made of it is true as long as it is the one.
-const prepared = new WeakMap<Es256Key, Prepared>()
+const prepared = new WeakMap<PrivateKey, Prepared>()
 
-/** Signs `claims` by ES256 as a JWT of the type `typ`. On the thread pool: the caller's thread only puts it together. */
-export async function signJwt (key: Es256Key, typ: string, claims: object): Promise<string> {
-  const { key: privateKey, headers } = prepared.get(key) ?? prepare(key)
+/** Signs `claims` as a JWT of the type `typ`. On the thread pool: the caller's thread only puts it together. */
+export async function signJwt (key: PrivateKey, typ: string, claims: object): Promise<string> {
+  const { key: privateKey, signature, headers } = prepared.get(key) ?? prepare(key)
   const input = `${headers.get(typ) ?? encodeHeader(headers, key, typ)}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-  return `${input}.${(await signatureOf(privateKey, Buffer.from(input))).toString('base64url')}`
+  return `${input}.${(await signatureOf(privateKey, signature, Buffer.from(input))).toString('base64url')}`
 }
 
-function prepare (key: Es256Key): Prepared {
-  const made = { key: createPrivateKey({ key: key.privateJwk as JsonWebKey, format: 'jwk' }), headers: new Map<string, string>() }
+function prepare (key: PrivateKey): Prepared {
+  const made = {
+    key: createPrivateKey({ key: key.privateJwk as JsonWebKey, format: 'jwk' }),
+    signature: signatures[key.algorithm],
+    headers: new Map<string, string>(),
+  }
   prepared.set(key, made)
   return made
 }
 
-function encodeHeader (headers: Map<string, string>, { kid }: Es256Key, typ: string): string {
-  const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ, kid })).toString('base64url')
+function encodeHeader (headers: Map<string, string>, { kid, algorithm: alg }: PrivateKey, typ: string): string {
+  const header = Buffer.from(JSON.stringify({ alg, typ, kid })).toString('base64url')
   headers.set(typ, header)
   return header
 }
 
-/** Asked for in DER and taken apart here: Node takes more time to make `ieee-p1363` of it than OpenSSL takes to sign. */
-function signatureOf (key: KeyObject, input: Buffer): Promise<Buffer> {
+/** The digest that is signed, null for an algorithm that has its own, and what a JWS has of what OpenSSL answers. */
+interface Signature { digest: 'sha256' | null, asSent: (signed: Buffer) => Buffer }
+
+/** RFC 7518 §3.3 and §3.4, RFC 8037 §3.1. */
+const signatures: Record<SigningAlgorithm, Signature> = {
+  // Asked for in DER and taken apart here: Node takes more time to make `ieee-p1363` of it than OpenSSL takes to sign.
+  ES256: { digest: 'sha256', asSent: concatenated },
+  RS256: { digest: 'sha256', asSent: signed => signed },
+  EdDSA: { digest: null, asSent: signed => signed },
+}
+
+function signatureOf (key: KeyObject, { digest, asSent }: Signature, input: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    sign('sha256', input, key, (error, der) => {
-      if (error === null) resolve(concatenated(der))
+    sign(digest, input, key, (error, signed) => {
+      if (error === null) resolve(asSent(signed))
       else reject(error)
     })
   })

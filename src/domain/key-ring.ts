@@ -6,8 +6,12 @@ import { ConfigurationError, Failure } from '../errors.ts'
 import { oneAfterTheOther } from '../one-after-the-other.ts'
 import { unseal } from '../secrets.ts'
 import { systemActor } from './audit.ts'
-import { makeFirstSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce } from './signing-key-changes.ts'
-import { signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys } from './signing-key.ts'
+import {
+  makeFirstSigningKey, provideSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce,
+} from './signing-key-changes.ts'
+import {
+  defaultAlgorithm, signingAlgorithms, signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys,
+} from './signing-key.ts'
 import type { Store } from './store.ts'
 
 /** A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret that is gone, too. */
@@ -52,10 +56,11 @@ export async function openSigningKeys (
   return {
     ring,
     reload,
-    rotate: async operation => await rotateSigningKey(operation, secrets),
-    publishNext: async operation => await publishNextKey(operation, secrets),
+    rotate: async (operation, algorithm) => await rotateSigningKey(operation, secrets, algorithm),
+    provide: async (operation, algorithm, atOnce) => { await provideSigningKey(operation, secrets, algorithm, atOnce) },
+    publishNext: async (operation, algorithm) => await publishNextKey(operation, secrets, algorithm),
     signAtOnce,
-    rotateWhenDue: async (operation, days) => await rotateWhenDue(operation, secrets, days),
+    rotateWhenDue: async (operation, days) => { await rotateWhenDue(operation, secrets, days) },
     revoke: async (operation, kid, reason) => await revokeSigningKey(operation, secrets, kid, reason),
     catchUp: () => whenKnown(look(), compare),
   }
@@ -93,15 +98,21 @@ async function load (stored: Stored, clock: Clock, secrets: readonly string[]): 
 /** The ring at `now`, and from when until when it is that one, in milliseconds. */
 function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: number, until: number } {
   const alive = loaded.filter(({ key }) => stateOfSigningKey(key, now) !== 'gone')
-  const signing = signingAt(alive.map(({ key }) => key), now)
-  const active = alive.find(({ key }) => key === signing)
-  if (active === undefined || active.open === null) throw new ConfigurationError(['the database has signing keys, but none can sign any more'])
-  const ordered = [active, ...alive.filter(each => each !== active)]
-  const turns = loaded.flatMap(({ key: { activatedAt, retiredAt, publishedUntil } }) => [activatedAt, retiredAt, publishedUntil]).flatMap(turn => turn?.getTime() ?? [])
+  const active = signingAlgorithms.flatMap(algorithm => {
+    const signing = signingAt(alive.map(({ key }) => key), now, algorithm)
+    return alive.find(({ key }) => key === signing) ?? []
+  })
+  const signers = new Map(active.flatMap(({ open }) => open === null ? [] : [[open.algorithm, open]]))
+  const signing = signers.get(defaultAlgorithm)
+  if (signing === undefined) throw new ConfigurationError(['the database has signing keys, but none can sign any more'])
+  const ordered = [...active, ...alive.filter(each => !active.includes(each))]
+  const turns = loaded.flatMap(({ key: { createdAt, activatedAt, retiredAt, publishedUntil } }) => [createdAt, activatedAt, retiredAt, publishedUntil])
+    .flatMap(turn => turn?.getTime() ?? [])
   return {
     ring: {
-      signing: active.open,
-      verifying: new Map(ordered.map(({ key, verifies }) => [key.kid, verifies])),
+      signing,
+      signers,
+      verifying: new Map(ordered.map(({ key: { kid, algorithm }, verifies }) => [kid, { algorithm, publicKey: verifies }])),
       jwks: { keys: ordered.filter(({ key }) => key.revokedAt === null).map(({ key }) => key.publicJwk) },
     },
     from: Math.max(-Infinity, ...turns.filter(turn => turn <= now.getTime())),

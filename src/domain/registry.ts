@@ -41,6 +41,7 @@ export interface Registry {
   policies (organizationId: string | null): Awaitable<PolicySet>
   publishableKey (id: string): Awaitable<PublishableKey | null>
   resource (id: string): Awaitable<Resource | null>
+  /** In whatever spelling. */
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
   /** All that there are, by kid: a token whose key is not among them is nobody's. */
   signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>>

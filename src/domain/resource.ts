@@ -4,9 +4,11 @@ import { newId } from '../secrets.ts'
 import { auditEvent, systemActor, type Actor } from './audit.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
+import { requireIdentifier } from './resource-identifier.ts'
 import {
   expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
 } from './scope.ts'
+import { defaultAlgorithm, isProvided, type SigningAlgorithm } from './signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -18,7 +20,7 @@ export type ResourceKind = 'api' | 'mcp'
 export interface Resource extends Revised {
   /** `res_…`; the built-in ones have fixed ids. */
   id: string
-  /** An absolute URI without fragment: the `aud` of its tokens. Unique in the deployment. */
+  /** An absolute URI without fragment, as the operator wrote it: the `aud` of its tokens. One URL in the deployment, whatever its spelling. */
   identifier: string
   name: string
   /** Null: it belongs to the deployment, and every organization's credentials may be made for it. */
@@ -27,6 +29,8 @@ export interface Resource extends Revised {
   style: Style
   /** Seconds that an access token for it lives. */
   tokenLifetime: number
+  /** What its access tokens are signed by. */
+  signingAlgorithm: SigningAlgorithm
   kind: ResourceKind
   /** Of an MCP server: what clients get on it that register with its organization. Names of scopes that it declares. */
   defaultScopes: readonly string[]
@@ -37,7 +41,12 @@ export interface Resource extends Revised {
 export interface ResourceRepository {
   insert (resource: Resource): Promise<void>
   get (id: string): Promise<Resource | null>
+  /** In whatever spelling. */
   byIdentifier (identifier: string): Promise<Resource | null>
+  /** Those that an earlier version wrote, which compared spellings: behind an id, in the order of their ids, at most so many. */
+  withoutNormalForm (after: string, limit: number): Promise<Resource[]>
+  /** Has one of those found by every spelling of its identifier. */
+  normalize (resource: Pick<Resource, 'id' | 'identifier'>): Promise<void>
   /** Replaces everything but id and createdAt, its scopes included; returns it with its next revision. */
   update (resource: Resource): Promise<Resource>
   /** Those of the names that stood for scopes which were taken from the resource, as they were then. */
@@ -48,6 +57,8 @@ export interface ResourceRepository {
   inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
+  /** Whether a resource that is in use has it. */
+  usesAlgorithm (algorithm: SigningAlgorithm): Promise<boolean>
   /** In seconds, of all resources there ever were. */
   longestTokenLifetime (): Promise<number>
   page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
@@ -59,6 +70,7 @@ export interface ResourceFilter {
   visibleTo?: string
   /** That organization's alone. */
   organizationId?: string
+  /** In whatever spelling. */
   identifier?: string
   /** Exactly this name. */
   name?: string
@@ -75,7 +87,13 @@ export const hostResourceId = 'res_host'
 export const managementResourceId = 'res_management'
 
 const builtIn = new Set<string>([hostResourceId, managementResourceId])
-const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
+
+/** Whether a resource is one that every deployment has. */
+export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
+  return builtIn.has(id)
+}
+
+const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, signingAlgorithm: defaultAlgorithm, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
 
 export interface ResourceInput {
   identifier: string
@@ -83,6 +101,8 @@ export interface ResourceInput {
   organizationId?: string | null
   scopes: readonly Scope[]
   style: Style
+  /** Another than the default one needs a key: `SigningKeys.provide` first. */
+  signingAlgorithm?: SigningAlgorithm
   kind?: ResourceKind
   defaultScopes?: readonly string[]
 }
@@ -90,7 +110,8 @@ export interface ResourceInput {
 /**
  * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
  * the deployment; nothing of the old one comes with it but which scopes were API-key only.
- * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and for an
+ * algorithm that has no key.
  */
 export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
   const organizationId = input.organizationId ?? actor.organizationId
@@ -103,6 +124,7 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     scopes,
     style: requireStyle(input.style),
     tokenLifetime: defaultTokenLifetime,
+    signingAlgorithm: input.signingAlgorithm ?? defaultAlgorithm,
     kind: input.kind ?? 'api',
     defaultScopes: requireDefaults(
       actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
@@ -114,23 +136,18 @@ export async function createResource ({ store, clock, actor }: Operation, input:
   await store.transaction(async tx => {
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
-    const holders: Resource[] = []
-    for (const spelling of spellings(resource.identifier)) {
-      const holder = await tx.resources.byIdentifier(spelling)
-      if (holder === null) continue
-      await releaseIdentifier(tx, actor, holder, resource)
-      holders.push(holder)
-    }
+    const holder = await tx.resources.byIdentifier(resource.identifier)
+    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource)
+    await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
     await tx.resources.insert(resource)
-    for (const { id } of holders) await tx.resources.inheritRetiredScopes(id, resource.id)
+    if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
   return resource
 }
 
 /**
- * Lets an ended resource give up its identifier for a fragment of it, which no resource can be declared by. Its keys, grants and
- * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ * Lets an ended resource give up its identifier.
  * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
  * may trust this issuer still, and would take the tokens of the successor; `insufficient_permissions` as for a change: behind
  * that URI is still the same API, and what was API-key only there is not opened by an end in between.
@@ -143,7 +160,11 @@ async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resour
   await takeIdentifier(tx, actor, holder, createdAt)
 }
 
-async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+/**
+ * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys, grants and
+ * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ */
+export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
   await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
@@ -154,10 +175,19 @@ export async function getResource ({ store, actor }: Operation, idOrIdentifier: 
   return readable(actor, await find(store, idOrIdentifier), idOrIdentifier)
 }
 
+/** As `getResource`, for what is to be changed. @throws Failure as `updateResource`. */
+export async function getChangeableResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  const found = changeable(actor, await find(store, idOrIdentifier), idOrIdentifier)
+  requireNotBuiltIn(found, {})
+  return found
+}
+
 export interface ResourceChange {
   name?: string
   scopes?: readonly Scope[]
   style?: Style
+  /** As at its creation. Tokens that were signed before stay good. */
+  signingAlgorithm?: SigningAlgorithm
   /** Left out, those stay that are still declared. */
   defaultScopes?: readonly string[]
 }
@@ -175,10 +205,13 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
     requireNotBuiltIn(before, change)
+    const signingAlgorithm = change.signingAlgorithm ?? before.signingAlgorithm
+    if (signingAlgorithm !== before.signingAlgorithm) await requireSigner(tx, signingAlgorithm, clock())
     const scopes = change.scopes ? await declared(tx, actor, before, requireScopes(change.scopes)) : before.scopes
     const after: Resource = {
       ...before,
       name: change.name ?? before.name,
+      signingAlgorithm,
       scopes,
       defaultScopes: change.defaultScopes
         ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
@@ -199,7 +232,7 @@ export async function revokeResource (operation: Operation, idOrIdentifier: stri
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
-    if (builtIn.has(before.id)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
+    if (isBuiltIn(before)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     const kept = await tx.resources.update(after)
@@ -218,6 +251,17 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
     })
   }
   return found
+}
+
+/**
+ * Every server knows the key of an algorithm before any resource has it: none mints what another cannot verify.
+ * @throws Failure `conflict`.
+ */
+async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+  if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
+  throw new Failure('conflict', {
+    message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ${algorithm}\`, and do this again.`,
+  })
 }
 
 /** The issuer's own origin is described by this server's well-known documents: what is protected there is not an organization's to say. */
@@ -275,10 +319,8 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
   await store.transaction(async tx => {
     for (const seed of seeds) {
       const present = await tx.resources.get(seed.id)
-      for (const spelling of spellings(seed.identifier)) {
-        const holder = await tx.resources.byIdentifier(spelling)
-        if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
-      }
+      const holder = await tx.resources.byIdentifier(seed.identifier)
+      if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
@@ -338,23 +380,6 @@ function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: Res
       details: { field: 'defaultScopes' },
     })
   }
-}
-
-/** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
-function requireIdentifier (text: string): string {
-  if (!URL.canParse(text) || text.includes('#') || !/^[\x21-\x7e]+$/.test(text) || text.length > 512 || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
-    throw new Failure('invalid_request', {
-      message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
-      details: { field: 'identifier' },
-    })
-  }
-  return text
-}
-
-/** An origin is the same with and without its slash (RFC 3986 §6.2.3): beside one the other would take its clients' requests. */
-function spellings (identifier: string): string[] {
-  if (identifier === new URL(identifier).origin) return [identifier, `${identifier}/`]
-  return identifier === `${new URL(identifier).origin}/` ? [identifier, identifier.slice(0, -1)] : [identifier]
 }
 
 /**
@@ -458,7 +483,12 @@ function requireStyle (style: Style): Style {
   })
 }
 
-function about (resource: Resource) {
-  const { identifier, name, kind, scopes, defaultScopes, style } = resource
-  return { organizationId: resource.organizationId, subject: resource.id, detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors } }
+/** What an audit row says of a resource. */
+export function about (resource: Resource) {
+  const { identifier, name, kind, scopes, defaultScopes, style, signingAlgorithm } = resource
+  return {
+    organizationId: resource.organizationId,
+    subject: resource.id,
+    detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors, signingAlgorithm },
+  }
 }

@@ -1,12 +1,16 @@
 /** What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is audited. */
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { seal, unseal } from '../secrets.ts'
 import { auditEvent } from './audit.ts'
 import { sessionLifetime } from './session.ts'
-import { publicationTime, signingAt, stateOfSigningKey, type SigningKey } from './signing-key.ts'
+import {
+  defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
+  type SigningKey,
+} from './signing-key.ts'
 import { requireExpected, type Operation, type Repositories } from './store.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
@@ -23,17 +27,43 @@ export async function makeFirstSigningKey ({ store, clock, actor }: Operation, s
 }
 
 /**
- * Makes a new key that signs once it has been published for `publicationTime`. The one that signs now stays published until
- * its last token is dead. @throws Failure `conflict` when a key is pending.
+ * Makes a key of an algorithm that has none. It is waited for in a transaction also where there is one: another server may have
+ * made it a moment ago, and everybody knows it when this resolves.
  */
-export async function rotateSigningKey (operation: Operation, secrets: readonly string[]): Promise<SigningKey> {
+export async function provideSigningKey (
+  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm, atOnce: boolean
+): Promise<void> {
+  const { store, clock, actor } = operation
+  const isThere = isProvided(await store.signingKeys.all(), clock(), algorithm)
+  const made = isThere ? null : await newSigningKey(clock(), secrets[0]!, algorithm)
+  const done = await store.transaction(async tx => {
+    const now = clock()
+    if (isProvided(await tx.signingKeys.all(), now, algorithm)) return true
+    if (made === null) return false
+    const key = { ...made, createdAt: now, activatedAt: atOnce ? now : secondsAfter(now, publicationTime) }
+    await tx.signingKeys.insert(key)
+    const detail = { algorithm, activatedAt: key.activatedAt }
+    await tx.audit.append(auditEvent(actor, now, 'signing_key.created', { organizationId: null, subject: key.kid, detail }))
+    return true
+  })
+  // It was there, and was revoked before the transaction began.
+  if (!done) await provideSigningKey(operation, secrets, algorithm, atOnce)
+}
+
+/**
+ * Makes a new key that signs once it has been published for `publicationTime`. The one of its algorithm that signs now stays
+ * published until its last token is dead. @throws Failure `conflict` when a key is pending.
+ */
+export async function rotateSigningKey (
+  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
+): Promise<SigningKey> {
   const { store, clock } = operation
-  const made = await newSigningKey(clock(), secrets[0]!)
+  const made = await newSigningKey(clock(), secrets[0]!, algorithm)
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
-    const pending = pendingAt(keys, now)
-    if (pending !== undefined) throw new Failure('conflict', { message: `A signing key is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
+    const pending = pendingAt(keys, now, algorithm)
+    if (pending !== undefined) throw new Failure('conflict', { message: `A signing key of ${algorithm} is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
     return await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
   })
 }
@@ -42,13 +72,15 @@ export async function rotateSigningKey (operation: Operation, secrets: readonly 
  * The first half of a rotation at once: a key that every server knows when this resolves, and that none signs with yet. Left at
  * that it signs in time. A key that is pending already is taken.
  */
-export async function publishNextKey (operation: Operation, secrets: readonly string[]): Promise<SigningKey> {
+export async function publishNextKey (
+  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
+): Promise<SigningKey> {
   const { store, clock } = operation
-  const made = await newSigningKey(clock(), secrets[0]!)
+  const made = await newSigningKey(clock(), secrets[0]!, algorithm)
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
-    return pendingAt(keys, now) ?? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime), 'signing_key.published')
+    return pendingAt(keys, now, algorithm) ?? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime), 'signing_key.published')
   })
 }
 
@@ -64,23 +96,52 @@ export async function signAtOnce (operation: Operation, kid: string): Promise<Si
     const keys = await tx.signingKeys.all()
     const key = keys.find(each => each.kid === kid)
     if (key === undefined || key.revokedAt !== null) throw new Failure('conflict', { message: 'The next signing key was revoked before it could sign; rotate again.' })
-    return pendingAt(keys, now) === key ? await handOver(tx, operation, { keys, made: key, now }, now) : key
+    return pendingAt(keys, now, key.algorithm) === key ? await handOver(tx, operation, { keys, made: key, now }, now) : key
   })
 }
 
 /**
- * As `rotateSigningKey` in time, when the key that signs has done so for `days`; 0: never. Of several servers that find it
- * due, one makes the next key. Null: it is not due.
+ * As `rotateSigningKey` in time, of each algorithm whose key that signs has done so for `days`; 0: never. Of several servers that
+ * find it due, one makes the next key. Where no resource has the algorithm any more the key retires and none follows; where one
+ * has it and it has no key, there was one that was revoked before it signed, and another is made.
  */
-export async function rotateWhenDue (operation: Operation, secrets: readonly string[], days: number): Promise<SigningKey | null> {
+export async function rotateWhenDue (operation: Operation, secrets: readonly string[], days: number): Promise<void> {
+  for (const algorithm of signingAlgorithms) await rotateOneWhenDue(operation, secrets, days, algorithm)
+}
+
+async function rotateOneWhenDue (
+  operation: Operation, secrets: readonly string[], days: number, algorithm: SigningAlgorithm
+): Promise<void> {
   const { store, clock } = operation
-  if (!isDue(await store.signingKeys.all(), days, clock())) return null
-  const made = await newSigningKey(clock(), secrets[0]!)
-  return await store.transaction(async tx => {
+  const keys = await store.signingKeys.all()
+  const isMissing = !isProvided(keys, clock(), algorithm)
+  if (!isMissing && !isDue(keys, days, clock(), algorithm)) return
+  const isUsed = await isInUse(store, algorithm)
+  if (isMissing) {
+    if (isUsed) await provideSigningKey(operation, secrets, algorithm, false)
+    return
+  }
+  const made = await newSigningKey(clock(), secrets[0]!, algorithm)
+  await store.transaction(async tx => {
     const keys = await tx.signingKeys.all()
     const now = clock()
-    return isDue(keys, days, now) ? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime)) : null
+    if (!isDue(keys, days, now, algorithm)) return
+    if (await isInUse(tx, algorithm)) await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
+    else await retire(tx, operation, signingAt(keys, now, algorithm)!, now)
   })
+}
+
+/** Whether tokens are to be signed by `algorithm`. */
+async function isInUse ({ resources }: Pick<Repositories, 'resources'>, algorithm: SigningAlgorithm): Promise<boolean> {
+  return algorithm === defaultAlgorithm || await resources.usesAlgorithm(algorithm)
+}
+
+/** Ends the signing of a key that has no successor. */
+async function retire (tx: Repositories, { actor }: Operation, key: SigningKey, now: Date): Promise<void> {
+  const publishedUntil = await endOfTokens(tx, now)
+  await tx.signingKeys.update({ ...key, retiredAt: now, publishedUntil })
+  const detail = { algorithm: key.algorithm, lastTokensUntil: publishedUntil }
+  await tx.audit.append(auditEvent(actor, now, 'signing_key.retired', { organizationId: null, subject: key.kid, detail }))
 }
 
 /**
@@ -97,7 +158,7 @@ export async function revokeSigningKey (operation: Operation, secrets: readonly 
     const kept = await revokeUnlessItSigns(operation, before, successor, reason)
     if (kept !== null) return kept
     if (attempt === successions) throw new Failure('conflict', { message: `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.` })
-    successor = await signAtOnce(operation, (await publishNextKey(operation, secrets)).kid)
+    successor = await signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)
   }
 }
 
@@ -114,7 +175,7 @@ async function revokeUnlessItSigns (operation: Operation, { kid, revision }: Sig
     // What its succession changed of it is no change that somebody else made.
     if (successor === null) requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
     if (key.revokedAt !== null) return key
-    const signing = signingAt(keys, now)
+    const signing = signingAt(keys, now, key.algorithm)
     if (signing === key) return null
     if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
     const ended = { ...key, revokedAt: now, revokedReason: reason, retiredAt: earlier(key.retiredAt, now), publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now)) }
@@ -171,15 +232,15 @@ export function noSuchKey (kid: string): Failure {
 /** The keys as they are, and one more to be used if it is needed. */
 interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
 
-/** Has the next key, which is the pending one or else `made`, sign from `at` on, and the one that signs now retire then. */
+/** Has the next key, which is the pending one or else `made`, sign from `at` on, and the one of its algorithm that signs now retire then. */
 async function handOver (
   tx: Repositories, { actor }: Operation, { keys, made, now }: Occasion, at: Date, type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
 ): Promise<SigningKey> {
-  const pending = pendingAt(keys, now)
-  const signing = signingAt(keys, now)
+  const pending = pendingAt(keys, now, made.algorithm)
+  const signing = signingAt(keys, now, made.algorithm)
   const next = pending === undefined ? { ...made, createdAt: now, activatedAt: at } : await tx.signingKeys.update({ ...pending, activatedAt: at })
   if (pending === undefined) await tx.signingKeys.insert(next)
-  const detail = { activatedAt: at, succeeds: signing?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
+  const detail = { algorithm: made.algorithm, activatedAt: at, succeeds: signing?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
   await tx.audit.append(auditEvent(actor, now, type, { organizationId: null, subject: next.kid, detail }))
   if (signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
   return next
@@ -190,31 +251,43 @@ async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date
   return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
 }
 
-function isDue (keys: readonly SigningKey[], days: number, now: Date): boolean {
-  const signing = signingAt(keys, now)
-  return days > 0 && signing !== undefined && pendingAt(keys, now) === undefined && secondsAfter(signing.activatedAt, days * 86_400) <= now
+function isDue (keys: readonly SigningKey[], days: number, now: Date, algorithm: SigningAlgorithm): boolean {
+  const signing = signingAt(keys, now, algorithm)
+  return days > 0 && signing !== undefined && pendingAt(keys, now, algorithm) === undefined && secondsAfter(signing.activatedAt, days * 86_400) <= now
 }
 
-function pendingAt (keys: readonly SigningKey[], now: Date): SigningKey | undefined {
-  const signing = signingAt(keys, now)
-  return keys.find(key => key !== signing && stateOfSigningKey(key, now) === 'pending')
+function pendingAt (keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm): SigningKey | undefined {
+  const signing = signingAt(keys, now, algorithm)
+  return keys.find(key => key !== signing && key.algorithm === algorithm && stateOfSigningKey(key, now) === 'pending')
 }
 
 function earlier (one: Date | null, other: Date): Date {
   return one !== null && one < other ? one : other
 }
 
+const newPair = promisify(generateKeyPair)
+
+/** Off this thread: for an RSA key it takes up to a second. */
+const pairs: Record<SigningAlgorithm, () => Promise<{ publicKey: KeyObject, privateKey: KeyObject }>> = {
+  ES256: () => newPair('ec', { namedCurve: 'P-256' }),
+  // RFC 7518 §3.3 asks for 2048 bits or more; more would take a multiple of the time to sign with.
+  RS256: () => newPair('rsa', { modulusLength: 2048 }),
+  EdDSA: () => newPair('ed25519'),
+}
+
 /** A key that nobody knows yet. */
-export async function newSigningKey (now: Date, secret: string): Promise<SigningKey> {
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export async function newSigningKey (
+  now: Date, secret: string, algorithm: SigningAlgorithm = defaultAlgorithm
+): Promise<SigningKey> {
+  const pair = await pairs[algorithm]()
   const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint(jwk)
   // Whoever has to revoke it in a hurry must not find that a command takes its name for an option.
-  if (kid.startsWith('-')) return await newSigningKey(now, secret)
+  if (kid.startsWith('-')) return await newSigningKey(now, secret, algorithm)
   return {
     kid,
-    algorithm: 'ES256',
-    publicJwk: { ...jwk, kid, alg: 'ES256', use: 'sig' },
+    algorithm,
+    publicJwk: { ...jwk, kid, alg: algorithm, use: 'sig' },
     sealedPrivateKey: seal(JSON.stringify(pair.privateKey.export({ format: 'jwk' })), secret, kid),
     createdAt: now,
     activatedAt: now,

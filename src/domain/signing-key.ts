@@ -3,13 +3,21 @@ import type { Awaitable } from '../awaitable.ts'
 import type { Operation } from './store.ts'
 
 /**
+ * What access tokens are signed by, as their resource chooses (RFC 7518 §3.1, RFC 8037 §3.1); the first one unless it does, and
+ * for sessions. `EdDSA` is Ed25519 under the name that verifiers know: RFC 9864 §2.2 has another one for it.
+ */
+export const signingAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+export type SigningAlgorithm = typeof signingAlgorithms[number]
+export const defaultAlgorithm = signingAlgorithms[0]
+
+/**
  * A key that signs access tokens. Its private half is kept sealed under LATCHKEY_SECRET, with the kid as associated data.
  * What it is for follows from its times, so every server that knows them changes keys at the same instant.
  */
 export interface SigningKey {
   /** The JWK's thumbprint (RFC 7638). */
   kid: string
-  algorithm: 'ES256'
+  algorithm: SigningAlgorithm
   publicJwk: JWK
   sealedPrivateKey: string
   createdAt: Date
@@ -41,13 +49,29 @@ export function stateOfSigningKey ({ activatedAt, retiredAt, publishedUntil, rev
 }
 
 /**
- * The key that signs at `now`. Of several the oldest: when two servers made a first key at once, both sign with the same one.
+ * The key that signs by `algorithm` at `now`. Of several the oldest: when two servers made a first key at once, both sign with the same one.
  * A clock that was set back finds none that is active yet, and takes the oldest that is to be. Never one that was revoked, nor,
- * as long as there is another, one that is retired: it would be gone before its last token is.
+ * as long as there is another, one that is retired: it would be gone before its last token is. For an algorithm that resources
+ * choose there is another, the default's: so its first key is published before it signs, and none that is retired does.
  */
-export function signingAt (keys: readonly SigningKey[], now: Date): SigningKey | undefined {
-  const oldest = (state: SigningKeyState) => keys.find(key => stateOfSigningKey(key, now) === state)
-  return oldest('active') ?? oldest('pending') ?? oldest('retired')
+export function signingAt (
+  keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm = defaultAlgorithm
+): SigningKey | undefined {
+  const own = keys.filter(key => key.algorithm === algorithm)
+  const oldest = (state: SigningKeyState) => own.find(key => stateOfSigningKey(key, now) === state)
+  const signing = oldest('active') ?? oldest('pending')
+  if (algorithm === defaultAlgorithm) return signing ?? oldest('retired')
+  return signing === undefined || isBeingPublished(signing, now) ? undefined : signing
+}
+
+/** Made, and not to sign yet. What is to be made in the future is there by a clock that was set back. */
+function isBeingPublished ({ createdAt, activatedAt }: SigningKey, now: Date): boolean {
+  return createdAt <= now && now < activatedAt
+}
+
+/** Whether there is a key that signs by `algorithm`, or will. */
+export function isProvided (keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm): boolean {
+  return keys.some(key => key.algorithm === algorithm && ['active', 'pending'].includes(stateOfSigningKey(key, now)))
 }
 
 export interface SigningKeyRepository {
@@ -62,36 +86,57 @@ export interface SigningKeyRepository {
 }
 
 /** A signing key with its private half open: only in memory, and only where tokens are signed. */
-export interface OpenSigningKey { kid: string, algorithm: 'ES256', privateJwk: JWK }
+export interface OpenSigningKey { kid: string, algorithm: SigningAlgorithm, privateJwk: JWK }
+
+/** What verifies the tokens of a key: by its own algorithm and no other, whatever a token says (RFC 8725 §3.1). */
+export interface VerifyingKey { algorithm: SigningAlgorithm, publicKey: CryptoKey }
 
 /** The keys of this deployment at one instant. */
 export interface KeyRing {
-  /** The key that signs now. */
+  /** The key that signs now by the default algorithm. */
   signing: OpenSigningKey
+  /** The keys that sign now, that one among them, by algorithm. */
+  signers: ReadonlyMap<SigningAlgorithm, OpenSigningKey>
   /**
-   * What verifies, by kid: the signing key, every other that is published, and those that were revoked: a token of one of
+   * What verifies, by kid: the signing keys, every other that is published, and those that were revoked: a token of one of
    * them is known for what it is, and refused by what the registry says of its key.
    */
-  verifying: ReadonlyMap<string, CryptoKey>
-  /** RFC 7517: public halves only, the signing key first. */
+  verifying: ReadonlyMap<string, VerifyingKey>
+  /** RFC 7517: public halves only, the signing keys first, of them that of the default algorithm. */
   jwks: { keys: JWK[] }
+}
+
+/** What signs the tokens of a resource that chose `algorithm`: while its first key is being published, the default's. */
+export function signerFor ({ signing, signers }: Pick<KeyRing, 'signing' | 'signers'>, algorithm: SigningAlgorithm): OpenSigningKey {
+  return signers.get(algorithm) ?? signing
 }
 
 /** The signing keys as a running server holds them. */
 export interface SigningKeys {
   /** The keys as they are at `now`, by the clock unless it is given. The same object until something about them changes. */
   ring (now?: Date): KeyRing
-  /** Makes another key, which signs once it has been published for `publicationTime`. @throws Failure `conflict` when there is one. */
-  rotate (operation: Operation): Promise<SigningKey>
+  /**
+   * Makes another key of the algorithm, the default one unless it is given, which signs once it has been published for
+   * `publicationTime`. @throws Failure `conflict` when there is one.
+   */
+  rotate (operation: Operation, algorithm?: SigningAlgorithm): Promise<SigningKey>
+  /**
+   * Makes a key of the algorithm if there is none. Every server knows it when this resolves. `atOnce`: it signs from now on, as
+   * the first key of a deployment does; else once it has been published for `publicationTime`.
+   */
+  provide (operation: Operation, algorithm: SigningAlgorithm, atOnce: boolean): Promise<void>
   /**
    * For a rotation at once: the next key, which every server knows when this resolves. None signs with it before `signAtOnce`, or
    * in time. Two steps, each of which the servers have to have heard of: one would let a server sign before others know the key.
    */
-  publishNext (operation: Operation): Promise<SigningKey>
+  publishNext (operation: Operation, algorithm?: SigningAlgorithm): Promise<SigningKey>
   /** Lets the key sign that `publishNext` answered. @throws Failure `conflict` when it was revoked meanwhile. */
   signAtOnce (operation: Operation, kid: string): Promise<SigningKey>
-  /** As `rotate` in time, if the key that signs is `days` old and no other is pending. Null: it is not due. 0 days: it never is. */
-  rotateWhenDue (operation: Operation, days: number): Promise<SigningKey | null>
+  /**
+   * As `rotate` in time, of each algorithm whose key that signs is `days` old while no other is pending; 0 days: none ever is. An
+   * algorithm that no resource has any more loses its key then; one that a resource has is given one if it has none.
+   */
+  rotateWhenDue (operation: Operation, days: number): Promise<void>
   /** Ends a key, and with it every token that it signed. If it is the one that signs, another one does before. */
   revoke (operation: Operation, kid: string, reason: string | null): Promise<SigningKey>
   /** Reads them again: after a change, by whatever server. @throws Failure `not_ready` where `openSigningKeys` throws ConfigurationError. */

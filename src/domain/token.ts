@@ -6,7 +6,7 @@ import { Failure } from '../errors.ts'
 import { isBase64url } from '../text.ts'
 import { auditEvent } from './audit.ts'
 import type { Registry } from './registry.ts'
-import type { KeyRing, SigningKeys } from './signing-key.ts'
+import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
 import type { Operation } from './store.ts'
 
 /** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
@@ -101,16 +101,16 @@ export function jwtReader<Claims extends object> (
     const token = Buffer.from(given).toString('latin1')
     verified.set(endOf(token), { token, claims })
   }
-  const keyFor: CompactVerifyGetKey = async ({ kid, typ: type }) => {
+  const keyFor: CompactVerifyGetKey = async ({ alg, kid, typ: type }) => {
     if (type !== typ || !isThumbprint(kid)) throw new Error('no such key')
     if (!ring().verifying.has(kid)) await catchUp?.()
-    return keyNamed(ring(), kid)
+    return keyNamed(ring(), kid, alg)
   }
   const verify = async (token: string): Promise<Claims & Signed | null> => {
     // Base64url has several spellings of the same bytes; a token has one (RFC 7515 §2).
     if (!token.split('.').every(isBase64url)) return null
     try {
-      const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: ['ES256'] })
+      const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: [...signingAlgorithms] })
       if (bringsItsOwnKey(protectedHeader)) return null
       const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
       if (claims === null) return null
@@ -132,10 +132,11 @@ export function jwtReader<Claims extends object> (
   }
 }
 
-function keyNamed ({ verifying }: KeyRing, kid: string): CryptoKey {
+/** The algorithm is the key's: a token that names another one is not ours (RFC 8725 §3.1). */
+function keyNamed ({ verifying }: KeyRing, kid: string, algorithm: unknown): CryptoKey {
   const key = verifying.get(kid)
-  if (key === undefined) throw new Error('no such key')
-  return key
+  if (key === undefined || key.algorithm !== algorithm) throw new Error('no such key')
+  return key.publicKey
 }
 
 /** Whether a kid is one that a key of ours could have (RFC 7638, SHA-256). */

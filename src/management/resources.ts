@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from '../schema.ts'
-import { createResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
+import { signingAlgorithms, type SigningKeys } from '../domain/signing-key.ts'
+import { createResource, getChangeableResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
+import { createdAfter, ended, type CreationDependencies } from './creation.ts'
 import { given, operationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -24,6 +25,7 @@ const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
   keyPrefix: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })),
+  signingAlgorithm: Type.Optional(Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })),
 }
 export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
 const NewResource = exactly({ ...changeable, identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'), organization: Type.Optional(OrganizationId), scopes: NewScopes })
@@ -38,7 +40,8 @@ const ResourceQuerystring = exactly({
 })
 
 /** A resource is named by its id or, URL-encoded, by its identifier. */
-export function resourceRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
+export function resourceRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
+  const { signingKeys } = dependencies
   return async app => {
     app.post('/resources', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] },
@@ -48,7 +51,10 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
         body: NewResource,
         response: { 201: WireResource },
       },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await createdAfter(dependencies, request, reply, async operation => {
+      // Of a resource that is new nobody has verified a token: there is no cache that the key has to be in before it signs.
+      if (request.body.signingAlgorithm !== undefined) await signingKeys.provide(operation, request.body.signingAlgorithm, true)
+    }, async operation => {
       const { organization, scopes, style, keyPrefix, ...rest } = request.body
       const resource = await createResource(operation, {
         ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
@@ -87,17 +93,19 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
       config: write,
       schema: {
         summary: 'Change a resource',
-        description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one.',
+        description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one. Another signing algorithm holds once its key has been published for five minutes; tokens of before stay good.',
         params: IdParams,
         body: ResourceChange,
         response: { 200: WireResource },
       },
     }, async request => {
       const operation = operationOf(dependencies, request)
-      const { name, scopes, style, keyPrefix } = request.body
-      const before = await getResource(operation, request.params.id)
+      const { name, scopes, style, keyPrefix, signingAlgorithm } = request.body
+      const before = await getChangeableResource(operation, request.params.id)
+      if (signingAlgorithm !== undefined) await signingKeys.provide(operation, signingAlgorithm, false)
       return wireResource(await updateResource(operation, before.id, {
         ...(name === undefined ? {} : { name }),
+        ...(signingAlgorithm === undefined ? {} : { signingAlgorithm }),
         ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
         ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
       }))
@@ -148,6 +156,7 @@ const WireResource = Type.Object({
   style: Type.Enum([...errorStyleNames]),
   keyPrefix: as(Type.String(), 'lb'),
   tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  signingAlgorithm: Type.Enum([...signingAlgorithms]),
   createdAt: Moment,
   revokedAt: nullable(Moment),
 }, { title: 'Resource' })
@@ -156,7 +165,7 @@ export function wireScope ({ name, keyOnly, description }: Scope): Scope {
   return { name, keyOnly, description }
 }
 
-function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, createdAt, revokedAt, revision: shown }: Resource) {
+function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, signingAlgorithm, createdAt, revokedAt, revision: shown }: Resource) {
   return {
     [revision]: shown,
     id,
@@ -167,6 +176,7 @@ function wireResource ({ id, identifier, name, organizationId, scopes, style, to
     style: style.errors,
     keyPrefix: style.keyPrefix,
     tokenLifetime,
+    signingAlgorithm,
     createdAt,
     revokedAt,
   }

@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import { noSuchKey } from '../domain/signing-key-changes.ts'
-import { signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys } from '../domain/signing-key.ts'
+import {
+  defaultAlgorithm, signingAlgorithms, signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys,
+} from '../domain/signing-key.ts'
 import { created, createdAfter, type CreationDependencies } from './creation.ts'
 import { operationOf, requireDeployment } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
@@ -13,13 +15,17 @@ const read = { scopes: ['signing-keys:read'] }
 const write = { scopes: ['signing-keys:write'] }
 
 const State = Type.Enum([...signingKeyStates])
-const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State) })
+const Algorithm = Type.Enum([...signingAlgorithms])
+const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State), algorithm: Type.Optional(Algorithm) })
 const NewRotation = Type.Union([
-  exactly({ now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet outside of this deployment: for emergencies.' })) }), Type.Null(),
+  exactly({
+    algorithm: Type.Optional(Type.With(Algorithm, { description: `Of which the key that signs is followed by another one; ${defaultAlgorithm} unless given.` })),
+    now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet outside of this deployment: for emergencies.' })),
+  }), Type.Null(),
 ])
 const WireKey = Type.Object({
   id: as(Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }), 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'),
-  algorithm: as(Type.String(), 'ES256'),
+  algorithm: Algorithm,
   state: State,
   publicJwk: Type.Unsafe<SigningKey['publicJwk']>(Type.Object({}, { additionalProperties: true })),
   createdAt: Moment,
@@ -46,8 +52,9 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const query = pageQuery(request.query)
       const now = clock()
-      const { state } = request.query
-      const keys = (await store.signingKeys.all()).map(key => wireKey(key, now)).filter(key => state === undefined || key.state === state)
+      const { state, algorithm } = request.query
+      const keys = (await store.signingKeys.all()).map(key => wireKey(key, now))
+        .filter(key => (state === undefined || key.state === state) && (algorithm === undefined || key.algorithm === algorithm))
       return wirePage(query, pageIn(keys, query), key => key)
     })
 
@@ -77,8 +84,12 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       },
     }, async (request, reply) => {
       requireDeployment(operationOf(dependencies, request), 'Rotating the signing keys')
-      if (request.body?.now !== true) return await created(dependencies, request, reply, async operation => wireKey(await signingKeys.rotate(operation), clock()))
-      return await createdAfter(dependencies, request, reply, signingKeys.publishNext, async (operation, { kid }) => wireKey(await signingKeys.signAtOnce(operation, kid), clock()))
+      const { now, algorithm } = request.body ?? {}
+      if (now !== true) return await created(dependencies, request, reply, async operation => wireKey(await signingKeys.rotate(operation, algorithm), clock()))
+      return await createdAfter(
+        dependencies, request, reply, async operation => await signingKeys.publishNext(operation, algorithm),
+        async (operation, { kid }) => wireKey(await signingKeys.signAtOnce(operation, kid), clock())
+      )
     })
 
     app.post('/signing-keys/:id/revoke', {

@@ -130,14 +130,15 @@ function closeWithoutWaiting (app: FastifyInstance): Record<'endIfClosing' | 'en
   return { endIfClosing, endOnceClosing }
 }
 
-/** The provider of the key that signs now: built once for each key. */
+/** The provider of the keys that sign now: built anew when one of them is another one. */
 function currentProvider (options: BridgeOptions, failures: WindowCounter): () => Current {
   const { clock, limits, counts } = options
   const addressFailures = windowCounter(limits.failuresPerAddress, clock, counts.of('address failures'))
-  let built: Current & { kid: string } | null = null
+  let built: Current & { kids: string } | null = null
   return () => {
     const ring = options.ring()
-    if (built?.kid !== ring.signing.kid) {
+    const kids = Array.from(ring.signers.values(), ({ kid }) => kid).join(' ')
+    if (built?.kids !== kids) {
       const provider = buildProvider({
         ...options,
         failures,
@@ -150,7 +151,7 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
         onBroken,
       }, ring)
       provider.use(completing(options, addressFailures))
-      built = { kid: ring.signing.kid, provider, handle: provider.callback() as Current['handle'] }
+      built = { kids, provider, handle: provider.callback() as Current['handle'] }
     }
     return built
   }

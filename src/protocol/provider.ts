@@ -25,12 +25,12 @@ export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptio
   addressOf (ctx: KoaContextWithOIDC): string
 }
 
-/** Builds a provider that signs with the ring's active key. A rotation builds another one. */
-export function buildProvider (options: ProviderOptions, { signing }: KeyRing): Provider {
-  const provider = new Provider(options.issuer, configuration(options, signing.privateJwk))
+/** Builds a provider that signs with the keys of the ring that do so now. A rotation builds another one. */
+export function buildProvider (options: ProviderOptions, ring: KeyRing): Provider {
+  const provider = new Provider(options.issuer, configuration(options, ring))
   pinHost(provider, options)
   useRegistry(provider, options)
-  registerClientCredentials(provider, options)
+  registerClientCredentials(provider, options, ring)
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)
@@ -41,10 +41,10 @@ export function buildProvider (options: ProviderOptions, { signing }: KeyRing): 
   return provider
 }
 
-function configuration (options: ProviderOptions, privateJwk: object): Configuration {
+function configuration (options: ProviderOptions, { signers }: KeyRing): Configuration {
   return {
     adapter: nothingKept,
-    jwks: { keys: [privateJwk as never] },
+    jwks: { keys: Array.from(signers.values(), ({ privateJwk }) => privateJwk as never) },
     routes: { token: paths.token, introspection: paths.introspection, revocation: paths.revocation },
     responseTypes: [],
     scopes: [],

@@ -12,7 +12,7 @@ import { digestOf } from '../secrets.ts'
 import { inSpan } from '../tracing.ts'
 import { isAbandoned, type Client } from '../domain/client.ts'
 import { signJwt } from '../domain/jws.ts'
-import type { KeyRing } from '../domain/signing-key.ts'
+import { signerFor, type KeyRing } from '../domain/signing-key.ts'
 import type { UsageLog } from '../domain/usage.ts'
 import type { WindowCounter } from '../domain/window-counter.ts'
 import { failureKey, holdsSecret, obstacleTo, sharesSecret, type LookedUp } from './client-authentication.ts'
@@ -100,7 +100,7 @@ async function issueToken (options: ShortcutOptions, client: Client, form: Plain
   if (deniedBy !== null) return null
   const scope = granted.scopes.join(' ') || undefined
   const claims = claimsOf(options, client, granted, scope)
-  const text = await inSpan(tracing, 'token issuance', () => signJwt(ring().signing, 'at+jwt', claims))
+  const text = await inSpan(tracing, 'token issuance', () => signJwt(signerFor(ring(), granted.resource.signingAlgorithm), 'at+jwt', claims))
   measures.tokens.add(form.grant_type)
   tokens.count(client.id, client.organizationId)
   return JSON.stringify({ access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope })

@@ -6,7 +6,9 @@ import type { Client } from '../domain/client.ts'
 import { policiesFor, weigh } from '../domain/policy-set.ts'
 import type { Registry } from '../domain/registry.ts'
 import { hostResourceId, type Resource } from '../domain/resource.ts'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import { grantableNow } from '../domain/scope.ts'
+import { signerFor, type KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { inSpan } from '../tracing.ts'
 import type { Watch } from '../watch.ts'
@@ -21,7 +23,8 @@ export interface Granted { resource: Resource, scopes: string[] }
  * @throws errors.InvalidTarget
  */
 export async function decideGrant (registry: Registry, client: Client, requested: string | readonly string[] | undefined): Promise<Granted> {
-  const wanted = [...new Set(requested === undefined ? [] : typeof requested === 'string' ? [requested] : requested)]
+  const asked = requested === undefined ? [] : typeof requested === 'string' ? [requested] : requested
+  const wanted = asked.length < 2 ? asked : [...new Set(asked.map(normalIdentifier))]
   if (wanted.length > 1) throw new errors.InvalidTarget('A token is for one resource: name one.')
   const resource = wanted[0] === undefined ? await defaultResource(registry, client) : await grantedResource(registry, client, wanted[0])
   const grant = client.grants.find(each => each.resourceId === resource.id)
@@ -35,17 +38,9 @@ async function defaultResource (registry: Registry, client: Client): Promise<Res
 }
 
 async function grantedResource (registry: Registry, client: Client, identifier: string): Promise<Resource> {
-  const resource = await findResource(registry, identifier)
+  const resource = await registry.resourceByIdentifier(identifier)
   if (resource !== null && resource.revokedAt === null && mayUse(client, resource)) return resource
   throw new errors.InvalidTarget('This client has no access to the requested resource, or there is no such resource.')
-}
-
-/** By the exact identifier, except that an origin is the same with and without its slash (RFC 3986 §6.2.3): URL parsers add it. */
-async function findResource (registry: Registry, identifier: string): Promise<Resource | null> {
-  const exact = await registry.resourceByIdentifier(identifier)
-  if (exact !== null) return exact
-  const origin = URL.parse(identifier)?.origin
-  return identifier === `${origin}/` ? await registry.resourceByIdentifier(identifier.slice(0, -1)) : null
 }
 
 function mayUse (client: Client, resource: Resource): boolean {
@@ -92,9 +87,9 @@ async function grantNow (options: GrantOptions, ctx: GrantContext, client: Clien
 
 /**
  * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
- * one asks for makes no difference (LB-08).
+ * one asks for makes no difference (LB-08). Tokens are signed with the keys of `ring`, which the provider has.
  */
-export function registerClientCredentials (provider: Provider, options: GrantOptions): void {
+export function registerClientCredentials (provider: Provider, options: GrantOptions, ring: KeyRing): void {
   provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
     const { client, params } = ctx.oidc
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
@@ -103,12 +98,13 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     const { resource, scopes } = await grantNow(options, ctx, record)
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
+    const { algorithm: alg, kid } = signerFor(ring, resource.signingAlgorithm)
     token.resourceServer = new provider.ResourceServer(resource.identifier, {
       scope: scope ?? '',
       audience: resource.identifier,
       accessTokenFormat: 'jwt',
       accessTokenTTL: resource.tokenLifetime,
-      jwt: { sign: { alg: 'ES256' } },
+      jwt: { sign: { alg, kid } },
     })
     ctx.oidc.entity('ClientCredentials', token)
     const text = await inSpan(tracing, 'token issuance', () => token.save())

@@ -231,6 +231,7 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
+    resourcesWithoutNormalForm: guarded(reads.resourcesWithoutNormalForm, []),
     ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import { readApiKey } from './api-keys.ts'
 import { readClient } from './clients.ts'
 import { postgresqlColumns } from './columns.ts'
@@ -33,6 +34,7 @@ export function postgresqlReads (pool: Pool): Reads {
     const rows = several(name, read)
     return async (...values: string[]): Promise<T | null> => (await rows(...values))[0] ?? null
   }
+  const resourceByNormalForm = one('resourceByIdentifier', row => readResource(row, columns))
   return {
     apiKeyByDigest: one('apiKeyByDigest', row => readApiKey(row, columns)),
     importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
@@ -40,7 +42,8 @@ export function postgresqlReads (pool: Pool): Reads {
     client: one('client', row => readClient(row, columns)),
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', row => readResource(row, columns)),
-    resourceByIdentifier: one('resourceByIdentifier', row => readResource(row, columns)),
+    resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
+    resourcesWithoutNormalForm: several('resourcesWithoutNormalForm', row => readResource(row, columns)),
     ...readsOfSeveral(several, columns),
   }
 }

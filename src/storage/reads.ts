@@ -31,7 +31,9 @@ export interface Reads {
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
   resource (id: string): Awaitable<Resource | null>
+  /** In whatever spelling. */
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
+  resourcesWithoutNormalForm (after: string, limit: number): Awaitable<Resource[]>
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
   signingKeys (): Awaitable<SigningKey[]>
@@ -66,7 +68,8 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
   resource: { table: 'Resource', rows: 'WHERE "id" = ?' },
-  resourceByIdentifier: { table: 'Resource', rows: 'WHERE "identifier" = ?' },
+  resourceByIdentifier: { table: 'Resource', rows: 'WHERE "normalIdentifier" = ?' },
+  resourcesWithoutNormalForm: { table: 'Resource', rows: 'WHERE "normalIdentifier" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?' },
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
@@ -93,7 +96,12 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
   const { resources, policies, signingKeys, audit } = repositories
   return {
     ...repositories,
-    resources: { ...resources, get: async id => await reads.resource(id), byIdentifier: async identifier => await reads.resourceByIdentifier(identifier) },
+    resources: {
+      ...resources,
+      get: async id => await reads.resource(id),
+      byIdentifier: async identifier => await reads.resourceByIdentifier(identifier),
+      withoutNormalForm: async (after, limit) => await reads.resourcesWithoutNormalForm(after, limit),
+    },
     policies: { ...policies, of: async organizationId => await (organizationId === null ? reads.deploymentPolicies() : reads.policiesOf(organizationId)) },
     signingKeys: { ...signingKeys, all: async () => await reads.signingKeys() },
     audit: { ...audit, headsNotUnder: async (key, limit) => await reads.headsNotUnder(key, limit) },

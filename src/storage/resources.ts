@@ -1,4 +1,5 @@
 import type { Resource, ResourceRepository } from '../domain/resource.ts'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Style } from '../domain/style.ts'
 import type { Note } from './changes.ts'
@@ -19,8 +20,16 @@ export function resourceRepository (queries: Queries, note: Note): ResourceRepos
       return row && read(row)
     },
     async byIdentifier (identifier) {
-      const row = await table.findUnique({ where: { identifier }, include: whole })
+      const row = await table.findUnique({ where: { normalIdentifier: normalIdentifier(identifier) }, include: whole })
       return row && read(row)
+    },
+    async withoutNormalForm (after, take) {
+      const where = { normalIdentifier: null, id: { gt: after } }
+      return (await table.findMany({ where, orderBy: { id: 'asc' }, take, include: whole })).map(read)
+    },
+    async normalize ({ id, identifier }) {
+      await table.update({ where: { id }, data: { normalIdentifier: normalIdentifier(identifier) }, select: revisionAlone })
+      note({ of: 'resources' })
     },
     async update (after) {
       const { id, createdAt: _, scopes, ...resource } = after
@@ -50,20 +59,24 @@ export function resourceRepository (queries: Queries, note: Note): ResourceRepos
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
       note({ of: 'resources' })
     },
+    async usesAlgorithm (signingAlgorithm) {
+      return await table.findFirst({ where: { signingAlgorithm, revokedAt: null }, select: { id: true } }) !== null
+    },
     async longestTokenLifetime () {
       return (await table.aggregate({ _max: { tokenLifetime: true } }))._max.tokenLifetime ?? 0
     },
-    async page (query, { visibleTo, revoked, ...exactly }) {
+    async page (query, { visibleTo, revoked, identifier, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const visible = visibleTo === undefined ? {} : { OR: [{ organizationId: visibleTo }, { organizationId: null }] }
-      return toPage(await table.findMany({ ...page, where: { AND: [where, visible, exactly, revokedAs(revoked)] }, include: whole }), query, read)
+      const named = identifier === undefined ? {} : { normalIdentifier: normalIdentifier(identifier) }
+      return toPage(await table.findMany({ ...page, where: { AND: [where, visible, named, exactly, revokedAs(revoked)] }, include: whole }), query, read)
     },
   }
 }
 
 /** What stands in the resource's own row. */
-function ownColumns<T extends Pick<Resource, 'style' | 'defaultScopes'>> (resource: T) {
-  return { ...resource, style: json(resource.style), defaultScopes: json(resource.defaultScopes) }
+function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultScopes'>> (resource: T) {
+  return { ...resource, normalIdentifier: normalIdentifier(resource.identifier), style: json(resource.style), defaultScopes: json(resource.defaultScopes) }
 }
 
 function inOrder (scopes: readonly Scope[]) {
@@ -85,6 +98,7 @@ export function readResource (row: Row, columns: Columns): Resource {
     scopes: (row.scopes as Row[]).map(scope => readScope(scope, columns)),
     style: json(row.style) as Style,
     tokenLifetime: row.tokenLifetime as number,
+    signingAlgorithm: text(row.signingAlgorithm) as Resource['signingAlgorithm'],
     kind: text(row.kind) as Resource['kind'],
     defaultScopes: json(row.defaultScopes) as string[],
     createdAt: instant(row.createdAt),

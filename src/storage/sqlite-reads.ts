@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import { readApiKey } from './api-keys.ts'
 import { readClient } from './clients.ts'
 import { sqliteColumns } from './columns.ts'
@@ -26,6 +27,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       organization: id => reads().organization(id),
       resource: id => reads().resource(id),
       resourceByIdentifier: identifier => reads().resourceByIdentifier(identifier),
+      resourcesWithoutNormalForm: (after, limit) => reads().resourcesWithoutNormalForm(after, limit),
       policiesOf: organizationId => reads().policiesOf(organizationId),
       deploymentPolicies: () => reads().deploymentPolicies(),
       signingKeys: () => reads().signingKeys(),
@@ -67,6 +69,7 @@ function openReads (path: string, limits: Limits) {
       SELECT "organizationId" IS NULL FROM "Resource" WHERE "id" = "resourceId"
     ))) FILTER (WHERE "imported") AS "keys"
     FROM (SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
+  const resourceByNormalForm = one('resourceByIdentifier', resource)
   const reads: Required<Reads> = {
     // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
@@ -76,7 +79,8 @@ function openReads (path: string, limits: Limits) {
     client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', resource),
-    resourceByIdentifier: one('resourceByIdentifier', resource),
+    resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
+    resourcesWithoutNormalForm: several('resourcesWithoutNormalForm', resource),
     ...readsOfSeveral(several, columns),
     importedKeys (after, limit) {
       const { through, keys } = nextKeys.get(after, limit)!

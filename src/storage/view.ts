@@ -11,6 +11,7 @@ import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
+import { normalIdentifier } from '../domain/resource-identifier.ts'
 import type { SigningKey } from '../domain/signing-key.ts'
 import type { Repositories } from '../domain/store.ts'
 import type { WebhookToken } from '../domain/webhook-token.ts'
@@ -165,7 +166,9 @@ export class View implements Registry, ReplicaMemory {
   }
 
   resourceByIdentifier (identifier: string): Awaitable<Resource | null> {
-    return this.#through(this.#resourcesByIdentifier, identifier, () => this.#source.resourceByIdentifier(identifier))
+    // The normal form is a text of its own, and no piece of a whole request, which memory would keep.
+    const normal = normalIdentifier(identifier)
+    return this.#through(this.#resourcesByIdentifier, normal, () => this.#source.resourceByIdentifier(normal))
   }
 
   signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>> {

@@ -467,8 +467,8 @@ revoked       {}
 
 tap.test('signing keys: rotated in time, or at once; revoked', async t => await follow(t, `
 $ latchkey signing-key list
-KID                                          STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
-{first}  active  {}  -            -
+KID                                          ALGORITHM  STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
+{first}  ES256      active  {}  -            -
 $ latchkey signing-key rotate
 kid         {second}
 algorithm   ES256
@@ -476,7 +476,7 @@ state       pending
 created     {}
 signs from  {}
 $ latchkey signing-key rotate
-! latchkey: A signing key is pending and will sign from {}; wait for it, or let it sign now. (CONFLICT)
+! latchkey: A signing key of ES256 is pending and will sign from {}; wait for it, or let it sign now. (CONFLICT)
 [1]
 $ latchkey signing-key rotate --now
 kid         {second}
@@ -503,8 +503,8 @@ last tokens until  {}
 revoked            {}
 reason             a backup was stolen
 $ latchkey signing-key list --state active
-KID                                          STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
-{third}  active  {}  -            -
+KID                                          ALGORITHM  STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
+{third}  ES256      active  {}  -            -
 `))
 
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {

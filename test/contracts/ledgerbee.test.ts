@@ -530,7 +530,7 @@ for (const { name, server } of servers) {
     t.strictSame((await send({ path })).json, {
       resource: identifier, authorization_servers: [issuer], scopes_supported: ['tools:call'], bearer_methods_supported: ['header'], resource_name: 'Acme MCP',
     })
-    for (const other of [`${path}/`, '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource/mcp/other', `${path}%2f`, `${path}/../acme`]) {
+    for (const other of [`${path}/`, '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource/mcp/other', `${path}%2f`, `${path}/../other`]) {
       const answer = await send({ path: other })
       t.equal(answer.status, 404, other)
       t.strictSame(Object.keys(answer.json), ['error', 'error_description'])

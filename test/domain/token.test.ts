@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import t from 'tap'
 import { signJwt } from '../../src/domain/jws.ts'
 import type { KeyRing } from '../../src/domain/signing-key.ts'
@@ -8,8 +8,8 @@ import { jwtReader } from '../../src/domain/token.ts'
 
 const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
 const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
-const key = { kid, privateJwk: await exportJWK(privateKey) }
-const verifying: KeyRing['verifying'] = new Map<string, CryptoKey>([[kid, publicKey]])
+const key = { kid, algorithm: 'ES256' as const, privateJwk: await exportJWK(privateKey) }
+const verifying: KeyRing['verifying'] = new Map([[kid, { algorithm: 'ES256', publicKey }]])
 const sign = (scope: string) => signJwt(key, 'at+jwt', { scope })
 
 t.test('N3: tokens are kept in mind by how long they are, so that long ones take no more memory than many', async t => {

@@ -2,20 +2,23 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
+import { signingAlgorithms } from '../../src/domain/signing-key.ts'
 import { build, foldersOf, judge, startJudged } from '../foreign-clients.ts'
 import { foreignProgram } from '../foreign-programs.ts'
 
 const go = foreignProgram('go', 'https://go.dev/doc/install')
 
-tap.test('Go: discovery, tokens, verification and introspection', go, async t => {
-  const { sources, built } = foldersOf('go')
-  await cp(sources, built, { recursive: true })
-  // Go builds anew what has changed, and nothing else.
-  await build(join(built, 'never'), [[go.path, ['build', '-o', 'judge', '.']]], built)
-  t.strictSame(await judge(join(built, 'judge'), [], await startJudged(t)), [
-    { client: 'go-oidc', settings: '' },
-    { client: 'MCP go-sdk', settings: '' },
-    { client: 'zitadel/oidc', settings: '' },
-    { client: 'zitadel/oidc private_key_jwt', settings: 'assertionProfile: rfc7523' },
-  ])
-})
+for (const algorithm of signingAlgorithms) {
+  tap.test(`Go: discovery, tokens, verification and introspection [${algorithm}]`, go, async t => {
+    const { sources, built } = foldersOf('go')
+    await cp(sources, built, { recursive: true })
+    // Go builds anew what has changed, and nothing else.
+    await build(join(built, 'never'), [[go.path, ['build', '-o', 'judge', '.']]], built)
+    t.strictSame(await judge(join(built, 'judge'), [], await startJudged(t, algorithm)), [
+      { client: 'go-oidc', settings: '' },
+      { client: 'MCP go-sdk', settings: '' },
+      { client: 'zitadel/oidc', settings: '' },
+      { client: 'zitadel/oidc private_key_jwt', settings: 'assertionProfile: rfc7523' },
+    ])
+  })
+}

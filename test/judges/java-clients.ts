@@ -8,19 +8,22 @@ import { foreignProgram } from '../foreign-programs.ts'
 const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
 const maven = foreignProgram('mvn', 'apt-get install maven')
 
-tap.test('Java: discovery, tokens and verification', { skip: java.skip || maven.skip }, async t => {
-  const { sources, built } = foldersOf('java')
-  await cp(sources, built, { recursive: true })
-  const classpath = join(built, 'target', 'classpath')
-  await build(join(built, 'never'), [
-    [maven.path, ['--quiet', '--batch-mode', 'compile', 'dependency:build-classpath', `-Dmdep.outputFile=${classpath}`]],
-  ], built)
-  const found = `${join(built, 'target', 'classes')}:${await readFile(classpath, 'utf8')}`
-  t.strictSame(await judge(java.path, ['-cp', found, 'Judge'], await startJudged(t)), [
-    { client: 'Nimbus', settings: '' },
-    { client: 'Nimbus private_key_jwt', settings: 'assertionProfile: rfc7523' },
-    { client: 'Spring Security', settings: '' },
-    { client: 'Spring Security private_key_jwt', settings: 'assertionProfile: rfc7523' },
-    { client: 'Spring Security resource server', settings: 'validateType(false), createAtJwtValidator()' },
-  ])
-})
+// Spring's resource server takes no EdDSA.
+for (const algorithm of ['ES256', 'RS256'] as const) {
+  tap.test(`Java: discovery, tokens and verification [${algorithm}]`, { skip: java.skip || maven.skip }, async t => {
+    const { sources, built } = foldersOf('java')
+    await cp(sources, built, { recursive: true })
+    const classpath = join(built, 'target', 'classpath')
+    await build(join(built, 'never'), [
+      [maven.path, ['--quiet', '--batch-mode', 'compile', 'dependency:build-classpath', `-Dmdep.outputFile=${classpath}`]],
+    ], built)
+    const found = `${join(built, 'target', 'classes')}:${await readFile(classpath, 'utf8')}`
+    t.strictSame(await judge(java.path, ['-cp', found, 'Judge'], await startJudged(t, algorithm)), [
+      { client: 'Nimbus', settings: '' },
+      { client: 'Nimbus private_key_jwt', settings: 'assertionProfile: rfc7523' },
+      { client: 'Spring Security', settings: '' },
+      { client: 'Spring Security private_key_jwt', settings: 'assertionProfile: rfc7523' },
+      { client: 'Spring Security resource server', settings: 'validateType(false), createAtJwtValidator()' },
+    ])
+  })
+}

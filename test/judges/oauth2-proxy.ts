@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import tap from 'tap'
+import { signingAlgorithms } from '../../src/domain/signing-key.ts'
 import { build, foldersOf, startJudged } from '../foreign-clients.ts'
 import { foreignProgram } from '../foreign-programs.ts'
 import { freePort } from '../running-server.ts'
@@ -10,28 +11,30 @@ import { until } from '../waiting.ts'
 const go = foreignProgram('go', 'https://go.dev/doc/install')
 const version = 'v7.15.6'
 
-tap.test('oauth2-proxy takes a token and refuses an altered one', go, async t => {
-  const { built } = foldersOf('oauth2-proxy')
-  const proxy = join(built, 'oauth2-proxy')
-  const install = ['GOBIN=' + built, go.path, 'install', `github.com/oauth2-proxy/oauth2-proxy/v7@${version}`]
-  await build(proxy, [['env', install]], built)
-  const { ISSUER: issuer, RESOURCE: resource, TOKEN: token } = await startJudged(t)
-  const port = await freePort()
-  const child = spawn(proxy, [
-    '--provider=oidc', `--oidc-issuer-url=${issuer}`, '--client-id=unused', '--client-secret=unused',
-    `--cookie-secret=${'x'.repeat(32)}`, '--email-domain=*', '--upstream=static://200', `--http-address=127.0.0.1:${port}`,
-    '--skip-jwt-bearer-tokens', '--bearer-token-login-fallback=false', `--extra-jwt-issuers=${issuer}=${resource}`,
-  ], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })
-  t.teardown(() => { child.kill() })
-  const url = `http://127.0.0.1:${port}`
-  await until('oauth2-proxy answers', async () => {
-    if (child.exitCode !== null) throw new Error(said)
-    return await fetch(`${url}/ping`).then(answer => answer.ok, () => false)
+for (const algorithm of signingAlgorithms) {
+  tap.test(`oauth2-proxy takes a token and refuses an altered one [${algorithm}]`, go, async t => {
+    const { built } = foldersOf('oauth2-proxy')
+    const proxy = join(built, 'oauth2-proxy')
+    const install = ['GOBIN=' + built, go.path, 'install', `github.com/oauth2-proxy/oauth2-proxy/v7@${version}`]
+    await build(proxy, [['env', install]], built)
+    const { ISSUER: issuer, RESOURCE: resource, TOKEN: token } = await startJudged(t, algorithm)
+    const port = await freePort()
+    const child = spawn(proxy, [
+      '--provider=oidc', `--oidc-issuer-url=${issuer}`, '--client-id=unused', '--client-secret=unused',
+      `--cookie-secret=${'x'.repeat(32)}`, '--email-domain=*', '--upstream=static://200', `--http-address=127.0.0.1:${port}`,
+      '--skip-jwt-bearer-tokens', '--bearer-token-login-fallback=false', `--extra-jwt-issuers=${issuer}=${resource}`,
+    ], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })
+    t.teardown(() => { child.kill() })
+    const url = `http://127.0.0.1:${port}`
+    await until('oauth2-proxy answers', async () => {
+      if (child.exitCode !== null) throw new Error(said)
+      return await fetch(`${url}/ping`).then(answer => answer.ok, () => false)
+    })
+    const status = async (bearer: string) =>
+      (await fetch(url, { headers: { authorization: `Bearer ${bearer}` }, redirect: 'manual' })).status
+    t.equal(await status(token!), 200, said)
+    t.equal(await status(`${token!.slice(0, -4)}AAAA`), 403)
   })
-  const status = async (bearer: string) =>
-    (await fetch(url, { headers: { authorization: `Bearer ${bearer}` }, redirect: 'manual' })).status
-  t.equal(await status(token!), 200, said)
-  t.equal(await status(`${token!.slice(0, -4)}AAAA`), 403)
-})
+}

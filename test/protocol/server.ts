@@ -9,8 +9,8 @@ import { refusalLog, type RefusalLog } from '../../src/domain/refusals.ts'
 import type { Registry } from '../../src/domain/registry.ts'
 import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/registration-token.ts'
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resource.ts'
-import { openKeyRing } from '../../src/domain/key-ring.ts'
-import type { KeyRing } from '../../src/domain/signing-key.ts'
+import { openSigningKeys } from '../../src/domain/key-ring.ts'
+import type { KeyRing, SigningAlgorithm } from '../../src/domain/signing-key.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { styles } from '../../src/domain/style.ts'
 import { tokenReader } from '../../src/domain/token.ts'
@@ -30,6 +30,8 @@ export interface Setup {
   adminTokenDigest?: string
   trustProxy?: string
   database?: typeof databases[number]
+  /** Of which there are keys besides the default's. */
+  algorithms?: readonly SigningAlgorithm[]
 }
 
 export interface TestServer {
@@ -76,7 +78,11 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const issuer = setup.issuer ?? `http://127.0.0.1:${port}`
   const operation: Operation = { store, clock, actor: systemActor }
   await seedResources(store, clock, [{ id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee }])
-  const ring = await openKeyRing(store, clock, ['a secret of the tests, long enough'])
+  const secrets = ['a secret of the tests, long enough']
+  const signingKeys = await openSigningKeys(store, clock, secrets)
+  for (const algorithm of setup.algorithms ?? []) await signingKeys.provide(operation, algorithm, true)
+  await signingKeys.reload()
+  const ring = signingKeys.ring()
   const reader = tokenReader(issuer, { ring: () => ring })
   const refusals = refusalLog(store, clock)
   const app = await serve({

@@ -6,7 +6,7 @@ import { revokeClient, rotateClientSecret, updateClient, type Client } from '../
 import { createManagementToken } from '../../src/domain/management-token.ts'
 import { createOrganization, deleteOrganization, updateOrganization } from '../../src/domain/organization.ts'
 import { changePolicy, planCreation, type PolicyInput } from '../../src/domain/policy.ts'
-import { revokeResource } from '../../src/domain/resource.ts'
+import { revokeResource, updateResource } from '../../src/domain/resource.ts'
 import { revokeToken } from '../../src/domain/token.ts'
 import { databases } from '../databases.ts'
 import { basic, startServer, type TestServer } from './server.ts'
@@ -57,7 +57,7 @@ async function ownClient (server: TestServer, input: Partial<Parameters<TestServ
 
 for (const database of databases) {
   tap.test(`the shortcut and the provider answer a token request alike, whoever asks [${database.name}]`, async t => {
-    const server = await startServer(t, { database })
+    const server = await startServer(t, { database, algorithms: ['RS256', 'EdDSA'] })
     const { operation, api, other } = server
     const pair = await twins(server, generous)
     t.teardown(pair.close)
@@ -71,6 +71,11 @@ for (const database of databases) {
     await ask('a client again', plain, true)
     await ask('its second resource', plain, true, `${grant}&resource=${encodeURIComponent(other.identifier)}`)
     await ask('its second resource, with a slash', plain, true, `${grant}&resource=${other.identifier}/`)
+    await ask('its second resource, in another spelling', plain, true, `${grant}&resource=${encodeURIComponent(other.identifier.toUpperCase())}`)
+    for (const signingAlgorithm of ['RS256', 'EdDSA', 'ES256'] as const) {
+      await updateResource(operation, other.id, { signingAlgorithm })
+      await ask(`its second resource, signed by ${signingAlgorithm}`, plain, true, `${grant}&resource=${encodeURIComponent(other.identifier)}`)
+    }
     await ask('a resource that is not there', plain, false, `${grant}&resource=https://nobody.example.test`)
     await ask('a wrong secret', { ...plain, secret: 'wrong' }, false)
     await ask('no such client', { ...plain, client: { ...plain.client, id: 'cli_nobody' } }, false)

@@ -207,6 +207,63 @@ for (const { name, empty } of databases) {
   })
 }
 
+/** What a version wrote that compared the spellings of identifiers: id, identifier, organization, whether it ended. */
+const spelled: readonly (readonly [id: string, identifier: string, organization: string | null, ended?: true])[] = [
+  ['res_1', 'HTTPS://One.test:443', 'org_a'],
+  ['res_2a', 'https://two.test', 'org_a', true], ['res_2b', 'https://TWO.test/', 'org_b'],
+  ['res_3a', 'https://three.test/x', 'org_a'], ['res_3b', 'https://three.test/X', 'org_a'], ['res_3c', 'https://three.test:443/x', null],
+  ['res_4a', 'https://four.test', 'org_a', true], ['res_4b', 'https://four.test:443', 'org_b', true],
+  ...Array.from({ length: 250 }, (_, i) => [`res_many${i}`, `https://${i}.MANY.test`, 'org_a'] as const),
+]
+
+for (const { name, empty } of databases) {
+  t.test(`C7: resources that an earlier version wrote are found by every spelling from the migration on; two that are one URL and in use are named, with the way out [${name}]`, async t => {
+    const { url, drop } = await empty()
+    t.teardown(drop)
+    const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}` }
+    const before = await startServer({ database: url, environment, bare: true })
+    const { issuer } = before
+    await before.close()
+    const instant = "'2026-01-01T00:00:00.000Z'"
+    await behindTheServer(url, [
+      `INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES ('org_a', 'A', 'active', ${instant}), ('org_b', 'B', 'active', ${instant})`,
+      ...spelled.map(([id, identifier, organization, ended]) => `
+        INSERT INTO "Resource" ("id", "identifier", "name", "organizationId", "style", "tokenLifetime", "createdAt", "revokedAt") VALUES
+        ('${id}', '${identifier}', '${id}', ${organization === null ? 'NULL' : `'${organization}'`}, '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee"}', 3600, ${instant}, ${ended ? instant : 'NULL'})`),
+      // The built-in ones are older, too.
+      'UPDATE "Resource" SET "normalIdentifier" = NULL',
+    ])
+
+    const latchkey = async (...words: string[]) => await run(process.execPath, [latchkeyCommand, ...words], { env: ownEnvironment({ ...environment, DATABASE_URL: url, LATCHKEY_ISSUER: issuer }) })
+    const named = /two resources for one URL.*res_3.*res_3.*`latchkey migrate --end-resource res_3[ac]` or `latchkey migrate --end-resource res_3[ac]`/
+    for (const command of ['migrate', 'serve']) {
+      const { code, stderr } = await latchkey(command)
+      t.match({ code, stderr }, { code: 1, stderr: named }, command)
+      t.match(stderr, 'res_3a (https://three.test/x, org_a)')
+      t.match(stderr, 'res_3c (https://three.test:443/x, of the deployment)')
+      t.notMatch(stderr, /res_[124]|res_3b/, 'and nothing else')
+    }
+    t.match(await latchkey('migrate', '--end-resource', 'res_1', '--end-resource', 'res_3c'), { code: 1, stderr: /--end-resource: res_1 is not one of two.*`latchkey resource revoke res_1`/ })
+    t.match(await latchkey('migrate'), { code: 0 })
+
+    const server = await startServer({ database: url, environment, issuer, bare: true })
+    t.teardown(server.close)
+    t.match((await server.admin('GET', `/resources/${encodeURIComponent(`${issuer}/`)}`)).json, { id: 'res_host' })
+    const found = async (identifier: string) => (await server.admin('GET', `/resources/${encodeURIComponent(identifier)}`)).json
+    t.match(await found('https://one.test/'), { id: 'res_1', identifier: 'HTTPS://One.test:443' }, 'told as it was written')
+    t.match(await found('https://two.test'), { id: 'res_2b', identifier: 'https://TWO.test/', revokedAt: null }, 'an ended one gives way')
+    t.match(await found('res_2a'), { identifier: 'https://two.test#res_2a' })
+    t.match(await found('HTTPS://three.test/x'), { id: 'res_3a', revokedAt: null })
+    t.match(await found('res_3c'), { identifier: 'https://three.test:443/x#res_3c', revokedAt: String })
+    t.match(await found('https://three.test/X'), { id: 'res_3b' })
+    t.match(await found('https://FOUR.test'), { id: /^res_4/, revokedAt: String })
+    for (const i of [0, 99, 100, 249]) t.match(await found(`https://${i}.many.test/`), { id: `res_many${i}` })
+    const about = async (id: string) => (await server.admin('GET', `/audit?subject=${id}`)).json.data.map(({ type, actor }: Json) => [type, actor]).sort()
+    t.strictSame(await about('res_3c'), [['resource.revoked', 'system'], ['resource.updated', 'system']])
+    t.strictSame(await about('res_3a'), [])
+  })
+}
+
 /** An adapter with `before` awaited before its n-th statement, with what the driver has its connection in. */
 function visited (adapter: SqlMigrationAwareDriverAdapterFactory, before: (n: number, driver: unknown) => Promise<void>): SqlMigrationAwareDriverAdapterFactory {
   let statements = 0

@@ -118,6 +118,7 @@ const server: Resource = {
   scopes: [{ name: 'b:read', keyOnly: true, description: 'lesen' }, { name: 'a:write', keyOnly: false, description: null }],
   style: { keyPrefix: 'c', transports: [{ in: 'header', name: 'X-Key' }], errors: 'craftkit' },
   tokenLifetime: 60,
+  signingAlgorithm: 'ES256',
   kind: 'mcp',
   defaultScopes: ['a:write'],
   createdAt: at(21),
@@ -133,6 +134,7 @@ const resource = (id: string): Resource => ({
   scopes: [],
   style: { keyPrefix: 'a', transports: [{ in: 'bearer' }], errors: 'rfc9457' },
   tokenLifetime: 3600,
+  signingAlgorithm: 'ES256',
   kind: 'api',
   defaultScopes: [],
   createdAt: at(0),
@@ -206,6 +208,12 @@ for (const { name, fresh } of databases) {
       t.strictSame(await reads.resourceByIdentifier(each.identifier), each)
       t.strictSame(await repositories.resources.get(each.id), each)
     }
+    t.strictSame(await reads.resourcesWithoutNormalForm('', 10), [])
+    await database.queries.$executeRawUnsafe('UPDATE "Resource" SET "normalIdentifier" = NULL')
+    const older = await repositories.resources.withoutNormalForm('', 10)
+    t.ok(older.length >= 2)
+    t.strictSame(await reads.resourcesWithoutNormalForm('', 10), older)
+    t.strictSame(await reads.resourcesWithoutNormalForm(older[0]!.id, 1), [older[1]])
     for (const each of [policy, { ...policy, id: 'pol_0' }, barePolicy]) await repositories.policies.insert(each)
     t.strictSame(await reads.policiesOf('org_a'), [{ ...policy, id: 'pol_0' }, policy])
     t.strictSame(await reads.deploymentPolicies(), [barePolicy])
@@ -246,7 +254,8 @@ for (const { name, fresh } of databases) {
     t.strictSame(Object.keys(organization).sort(), await columnsOf('Organization'))
     t.strictSame(Object.keys(key).sort(), await columnsOf('ApiKey'))
     t.strictSame(Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(), await columnsOf('Client'))
-    t.strictSame(Object.keys(server).filter(member => member !== 'scopes').sort(), await columnsOf('Resource'))
+    // The normal form of an identifier is for looking it up alone.
+    t.strictSame(Object.keys(server).filter(member => member !== 'scopes').sort(), (await columnsOf('Resource')).filter(column => column !== 'normalIdentifier'))
     t.strictSame(Object.keys(policy).sort(), await columnsOf('Policy'))
     t.strictSame(Object.keys(signingKey).sort(), await columnsOf('SigningKey'))
     t.strictSame(Object.keys(heads[0]!).sort(), await columnsOf('AuditChain'))

@@ -32,6 +32,7 @@ const resource: Resource = {
   scopes: [{ name: 'z:last-by-name', keyOnly: false, description: null }, { name: 'a:key', keyOnly: true, description: 'only keys' }],
   style: { keyPrefix: 'a', transports: [{ in: 'header', name: 'x-api-key' }, { in: 'bearer' }], errors: 'rfc9457' },
   tokenLifetime: 3600,
+  signingAlgorithm: 'ES256',
   kind: 'mcp',
   defaultScopes: ['z:last-by-name'],
   createdAt: start,

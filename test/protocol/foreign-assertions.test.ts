@@ -1,0 +1,39 @@
+/**
+ * Assertions that client libraries of others signed, as `npm run judges` recorded them: taken of a client that an operator has
+ * allowed them, and refused of a strict one in words that say what to do.
+ */
+import { decodeJwt } from 'jose'
+import tap from 'tap'
+import { updateClient } from '../../src/domain/client.ts'
+import { foreignAssertions } from '../foreign-clients.ts'
+import { startServer } from './server.ts'
+
+const assertions = await foreignAssertions()
+
+tap.test('C3: what is recorded is of the libraries that cannot be told otherwise', async t => {
+  t.strictSame(assertions.map(({ client }) => client), ['zitadel/oidc 3', 'Nimbus oauth2-oidc-sdk', 'Spring Security', 'Authlib'])
+})
+
+for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
+  tap.test(`C3: an assertion of ${library} needs the profile rfc7523, and counts once`, async t => {
+    const server = await startServer(t, { issuer })
+    server.advance(sentAt - Math.floor(server.clock().getTime() / 1000))
+    const input = { tokenEndpointAuthMethod: 'private_key_jwt' as const, jwks: { keys: [jwk as Record<string, unknown>] } }
+    const { client } = await server.client({ ...input, assertionProfile: 'strict' })
+    // The one that the library signed for.
+    const id = decodeJwt(assertion).iss!
+    await server.operation.store.transaction(async tx => { await tx.clients.insert({ ...client, id }) })
+    const exchange = async () => await server.post('/api/v1/auth/token', {
+      grant_type: 'client_credentials',
+      client_id: id,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    })
+    const strict = await exchange()
+    t.match(strict, { status: 401, body: { error: 'invalid_client', error_description: /^The client_assertion is refused: aud must be the issuer/ } })
+    t.match(strict.body.error_description, 'latchkey client update CLIENT --assertion-profile rfc7523', 'the way out')
+    await updateClient(server.operation, id, { assertionProfile: 'rfc7523' })
+    t.match(await exchange(), { status: 200, body: { token_type: 'Bearer', scope: 'invoices:read' } })
+    t.match(await exchange(), { status: 401, body: { error: 'invalid_client' } }, 'once')
+  })
+}
