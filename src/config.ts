@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { isIP } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
+import { readPostgresqlUrl } from './database-url.ts'
 import { ConfigurationError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { ForeignFile, readOwn } from './ownership.ts'
@@ -226,7 +227,11 @@ function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: 
   if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
   // Schemes of URLs have no case (RFC 3986 §3.1).
   if (/^file:./i.test(text)) return `file:${resolve(folder, text.slice('file:'.length))}`
-  if (/^postgres(ql)?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/^\w+/, 'postgresql')
+  if (/^postgres(ql)?:\/\//i.test(text)) {
+    const url = text.replace(/^\w+/, 'postgresql')
+    problems.push(...readPostgresqlUrl(url).problems)
+    return url
+  }
   // The text may hold a password: it is not repeated.
   problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
   return ''
@@ -342,18 +347,7 @@ function listed (secret: string): string[] {
 }
 
 function passwordOf (databaseUrl: string): string {
-  if (!URL.canParse(databaseUrl) || databaseUrl.startsWith('file:')) return ''
-  const { password, searchParams } = new URL(databaseUrl)
-  return searchParams.get('password') ?? unescaped(password)
-}
-
-/** Percent-encoding that is none stands for itself. */
-function unescaped (text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+  return databaseUrl.startsWith('postgresql:') ? readPostgresqlUrl(databaseUrl).target.password ?? '' : ''
 }
 
 /** What was generated before; null: nothing yet. */

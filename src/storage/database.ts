@@ -8,7 +8,7 @@ import { newWatch, type Watch } from '../watch.ts'
 import { failingAsAWhole } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { isMigrated } from './inspection.ts'
+import { migrationsAt } from './inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
 import { Turnstile } from './turnstile.ts'
@@ -97,11 +97,15 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   }
 }
 
-/** Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile. */
+/**
+ * Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile.
+ * @throws UnusableDatabase when a newer version has migrated it, or this version cannot work on it.
+ */
 export async function migrate (url: string): Promise<string[]> {
   const provider = providerOf(url)
-  if (await isMigrated(url)) return []
   try {
+    const { pending, unfinished } = await migrationsAt(url)
+    if (pending.length === 0 && unfinished.length === 0) return []
     const { applyMigrations } = await import('./migrations.ts')
     return await applyMigrations(provider, await migrationAdapter(provider, url))
   } catch (error) {
@@ -141,7 +145,7 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
-  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  return { adapter: await postgresqlAdapter(pool, url).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {

@@ -1,0 +1,98 @@
+/** Whether a PostgreSQL server, as it is reached, is one that Latchkey can work on. */
+import { postgresqlTarget } from '../database-url.ts'
+import { PostgresqlClient, type ServerFacts } from './postgresql-client.ts'
+import { UnusableDatabase } from './unusable-database.ts'
+
+/** As `server_version_num` has it: the oldest that is still maintained and was tested. */
+const oldestVersion = 140_000
+
+/**
+ * @throws UnusableDatabase for a server that is too old, for a database that is not UTF-8, and for a pooler that hands the
+ * connections of the server to another client after each transaction. `another` makes one more connection.
+ */
+export async function requireUsable (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
+  const { version, encoding } = client.facts
+  if (version < oldestVersion) throw new UnusableDatabase(`the server is PostgreSQL ${Math.floor(version / 10_000)}`, `upgrade it to ${oldestVersion / 10_000} or newer`)
+  if (encoding !== 'UTF8') throw new UnusableDatabase(`the encoding of the database is ${encoding}, which cannot hold every name`, 'make one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name that')
+  await requireOwnSession(client, another)
+}
+
+/**
+ * Makes the schema of `url` where there is none: the migration engine would, too, but not beside another server that does.
+ * @throws UnusableDatabase where no tables can be made in it.
+ */
+export async function requireWritable (client: PostgresqlClient, url: string): Promise<void> {
+  const { schema } = postgresqlTarget(url)
+  const { rows: [found] } = await client.query<{ role: string, path: string, present: boolean, permitted: boolean, database: boolean }>(`
+    SELECT current_user AS role, (SELECT reset_val FROM pg_settings WHERE name = 'search_path') AS path,
+      EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS present,
+      coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = $1), false) AS permitted,
+      has_database_privilege(current_database(), 'CREATE') AS database`, [schema])
+  const { role, path, present, permitted, database } = found!
+  if (client.facts.readOnly) throw readOnly()
+  if (present && permitted) return
+  // Whoever has given the role a search_path of its own expects the tables there.
+  const elsewhere = path === '"$user", public' ? '' : ` (the search_path of the role is ${path})`
+  if (present) throw new UnusableDatabase(`the role ${role} may make no tables in the schema ${schema}${elsewhere}`, `write schema=NAME for one of its own, or GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}"`)
+  if (!database) throw new UnusableDatabase(`there is no schema ${schema}, and the role ${role} may make none in this database`, `CREATE SCHEMA "${schema}" AUTHORIZATION "${role}"`)
+  await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`).catch(unlessThere)
+}
+
+/** Another server was quicker, which PostgreSQL may find out only at the end. */
+function unlessThere (error: { code?: string }): void {
+  if (error.code !== '42P06' && error.code !== '23505') throw error
+}
+
+export function readOnly (): UnusableDatabase {
+  return new UnusableDatabase('the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it when the disk is full)', 'make room, then ALTER DATABASE … RESET default_transaction_read_only')
+}
+
+/** Connections besides the first that are made to find a pooler out. */
+const witnesses = 3
+
+/** How often the first is asked beside each of them, which holds a server connection in a transaction meanwhile. */
+const questions = 5
+
+/**
+ * A pooler tells its clients a number of its own for the process that serves them, so direct connections need no further look. By
+ * one, each client has a server connection for itself (session mode), or only for as long as a transaction takes: then it shows that
+ * another is served by the same process, or the first one by several.
+ */
+async function requireOwnSession (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
+  const { pid } = client.facts
+  if ((client as unknown as { processID: number }).processID === pid) return
+  const held: PostgresqlClient[] = []
+  try {
+    for (let i = 0; i < witnesses; i++) {
+      const witness = another()
+      witness.on('error', () => {})
+      held.push(witness)
+      await witness.connect()
+      await witness.query('BEGIN')
+      const { pid: its } = await served(witness)
+      if (witness.facts.pid === pid || its === pid) throw sharedSession()
+      for (let asked = 0; asked < questions; asked++) if ((await served(client)).pid !== pid) throw sharedSession()
+    }
+  } catch (error) {
+    throw isOfStatementMode(error) ? sharedSession() : error
+  } finally {
+    await Promise.all(held.map(each => each.end().catch(() => {})))
+  }
+}
+
+async function served (client: PostgresqlClient): Promise<Pick<ServerFacts, 'pid'>> {
+  return (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!
+}
+
+/** PgBouncer refuses BEGIN in its third mode. */
+function isOfStatementMode (error: unknown): boolean {
+  return error instanceof Error && error.message.includes('statement pooling')
+}
+
+/** Also for what shows later: a prepared statement that is there already, or is not. */
+export function sharedSession (): UnusableDatabase {
+  return new UnusableDatabase(
+    'a pooler in between hands the connections of the server to other clients after each transaction, where prepared statements, notifications and settings get lost',
+    'name the server itself, or a pooler in session mode (PgBouncer: pool_mode = session)'
+  )
+}
