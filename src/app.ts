@@ -47,6 +47,7 @@ import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import { startProblem } from './storage/start-problems.ts'
 import { standardOutput } from './standard-output.ts'
 import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
@@ -93,11 +94,11 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable(config))
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
-    return unreachable(error)
+    return unreachable(config)(error)
   })
   await storage.join()
   const { ring } = signingKeys
@@ -231,7 +232,8 @@ function noteLoss ({ measures, background }: Watch, job: Job, lost: number): voi
 }
 
 /** While serving that is an answer; at the start it is a reason not to. */
-function unreachable (error: unknown): never {
+const unreachable = ({ databaseUrl }: Pick<Config, 'databaseUrl'>) => (thrown: unknown): never => {
+  const error = startProblem(thrown, databaseUrl)
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
   // The last line of what was said: the driver's, behind where Prisma heard it. No driver repeats the password.
   const said = (error.detail ?? '').trim().split('\n').at(-1)!
@@ -384,7 +386,7 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 /** Applies the migrations that the database lacks, and returns. */
 export async function migrateOnly (): Promise<void> {
   const { databaseUrl, secrets } = loadConfig()
-  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable({ databaseUrl }))
   try {
     await closeOffMigrated(storage, systemClock)
   } finally {
@@ -432,7 +434,7 @@ export async function recoverAuditOffline (organizationId: string | null): Promi
 async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Promise<T>): Promise<T> {
   const { databaseUrl, secrets } = loadConfig()
   if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
-  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable({ databaseUrl }))
   try {
     await closeOffMigrated(storage, systemClock)
     return await work(storage, auditKeys(secrets))

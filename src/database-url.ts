@@ -24,6 +24,8 @@ export interface PostgresqlTarget {
   database: string | undefined
   /** Where all tables are. Whatever search_path the role or the database has. */
   schema: string
+  /** Whether the URL names it. */
+  namesSchema: boolean
   /** Null: no TLS; undefined: what PGSSLMODE says, no TLS without. */
   tls: Tls | null | undefined
   /** Whether TLS begins without being asked for (PostgreSQL 17 and newer). */
@@ -65,7 +67,7 @@ const honoured: Record<string, Reading> = {
   dbname: (value, draft) => take(draft, { database: value }),
   schema (value, draft) {
     if (!/^[A-Za-z_][A-Za-z0-9_-]{0,62}$/.test(value) || /^(pg_|information_schema$)/i.test(value)) return 'is no name that a schema of ours can have; write letters, digits, _ and -, 63 at most, beginning with a letter'
-    draft.schema = value
+    Object.assign(draft, { schema: value, namesSchema: true })
   },
   sslmode (value, draft) {
     if (value === 'allow' || value === 'prefer') return `=${value} leaves it open whether the connection is encrypted; write ${encrypted}, or sslmode=disable`
@@ -142,6 +144,7 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
     password: undefined,
     database: undefined,
     schema: usualSchema,
+    namesSchema: false,
     tls: undefined,
     directTls: false,
     applicationName: 'latchkey',

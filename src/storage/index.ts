@@ -11,6 +11,7 @@ import { migrate, openDatabase } from './database.ts'
 import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
 import { storeOfOneServer } from './one-server.ts'
+import { startProblem } from './start-problems.ts'
 
 /** An open store, migrated to what this version needs. */
 export interface Storage {
@@ -65,8 +66,8 @@ const defaultLease = 2_000
 
 /**
  * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
- * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
- * `storage_unavailable` when the database cannot be reached.
+ * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on which this
+ * version cannot work; Failure `storage_unavailable` when the database cannot be reached.
  */
 export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
   const database = await openDatabase(url, limits, watch)
@@ -79,6 +80,6 @@ export async function openStorage (url: string, { limits = {}, secrets = [passin
     return { ...shared, ...storeOfSeveralServers(database, { url, keys, lease, watch }) }
   } catch (error) {
     await database.close()
-    throw error
+    throw startProblem(error, url)
   }
 }

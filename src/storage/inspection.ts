@@ -42,11 +42,13 @@ async function migrationState (provider: Provider, tables: readonly string[], ro
  */
 export async function migrationsAt (url: string): Promise<MigrationState> {
   const provider = url.startsWith('file:') ? 'sqlite' : 'postgresql'
-  const { rows, end, requireMigratable } = provider === 'sqlite' ? await sqliteReader((await import('./sqlite.ts')).sqlitePath(url)) : await postgresqlReader(url, ' migration')
+  const path = provider === 'sqlite' ? (await import('./sqlite.ts')).sqlitePath(url) : ''
+  if (provider === 'sqlite' && !existsSync(path)) return await migrationState(provider, [], async () => [])
+  const { rows, end, requireMigratable } = provider === 'sqlite' ? await sqliteReader(path) : await postgresqlReader(url, ' migration')
   try {
     const state = await migrationState(provider, await tablesOf(provider, rows), rows)
     requireKnown(state)
-    if (state.pending.length > 0) await requireMigratable()
+    if (state.pending.length > 0) await requireMigratable(state.applied === null)
     return state
   } finally {
     await end()
@@ -86,7 +88,7 @@ export interface Inspection extends MigrationState {
 interface Reader {
   rows (sql: string): Promise<Record<string, string>[]>
   /** @throws UnusableDatabase, saying why this account cannot make tables here. */
-  requireMigratable (): Promise<void>
+  requireMigratable (isNew: boolean): Promise<void>
   end (): Promise<void>
 }
 
@@ -158,5 +160,5 @@ async function postgresqlReader (url: string, purpose: string, wait?: number): P
     client.end().catch(() => {})
     throw error
   }
-  return { rows: async sql => (await client.query(sql)).rows as Record<string, string>[], requireMigratable: () => requireWritable(client, url), end: () => client.end() }
+  return { rows: async sql => (await client.query(sql)).rows as Record<string, string>[], requireMigratable: isNew => requireWritable(client, url, isNew), end: () => client.end() }
 }

@@ -18,11 +18,11 @@ export async function requireUsable (client: PostgresqlClient, another: () => Po
 }
 
 /**
- * Makes the schema of `url` where there is none: the migration engine would, too, but not beside another server that does.
- * @throws UnusableDatabase where no tables can be made in it.
+ * Makes the schema of `url` where there is none: the migration engine would, too, but not beside another server that does. `isNew`:
+ * whether there are no tables yet. @throws UnusableDatabase where no tables can be made in it.
  */
-export async function requireWritable (client: PostgresqlClient, url: string): Promise<void> {
-  const { schema } = postgresqlTarget(url)
+export async function requireWritable (client: PostgresqlClient, url: string, isNew: boolean): Promise<void> {
+  const { schema, namesSchema } = postgresqlTarget(url)
   const { rows: [found] } = await client.query<{ role: string, path: string, present: boolean, permitted: boolean, database: boolean }>(`
     SELECT current_user AS role, (SELECT reset_val FROM pg_settings WHERE name = 'search_path') AS path,
       EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS present,
@@ -30,12 +30,18 @@ export async function requireWritable (client: PostgresqlClient, url: string): P
       has_database_privilege(current_database(), 'CREATE') AS database`, [schema])
   const { role, path, present, permitted, database } = found!
   if (client.facts.readOnly) throw readOnly()
+  if (isNew && !namesSchema && firstOf(path) !== schema) {
+    throw new UnusableDatabase(`names no schema, and the role ${role} has the search_path ${path}, by which Latchkey does not go`, `write schema=NAME for where the tables are to be, or schema=${schema}`)
+  }
   if (present && permitted) return
-  // Whoever has given the role a search_path of its own expects the tables there.
-  const elsewhere = path === '"$user", public' ? '' : ` (the search_path of the role is ${path})`
-  if (present) throw new UnusableDatabase(`the role ${role} may make no tables in the schema ${schema}${elsewhere}`, `write schema=NAME for one of its own, or GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}"`)
+  if (present) throw new UnusableDatabase(`the role ${role} may make no tables in the schema ${schema}`, `GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}", or write schema=NAME for one of its own`)
   if (!database) throw new UnusableDatabase(`there is no schema ${schema}, and the role ${role} may make none in this database`, `CREATE SCHEMA "${schema}" AUTHORIZATION "${role}"`)
   await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`).catch(unlessThere)
+}
+
+/** The schema that a search_path leads to, unless the role has one of its own name. */
+function firstOf (path: string): string {
+  return path.split(',').map(each => each.trim().replaceAll('"', '')).find(name => name !== '$user') ?? ''
 }
 
 /** Another server was quicker, which PostgreSQL may find out only at the end. */
