@@ -335,9 +335,19 @@ export async function serve (): Promise<void> {
   })
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
   surviveUncaught(latchkey.watch.measures)
-  announceServer(config, address)
+  announce(app, config, address)
   output.write(welcome(config))
   await prepareForChanges(app, latchkey)
+}
+
+/** A server that needs nothing of its data folder, having its secrets and its database from elsewhere, serves on without one. */
+function announce (app: FastifyInstance, config: Config, address: string): void {
+  try {
+    announceServer(config, address)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    app.log.warn(`LATCHKEY_DATA: ${config.dataFolder} cannot be written (${code}), so commands on this machine do not find this server by themselves: name it with LATCHKEY_URL`)
+  }
 }
 
 /** Milliseconds in which those are answered who have waited for the server to start. */

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Awaitable } from '../awaitable.ts'
+import { postgresqlTarget } from '../database-url.ts'
 import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { inSpan } from '../tracing.ts'
@@ -62,12 +65,13 @@ const longestWait = 250
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
-  const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
+  const limits = { ...defaultLimits, ...limitsOf(url), ...changedLimits }
+  requireGenerated(provider)
   const { adapter, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
-  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
+  const changes = new Turnstile(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
   const waiting = new Turnstile(Infinity, limits.turn)
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
@@ -118,6 +122,18 @@ function providerOf (url: string): Provider {
   if (url.startsWith('file:')) return 'sqlite'
   if (/^postgres(ql)?:\/\//.test(url)) return 'postgresql'
   throw new ConfigurationError(['DATABASE_URL: neither file:… (SQLite) nor postgresql://…'])
+}
+
+/** In a clone they are not there before they have been generated; what needs them would fail only at the first change. */
+function requireGenerated (provider: Provider): void {
+  const folder = join(import.meta.dirname, 'generated', provider)
+  if (!existsSync(folder)) throw new ConfigurationError([`DATABASE_URL: the generated client of its database is missing (${folder}); run \`npm run generate\``])
+}
+
+/** What the URL says of them. A transaction has to get its connection before it is given up. */
+function limitsOf (url: string): Partial<Limits> {
+  const connect = url.startsWith('file:') ? undefined : postgresqlTarget(url).connectLimit
+  return connect === undefined ? {} : { connect, startTransaction: Math.max(defaultLimits.startTransaction, connect + 1_000) }
 }
 
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
@@ -253,6 +269,11 @@ function closedFailure (): Failure {
 function codeOf (error: unknown): string {
   if (error instanceof Failure) return error.code
   return isSerializationConflict(error) ? 'serialization_conflict' : 'defect'
+}
+
+/** 6 of 10 connections; more get in each other's way. */
+function changesAtOnce (connections: number): number {
+  return Math.max(1, Math.min(6, Math.floor(connections * 0.6)))
 }
 
 /** As Prisma takes them. */

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import type { Database as OpenDatabase } from './database.ts'
 import { neededMigrations } from './migrations.ts'
+import { requireKnown } from './newer-database.ts'
 import type { Provider } from './prisma.ts'
-import { UnusableDatabase } from './unusable-database.ts'
 
 /** The migrations that this version needs and the database has not had, in order. */
 export async function pendingMigrations ({ provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>): Promise<string[]> {
@@ -54,17 +54,6 @@ export async function migrationsAt (url: string): Promise<MigrationState> {
     await end()
   }
 }
-
-/** @throws UnusableDatabase when migrations were applied that this version does not know: it would honour nothing that they brought. */
-export function requireKnown ({ unknown }: Pick<MigrationState, 'unknown'>): void {
-  if (unknown.length > 0) throw new UnusableDatabase(newer(unknown), remedyForNewer)
-}
-
-export function newer (unknown: readonly string[]): string {
-  return `the database was migrated by a newer version (${unknown.join(', ')} ${unknown.length === 1 ? 'is' : 'are'} unknown to this one)`
-}
-
-export const remedyForNewer = 'run that version or a later one, or restore the backup from before it'
 
 async function tablesOf (provider: Provider, rows: Reader['rows']): Promise<string[]> {
   return (await rows(words[provider].tables)).map(row => row.name!)
