@@ -188,9 +188,10 @@ async function openTracing ({ tracing }: Config): Promise<RequestTracing | null>
 }
 
 /** What this server needs before it should be sent anybody. */
-function readinessChecks ({ ping, pendingMigrations, feedProblem }: Storage, ring: SigningKeys['ring']) {
+function readinessChecks ({ ping, isFull, pendingMigrations, feedProblem }: Storage, ring: SigningKeys['ring']) {
   return {
     database: async () => { await ping(); return null },
+    disk_space: () => isFull() ? 'the database has no room for what is to be written' : null,
     feed: feedProblem,
     migrations: async () => (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
     signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with',
@@ -234,10 +235,15 @@ function noteLoss ({ measures, background }: Watch, job: Job, lost: number): voi
 /** While serving that is an answer; at the start it is a reason not to. */
 const unreachable = ({ databaseUrl }: Pick<Config, 'databaseUrl'>) => (thrown: unknown): never => {
   const error = startProblem(thrown, databaseUrl)
+  if (error instanceof Failure && error.code === 'storage_full') throw new ConfigurationError([`DATABASE_URL: the database is full (${lastLine(error.detail)}); make room on its disk`])
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
-  // The last line of what was said: the driver's, behind where Prisma heard it. No driver repeats the password.
-  const said = (error.detail ?? '').trim().split('\n').at(-1)!
+  const said = lastLine(error.detail)
   throw new ConfigurationError([`DATABASE_URL: the database cannot be reached or written${said === '' ? '' : ` (${said})`}; start it, or name another`])
+}
+
+/** Of what was said the driver's part, behind where Prisma heard it. No driver repeats the password. */
+function lastLine (said = ''): string {
+  return said.trim().split('\n').at(-1)!
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */

@@ -101,7 +101,7 @@ const honoured: Record<string, Reading> = {
   options: (value, draft) => readOptions(value, draft),
 }
 
-const limitsOfOurOwn = 'Latchkey has limits of its own (docs/operations.md); leave it out'
+const limitsOfOurOwn = ': Latchkey has limits of its own (docs/operations.md); leave it out'
 const unspoken = 'is not supported; leave it out'
 
 /** What others write, and Latchkey does otherwise. */

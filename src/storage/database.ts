@@ -14,6 +14,7 @@ import { defaultLimits, type Limits } from './limits.ts'
 import { migrationsAt } from './inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
+import { Room } from './room.ts'
 import { Turnstile } from './turnstile.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
@@ -34,6 +35,8 @@ export interface Database {
   limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  isFull (): boolean
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
   connections (): Record<'idle' | 'busy' | 'waiting', number>
   /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
@@ -73,10 +76,11 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
   const waiting = new Turnstile(Infinity, limits.turn)
+  const room = new Room()
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
     client = await newPrismaClient(provider, failingAsAWhole(adapter))
-    return failing(client, watch, () => closed)
+    return failing(client, watch, room, () => closed)
   }
   const guarded = whenNeeded(load, () => closed)
   return {
@@ -85,13 +89,17 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, watch, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
+      const options = { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }
+      const result = await runTransaction(guarded, watch, room, options, work, isolation === 'serializable' ? changes : waiting)
+      room.found()
+      return result
     },
     connections,
     reads: failingReads(reads, watch, () => closed),
     onLoss,
     limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
+    isFull: () => room.isFull,
     async close () {
       closed = true
       closeReads()
@@ -195,7 +203,7 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
  * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
  * and to a SQLite file that another server may have by then.
  */
-function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boolean): PrismaClient {
+function failing (client: PrismaClient, { measures }: Watch, room: Room, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
@@ -207,6 +215,7 @@ function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boo
         } catch (error) {
           const failure = isSerializationConflict(error) ? error : asFailure(error)
           measures.databaseErrors.add(codeOf(failure))
+          room.failed(failure)
           throw failure
         } finally {
           measures.statements.note((performance.now() - began) / 1000, operation)
@@ -279,10 +288,10 @@ function changesAtOnce (connections: number): number {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, watch: Watch, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
+async function runTransaction<T> (client: PrismaClient, watch: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, options, work))))
+      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, watch, room, options, work))))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       watch.measures.transactionRetries++
@@ -309,7 +318,7 @@ async function measured<T> ({ measures }: Watch, transaction: () => Promise<T>):
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (client: PrismaClient, { measures }: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {
@@ -323,6 +332,10 @@ async function runOnce<T> (client: PrismaClient, options: TransactionOptions, wo
     return await client.$transaction(remembering, options)
   } catch (error) {
     if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
-    throw asFailure(error)
+    // No statement's: that of BEGIN, or of COMMIT.
+    const failure = asFailure(error)
+    measures.databaseErrors.add(codeOf(failure))
+    room.failed(failure)
+    throw failure
   }
 }

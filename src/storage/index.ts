@@ -39,6 +39,8 @@ export interface Storage {
   feedProblem (): string | null
   /** Resolves when the database answers, by the way that changes take. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  isFull (): boolean
   /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
   pendingMigrations (): Promise<string[]>
   /** How many records checks can look at without the database, by kind. */
@@ -71,7 +73,7 @@ const defaultLease = 2_000
  */
 export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
   const database = await openDatabase(url, limits, watch)
-  const common = { ping: database.ping, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
+  const common = { ping: database.ping, isFull: database.isFull, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
