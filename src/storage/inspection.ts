@@ -44,11 +44,14 @@ export async function migrationsAt (url: string): Promise<MigrationState> {
   const provider = url.startsWith('file:') ? 'sqlite' : 'postgresql'
   const path = provider === 'sqlite' ? (await import('./sqlite.ts')).sqlitePath(url) : ''
   if (provider === 'sqlite' && !existsSync(path)) return await migrationState(provider, [], async () => [])
-  const { rows, end, requireMigratable } = provider === 'sqlite' ? await sqliteReader(path) : await postgresqlReader(url, ' migration')
+  const { rows, end, requireMigratable, makeSchema } = provider === 'sqlite' ? await sqliteReader(path) : await postgresqlReader(url, ' migration')
   try {
     const state = await migrationState(provider, await tablesOf(provider, rows), rows)
     requireKnown(state)
-    if (state.pending.length > 0) await requireMigratable(state.applied === null)
+    if (state.pending.length > 0) {
+      await requireMigratable(state.applied === null)
+      await makeSchema()
+    }
     return state
   } finally {
     await end()
@@ -76,8 +79,10 @@ export interface Inspection extends MigrationState {
 
 interface Reader {
   rows (sql: string): Promise<Record<string, string>[]>
-  /** @throws UnusableDatabase, saying why this account cannot make tables here. */
+  /** @throws UnusableDatabase, saying why this account cannot make tables here. `isNew`: there are none yet. */
   requireMigratable (isNew: boolean): Promise<void>
+  /** Makes what the tables are to be in. */
+  makeSchema (): Promise<void>
   end (): Promise<void>
 }
 
@@ -102,11 +107,12 @@ const words = {
   },
 }
 
-async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolean | null): Promise<Inspection> {
+async function inspect (provider: Provider, { rows, requireMigratable, end }: Reader, inUse: boolean | null): Promise<Inspection> {
   try {
     const [facts] = await rows(words[provider].facts)
     const tables = await tablesOf(provider, rows)
     const state = await migrationState(provider, tables, rows)
+    if (state.pending.length > 0 && state.unknown.length === 0) await requireMigratable(state.applied === null)
     const alive = state.pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
@@ -130,6 +136,7 @@ async function sqliteReader (path: string): Promise<Reader> {
   return {
     rows: async sql => database.prepare(sql).all() as Record<string, string>[],
     requireMigratable: async () => {},
+    makeSchema: async () => {},
     end: async () => { database.close() },
   }
 }
@@ -137,7 +144,7 @@ async function sqliteReader (path: string): Promise<Reader> {
 /** `wait`: milliseconds for each of its steps; none for a statement where it is not given. */
 async function postgresqlReader (url: string, purpose: string, wait?: number): Promise<Reader> {
   const { connectAtStart, newReader } = await import('./postgresql.ts')
-  const { requireUsable, requireWritable } = await import('./postgresql-server.ts')
+  const { makeSchema, requireUsable, requireWritable } = await import('./postgresql-server.ts')
   const another = () => newReader(url, purpose, wait ?? connectAtStart)
   const client = another()
   // What breaks rejects the query that waits for it; the event besides would end the process.
@@ -149,5 +156,10 @@ async function postgresqlReader (url: string, purpose: string, wait?: number): P
     client.end().catch(() => {})
     throw error
   }
-  return { rows: async sql => (await client.query(sql)).rows as Record<string, string>[], requireMigratable: isNew => requireWritable(client, url, isNew), end: () => client.end() }
+  return {
+    rows: async sql => (await client.query(sql)).rows as Record<string, string>[],
+    requireMigratable: isNew => requireWritable(client, url, isNew),
+    makeSchema: () => makeSchema(client, url),
+    end: () => client.end(),
+  }
 }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { postgresqlTarget, type PostgresqlTarget, type Tls } from '../database-url.ts'
-import { Failure } from '../errors.ts'
+import { UnusableDatabase } from './unusable-database.ts'
 
 /** Milliseconds; 0: no limit. */
 export interface Waits {
@@ -115,7 +115,7 @@ export class PostgresqlClient extends pg.Client {
     return this.#facts!
   }
 
-  /** Resolves once the connection has everything set. @throws what the driver throws, and Failure `storage_unavailable` for a standby. */
+  /** Resolves once the connection has everything set. @throws what the driver throws; for a standby, as it would for a write there. */
   override connect (): Promise<this>
   override connect (callback: (error: Error) => void): void
   override connect (callback?: (error: Error) => void): Promise<this> | void {
@@ -131,11 +131,11 @@ export class PostgresqlClient extends pg.Client {
     try {
       const { rows: [row] } = await this.query<Record<keyof ServerFacts | 'standby', never>>(this.#statement())
       // What it last heard of a revocation may be long ago: no check may go by it.
-      if (row!.standby) throw new Failure('storage_unavailable', { detail: standby })
+      if (row!.standby) throw Object.assign(new Error(standby), { code: '25006', severity: 'FATAL' })
       this.#facts = { pid: row!.pid, version: row!.version, encoding: row!.encoding, readOnly: row!.readOnly }
     } catch (error) {
       (this as unknown as { connection: { stream: { destroy (): void } } }).connection.stream.destroy()
-      throw error
+      throw isOfSettings(error) ? new UnusableDatabase(`its options cannot be set (${error.message})`, 'correct the parameter options, or leave it out') : error
     } finally {
       this.off('error', ignore)
     }
@@ -149,6 +149,11 @@ export class PostgresqlClient extends pg.Client {
       CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', false) END,
       CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
   }
+}
+
+/** No such setting, no such value, not to be changed now, not by this role: of those that the URL brings, since ours can be set. */
+function isOfSettings (error: unknown): error is Error {
+  return ['42704', '22023', '55P02', '42501'].includes((error as { code?: string }).code ?? '')
 }
 
 export const standby = 'this server is a standby, which cannot be written and may lag behind'

@@ -17,10 +17,7 @@ export async function requireUsable (client: PostgresqlClient, another: () => Po
   await requireOwnSession(client, another)
 }
 
-/**
- * Makes the schema of `url` where there is none: the migration engine would, too, but not beside another server that does. `isNew`:
- * whether there are no tables yet. @throws UnusableDatabase where no tables can be made in it.
- */
+/** `isNew`: whether there are no tables yet. @throws UnusableDatabase where none can be made in the schema of `url`. */
 export async function requireWritable (client: PostgresqlClient, url: string, isNew: boolean): Promise<void> {
   const { schema, namesSchema } = postgresqlTarget(url)
   const { rows: [found] } = await client.query<{ role: string, path: string, present: boolean, permitted: boolean, database: boolean }>(`
@@ -36,7 +33,13 @@ export async function requireWritable (client: PostgresqlClient, url: string, is
   if (present && permitted) return
   if (present) throw new UnusableDatabase(`the role ${role} may make no tables in the schema ${schema}`, `GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}", or write schema=NAME for one of its own`)
   if (!database) throw new UnusableDatabase(`there is no schema ${schema}, and the role ${role} may make none in this database`, `CREATE SCHEMA "${schema}" AUTHORIZATION "${role}"`)
-  await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`).catch(unlessThere)
+}
+
+/** Where there is none: the migration engine would make it, too, but not beside another server that does. */
+export async function makeSchema (client: PostgresqlClient, url: string): Promise<void> {
+  const { schema } = postgresqlTarget(url)
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])
+  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`).catch(unlessThere)
 }
 
 /** The schema that a search_path leads to, unless the role has one of its own name. */
@@ -50,7 +53,7 @@ function unlessThere (error: { code?: string }): void {
 }
 
 export function readOnly (): UnusableDatabase {
-  return new UnusableDatabase('the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it when the disk is full)', 'make room, then ALTER DATABASE … RESET default_transaction_read_only')
+  return new UnusableDatabase('the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it when the disk is full)', 'make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only')
 }
 
 /** Connections besides the first that are made to find a pooler out. */
