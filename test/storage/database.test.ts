@@ -373,11 +373,13 @@ t.test('[sqlite] the file', async t => {
     await insert(database.queries, 'after a COMMIT that failed')
   })
 
-  t.test('a full disk is unavailable storage', async t => {
+  t.test('a full disk is told from a database that is out of reach', async t => {
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1')
-    await isUnavailable(t, insert(database.queries, 'full', 'x'.repeat(1_000_000)))
+    t.match(await rejection(insert(database.queries, 'full', 'x'.repeat(1_000_000))), { name: 'Failure', code: 'storage_full', status: 503 })
+    t.equal(database.isFull(), true)
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1073741823')
-    await insert(database.queries, 'there is room again')
+    await database.transaction(queries => insert(queries, 'there is room again'))
+    t.equal(database.isFull(), false)
   })
 
   t.test('after close the next server may have it', async t => {
