@@ -89,7 +89,7 @@ const honoured: Record<string, Reading> = {
     if (!/^[\x20-\x7e]{1,40}$/.test(value)) return 'is not 1 to 40 printable ASCII characters; shorten it'
     draft.applicationName = value
   },
-  client_encoding: value => /^utf-?8$/i.test(value) || value === 'auto' ? undefined : `=${value}: Latchkey speaks UTF-8; leave it out`,
+  client_encoding: value => ['utf8', 'utf-8', 'auto'].includes(value.toLowerCase()) ? undefined : `=${value}: Latchkey speaks UTF-8; leave it out`,
   connect_timeout: (value, draft) => readWait(value, draft),
   pool_timeout: (value, draft) => readWait(value, draft),
   connection_limit (value, draft) {
@@ -166,7 +166,7 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
   const seen = new Set<string>()
   for (const [name, value] of url.searchParams) {
     const problem = seen.has(name) ? 'is given more than once; write it once' : value === '' ? 'is empty; give it a value, or leave it out' : read(name, value, draft)
-    if (problem !== undefined) problems.push(`DATABASE_URL: the parameter ${name}${/^[=:]/.test(problem) ? '' : ' '}${problem}`)
+    if (problem !== undefined) problems.push(`DATABASE_URL: the parameter ${name}${problem.startsWith('=') || problem.startsWith(':') ? '' : ' '}${problem}`)
     seen.add(name)
   }
   if (draft.host?.includes(',')) problems.push(severalHosts)
@@ -179,7 +179,7 @@ const severalHosts = 'DATABASE_URL: names several hosts; name one, and let it le
 
 /** Hosts and ports, as they are written. */
 function hostsOf (text: string): string {
-  const [authority = ''] = text.replace(/^\w+:\/\//, '').split(/[/?#]/, 1)
+  const [authority = ''] = text.slice(text.indexOf('//') + 2).split(/[/?#]/, 1)
   return authority.slice(authority.lastIndexOf('@') + 1)
 }
 
@@ -199,7 +199,7 @@ function readAuthority ({ username, password, hostname, port, pathname }: URL, d
   if (username !== '') draft.user = unescaped(username)
   if (password !== '') draft.password = unescaped(password)
   // A folder of sockets as a host is percent-encoded.
-  if (hostname !== '') draft.host = unescaped(hostname).replace(/^\[(.+)\]$/, '$1')
+  if (hostname !== '') draft.host = unescaped(hostname.startsWith('[') ? hostname.slice(1, -1) : hostname)
   if (port !== '') draft.port = Number(port)
   if (pathname.length > 1) draft.database = unescaped(pathname.slice(1))
   if (draft.database?.includes('/')) problems.push('DATABASE_URL: the name of the database has a / in it; percent-encode it (%2F), as in the user and the password')

@@ -57,7 +57,7 @@ function problemOf ({ code, message }: Said, { host, user, database }: Names): U
   if (message === standby) return unusable(`${standby}`, 'name the primary')
   if (Object.hasOwn(certificates, code)) return unusable(`the certificate of the server at ${host} ${certificates[code]![0]} (${code})`, certificates[code]![1])
   if (message.includes('does not support SSL connections')) return unusable(`the server at ${host} speaks no TLS, which sslmode asks for`, 'switch it on there (ssl = on), or write sslmode=disable where the network in between is your own')
-  if (/^ERR_(SSL|OSSL)_/.test(code)) return unusable(`TLS with the server at ${host} fails (${code})`, 'look at the files that sslrootcert, sslcert and sslkey name, and at the log of the server')
+  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_')) return unusable(`TLS with the server at ${host} fails (${code})`, 'look at the files that sslrootcert, sslcert and sslkey name, and at the log of the server')
   if (message.startsWith('SASL: ') && message.includes('password must be')) return unusable(`the server at ${host} asks for a password, and there is none`, 'write it into the URL, or into PGPASSWORD')
   switch (code) {
     case '3D000': return unusable(`there is no database ${database} at ${host}`, `make it (CREATE DATABASE "${database}" ENCODING 'UTF8'), or name another`)

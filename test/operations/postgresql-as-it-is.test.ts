@@ -202,11 +202,11 @@ tap.test('a pooler that hands connections on is told from one that does not whil
   const { url } = await database(t)
   for (const [mode, outcome] of [['session', 'taken'], ['transaction', 'refused']] as const) {
     const pooler = await startPgbouncer(url, { pool_mode: mode, default_pool_size: 60 })
-    let atWork = true
+    const closing = new AbortController()
     const others = Array.from({ length: 8 }, async () => {
       const client = new pg.Client({ connectionString: pooler.url })
       await client.connect()
-      while (atWork) await client.query('SELECT 1')
+      while (!closing.signal.aborted) await client.query('SELECT 1')
       await client.end()
     })
     const seen = new Set<string>()
@@ -215,7 +215,7 @@ tap.test('a pooler that hands connections on is told from one that does not whil
       seen.add(storage === null ? 'refused' : 'taken')
       await storage?.close()
     }
-    atWork = false
+    closing.abort()
     await Promise.all(others)
     await pooler.close()
     t.strictSame([...seen], [outcome], mode)

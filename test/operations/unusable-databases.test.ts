@@ -199,7 +199,7 @@ tap.test('a clone in which the database clients were not generated says how to',
   const clone = t.testdir()
   cpSync(join(root, 'src'), join(clone, 'src'), { recursive: true, filter: path => !path.includes('/storage/generated') })
   for (const name of ['bin', 'prisma', 'node_modules', 'package.json']) symlinkSync(join(root, name), join(clone, name))
-  const script = "const { openStorage } = await import(process.argv[1]); await openStorage(process.argv[2]).catch(error => { console.error(error.message) })"
+  const script = 'const { openStorage } = await import(process.argv[1]); await openStorage(process.argv[2]).catch(error => { console.error(error.message) })'
   const { stderr } = await run(process.execPath, ['--input-type=module', '-e', script, join(clone, 'src/storage/index.ts'), `file:${join(clone, 'x.db')}`], { cwd: clone })
   t.match(stderr, /^Latchkey cannot start:\n {2}- DATABASE_URL: the generated client of its database is missing \([^)]+\); run `npm run generate`\n$/)
 })
