@@ -74,7 +74,7 @@ export const variables: readonly Variable[] = [
   { name: 'PORT', default: '3000', description: 'The port to listen on.' },
   { name: 'HOST', default: '127.0.0.1', description: 'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and `LATCHKEY_ADMIN_TOKEN`.' },
   { name: 'LATCHKEY_DATA', default: './data', description: 'The folder for the SQLite database and for what is generated on a laptop.' },
-  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…`.' },
+  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…` (docs/postgresql.md has its parameters).' },
   { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
   { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
   { name: 'LATCHKEY_SIGNING_KEY_DAYS', default: '90', description: 'Days after which another key signs; `0`: by command only.' },

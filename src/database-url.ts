@@ -110,7 +110,7 @@ const refused: Record<string, string> = {
   ssl: `is not the parameter for TLS here; write ${encrypted}`,
   sslaccept: `is not the parameter for TLS here; write ${encrypted}, or sslmode=no-verify`,
   requiressl: `is not the parameter for TLS here; write ${encrypted}`,
-  uselibpqcompat: `: sslmode means one thing here (docs/operations.md); write ${encrypted}, and leave it out`,
+  uselibpqcompat: `: sslmode means one thing here (docs/postgresql.md); write ${encrypted}, and leave it out`,
   sslidentity: ': a PKCS #12 file is not read; write sslcert and sslkey with PEM files',
   sslpassword: ': a key that is encrypted is not read; write sslkey with one that only this account may read',
   sslcrl: unspoken,
@@ -192,7 +192,7 @@ export function postgresqlTarget (url: string): PostgresqlTarget {
 
 function read (name: string, value: string, draft: Draft): string | undefined {
   if (Object.hasOwn(honoured, name)) return honoured[name]!(value, draft)
-  return Object.hasOwn(refused, name) ? refused[name] : 'is none that Latchkey knows (docs/operations.md has them); leave it out'
+  return Object.hasOwn(refused, name) ? refused[name] : 'is none that Latchkey knows (docs/postgresql.md has them); leave it out'
 }
 
 function readAuthority ({ username, password, hostname, port, pathname }: URL, draft: Draft, problems: string[]): void {

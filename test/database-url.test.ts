@@ -73,7 +73,7 @@ tap.test('what is refused, by name and with the way out', async t => {
     ['?application_name=%00', /^the parameter application_name is not 1 to 40 /],
     ['?search_path=x', /^the parameter search_path is not a parameter; write schema=NAME/],
     ['?__proto__=x', /^the parameter __proto__ is none that Latchkey knows /],
-    ['?anything=x', /^the parameter anything is none that Latchkey knows \(docs\/operations\.md has them\); leave it out$/],
+    ['?anything=x', /^the parameter anything is none that Latchkey knows \(docs\/postgresql\.md has them\); leave it out$/],
     ['/e', /^the name of the database has a \/ in it; /],
   ]
   for (const [rest, expected] of cases) {

@@ -208,7 +208,7 @@ async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<u
     database.close()
     return { tables, indexes }
   }
-  const relevant = "WHERE n.nspname = 'public' AND c.relname NOT LIKE '\\_prisma%'"
+  const relevant = "WHERE n.nspname = current_schema() AND c.relname NOT LIKE '\\_prisma%'"
   const { rows: columns } = await administer(url, `
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`)
