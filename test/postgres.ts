@@ -138,7 +138,10 @@ export interface FreshDatabase {
 export async function asWanted (server: string, name: string): Promise<string> {
   const url = Object.assign(new URL(server), { pathname: `/${name}` })
   if (process.env.LATCHKEY_TEST_POSTGRES_AS !== 'german') return url.href
-  await administer(server, `ALTER DATABASE ${name} SET datestyle = 'German, DMY'; ALTER DATABASE ${name} SET timezone = 'Europe/Berlin'; ALTER DATABASE ${name} SET search_path = lk`)
+  const settings = { datestyle: 'German, DMY', timezone: 'Europe/Berlin', search_path: 'lk' }
+  const changes = Object.entries(settings).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}'`)
+  await administer(server, changes.join('; '))
+  await administer(url.href, 'CREATE SCHEMA IF NOT EXISTS lk')
   url.searchParams.set('schema', 'lk')
   return url.href
 }

@@ -1,6 +1,7 @@
 /**
- * A connection to PostgreSQL that is as Latchkey needs it from its first statement on, whatever the database, the role or a pooler
- * in between has set. There is no other way to one: the pool, the listener, the migrations and the doctor take theirs here.
+ * A connection to PostgreSQL that is as Latchkey needs it from its first statement on, whatever the database, the role or a
+ * pooler in between has set. There is no other way to one: the pool, the listener, the migrations and the doctor take
+ * theirs here.
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
@@ -36,11 +37,13 @@ export interface ServerFacts {
 }
 
 /** How the connections to `url` are made. `suffix`: what they are for, behind the name that the database shows. */
-export function clientConfig (url: string, suffix: string, { connect, statement, answer, idle }: Waits): ClientConfig & { target: PostgresqlTarget } {
+export function clientConfig (url: string, suffix: string, waits: Waits): ClientConfig & { target: PostgresqlTarget } {
+  const { connect, statement, answer, idle } = waits
   const target = postgresqlTarget(url)
   const { host, port, user, password, database, tls, directTls, applicationName, startOptions } = target
   // The driver reads the PG* variables for what is undefined here.
-  const given = Object.fromEntries(Object.entries({ host, port, user, password, database }).filter(([, value]) => value !== undefined))
+  const named = Object.entries({ host, port, user, password, database })
+  const given = Object.fromEntries(named.filter(([, value]) => value !== undefined))
   return {
     ...given,
     ...(tls === undefined ? {} : { ssl: tls === null ? false : tlsOptions(tls) }),
@@ -57,8 +60,8 @@ export function clientConfig (url: string, suffix: string, { connect, statement,
 }
 
 /**
- * What all statements rely on. Not here: `default_transaction_read_only`, by which operators and hosts (whose disk is full) keep a
- * database from being written, and mean it.
+ * What all statements rely on. Not here: `default_transaction_read_only`, by which operators and hosts (whose disk is full)
+ * keep a database from being written, and mean it.
  */
 function settingsFor (schema: string, statement: number, idle: number): [string, string][] {
   return [
@@ -70,7 +73,8 @@ function settingsFor (schema: string, statement: number, idle: number): [string,
     ['client_encoding', 'UTF8'],
     ['standard_conforming_strings', 'on'],
     ['bytea_output', 'hex'],
-    // A statement that is its own transaction would be refused for another's sake, and nobody runs it again: what needs more than this says so when it begins.
+    // A statement that is its own transaction would be refused for another's sake, and nobody runs it again: what needs
+    // more than this says so when it begins.
     ['default_transaction_isolation', 'read committed'],
     ['default_transaction_deferrable', 'off'],
     ['statement_timeout', String(statement)],
@@ -91,7 +95,8 @@ function tlsOptions ({ verify, ca, certificate, key }: Tls): object {
     }
     return lastRead.get(path)!
   }
-  const options = verify === 'none' ? { rejectUnauthorized: false } : verify === 'chain' ? { checkServerIdentity: () => undefined } : {}
+  const chain = verify === 'chain' ? { checkServerIdentity: () => undefined } : {}
+  const options = verify === 'none' ? { rejectUnauthorized: false } : chain
   for (const [name, path] of Object.entries({ ca, cert: certificate, key })) {
     if (path === null) continue
     reread(path)
@@ -115,7 +120,10 @@ export class PostgresqlClient extends pg.Client {
     return this.#facts!
   }
 
-  /** Resolves once the connection has everything set. @throws what the driver throws; for a standby, as it would for a write there. */
+  /**
+   * Resolves once the connection has everything set.
+   * @throws what the driver throws; for a standby, as it would for a write there.
+   */
   override connect (): Promise<this>
   override connect (callback: (error: Error) => void): void
   override connect (callback?: (error: Error) => void): Promise<this> | void {
@@ -135,23 +143,26 @@ export class PostgresqlClient extends pg.Client {
       this.#facts = { pid: row!.pid, version: row!.version, encoding: row!.encoding, readOnly: row!.readOnly }
     } catch (error) {
       (this as unknown as { connection: { stream: { destroy (): void } } }).connection.stream.destroy()
-      throw isOfSettings(error) ? new UnusableDatabase(`its options cannot be set (${error.message})`, 'correct the parameter options, or leave it out') : error
+      if (!isOfSettings(error)) throw error
+      throw new UnusableDatabase(`its options cannot be set (${error.message})`, 'correct the parameter options, or leave it out')
     } finally {
       this.off('error', ignore)
     }
   }
 
-  /** One statement, so one round trip. `set_config`, because it takes values; what this version of PostgreSQL does not know of is passed over where that is said. */
+  /** One statement, so one round trip. PostgreSQL knows a transaction_timeout from 17 on. */
   #statement (): string {
-    const set = this.#settings.map(([name, value]) => `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, false)`)
-    return `SELECT pg_backend_pid() AS "pid", pg_is_in_recovery() AS "standby", current_setting('server_version_num')::int AS "version",
-      current_setting('server_encoding') AS "encoding", current_setting('transaction_read_only') = 'on' AS "readOnly", ${set.join(', ')},
-      CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', false) END,
-      CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
+    const set = (name: string, value: string) => `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, false)`
+    return `
+      SELECT pg_backend_pid() AS "pid", pg_is_in_recovery() AS "standby", current_setting('server_encoding') AS "encoding",
+        current_setting('server_version_num')::int AS "version", current_setting('transaction_read_only') = 'on' AS "readOnly",
+        ${this.#settings.map(([name, value]) => set(name, value)).join(', ')},
+        CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN ${set('transaction_timeout', '0')} END,
+        CASE WHEN current_setting('synchronous_commit') = 'off' THEN ${set('synchronous_commit', 'on')} END`
   }
 }
 
-/** No such setting, no such value, not to be changed now, not by this role: of those that the URL brings, since ours can be set. */
+/** No such setting, no such value, not to be changed now, not by this role: of what the URL brings, since ours can be set. */
 function isOfSettings (error: unknown): error is Error {
   return ['42704', '22023', '55P02', '42501'].includes((error as { code?: string }).code ?? '')
 }

@@ -5,7 +5,7 @@ import { Failure } from '../errors.ts'
 import type { Limits } from './limits.ts'
 import { clientConfig, PostgresqlClient, type ClientConfig } from './postgresql-client.ts'
 
-/** A pool of connections to `url`, of which none is handed out before it is as it has to be. The driver passes the whole configuration to each. */
+/** Of a pool that hands out no connection before it is as it has to be. The driver passes all of it on to each. */
 function poolOf (config: ClientConfig & pg.PoolConfig): pg.PoolConfig {
   return { ...config, Client: PostgresqlClient as unknown as NonNullable<pg.PoolConfig['Client']> }
 }
@@ -23,7 +23,8 @@ export function newPool (url: string, limits: Limits, lost: () => void = () => {
 
 /** A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is taken for broken. */
 export function newListener (url: string, limits: Limits, lease: number): pg.Client {
-  return new PostgresqlClient(clientConfig(url, ' replica', { ...limits, answer: Math.max(1_000, 2 * lease), idle: limits.statement }))
+  const waits = { ...limits, answer: Math.max(1_000, 2 * lease), idle: limits.statement }
+  return new PostgresqlClient(clientConfig(url, ' replica', waits))
 }
 
 /** A connection that only looks, and does not wait for long. */
