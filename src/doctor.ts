@@ -10,6 +10,9 @@ import { ConfigurationError } from './errors.ts'
 import { belongsToUs } from './ownership.ts'
 import { auditKeys, unseal } from './secrets.ts'
 import { inspectDatabase, type Inspection } from './storage/inspection.ts'
+import { newer, remedyForNewer } from './storage/newer-database.ts'
+import { startProblem } from './storage/start-problems.ts'
+import { UnusableDatabase } from './storage/unusable-database.ts'
 
 export interface Finding {
   /** `configuration`, `data folder`, `database`, … */
@@ -78,6 +81,8 @@ async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection:
     if (inspection === null) return { inspection, findings: [failed('database', `there is no ${databaseUrl.slice('file:'.length)}`, 'Start the server once, or restore a backup to this place.')] }
     return { inspection, findings: [databaseVersion(inspection), migrations(inspection)] }
   } catch (error) {
+    const problem = startProblem(error, databaseUrl)
+    if (problem instanceof UnusableDatabase) return { inspection: null, findings: [failed('database', problem.reason, inSentence(problem.remedy))] }
     const [said = ''] = (error instanceof Error && error.message !== '' ? error.message : String((error as { code?: unknown }).code)).split('\n')
     return { inspection: null, findings: [failed('database', `cannot be reached or read: ${said}`, 'Start it, or correct DATABASE_URL; for a damaged SQLite file restore a backup.')] }
   }
@@ -91,7 +96,13 @@ function databaseVersion ({ provider, version }: Inspection): Finding {
   return ok('database', `${name} ${version} answers`)
 }
 
-function migrations ({ applied, pending }: Inspection): Finding {
+/** As it stands by itself. */
+function inSentence (remedy: string): string {
+  return `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`
+}
+
+function migrations ({ applied, pending, unknown }: Inspection): Finding {
+  if (unknown.length > 0) return failed('migrations', newer(unknown), inSentence(remedyForNewer))
   if (applied === null) return failed('migrations', 'the database is empty', 'Run `latchkey migrate`, or start the server once.')
   if (pending.length > 0) return failed('migrations', `${pending.length} not applied: ${pending.join(', ')}`, 'Back up, then run `latchkey migrate` or start a server of this version.')
   return ok('migrations', `all ${applied.length} are applied`)

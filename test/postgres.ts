@@ -130,6 +130,22 @@ export interface FreshDatabase {
   drop (): Promise<void>
 }
 
+/**
+ * Makes the new database `name` what this run wants its databases to be; returns the URL of it. `LATCHKEY_TEST_POSTGRES_AS=german`:
+ * every database writes dates in another way, and has its tables in a schema of its own, which connections of tests find by its
+ * search_path, and those of servers by the URL alone.
+ */
+export async function asWanted (server: string, name: string): Promise<string> {
+  const url = Object.assign(new URL(server), { pathname: `/${name}` })
+  if (process.env.LATCHKEY_TEST_POSTGRES_AS !== 'german') return url.href
+  const settings = { datestyle: 'German, DMY', timezone: 'Europe/Berlin', search_path: 'lk' }
+  const changes = Object.entries(settings).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}'`)
+  await administer(server, changes.join('; '))
+  await administer(url.href, 'CREATE SCHEMA IF NOT EXISTS lk')
+  url.searchParams.set('schema', 'lk')
+  return url.href
+}
+
 let own: Promise<Postgres> | undefined
 let inUse = 0
 
@@ -145,7 +161,7 @@ export async function freshDatabase (template?: string): Promise<FreshDatabase> 
   await administer(server, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
   inUse++
   return {
-    url: Object.assign(new URL(server), { pathname: `/${name}` }).href,
+    url: await asWanted(server, name),
     async drop () {
       await administer(server, `DROP DATABASE ${name} WITH (FORCE)`)
       if (--inUse > 0 || own === undefined) return

@@ -48,7 +48,7 @@ export interface Repositories {
 }
 
 /**
- * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, and Failure `conflict`
+ * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, `storage_full` when it has no room, and `conflict`
  * when a unique value is taken.
  */
 export interface Store extends Repositories {

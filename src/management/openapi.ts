@@ -172,7 +172,7 @@ const meanings: Readonly<Record<string, string>> = {
   422: 'This Idempotency-Key was used for another request.',
   429: 'Too many requests.',
   500: 'The server failed.',
-  503: 'The server cannot reach its database.',
+  503: 'The server cannot reach its database, or has no room in it.',
 }
 
 function envelopeOf ({ errorStyle }: FastifyContextConfig): Envelope {

@@ -83,7 +83,7 @@ export const metrics: readonly Metric[] = [
   },
   gauge('latchkey_database_transactions_open', 'Transactions that are open now.', ({ measures }) => measures.openTransactions),
   gauge('latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.', ({ measures }) => measures.transactionRetries, 'counter'),
-  counter('latchkey_database_errors_total', 'Statements that failed, by what the failure means.', ['error'], ({ measures }) => measures.databaseErrors),
+  counter('latchkey_database_errors_total', 'Statements and transactions that failed, by what the failure means: `storage_full`, `storage_unavailable`, `serialization_conflict`, …', ['error'], ({ measures }) => measures.databaseErrors),
   {
     name: 'latchkey_database_connections',
     type: 'gauge',

@@ -26,7 +26,7 @@ const Ready = Type.Object({ status: Type.Literal('ready') })
 const NotReady = Type.Object({
   error: Type.String(),
   code: Type.Literal('NOT_READY'),
-  details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `migrations`, `signing_key`.' }) }),
+  details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.' }) }),
 })
 
 export function operationalRoutes ({ prober, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {

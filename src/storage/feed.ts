@@ -10,18 +10,24 @@ import { readChange, type Change } from './changes.ts'
 import type { Queries } from './prisma.ts'
 import { pageOf, toPage } from './rows.ts'
 
-/** Where everybody hears that there is something new. */
+/** Where everybody hears that there is something new. As the next one, with the number of the schema behind it unless that is `public`. */
 export const changesChannel = 'latchkey_changes'
 
 /** Where everybody hears what the others have counted (domain/shared-counts.ts). */
 export const countsChannel = 'latchkey_counts'
+
+/** Notifications are a whole database's: deployments in several schemas of one are not to count for each other. */
+export async function channels (client: pg.Client): Promise<string[]> {
+  const { rows: [row] } = await client.query<{ schema: string }>("SELECT CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END AS schema")
+  return [changesChannel, countsChannel].map(name => name + row!.schema)
+}
 
 /** PostgreSQL takes less than 8,000 bytes at once, and the server's id goes before the news. */
 export const longestNews = 7_900
 
 /** Tells every server that listens, this one included. */
 export async function tellCounts (queries: Queries, replicaId: string, news: string): Promise<void> {
-  await queries.$queryRaw`SELECT pg_notify(${countsChannel}, ${`${replicaId} ${news}`})::text`
+  await queries.$queryRaw`SELECT pg_notify(${countsChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, ${`${replicaId} ${news}`})::text`
 }
 
 /** Where one server hears how far the others are. */
@@ -42,7 +48,7 @@ export async function append (queries: Queries, replicaId: string, changes: read
       INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
       VALUES (${newId('fed')}, pg_current_xact_id()::text::bigint, ${JSON.stringify(changes)}::jsonb, ${replicaId}, timezone('UTC', now()))
       RETURNING xid
-    ) SELECT xid, pg_notify(${changesChannel}, '')::text FROM entry`
+    ) SELECT xid, pg_notify(${changesChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, '')::text FROM entry`
   return row!.xid
 }
 

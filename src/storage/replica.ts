@@ -6,7 +6,7 @@ import type { Report } from '../background.ts'
 import { version } from '../config.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Membership, type Poll } from './feed.ts'
+import { changesChannel, channels, countsChannel, join, leave, poll, prune, reportsChannel, type Membership, type Poll } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
@@ -155,7 +155,7 @@ export class Replica {
    */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
     const { id, lease } = this.#options
-    await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    await client.query([...await channels(client), reportsChannel(id)].map(channel => `LISTEN ${pg.escapeIdentifier(channel)}`).join('; '))
     // Who cannot do this is not to be waited for, time and again.
     await this.#tell({ of: 'everything' })
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
@@ -245,8 +245,8 @@ export class Replica {
 
   #heard ({ channel, payload = '' }: pg.Notification): void {
     const [from, said] = [payload.slice(0, payload.indexOf(' ')), payload.slice(payload.indexOf(' ') + 1)]
-    if (channel === changesChannel) this.#poke()
-    else if (channel !== countsChannel) this.#options.heard(from, said)
+    if (channel.startsWith(changesChannel)) this.#poke()
+    else if (!channel.startsWith(countsChannel)) this.#options.heard(from, said)
     else if (from !== this.#options.id) this.#options.counted(said)
   }
 

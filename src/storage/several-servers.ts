@@ -17,7 +17,7 @@ import { unbuffered, View } from './view.ts'
 interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
 
 /** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
-export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'pendingMigrations' | 'connections'> {
+export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
   const followers: Follower[] = []
   const { reads } = database
