@@ -28,6 +28,8 @@ export interface Database {
   reads: Reads
   /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
   onLoss (lost: () => void): void
+  /** PostgreSQL: `connected` is called whenever a connection has been made. */
+  onConnect (connected: () => void): void
   limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
@@ -46,6 +48,7 @@ interface Connection {
   /** Before the adapter lets go of its own connections. */
   closeReads (): void
   onLoss: Database['onLoss']
+  onConnect: Database['onConnect']
   /** After the adapter has let go of its own. */
   release (): void
 }
@@ -64,7 +67,7 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { adapter, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
@@ -86,6 +89,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     connections,
     reads: failingReads(reads, watch, () => closed),
     onLoss,
+    onConnect,
     limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     async close () {
@@ -127,7 +131,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
-    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
+    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
   } catch (error) {
     release()
     throw asFailure(error)
@@ -141,7 +145,8 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
-  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  const onConnect = (connected: () => void): void => { pool.on('connect', connected) }
+  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, onConnect, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -231,6 +236,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     signingKeys: guarded(reads.signingKeys, []),
     revokedTokens: guarded(reads.revokedTokens, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
+    refused: guarded(reads.refused, []),
+    refusedSubject: guarded(reads.refusedSubject, []),
     ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }

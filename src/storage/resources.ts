@@ -26,7 +26,7 @@ export function resourceRepository ({ resource: table, retiredScope }: Queries, 
       const { revision } = await table.update({
         where: { id }, data: { ...ownColumns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } }, select: revisionAlone,
       })
-      note({ of: 'resources' })
+      note({ of: 'resources', organizationId: after.organizationId })
       return { ...after, revision }
     },
     async retiredScopes (resourceId, names) {
@@ -41,7 +41,7 @@ export function resourceRepository ({ resource: table, retiredScope }: Queries, 
     },
     async revokeAll (organizationId, revokedAt) {
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
-      note({ of: 'resources' })
+      note({ of: 'resources', organizationId })
     },
     async longestTokenLifetime () {
       return (await table.aggregate({ _max: { tokenLifetime: true } }))._max.tokenLifetime ?? 0
