@@ -114,6 +114,8 @@ export interface Measures {
   lostChanges: number
   /** Times that a database was found to have another history, which nothing remembered could be compared with. */
   maybeLostChanges: number
+  /** Standbys of the database, and whether answers wait for one; null: it has not been asked, or there can be none. */
+  replication: { standbys: number, synchronous: boolean } | null
   /** Polls of the change feed: `answered`, or `failed`, after which it is joined anew. */
   polls: Tally
   /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
@@ -145,6 +147,7 @@ export function newMeasures (): Measures {
     acknowledgements: new TimedTally(),
     lostChanges: 0,
     maybeLostChanges: 0,
+    replication: null,
     polls: new Tally(),
     databaseErrors: new Tally(),
     jobFailures: new Tally(),

@@ -66,6 +66,8 @@ export async function startFleet (database: string, size: number, lease: number)
     async restart (n) {
       await stop(members[n]!.process)
       const port = String(ports[n])
+      // By this one sees that it listens.
+      await rm(join(folder, port, 'server.json'), { force: true })
       members[n] = await startMember(join(folder, port), { ...shared, PORT: port })
     },
     stop: end,

@@ -37,8 +37,14 @@ export async function startStandby (primary: Postgres, settings: Record<string, 
   const port = await freePort()
   const said: string[] = []
   const values = {
-    listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', fsync: 'off', full_page_writes: 'off',
-    hot_standby: 'on', primary_conninfo: `host=127.0.0.1 port=${primaryPort} user=postgres password=${password}`, ...settings,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '200',
+    fsync: 'off',
+    full_page_writes: 'off',
+    hot_standby: 'on',
+    primary_conninfo: `host=127.0.0.1 port=${primaryPort} user=postgres password=${password}`,
+    ...settings,
   }
   const server = new EmbeddedPostgres({
     databaseDir,

@@ -184,26 +184,36 @@ export async function search (run: Run, ids: readonly string[]): Promise<Search>
  * all the same, nothing is known. @throws on a standby.
  */
 export async function historyOf (run: Run): Promise<DatabaseHistory> {
-  try {
-    const [row] = await run<DatabaseHistory>(`
-      SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline FROM pg_control_system()`, [])
-    return row!
-  } catch (error) {
-    const { code = '' } = error as { code?: string }
-    // Not permitted (42501), no such function (42883), or not to be had on this kind of PostgreSQL (0A000).
-    if (code.startsWith('42') || code === '0A000') return { system: null, timeline: null }
-    throw error
-  }
+  const found = await askedIfPermitted(() => run<DatabaseHistory>(`
+    SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline FROM pg_control_system()`, []))
+  return found?.[0] ?? { system: null, timeline: null }
 }
 
 /** How many standbys follow the database, and whether an answer waits for any of them. Who copies it, or only its logical changes, is none. */
 export interface Replication { standbys: number, synchronous: boolean }
 
-/** None of it takes more than a login. */
+/** By statement, for whoever asks on a connection of another kind. None of it takes more than a login. */
 export const replicationQuery = `
   SELECT count(*)::int AS standbys, current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
   FROM pg_stat_replication standby
   WHERE state IS DISTINCT FROM 'backup' AND NOT EXISTS (SELECT FROM pg_replication_slots slot WHERE slot.active_pid = standby.pid AND slot_type = 'logical')`
+
+/** Null: the database does not tell. */
+export async function replicationOf (run: Run): Promise<Replication | null> {
+  const [row = null] = await askedIfPermitted(() => run<Replication>(replicationQuery, [])) ?? []
+  return row
+}
+
+/** Null: not permitted (42501), no such function (42883), or not to be had on this kind of PostgreSQL (0A000). */
+async function askedIfPermitted<T> (ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask()
+  } catch (error) {
+    const { code = '' } = error as { code?: string }
+    if (code.startsWith('42') || code === '0A000') return null
+    throw error
+  }
+}
 
 /** The servers there are and were, newest first. */
 export async function replicaPage (queries: Queries, query: PageQuery): Promise<Page<ReplicaState>> {

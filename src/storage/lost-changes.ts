@@ -1,4 +1,4 @@
-import { everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState } from '../domain/lost-change.ts'
+import { everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused } from '../domain/lost-change.ts'
 import type { Change, Note } from './changes.ts'
 import type { Columns } from './columns.ts'
 import { joining } from './feed.ts'
@@ -111,10 +111,10 @@ function read ({ decision, kind, ...row }: Prisma.LostChangeGetPayload<object>):
 }
 
 /** What a change was about, by the words of the feed: what has to be refused once it is lost. The deployment, where that is all that can be said. */
-export type About =
-  | { kind: LostKind, subject: string }
-  | { kind: 'api_key', digest: string, resourceId: string }
-  | { kind: 'management_token', digest: string }
+export type About = Refused | AboutHolder
+
+/** The one credential that has a digest. */
+export type AboutHolder = { kind: 'api_key', digest: string, resourceId: string } | { kind: 'management_token', digest: string }
 
 const wholeDeployment: About = { kind: 'deployment', subject: everyone }
 

@@ -115,9 +115,9 @@ export class Recollection {
     const entries: LostEntry[] = []
     for (const entry of lost) entries.push(await this.#lostEntry(entry))
     const noticed = await this.#options.notice(entries)
-    // Only now: what could not be written down is missed again.
-    for (const { id } of lost) this.#entries.remove(id)
-    this.#options.lost(lost.length, noticed)
+    // Only now: what could not be written down is missed again. It may have been missed on two connections at the same time.
+    const known = lost.filter(({ id }) => this.#entries.remove(id))
+    if (known.length > 0) this.#options.lost(known.length, noticed)
   }
 
   /** It may have been removed as others are when nobody remembers them any more. */

@@ -49,9 +49,10 @@ export class RememberedEntries {
     }
   }
 
-  remove (id: string): void {
+  /** Returns whether it was remembered. */
+  remove (id: string): boolean {
     this.#changes -= this.#entries.get(id)?.changes.length ?? 0
-    this.#entries.delete(id)
+    return this.#entries.delete(id)
   }
 
   /** Forgets what is old by `now`, at which the database was asked and answered: either clock is enough. */

@@ -7,7 +7,7 @@ import { version } from '../config.ts'
 import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, historyOf, join, leave, poll, prune, reportsChannel, type Entry, type Membership, type Poll, type Run } from './feed.ts'
+import { changesChannel, countsChannel, historyOf, join, leave, poll, prune, replicationOf, reportsChannel, type Entry, type Membership, type Poll, type Run } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
@@ -296,6 +296,7 @@ export class Replica {
   async #pruneNowAndThen (client: pg.Client): Promise<boolean> {
     if (performance.now() < this.#pruneAt) return true
     if (await prune(client, this.#options)) return false
+    this.#options.measures.replication = await replicationOf(runBy(client))
     // Several servers need not do it at the same time.
     this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
     return true

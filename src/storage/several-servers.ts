@@ -15,7 +15,7 @@ import type { Database } from './database.ts'
 import { append, longestNews, replicaPage, tellCounts } from './feed.ts'
 import type { Storage } from './index.ts'
 import { instant } from './lease.ts'
-import { settleRevoked, type About } from './lost-changes.ts'
+import { settleRevoked, type About, type AboutHolder } from './lost-changes.ts'
 import { Recollection } from './recollection.ts'
 import { askedBy, RefusedSubjects, refusedInDatabase, withholding } from './refused-subjects.ts'
 import { Replica } from './replica.ts'
@@ -100,6 +100,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     isTrusted: () => replica.isTrusted(),
     feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
     inMemory: () => view.sizes(),
+    refusedSubjects: () => refused.size,
     async close () {
       await replica.close()
       await database.close()
@@ -127,7 +128,7 @@ async function found (stored: Registry, about: About): Promise<LostEntry['about'
 /** Of a credential that was made and changed, and of which the database has lost both. */
 const unknownId = 'unknown'
 
-async function holderOf (stored: Registry, about: About & { digest: string }): Promise<ApiKey | ManagementToken | null> {
+async function holderOf (stored: Registry, about: AboutHolder): Promise<ApiKey | ManagementToken | null> {
   return about.kind === 'management_token' ? await stored.managementToken(about.digest) : await keyOf(stored, about)
 }
 

@@ -178,7 +178,7 @@ tap.test('a server gets on that reads for longer than a lease what was revoked, 
 })
 
 tap.test('what is to be pruned of the feed goes in batches, one after each poll, until nothing is left [postgresql]', async t => {
-  const entries = (n: number) => `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") SELECT 'fed_' || i, i, '[]', 'rpl_x', now() FROM ${numbers(n)}`
+  const entries = (n: number) => `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") SELECT 'fed_' || i, i, '[]', 'rpl_x', now() - interval '1 hour' FROM ${numbers(n)}`
   const left = async (url: string) => Number((await administer(url, 'SELECT count(*) AS n FROM "FeedEntry"')).rows[0].n)
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   await (await openStorage(database.url, { limits: patientLimits })).close()
@@ -186,7 +186,7 @@ tap.test('what is to be pruned of the feed goes in batches, one after each poll,
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
   const rounds: [boolean, number][] = []
-  for (let i = 0; i < 3; i++) rounds.push([await prune(client), await left(database.url)])
+  for (let i = 0; i < 3; i++) rounds.push([await prune(client, { id: 'rpl_x' }), await left(database.url)])
   await client.end()
   t.strictSame(rounds, [[true, 2_001], [true, 1], [false, 0]])
 

@@ -472,9 +472,12 @@ tap.test('what another server speaks of and this version does not know is a reas
   }
 })
 
-tap.test('what nobody needs any more is removed from the feed [postgresql]', async t => {
-  await sql('INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") VALUES (\'fed_foreign\', 9000000000000000000, \'[]\', \'rpl_x\', now())')
-  await until('the feed is empty', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry"'))[0]!.n === 0)
+tap.test('what nobody needs any more is removed from the feed once it is too old to be missed [postgresql]', async t => {
+  await sql(`INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
+    SELECT 'fed_foreign_' || minutes, 9000000000000000000, '[]', 'rpl_x', now() - make_interval(mins => minutes) FROM unnest(ARRAY[19, 21]) AS minutes`)
+  await sql('UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval \'21 minutes\' WHERE id NOT LIKE \'fed_foreign%\'')
+  await until('the old ones are gone', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry" WHERE "createdAt" < now() - interval \'20 minutes\''))[0]!.n === 0)
+  t.strictSame(await sql('SELECT id FROM "FeedEntry" WHERE id LIKE \'fed_foreign%\''), [{ id: 'fed_foreign_19' }])
   const { id, key } = await keyInMemory()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
   t.equal((await b.withKey(key)).status, 401)
