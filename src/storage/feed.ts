@@ -3,13 +3,13 @@
  * in the snapshot has been applied.
  */
 import type pg from 'pg'
-import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import type { ReplicaState } from '../domain/replica.ts'
 import { Failure } from '../errors.ts'
 import { newId } from '../secrets.ts'
 import { readChange, type Change } from './changes.ts'
 import type { Queries } from './prisma.ts'
+import type { Run } from './replication.ts'
 import { pageOf, toPage } from './rows.ts'
 
 /** Where everybody hears that there is something new. */
@@ -163,9 +163,6 @@ export async function prune (client: pg.Client, { id }: Pick<Membership, 'id'>):
   return entries!.n === pruneAtOnce || replicas === pruneAtOnce
 }
 
-/** Runs a statement, on whichever connection. */
-export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>
-
 /** Of some entries, those that are not there; and before which instant they may have been pruned. */
 export interface Search { missing: string[], prunedBefore: Date | null }
 
@@ -177,42 +174,6 @@ export async function search (run: Run, ids: readonly string[]): Promise<Search>
       (SELECT (extract(epoch FROM max("prunedBefore")) * 1000)::double precision FROM "Replica") AS pruned`, [ids])
   if (row!.standby) throw new Failure('storage_unavailable', { detail: 'this database is a standby, which cannot be written' })
   return { missing: row!.missing, prunedBefore: row!.pruned === null ? null : new Date(row!.pruned) }
-}
-
-/**
- * The history of the database behind a connection. Neither function takes more than a login; where the database does not tell
- * all the same, nothing is known. @throws on a standby.
- */
-export async function historyOf (run: Run): Promise<DatabaseHistory> {
-  const found = await askedIfPermitted(() => run<DatabaseHistory>(`
-    SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline FROM pg_control_system()`, []))
-  return found?.[0] ?? { system: null, timeline: null }
-}
-
-/** How many standbys follow the database, and whether an answer waits for any of them. Who copies it, or only its logical changes, is none. */
-export interface Replication { standbys: number, synchronous: boolean }
-
-/** By statement, for whoever asks on a connection of another kind. None of it takes more than a login. */
-export const replicationQuery = `
-  SELECT count(*)::int AS standbys, current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
-  FROM pg_stat_replication standby
-  WHERE state IS DISTINCT FROM 'backup' AND NOT EXISTS (SELECT FROM pg_replication_slots slot WHERE slot.active_pid = standby.pid AND slot_type = 'logical')`
-
-/** Null: the database does not tell. */
-export async function replicationOf (run: Run): Promise<Replication | null> {
-  const [row = null] = await askedIfPermitted(() => run<Replication>(replicationQuery, [])) ?? []
-  return row
-}
-
-/** Null: not permitted (42501), no such function (42883), or not to be had on this kind of PostgreSQL (0A000). */
-async function askedIfPermitted<T> (ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await ask()
-  } catch (error) {
-    const { code = '' } = error as { code?: string }
-    if (code.startsWith('42') || code === '0A000') return null
-    throw error
-  }
 }
 
 /** The servers there are and were, newest first. */

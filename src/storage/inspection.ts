@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Database as OpenDatabase } from './database.ts'
 import { neededMigrations } from './migrations.ts'
 import type { Provider } from './prisma.ts'
+import { replicationOf, type Replication } from './replication.ts'
 
 /** The migrations that this version needs and the database has not had, in order. */
 export async function pendingMigrations ({ provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>): Promise<string[]> {
@@ -52,6 +53,10 @@ export interface Inspection {
   signingKeys: { kid: string, sealedPrivateKey: string }[]
   /** The names of the keys that heads of audit chains are sealed under, each once. */
   auditKeys: string[]
+  /** Standbys of the database; null: SQLite has none, and some databases do not tell. */
+  replication: Replication | null
+  /** How much is refused because a failover has lost a change, until an operator decides. */
+  undecided: number
   /** What time it is there. */
   now: Date
   /** Whether a server has the SQLite file now; null on PostgreSQL, which serves several. */
@@ -94,6 +99,8 @@ async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolea
     const pending = await missing(provider, applied ?? [])
     const alive = pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
+    const lost = tables.includes('LostChange') ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL') : []
+    const run = async (sql: string) => await rows(sql) as never
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {
       provider,
@@ -103,6 +110,8 @@ async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolea
       pending,
       signingKeys: signingKeys as Inspection['signingKeys'],
       auditKeys: auditKeys.map(({ key }) => key!),
+      replication: provider === 'sqlite' ? null : await replicationOf(run),
+      undecided: lost.length,
       inUse,
     }
   } finally {

@@ -9,10 +9,14 @@ export function lostChangeRepository (queries: Queries, note: Note): LostChangeR
   const { lostChange: table } = queries
   return {
     async insert (change) {
-      const { entryId, kind, subject } = change
-      const { id } = await table.upsert({ where: { entryId_kind_subject: { entryId, kind, subject } }, create: columns(change), update: {}, select: { id: true } })
+      const { id, entryId, kind, subject, organizationId, changedAt, createdAt, decision, decidedAt, decidedBy } = columns(change)
+      // Whichever server is the first to notice it: the others wait for its transaction, and add nothing.
+      const added = await queries.$executeRaw`
+        INSERT INTO "LostChange" ("id", "entryId", "kind", "subject", "organizationId", "changedAt", "createdAt", "decision", "decidedAt", "decidedBy")
+        VALUES (${id}, ${entryId}, ${kind}, ${subject}, ${organizationId}, ${changedAt}, ${createdAt}, ${decision}, ${decidedAt}, ${decidedBy})
+        ON CONFLICT ("entryId", "kind", "subject") DO NOTHING`
       note({ of: 'lostChanges', refused: { kind, subject } })
-      return id === change.id
+      return added > 0
     },
     async get (id) {
       const row = await table.findUnique({ where: { id } })

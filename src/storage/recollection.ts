@@ -4,10 +4,11 @@
  */
 import type { LostChange, LostEntry } from '../domain/lost-change.ts'
 import { oneAfterTheOther } from '../one-after-the-other.ts'
-import { search, type Entry, type Run } from './feed.ts'
+import { search, type Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf, type About } from './lost-changes.ts'
 import { RememberedEntries } from './remembered-entries.ts'
+import type { Run } from './replication.ts'
 
 export interface RecollectionOptions {
   /** Runs a statement on any connection of this server. */

@@ -7,11 +7,12 @@ import { version } from '../config.ts'
 import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, historyOf, join, leave, poll, prune, replicationOf, reportsChannel, type Entry, type Membership, type Poll, type Run } from './feed.ts'
+import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Entry, type Membership, type Poll } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
 import type { Recollection } from './recollection.ts'
+import { historyOf, replicationOf, type Run } from './replication.ts'
 import type { View } from './view.ts'
 
 export interface ReplicaOptions {

@@ -145,7 +145,7 @@ tap.test('nothing passes while a server asks another database than it knew, befo
     return (await statuses(server => server.withKey(good.key))).every(status => status === 200)
   })
   t.strictSame(await Promise.all(servers.map(isTrusted)), [false, false], 'nobody follows it yet')
-  t.notOk(seen.has(200), [...seen].join())
+  t.strictSame([...seen], [503], 'nothing passes')
   t.strictSame(await statuses(server => server.withKey(lost.key)), [503, 503])
   wire.delay.listener = 0
   await wire.cut()
@@ -165,7 +165,7 @@ tap.test('what the deployment as a whole has lost refuses every credential but b
   for (const change of [
     () => on(a, 'POST', '/policies', { name: 'nobody', effect: 'deny' }),
     () => on(a, 'POST', '/signing-keys/rotate', { now: true }),
-    () => on(a, 'POST', '/resources', { identifier: `https://lost.test`, scopes: [] }).then(({ id }) => on(a, 'PATCH', `/resources/${id}`, { name: 'other' })),
+    () => on(a, 'POST', '/resources', { identifier: 'https://lost.test', scopes: [] }).then(({ id }) => on(a, 'PATCH', `/resources/${id}`, { name: 'other' })),
   ]) {
     for (const ask of asks) t.strictSame(await statuses(ask), [200, 200])
     await losing(async () => { await change() })
@@ -184,7 +184,7 @@ tap.test('what was removed because everybody had it for long is not taken for lo
   const { id } = await a.createKey()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
   // As if the others had been cut off from their database for so long.
-  await sql(`UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval '1 hour'; UPDATE "Replica" SET "prunedBefore" = now() + interval '1 minute'; DELETE FROM "FeedEntry"`)
+  await sql('UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval \'1 hour\'; UPDATE "Replica" SET "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"')
   await interrupted(async () => {})
   await trusting()
   t.strictSame(await undecided(), [])
@@ -223,7 +223,7 @@ tap.test('what a login may not ask the database is not known, and no reason not 
   const role = `plain_${new URL(own.url).pathname.slice(1)}`
   await administer(own.url, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`)
   await administer(own.url, `ALTER DATABASE ${new URL(own.url).pathname.slice(1)} OWNER TO ${role}; ALTER SCHEMA public OWNER TO ${role}`)
-  await administer(own.url, `REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC; REVOKE SELECT ON pg_stat_replication FROM PUBLIC`)
+  await administer(own.url, 'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC; REVOKE SELECT ON pg_stat_replication FROM PUBLIC')
   const storage = await openStorage(Object.assign(new URL(own.url), { username: role, password: 'x' }).href)
   await storage.join()
   t.ok(storage.isTrusted())
