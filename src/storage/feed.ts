@@ -3,6 +3,7 @@
  * in the snapshot has been applied.
  */
 import type pg from 'pg'
+import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Page, PageQuery } from '../domain/page.ts'
 import type { ReplicaState } from '../domain/replica.ts'
 import { Failure } from '../errors.ts'
@@ -59,18 +60,28 @@ export async function append (queries: Queries, replicaId: string, changes: read
 export interface Membership { id: string, joined: number }
 
 /**
- * Enters this server among those that are waited for, with nothing applied yet. Returns where it stands, and the lease that
- * all go by; null when it has joined again since.
+ * Where a server stands, and the lease that all go by. `isKnown`: whether servers followed this history of the database before, or
+ * are the first that follow any.
  */
-export async function join (client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number): Promise<{ position: string, lease: number } | null> {
+export interface Place { position: string, lease: number, isKnown: boolean }
+
+/** Enters this server among those that are waited for, with nothing applied yet. Null: it has joined again since. */
+export async function join (client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number, { system, timeline }: DatabaseHistory): Promise<Place | null> {
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   await client.query('SELECT pg_advisory_xact_lock($1)', [joining])
-  const { rows: [row] } = await client.query<{ position: string, lease: number }>(`
-    INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
-    VALUES ($1, $2, $3, $4, coalesce((SELECT max(lease) FROM "Replica" WHERE "leftAt" IS NULL AND id <> $1), $5), $6, pg_current_snapshot()::text, 0, timezone('UTC', now()), timezone('UTC', now()))
-    ON CONFLICT (id) DO UPDATE SET lease = excluded.lease, joined = excluded.joined, position = excluded.position, beat = "Replica".beat + 1, "seenAt" = excluded."seenAt", "leftAt" = NULL
+  // One that is not known is written down with what is said about it.
+  const { rows: [row] } = await client.query<Place>(`
+    WITH known AS (
+      SELECT $8::int AS timeline, $9::text AS system
+      WHERE NOT EXISTS (SELECT FROM "Replica" WHERE timeline IS NOT NULL) OR EXISTS (SELECT FROM "Replica" WHERE timeline = $8 AND system IS NOT DISTINCT FROM $9)
+    )
+    INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt", timeline, system)
+    VALUES ($1, $2, $3, $4, coalesce((SELECT max(lease) FROM "Replica" WHERE "leftAt" IS NULL AND id <> $1), $5), $6, pg_current_snapshot()::text, 0, timezone('UTC', now()), timezone('UTC', now()),
+      (SELECT timeline FROM known), (SELECT system FROM known))
+    ON CONFLICT (id) DO UPDATE SET lease = excluded.lease, joined = excluded.joined, position = excluded.position, beat = "Replica".beat + 1, "seenAt" = excluded."seenAt", "leftAt" = NULL,
+      timeline = coalesce(excluded.timeline, "Replica".timeline), system = CASE WHEN excluded.timeline IS NULL THEN "Replica".system ELSE excluded.system END
     WHERE excluded.joined > "Replica".joined
-    RETURNING position, lease`, [id, host, pid, version, lease, joined])
+    RETURNING position, lease, $7 OR (timeline = $8 AND system IS NOT DISTINCT FROM $9) AS "isKnown"`, [id, host, pid, version, lease, joined, timeline === null, timeline, system])
   await client.query('COMMIT')
   return row ?? null
 }

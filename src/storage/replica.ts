@@ -24,7 +24,7 @@ export interface ReplicaOptions {
   view: View
   followers: readonly Follower[]
   recollection: Recollection
-  /** Notes which history of the database this server follows; `remembersAll`: it has been compared with what it remembers. */
+  /** Notes that this server follows a history of the database that none has followed yet; `remembersAll`: it has been compared with what it remembers. */
   notice: (history: DatabaseHistory, remembersAll: boolean) => Promise<void>
   /** Another server has told how far it is. */
   heard: (replicaId: string, position: string) => void
@@ -171,11 +171,11 @@ export class Replica {
     const run = runBy(client)
     const history = await historyOf(run)
     const lost = await this.#options.recollection.lookFor(run)
-    const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
+    const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined, history)
     if (place === null) return
     this.#lease = place.lease
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    this.#read(() => this.#settle(lost, history))
+    this.#read(() => this.#settle(lost, place.isKnown ? null : history))
     await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
@@ -215,11 +215,11 @@ export class Replica {
       .finally(() => { this.#poke() })
   }
 
-  /** What this database has lost that this server knows of is refused before anything of it is gone by. */
-  async #settle (lost: readonly Entry[], history: DatabaseHistory): Promise<void> {
+  /** What this database has lost that this server knows of is refused before anything of it is gone by. `history`: a new one. */
+  async #settle (lost: readonly Entry[], history: DatabaseHistory | null): Promise<void> {
     const { recollection, notice } = this.#options
     await recollection.settle(lost)
-    await notice(history, this.#hasFollowed && recollection.isComplete)
+    if (history !== null) await notice(history, this.#hasFollowed && recollection.isComplete)
     this.#hasFollowed = true
     recollection.begin()
   }

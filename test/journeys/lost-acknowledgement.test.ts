@@ -1,5 +1,7 @@
 /** What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has decided. */
 import tap from 'tap'
+import { examine } from '../../src/doctor.ts'
+import { newSecret } from '../../src/secrets.ts'
 import { startFleet } from '../fleet.ts'
 import { administer, startPostgres } from '../postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
@@ -20,10 +22,19 @@ tap.teardown(async () => {
   await primary.stop()
 })
 
+const configure = async (setting: string) => {
+  await administer(primary.url, `ALTER SYSTEM SET ${setting}`)
+  await administer(primary.url, 'SELECT pg_reload_conf()')
+}
 const both = (key: string) => Promise.all(urls.map(url => fleet.check(url, key)))
 const command = async (...words: string[]) => {
   const env = ownEnvironment({ LATCHKEY_URL: other, LATCHKEY_TOKEN: fleet.adminToken })
   return await run(process.execPath, [latchkeyCommand, 'replicas', 'lost', ...words], { env })
+}
+/** What `doctor` says of one thing, on the database that the servers are on. */
+const found = async (check: string) => {
+  const findings = await examine({ DATABASE_URL: wire.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: fleet.adminToken })
+  return findings.find(finding => finding.check === check)
 }
 /** What a metric shows on each server. */
 const numbers = (name: string) => Promise.all(urls.map(async url => {
@@ -35,6 +46,11 @@ const events = async (type: string) => (await fleet.manage(one, 'GET', `/audit?t
 tap.test('a revocation that a promoted standby has lost stays so on every server until an operator has decided [postgresql]', async t => {
   const asynchronous = 'latchkey_database_standbys{replication="asynchronous"}'
   t.strictSame(await eventually(() => numbers(asynchronous), found => found.every(n => n === 1)), [1, 1], 'that it can happen is a number')
+  t.match(await found('standbys'), { status: 'failed', found: /^1, and no answer waits for any/ })
+  await configure("synchronous_standby_names = '*'")
+  t.match(await eventually(() => found('standbys'), ({ status } = {} as never) => status === 'ok'), { status: 'ok', found: '1, and answers wait for one' })
+  await configure("synchronous_standby_names = ''")
+  t.match(await found('lost changes'), { status: 'ok' })
   const [lost, again, good] = [await fleet.createKey(one), await fleet.createKey(one), await fleet.createKey(one)]
   for (const { key } of [lost, again, good]) t.strictSame(await both(key), [200, 200])
   await standby.caughtUp()
@@ -76,6 +92,7 @@ tap.test('a revocation that a promoted standby has lost stays so on every server
     t.strictSame([await both(lost.key), await both(good.key)], [[503, 503], [200, 200]], 'a server that was started again refuses it, too')
   }
 
+  t.match(await found('lost changes'), { status: 'failed', found: /^2 are refused/, remedy: /latchkey replicas lost/ })
   const listed = await command()
   t.match(listed, { code: 0, stdout: /^ID +KIND +SUBJECT +ORGANIZATION +STATE +CHANGED +NOTICED\n/ })
   const rows = listed.stdout.trimEnd().split('\n').slice(1).map(line => line.split(/ +/))
@@ -90,4 +107,7 @@ tap.test('a revocation that a promoted standby has lost stays so on every server
   t.match(await command(), { code: 0, stdout: '', stderr: /^Nothing/ })
   t.match(await command('--state', 'revoked'), { code: 0, stdout: new RegExp(again.id) })
   t.strictSame(await numbers('latchkey_lost_changes_undecided'), [0, 0])
+  t.strictSame(await events('database.maybe_lost_changes'), [])
+  const histories = (await administer(standby.url, 'SELECT DISTINCT timeline FROM "Replica" WHERE "leftAt" IS NULL')).rows
+  t.strictSame(histories, [{ timeline: 2 }])
 })
