@@ -10,7 +10,7 @@ import { visible, type Operation } from './store.ts'
 
 /** What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential there. */
 export const lostKinds = [
-  'deployment', 'organization', 'member', 'client', 'api_key', 'publishable_key', 'webhook_token', 'management_token', 'access_token',
+  'deployment', 'organization', 'member', 'client', 'api_key', 'publishable_key', 'webhook_token', 'registration_token', 'management_token', 'access_token',
 ] as const
 export type LostKind = typeof lostKinds[number]
 

@@ -18,6 +18,7 @@ export type Change =
   /** `shared`: of a resource of the deployment. */
   | { of: 'importedKey', digest: string, resourceId: string, shared: boolean }
   | { of: 'managementToken', digest: string }
+  | { of: 'registrationToken', id: string }
   /** Any number of them. */
   | { of: 'signingKeys' }
   | { of: 'publishableKey', id: string }
@@ -44,6 +45,7 @@ const known: Record<Change['of'], true> = {
   apiKey: true,
   importedKey: true,
   managementToken: true,
+  registrationToken: true,
   signingKeys: true,
   publishableKey: true,
   webhookTokens: true,

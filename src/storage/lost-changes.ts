@@ -74,6 +74,7 @@ async function revokedBy (queries: Queries, changes: readonly Change[]): Promise
   const keys = await queries.apiKey.findMany({ where: { ...ended, OR: digests.map(({ digest, resourceId }) => ({ digest, resourceId })) }, select })
   const clients = await queries.client.findMany({ where: { ...ended, id: { in: idsIn(changes, 'client') } }, select })
   const publishable = await queries.publishableKey.findMany({ where: { ...ended, id: { in: idsIn(changes, 'publishableKey') } }, select })
+  const registration = await queries.registrationToken.findMany({ where: { ...ended, id: { in: idsIn(changes, 'registrationToken') } }, select })
   const tokens = changes.filter(change => change.of === 'managementToken').map(({ digest }) => digest)
   const management = await queries.managementToken.findMany({ where: { ...ended, digest: { in: tokens } }, select })
   const hooks = changes.flatMap(change => change.of === 'webhookTokens' ? change.ids ?? [] : [])
@@ -82,13 +83,14 @@ async function revokedBy (queries: Queries, changes: readonly Change[]): Promise
     api_key: idsOf(keys),
     client: idsOf(clients),
     publishable_key: idsOf(publishable),
+    registration_token: idsOf(registration),
     management_token: idsOf(management),
     webhook_token: idsOf(webhooks),
     access_token: changes.flatMap(change => change.of === 'revokedToken' ? [change.jti] : []),
   }
 }
 
-function idsIn (changes: readonly Change[], of: 'client' | 'publishableKey'): string[] {
+function idsIn (changes: readonly Change[], of: 'client' | 'publishableKey' | 'registrationToken'): string[] {
   return changes.flatMap(change => change.of === of ? [change.id] : [])
 }
 
@@ -130,6 +132,7 @@ export function aboutOf (change: Change): About[] {
     case 'clients': return [{ kind: 'client', subject: everyone }]
     case 'member': return [{ kind: 'member', subject: change.id }]
     case 'publishableKey': return [{ kind: 'publishable_key', subject: change.id }]
+    case 'registrationToken': return [{ kind: 'registration_token', subject: change.id }]
     case 'webhookTokens': return (change.ids ?? [everyone]).map(subject => ({ kind: 'webhook_token', subject }))
     case 'revokedToken': return [{ kind: 'access_token', subject: change.jti }]
     case 'organization': return [{ kind: 'organization', subject: change.id }]

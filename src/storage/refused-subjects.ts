@@ -84,6 +84,7 @@ export function withholding (registry: Registry, refusing: Refusing): Registry {
     organization: id => pass(registry.organization(id), 'organization'),
     policies: organizationId => registry.policies(organizationId),
     publishableKey: id => pass(registry.publishableKey(id), 'publishable_key'),
+    registrationToken: digest => pass(registry.registrationToken(digest), 'registration_token'),
     resource: id => registry.resource(id),
     resourceByIdentifier: identifier => registry.resourceByIdentifier(identifier),
     isTokenRevoked: jti => {
@@ -126,6 +127,7 @@ export function askedBy (registry: Registry, ask: <T>(read: () => Awaitable<T>) 
     organization: id => ask(() => registry.organization(id)),
     policies: organizationId => ask(() => registry.policies(organizationId)),
     publishableKey: id => ask(() => registry.publishableKey(id)),
+    registrationToken: digest => ask(() => registry.registrationToken(digest)),
     resource: id => ask(() => registry.resource(id)),
     resourceByIdentifier: identifier => ask(() => registry.resourceByIdentifier(identifier)),
     isTokenRevoked: jti => ask(() => registry.isTokenRevoked(jti)),

@@ -36,7 +36,7 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     apiKeys: apiKeyRepository(queries, note),
     publishableKeys: publishableKeyRepository(queries, note),
     webhookTokens: webhookTokenRepository(queries, note),
-    registrationTokens: registrationTokenRepository(queries),
+    registrationTokens: registrationTokenRepository(queries, note),
     managementTokens: managementTokenRepository(queries, note),
     rememberedAnswers: rememberedAnswerRepository(queries),
     signingKeys: signingKeyRepository(queries, note),

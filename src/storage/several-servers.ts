@@ -170,6 +170,7 @@ function trusted (replica: Replica, { memory, database }: { memory: Registry, da
     organization: organizationId => answering().organization(organizationId),
     policies: organizationId => answering().policies(organizationId),
     publishableKey: keyId => answering().publishableKey(keyId),
+    registrationToken: digest => answering().registrationToken(digest),
     resource: resourceId => answering().resource(resourceId),
     resourceByIdentifier: identifier => answering().resourceByIdentifier(identifier),
     isTokenRevoked: jti => answering().isTokenRevoked(jti),

@@ -70,6 +70,7 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
   apiKeys: ['update'],
   publishableKeys: ['update'],
   webhookTokens: ['update', 'handOver'],
+  registrationTokens: ['update'],
   managementTokens: ['update'],
   signingKeys: ['insert', 'update', 'reseal', 'remove'],
   revokedTokens: ['insert', 'prune'],

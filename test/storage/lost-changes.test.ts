@@ -1,6 +1,6 @@
 /** What a database that was taken back has lost, by what it was about: the same is taken from the servers that know of it. */
 import tap from 'tap'
-import { newSecret } from '../../src/secrets.ts'
+import { digestOf, newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { remembered, RememberedEntries } from '../../src/storage/remembered-entries.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../harness.ts'
@@ -64,7 +64,13 @@ const undecided = async (): Promise<Json[]> => (await on(a, 'GET', '/lost-change
 const asked = (ask: (server: TestServer) => Promise<Answer>) => Promise.all(servers.map(ask))
 const statuses = async (ask: (server: TestServer) => Promise<Answer>) => (await asked(ask)).map(({ status }) => status)
 
-interface Case { ask: (server: TestServer) => Promise<Answer>, change: () => Promise<unknown>, kind: string, subject: string }
+/** Where no route asks for it: whether it is found. */
+const lookedUp = (look: (server: TestServer) => unknown) => async (server: TestServer) => {
+  const status = await Promise.resolve().then(() => look(server)).then(found => found === null ? 404 : 200, (error: { status: number }) => error.status)
+  return { status } as Answer
+}
+
+interface Case { ask: (server: TestServer) => Promise<Answer>, change: () => Promise<unknown>, kind: string, subject: string, status?: number }
 
 /** What ends a credential in an organization of its own, and what has to be refused when that is lost. */
 const cases: Record<string, (organization: string) => Promise<Case>> = {
@@ -96,6 +102,32 @@ const cases: Record<string, (organization: string) => Promise<Case>> = {
     const { id, token } = await on(a, 'POST', '/access-tokens', { organization, name: 'ci', scopes: ['api-keys:read'] })
     return { ask: server => server.bearer(token, '/api/v1/api-keys'), change: () => on(a, 'POST', `/access-tokens/${id}/revoke`), kind: 'management_token', subject: id }
   },
+  'a revoked registration token': async organization => {
+    const { id, token } = await a.createRegistrationToken({ organization })
+    const ask = (server: TestServer) => server.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'agent' } })
+    return { ask, change: () => on(a, 'POST', `/registration-tokens/${id}/revoke`), kind: 'registration_token', subject: id, status: 201 }
+  },
+  'a revoked client, of the registration that it reads': async organization => {
+    const { token } = await a.createRegistrationToken({ organization })
+    const { json } = await a.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'agent' } })
+    const ask = (server: TestServer) => server.send({ path: `/api/v1/oauth/register/${json.client_id}`, headers: { authorization: `Bearer ${json.registration_access_token}` } })
+    return { ask, change: () => on(a, 'POST', `/clients/${json.client_id}/revoke`), kind: 'client', subject: json.client_id }
+  },
+  'a revoked key, as its resource server asks about it': async organization => {
+    const { id, key } = await a.createKey({ organization })
+    const { clientId, clientSecret } = await a.createClient({ introspects: [issuer] })
+    const body = new URLSearchParams({ token: key, client_id: clientId, client_secret: clientSecret })
+    return { ask: server => server.send({ method: 'POST', path: '/api/v1/oauth/introspect', body }), change: () => on(a, 'POST', `/api-keys/${id}/revoke`), kind: 'api_key', subject: id }
+  },
+  'a revoked publishable key': async organization => {
+    const { id } = await on(a, 'POST', '/publishable-keys', { organization, resource: issuer, environment: 'live', name: 'web', scopes: ['invoices:read'] })
+    return { ask: lookedUp(({ latchkey: { registry } }) => registry.publishableKey(id)), change: () => on(a, 'POST', `/publishable-keys/${id}/revoke`), kind: 'publishable_key', subject: id }
+  },
+  'a revoked webhook token': async organization => {
+    const { id: apiKey } = await a.createKey({ organization })
+    const { id, token } = await on(a, 'POST', '/webhook-tokens', { apiKey, object: { type: 'projects', id: 'prj_1' } })
+    return { ask: lookedUp(({ latchkey: { registry } }) => registry.webhookToken(digestOf(token))), change: () => on(a, 'POST', `/webhook-tokens/${id}/revoke`), kind: 'webhook_token', subject: id }
+  },
   'a member who may less': async organization => {
     const member = await on(a, 'POST', '/members', { organization, name: 'Ada', role: 'admin' })
     const { key } = await a.createKey({ organization, creator: member.id })
@@ -114,18 +146,18 @@ const cases: Record<string, (organization: string) => Promise<Case>> = {
 tap.test('what was taken away and is back is refused on every server, and nothing else is, until it is accepted [postgresql]', async t => {
   const good = await a.createKey()
   const all = await Promise.all(Object.entries(cases).map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
-  for (const { what, ask } of all) t.strictSame(await statuses(ask), [200, 200], `before: ${what}`)
+  for (const { what, ask, status = 200 } of all) t.strictSame(await statuses(ask), [status, status], `before: ${what}`)
   await losing(async () => { for (const { change } of all) await change() })
   await until('the servers are back', async () => (await statuses(server => server.withKey(good.key))).every(status => status === 200))
   await joined()
   const rows = await undecided()
-  for (const { what, ask, kind, subject } of all) {
+  for (const { what, ask, kind, subject, status = 200 } of all) {
     const answers = await asked(ask)
     t.strictSame(answers.map(({ status }) => status), [503, 503], what)
     const row = rows.find(each => each.kind === kind && each.subject === subject)
     t.ok(row, `${what} is listed`)
     await on(b, 'POST', `/lost-changes/${row!.id}/accept`)
-    t.strictSame(await statuses(ask), [200, 200], `accepted: ${what}`)
+    t.strictSame(await statuses(ask), [status, status], `accepted: ${what}`)
   }
   t.equal(rows.length, all.length)
   t.strictSame(await undecided(), [])
