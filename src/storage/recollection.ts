@@ -3,6 +3,7 @@
  * changes, although they were answered: nothing it says is believed before that has been looked for.
  */
 import type { LostChange, LostEntry } from '../domain/lost-change.ts'
+import { Failure } from '../errors.ts'
 import { oneAfterTheOther } from '../one-after-the-other.ts'
 import { search, type Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
@@ -20,6 +21,9 @@ export interface RecollectionOptions {
   /** Told of entries that this server knows to be lost, and of what of it nobody else has noticed. */
   lost (entries: number, noticed: readonly LostChange[]): void
 }
+
+/** How often a question is asked again because a connection was made or lost meanwhile: of a pool there are some. */
+const tries = 30
 
 /** How many entries one statement looks for. */
 const atOnce = 5_000
@@ -85,12 +89,14 @@ export class Recollection {
    * @throws what `read` throws, and what keeps this server from being certain.
    */
   async believing<T> (read: () => T | Promise<T>): Promise<T> {
-    for (;;) {
+    if (this.#entries.size === 0) return await read()
+    for (let i = 0; i < tries; i++) {
       await this.certain()
       const doubts = this.#doubts
       const found = await read()
       if (doubts === this.#doubts) return found
     }
+    throw new Failure('storage_unavailable', { detail: 'connections to the database keep being made anew' })
   }
 
   /** What is remembered and is not there any more, by `run`. @throws on a standby, which cannot be written. */

@@ -166,6 +166,34 @@ tap.test('what was taken away and is back is refused on every server, and nothin
   t.equal(lines.length, 2, 'each server has said so in one line')
 })
 
+tap.test('what is taken away again by the usual command needs no other decision [postgresql]', async t => {
+  const revoking = Object.entries(cases).filter(([what]) => what.startsWith('a revoked') && !what.includes('of the') && !what.includes('as its'))
+  const all = await Promise.all(revoking.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
+  const revokeAll = async () => { for (const { change } of all) await change() }
+  await losing(revokeAll)
+  await until('it is noticed', async () => (await undecided().catch(() => [])).length === all.length)
+  await trusting()
+  await revokeAll()
+  t.strictSame(await undecided(), [])
+  const { data } = await on(a, 'GET', '/lost-changes?state=revoked')
+  t.strictSame(data.map(({ kind, subject }: Json) => [kind, subject]).sort(), all.map(({ kind, subject }) => [kind, subject]).sort())
+  for (const { what, ask } of all) t.notMatch(await statuses(ask), [503, 503], what)
+})
+
+tap.test('a server knows what it has answered itself, though the feed has not brought it yet [postgresql]', async t => {
+  t.teardown(() => { wire.delay.listener = 0 })
+  const { id, key } = await a.createKey()
+  t.strictSame(await statuses(server => server.withKey(key)), [200, 200])
+  await losing(async () => {
+    wire.delay.listener = 20_000
+    await on(a, 'POST', `/api-keys/${id}/revoke`)
+  }, () => { wire.delay.listener = 0 })
+  await until('it is noticed', async () => (await undecided().catch(() => [])).length === 1)
+  await trusting()
+  t.strictSame(await statuses(server => server.withKey(key)), [503, 503], 'also by the server that had not heard of it')
+  await on(a, 'POST', '/lost-changes/accept')
+})
+
 tap.test('nothing passes while a server asks another database than it knew, before it follows that [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   const [lost, good] = [await a.createKey(), await a.createKey()]
