@@ -105,7 +105,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { ring } = signingKeys
   const { report } = watch.background
   const eventLoop = watchEventLoop(watch.door, config.shedLag, report('event_loop'))
-  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, connections: storage.connections, version }
+  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, refusedSubjects: storage.refusedSubjects, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock, undefined, report('refusals'))
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))

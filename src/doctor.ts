@@ -46,6 +46,8 @@ export async function examine (environment?: Environment, folder?: string): Prom
     metadata(answer, config),
     oneServer(inspection, answer),
     databaseClock(inspection),
+    standbys(inspection),
+    lostChanges(inspection),
     serverClock(answer),
   ]
 }
@@ -173,6 +175,25 @@ function databaseClock (inspection: Inspection | null): Finding {
   if (inspection === null) return skipped(check, 'there is no database to ask')
   if (inspection.provider === 'sqlite') return ok(check, 'is this machine\'s')
   return skew(check, inspection.now.getTime(), 0)
+}
+
+/** What is answered before a standby has it is lost when that becomes the primary. */
+function standbys (inspection: Inspection | null): Finding {
+  const check = 'standbys'
+  if (inspection === null) return skipped(check, 'there is no database to ask')
+  if (inspection.replication === null) return skipped(check, inspection.provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
+  const { standbys, synchronous } = inspection.replication
+  if (standbys === 0) return ok(check, 'none follows the database')
+  if (synchronous) return ok(check, `${standbys}, and answers wait for one`)
+  return failed(check, `${standbys}, and no answer waits for any: a failover can undo a revocation`, 'Name them in synchronous_standby_names of the primary: docs/replicas.md.')
+}
+
+function lostChanges (inspection: Inspection | null): Finding {
+  const check = 'lost changes'
+  if (inspection === null) return skipped(check, 'there is no database to look into')
+  const { undecided } = inspection
+  if (undecided === 0) return ok(check, 'none is undecided')
+  return failed(check, `${undecided} are refused because a failover has lost changes`, 'See them with `latchkey replicas lost`, and decide.')
 }
 
 /** A Date header has whole seconds, and was written while the answer was on its way. */

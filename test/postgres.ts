@@ -13,6 +13,8 @@ import { patience, until } from './waiting.ts'
 /** A PostgreSQL server, and a superuser's URL to it. */
 export interface Postgres {
   url: string
+  /** Where its data is. */
+  dataFolder: string
   /** Ends all its processes at once, as a power cut would. Its data stays. */
   kill (): Promise<void>
   /** Starts it again on the same data, after `kill`. */
@@ -55,13 +57,22 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
     throw new Error(`PostgreSQL did not start: ${String(error)}\n${said.join('')}`)
   }
   const dismiss = await stopWithUs(databaseDir)
+  let isKilled = false
   return {
     url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`,
-    kill: () => killAll(databaseDir),
-    restart: () => startAgain(server, said),
+    dataFolder: databaseDir,
+    async kill () {
+      isKilled = true
+      await killAll(databaseDir)
+    },
+    async restart () {
+      await startAgain(server, said)
+      isKilled = false
+    },
     async stop () {
       dismiss()
-      await server.stop()
+      // There is no process left to wait for.
+      await (isKilled ? rm(databaseDir, { recursive: true, force: true }) : server.stop())
     },
   }
 }
@@ -70,7 +81,7 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
  * Has a shell stop the server and remove its data once this process is gone, because a test that is killed cannot.
  * @returns what sends the shell away.
  */
-async function stopWithUs (databaseDir: string): Promise<() => void> {
+export async function stopWithUs (databaseDir: string): Promise<() => void> {
   const script = 'while kill -0 "$1"; do sleep 1; done; p=$(head -n 1 "$2/postmaster.pid"); kill -QUIT "$p"; while kill -0 "$p"; do sleep 1; done; rm -rf "$2"'
   const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), databaseDir], { detached: true, stdio: 'ignore' })
   guard.unref()

@@ -29,7 +29,7 @@ import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
 import { readQueryValues } from './query-values.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
-import { replicaRoutes } from './replicas.ts'
+import { lostChangeRoutes, replicaRoutes } from './replicas.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
 import { serverRoutes, type ServerDependencies } from './server.ts'
@@ -48,7 +48,7 @@ const managed = [
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read', 'replicas:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -105,6 +105,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(auditRoutes(dependencies))
       await api.register(serverRoutes(dependencies))
       await api.register(replicaRoutes(dependencies))
+      await api.register(lostChangeRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: selfStyle } })

@@ -32,6 +32,8 @@ export interface Database {
   reads: Reads
   /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
   onLoss (lost: () => void): void
+  /** PostgreSQL: `connected` is called whenever a connection has been made. */
+  onConnect (connected: () => void): void
   limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
@@ -52,6 +54,7 @@ interface Connection {
   /** Before the adapter lets go of its own connections. */
   closeReads (): void
   onLoss: Database['onLoss']
+  onConnect: Database['onConnect']
   /** After the adapter has let go of its own. */
   release (): void
 }
@@ -71,7 +74,8 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const provider = providerOf(url)
   const limits = { ...defaultLimits, ...limitsOf(url), ...changedLimits }
   requireGenerated(provider)
-  const { adapter, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const opened = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = opened
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
@@ -97,6 +101,7 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     connections,
     reads: failingReads(reads, watch, () => closed),
     onLoss,
+    onConnect,
     limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
     isFull: () => room.isFull,
@@ -155,7 +160,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
-    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
+    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
   } catch (error) {
     release()
     throw asFailure(error)
@@ -169,7 +174,10 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
-  return { adapter: await postgresqlAdapter(pool, url).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  const onConnect = (connected: () => void): void => { pool.on('connect', connected) }
+  const adapter = await postgresqlAdapter(pool, url).connect()
+  const reads = postgresqlReads(pool)
+  return { adapter, connections, onLoss, onConnect, reads, closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -261,6 +269,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     revokedTokens: guarded(reads.revokedTokens, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
     resourcesWithoutNormalForm: guarded(reads.resourcesWithoutNormalForm, []),
+    refused: guarded(reads.refused, []),
+    refusedSubject: guarded(reads.refusedSubject, []),
     ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }

@@ -45,6 +45,8 @@ export interface Storage {
   pendingMigrations (): Promise<string[]>
   /** How many records checks can look at without the database, by kind. */
   inMemory (): Record<string, number>
+  /** How many subjects are refused because a change was lost. */
+  refusedSubjects (): number
   /** Connections of this server to its database, by state. */
   connections (): Record<string, number>
   /** Takes leave of the other servers, and rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */

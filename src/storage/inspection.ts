@@ -4,6 +4,7 @@ import type { Database as OpenDatabase } from './database.ts'
 import { neededMigrations } from './migrations.ts'
 import { requireKnown } from './newer-database.ts'
 import type { Provider } from './prisma.ts'
+import { replicationOf, type Replication } from './replication.ts'
 
 /** The migrations that this version needs and the database has not had, in order. */
 export async function pendingMigrations ({ provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>): Promise<string[]> {
@@ -71,6 +72,10 @@ export interface Inspection extends MigrationState {
   signingKeys: { kid: string, sealedPrivateKey: string }[]
   /** The names of the keys that heads of audit chains are sealed under, each once. */
   auditKeys: string[]
+  /** Standbys of the database; null: SQLite has none, and some databases do not tell. */
+  replication: Replication | null
+  /** How much is refused because a failover has lost a change, until an operator decides. */
+  undecided: number
   /** What time it is there. */
   now: Date
   /** Whether a server has the SQLite file now; null on PostgreSQL, which serves several. */
@@ -115,6 +120,8 @@ async function inspect (provider: Provider, { rows, requireMigratable, end }: Re
     if (state.pending.length > 0 && state.unknown.length === 0) await requireMigratable(state.applied === null)
     const alive = state.pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
+    const lost = tables.includes('LostChange') ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL') : []
+    const run = async (sql: string) => await rows(sql) as never
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {
       provider,
@@ -123,6 +130,8 @@ async function inspect (provider: Provider, { rows, requireMigratable, end }: Re
       ...state,
       signingKeys: signingKeys as Inspection['signingKeys'],
       auditKeys: auditKeys.map(({ key }) => key!),
+      replication: provider === 'sqlite' ? null : await replicationOf(run),
+      undecided: lost.length,
       inUse,
     }
   } finally {

@@ -33,6 +33,7 @@ export async function storeOfOneServer (database: Database, keys: ChainKeys, { m
     isTrusted: () => true,
     feedProblem: () => null,
     inMemory: () => view.sizes(),
+    refusedSubjects: () => 0,
     close: database.close,
   }
 }
