@@ -308,8 +308,8 @@ function tlsOf ({ mode, files, directTls }: Draft, problems: string[]): Postgres
   return { verify, ca: ca ?? null, certificate: certificate ?? null, key: key ?? null }
 }
 
-const withoutCa = 'the parameter sslmode=verify-ca takes any host with a certificate of a CA, so it needs one of your own; ' +
-  'name its file with sslrootcert, or write sslmode=verify-full'
+const withoutCa = 'the parameter sslmode=verify-ca takes any host with a certificate of a CA, so it needs one of ' +
+  'your own; name its file with sslrootcert, or write sslmode=verify-full'
 const unverified = 'the parameter sslmode=no-verify looks at no certificate, and sslrootcert names one; write ' +
   'sslmode=verify-full or verify-ca'
 

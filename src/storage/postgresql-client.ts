@@ -144,7 +144,8 @@ export class PostgresqlClient extends pg.Client {
     } catch (error) {
       (this as unknown as { connection: { stream: { destroy (): void } } }).connection.stream.destroy()
       if (!isOfSettings(error)) throw error
-      throw new UnusableDatabase(`its options cannot be set (${error.message})`, 'correct the parameter options, or leave it out')
+      const reason = `its options cannot be set (${error.message})`
+      throw new UnusableDatabase(reason, 'correct the parameter options, or leave it out')
     } finally {
       this.off('error', ignore)
     }
@@ -154,15 +155,16 @@ export class PostgresqlClient extends pg.Client {
   #statement (): string {
     const set = (name: string, value: string) => `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, false)`
     return `
-      SELECT pg_backend_pid() AS "pid", pg_is_in_recovery() AS "standby", current_setting('server_encoding') AS "encoding",
-        current_setting('server_version_num')::int AS "version", current_setting('transaction_read_only') = 'on' AS "readOnly",
+      SELECT pg_backend_pid() AS "pid", pg_is_in_recovery() AS "standby",
+        current_setting('server_encoding') AS "encoding", current_setting('server_version_num')::int AS "version",
+        current_setting('transaction_read_only') = 'on' AS "readOnly",
         ${this.#settings.map(([name, value]) => set(name, value)).join(', ')},
         CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN ${set('transaction_timeout', '0')} END,
         CASE WHEN current_setting('synchronous_commit') = 'off' THEN ${set('synchronous_commit', 'on')} END`
   }
 }
 
-/** No such setting, no such value, not to be changed now, not by this role: of what the URL brings, since ours can be set. */
+/** No such setting, no such value, not now, not by this role: of what the URL brings, since ours can be set. */
 function isOfSettings (error: unknown): error is Error {
   return ['42704', '22023', '55P02', '42501'].includes((error as { code?: string }).code ?? '')
 }

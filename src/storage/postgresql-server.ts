@@ -14,7 +14,8 @@ export async function requireUsable (client: PostgresqlClient, another: () => Po
   const { version, encoding } = client.facts
   const major = (number: number) => Math.floor(number / 10_000)
   if (version < oldestVersion) {
-    throw new UnusableDatabase(`the server is PostgreSQL ${major(version)}`, `upgrade it to ${major(oldestVersion)} or newer`)
+    const remedy = `upgrade it to ${major(oldestVersion)} or newer`
+    throw new UnusableDatabase(`the server is PostgreSQL ${major(version)}`, remedy)
   }
   if (encoding !== 'UTF8') {
     const remedy = 'make one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name that'
@@ -74,7 +75,8 @@ function unlessThere (error: { code?: string }): void {
 
 export function readOnly (): UnusableDatabase {
   return new UnusableDatabase(
-    'the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it when the disk is full)',
+    'the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it ' +
+      'when the disk is full)',
     'make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only'
   )
 }

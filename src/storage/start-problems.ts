@@ -80,7 +80,8 @@ function problemOf ({ code, message }: Said, { host, user, database }: Names): U
   }
   switch (code) {
     case '3D000': return unusable(
-      `there is no database ${database} at ${host}`, `make it (CREATE DATABASE "${database}" ENCODING 'UTF8'), or name another`
+      `there is no database ${database} at ${host}`,
+      `make it (CREATE DATABASE "${database}" ENCODING 'UTF8'), or name another`
     )
     case '28P01': return unusable(
       `the password of the role ${user} is wrong or missing, or there is no such role at ${host}`,
