@@ -139,6 +139,34 @@ export function rangeStarts (entries: readonly string[]): string[] {
   return [...starts]
 }
 
+/** One address out of every set of addresses that the same of these lists hold, in whatever ranges. What is no range is left out. */
+export function addressClasses (lists: readonly (readonly string[])[]): string[] {
+  const classes = new Map<string, string>()
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const { width } = families[family]
+    const ends = lists.flatMap((entries, list) => entries.flatMap(text => {
+      const entry = readEntry(text)
+      if (entry?.family !== family) return []
+      const size = 1n << BigInt(width - entry.prefix)
+      const at = numberOf(entry) / size * size
+      return [{ at, list, by: 1 }, { at: at + size, list, by: -1 }]
+    })).sort((one, other) => one.at < other.at ? -1 : Number(one.at > other.at))
+    const depths = lists.map(() => 0)
+    // A byte for each list, changed in place: there may be tens of thousands of ends.
+    const holding = Buffer.alloc(lists.length)
+    for (let at = 0n, i = 0; at < 1n << BigInt(width); at = ends[i]!.at) {
+      for (; ends[i]?.at === at; i++) {
+        const { list, by } = ends[i]!
+        holding[list] = Number((depths[list]! += by) > 0)
+      }
+      const name = holding.toString('latin1')
+      if (!classes.has(name)) classes.set(name, textOf(at, family))
+      if (i === ends.length) break
+    }
+  }
+  return [...classes.values()]
+}
+
 function numberOf ({ address, family }: Entry): bigint {
   if (family === 'ipv4') return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n)
   const [head, tail] = address.replace(/\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/, asGroups).split('::')

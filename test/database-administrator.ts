@@ -19,12 +19,14 @@ interface World {
 }
 
 /** What verification says: of which chain, and what. Null: nothing. */
-export type Named = readonly [chain: keyof World['chains'] | 'deployment', problem: string] | null
+export type Named = readonly [chain: keyof World['chains'] | 'deployment' | '', problem: string] | null
 
 export interface Way {
   what: string
   /** The statements that do it. */
   tamper (world: World): string[]
+  /** Those that follow once a change was made. */
+  afterwards? (world: World): string[]
   /** Whether the change of the victim is refused, and the creation of an organization, which is the deployment's to record. */
   refused: { victim: boolean, deployment: boolean }
   /** What verification names without heads from outside, and with them. */
@@ -72,8 +74,14 @@ const victim = { victim: true, deployment: false }
 const neither = { victim: false, deployment: false }
 
 /** Found by the database alone, whatever heads there are. */
-function found (what: string, refused: Way['refused'], named: Named, tamper: Way['tamper']): Way {
-  return { what, tamper, refused, named, namedWithHeads: named }
+function found (what: string, refused: Way['refused'], named: Named, tamper: Way['tamper'], afterwards?: Way['tamper']): Way {
+  return { what, tamper, refused, named, namedWithHeads: named, ...(afterwards && { afterwards }) }
+}
+
+/** As a row of the victim's, with another id and in another place. */
+const copied = (chain: string, sequence: number) => ({ chains }: World) => {
+  const columns = '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", "hash", "mac", "key"'
+  return [`INSERT INTO "AuditEvent" ("id", "chain", "sequence", ${columns}) SELECT 'evt_invented', '${chain === 'victim' ? chains.victim : chain}', ${sequence}, ${columns} FROM "AuditEvent" WHERE ${at(chains.victim, '"sequence" = 2')}`]
 }
 
 export const ways: readonly Way[] = [
@@ -141,6 +149,16 @@ export const ways: readonly Way[] = [
   found('deletes a chain of which retention left the row that says it was opened, and that row', neither, ['deployment', 'kept_edited'], ({ chains }) => [
     `DELETE FROM "AuditEvent" WHERE ${at(chains.other)}`, `DELETE FROM "AuditChain" WHERE "id" = '${chains.other}'`, `DELETE FROM "AuditEvent" WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.other}'`,
   ]),
+  found('inserts a row in front of the first one', neither, ['victim', 'unplaced'], copied('victim', 0)),
+  found('inserts a row far in front of the first one', neither, ['victim', 'unplaced'], copied('victim', -7)),
+  found('inserts a row that is in no chain', neither, ['', 'unplaced'], copied('', 1)),
+  found(
+    'deletes a chain with its head and the row that says it was opened, and puts that row back when the chain has begun anew', neither, ['victim', 'opened_again'],
+    ({ chains }) => [
+      `DELETE FROM "AuditEvent" WHERE ${at(chains.victim)}`, `DELETE FROM "AuditChain" WHERE "id" = '${chains.victim}'`, `DELETE FROM "AuditEvent" WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.victim}'`,
+    ],
+    ({ chains }) => [`INSERT INTO "AuditEvent" SELECT * FROM ${whole.events} WHERE "type" = 'audit.chain_opened' AND "subject" = '${chains.victim}'`]
+  ),
   found('empties the hashes of a chain, as if it were older than chains are', victim, ['victim', 'not_closed_off'], ({ chains }) => [
     `UPDATE "AuditEvent" SET ${emptied} WHERE ${at(chains.victim)}`, `UPDATE "AuditChain" SET "hash" = '', "mac" = '', "key" = '' WHERE "id" = '${chains.victim}'`,
   ]),
@@ -178,6 +196,7 @@ export async function playAdministrator ({ url, drop }: FreshDatabase, played: r
     for (const way of played) {
       await behindTheServer(url, way.tamper(world))
       const refused = await change(server, token, world)
+      await behindTheServer(url, way.afterwards?.(world) ?? [])
       await server.close()
       server = await start()
       onOutcome({ what: way.what, refused, ...await verdicts(server, token, world, heads, way) }, way)

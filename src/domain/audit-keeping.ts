@@ -96,6 +96,7 @@ export async function recoverAudit ({ store, clock, actor }: Operation, keys: Ch
   const fault = await verifyChain({ audit: store.audit, keys }, chain)
   if (fault === null && await store.audit.head(chain) === null) throw noSuchChain(chain)
   if (fault === null) throw new Failure('conflict', { message: `The audit chain ${chain} is whole: there is nothing to recover.` })
+  if (fault.problem === 'unplaced') throw new Failure('conflict', { message: `${fault.message} No chain goes on behind it: remove that row from the database first.` })
   if (fault.chain !== chain) throw new Failure('conflict', { message: `The audit chain ${fault.chain} is to be recovered first. ${fault.message}` })
   const before = await findRows(store.audit, chain)
   return await store.transaction(async tx => {

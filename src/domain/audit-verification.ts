@@ -36,6 +36,9 @@ const problems = {
   kept_edited: 'is the last one that retention removed, and of those before it the ones that stay are not what they were',
   no_checkpoint: 'is the first one that is left, and no row says that retention removed those before it',
   chain_gone: 'is gone, with the whole chain',
+  unplaced: 'has no place that a row can have: its chain has no name, its number is below 1, or another row has the same',
+  opened_again: 'is the end of a chain that the chain of the deployment says was opened more than once: it was taken away and begun anew',
+  never_opened: 'is the end of a chain of which no row in the chain of the deployment says that it was opened: rows there were taken away',
   rewritten: 'is not the one that the given head names',
 } as const
 
@@ -82,7 +85,7 @@ export interface Verification { audit: AuditLog, keys: ChainKeys }
 
 /** The next step of a verification, of `limit` rows at most; `place` null: the first. Without a fault and without a next place, the log is whole. */
 export async function verifyStep (verification: Verification, place: VerifiedPlace | null, limit: number): Promise<VerificationStep> {
-  if (place === null) return await deploymentProblem(verification) ?? await enterNext(verification, '')
+  if (place === null) return await deploymentProblem(verification) ?? await unplacedProblem(verification.audit, '') ?? await enterNext(verification, '')
   const step = await stepInChain(verification, place, limit)
   return step.fault !== null || step.next !== null ? step : { ...await enterNext(verification, place.chain), checked: step.checked, recovered: step.recovered }
 }
@@ -183,10 +186,30 @@ async function enterNext (verification: Verification, after: string): Promise<Ve
 }
 
 async function enterChain ({ audit, keys }: Verification, chain: string): Promise<VerificationStep> {
+  const unplaced = await unplacedProblem(audit, chain)
+  if (unplaced !== null) return unplaced
   const head = await audit.head(chain)
   if (head === null) return broken(0, await faultWithoutHead(audit, chain))
-  const problem = headProblem(head, keys)
+  const problem = headProblem(head, keys) ?? await openingProblem(audit, chain)
   return problem === null ? going(await firstPlace(audit, head)) : broken(0, fault(chain, head.sequence, await idAt(audit, head), problem))
+}
+
+/** Rows are followed from 1 on, chain by chain: what stands elsewhere would be listed, and never looked at. */
+async function unplacedProblem (audit: AuditLog, chain: string): Promise<VerificationStep | null> {
+  const id = await audit.unplaced(chain)
+  return id === null ? null : broken(0, fault(chain, 0, id, 'unplaced'))
+}
+
+/**
+ * What the chain of the deployment says against another one: that was opened once, or recovered since. Where that chain was recovered
+ * itself, rows that said so may be gone.
+ */
+async function openingProblem (audit: AuditLog, chain: string): Promise<ChainFault['problem'] | null> {
+  if (chain === deploymentChain) return null
+  const beginnings = await audit.about(deploymentChain, chain, ['audit.chain_opened', 'audit.chain_recovered'])
+  const count = beginnings.length - Math.max(0, beginnings.findLastIndex(({ type }) => type === 'audit.chain_recovered'))
+  if (count > 0) return count === 1 ? null : 'opened_again'
+  return (await audit.about(deploymentChain, deploymentChain, ['audit.chain_recovered'])).length > 0 ? null : 'never_opened'
 }
 
 async function firstPlace (audit: AuditLog, head: ChainHead): Promise<VerifiedPlace> {
@@ -203,10 +226,14 @@ async function stepInChain (verification: Verification, place: VerifiedPlace, li
   if (problem !== null) return broken(0, fault(place.chain, head.sequence, await idAt(audit, head), problem))
   // Retention went on meanwhile.
   if (place.kept ? head.pruned !== place.unproved : head.pruned > place.sequence) return going(await firstPlace(audit, head))
-  const rows = await audit.chained(place, limit, {})
-  const { checked, fault: found, recovered, next } = place.kept ? await stepAmongKept(audit, head, place, rows, limit) : await stepAmongRows(verification, head, place, rows)
-  const gone = found === null ? await missingChain(audit, rows) : null
-  return gone === null ? { checked, fault: found, recovered, next } : { ...broken(checked, gone), recovered }
+  // One more than are followed: it may have the number of the last of these.
+  const found = await audit.chained(place, limit + 1, {})
+  const again = found.find(({ sequence }, i) => sequence === found[i - 1]?.sequence)
+  if (again !== undefined) return broken(0, fault(place.chain, again.sequence, again.id, 'unplaced'))
+  const rows = found.slice(0, limit)
+  const { checked, fault: first, recovered, next } = place.kept ? await stepAmongKept(audit, head, place, rows, limit) : await stepAmongRows(verification, head, place, rows)
+  const gone = first === null ? await missingChain(audit, rows) : null
+  return gone === null ? { checked, fault: first, recovered, next } : { ...broken(checked, gone), recovered }
 }
 
 async function stepAmongKept (audit: AuditLog, head: ChainHead, place: VerifiedPlace, found: readonly ChainedEvent[], limit: number): Promise<VerificationStep> {

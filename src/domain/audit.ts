@@ -103,6 +103,8 @@ export interface AuditLog {
   heads (query: PageQuery, filter: { chain?: string }): Promise<Page<ChainHead>>
   /** Of these chains, the ones without a head. */
   withoutHead (chains: readonly string[]): Promise<string[]>
+  /** The id of a row of the chain that has no number from 1 on; of the chain '', of a row that is in none. Null: there is no such row. */
+  unplaced (chain: string): Promise<string | null>
   /** The first chain behind this one in the order of their names, known by its head or by its rows; behind '' is the first of all. */
   nextChain (after: string): Promise<string | null>
   /** Whether nothing that is audited was ever kept in this database. */

@@ -2,6 +2,7 @@
  * What the credentials of an organization can do, scope by scope, with the reason for each (OC-17): what the guard would
  * find, told before anybody asks.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
 import type { Client } from './client.ts'
 import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from './management-token.ts'
@@ -302,7 +303,11 @@ async function * held<T extends Position> (
 ): AsyncGenerator<HeldCredential> {
   for (let after = from; ;) {
     const { items, hasMore } = await page({ limit: batch, after })
-    for (const row of items) yield await hold(row)
+    for (const row of items) {
+      yield await hold(row)
+      // On SQLite reading takes no turn of the event loop by itself, and there may be any number of credentials.
+      await nextTurn()
+    }
     const last = items.at(-1)
     if (!hasMore || last === undefined) return
     after = { id: last.id, createdAt: last.createdAt }

@@ -1,5 +1,6 @@
 /** What a change of a policy would do before it is made: who gains or loses what, and whether anybody could still undo it. */
-import { isAllowed, rangeStarts } from '../address.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { addressClasses, isAllowed } from '../address.ts'
 import { secondsAfter } from '../clock.ts'
 import { Failure } from '../errors.ts'
 import { heldCredentials, placeOf, usableScopes, type Access, type HeldCredential } from './effective-access.ts'
@@ -140,17 +141,17 @@ export async function requireStillAdministered (repositories: Repositories, plan
  * policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
  */
 export async function keepingPoliciesChangeable<T> (repositories: Repositories, organizationId: string, now: Date, change: () => Promise<T>): Promise<T> {
-  const before = await canAnybodyUndo(repositories, organizationId, now)
+  const before = await canAnybodyUndo(repositories, organizationId, now, true)
   const changed = await change()
-  if (!before || await canAnybodyUndo(repositories, organizationId, now)) return changed
+  if (!before || await canAnybodyUndo(repositories, organizationId, now, false)) return changed
   throw new Failure('would_lock_out', {
     message: `After this no credential of ${organizationId} could change its policies any more, from any address, at any time of the coming week. The deployment's admin token can do it all the same.`, details: { organization: organizationId },
   })
 }
 
-async function canAnybodyUndo (repositories: Repositories, organizationId: string, now: Date): Promise<boolean> {
+async function canAnybodyUndo (repositories: Repositories, organizationId: string, now: Date, ifUnknown: boolean): Promise<boolean> {
   const sets = await Promise.all([null, organizationId].map(async owner => compilePolicies(await repositories.policies.of(owner))))
-  return (await administratorsOf(repositories, organizationId, now)).some(({ credential, access }) => canUndo(credential, access, sets, now))
+  return await canUndo(await administratorsOf(repositories, organizationId, now), sets, now, ifUnknown)
 }
 
 async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy, now: Date): Promise<boolean> {
@@ -158,8 +159,7 @@ async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy,
   if (organizationId === null) return false
   const { before, after } = await setsByOrganization(repositories, planned)(organizationId)
   const administrators = await administratorsOf(repositories, organizationId, now)
-  const left = (sets: readonly PolicySet[]) => administrators.some(({ credential, access }) => canUndo(credential, access, sets, now))
-  return !left(after) && left(before)
+  return !await canUndo(administrators, after, now, false) && await canUndo(administrators, before, now, true)
 }
 
 /** The credentials that would be able to undo a policy, were there none. */
@@ -176,17 +176,50 @@ async function administratorsOf (repositories: Repositories, organizationId: str
 /** Seconds between the instants that are tried. */
 const step = 900
 
-/** Whether there is an address that it may come from, and a time in the coming week, at which nothing keeps it from undoing. */
-function canUndo (credential: HeldCredential, access: Access, sets: readonly PolicySet[], now: Date): boolean {
-  const subject = subjectOf(credential, access)
-  const policies = sets.flatMap(set => set.policies)
-  const ranges = policies.flatMap(({ conditions }) => conditions?.addresses ?? [])
-  // Within a stretch between the ends of two ranges every address is like every other.
-  const addresses = rangeStarts([...ranges, ...credential.allowlist]).filter(address => isAllowed(address, credential.allowlist))
-  const instants = policies.some(({ conditions }) => conditions?.times !== undefined) ? 7 * 86_400 / step : 1
-  for (let i = 0; i < instants; i++) {
-    const at = secondsAfter(now, i * step)
-    if (addresses.some(address => weigh(sets, subject, [undoing], { address, now: at }).scopes.length > 0)) return true
+/** How often a policy is looked at for one answer: some tenths of a second, in turns of some hundredths. */
+const mostLooks = 200_000
+const looksInTurn = 10_000
+
+/**
+ * Whether there is one of the credentials, an address that it may come from, and a time in the coming week, at which nothing keeps it
+ * from undoing. `ifUnknown`, where there are more combinations than can be tried: organizations make policies, and all wait meanwhile.
+ */
+async function canUndo (credentials: readonly { credential: HeldCredential, access: Access }[], sets: readonly PolicySet[], now: Date, ifUnknown: boolean): Promise<boolean> {
+  const ranges = sets.flatMap(({ policies }) => policies.flatMap(({ conditions }) => conditions?.addresses === undefined ? [] : [conditions.addresses]))
+  const entries = ranges.reduce((sum, { length }) => sum + length, 1)
+  const each = sets.reduce((sum, { denies, allows }) => sum + denies.length + allows.length, 1)
+  const known = new Map<string, string[]>()
+  const instants = await instantClasses(sets, now)
+  for (let looks = 0, turns = 0, i = 0; i < credentials.length; i++) {
+    const { credential, access } = credentials[i]!
+    const { allowlist } = credential
+    const subject = subjectOf(credential, access)
+    const name = allowlist.join(' ')
+    if (!known.has(name)) looks += entries + allowlist.length
+    const addresses = known.get(name) ?? addressClasses([...ranges, allowlist]).filter(address => isAllowed(address, allowlist))
+    known.set(name, addresses)
+    for (let pair = 0; pair < addresses.length * instants.length; pair++) {
+      if ((looks += each) > mostLooks) return ifUnknown
+      const [address, at] = [addresses[Math.floor(pair / instants.length)]!, instants[pair % instants.length]!]
+      if (weigh(sets, subject, [undoing], { address, now: at }).scopes.length > 0) return true
+      if (looks > (turns + 1) * looksInTurn) {
+        turns = Math.floor(looks / looksInTurn)
+        await nextTurn()
+      }
+    }
   }
   return false
+}
+
+/** One instant of the coming week out of all at which the same of the policies hold, as far as the time says. */
+async function instantClasses (sets: readonly PolicySet[], now: Date): Promise<Date[]> {
+  const timed = sets.flatMap(({ denies, allows }) => [...denies, ...allows]).filter(({ isTimed }) => isTimed)
+  const classes = new Map<string, Date>()
+  for (let i = 0; i < (timed.length === 0 ? 1 : 7 * 86_400 / step); i++) {
+    const at = secondsAfter(now, i * step)
+    const holding = timed.map(policy => Number(policy.holds({ address: null, now: at }) !== false)).join('')
+    if (!classes.has(holding)) classes.set(holding, at)
+    if (i % 50 === 49) await nextTurn()
+  }
+  return [...classes.values()]
 }

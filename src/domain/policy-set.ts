@@ -7,7 +7,7 @@ import { isWithin } from '../address.ts'
 import { whenBothKnown, type Awaitable } from '../awaitable.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
 import type { Registry } from './registry.ts'
-import { covers } from './scope.ts'
+import { coverage } from './scope.ts'
 import { compileWindow, type CompiledWindow } from './time-window.ts'
 
 /** Whose request it is, and for what: what a policy is about. */
@@ -48,8 +48,10 @@ type Met = boolean | null
 interface CompiledPolicy {
   id: string
   isAbout (subject: Subject): Met
-  /** Null: it is not limited to some scopes. */
-  scopes: readonly string[] | null
+  /** Whether it is about a scope. Null: it is not limited to some scopes. */
+  covers: ((scope: string) => boolean) | null
+  /** Whether it depends on the time when it holds. */
+  isTimed: boolean
   holds (circumstances: Circumstances): Met
 }
 
@@ -114,7 +116,7 @@ function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly 
   const ifUnknown = doubt === 'refuses'
   for (const policy of denies) {
     if (!(policy.isAbout(subject) ?? ifUnknown) || !(policy.holds(circumstances) ?? ifUnknown)) continue
-    if (policy.scopes === null) return policy.id
+    if (policy.covers === null) return policy.id
     for (const scope of scopes) if (!withheld.has(scope) && coversScope(policy, scope)) withheld.set(scope, policy.id)
   }
   return null
@@ -133,8 +135,8 @@ function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly 
 }
 
 /** A pattern covers API-key-only scopes too: a policy gives nobody anything, it only leaves or takes. */
-function coversScope ({ scopes }: CompiledPolicy, scope: string): boolean {
-  return scopes === null || scopes.some(pattern => covers(pattern, scope))
+function coversScope ({ covers }: CompiledPolicy, scope: string): boolean {
+  return covers === null || covers(scope)
 }
 
 /** Null: it cannot be read. */
@@ -148,8 +150,9 @@ function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
   }
   return {
     id,
-    scopes: conditions.scopes ?? null,
+    covers: conditions.scopes === undefined ? null : coverage(conditions.scopes),
     isAbout: subjectTest(conditions),
+    isTimed: window !== null,
     holds: circumstances => both(holdsAt(conditions.addresses, circumstances), holdsThen(window, circumstances)),
   }
 }
@@ -191,5 +194,5 @@ function holdsThen (window: CompiledWindow | null, { now, anyTime }: Circumstanc
 }
 
 function denyingAll ({ id }: Policy): CompiledPolicy {
-  return { id, scopes: null, isAbout: () => true, holds: () => true }
+  return { id, covers: null, isAbout: () => true, isTimed: false, holds: () => true }
 }

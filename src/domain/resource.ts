@@ -53,6 +53,8 @@ export interface ResourceRepository {
   retiredScopes (id: string, names: readonly string[]): Promise<Scope[]>
   /** Remembers scopes that are taken from the resource. */
   retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
+  /** Has a resource remember those API-key-only scopes, too, that were taken from the one which had its identifier before. */
+  inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
   /** Whether a resource that is in use has it. */
@@ -107,7 +109,7 @@ export interface ResourceInput {
 
 /**
  * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
- * the deployment; nothing of the old one comes with it.
+ * the deployment; nothing of the old one comes with it but which scopes were API-key only.
  * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and for an
  * algorithm that has no key.
  */
@@ -135,9 +137,10 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
     if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
     const holder = await tx.resources.byIdentifier(resource.identifier)
-    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource.createdAt)
+    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource)
     await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
     await tx.resources.insert(resource)
+    if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
     await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
   })
   return resource
@@ -146,12 +149,15 @@ export async function createResource ({ store, clock, actor }: Operation, input:
 /**
  * Lets an ended resource give up its identifier.
  * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
- * may trust this issuer still, and would take the tokens of the successor.
+ * may trust this issuer still, and would take the tokens of the successor; `insufficient_permissions` as for a change: behind
+ * that URI is still the same API, and what was API-key only there is not opened by an end in between.
  */
-async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>): Promise<void> {
   const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
   if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
-  await takeIdentifier(tx, actor, holder, at)
+  await tx.resources.retireScopes(holder.id, holder.scopes)
+  requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  await takeIdentifier(tx, actor, holder, createdAt)
 }
 
 /**

@@ -60,6 +60,16 @@ export function covers (pattern: string, name: string): boolean {
   return pattern === name || coversOthers(pattern, name)
 }
 
+/** Whether one of `patterns` covers a name, as `covers` has it, however many there are. */
+export function coverage (patterns: readonly string[]): (name: string) => boolean {
+  const all = new Set(patterns)
+  return name => {
+    if (all.has('*') || all.has(name)) return true
+    const [type, action] = halves(name)
+    return action !== null && (all.has(`*:${action}`) || all.has(`${type}:*`))
+  }
+}
+
 /** Of `patterns` and references, the first that stands for a scope. An API-key-only scope takes its own reference. */
 export function coveringPattern (patterns: readonly string[], scope: Scope): string | undefined {
   const reference = referenceOf(scope)

@@ -81,6 +81,12 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       const found = new Set((await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id))
       return ids.filter(id => !found.has(id))
     },
+    async unplaced (chain) {
+      const [found] = chain === ''
+        ? await queries.$queryRaw<{ id: string }[]>`SELECT "id" FROM "AuditEvent" WHERE "chain" = '' OR "chain" IS NULL LIMIT 1`
+        : await queries.$queryRaw<{ id: string }[]>`SELECT "id" FROM "AuditEvent" WHERE "chain" = ${chain} AND ("sequence" < 1 OR "sequence" IS NULL) LIMIT 1`
+      return found?.id ?? null
+    },
     async nextChain (after) {
       const [next] = await queries.$queryRaw<{ id: string | null }[]>`
         SELECT MIN("id") AS "id" FROM (

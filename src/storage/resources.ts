@@ -9,7 +9,8 @@ import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row 
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
-export function resourceRepository ({ resource: table, retiredScope }: Queries, note: Note): ResourceRepository {
+export function resourceRepository (queries: Queries, note: Note): ResourceRepository {
+  const { resource: table, retiredScope } = queries
   return {
     async insert ({ scopes, ...resource }) {
       await table.create({ data: { ...ownColumns(resource), scopes: { create: inOrder(scopes) } } })
@@ -47,6 +48,12 @@ export function resourceRepository ({ resource: table, retiredScope }: Queries, 
       await retiredScope.createMany(
         { data: scopes.map(({ name, keyOnly, reference = null }) => ({ resourceId, name, keyOnly, reference })) }
       )
+    },
+    async inheritRetiredScopes (from, to) {
+      await queries.$executeRaw`
+        INSERT INTO "RetiredScope" ("resourceId", "name", "keyOnly", "reference")
+        SELECT ${to}, "name", "keyOnly", "reference" FROM "RetiredScope" WHERE "resourceId" = ${from} AND "keyOnly"
+        ON CONFLICT DO NOTHING`
     },
     async revokeAll (organizationId, revokedAt) {
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })

@@ -1,8 +1,8 @@
 /** How policies are weighed: a table of what the rule says, and properties that hold for every set of policies. */
 import fc from 'fast-check'
 import tap from 'tap'
-import { isAllowed, rangeStarts } from '../../src/address.ts'
-import { covers } from '../../src/domain/scope.ts'
+import { addressClasses, isAllowed, rangeStarts } from '../../src/address.ts'
+import { coverage, covers } from '../../src/domain/scope.ts'
 import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../src/domain/policy.ts'
 import { compilePolicies, isEmpty, weigh, type Circumstances, type Subject } from '../../src/domain/policy-set.ts'
 import { compileWindow, type TimeWindow } from '../../src/domain/time-window.ts'
@@ -205,4 +205,34 @@ tap.test('between the starts of ranges every address is like every other', async
     const list = [`${base}/${prefix}`]
     return rangeStarts(list).filter(each => each.includes(':')).some(start => isAllowed(start, list) === isAllowed(address, list))
   }))
+})
+
+tap.test('of all addresses that the same lists hold there is one, and none of others', async t => {
+  const lists = [['10.0.0.0/8', '2001:db8::/32'], ['10.1.0.0/16', '10.1.2.0/24', '::/0'], ['0.0.0.0/0'], ['nonsense'], []]
+  const holding = (address: string) => lists.map(list => list.length > 0 && isAllowed(address, list)).join()
+  const classes = addressClasses(lists)
+  const starts = rangeStarts(lists.flat())
+  t.equal(new Set(classes.map(holding)).size, classes.length, 'each once')
+  t.strictSame(new Set(classes.map(holding)), new Set(starts.map(holding)), 'and all there are')
+  t.equal(addressClasses(Array.from({ length: 50 }, (_, i) => Array.from({ length: 100 }, (_, j) => `10.${i}.${j}.1`))).length, 51, 'however many ranges make a list')
+  t.equal(addressClasses([]).length, 1)
+})
+
+tap.test('patterns cover together what one of them covers', async t => {
+  const part = fc.constantFrom('a', 'b', '*', 'a:b', '')
+  const name = fc.oneof(part, fc.tuple(part, part).map(([type, action]) => `${type}:${action}`))
+  fc.assert(fc.property(fc.array(name, { maxLength: 4 }), name, (patterns, scope) => coverage(patterns)(scope) === patterns.some(pattern => covers(pattern, scope))), { numRuns: 2_000 })
+})
+
+tap.test('how long weighing takes does not grow with the patterns of a policy', async t => {
+  const scopes = Array.from({ length: 100 }, (_, i) => `kind${i}:read`)
+  const weighed = (patterns: number) => {
+    const sets = [compilePolicies(Array.from({ length: 20 }, (_, i) => deny({ scopes: Array.from({ length: patterns }, (_, j) => `type${j}:${i}`) })))]
+    const { user } = process.cpuUsage()
+    for (let i = 0; i < 40; i++) weigh(sets, subject, scopes, here)
+    return process.cpuUsage().user - user
+  }
+  weighed(10)
+  const [few, many] = [weighed(10), weighed(200)]
+  t.ok(many < few * 6, `${few} and ${many} µs for twenty times as many`)
 })

@@ -91,4 +91,29 @@ for (const { name, server } of servers) {
     const asker = await createClient({ organization, introspects: [identifier] })
     t.strictSame(await introspection(asker, token), { active: false }, 'a token goes by the identifier, and ends with the generation of its client')
   })
+
+  tap.test(`B3: what is API-key only is not opened by ending its resource and declaring it again [${name}]`, async t => {
+    const identifier = `https://reserved-${name}.test`
+    const { id: organization } = await createOrganization('reserved')
+    const { id: creator } = (await admin('POST', '/members', { organization, name: 'm', role: 'member' })).json
+    const { token } = (await admin('POST', '/access-tokens', { organization, creator, name: 'm', scopes: ['resources:read', 'resources:write', 'mcp-servers:write'] })).json
+    const asMember = async (method: string, path: string, body?: Json): Promise<Answer> =>
+      await send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${token}` }, ...(body === undefined ? {} : { body }) })
+    const [reserved, open] = [true, false].map(keyOnly => ({ name: 'payments:write', keyOnly }))
+    const refused = { status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS', details: { requiredScopes: ['payments:write'] } } }
+
+    const { id } = (await admin('POST', '/resources', { identifier, organization, scopes: [...scopes, reserved] })).json
+    t.match(await asMember('PATCH', `/resources/${id}`, { scopes: [...scopes, open] }), refused, 'in place')
+    t.equal((await asMember('POST', `/resources/${id}/revoke`)).status, 200)
+    for (const spelling of [identifier, `${identifier}/`]) t.match(await asMember('POST', '/resources', { identifier: spelling, scopes: [open] }), refused, 'by an end in between')
+    t.match(await asMember('POST', '/mcp-servers', { identifier, scopes: [open] }), refused)
+    const without = await asMember('POST', '/resources', { identifier, scopes })
+    t.equal(without.status, 201)
+    t.match(await asMember('PATCH', `/resources/${without.json.id}`, { scopes: [...scopes, open] }), refused, 'the one in between remembers')
+    await asMember('POST', `/resources/${without.json.id}/revoke`)
+    t.match(await asMember('POST', '/resources', { identifier, scopes: [open] }), refused, 'and the next one')
+    t.equal((await asMember('POST', '/resources', { identifier, scopes: [reserved] })).status, 201, 'as it was, it may be declared')
+    await admin('POST', `/resources/${encodeURIComponent(identifier)}/revoke`)
+    t.equal((await admin('POST', '/resources', { identifier, organization, scopes: [open] })).status, 201, 'an operator may open it')
+  })
 }

@@ -16,6 +16,8 @@ import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
 import { databases } from '../databases.ts'
 import { patientLimits } from '../waiting.ts'
 
+const columns = '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", "hash", "mac", "key"'
+
 for (const { name, fresh } of databases) {
   tap.test(`L2: an edit, a deletion or another order of any row is found, and the row named [${name}]`, async t => {
     const { url, storage } = await written(t, fresh)
@@ -56,6 +58,11 @@ for (const { name, fresh } of databases) {
       await found('a row of another chain', [
         `DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`, `UPDATE "AuditEvent" SET "chain" = 'org_a' WHERE "chain" = 'org_b' AND "sequence" = ${sequence}`,
       ], 'org_a', sequence, 'edited')
+    }
+    // The index goes last: nothing brings it back.
+    await behindTheServer(url, ['DROP INDEX "AuditEvent_chain_sequence_key"'])
+    for (const sequence of [2, 3, 6]) {
+      await found('two rows at one number', [`INSERT INTO "AuditEvent" ("id", "chain", "sequence", ${columns}) SELECT 'evt_invented', 'org_a', ${sequence}, ${columns} FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = 1`], 'org_a', sequence, 'unplaced')
     }
     t.strictSame(await verify(storage), { checked: 20, fault: null }, 'and nothing else was done to it')
   })

@@ -100,6 +100,33 @@ for (const { name, fresh } of databases) {
     t.equal((await verify(storage)).fault, null)
   })
 
+  tap.test(`L2: chains that the deployment's does not know of, because another was put in its place, are named one by one [${name}]`, async t => {
+    const { url, storage } = await written(t, fresh, 2)
+    await dropTriggers(url)
+    await behindTheServer(url, [
+      'CREATE TABLE "saved" AS SELECT * FROM "AuditEvent" WHERE "chain" <> \'deployment\'', 'CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain" WHERE "id" <> \'deployment\'',
+      'DELETE FROM "AuditEvent"', 'DELETE FROM "AuditChain"',
+    ])
+    await storage.store.audit.append(rowOf(null, 1))
+    await behindTheServer(url, ['INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'INSERT INTO "AuditChain" SELECT * FROM "savedChain"'])
+    for (const chain of ['org_a', 'org_b']) {
+      t.match((await verify(storage)).fault, { chain, sequence: 2, problem: 'never_opened' })
+      t.match(await recoverAudit(operationOn(storage), keys, chain), { sequence: 3, fault: { problem: 'never_opened' } })
+    }
+    t.equal((await verify(storage)).fault, null)
+  })
+
+  tap.test(`L2: a row that no chain has room for is not recovered from: it stays, and goes on being named [${name}]`, async t => {
+    const { url, storage } = await written(t, fresh, 2)
+    await dropTriggers(url)
+    await behindTheServer(url, ['UPDATE "AuditEvent" SET "sequence" = 0 WHERE "chain" = \'org_a\' AND "sequence" = 2'])
+    t.match((await verify(storage)).fault, { chain: 'org_a', sequence: 0, id: String, problem: 'unplaced' })
+    await t.rejects(recoverAudit(operationOn(storage), keys, 'org_a'), { code: 'conflict', message: /remove that row from the database first/ })
+    await behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "sequence" = 0'])
+    t.match(await recoverAudit(operationOn(storage), keys, 'org_a'), { fault: { problem: 'cut' } })
+    t.equal((await verify(storage)).fault, null)
+  })
+
   tap.test(`L2: a chain whose secret is lost is closed off like another that is broken [${name}]`, async t => {
     const { storage: first, url } = await written(t, fresh, 2)
     await first.close()

@@ -4,7 +4,7 @@ import tap, { type Test } from 'tap'
 import { deploymentChain, link, sealHead, type ChainedEvent } from '../../src/domain/audit-chain.ts'
 import { closeOffOlderRows, pruneAudit } from '../../src/domain/audit-keeping.ts'
 import { compareHead } from '../../src/domain/audit-verification.ts'
-import { systemActor } from '../../src/domain/audit.ts'
+import { auditEvent, systemActor } from '../../src/domain/audit.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { auditKeys } from '../../src/secrets.ts'
 import { migrate, openDatabase } from '../../src/storage/database.ts'
@@ -35,7 +35,7 @@ async function longChain (t: Test, fresh: () => Promise<FreshDatabase>, count: n
   await queries.auditChain.create({ data: { ...head, ...(older ? { mac: '', key: '' } : {}), sequence: BigInt(count), pruned: 0n } })
   await close()
   const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
-  if (!older) await storage.store.audit.append(rowOf(null, 1))
+  if (!older) await storage.store.audit.append(auditEvent(systemActor, at, 'audit.chain_opened', { organizationId: null, subject: 'org_long' }))
   t.teardown(async () => {
     await storage.close()
     await drop()
