@@ -505,6 +505,22 @@ reason             a backup was stolen
 $ latchkey signing-key list --state active
 KID                                          ALGORITHM  STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
 {third}  ES256      active  {}  -            -
+$ latchkey resource create https://rsa.acme.test --scope read --algorithm RS256
+...
+tokens signed by  RS256
+...
+$ latchkey resource update HTTPS://RSA.acme.test:443 --algorithm ES256
+...
+identifier  https://rsa.acme.test
+...
+$ latchkey signing-key list --algorithm RS256
+KID                                          ALGORITHM  STATE   SIGNS FROM            SIGNS UNTIL  PUBLISHED UNTIL
+{rsa}  RS256      active  {}  -            -
+$ latchkey signing-key rotate --algorithm RS256 --now
+...
+algorithm   RS256
+state       active
+...
 `))
 
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
@@ -520,6 +536,7 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
     ['access-token list --status gone', /Allowed choices are active, expired, revoked/],
     ['mcp-server create https://x.test', /required option '--org <id>' not specified/],
     ['mcp-server update x', /give at least one of --name, --scope, --default-scope, --without-defaults/],
+    ['resource create https://x.test --algorithm HS256', /Allowed choices are ES256, RS256, EdDSA/],
     ['signing-key list --state new', /Allowed choices are pending, active, retired, revoked, gone/],
     ['org create', /missing required argument 'name'/],
     ['org create a b', /too many arguments/],

@@ -2,7 +2,9 @@
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
+import { createResource } from '../../src/domain/resource.ts'
 import { normalIdentifier } from '../../src/domain/resource-identifier.ts'
+import { styles } from '../../src/domain/style.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { databases } from '../databases.ts'
 import { startOnEachDatabase, startServer } from '../harness.ts'
@@ -62,6 +64,13 @@ for (const { name, server } of servers) {
     t.match(await admin('POST', '/resources', { identifier: `${issuer}/api/../api/v1`, scopes }), taken, 'nor the management API')
   })
 
+  tap.test(`C7: of many who declare one URL at once, each in another spelling, one does [${name}]`, async t => {
+    const host = `https://race.${name}.test`
+    const spellings = [host, `${host}/`, `${host}:443`, host.toUpperCase(), `${host}/.`, `https://%72ace.${name}.test`]
+    const answers = await Promise.all(spellings.map(async identifier => (await admin('POST', '/resources', { identifier, scopes })).status))
+    t.strictSame(answers.sort(), [201, ...spellings.slice(1).map(() => 409)])
+  })
+
   tap.test(`C7: clients, keys, tokens and guards name it as they like; what is answered names it as it was declared [${name}]`, async t => {
     const organization = (await createOrganization()).id
     const identifier = `https://Pay.${name}.test:443`
@@ -104,6 +113,23 @@ for (const { name, server } of servers) {
     t.match(await send({ path: '/.well-known/oauth-protected-resource/' }), { status: 200, json: { resource: issuer } }, 'an origin and its slash')
   })
 }
+
+tap.test('C7: routes are guarded for a resource in whatever spelling they name it', async t => {
+  const server = await startServer({
+    mount: async (app, latchkey) => {
+      await createResource(latchkey.operation, { identifier: 'https://Guarded.test:443', scopes: [{ name: 'read', keyOnly: false, description: null }], style: styles.rfc9457 })
+      await app.register(async api => {
+        await api.register(latchkey.guard, { resource: 'https://guarded.test' })
+        api.get('/thing', { config: { scopes: ['read'] } }, async ({ principal }) => ({ resource: principal.resource }))
+      }, { prefix: '/guarded' })
+    },
+  })
+  t.teardown(server.close)
+  const client = await server.createClient({ grants: [{ resource: 'HTTPS://GUARDED.TEST', scopes: ['read'] }] })
+  const token = await server.tokenFor(client)
+  t.match(await server.bearer(token, '/guarded/thing'), { status: 200, json: { resource: 'https://Guarded.test:443' } })
+  t.equal((await server.bearer(token)).status, 401, 'and for no other')
+})
 
 for (const { name, empty } of databases) {
   tap.test(`C7: an issuer moves to where a resource is declared, in whatever spelling: its names are the deployment's [${name}]`, async t => {
