@@ -4,7 +4,8 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPlu
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
@@ -158,6 +159,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
       await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
+      // Whatever program listens with these routes: commands beside it are to find it.
+      app.addHook('onListen', done => { announce(app, config, done) })
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
@@ -179,6 +182,24 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await tracing?.close()
     },
   }
+}
+
+/** Tells commands on this machine where the server listens. They can be told otherwise: no server ends for a folder that cannot be written. */
+function announce (app: FastifyInstance, config: Config, done: () => void): void {
+  const url = listeningUrl(app.server.address())
+  try {
+    if (url !== null) announceServer(config, url)
+  } catch (error) {
+    app.log.warn({ err: error }, `LATCHKEY_DATA: ${config.dataFolder} cannot be written, so commands on this machine do not find this server: give them LATCHKEY_URL`)
+  }
+  done()
+}
+
+/** A URL by which a program on this machine reaches what listens at an address; null: at none of TCP. */
+function listeningUrl (address: AddressInfo | string | null): string | null {
+  if (address === null || typeof address === 'string') return null
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address
+  return `http://${address.family === 'IPv6' ? `[${host}]` : host}:${address.port}`
 }
 
 /** OpenTelemetry is loaded only where somebody wants traces. */
@@ -274,6 +295,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
     told = true
   }))
+  for (const sentence of latchkey.config.unknownVariables) app.log.warn(sentence)
   app.setErrorHandler(presentError)
   app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
@@ -327,13 +349,12 @@ export async function serve (): Promise<void> {
   const output = standardOutput(latchkey.watch.background.report('log'))
   const app = await buildServer(latchkey, output)
   leaveOnSignal(app, latchkey.watch, config.shutdown)
-  const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
+  await app.listen({ port: config.port, host: config.host }).catch(async error => {
     await app.close()
     throw cannotListen(error, config)
   })
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
   surviveUncaught(latchkey.watch.measures)
-  announceServer(config, address)
   output.write(welcome(config))
   await prepareForChanges(app, latchkey)
 }
@@ -505,10 +526,10 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
 }
 
-function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {
+function welcome ({ issuer, dataFolder, databaseUrl, generatedAdminToken }: Config): string {
   return [
     '',
-    `Latchkey serves ${issuer}; its data is in ${dataFolder}.`,
+    `Latchkey serves ${issuer}; its data is in ${placeOfData(databaseUrl, dataFolder)}.`,
     ...(generatedAdminToken === null ? [] : [`Admin token (shown this once): ${generatedAdminToken}`]),
     'Next, in another terminal:',
     '',
@@ -518,4 +539,14 @@ function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {
     '',
     '',
   ].join('\n')
+}
+
+/** Where the records are, without the password. */
+function placeOfData (databaseUrl: string, dataFolder: string): string {
+  if (databaseUrl.startsWith('file:')) {
+    const file = databaseUrl.slice('file:'.length)
+    return dirname(file) === dataFolder ? dataFolder : file
+  }
+  const { host, pathname } = new URL(databaseUrl)
+  return `the PostgreSQL database ${pathname.slice(1)} at ${host === '' ? 'this machine' : host}`
 }

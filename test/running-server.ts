@@ -38,7 +38,7 @@ export async function startServer (t: Cleaner): Promise<RunningServer> {
 export interface Ran { code: number | null, stdout: string, stderr: string }
 
 /** Runs a program to its end. */
-export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string> } = {}): Promise<Ran> {
+export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string>, uid?: number } = {}): Promise<Ran> {
   const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, ...options })
   const ran: Ran = { code: null, stdout: '', stderr: '' }
   child.stdout.on('data', bytes => { ran.stdout += String(bytes) })

@@ -1,5 +1,6 @@
 /** The management API as commands use it. */
 import { Readable } from 'node:stream'
+import { whyUnreachable } from '../reachability.ts'
 import { resemblesApiKey } from '../secrets.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { printable } from './print.ts'
@@ -98,11 +99,12 @@ async function reach (server: string, url: string, init: RequestInit): Promise<R
 }
 
 function unreachable (server: string, error: Error): string {
-  const { code, message } = (error.cause ?? {}) as NodeJS.ErrnoException
+  const { code, found, remedy } = whyUnreachable(server, error)
   if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
-  if (error.name === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
-  return `${server} cannot be reached (${code ?? message ?? error.name}). Check --url or LATCHKEY_URL.`
+  if (code === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
+  if (remedy !== null) return `${found}. ${remedy}`
+  return `${server} cannot be reached (${code}). Check --url or LATCHKEY_URL.`
 }
 
 function parse (bytes: Buffer): unknown {

@@ -48,7 +48,7 @@ function withResourceFlags (command: Command): Command {
   return command
     .addOption(scopeOption(`a scope; repeat it for several; "${keyOnlySuffix}" behind it keeps it from OAuth clients`))
     .option('--name <text>', 'what people call it')
-    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(['ledgerbee', 'opencrane', 'rfc9457']))
+    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457']))
     .option('--key-prefix <text>', 'what its API keys start with')
 }
 
