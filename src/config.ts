@@ -214,8 +214,8 @@ export function readClientEnvironment (environment: Environment = process.env, f
   }
 }
 
-/** What Kubernetes sets for a service that is called latchkey, and what the tests read. */
-const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_)/
+/** What Kubernetes sets for a service that is called latchkey, and what tests and scripts of this project read. */
+const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_)/
 
 /** Characters by which the name of a variable that begins otherwise may differ from one of ours, to be taken for it. */
 const slips = 2
@@ -240,7 +240,7 @@ function meantBy (name: string, known: readonly string[]): string | null {
 }
 
 function isForeign (name: string, value: string | undefined): boolean {
-  return foreignVariables.test(name) || (name === 'LATCHKEY_PORT' && value?.includes('://') === true)
+  return foreignVariables.test(name) || (name === `${prefix}PORT` && value?.includes('://') === true)
 }
 
 /** The version of this program. */
