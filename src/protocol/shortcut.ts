@@ -98,7 +98,9 @@ async function issueToken (options: ShortcutOptions, client: Client, form: Plain
   const { registry, ring, tokens, watch: { measures, tracing } } = options
   const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(request))
   if (deniedBy !== null) return null
-  const scope = granted.scopes.join(' ') || undefined
+  const scope = granted.scopes.join(' ')
+  // What a token without one is good for is said by the provider's answer.
+  if (scope === '') return null
   const claims = claimsOf(options, client, granted, scope)
   const text = await inSpan(tracing, 'token issuance', () => signJwt(ring().signing, 'at+jwt', claims))
   measures.tokens.add(form.grant_type)
@@ -113,7 +115,7 @@ function isPlainScope (scope: string | undefined): boolean {
 }
 
 /** The claims of RFC 9068 §2.2 and ours, in the provider's order. */
-function claimsOf ({ issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string | undefined): object {
+function claimsOf ({ issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string): object {
   const iat = epochSeconds(clock())
   return {
     jti: newJti(),

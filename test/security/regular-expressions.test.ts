@@ -130,6 +130,9 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['storage/failures.ts', '/^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTOCOL|CORRUPT|NOTADB)/', 'own'],
   ['storage/failures.ts', '/can\'t reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i', 'own'],
   ['storage/schema-engine.ts', '/External error id#(\\d+)/', 'own'],
+  ['warning.ts', '/["\\\\]/g', 'field'],
+  ['warning.ts', '/299 \\S+ "((?:[^"\\\\]|\\\\.)*)"/g', 'answer'],
+  ['warning.ts', '/\\\\(.)/g', 'answer'],
   ['text.ts', '/[\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]/gu', 'body'],
   ['text.ts', '/\\p{Cc}/u', 'body'],
 ]
