@@ -9,12 +9,16 @@ import { metrics } from '../src/observability/index.ts'
 const root = join(import.meta.dirname, '..')
 
 function environmentExample (): string {
-  const entries = [...variables, ...commandVariables].map(({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`)
+  const entries = [...variables, ...commandVariables].map(
+    ({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`
+  )
   return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config.ts.\n\n${entries.join('\n')}`
 }
 
 function variableTable (): string {
-  const rows = [...variables, ...commandVariables].map(({ name, default: value, description }) => `| \`${name}\` | ${value} | ${description} |`)
+  const rows = [...variables, ...commandVariables].map(
+    ({ name, default: value, description }) => `| \`${name}\` | ${value} | ${description} |`
+  )
   return ['| variable | default | |', '|---|---|---|', ...rows].join('\n')
 }
 

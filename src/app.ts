@@ -184,13 +184,20 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   }
 }
 
-/** Tells commands on this machine where the server listens. They can be told otherwise: no server ends for a folder that cannot be written. */
+/**
+ * Tells commands on this machine where the server listens. They can be told otherwise: no server ends for a folder that
+ * cannot be written.
+ */
 function announce (app: FastifyInstance, config: Config, done: () => void): void {
   const url = listeningUrl(app.server.address())
   try {
     if (url !== null) announceServer(config, url)
   } catch (error) {
-    app.log.warn({ err: error }, `LATCHKEY_DATA: ${config.dataFolder} cannot be written, so commands on this machine do not find this server: give them LATCHKEY_URL`)
+    app.log.warn(
+      { err: error },
+      `LATCHKEY_DATA: ${config.dataFolder} cannot be written, so commands on this machine do not find this server: ` +
+      'give them LATCHKEY_URL'
+    )
   }
   done()
 }

@@ -99,7 +99,11 @@ export const variables: readonly Variable[] = [
 /** Every variable that commands read to find their server, besides LATCHKEY_DATA and LATCHKEY_ADMIN_TOKEN. */
 export const commandVariables: readonly Variable[] = [
   { name: 'LATCHKEY_URL', default: 'the server that runs here', description: 'The server that commands talk to.' },
-  { name: 'LATCHKEY_TOKEN', default: 'the admin token, at the server that runs here', description: 'What commands prove themselves with.' },
+  {
+    name: 'LATCHKEY_TOKEN',
+    default: 'the admin token, at the server that runs here',
+    description: 'What commands prove themselves with.',
+  },
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -123,8 +127,11 @@ export function inspectConfig (environment: Environment = process.env, folder: s
 
 /** Where a database is, a secret was: another one would open nothing that is in there. */
 function missing (file: string, databaseFile: string | null): string {
-  if (databaseFile === null || !existsSync(databaseFile) || basename(file) !== 'secret') return `${file} is not there yet; start the server once with \`latchkey serve\``
-  return `${file} is missing, and ${databaseFile} was sealed with what it held; restore it from a backup, or set LATCHKEY_SECRET to its text`
+  if (databaseFile === null || !existsSync(databaseFile) || basename(file) !== 'secret') {
+    return `${file} is not there yet; start the server once with \`latchkey serve\``
+  }
+  return `${file} is missing, and ${databaseFile} was sealed with what it held; restore it from a backup, or set ` +
+    'LATCHKEY_SECRET to its text'
 }
 
 /** `databaseFile`: of SQLite. */
@@ -165,7 +172,9 @@ function readConfig (environment: Environment, folder: string, generate: Generat
   if (problems.length > 0) throw new ConfigurationError([...problems, ...unknown])
   const databaseFile = databaseUrl.startsWith('file:') ? databaseUrl.slice('file:'.length) : null
   const secret = secretText ?? generate(join(dataFolder, 'secret'), newSecret, databaseFile).text
-  const admin = adminText === undefined ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm'), databaseFile) : { text: adminText, isNew: false }
+  const admin = adminText === undefined
+    ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm'), databaseFile)
+    : { text: adminText, isNew: false }
   // What was generated before may have been copied into a variable.
   const inCommon = secretsInCommon(secret, admin.text, foreign)
   if (inCommon.length > 0) throw new ConfigurationError(inCommon)
@@ -204,7 +213,9 @@ export interface ClientEnvironment {
 }
 
 /** Where a command finds its server. */
-export function readClientEnvironment (environment: Environment = process.env, folder: string = process.cwd()): ClientEnvironment {
+export function readClientEnvironment (
+  environment: Environment = process.env, folder: string = process.cwd()
+): ClientEnvironment {
   return {
     url: environment.LATCHKEY_URL?.trim() || null,
     token: environment.LATCHKEY_TOKEN?.trim() || null,
@@ -220,10 +231,11 @@ const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_)/
 /** Characters by which the name of a variable that begins otherwise may differ from one of ours, to be taken for it. */
 const slips = 2
 
-/** A sentence for each variable that looks like one of ours and is none. Its value may be a secret: it is not repeated. */
+/** A sentence for each variable that looks like one of ours and is none. Its value may be a secret: it is left out. */
 function unknownVariables (environment: Environment): string[] {
   const known = [...variables, ...commandVariables].map(({ name }) => name)
-  return Object.keys(environment).filter(name => !known.includes(name) && !isForeign(name, environment[name])).flatMap(name => {
+  const unknown = Object.keys(environment).filter(name => !known.includes(name) && !isForeign(name, environment[name]))
+  return unknown.flatMap(name => {
     const meant = meantBy(name.toUpperCase(), known)
     return meant === null ? [] : [`${name}: is no variable of Latchkey, so it is ignored; the nearest one is ${meant}`]
   })
@@ -234,7 +246,10 @@ const prefix = 'LATCHKEY_'
 /** The variable that is nearest to a name; null: the name is another program's. */
 function meantBy (name: string, known: readonly string[]): string | null {
   const ours = known.filter(each => each.startsWith(prefix))
-  if (name.startsWith(prefix)) return known.find(each => name === prefix + each) ?? ours.find(each => each.startsWith(name)) ?? nearest(name, ours).name
+  if (name.startsWith(prefix)) {
+    const other = known.find(each => name === prefix + each)
+    return other ?? ours.find(each => each.startsWith(name)) ?? nearest(name, ours).name
+  }
   const near = nearest(name, ours)
   return near.edits <= slips ? near.name : null
 }

@@ -65,7 +65,8 @@ function configuration (environment: Environment | undefined, folder: string | u
 }
 
 function unknownVariables ({ unknownVariables }: Config): Finding[] {
-  return unknownVariables.map(sentence => failed('variables', sentence, 'Correct its name, or take it away: a variable that is ignored changes nothing.'))
+  const remedy = 'Correct its name, or take it away: a variable that is ignored changes nothing.'
+  return unknownVariables.map(sentence => failed('variables', sentence, remedy))
 }
 
 /** Secrets and the database are nobody else's business. */
@@ -81,7 +82,14 @@ function dataFolder ({ dataFolder, databaseUrl }: Config): Finding {
   const exposed = open.filter(path => path !== dataFolder || (statSync(path).mode & 0o022) !== 0)
   if (exposed.length > 0) return failed(check, `others may use ${exposed.join(', ')}`, `Take their permission away: chmod go= ${exposed.join(' ')}`)
   const closed = [dataFolder, ...database].filter(path => existsSync(path) && !mayWrite(path))
-  if (database.length > 0 && closed.length > 0) return failed(check, `this account may not write to ${closed.join(', ')}`, 'Run the server, and this command, by the account that may; or mend the permissions, or a file system that is read-only.')
+  if (database.length > 0 && closed.length > 0) {
+    return failed(
+      check,
+      `this account may not write to ${closed.join(', ')}`,
+      'Run the server, and this command, by the account that may; or mend the permissions, or a file system that ' +
+      'is read-only.'
+    )
+  }
   return ok(check, `${dataFolder} is this account's alone`)
 }
 
@@ -109,22 +117,62 @@ async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection:
 function databaseProblem (error: unknown, databaseUrl: string): { found: string, remedy: string } {
   const { code = '', message = '' } = error as { code?: string, message?: string }
   const [said = ''] = (message === '' ? code : message).split('\n')
-  if (error instanceof ConfigurationError) return { found: error.problems.join('; '), remedy: 'Do what it says of DATABASE_URL, and look again.' }
-  return databaseUrl.startsWith('file:') ? sqliteProblem(code, said, databaseUrl.slice('file:'.length)) : postgresqlProblem(code, said, new URL(databaseUrl))
+  if (error instanceof ConfigurationError) {
+    return { found: error.problems.join('; '), remedy: 'Do what it says of DATABASE_URL, and look again.' }
+  }
+  if (databaseUrl.startsWith('file:')) return sqliteProblem(code, said, databaseUrl.slice('file:'.length))
+  return postgresqlProblem(code, said, new URL(databaseUrl))
 }
 
 function sqliteProblem (code: string, said: string, file: string): { found: string, remedy: string } {
-  if (code.startsWith('SQLITE_BUSY')) return { found: `another program has locked ${file}`, remedy: 'Wait until it is done, a backup say; `fuser` or `lsof` with the name of the file tells which it is. A server waits for it too.' }
-  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return { found: `${file} is damaged, or not a database of SQLite (${said})`, remedy: 'Keep it aside and restore a backup, or name another file in DATABASE_URL.' }
-  return { found: `${file} cannot be read: ${said}`, remedy: 'Let this account read it, or correct DATABASE_URL; restore a backup if it is damaged.' }
+  if (code.startsWith('SQLITE_BUSY')) {
+    return {
+      found: `another program has locked ${file}`,
+      remedy: 'Wait until it is done, a backup say; `fuser` with the name of the file tells which it is.',
+    }
+  }
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
+    return {
+      found: `${file} is damaged, or not a database of SQLite (${said})`,
+      remedy: 'Keep it aside and restore a backup, or name another file in DATABASE_URL.',
+    }
+  }
+  return {
+    found: `${file} cannot be read: ${said}`,
+    remedy: 'Let this account read it, or correct DATABASE_URL; restore a backup if it is damaged.',
+  }
 }
 
-function postgresqlProblem (code: string, said: string, { host, username, pathname }: URL): { found: string, remedy: string } {
-  if (code === 'ECONNREFUSED') return { found: `no PostgreSQL listens at ${host} (${code})`, remedy: 'Start it, or correct host and port in DATABASE_URL.' }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return { found: `the host of the database, ${host}, is not known here (${code})`, remedy: 'Correct it in DATABASE_URL, or the name service of this machine.' }
-  if (code === '28P01') return { found: `PostgreSQL at ${host} refuses the password of ${username}`, remedy: 'Correct the password in DATABASE_URL; in a URL, special characters are percent-encoded.' }
-  if (code === '3D000') return { found: `there is no database ${pathname.slice(1)} at ${host}`, remedy: 'Make it with createdb, or correct the name in DATABASE_URL.' }
-  return { found: `the database at ${host} cannot be reached or read: ${said}`, remedy: 'Start it, or correct DATABASE_URL.' }
+function postgresqlProblem (code: string, said: string, url: URL): { found: string, remedy: string } {
+  const { host, username, pathname } = url
+  if (code === 'ECONNREFUSED') {
+    return {
+      found: `no PostgreSQL listens at ${host} (${code})`,
+      remedy: 'Start it, or correct host and port in DATABASE_URL.',
+    }
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return {
+      found: `the host of the database, ${host}, is not known here (${code})`,
+      remedy: 'Correct it in DATABASE_URL, or the name service of this machine.',
+    }
+  }
+  if (code === '28P01') {
+    return {
+      found: `PostgreSQL at ${host} refuses the password of ${username}`,
+      remedy: 'Correct the password in DATABASE_URL; in a URL, special characters are percent-encoded.',
+    }
+  }
+  if (code === '3D000') {
+    return {
+      found: `there is no database ${pathname.slice(1)} at ${host}`,
+      remedy: 'Make it with createdb, or correct the name in DATABASE_URL.',
+    }
+  }
+  return {
+    found: `the database at ${host} cannot be reached or read: ${said}`,
+    remedy: 'Start it, or correct DATABASE_URL.',
+  }
 }
 
 function databaseVersion ({ provider, version }: Inspection): Finding {
@@ -139,7 +187,13 @@ async function migrations ({ provider, applied, pending }: Inspection): Promise<
   if (applied === null) return failed('migrations', 'the database is empty', 'Run `latchkey migrate`, or start the server once.')
   const needed = await neededMigrations(provider)
   const newer = applied.filter(name => !needed.includes(name))
-  if (newer.length > 0) return failed('migrations', `a newer version has migrated the database: ${newer.join(', ')}`, 'Run that version, or restore the backup from before; this one does not understand what it would find.')
+  if (newer.length > 0) {
+    return failed(
+      'migrations',
+      `a newer version has migrated the database: ${newer.join(', ')}`,
+      'Run that version, or restore the backup from before; this one does not understand what it would find.'
+    )
+  }
   if (pending.length > 0) return failed('migrations', `${pending.length} not applied: ${pending.join(', ')}`, 'Back up, then run `latchkey migrate` or start a server of this version.')
   return ok('migrations', `all ${applied.length} are applied`)
 }
@@ -174,22 +228,26 @@ function olderSecrets (inspection: Inspection | null, { secrets }: Config): Find
 
 /** What a URL answered; null: nothing did, and why. */
 interface Asked { response: Heard | null, why: Unreachable | null }
-interface Heard { status: number, location: string | null, date: string | null, body: Record<string, unknown> | null, took: number }
+interface Heard {
+  status: number
+  location: string | null
+  date: string | null
+  body: Record<string, unknown> | null
+  took: number
+}
 
 async function ask (url: string): Promise<Asked> {
   const began = Date.now()
   try {
-    const { status, headers, ...response } = await fetchOnce(url + paths.serverMetadata)
-    return { response: { status, location: headers.get('location'), date: headers.get('date'), body: response.body, took: Date.now() - began }, why: null }
+    const signal = AbortSignal.timeout(patience)
+    const response = await fetch(url + paths.serverMetadata, { redirect: 'manual', signal })
+    const body = await response.json().catch(() => null) as unknown
+    const { status, headers } = response
+    const heard = { status, location: headers.get('location'), date: headers.get('date'), took: Date.now() - began }
+    return { response: { ...heard, body: Object(body) === body ? body as Heard['body'] : null }, why: null }
   } catch (error) {
     return { response: null, why: whyUnreachable(url, error) }
   }
-}
-
-async function fetchOnce (url: string): Promise<{ status: number, headers: Headers, body: Record<string, unknown> | null }> {
-  const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(patience) })
-  const body = await response.json().catch(() => null) as unknown
-  return { status: response.status, headers: response.headers, body: Object(body) === body ? body as Record<string, unknown> : null }
 }
 
 /** The server on this machine: where it said that it listens, else where it would. */
@@ -217,8 +275,8 @@ interface Outside { issuer: string, asked: Asked }
 
 async function askIssuer ({ issuer, port }: Config, here: Here): Promise<Outside> {
   const own = here.asked.response?.body?.issuer
-  const asGiven = issuer !== `http://localhost:${port}` || typeof own !== 'string' || !own.startsWith('http://localhost:')
-  const asked = asGiven ? issuer : own
+  const isDefault = issuer === `http://localhost:${port}`
+  const asked = isDefault && typeof own === 'string' && own.startsWith('http://localhost:') ? own : issuer
   return { issuer: asked, asked: await ask(asked) }
 }
 
@@ -247,8 +305,14 @@ function server ({ url, announced, asked }: Here, outside: Outside): Finding {
   const check = 'server'
   if (isLatchkey(asked)) return ok(check, `answers at ${url}${announced ? ', as its server.json says' : ''}`)
   if (isRight(outside)) return skipped(check, 'none of this data folder runs here; the issuer answers all the same')
-  if (asked.response === null) return failed(check, `no server answers at ${url}: ${asked.why!.found}`, 'Start it with `latchkey serve`.')
-  return failed(check, `what answers at ${url} is not Latchkey (${asked.response.status})`, 'Give Latchkey another PORT, and a LATCHKEY_ISSUER to match, and start it with `latchkey serve`.')
+  if (asked.response === null) {
+    return failed(check, `no server answers at ${url}: ${asked.why!.found}`, 'Start it with `latchkey serve`.')
+  }
+  return failed(
+    check,
+    `what answers at ${url} is not Latchkey (${asked.response.status})`,
+    'Give Latchkey another PORT, and a LATCHKEY_ISSUER to match, and start it with `latchkey serve`.'
+  )
 }
 
 function issuer (here: Here, outside: Outside): Finding {
@@ -256,33 +320,78 @@ function issuer (here: Here, outside: Outside): Finding {
   const { issuer, asked } = outside
   const { response } = asked
   if (isRight(outside)) return ok(check, `${issuer} answers with its own metadata`)
-  if (!isLatchkey(here.asked) && (response === null ? asked.why!.remedy === null : isGatewayError(asked) || isAt(here, issuer))) return skipped(check, 'the server has to run first')
+  const waits = response === null ? asked.why!.remedy === null : isGatewayError(asked) || isAt(here, issuer)
+  if (waits && !isLatchkey(here.asked)) return skipped(check, 'the server has to run first')
   if (response === null) return unreachableIssuer(here, issuer, asked.why!)
-  if (isGatewayError(asked)) return failed(check, `a proxy answers ${response.status} at ${issuer}: it does not reach the server, which answers at ${here.url}`, `Have the proxy pass requests on to ${here.url}, or to where that is for it, and look at its log.`)
+  if (isGatewayError(asked)) {
+    return failed(
+      check,
+      `a proxy answers ${response.status} at ${issuer}: it does not reach the server, which answers at ${here.url}`,
+      `Have the proxy pass requests on to ${here.url}, or to where that is for it, and look at its log.`
+    )
+  }
   return strangeIssuer(issuer, response)
 }
 
 /** Whether an origin is that of a server of this machine. */
 function isAt ({ url }: Here, origin: string): boolean {
-  return isLoopback(new URL(origin).hostname) && isLoopback(new URL(url).hostname) && new URL(origin).port === new URL(url).port
+  const [one, other] = [new URL(origin), new URL(url)]
+  return isLoopback(one.hostname) && isLoopback(other.hostname) && one.port === other.port
 }
 
 /** The server runs; what keeps callers from it, if they are kept, is in front of it. */
 function unreachableIssuer ({ url }: Here, issuer: string, { found, remedy }: Unreachable): Finding {
-  return failed('issuer', `${found}; the server itself answers at ${url}`, remedy ??
-    `Ask for ${issuer}${paths.serverMetadata} from where callers are: if it answers there, all is well. If not, look at the name, the proxy and the firewall in front of the server; LATCHKEY_ISSUER is the origin that clients use.`)
+  const elsewhere = `Ask for ${issuer}${paths.serverMetadata} from where callers are: if it answers there, all is ` +
+    'well. If not, look at the name, the proxy and the firewall in front of the server; LATCHKEY_ISSUER is the origin ' +
+    'that clients use.'
+  return failed('issuer', `${found}; the server itself answers at ${url}`, remedy ?? elsewhere)
 }
 
 function strangeIssuer (issuer: string, response: Heard): Finding {
   const check = 'issuer'
   const { status, location, body } = response
   const refusal = refusalOf(response)
-  if (refusal === 'tls_required' && issuer.startsWith('http:')) return failed(check, `the server at ${issuer} was told an https issuer, and this command was not`, 'Give this command the variables that the server has, LATCHKEY_ISSUER for one.')
-  if (refusal === 'tls_required') return failed(check, `the server takes what comes by ${issuer} for plain HTTP`, 'Name the proxy\'s address in LATCHKEY_TRUST_PROXY, and have the proxy set X-Forwarded-Proto: https.')
-  if (refusal !== null) return failed(check, `the server at ${issuer} answers ${status}: ${failures[refusal].message}`, 'Look at its log; docs/operations.md says what each answer means.')
-  if (status === 200 && typeof body?.issuer === 'string') return failed(check, `${issuer} answers as another issuer, ${body.issuer}`, 'Set LATCHKEY_ISSUER to the origin that clients use, letter by letter, in the server as here.')
-  if (location !== null) return failed(check, `${issuer} answers ${status} for its metadata, a redirection to ${location}`, 'Set LATCHKEY_ISSUER to the origin that answers by itself, and have the proxy pass every path on as it is.')
-  return failed(check, `${issuer} answers ${status} for its metadata`, 'Something else answers there: have the proxy pass every path on as it is, or set LATCHKEY_ISSUER to the origin that clients use.')
+  if (refusal === 'tls_required' && issuer.startsWith('http:')) {
+    return failed(
+      check,
+      `the server at ${issuer} was told an https issuer, and this command was not`,
+      'Give this command the variables that the server has, LATCHKEY_ISSUER for one.'
+    )
+  }
+  if (refusal === 'tls_required') {
+    return failed(
+      check,
+      `the server takes what comes by ${issuer} for plain HTTP`,
+      'Name the proxy\'s address in LATCHKEY_TRUST_PROXY, and have the proxy set X-Forwarded-Proto: https.'
+    )
+  }
+  if (refusal !== null) {
+    return failed(
+      check,
+      `the server at ${issuer} answers ${status}: ${failures[refusal].message}`,
+      'Look at its log; docs/operations.md says what each answer means.'
+    )
+  }
+  if (status === 200 && typeof body?.issuer === 'string') {
+    return failed(
+      check,
+      `${issuer} answers as another issuer, ${body.issuer}`,
+      'Set LATCHKEY_ISSUER to the origin that clients use, letter by letter, in the server as here.'
+    )
+  }
+  if (location !== null) {
+    return failed(
+      check,
+      `${issuer} answers ${status} for its metadata, a redirection to ${location}`,
+      'Set LATCHKEY_ISSUER to the origin that answers by itself, and have the proxy pass every path on as it is.'
+    )
+  }
+  return failed(
+    check,
+    `${issuer} answers ${status} for its metadata`,
+    'Something else answers there: have the proxy pass every path on as it is, or set LATCHKEY_ISSUER to the ' +
+    'origin that clients use.'
+  )
 }
 
 /** A process that has the file may be at work: which it is comes before anything that ends it. */
@@ -292,7 +401,12 @@ function oneServer (inspection: Inspection | null, here: Here, outside: Outside,
   if (inspection.inUse === null) return skipped(check, 'PostgreSQL serves several')
   if (!inspection.inUse) return ok(check, 'no server has the SQLite file')
   if (isLatchkey(here.asked) || isLatchkey(outside.asked)) return ok(check, 'the SQLite file is in use by a server')
-  return failed(check, `a process has the SQLite file, but no server answers at ${here.url}`, `Look which it is, and at its log: fuser ${databaseUrl.slice('file:'.length)}. It may be a server that starts or shuts down, one without this data folder, or \`latchkey migrate\`. No other server starts on the file meanwhile.`)
+  return failed(
+    check,
+    `a process has the SQLite file, but no server answers at ${here.url}`,
+    `Look which it is, and at its log: fuser ${databaseUrl.slice('file:'.length)}. It may be a server that starts ` +
+    'or shuts down, one without this data folder, or `latchkey migrate`. No other server starts on the file meanwhile.'
+  )
 }
 
 function databaseClock (inspection: Inspection | null): Finding {

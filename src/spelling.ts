@@ -1,8 +1,13 @@
 /** What was meant by a name that is mistyped. */
 
-/** The name that is nearest to `text`, and how many characters it is away (Levenshtein's distance). `names`: one or more. */
+/**
+ * The name that is nearest to `text`, and how many characters it is away (Levenshtein's distance). `names`: one or
+ * more.
+ */
 export function nearest (text: string, names: readonly string[]): { name: string, edits: number } {
-  return names.map(name => ({ name, edits: editsBetween(text, name) })).reduce((best, each) => each.edits < best.edits ? each : best)
+  return names.map(name => ({ name, edits: editsBetween(text, name) })).reduce(
+    (best, each) => each.edits < best.edits ? each : best
+  )
 }
 
 /** How many characters have to be put in, taken out or replaced to make one text of the other. */

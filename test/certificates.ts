@@ -1,4 +1,6 @@
-/** Certificates (RFC 5280) as an operator's own authority makes them: what no package of ours makes, and a test needs. */
+/**
+ * Certificates (RFC 5280) as an operator's own authority makes them: what no package of ours makes, and a test needs.
+ */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 
 export interface Certified {
@@ -19,7 +21,16 @@ export function makeAuthority (): Authority {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = nameOf('An authority of a test')
   const basicConstraints = extension('551d13', sequence(boolean(true)))
-  const own = certificate({ issuer: name, signer: pair.privateKey, subject: name, publicKey: pair.publicKey, until: years(10), extensions: [basicConstraints] })
+  const own = certificate(
+    {
+      issuer: name,
+      signer: pair.privateKey,
+      subject: name,
+      publicKey: pair.publicKey,
+      until: years(10),
+      extensions: [basicConstraints],
+    }
+  )
   return {
     certificate: own,
     key: pem(pair.privateKey),
@@ -28,12 +39,24 @@ export function makeAuthority (): Authority {
       const address = /^[\d.]+$/.test(host)
       const alternative = address ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host))
       const extensions = [extension('551d11', sequence(alternative))]
-      return { certificate: certificate({ issuer: name, signer: pair.privateKey, subject: nameOf(host), publicKey, until, extensions }), key: pem(privateKey) }
+      return {
+        certificate: certificate(
+          { issuer: name, signer: pair.privateKey, subject: nameOf(host), publicKey, until, extensions }
+        ),
+        key: pem(privateKey),
+      }
     },
   }
 }
 
-interface Content { issuer: Buffer, signer: KeyObject, subject: Buffer, publicKey: KeyObject, until: Date, extensions: Buffer[] }
+interface Content {
+  issuer: Buffer,
+  signer: KeyObject,
+  subject: Buffer,
+  publicKey: KeyObject,
+  until: Date,
+  extensions: Buffer[],
+}
 
 function certificate ({ issuer, signer, subject, publicKey, until, extensions }: Content): string {
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
@@ -43,8 +66,13 @@ function certificate ({ issuer, signer, subject, publicKey, until, extensions }:
     version, serial, ecdsaWithSha256, issuer, sequence(time(years(-10)), time(until)), subject,
     publicKey.export({ type: 'spki', format: 'der' }), der(0xa3, sequence(...extensions))
   )
-  const whole = sequence(content, ecdsaWithSha256, der(0x03, Buffer.concat([Buffer.from([0]), sign('sha256', content, signer)])))
-  return `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').match(/.{1,64}/g)!.join('\n')}\n-----END CERTIFICATE-----\n`
+  const whole = sequence(
+    content,
+    ecdsaWithSha256,
+    der(0x03, Buffer.concat([Buffer.from([0]), sign('sha256', content, signer)]))
+  )
+  return `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').match(/.{1,64}/g)!.join('\n')}\n-----END ` +
+    'CERTIFICATE-----\n'
 }
 
 function pem (key: KeyObject): string {

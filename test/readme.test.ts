@@ -80,7 +80,9 @@ tap.test('the program of ten lines guards its route', async t => {
 
   const url = `http://127.0.0.1:${port}`
   // As a reader types it beside the program: it finds the server, and its admin token, by the data folder.
-  const latchkey = async (...parameters: string[]) => JSON.parse((await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: environment })).stdout)
+  const latchkey = async (...parameters: string[]) => JSON.parse(
+    (await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: environment })).stdout
+  )
   const { id } = await latchkey('org', 'create', 'Acme')
   const create = ['key', 'create', '--org', id, '--resource', `http://localhost:${port}`, '--env', 'live', '--name', 'ci']
   const good = await latchkey(...create, '--scope', 'invoices:read')

@@ -29,7 +29,9 @@ export async function startServer (t: Cleaner, more: Record<string, string> = {}
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'))
   const port = await freePort()
   const dataFolder = join(folder, 'data')
-  const environment = ownEnvironment({ LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn', ...more })
+  const environment = ownEnvironment(
+    { LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn', ...more }
+  )
   const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: string[] = []
   for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })

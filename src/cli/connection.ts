@@ -38,7 +38,10 @@ export function findConnection (options: GlobalOptions, environment = readClient
 /** The token as the server reads it: the variable first, else the file. */
 function readLocalServer ({ dataFolder, adminToken }: ClientEnvironment): { url: string | null, token: string | null } {
   const text = readIfThere(join(dataFolder, 'server.json'))
-  return { url: text === null ? null : readAnnouncedUrl(text, dataFolder), token: adminToken ?? readIfThere(join(dataFolder, 'admin-token')) }
+  return {
+    url: text === null ? null : readAnnouncedUrl(text, dataFolder),
+    token: adminToken ?? readIfThere(join(dataFolder, 'admin-token')),
+  }
 }
 
 function readAnnouncedUrl (text: string, folder: string): string {

@@ -26,7 +26,8 @@ export async function program (first: string | undefined): Promise<Command> {
 /** On stderr, ahead of what the command does without them. The log of a server has them, and doctor finds them. */
 function nameUnknownVariables (action: Command): void {
   if (['serve', 'doctor'].includes(action.name())) return
-  for (const sentence of readClientEnvironment().unknownVariables) process.stderr.write(`latchkey: ${printable(sentence)}\n`)
+  const { unknownVariables } = readClientEnvironment()
+  for (const sentence of unknownVariables) process.stderr.write(`latchkey: ${printable(sentence)}\n`)
 }
 
 /** Exit is decided in one place, main.ts. A command has to be told on its own: it does not inherit when it is added. */

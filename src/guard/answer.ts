@@ -62,7 +62,9 @@ export function fail ({ clock, watch }: AnswerDependencies, style: Style, error:
 /** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */
 export function discourageQuery (style: Style, reply: FastifyReply): void {
   const header = style.transports.find(transport => transport.in === 'header')
-  if (header) reply.header('warning', warnings([`Send the API key in the ${header.name} header: a URL ends up in logs`]))
+  if (header) {
+    reply.header('warning', warnings([`Send the API key in the ${header.name} header: a URL ends up in logs`]))
+  }
   reply.header('cache-control', 'no-store, private').header('referrer-policy', 'no-referrer')
 }
 

@@ -72,7 +72,8 @@ function sentence (refusal: Refusal, transports: readonly KeyTransport[]): strin
     case 'no_credential': return `This route needs a credential: ${placesOfCredentials(transports)}.`
     case 'several_credentials': return 'The request carries more than one credential; send exactly one.'
     case 'credential_in_query': return refusal.presented === 'api_key'
-      ? `An API key is not accepted in the URL, which ends up in logs; send it ${placeOfKeys(transports)}, and replace this one.`
+      ? 'An API key is not accepted in the URL, which ends up in logs; ' +
+        `send it ${placeOfKeys(transports)}, and replace this one.`
       : 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
     case 'key_as_bearer': return `An API key was sent as a bearer token; send it ${placeOfKeys(transports)}.`
     case 'insufficient_scope': return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
@@ -90,7 +91,9 @@ function placeOfKeys (transports: readonly KeyTransport[]): string {
 }
 
 function placesOfCredentials (transports: readonly KeyTransport[]): string {
-  if (!transports.some(transport => transport.in === 'header')) return 'an API key or an access token as Authorization: Bearer'
+  if (!transports.some(transport => transport.in === 'header')) {
+    return 'an API key or an access token as Authorization: Bearer'
+  }
   return `an API key ${placeOfKeys(transports)}, or an access token as Authorization: Bearer`
 }
 
@@ -108,9 +111,16 @@ function details (refusal: Refusal): Record<string, unknown> {
 export interface PublicRefusal { status: number, code: string, message: string, details: Record<string, unknown> }
 
 /** A refusal as OpenCrane's and LedgerBee's styles show it, for who describes them. */
-export function publicRefusal (reason: Reason, transports: readonly KeyTransport[], requiredScopes: readonly string[] = []): PublicRefusal {
+export function publicRefusal (
+  reason: Reason, transports: readonly KeyTransport[], requiredScopes: readonly string[] = []
+): PublicRefusal {
   const refusal: Refusal = { reason, presented: null, subject: null, organizationId: null, ...(reason === 'insufficient_scope' ? { requiredScopes } : {}) }
-  return { status: statuses[reason], code: upperCode(refusal), message: sentence(refusal, transports), details: details(refusal) }
+  return {
+    status: statuses[reason],
+    code: upperCode(refusal),
+    message: sentence(refusal, transports),
+    details: details(refusal),
+  }
 }
 
 /** CL-12's codes, and what else its API can say. */
@@ -162,7 +172,17 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   ledgerbee: {
     refusal: (refusal, { path, now, transports }) => {
       const statusCode = statuses[refusal.reason]
-      return answer(statusCode, { statusCode, timestamp: now.toISOString(), path, message: sentence(refusal, transports), code: upperCode(refusal), details: details(refusal) })
+      return answer(
+        statusCode,
+        {
+          statusCode,
+          timestamp: now.toISOString(),
+          path,
+          message: sentence(refusal, transports),
+          code: upperCode(refusal),
+          details: details(refusal),
+        }
+      )
     },
     failure: ({ status, message, code }, { path, now, requestId }) =>
       answer(status, { statusCode: status, timestamp: now.toISOString(), path, message, code: code.toUpperCase(), details: { requestId } }),
@@ -170,7 +190,12 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   'crane-ledger': {
     refusal: (refusal, { transports }) => {
       const status = statuses[refusal.reason]
-      return answer(status, { error: { type: craneTypes[status], code: craneCode(refusal), message: sentence(refusal, transports), status } })
+      return answer(
+        status,
+        {
+          error: { type: craneTypes[status], code: craneCode(refusal), message: sentence(refusal, transports), status },
+        }
+      )
     },
     failure: ({ status, message, code }) => answer(status, { error: { type: 'api_error', code, message, status } }),
   },
@@ -186,20 +211,33 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
     refusal: (refusal, { transports }) => {
       const status = statuses[refusal.reason]
       const field = status === 429 ? 'rate_limit' : status === 404 ? 'workspace' : 'api_key'
-      return answer(status, { message: craftdeskMessages[status], code: status, errors: { [field]: [sentence(refusal, transports)] } })
+      return answer(
+        status,
+        { message: craftdeskMessages[status], code: status, errors: { [field]: [sentence(refusal, transports)] } }
+      )
     },
     failure: ({ status, message }, { requestId }) =>
       answer(status, { message: craftdeskMessages[status] ?? 'Server Error', code: status, errors: { server: [message, `Request ${requestId}`] } }),
   },
   opencrane: {
     refusal: (refusal, { transports }) =>
-      answer(statuses[refusal.reason], { error: sentence(refusal, transports), code: upperCode(refusal), details: details(refusal) }),
+      answer(
+        statuses[refusal.reason],
+        { error: sentence(refusal, transports), code: upperCode(refusal), details: details(refusal) }
+      ),
     failure: ({ status, message, code }, { requestId }) => answer(status, { error: message, code: code.toUpperCase(), details: { requestId } }),
   },
   rfc9457: {
     refusal: (refusal, { path, transports }) => {
       const status = statuses[refusal.reason]
-      const problem = { type: 'about:blank', title: sentence(refusal, transports), status, instance: path, code: upperCode(refusal), ...details(refusal) }
+      const problem = {
+        type: 'about:blank',
+        title: sentence(refusal, transports),
+        status,
+        instance: path,
+        code: upperCode(refusal),
+        ...details(refusal),
+      }
       return answer(status, problem, 'application/problem+json; charset=utf-8')
     },
     failure: ({ status, code }, { path, requestId }) =>

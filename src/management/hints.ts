@@ -1,4 +1,6 @@
-/** What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer. */
+/**
+ * What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer.
+ */
 import type { FastifyReply } from 'fastify'
 import { isLoopback } from '../config.ts'
 import { warnings } from '../warning.ts'
@@ -15,24 +17,34 @@ interface Grants { clientId: string, grants: readonly { scopes: readonly string[
 /** A client that introspects is for nothing else. */
 export function hintsOfClient ({ clientId, grants, introspects }: Grants): string[] {
   if (introspects.length > 0 || grants.some(({ scopes }) => scopes.length > 0)) return []
-  return [`The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: latchkey client update ${clientId} --resource API --scope NAME`]
-}
-
-export function hintsOfResource ({ id, identifier, scopes }: { id: string, identifier: string, scopes: readonly unknown[] }): string[] {
-  const url = URL.parse(identifier)
   return [
-    ...(scopes.length > 0 ? [] : [`The resource ${id} declares no scope yet, so no credential for it can have one: latchkey resource update ${id} --scope NAME`]),
-    ...(url?.protocol !== 'http:' || isLoopback(url.hostname)
-      ? []
-      : [`The identifier of ${id} is http, so its credentials cross the network in clear, and who goes by RFC 9728 refuses it: declare the https URL that callers use`]),
+    `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: ` +
+    `latchkey client update ${clientId} --resource API --scope NAME`,
   ]
 }
 
-export function hintsOfKey ({ id, access, scopes }: { id: string, access: string, scopes: readonly string[] }): string[] {
-  return access !== 'custom' || scopes.length > 0 ? [] : [`The key ${id} has no scope yet, so it passes no route that asks for one: latchkey key update ${id} --scope NAME`]
+interface Declared { id: string, identifier: string, scopes: readonly unknown[] }
+
+export function hintsOfResource ({ id, identifier, scopes }: Declared): string[] {
+  const url = URL.parse(identifier)
+  const inClear = url?.protocol === 'http:' && !isLoopback(url.hostname)
+  const noScope = `The resource ${id} declares no scope yet, so no credential for it can have one: ` +
+    `latchkey resource update ${id} --scope NAME`
+  const notHttps = `The identifier of ${id} is http, so its credentials cross the network in clear, and who goes by ` +
+    'RFC 9728 refuses it: declare the https URL that callers use'
+  return [...(scopes.length > 0 ? [] : [noScope]), ...(inClear ? [notHttps] : [])]
+}
+
+interface Held { id: string, scopes: readonly string[] }
+
+export function hintsOfKey ({ id, access, scopes }: Held & { access: string }): string[] {
+  if (access !== 'custom' || scopes.length > 0) return []
+  const wayOut = `latchkey key update ${id} --scope NAME`
+  return [`The key ${id} has no scope yet, so it passes no route that asks for one: ${wayOut}`]
 }
 
 /** Of what gets its scopes when it is made, and never again. */
-export function hintsOfFixed ({ id, scopes }: { id: string, scopes: readonly string[] }): string[] {
-  return scopes.length > 0 ? [] : [`${id} has no scope, and what it stands for passes no route that asks for one: make another, with --scope NAME`]
+export function hintsOfFixed ({ id, scopes }: Held): string[] {
+  if (scopes.length > 0) return []
+  return [`${id} has no scope, so what it stands for passes no route that asks for one: make another with --scope NAME`]
 }

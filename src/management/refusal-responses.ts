@@ -75,7 +75,9 @@ function ofGuard ({ config, overTls }: Taken): PublicRefusal[] {
     ['quota_exceeded', true],
     ['insufficient_credits', config.credits],
   ]
-  return reasons.filter(([, applies]) => applies !== undefined && applies !== false).map(([reason]) => publicRefusal(reason, managementStyle.transports, config.scopes))
+  return reasons.filter(([, applies]) => applies !== undefined && applies !== false).map(
+    ([reason]) => publicRefusal(reason, managementStyle.transports, config.scopes)
+  )
 }
 
 function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRefusal[] {

@@ -56,8 +56,18 @@ function valuesOf ([method, path, member]: [string, string, string]): string[] |
 
 tap.test('every flag with choices takes what the API takes, and no less', async t => {
   const flags = commands().flatMap(command => flagsOf(command, command.name()))
-  t.strictSame(flags.map(([flag]) => flag).filter(flag => members[flag] === undefined), [], 'flags that are compared with nothing')
-  for (const [flag, choices] of flags) t.strictSame([...choices].sort(), [...valuesOf(members[flag]!) ?? []].sort(), flag)
+  t.strictSame(
+    flags.map(([flag]) => flag).filter(flag => members[flag] === undefined),
+    [],
+    'flags that are compared with nothing'
+  )
+  for (const [flag, choices] of flags) {
+    t.strictSame(
+      [...choices].sort(),
+      [...valuesOf(members[flag]!) ?? []].sort(),
+      flag
+    )
+  }
 })
 
 tap.test('the README names every style that there is', async t => {

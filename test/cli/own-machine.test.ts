@@ -1,4 +1,6 @@
-/** Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator. */
+/**
+ * Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
@@ -21,14 +23,21 @@ async function latchkey (environment: Record<string, string>, ...parameters: str
 
 tap.test('a server in a program of its own is found as `latchkey serve` is', async t => {
   t.strictSame(JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')), { url: server.url })
-  t.match(await latchkey({ LATCHKEY_DATA: server.folder, LATCHKEY_TOKEN: server.adminToken }, 'whoami'), { code: 0, stdout: /admin/ })
+  t.match(
+    await latchkey({ LATCHKEY_DATA: server.folder, LATCHKEY_TOKEN: server.adminToken }, 'whoami'),
+    { code: 0, stdout: /admin/ }
+  )
 })
 
 tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', async t => {
   const own = { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken }
   t.match(await latchkey(own, 'org', 'create', 'Acme'), { code: 0, stderr: '' })
   t.match(await latchkey(own, 'whoami', '--url', server.url), { code: 0 })
-  t.match(await latchkey({ ...own, LATCHKEY_TOKEN: 'x'.repeat(40) }, 'whoami'), { code: 1, stderr: /refuses the token/ }, 'what is meant for commands comes first')
+  t.match(
+    await latchkey({ ...own, LATCHKEY_TOKEN: 'x'.repeat(40) }, 'whoami'),
+    { code: 1, stderr: /refuses the token/ },
+    'what is meant for commands comes first'
+  )
   t.match(await latchkey({ LATCHKEY_DATA: server.folder }, 'whoami'), { code: 1, stderr: /There is no token for http/ })
 })
 
@@ -56,11 +65,16 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {
   const value = newSecret()
   const sentence = 'LATCHKEY_ULR: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_URL'
-  const ran = await latchkey({ LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken, LATCHKEY_ULR: value }, 'whoami')
+  const ran = await latchkey(
+    { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken, LATCHKEY_ULR: value },
+    'whoami'
+  )
   t.match(ran, { code: 0, stderr: `latchkey: ${sentence}\n` })
   const odd = await startServer({ environment: { LATCHKEY_ULR: value } })
   t.teardown(odd.close)
-  const said = odd.lines.map(line => JSON.parse(line) as { level: number, msg: string }).filter(({ msg }) => msg === sentence)
+  const said = odd.lines.map(
+    line => JSON.parse(line) as { level: number, msg: string }
+  ).filter(({ msg }) => msg === sentence)
   t.match(said, [{ level: 40 }])
   t.equal(said.length, 1)
   t.notMatch(odd.lines.join('') + ran.stdout + ran.stderr, value)

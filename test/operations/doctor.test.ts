@@ -27,7 +27,19 @@ function folderFor (t: Test): string {
 
 const by = (findings: readonly Finding[], check: string) => findings.find(finding => finding.check === check)
 const failures = (findings: readonly Finding[]) => findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
-const all = ['configuration', 'data folder', 'database', 'migrations', 'signing keys', 'older secrets', 'server', 'issuer', 'one server', 'clock of the database', 'clock of the server']
+const all = [
+  'configuration',
+  'data folder',
+  'database',
+  'migrations',
+  'signing keys',
+  'older secrets',
+  'server',
+  'issuer',
+  'one server',
+  'clock of the database',
+  'clock of the server',
+]
 
 for (const name of ['sqlite', 'postgresql']) {
   tap.test(`a deployment that is well has nothing to mend [${name}]`, async t => {
@@ -124,10 +136,22 @@ async function listen (t: Test, server: Server): Promise<number> {
 
 const answering = async (t: Test, listener: RequestListener): Promise<number> => await listen(t, createServer(listener))
 
-/** A server behind a proxy that ends TLS with `certified`, and what doctor is told of it. `change`: what the proxy does to answers. */
+/**
+ * A server behind a proxy that ends TLS with `certified`, and what doctor is told of it. `change`: what the proxy does
+ * to answers.
+ */
 async function behindProxy (
-  t: Test, { certified = authority.certify('localhost'), options = { trustProxy: '127.0.0.1' }, change = headers => headers }:
-  { certified?: Certified, options?: ServerOptions, change?: (headers: Record<string, unknown>) => Record<string, unknown> } = {}
+  t: Test, {
+    certified = authority.certify('localhost'),
+    options = { trustProxy: '127.0.0.1' },
+    change = headers => headers,
+  }:
+  {
+    certified?: Certified,
+    options?: ServerOptions,
+    change?: (headers: Record<string, unknown>) => Record<string,
+    unknown>,
+  } = {}
 ): Promise<Deployment & { end (): Promise<void> }> {
   const upstream = { port: 0 }
   const proxy = createTlsServer({ cert: certified.certificate, key: certified.key }, (incoming, outgoing) => {
@@ -136,14 +160,21 @@ async function behindProxy (
       outgoing.writeHead(answer.statusCode!, change(answer.headers) as never)
       answer.pipe(outgoing)
     })
-    passed.on('error', () => { outgoing.writeHead(502, { 'content-type': 'text/html' }).end('<h1>502 Bad Gateway</h1>') })
+    passed.on(
+      'error',
+      () => { outgoing.writeHead(502, { 'content-type': 'text/html' }).end('<h1>502 Bad Gateway</h1>') }
+    )
     passed.end()
   })
   const issuer = issuerBehindTls(await listen(t, proxy))
   const server = await startServer({ ...options, issuer })
   t.teardown(server.close)
   upstream.port = server.port
-  return { environment: { ...server.environment, NODE_EXTRA_CA_CERTS: authorityFile(t) }, folder: server.folder, end: () => server.app.close() }
+  return {
+    environment: { ...server.environment, NODE_EXTRA_CA_CERTS: authorityFile(t) },
+    folder: server.folder,
+    end: () => server.app.close(),
+  }
 }
 
 function authorityFile (t: Test): string {
@@ -164,8 +195,17 @@ async function stopped (t: Test, options: ServerOptions = {}) {
   return server
 }
 
-const remote = () => ({ HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() })
-const configured = (environment: (good: Environment) => Environment) => async (t: Test): Promise<Deployment> => ({ environment: environment(remote()), folder: folderFor(t) })
+const remote = () => (
+  {
+    HOST: '0.0.0.0',
+    LATCHKEY_ISSUER: 'https://auth.example.com',
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: newSecret(),
+  }
+)
+const configured = (environment: (good: Environment) => Environment) => async (t: Test): Promise<Deployment> => (
+  { environment: environment(remote()), folder: folderFor(t) }
+)
 const onPostgresql = (change: (url: URL) => unknown) => async (t: Test): Promise<Deployment> => {
   const { environment, folder } = await running(t)
   const url = new URL(postgres.url)
@@ -190,7 +230,11 @@ const setUps: readonly SetUp[] = [
   {
     title: 'the server is stopped',
     make: async t => await stopped(t),
-    first: { check: 'server', found: /^no server answers at http:\/\/127\.0\.0\.1:\d+: nothing listens at /, remedy: /^Start it with `latchkey serve`\.$/ },
+    first: {
+      check: 'server',
+      found: /^no server answers at http:\/\/127\.0\.0\.1:\d+: nothing listens at /,
+      remedy: /^Start it with `latchkey serve`\.$/,
+    },
   },
   {
     title: 'another program listens on the PORT',
@@ -198,18 +242,32 @@ const setUps: readonly SetUp[] = [
       const { environment, folder } = await stopped(t)
       rmSync(join(folder, 'server.json'))
       const port = await answering(t, (_request, response) => { response.writeHead(404).end('<h1>Not found</h1>') })
-      return { environment: { ...environment, PORT: String(port), LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
+      return {
+        environment: { ...environment, PORT: String(port), LATCHKEY_ISSUER: `http://localhost:${port}` },
+        folder,
+      }
     },
-    first: { check: 'server', found: /^what answers at http:\/\/127\.0\.0\.1:\d+ is not Latchkey \(404\)$/, remedy: /^Give Latchkey another PORT, / },
+    first: {
+      check: 'server',
+      found: /^what answers at http:\/\/127\.0\.0\.1:\d+ is not Latchkey \(404\)$/,
+      remedy: /^Give Latchkey another PORT, /,
+    },
   },
   {
     title: 'a proxy does not reach the server, which runs',
     async make (t) {
       const { environment, folder } = await running(t)
-      const port = await answering(t, (_request, response) => { response.writeHead(502).end('<h1>502 Bad Gateway</h1>') })
+      const port = await answering(
+        t,
+        (_request, response) => { response.writeHead(502).end('<h1>502 Bad Gateway</h1>') }
+      )
       return { environment: { ...environment, LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
     },
-    first: { check: 'issuer', found: /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/, remedy: /^Have the proxy pass requests on to http:/ },
+    first: {
+      check: 'issuer',
+      found: /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Have the proxy pass requests on to http:/,
+    },
   },
   {
     title: 'a proxy does not reach the server, which is stopped',
@@ -224,14 +282,25 @@ const setUps: readonly SetUp[] = [
     title: 'the issuer is another deployment',
     async make (t) {
       const { environment, folder } = await running(t)
-      return { environment: { ...environment, LATCHKEY_ISSUER: (await running(t)).url.replace('127.0.0.1', 'localhost') }, folder }
+      return {
+        environment: { ...environment, LATCHKEY_ISSUER: (await running(t)).url.replace('127.0.0.1', 'localhost') },
+        folder,
+      }
     },
-    first: { check: 'issuer', found: /^http:\/\/localhost:\d+ answers as another issuer, http:\/\/127\.0\.0\.1:\d+$/, remedy: /^Set LATCHKEY_ISSUER to the origin that clients use/ },
+    first: {
+      check: 'issuer',
+      found: /^http:\/\/localhost:\d+ answers as another issuer, http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Set LATCHKEY_ISSUER to the origin that clients use/,
+    },
   },
   {
     title: 'the name of the issuer is not known on this machine',
     make: async t => await running(t, { issuer: 'https://auth.latchkey.invalid' }),
-    first: { check: 'issuer', found: /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/, remedy: /from where callers are: if it answers there, all is well/ },
+    first: {
+      check: 'issuer',
+      found: /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
+      remedy: /from where callers are: if it answers there, all is well/,
+    },
   },
   { title: 'the certificate is of an authority that this command was told', make: behindProxy, first: null },
   {
@@ -240,17 +309,32 @@ const setUps: readonly SetUp[] = [
       const { environment: { NODE_EXTRA_CA_CERTS: _, ...environment }, folder } = await behindProxy(t)
       return { environment: environment as Environment, folder }
     },
-    first: { check: 'issuer', found: /^the certificate of https:\/\/localhost:\d+ comes from an authority that is not known here/, remedy: /NODE_EXTRA_CA_CERTS=/ },
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ comes from an authority that is not known here/,
+      remedy: /NODE_EXTRA_CA_CERTS=/,
+    },
   },
   {
     title: 'the certificate has expired',
-    make: async t => await behindProxy(t, { certified: authority.certify('localhost', new Date(Date.now() - 86_400_000)) }),
-    first: { check: 'issuer', found: /^the certificate of https:\/\/localhost:\d+ has expired/, remedy: /^Renew it where TLS ends/ },
+    make: async t => await behindProxy(
+      t,
+      { certified: authority.certify('localhost', new Date(Date.now() - 86_400_000)) }
+    ),
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ has expired/,
+      remedy: /^Renew it where TLS ends/,
+    },
   },
   {
     title: 'the certificate is for another name',
     make: async t => await behindProxy(t, { certified: authority.certify('other.example.test') }),
-    first: { check: 'issuer', found: /^the certificate of https:\/\/localhost:\d+ is for another name/, remedy: /^Get one for this name/ },
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ is for another name/,
+      remedy: /^Get one for this name/,
+    },
   },
   {
     title: 'an https issuer is the port of the server, which speaks no TLS',
@@ -258,44 +342,85 @@ const setUps: readonly SetUp[] = [
       const { environment, folder, port } = await running(t, { issuer: 'https://localhost' })
       return { environment: { ...environment, LATCHKEY_ISSUER: issuerBehindTls(port) }, folder }
     },
-    first: { check: 'issuer', found: /^what listens at https:\/\/localhost:\d+ speaks no TLS/, remedy: /^Have TLS end there, in a proxy/ },
+    first: {
+      check: 'issuer',
+      found: /^what listens at https:\/\/localhost:\d+ speaks no TLS/,
+      remedy: /^Have TLS end there, in a proxy/,
+    },
   },
   {
     title: 'the proxy is not trusted',
     make: async t => await behindProxy(t, { options: {} }),
-    first: { check: 'issuer', found: /^the server takes what comes by https:\/\/localhost:\d+ for plain HTTP$/, remedy: /^Name the proxy's address in LATCHKEY_TRUST_PROXY/ },
+    first: {
+      check: 'issuer',
+      found: /^the server takes what comes by https:\/\/localhost:\d+ for plain HTTP$/,
+      remedy: /^Name the proxy's address in LATCHKEY_TRUST_PROXY/,
+    },
   },
   {
     title: 'the server was told an https issuer, and this command was not',
     async make (t) {
-      const { environment: { LATCHKEY_ISSUER: _, ...environment }, folder } = await running(t, { issuer: 'https://auth.example.test' })
+      const {
+        environment: { LATCHKEY_ISSUER: _, ...environment },
+        folder,
+      } = await running(t, { issuer: 'https://auth.example.test' })
       return { environment, folder }
     },
-    first: { check: 'issuer', found: /^the server at http:\/\/localhost:\d+ was told an https issuer, and this command was not$/, remedy: /LATCHKEY_ISSUER/ },
+    first: {
+      check: 'issuer',
+      found: /^the server at http:\/\/localhost:\d+ was told an https issuer, and this command was not$/,
+      remedy: /LATCHKEY_ISSUER/,
+    },
   },
   {
     title: 'the issuer redirects',
     async make (t) {
       const { environment, folder } = await running(t)
-      const port = await answering(t, ({ url }, response) => { response.writeHead(301, { location: `https://www.example.test${url}` }).end() })
+      const port = await answering(
+        t,
+        ({ url }, response) => { response.writeHead(301, { location: `https://www.example.test${url}` }).end() }
+      )
       return { environment: { ...environment, LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
     },
-    first: { check: 'issuer', found: /^http:.* answers 301 for its metadata, a redirection to https:\/\/www\.example\.test\//, remedy: /^Set LATCHKEY_ISSUER to the origin that answers by itself/ },
+    first: {
+      check: 'issuer',
+      found: /^http:.* answers 301 for its metadata, a redirection to https:\/\/www\.example\.test\//,
+      remedy: /^Set LATCHKEY_ISSUER to the origin that answers by itself/,
+    },
   },
   {
     title: 'the clocks differ',
-    make: async t => await behindProxy(t, { change: headers => ({ ...headers, date: new Date(Date.now() - 120_000).toUTCString() }) }),
+    make: async t => await behindProxy(
+      t,
+      { change: headers => ({ ...headers, date: new Date(Date.now() - 120_000).toUTCString() }) }
+    ),
     first: { check: 'clock of the server', found: /^1[12]\d\.\d s from this machine's$/, remedy: /NTP/ },
   },
-  { title: 'no secret', make: configured(good => ({ ...good, LATCHKEY_SECRET: '' })), first: { check: 'configuration', found: /^LATCHKEY_SECRET: is required for a server that others can reach/, remedy: /./ } },
-  { title: 'a weak secret', make: configured(good => ({ ...good, LATCHKEY_SECRET: 'changeme' })), first: { check: 'configuration', found: /^LATCHKEY_SECRET: is too easy to guess/, remedy: /./ } },
+  {
+    title: 'no secret',
+    make: configured(good => ({ ...good, LATCHKEY_SECRET: '' })),
+    first: {
+      check: 'configuration',
+      found: /^LATCHKEY_SECRET: is required for a server that others can reach/,
+      remedy: /./,
+    },
+  },
+  {
+    title: 'a weak secret',
+    make: configured(good => ({ ...good, LATCHKEY_SECRET: 'changeme' })),
+    first: { check: 'configuration', found: /^LATCHKEY_SECRET: is too easy to guess/, remedy: /./ },
+  },
   {
     title: 'the generated secret is lost, the database is not',
     async make (t) {
       const { environment: { LATCHKEY_SECRET: _, ...environment }, folder } = await stopped(t)
       return { environment, folder }
     },
-    first: { check: 'configuration', found: /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/, remedy: /./ },
+    first: {
+      check: 'configuration',
+      found: /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
+      remedy: /./,
+    },
   },
   {
     title: 'the secret of another database',
@@ -303,35 +428,69 @@ const setUps: readonly SetUp[] = [
       const { environment, folder } = await stopped(t)
       return { environment: { ...environment, LATCHKEY_SECRET: newSecret() }, folder }
     },
-    first: { check: 'signing keys', found: /^1 of 1 were sealed under another secret$/, remedy: /LATCHKEY_SECRET=present,former/ },
+    first: {
+      check: 'signing keys',
+      found: /^1 of 1 were sealed under another secret$/,
+      remedy: /LATCHKEY_SECRET=present,former/,
+    },
   },
-  { title: 'an http issuer that others use', make: configured(good => ({ ...good, LATCHKEY_ISSUER: 'http://auth.example.com' })), first: { check: 'configuration', found: /^LATCHKEY_ISSUER: http:\/\/auth\.example\.com is not https/, remedy: /./ } },
+  {
+    title: 'an http issuer that others use',
+    make: configured(good => ({ ...good, LATCHKEY_ISSUER: 'http://auth.example.com' })),
+    first: { check: 'configuration', found: /^LATCHKEY_ISSUER: http:\/\/auth\.example\.com is not https/, remedy: /./ },
+  },
   {
     title: 'a variable that is mistyped',
     async make (t) {
       const { environment, folder } = await running(t)
       return { environment: { ...environment, LATCHKEY_TRUSTED_PROXY: '10.0.0.1' }, folder }
     },
-    first: { check: 'variables', found: /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/, remedy: /^Correct its name/ },
+    first: {
+      check: 'variables',
+      found: /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
+      remedy: /^Correct its name/,
+    },
   },
-  { title: 'a variable that is required is mistyped', make: configured(({ LATCHKEY_SECRET: secret, ...good }) => ({ ...good, LATCHKEY_SECERT: secret! })), first: { check: 'configuration', found: /^LATCHKEY_SECRET: is required/, remedy: /./ } },
+  {
+    title: 'a variable that is required is mistyped',
+    make: configured(({ LATCHKEY_SECRET: secret, ...good }) => ({ ...good, LATCHKEY_SECERT: secret! })),
+    first: { check: 'configuration', found: /^LATCHKEY_SECRET: is required/, remedy: /./ },
+  },
   {
     title: 'a data folder that this account may not write',
     async make (t) {
       const { environment, folder } = await stopped(t)
       const uid = process.getuid!() === 0 ? 65_534 : process.getuid!()
-      for (const path of ['latchkey.db', 'latchkey.db.lock', 'server.json', '.']) if (process.getuid!() === 0) chownSync(join(folder, path), uid, uid)
+      for (
+        const path of ['latchkey.db', 'latchkey.db.lock', 'server.json', '.']
+      ) if (process.getuid!() === 0) chownSync(join(folder, path), uid, uid)
       chmodSync(folder, 0o500)
       t.teardown(() => { chmodSync(folder, 0o700) })
       return { environment, folder, uid }
     },
-    first: { check: 'data folder', found: /^this account may not write to \/.*$/, remedy: /^Run the server, and this command, by the account that may/ },
+    first: {
+      check: 'data folder',
+      found: /^this account may not write to \/.*$/,
+      remedy: /^Run the server, and this command, by the account that may/,
+    },
   },
-  { title: 'no database file', make: onFile(file => { rmSync(file) }), first: { check: 'database', found: /^there is no \/.*latchkey\.db$/, remedy: /^Start the server once, or restore a backup/ } },
+  {
+    title: 'no database file',
+    make: onFile(file => { rmSync(file) }),
+    first: {
+      check: 'database',
+      found: /^there is no \/.*latchkey\.db$/,
+      remedy: /^Start the server once, or restore a backup/,
+    },
+  },
   {
     title: 'a database file that is damaged',
     make: onFile(file => { writeFileSync(file, 'this is no database at all, however long it gets'.repeat(40)) }),
-    first: { check: 'database', found: /latchkey\.db is damaged, or not a database of SQLite/, remedy: /restore a backup/ },
+    first: {
+      check: 'database',
+      found: /latchkey\.db is damaged, or not a database of SQLite/,
+      remedy: /restore a backup/,
+    },
   },
   {
     title: 'a database file that another program has locked',
@@ -340,13 +499,19 @@ const setUps: readonly SetUp[] = [
       other.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
       t.teardown(() => { other.close() })
     }),
-    first: { check: 'database', found: /^another program has locked \/.*latchkey\.db$/, remedy: /^Wait until it is done/ },
+    first: {
+      check: 'database',
+      found: /^another program has locked \/.*latchkey\.db$/,
+      remedy: /^Wait until it is done/,
+    },
   },
   {
     title: 'a database file that a newer version has migrated',
     make: onFile(file => {
       const newer = new Database(file)
-      newer.exec("INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', 0, 0, 1)")
+      newer.exec(
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', 0, 0, 1)"
+      )
       newer.close()
     }),
     first: { check: 'migrations', found: /newer version.*99990101000000_to_come/, remedy: /./ },
@@ -361,16 +526,39 @@ const setUps: readonly SetUp[] = [
     },
     first: { check: 'server', found: /^no server answers at /, remedy: /./ },
   },
-  { title: 'no PostgreSQL at that port', make: onPostgresql(url => { url.port = '1' }), first: { check: 'database', found: /^no PostgreSQL listens at 127\.0\.0\.1:1 \(ECONNREFUSED\)$/, remedy: /^Start it, or correct host and port in DATABASE_URL/ } },
-  { title: 'a wrong password', make: onPostgresql(url => { url.password = 'hunter2' }), first: { check: 'database', found: /^PostgreSQL at .* refuses the password of postgres$/, remedy: /^Correct the password in DATABASE_URL/ } },
-  { title: 'a database that is not there', make: onPostgresql(url => { url.pathname = '/nowhere' }), first: { check: 'database', found: /no database.*nowhere/, remedy: /./ } },
+  {
+    title: 'no PostgreSQL at that port',
+    make: onPostgresql(url => { url.port = '1' }),
+    first: {
+      check: 'database',
+      found: /^no PostgreSQL listens at 127\.0\.0\.1:1 \(ECONNREFUSED\)$/,
+      remedy: /^Start it, or correct host and port in DATABASE_URL/,
+    },
+  },
+  {
+    title: 'a wrong password',
+    make: onPostgresql(url => { url.password = 'hunter2' }),
+    first: {
+      check: 'database',
+      found: /^PostgreSQL at .* refuses the password of postgres$/,
+      remedy: /^Correct the password in DATABASE_URL/,
+    },
+  },
+  {
+    title: 'a database that is not there',
+    make: onPostgresql(url => { url.pathname = '/nowhere' }),
+    first: { check: 'database', found: /no database.*nowhere/, remedy: /./ },
+  },
   {
     title: 'a PostgreSQL database that a newer version has migrated',
     async make (t) {
       const database = await freshDatabase()
       t.teardown(database.drop)
       const { environment, folder } = await running(t, { database: database.url })
-      await administer(database.url, "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', now(), 1)")
+      await administer(
+        database.url,
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', now(), 1)"
+      )
       return { environment, folder }
     },
     first: { check: 'migrations', found: /newer version.*99990101000000_to_come/, remedy: /./ },
@@ -379,7 +567,11 @@ const setUps: readonly SetUp[] = [
 
 /** As an operator runs it: in a process of its own, whose authorities Node reads at its start. */
 async function diagnose ({ environment, folder, uid }: Deployment): Promise<Finding[]> {
-  const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'doctor', '--json'], { cwd: folder, env: ownEnvironment(environment), ...(uid === undefined ? {} : { uid }) })
+  const { code, stdout, stderr } = await run(
+    process.execPath,
+    [latchkeyCommand, 'doctor', '--json'],
+    { cwd: folder, env: ownEnvironment(environment), ...(uid === undefined ? {} : { uid }) }
+  )
   if (stdout === '') throw new Error(`doctor ended with ${code}: ${stderr}`)
   return (JSON.parse(stdout) as { findings: Finding[] }).findings
 }
@@ -390,7 +582,13 @@ for (const { title, make, first } of setUps) {
     const worst = findings.find(({ status }) => status === 'failed')
     if (first === null) t.strictSame(findings.filter(({ status }) => status === 'failed'), [])
     else t.match(worst, { status: 'failed', ...first })
-    for (const { remedy } of findings) t.notMatch(remedy ?? '', /\b(stop|kill|end|terminate)\b (it|that|the|this)\b/i, 'nothing that works is to be ended')
+    for (const { remedy } of findings) {
+      t.notMatch(
+        remedy ?? '',
+        /\b(stop|kill|end|terminate)\b (it|that|the|this)\b/i,
+        'nothing that works is to be ended'
+      )
+    }
     t.notMatch(JSON.stringify(findings), 'hunter2')
   })
 }
@@ -398,12 +596,22 @@ for (const { title, make, first } of setUps) {
 tap.test('a process that has the database is looked for, not ended', async t => {
   const { make } = setUps.find(({ title }) => title.startsWith('a process has'))!
   const findings = await diagnose(await make(t))
-  t.match(by(findings, 'one server'), { status: 'failed', found: /^a process has the SQLite file, but no server answers at http:/, remedy: /^Look which it is, and at its log: fuser \// })
+  t.match(
+    by(findings, 'one server'),
+    {
+      status: 'failed',
+      found: /^a process has the SQLite file, but no server answers at http:/,
+      remedy: /^Look which it is, and at its log: fuser \//,
+    }
+  )
 })
 
 tap.test('a mistyped variable is named beside what is missing for it', async t => {
   const { make } = setUps.find(({ title }) => title.startsWith('a variable that is required'))!
-  t.strictSame((await diagnose(await make(t))).map(({ found }) => found.split(':')[0]), ['LATCHKEY_SECRET', 'LATCHKEY_SECERT'])
+  t.strictSame(
+    (await diagnose(await make(t))).map(({ found }) => found.split(':')[0]),
+    ['LATCHKEY_SECRET', 'LATCHKEY_SECERT']
+  )
 })
 
 tap.test('a database that lacks migrations, or is empty, is told from one that is current [postgresql]', async t => {
