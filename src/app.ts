@@ -356,12 +356,17 @@ export async function serve (): Promise<void> {
   const output = standardOutput(latchkey.watch.background.report('log'))
   const app = await buildServer(latchkey, output)
   leaveOnSignal(app, latchkey.watch, config.shutdown)
+  // Both ahead of what tells commands that the server is there: then all of it is.
+  app.addHook('onListen', done => {
+    surviveUncaught(latchkey.watch.measures)
+    done()
+  })
+  const metrics = typeof config.metrics === 'object' ? await serveMetrics(app, latchkey, config.metrics) : null
   await app.listen({ port: config.port, host: config.host }).catch(async error => {
+    await metrics?.close()
     await app.close()
     throw cannotListen(error, config)
   })
-  if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
-  surviveUncaught(latchkey.watch.measures)
   output.write(welcome(config))
   await prepareForChanges(app, latchkey)
 }
@@ -379,8 +384,10 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
   } catch {}
 }
 
+interface Place { host: string, port: number }
+
 /** `/prom` on an address that only some can reach. Ends with the server. */
-async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
+async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: Place): Promise<FastifyInstance> {
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
   // Of its own routes: the others are not here, whatever the method.
@@ -396,6 +403,7 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, p
     throw new ConfigurationError([`LATCHKEY_METRICS: cannot listen on ${host}:${port} (${(error as NodeJS.ErrnoException).code}); choose another address or port`])
   }
   app.server.once('close', () => { own.close().catch(() => {}) })
+  return own
 }
 
 /** What keeps a server from listening, by the variable that would change it. */

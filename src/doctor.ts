@@ -276,8 +276,13 @@ interface Outside { issuer: string, asked: Asked }
 async function askIssuer ({ issuer, port }: Config, here: Here): Promise<Outside> {
   const own = here.asked.response?.body?.issuer
   const isDefault = issuer === `http://localhost:${port}`
-  const asked = isDefault && typeof own === 'string' && own.startsWith('http://localhost:') ? own : issuer
+  const asked = isDefault && typeof own === 'string' && isLocalOrigin(own) ? own : issuer
   return { issuer: asked, asked: await ask(asked) }
+}
+
+function isLocalOrigin (text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && url.origin === text && url.protocol === 'http:' && isLoopback(url.hostname)
 }
 
 /** Whether a server of Latchkey answered, the right one or another, and whatever it said. */

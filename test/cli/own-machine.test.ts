@@ -29,6 +29,17 @@ tap.test('a server in a program of its own is found as `latchkey serve` is', asy
   )
 })
 
+tap.test('a server whose data folder cannot be written serves all the same, and its log says what does not find it', async t => {
+  const database = await freshDatabase()
+  t.teardown(database.drop)
+  const odd = await startServer({ database: database.url, environment: { LATCHKEY_DATA: '/proc/latchkey/data' } })
+  t.teardown(odd.close)
+  t.equal((await odd.admin('GET', '/organizations')).status, 200)
+  const warned = odd.lines.filter(line => line.includes('commands on this machine do not find this server'))
+  t.equal(warned.length, 1)
+  t.match(JSON.parse(warned[0]!), { level: 40, msg: /^LATCHKEY_DATA: \/proc\/latchkey\/data cannot be written/ })
+})
+
 tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', async t => {
   const own = { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken }
   t.match(await latchkey(own, 'org', 'create', 'Acme'), { code: 0, stderr: '' })

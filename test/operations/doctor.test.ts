@@ -606,6 +606,26 @@ tap.test('a process that has the database is looked for, not ended', async t => 
   )
 })
 
+tap.test('what answers in the place of the server steers no terminal', async t => {
+  const { environment, folder } = await stopped(t)
+  const evil = 'http://localhost:1/\u001b[2J\u009b2J\u202e'
+  const port = await answering(t, (_request, response) => {
+    const metadata = { issuer: evil, token_endpoint: `${evil}/api/v1/auth/token` }
+    response.writeHead(200, { 'content-type': 'application/json', location: 'http://[/' }).end(JSON.stringify(metadata))
+  })
+  rmSync(join(folder, 'server.json'))
+  for (const LATCHKEY_ISSUER of ['', `http://127.0.0.1:${port}`]) {
+    for (const flags of [[], ['--json']]) {
+      const env = ownEnvironment({ ...environment, PORT: String(port), LATCHKEY_ISSUER })
+      const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'doctor', ...flags], { cwd: folder, env })
+      t.equal(code, 1)
+      t.equal(stderr, '')
+      t.match(stdout, /another issuer, http:\/\/localhost:1\//)
+      t.notMatch(stdout, /[\u001b\u009b\u202e]/)
+    }
+  }
+})
+
 tap.test('a mistyped variable is named beside what is missing for it', async t => {
   const { make } = setUps.find(({ title }) => title.startsWith('a variable that is required'))!
   t.strictSame(
