@@ -185,18 +185,18 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
 }
 
 /**
- * Tells commands on this machine where the server listens. They can be told otherwise: no server ends for a folder that
- * cannot be written.
+ * Tells commands on this machine where the server listens. One that needs nothing of its data folder, having its secrets
+ * and its database from elsewhere, serves on without one.
  */
 function announce (app: FastifyInstance, config: Config, done: () => void): void {
   const url = listeningUrl(app.server.address())
   try {
     if (url !== null) announceServer(config, url)
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     app.log.warn(
-      { err: error },
-      `LATCHKEY_DATA: ${config.dataFolder} cannot be written, so commands on this machine do not find this server: ` +
-      'give them LATCHKEY_URL'
+      `LATCHKEY_DATA: ${config.dataFolder} cannot be written (${code}), so commands on this machine do not find this ` +
+      'server by themselves: name it with LATCHKEY_URL'
     )
   }
   done()
@@ -387,7 +387,8 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
 interface Place { host: string, port: number }
 
 /** `/prom` on an address that only some can reach. Ends with the server. */
-async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: Place): Promise<FastifyInstance> {
+async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, place: Place): Promise<FastifyInstance> {
+  const { host, port } = place
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
   // Of its own routes: the others are not here, whatever the method.
@@ -562,6 +563,6 @@ function placeOfData (databaseUrl: string, dataFolder: string): string {
     const file = databaseUrl.slice('file:'.length)
     return dirname(file) === dataFolder ? dataFolder : file
   }
-  const { host, pathname } = new URL(databaseUrl)
+  const { host = '', pathname = '/' } = URL.parse(databaseUrl) ?? {}
   return `the PostgreSQL database ${pathname.slice(1)} at ${host === '' ? 'this machine' : host}`
 }

@@ -121,7 +121,7 @@ function databaseProblem (error: unknown, databaseUrl: string): { found: string,
     return { found: error.problems.join('; '), remedy: 'Do what it says of DATABASE_URL, and look again.' }
   }
   if (databaseUrl.startsWith('file:')) return sqliteProblem(code, said, databaseUrl.slice('file:'.length))
-  return postgresqlProblem(code, said, new URL(databaseUrl))
+  return postgresqlProblem(code, said, URL.parse(databaseUrl))
 }
 
 function sqliteProblem (code: string, said: string, file: string): { found: string, remedy: string } {
@@ -143,8 +143,8 @@ function sqliteProblem (code: string, said: string, file: string): { found: stri
   }
 }
 
-function postgresqlProblem (code: string, said: string, url: URL): { found: string, remedy: string } {
-  const { host, username, pathname } = url
+function postgresqlProblem (code: string, said: string, url: URL | null): { found: string, remedy: string } {
+  const { host = '', username = '', pathname = '' } = url ?? {}
   if (code === 'ECONNREFUSED') {
     return {
       found: `no PostgreSQL listens at ${host} (${code})`,
@@ -347,8 +347,8 @@ function isAt ({ url }: Here, origin: string): boolean {
 /** The server runs; what keeps callers from it, if they are kept, is in front of it. */
 function unreachableIssuer ({ url }: Here, issuer: string, { found, remedy }: Unreachable): Finding {
   const elsewhere = `Ask for ${issuer}${paths.serverMetadata} from where callers are: if it answers there, all is ` +
-    'well. If not, look at the name, the proxy and the firewall in front of the server; LATCHKEY_ISSUER is the origin ' +
-    'that clients use.'
+    'well. If not, look at the name, the proxy and the firewall in front of the server; LATCHKEY_ISSUER is the ' +
+    'origin that clients use.'
   return failed('issuer', `${found}; the server itself answers at ${url}`, remedy ?? elsewhere)
 }
 

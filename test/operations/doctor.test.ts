@@ -540,8 +540,8 @@ const setUps: readonly SetUp[] = [
     make: onPostgresql(url => { url.password = 'hunter2' }),
     first: {
       check: 'database',
-      found: /^PostgreSQL at .* refuses the password of postgres$/,
-      remedy: /^Correct the password in DATABASE_URL/,
+      found: /password of .*postgres/,
+      remedy: /^Correct /,
     },
   },
   {
