@@ -7,7 +7,6 @@ import {
 import { namesOf } from '../domain/scope.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfFixed } from './hints.ts'
 import { given, operationOf, organizationFilter, readInstant } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -64,7 +63,7 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
       config: { ...write, failures: ['not_found', 'organization_not_active', ...authorityFailures] },
       schema: { summary: 'Create an access token for automation', body: NewToken, response: { 201: ManagementTokenWithText } },
     }, async (request, reply) =>
-      hinted(reply, await created(dependencies, request, reply, async operation => {
+      await created(dependencies, request, reply, async operation => {
         const { organization, creator, expiresAt, ...input } = request.body
         const { token, text } = await createManagementToken(operation, {
           ...input,
@@ -73,7 +72,7 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
           expiresAt: readInstant(expiresAt) ?? null,
         })
         return { ...wireToken(token, clock()), token: text }
-      }), hintsOfFixed))
+      }))
 
     app.get('/access-tokens', { config: read, schema: { summary: 'List access tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
       const operation = operationOf(dependencies, request)

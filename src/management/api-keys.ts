@@ -9,7 +9,6 @@ import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfKey } from './hints.ts'
 import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -70,18 +69,18 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
     app.post('/api-keys', {
       config: { ...write, failures: authorityFailures },
       schema: { summary: 'Create an API key', body: NewKey, response: { 201: ApiKeyWithText } },
-    }, async (request, reply) => hinted(reply, await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return { ...await wire(operation, key), key: text }
-    }), hintsOfKey))
+    }))
 
     app.post('/api-keys/import', {
       config: { ...write, failures: [...authorityFailures, 'conflict'] },
       schema: { summary: 'Take over a key that was made elsewhere', body: ImportedKey, response: { 201: WireKey } },
-    }, async (request, reply) => hinted(reply, await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { digest, hint, ...input } = request.body
       return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
-    }), hintsOfKey))
+    }))
 
     app.get('/api-keys', { config: read, schema: { summary: 'List API keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       const operation = operationOf(dependencies, request)

@@ -4,7 +4,6 @@ import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeCl
 import type { Operation, Store } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfClient } from './hints.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -60,11 +59,11 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
     app.post('/clients', {
       config: { ...write, failures: authorityFailures },
       schema: { summary: 'Create a client', body: NewClient, response: { 201: CreatedClient } },
-    }, async (request, reply) => hinted(reply, await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
       return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
-    }), hintsOfClient))
+    }))
 
     app.get('/clients', { config: read, schema: { summary: 'List clients', querystring: ClientQuerystring, response: { 200: pageOf(WireClient) } } }, async request => {
       const operation = operationOf(dependencies, request)
@@ -85,12 +84,12 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
     app.patch('/clients/:id', {
       config: { ...write, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
       schema: { summary: 'Change a client', description: 'Other grants or another allowlist end every token that it holds.', params: IdParams, body: ClientChange, response: { 200: WireClient } },
-    }, async (request, reply) => {
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const { organization, ...change } = request.body
-      return hinted(reply, await wire(operation, await updateClient(operation, request.params.id, {
+      return await wire(operation, await updateClient(operation, request.params.id, {
         ...change, ...(organization === undefined ? {} : { organizationId: organization }),
-      })), hintsOfClient)
+      }))
     })
 
     app.post('/clients/:id/revoke', {

@@ -6,7 +6,6 @@ import type { Resource } from '../domain/resource.ts'
 import type { FailureCode } from '../errors.ts'
 import { challenge } from '../guard/index.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfResource } from './hints.ts'
 import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -60,10 +59,10 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
       config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
       schema: { summary: 'Create an MCP server', body: NewServer, response: { 201: WireServer } },
     }, async (request, reply) =>
-      hinted(reply, await created(dependencies, request, reply, async operation => {
+      await created(dependencies, request, reply, async operation => {
         const { organization, scopes, ...input } = request.body
         return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organizationOf(operation, organization) }))
-      }), hintsOfResource))
+      }))
 
     app.get('/mcp-servers', { config: read, schema: { summary: 'List MCP servers', querystring: ServerQuerystring, response: { 200: pageOf(WireServer) } } }, async request => {
       const operation = operationOf(dependencies, request)

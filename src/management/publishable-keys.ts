@@ -3,7 +3,6 @@ import { Type } from '../schema.ts'
 import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfFixed } from './hints.ts'
 import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -39,11 +38,11 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
     app.post('/publishable-keys', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
       schema: { summary: 'Create a publishable key', description: 'With the private key that signs assertions for the session endpoint.', body: NewKey, response: { 201: PublishableKeyWithSigningKey } },
-    }, async (request, reply) => hinted(reply, await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
       const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organizationOf(operation, organization) })
       return { ...await wire(operation, key), signingKey }
-    }), hintsOfFixed))
+    }))
 
     app.get('/publishable-keys', { config: read, schema: { summary: 'List publishable keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
       const operation = operationOf(dependencies, request)

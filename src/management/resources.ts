@@ -5,7 +5,6 @@ import { createResource, getResource, revokeResource, updateResource, type Resou
 import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { hinted, hintsOfResource } from './hints.ts'
 import { given, operationOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
@@ -42,13 +41,13 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
     app.post('/resources', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] },
       schema: { summary: 'Declare a resource', description: 'A protected API: its identifier, its scopes, and how its keys and errors look.', body: NewResource, response: { 201: WireResource } },
-    }, async (request, reply) => hinted(reply, await created(dependencies, request, reply, async operation => {
+    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, scopes, style, keyPrefix, ...rest } = request.body
       const resource = await createResource(operation, {
         ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
       })
       return wireResource(resource)
-    }), hintsOfResource))
+    }))
 
     app.get('/resources', { config: read, schema: { summary: 'List resources', querystring: ResourceQuerystring, response: { 200: pageOf(WireResource) } } }, async request => {
       const { actor, store } = operationOf(dependencies, request)
@@ -70,15 +69,15 @@ export function resourceRoutes (dependencies: CreationDependencies): FastifyPlug
         body: ResourceChange,
         response: { 200: WireResource },
       },
-    }, async (request, reply) => {
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const { name, scopes, style, keyPrefix } = request.body
       const before = await getResource(operation, request.params.id)
-      return hinted(reply, wireResource(await updateResource(operation, before.id, {
+      return wireResource(await updateResource(operation, before.id, {
         ...(name === undefined ? {} : { name }),
         ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
         ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
-      })), hintsOfResource)
+      }))
     })
 
     app.post('/resources/:id/revoke', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, body: Reason, response: { 200: WireResource } } }, async request =>
