@@ -8,7 +8,6 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { announceServer } from '../src/config.ts'
 import { buildServer, loadConfig, openLatchkey } from '../src/index.ts'
 import type { Leftovers } from './example.ts'
 import { examples } from './examples.ts'
@@ -30,7 +29,6 @@ const latchkey = await openLatchkey(config)
 const app = await buildServer(latchkey)
 await example.mount(app, latchkey)
 await app.listen({ port, host: config.host })
-announceServer(config, origin)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
 console.log(`Latchkey listens at ${origin}, with ${example.title}, a small protected API, behind its guard. The empty database is in ${folder}.`)
 

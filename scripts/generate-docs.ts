@@ -1,20 +1,30 @@
 /** Writes what is generated from the code into the documents; with `--check`, only says whether they are current. */
 import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { variables } from '../src/config.ts'
+import { commandVariables, variables } from '../src/config.ts'
+import { errorStyleNames } from '../src/domain/style.ts'
 import { failures } from '../src/errors.ts'
 import { metrics } from '../src/observability/index.ts'
 
 const root = join(import.meta.dirname, '..')
 
 function environmentExample (): string {
-  const entries = variables.map(({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`)
+  const entries = [...variables, ...commandVariables].map(
+    ({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`
+  )
   return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config.ts.\n\n${entries.join('\n')}`
 }
 
 function variableTable (): string {
-  const rows = variables.map(({ name, default: value, description }) => `| \`${name}\` | ${value} | ${description} |`)
+  const rows = [...variables, ...commandVariables].map(
+    ({ name, default: value, description }) => `| \`${name}\` | ${value} | ${description} |`
+  )
   return ['| variable | default | |', '|---|---|---|', ...rows].join('\n')
+}
+
+function styleList (): string {
+  const named = errorStyleNames.map(name => `\`${name}\``)
+  return `The styles are ${named.slice(0, -1).join(', ')} and ${named.at(-1)}.`
 }
 
 function errorDocument (): string {
@@ -51,7 +61,7 @@ function documents (): Map<string, string> {
   return new Map([
     [join(root, '.env.example'), environmentExample()],
     [join(root, 'docs/errors.md'), errorDocument()],
-    [readme, between(readFileSync(readme, 'utf8'), 'variables', variableTable())],
+    [readme, between(between(readFileSync(readme, 'utf8'), 'variables', variableTable()), 'styles', styleList())],
     [operations, between(readFileSync(operations, 'utf8'), 'metrics', metricTable())],
   ])
 }

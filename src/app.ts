@@ -4,7 +4,8 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPlu
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
 import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
@@ -160,6 +161,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
       await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
+      // Whatever program listens with these routes: commands beside it are to find it.
+      app.addHook('onListen', done => { announce(app, config, done) })
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
@@ -181,6 +184,31 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await tracing?.close()
     },
   }
+}
+
+/**
+ * Tells commands on this machine where the server listens. One that needs nothing of its data folder, having its secrets
+ * and its database from elsewhere, serves on without one.
+ */
+function announce (app: FastifyInstance, config: Config, done: () => void): void {
+  const url = listeningUrl(app.server.address())
+  try {
+    if (url !== null) announceServer(config, url)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    app.log.warn(
+      `LATCHKEY_DATA: ${config.dataFolder} cannot be written (${code}), so commands on this machine do not find this ` +
+      'server by themselves: name it with LATCHKEY_URL'
+    )
+  }
+  done()
+}
+
+/** A URL by which a program on this machine reaches what listens at an address; null: at none of TCP. */
+function listeningUrl (address: AddressInfo | string | null): string | null {
+  if (address === null || typeof address === 'string') return null
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address
+  return `http://${address.family === 'IPv6' ? `[${host}]` : host}:${address.port}`
 }
 
 /** OpenTelemetry is loaded only where somebody wants traces. */
@@ -284,6 +312,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
     told = true
   }))
+  for (const sentence of latchkey.config.unknownVariables) app.log.warn(sentence)
   app.setErrorHandler(presentError)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
@@ -337,25 +366,19 @@ export async function serve (): Promise<void> {
   const output = standardOutput(latchkey.watch.background.report('log'))
   const app = await buildServer(latchkey, output)
   leaveOnSignal(app, latchkey.watch, config.shutdown)
-  const address = await app.listen({ port: config.port, host: config.host }).catch(async error => {
+  // Both ahead of what tells commands that the server is there: then all of it is.
+  app.addHook('onListen', done => {
+    surviveUncaught(latchkey.watch.measures)
+    done()
+  })
+  const metrics = typeof config.metrics === 'object' ? await serveMetrics(app, latchkey, config.metrics) : null
+  await app.listen({ port: config.port, host: config.host }).catch(async error => {
+    await metrics?.close()
     await app.close()
     throw cannotListen(error, config)
   })
-  if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
-  surviveUncaught(latchkey.watch.measures)
-  announce(app, config, address)
   output.write(welcome(config))
   await prepareForChanges(app, latchkey)
-}
-
-/** A server that needs nothing of its data folder, having its secrets and its database from elsewhere, serves on without one. */
-function announce (app: FastifyInstance, config: Config, address: string): void {
-  try {
-    announceServer(config, address)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    app.log.warn(`LATCHKEY_DATA: ${config.dataFolder} cannot be written (${code}), so commands on this machine do not find this server by themselves: name it with LATCHKEY_URL`)
-  }
 }
 
 /** Milliseconds in which those are answered who have waited for the server to start. */
@@ -371,8 +394,11 @@ async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchke
   } catch {}
 }
 
+interface Place { host: string, port: number }
+
 /** `/prom` on an address that only some can reach. Ends with the server. */
-async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, port }: { host: string, port: number }): Promise<void> {
+async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, place: Place): Promise<FastifyInstance> {
+  const { host, port } = place
   const own = Fastify(serverOptions({ ...latchkey.config, logLevel: 'silent' }))
   own.setErrorHandler(presentError)
   // Of its own routes: the others are not here, whatever the method.
@@ -388,6 +414,7 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, p
     throw new ConfigurationError([`LATCHKEY_METRICS: cannot listen on ${host}:${port} (${(error as NodeJS.ErrnoException).code}); choose another address or port`])
   }
   app.server.once('close', () => { own.close().catch(() => {}) })
+  return own
 }
 
 /** What keeps a server from listening, by the variable that would change it. */
@@ -530,10 +557,10 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
 }
 
-function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {
+function welcome ({ issuer, dataFolder, databaseUrl, generatedAdminToken }: Config): string {
   return [
     '',
-    `Latchkey serves ${issuer}; its data is in ${dataFolder}.`,
+    `Latchkey serves ${issuer}; its data is in ${placeOfData(databaseUrl, dataFolder)}.`,
     ...(generatedAdminToken === null ? [] : [`Admin token (shown this once): ${generatedAdminToken}`]),
     'Next, in another terminal:',
     '',
@@ -543,4 +570,14 @@ function welcome ({ issuer, dataFolder, generatedAdminToken }: Config): string {
     '',
     '',
   ].join('\n')
+}
+
+/** Where the records are, without the password. */
+function placeOfData (databaseUrl: string, dataFolder: string): string {
+  if (databaseUrl.startsWith('file:')) {
+    const file = databaseUrl.slice('file:'.length)
+    return dirname(file) === dataFolder ? dataFolder : file
+  }
+  const { host = '', pathname = '/' } = URL.parse(databaseUrl) ?? {}
+  return `the PostgreSQL database ${pathname.slice(1)} at ${host === '' ? 'this machine' : host}`
 }

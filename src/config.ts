@@ -2,15 +2,16 @@
  * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
  * be told its name and its secrets. Problems are found together and each names its variable.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
 import { readPostgresqlUrl } from './database-url.ts'
 import { ConfigurationError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { ForeignFile, readOwn } from './ownership.ts'
 import { digestOf, newLabelledSecret, newSecret } from './secrets.ts'
+import { nearest } from './spelling.ts'
 
 export type RegistrationMode = 'closed' | 'token' | 'open'
 
@@ -48,6 +49,8 @@ export interface Config {
   signingKeyDays: number
   /** Null: no traces. */
   tracing: TracingConfig | null
+  /** A sentence for each variable that is set and that no Latchkey reads: mistyped, most likely. */
+  unknownVariables: readonly string[]
 }
 
 /** Where traces go: a collector that takes OTLP over HTTP. */
@@ -69,7 +72,7 @@ interface Variable {
 /** Milliseconds that LATCHKEY_REPLICA_LEASE can be at most. */
 export const longestLease = 60_000
 
-/** Every variable there is. .env.example and the README's table are generated from this. */
+/** Every variable that a server reads. .env.example and the README's table are generated from this. */
 export const variables: readonly Variable[] = [
   { name: 'PORT', default: '3000', description: 'The port to listen on.' },
   { name: 'HOST', default: '127.0.0.1', description: 'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and `LATCHKEY_ADMIN_TOKEN`.' },
@@ -94,6 +97,16 @@ export const variables: readonly Variable[] = [
   { name: 'OTEL_TRACES_SAMPLER_ARG', default: '1', description: 'The share of traces that is recorded, 0 to 1.' },
 ]
 
+/** Every variable that commands read to find their server, besides LATCHKEY_DATA and LATCHKEY_ADMIN_TOKEN. */
+export const commandVariables: readonly Variable[] = [
+  { name: 'LATCHKEY_URL', default: 'the server that runs here', description: 'The server that commands talk to.' },
+  {
+    name: 'LATCHKEY_TOKEN',
+    default: 'the admin token, at the server that runs here',
+    description: 'What commands prove themselves with.',
+  },
+]
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
@@ -106,14 +119,24 @@ export function loadConfig (environment: Environment = process.env, folder: stri
 
 /** As `loadConfig`, but changes nothing: what would be generated is a problem that is named. */
 export function inspectConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
-  return readConfig(environment, folder, file => {
+  return readConfig(environment, folder, (file, _make, databaseFile) => {
     const text = kept(file)
-    if (text === null) throw new ConfigurationError([`LATCHKEY_DATA: ${file} is not there yet; start the server once with \`latchkey serve\``])
+    if (text === null) throw new ConfigurationError([`LATCHKEY_DATA: ${missing(file, databaseFile)}`])
     return { text, isNew: false }
   })
 }
 
-type Generated = (file: string, make: () => string) => { text: string, isNew: boolean }
+/** Where a database is, a secret was: another one would open nothing that is in there. */
+function missing (file: string, databaseFile: string | null): string {
+  if (databaseFile === null || !existsSync(databaseFile) || basename(file) !== 'secret') {
+    return `${file} is not there yet; start the server once with \`latchkey serve\``
+  }
+  return `${file} is missing, and ${databaseFile} was sealed with what it held; restore it from a backup, or set ` +
+    'LATCHKEY_SECRET to its text'
+}
+
+/** `databaseFile`: of SQLite. */
+type Generated = (file: string, make: () => string, databaseFile: string | null) => { text: string, isNew: boolean }
 
 function readConfig (environment: Environment, folder: string, generate: Generated): Config {
   const read = (name: string) => environment[name]?.trim() || undefined
@@ -141,13 +164,18 @@ function readConfig (environment: Environment, folder: string, generate: Generat
   const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
   const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), { least: 0, most: 3_650, usual: 90 }, problems)
   const tracing = readTracing(read, problems)
+  const unknown = unknownVariables(environment)
   const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
   const adminText = readSecret('LATCHKEY_ADMIN_TOKEN', read('LATCHKEY_ADMIN_TOKEN'), local, problems)
   const foreign = foreignSecrets(databaseUrl, tracing)
   problems.push(...secretsInCommon(secretText, adminText, foreign))
-  if (problems.length > 0) throw new ConfigurationError(problems)
-  const secret = secretText ?? generate(join(dataFolder, 'secret'), newSecret).text
-  const admin = adminText === undefined ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm')) : { text: adminText, isNew: false }
+  // What is required may be there, under a name that is mistyped.
+  if (problems.length > 0) throw new ConfigurationError([...problems, ...unknown])
+  const databaseFile = databaseUrl.startsWith('file:') ? databaseUrl.slice('file:'.length) : null
+  const secret = secretText ?? generate(join(dataFolder, 'secret'), newSecret, databaseFile).text
+  const admin = adminText === undefined
+    ? generate(join(dataFolder, 'admin-token'), () => newLabelledSecret('lkadm'), databaseFile)
+    : { text: adminText, isNew: false }
   // What was generated before may have been copied into a variable.
   const inCommon = secretsInCommon(secret, admin.text, foreign)
   if (inCommon.length > 0) throw new ConfigurationError(inCommon)
@@ -170,16 +198,65 @@ function readConfig (environment: Environment, folder: string, generate: Generat
     usageDays,
     signingKeyDays,
     tracing,
+    unknownVariables: unknown,
   }
 }
 
-/** Where a command finds its server: the variables, else what a local server left in its data folder. */
-export function readClientEnvironment (environment: Environment = process.env, folder: string = process.cwd()): { url: string | null, token: string | null, dataFolder: string } {
+/** What commands go by: the variables, else what a local server left in its data folder. */
+export interface ClientEnvironment {
+  url: string | null
+  token: string | null
+  /** The server's own, on its machine: for the server that runs here and for no other. */
+  adminToken: string | null
+  dataFolder: string
+  /** As `Config.unknownVariables`. */
+  unknownVariables: readonly string[]
+}
+
+/** Where a command finds its server. */
+export function readClientEnvironment (
+  environment: Environment = process.env, folder: string = process.cwd()
+): ClientEnvironment {
   return {
     url: environment.LATCHKEY_URL?.trim() || null,
     token: environment.LATCHKEY_TOKEN?.trim() || null,
+    adminToken: environment.LATCHKEY_ADMIN_TOKEN?.trim() || null,
     dataFolder: resolve(folder, environment.LATCHKEY_DATA?.trim() || './data'),
+    unknownVariables: unknownVariables(environment),
   }
+}
+
+/** What Kubernetes sets for a service that is called latchkey, and what tests and scripts of this project read. */
+const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_)/
+
+/** Characters by which the name of a variable that begins otherwise may differ from one of ours, to be taken for it. */
+const slips = 2
+
+/** A sentence for each variable that looks like one of ours and is none. Its value may be a secret: it is left out. */
+function unknownVariables (environment: Environment): string[] {
+  const known = [...variables, ...commandVariables].map(({ name }) => name)
+  const unknown = Object.keys(environment).filter(name => !known.includes(name) && !isForeign(name, environment[name]))
+  return unknown.flatMap(name => {
+    const meant = meantBy(name.toUpperCase(), known)
+    return meant === null ? [] : [`${name}: is no variable of Latchkey, so it is ignored; the nearest one is ${meant}`]
+  })
+}
+
+const prefix = 'LATCHKEY_'
+
+/** The variable that is nearest to a name; null: the name is another program's. */
+function meantBy (name: string, known: readonly string[]): string | null {
+  const ours = known.filter(each => each.startsWith(prefix))
+  if (name.startsWith(prefix)) {
+    const other = known.find(each => name === prefix + each)
+    return other ?? ours.find(each => each.startsWith(name)) ?? nearest(name, ours).name
+  }
+  const near = nearest(name, ours)
+  return near.edits <= slips ? near.name : null
+}
+
+function isForeign (name: string, value: string | undefined): boolean {
+  return foreignVariables.test(name) || (name === `${prefix}PORT` && value?.includes('://') === true)
 }
 
 /** The version of this program. */
@@ -197,7 +274,7 @@ export function announceServer (config: Config, url: string): void {
 }
 
 /** Whether a host name or address can only be this machine. */
-function isLoopback (host: string): boolean {
+export function isLoopback (host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '')
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }

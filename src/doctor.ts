@@ -2,12 +2,15 @@
  * Looks a deployment over without changing anything, whether its server runs or not. Every finding that is not as it should
  * be names what to do.
  */
-import { existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
-import { inspectConfig, type Config } from './config.ts'
-import { ConfigurationError } from './errors.ts'
-import { belongsToUs } from './ownership.ts'
+import { inspectConfig, isLoopback, type Config } from './config.ts'
+import { ConfigurationError, failures, type FailureCode } from './errors.ts'
+import { belongsToUs, readOwn } from './ownership.ts'
+import { paths } from './protocol/paths.ts'
+import { whyUnreachable, type Unreachable } from './reachability.ts'
 import { auditKeys, unseal } from './secrets.ts'
 import { inspectDatabase, type Inspection } from './storage/inspection.ts'
 import { newer, remedyForNewer } from './storage/newer-database.ts'
@@ -36,19 +39,22 @@ export async function examine (environment?: Environment, folder?: string): Prom
   const config = configuration(environment, folder)
   if (!('port' in config)) return config
   const { inspection, findings: database } = await databaseFindings(config)
-  const answer = await ask(`${config.issuer}/.well-known/oauth-authorization-server`)
+  const here = await findServer(config)
+  const outside = await askIssuer(config, here)
   return [
-    ok('configuration', `complete; serves ${config.issuer}`),
+    ok('configuration', `complete; serves ${outside.issuer}`),
+    ...unknownVariables(config),
     dataFolder(config),
     ...database,
     signingKeys(inspection, config),
     olderSecrets(inspection, config),
-    metadata(answer, config),
-    oneServer(inspection, answer),
+    server(here, outside),
+    issuer(here, outside),
+    oneServer(inspection, here, outside, config),
     databaseClock(inspection),
     standbys(inspection),
     lostChanges(inspection),
-    serverClock(answer),
+    serverClock(outside.asked.response === null ? here.asked : outside.asked),
   ]
 }
 
@@ -60,6 +66,11 @@ function configuration (environment: Environment | undefined, folder: string | u
     const problems = error instanceof ConfigurationError ? error.problems : [String(error)]
     return problems.map(problem => failed('configuration', problem, 'Set the variable it names; the README has the table of all of them.'))
   }
+}
+
+function unknownVariables ({ unknownVariables }: Config): Finding[] {
+  const remedy = 'Correct its name, or take it away: a variable that is ignored changes nothing.'
+  return unknownVariables.map(sentence => failed('variables', sentence, remedy))
 }
 
 /** Secrets and the database are nobody else's business. */
@@ -74,7 +85,25 @@ function dataFolder ({ dataFolder, databaseUrl }: Config): Finding {
   // Only the folder is looked at by others on the way to what is in it; there, closed files are enough.
   const exposed = open.filter(path => path !== dataFolder || (statSync(path).mode & 0o022) !== 0)
   if (exposed.length > 0) return failed(check, `others may use ${exposed.join(', ')}`, `Take their permission away: chmod go= ${exposed.join(' ')}`)
+  const closed = [dataFolder, ...database].filter(path => existsSync(path) && !mayWrite(path))
+  if (database.length > 0 && closed.length > 0) {
+    return failed(
+      check,
+      `this account may not write to ${closed.join(', ')}`,
+      'Run the server, and this command, by the account that may; or mend the permissions, or a file system that ' +
+      'is read-only.'
+    )
+  }
   return ok(check, `${dataFolder} is this account's alone`)
+}
+
+function mayWrite (path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection: Inspection | null, findings: Finding[] }> {
@@ -83,10 +112,60 @@ async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection:
     if (inspection === null) return { inspection, findings: [failed('database', `there is no ${databaseUrl.slice('file:'.length)}`, 'Start the server once, or restore a backup to this place.')] }
     return { inspection, findings: [databaseVersion(inspection), migrations(inspection)] }
   } catch (error) {
-    const problem = startProblem(error, databaseUrl)
-    if (problem instanceof UnusableDatabase) return { inspection: null, findings: [failed('database', problem.reason, inSentence(problem.remedy))] }
-    const [said = ''] = (error instanceof Error && error.message !== '' ? error.message : String((error as { code?: unknown }).code)).split('\n')
-    return { inspection: null, findings: [failed('database', `cannot be reached or read: ${said}`, 'Start it, or correct DATABASE_URL; for a damaged SQLite file restore a backup.')] }
+    const { found, remedy } = databaseProblem(error, databaseUrl)
+    return { inspection: null, findings: [failed('database', found, remedy)] }
+  }
+}
+
+/** Why a database could not be looked into. No driver repeats the password. */
+function databaseProblem (error: unknown, databaseUrl: string): { found: string, remedy: string } {
+  const problem = startProblem(error, databaseUrl)
+  if (problem instanceof UnusableDatabase) return { found: problem.reason, remedy: inSentence(problem.remedy) }
+  const { code = '', message = '' } = error as { code?: string, message?: string }
+  const [said = ''] = (message === '' ? code : message).split('\n')
+  if (error instanceof ConfigurationError) {
+    return { found: error.problems.join('; '), remedy: 'Do what it says of DATABASE_URL, and look again.' }
+  }
+  if (databaseUrl.startsWith('file:')) return sqliteProblem(code, said, databaseUrl.slice('file:'.length))
+  return postgresqlProblem(code, said, URL.parse(databaseUrl))
+}
+
+function sqliteProblem (code: string, said: string, file: string): { found: string, remedy: string } {
+  if (code.startsWith('SQLITE_BUSY')) {
+    return {
+      found: `another program has locked ${file}`,
+      remedy: 'Wait until it is done, a backup say; `fuser` with the name of the file tells which it is.',
+    }
+  }
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
+    return {
+      found: `${file} is damaged, or not a database of SQLite (${said})`,
+      remedy: 'Keep it aside and restore a backup, or name another file in DATABASE_URL.',
+    }
+  }
+  return {
+    found: `${file} cannot be read: ${said}`,
+    remedy: 'Let this account read it, or correct DATABASE_URL; restore a backup if it is damaged.',
+  }
+}
+
+function postgresqlProblem (code: string, said: string, url: URL | null): { found: string, remedy: string } {
+  const { host = '' } = url ?? {}
+  if (code === 'ECONNREFUSED') {
+    return {
+      found: `no PostgreSQL listens at ${host} (${code})`,
+      remedy: 'Start it, or correct host and port in DATABASE_URL.',
+    }
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return {
+      found: `the host of the database, ${host}, is not known here (${code})`,
+      remedy: 'Correct it in DATABASE_URL, or the name service of this machine.',
+    }
+  }
+  return {
+    found: `the database at ${host} cannot be reached or read: ${said}`,
+    remedy: 'Start it, or correct DATABASE_URL.',
   }
 }
 
@@ -139,35 +218,191 @@ function olderSecrets (inspection: Inspection | null, { secrets }: Config): Find
 }
 
 /** What a URL answered; null: nothing did, and why. */
-interface Asked { response: { status: number, date: string | null, body: Record<string, unknown> | null, took: number } | null, reason: string }
+interface Asked { response: Heard | null, why: Unreachable | null }
+interface Heard {
+  status: number
+  location: string | null
+  date: string | null
+  body: Record<string, unknown> | null
+  took: number
+}
 
 async function ask (url: string): Promise<Asked> {
   const began = Date.now()
   try {
-    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(patience) })
-    const body = await response.json().catch(() => null) as Record<string, unknown> | null
-    return { response: { status: response.status, date: response.headers.get('date'), body, took: Date.now() - began }, reason: '' }
+    const signal = AbortSignal.timeout(patience)
+    const response = await fetch(url + paths.serverMetadata, { redirect: 'manual', signal })
+    const body = await response.json().catch(() => null) as unknown
+    const { status, headers } = response
+    const heard = { status, location: headers.get('location'), date: headers.get('date'), took: Date.now() - began }
+    return { response: { ...heard, body: Object(body) === body ? body as Heard['body'] : null }, why: null }
   } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as { code?: string }
-    return { response: null, reason: code ?? (error as Error).name }
+    return { response: null, why: whyUnreachable(url, error) }
   }
 }
 
-function metadata ({ response, reason }: Asked, { issuer }: Config): Finding {
-  const check = 'issuer'
-  if (response === null) return failed(check, `${issuer} cannot be reached from here (${reason})`, 'Start the server with `latchkey serve`; if it runs, look at the proxy, the name and the firewall in front of it.')
-  if (response.status !== 200) return failed(check, `${issuer} answers ${response.status} for its metadata`, 'Something else answers there: have the proxy pass every path on as it is, and let it say X-Forwarded-Proto: https.')
-  if (response.body?.issuer !== issuer) return failed(check, `what answers at ${issuer} is another issuer`, 'Set LATCHKEY_ISSUER to the origin that clients use, letter by letter, in the server as here.')
-  return ok(check, `${issuer} answers with its own metadata`)
+/** The server on this machine: where it said that it listens, else where it would. */
+interface Here { url: string, announced: boolean, asked: Asked }
+
+async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
+  const announced = announcedUrl(dataFolder)
+  const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
+  const url = announced ?? `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+  return { url, announced: announced !== null, asked: await ask(url) }
 }
 
-function oneServer (inspection: Inspection | null, { response }: Asked): Finding {
+/** As commands find it (cli/connection.ts). A file that says nothing is as good as none: the server writes another. */
+function announcedUrl (dataFolder: string): string | null {
+  try {
+    const { url } = JSON.parse(readOwn(join(dataFolder, 'server.json')) ?? '{}') as { url?: unknown }
+    return typeof url === 'string' && URL.canParse(url) ? url : null
+  } catch {
+    return null
+  }
+}
+
+/** What clients reach. `issuer` is the server's own where this command was told none: it may listen on another PORT. */
+interface Outside { issuer: string, asked: Asked }
+
+async function askIssuer ({ issuer, port }: Config, here: Here): Promise<Outside> {
+  const own = here.asked.response?.body?.issuer
+  const isDefault = issuer === `http://localhost:${port}`
+  const asked = isDefault && typeof own === 'string' && isLocalOrigin(own) ? own : issuer
+  return { issuer: asked, asked: await ask(asked) }
+}
+
+function isLocalOrigin (text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && url.origin === text && url.protocol === 'http:' && isLoopback(url.hostname)
+}
+
+/** Whether a server of Latchkey answered, the right one or another, and whatever it said. */
+function isLatchkey (asked: Asked): boolean {
+  const { issuer, token_endpoint: token } = asked.response?.body ?? {}
+  return (typeof issuer === 'string' && token === issuer + paths.token) || refusalOf(asked.response) !== null
+}
+
+/** What a server of Latchkey may say instead of its metadata; null: it did not say so, or something else answered. */
+function refusalOf (response: Heard | null): FailureCode | null {
+  const codes = ['tls_required', 'overloaded', 'shutting_down', 'storage_unavailable'] as const
+  return codes.find(code => response?.body?.error_description === failures[code].message) ?? null
+}
+
+/** What a proxy says when it does not reach what is behind it. */
+function isGatewayError (asked: Asked): boolean {
+  return !isLatchkey(asked) && [502, 503, 504].includes(asked.response?.status ?? 0)
+}
+
+function isRight ({ issuer, asked: { response } }: Outside): boolean {
+  return response?.status === 200 && response.body?.issuer === issuer
+}
+
+function server ({ url, announced, asked }: Here, outside: Outside): Finding {
+  const check = 'server'
+  if (isLatchkey(asked)) return ok(check, `answers at ${url}${announced ? ', as its server.json says' : ''}`)
+  if (isRight(outside)) return skipped(check, 'none of this data folder runs here; the issuer answers all the same')
+  if (asked.response === null) {
+    return failed(check, `no server answers at ${url}: ${asked.why!.found}`, 'Start it with `latchkey serve`.')
+  }
+  return failed(
+    check,
+    `what answers at ${url} is not Latchkey (${asked.response.status})`,
+    'Give Latchkey another PORT, and a LATCHKEY_ISSUER to match, and start it with `latchkey serve`.'
+  )
+}
+
+function issuer (here: Here, outside: Outside): Finding {
+  const check = 'issuer'
+  const { issuer, asked } = outside
+  const { response } = asked
+  if (isRight(outside)) return ok(check, `${issuer} answers with its own metadata`)
+  const waits = response === null ? asked.why!.remedy === null : isGatewayError(asked) || isAt(here, issuer)
+  if (waits && !isLatchkey(here.asked)) return skipped(check, 'the server has to run first')
+  if (response === null) return unreachableIssuer(here, issuer, asked.why!)
+  if (isGatewayError(asked)) {
+    return failed(
+      check,
+      `a proxy answers ${response.status} at ${issuer}: it does not reach the server, which answers at ${here.url}`,
+      `Have the proxy pass requests on to ${here.url}, or to where that is for it, and look at its log.`
+    )
+  }
+  return strangeIssuer(issuer, response)
+}
+
+/** Whether an origin is that of a server of this machine. */
+function isAt ({ url }: Here, origin: string): boolean {
+  const [one, other] = [new URL(origin), new URL(url)]
+  return isLoopback(one.hostname) && isLoopback(other.hostname) && one.port === other.port
+}
+
+/** The server runs; what keeps callers from it, if they are kept, is in front of it. */
+function unreachableIssuer ({ url }: Here, issuer: string, { found, remedy }: Unreachable): Finding {
+  const elsewhere = `Ask for ${issuer}${paths.serverMetadata} from where callers are: if it answers there, all is ` +
+    'well. If not, look at the name, the proxy and the firewall in front of the server; LATCHKEY_ISSUER is the ' +
+    'origin that clients use.'
+  return failed('issuer', `${found}; the server itself answers at ${url}`, remedy ?? elsewhere)
+}
+
+function strangeIssuer (issuer: string, response: Heard): Finding {
+  const check = 'issuer'
+  const { status, location, body } = response
+  const refusal = refusalOf(response)
+  if (refusal === 'tls_required' && issuer.startsWith('http:')) {
+    return failed(
+      check,
+      `the server at ${issuer} was told an https issuer, and this command was not`,
+      'Give this command the variables that the server has, LATCHKEY_ISSUER for one.'
+    )
+  }
+  if (refusal === 'tls_required') {
+    return failed(
+      check,
+      `the server takes what comes by ${issuer} for plain HTTP`,
+      'Name the proxy\'s address in LATCHKEY_TRUST_PROXY, and have the proxy set X-Forwarded-Proto: https.'
+    )
+  }
+  if (refusal !== null) {
+    return failed(
+      check,
+      `the server at ${issuer} answers ${status}: ${failures[refusal].message}`,
+      'Look at its log; docs/operations.md says what each answer means.'
+    )
+  }
+  if (status === 200 && typeof body?.issuer === 'string') {
+    return failed(
+      check,
+      `${issuer} answers as another issuer, ${body.issuer}`,
+      'Set LATCHKEY_ISSUER to the origin that clients use, letter by letter, in the server as here.'
+    )
+  }
+  if (location !== null) {
+    return failed(
+      check,
+      `${issuer} answers ${status} for its metadata, a redirection to ${location}`,
+      'Set LATCHKEY_ISSUER to the origin that answers by itself, and have the proxy pass every path on as it is.'
+    )
+  }
+  return failed(
+    check,
+    `${issuer} answers ${status} for its metadata`,
+    'Something else answers there: have the proxy pass every path on as it is, or set LATCHKEY_ISSUER to the ' +
+    'origin that clients use.'
+  )
+}
+
+/** A process that has the file may be at work: which it is comes before anything that ends it. */
+function oneServer (inspection: Inspection | null, here: Here, outside: Outside, { databaseUrl }: Config): Finding {
   const check = 'one server'
   if (inspection === null) return skipped(check, 'there is no database to look at')
   if (inspection.inUse === null) return skipped(check, 'PostgreSQL serves several')
   if (!inspection.inUse) return ok(check, 'no server has the SQLite file')
-  if (response === null) return failed(check, 'a process has the SQLite file, but no server answers at the issuer', 'Stop that process before another server is started on this file, or give the servers PostgreSQL.')
-  return ok(check, 'the SQLite file is in use by a server')
+  if (isLatchkey(here.asked) || isLatchkey(outside.asked)) return ok(check, 'the SQLite file is in use by a server')
+  return failed(
+    check,
+    `a process has the SQLite file, but no server answers at ${here.url}`,
+    `Look which it is, and at its log: fuser ${databaseUrl.slice('file:'.length)}. It may be a server that starts ` +
+    'or shuts down, one without this data folder, or `latchkey migrate`. No other server starts on the file meanwhile.'
+  )
 }
 
 function databaseClock (inspection: Inspection | null): Finding {

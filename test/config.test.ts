@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { loadConfig } from '../src/config.ts'
+import { commandVariables, loadConfig, readClientEnvironment, variables } from '../src/config.ts'
 import { ConfigurationError } from '../src/errors.ts'
 import { digestOf } from '../src/secrets.ts'
 
@@ -114,4 +114,70 @@ tap.test('a generated secret that was damaged is not replaced by a new one', asy
   writeFileSync(file, 'x')
   t.match(problemsOf(() => loadConfig({}, home)), [/secret: is damaged/])
   t.equal(readFileSync(file, 'utf8'), 'x')
+})
+
+const known = [...variables, ...commandVariables].map(({ name }) => name)
+
+tap.test('a variable that no Latchkey reads is named with the nearest one, and its value is not', async t => {
+  const cases: [name: string, nearest: string | null][] = [
+    ['LATCHKEY_ISUER', 'LATCHKEY_ISSUER'], ['LATCHKEY_SECRETS', 'LATCHKEY_SECRET'], [
+      'LATCHKEY_TRUSTED_PROXIES',
+      'LATCHKEY_TRUST_PROXY',
+    ],
+    ['LATCHKEY_LOG', 'LATCHKEY_LOG_LEVEL'], [
+      'LATCHKEY_DATABASE_URL',
+      'DATABASE_URL',
+    ], ['latchkey_issuer', 'LATCHKEY_ISSUER'],
+    ['LATCHKEY_PORT', 'PORT'], ['LACHKEY_SECRET', 'LATCHKEY_SECRET'], ['LATCHKEY_TOEKN', 'LATCHKEY_TOKEN'],
+    ['PROT', null], ['DATABASE', null], ['SECRET', null], ['LATCHKEY_SERVICE_HOST', null], [
+      'LATCHKEY_PORT_3000_TCP',
+      null,
+    ],
+    ['LATCHKEY_TEST_POSTGRES', null], ...known.map((name): [string, null] => [name, null]),
+  ]
+  for (const [name, nearest] of cases) {
+    const sentences = nearest === null
+      ? []
+      : [
+      `${name}: is no variable of Latchkey, so it is ignored; the nearest one is ${nearest}`,
+        ]
+    t.strictSame(readClientEnvironment({ [name]: 'hunter2' }).unknownVariables, sentences, name)
+  }
+  t.strictSame(
+    readClientEnvironment({ LATCHKEY_PORT: 'tcp://10.0.0.7:3000' }).unknownVariables,
+    [],
+    'Kubernetes says where a service is'
+  )
+  const { unknownVariables } = loadConfig({ LATCHKEY_ISUER: 'x' }, folder(t))
+  t.strictSame(
+    unknownVariables,
+    ['LATCHKEY_ISUER: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_ISSUER']
+  )
+})
+
+tap.test('what is missing and what is mistyped for it are named together', async t => {
+  const environment = {
+    HOST: '0.0.0.0',
+    LATCHKEY_ISUER: 'https://auth.example.com',
+    LATCHKEY_SECRET: good,
+    LATCHKEY_ADMIN_TOKEN: other,
+  }
+  t.strictSame(
+    problemsOf(() => loadConfig(environment, folder(t))).map(problem => problem.split(':')[0]),
+    ['LATCHKEY_ISSUER', 'LATCHKEY_ISUER']
+  )
+})
+
+tap.test('code and documents name no variable that is not in the one list', async t => {
+  const root = resolve(import.meta.dirname, '..')
+  const folders = ['src', 'bin', 'docs', 'examples', 'scripts', 'bench'].flatMap(name =>
+    readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }).map(file => join(name, file)))
+  const files = [...folders, 'README.md', '.env.example'].filter(
+    name => /\.(ts|js|md|example|yml|service)$/.test(name) && !name.includes('generated')
+  )
+  t.ok(files.length > 100)
+  for (const file of files) {
+    const named = readFileSync(join(root, file), 'utf8').match(/\bLATCHKEY_[A-Z][A-Z_]*[A-Z]\b/g) ?? []
+    t.strictSame(named.filter(name => !known.includes(name) && !/^LATCHKEY_(TEST|PRISMA)_/.test(name)), [], file)
+  }
 })

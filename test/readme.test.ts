@@ -76,11 +76,13 @@ tap.test('the program of ten lines guards its route', async t => {
   const source = await mkdtemp(join(tmpdir(), 'latchkey-program-'))
   t.teardown(async () => await rm(source, { recursive: true, force: true }))
   await writeFile(join(source, 'server.ts'), program!.replace('\'latchkey\'', `'${pathToFileURL(join(root, 'src/index.ts')).href}'`))
-  const { port, environment, folder } = await start(t, process.execPath, [join(source, 'server.ts')])
+  const { port, environment } = await start(t, process.execPath, [join(source, 'server.ts')])
 
   const url = `http://127.0.0.1:${port}`
-  const client = { ...environment, LATCHKEY_URL: url, LATCHKEY_TOKEN: readFileSync(join(folder, 'data', 'admin-token'), 'utf8').trim() }
-  const latchkey = async (...parameters: string[]) => JSON.parse((await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: client })).stdout)
+  // As a reader types it beside the program: it finds the server, and its admin token, by the data folder.
+  const latchkey = async (...parameters: string[]) => JSON.parse(
+    (await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: environment })).stdout
+  )
   const { id } = await latchkey('org', 'create', 'Acme')
   const create = ['key', 'create', '--org', id, '--resource', `http://localhost:${port}`, '--env', 'live', '--name', 'ci']
   const good = await latchkey(...create, '--scope', 'invoices:read')

@@ -14,16 +14,24 @@ const root = resolve(import.meta.dirname, '..')
 /** The command itself, as the package names it. */
 export const latchkeyCommand = join(root, 'bin', 'latchkey.js')
 
-export interface RunningServer { url: string, dataFolder: string, environment: Record<string, string> }
+export interface RunningServer {
+  url: string
+  dataFolder: string
+  environment: Record<string, string>
+  /** What it has said so far, on standard output and standard error. */
+  said (): string
+}
 
 interface Cleaner { teardown (work: () => unknown): void }
 
 /** Starts it and waits until it has said where it listens; stopped and removed with the test. */
-export async function startServer (t: Cleaner): Promise<RunningServer> {
+export async function startServer (t: Cleaner, more: Record<string, string> = {}): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'))
   const port = await freePort()
   const dataFolder = join(folder, 'data')
-  const environment = ownEnvironment({ LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn' })
+  const environment = ownEnvironment(
+    { LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn', ...more }
+  )
   const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: string[] = []
   for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })
@@ -32,13 +40,13 @@ export async function startServer (t: Cleaner): Promise<RunningServer> {
     await rm(folder, { recursive: true, force: true })
   })
   await listening(dataFolder, server, () => said.join(''))
-  return { url: `http://127.0.0.1:${port}`, dataFolder, environment }
+  return { url: `http://127.0.0.1:${environment.PORT}`, dataFolder, environment, said: () => said.join('') }
 }
 
 export interface Ran { code: number | null, stdout: string, stderr: string }
 
 /** Runs a program to its end. */
-export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string> } = {}): Promise<Ran> {
+export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string>, uid?: number } = {}): Promise<Ran> {
   const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, ...options })
   const ran: Ran = { code: null, stdout: '', stderr: '' }
   child.stdout.on('data', bytes => { ran.stdout += String(bytes) })

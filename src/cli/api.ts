@@ -1,12 +1,14 @@
 /** The management API as commands use it. */
 import { Readable } from 'node:stream'
+import { whyUnreachable } from '../reachability.ts'
 import { resemblesApiKey } from '../secrets.ts'
+import { readWarnings } from '../warning.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { printable } from './print.ts'
 import type { Connection } from './connection.ts'
 
-/** What the server answered: the bytes for `--json`, the value for people. */
-export interface Answer<T> { body: Buffer, value: T }
+/** What the server answered: the bytes for `--json`, the value for people, and what it said beside them. */
+export interface Answer<T> { body: Buffer, value: T, warnings: readonly string[] }
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 type Query = Record<string, string | undefined>
@@ -78,11 +80,12 @@ async function download ({ url, token }: Connection, path: string): Promise<Read
 
 async function read<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
-  if (response.status === 204) return { body: bytes, value: null as T }
+  const warnings = readWarnings(response.headers.get('warning') ?? '')
+  if (response.status === 204) return { body: bytes, value: null as T, warnings }
   const value = parse(bytes)
   if (value === undefined) throw notOurs(url, response, 'JSON')
   if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
-  return { body: bytes, value: value as T }
+  return { body: bytes, value: value as T, warnings }
 }
 
 function notOurs (url: string, { status }: Response, missing: string): CommandError {
@@ -98,11 +101,12 @@ async function reach (server: string, url: string, init: RequestInit): Promise<R
 }
 
 function unreachable (server: string, error: Error): string {
-  const { code, message } = (error.cause ?? {}) as NodeJS.ErrnoException
+  const { code, found, remedy } = whyUnreachable(server, error)
   if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
-  if (error.name === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
-  return `${server} cannot be reached (${code ?? message ?? error.name}). Check --url or LATCHKEY_URL.`
+  if (code === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
+  if (remedy !== null) return `${found}. ${remedy}`
+  return `${server} cannot be reached (${code}). Check --url or LATCHKEY_URL.`
 }
 
 function parse (bytes: Buffer): unknown {

@@ -204,7 +204,7 @@ async function prune (api: Api, { before, yes, ...whose }: PruneFlags): Promise<
     if (value.more) continue
     if (rows > 0) shown.end()
     const all = { ...value, rows }
-    return { body: Buffer.from(JSON.stringify(all)), value: all }
+    return { body: Buffer.from(JSON.stringify(all)), value: all, warnings: [] }
   }
 }
 

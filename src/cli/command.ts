@@ -19,6 +19,8 @@ export function answering<T, F extends object> (show: (value: T) => string, ask:
     const answer = await ask(managementApi(findConnection(flags)), flags, this.args[0] ?? '')
     if (flags.json) printJson(answer.body)
     else process.stdout.write(printableLines(show(answer.value)))
+    // On a line of its own, out of the way of pipes.
+    for (const warning of answer.warnings) process.stderr.write(`${printable(warning)}.\n`)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
-import { readClientEnvironment } from '../config.ts'
+import { readClientEnvironment, type ClientEnvironment } from '../config.ts'
 import { ForeignFile, readOwn } from '../ownership.ts'
 import { CommandError } from './failure.ts'
 
@@ -14,15 +14,16 @@ export interface Connection {
 export interface GlobalOptions { url?: string, token?: string, json?: boolean }
 
 /**
- * Options first, then the environment, then what a local server left in its data folder. The local admin token is sent to
- * the local server and to nobody else, and no token to an address that another account may have written there.
+ * Options first, then the environment, then what a local server left in its data folder. Its admin token, from the
+ * environment or from the folder, is sent to the local server and to no other, and no token to an address that another
+ * account may have written there.
  * @throws CommandError saying what is missing and where to get it.
  */
 export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
   const named = options.url ?? environment.url
   const chosen = options.token ?? environment.token
   // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this command.
-  const local = named !== null && chosen !== null ? { url: null, token: null } : readLocalServer(environment.dataFolder)
+  const local = named !== null && chosen !== null ? { url: null, token: null } : readLocalServer(environment)
   const url = named === null ? local.url : readUrl(named)
   if (url === null) {
     throw new CommandError(`No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one with --url or LATCHKEY_URL.`)
@@ -34,9 +35,13 @@ export function findConnection (options: GlobalOptions, environment = readClient
   return { url, token: requireToken(token) }
 }
 
-function readLocalServer (folder: string): { url: string | null, token: string | null } {
-  const text = readIfThere(join(folder, 'server.json'))
-  return { url: text === null ? null : readAnnouncedUrl(text, folder), token: readIfThere(join(folder, 'admin-token')) }
+/** The token as the server reads it: the variable first, else the file. */
+function readLocalServer ({ dataFolder, adminToken }: ClientEnvironment): { url: string | null, token: string | null } {
+  const text = readIfThere(join(dataFolder, 'server.json'))
+  return {
+    url: text === null ? null : readAnnouncedUrl(text, dataFolder),
+    token: adminToken ?? readIfThere(join(dataFolder, 'admin-token')),
+  }
 }
 
 function readAnnouncedUrl (text: string, folder: string): string {

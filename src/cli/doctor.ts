@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Finding } from '../doctor.ts'
 import type { GlobalOptions } from './connection.ts'
-import { tableLines } from './print.ts'
+import { jsonLines, printable, tableLines } from './print.ts'
 
 /** `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something is not. */
 export function doctorCommand (): Command {
@@ -9,7 +9,7 @@ export function doctorCommand (): Command {
     .action(async function (this: Command) {
       const findings = await (await import('../doctor.ts')).examine()
       const healthy = findings.every(finding => finding.status !== 'failed')
-      process.stdout.write(this.optsWithGlobals<GlobalOptions>().json ? `${JSON.stringify({ healthy, findings })}\n` : show(findings))
+      process.stdout.write(this.optsWithGlobals<GlobalOptions>().json ? `${jsonLines(JSON.stringify({ healthy, findings }))}\n` : show(findings))
       if (!healthy) process.exitCode = 1
     })
 }
@@ -18,7 +18,8 @@ function show (findings: readonly Finding[]): string {
   const remedies = findings.filter(finding => finding.remedy !== null)
   return [
     tableLines(['CHECK', 'STATUS', 'FOUND'], findings.map(({ check, status, found }) => [check, status, found])),
-    ...remedies.map(({ check, remedy }) => `\n${check}: ${remedy}`),
+    // They name what answered, in its own words.
+    ...remedies.map(({ check, remedy }) => `\n${check}: ${printable(remedy!)}`),
     remedies.length === 0 ? '' : '\n',
   ].join('')
 }

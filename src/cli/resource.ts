@@ -22,6 +22,9 @@ interface Resource {
 
 interface ResourceFlags { name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string }
 
+/** Those of the API; test/cli/choices.test.ts compares them. */
+const styleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457']
+
 const keyOnlySuffix = ':key-only'
 
 /** `latchkey resource …` */
@@ -50,7 +53,7 @@ function withResourceFlags (command: Command): Command {
   return command
     .addOption(scopeOption(`a scope; repeat it for several; "${keyOnlySuffix}" behind it keeps it from OAuth clients`))
     .option('--name <text>', 'what people call it')
-    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(['ledgerbee', 'opencrane', 'rfc9457']))
+    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(styleNames))
     .option('--key-prefix <text>', 'what its API keys start with')
     .addOption(algorithmOption('what its access tokens are signed by'))
 }

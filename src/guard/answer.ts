@@ -8,6 +8,7 @@ import type { RefusalLog } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { Style } from '../domain/style.ts'
 import { Failure, type FailureCode } from '../errors.ts'
+import { warnings } from '../warning.ts'
 import type { Watch } from '../watch.ts'
 import { challenge } from './challenge.ts'
 import type { GuardedResource } from './guarded-resource.ts'
@@ -42,7 +43,8 @@ export function refuse (
     if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {
-    const answer = errorStyles[of.style(resource).errors].refusal(refusal, occasion(request, clock))
+    const style = of.style(resource)
+    const answer = errorStyles[style.errors].refusal(refusal, occasion(request, style, clock))
     if (challenged.has(answer.status)) reply.header('www-authenticate', challenge(refusal, metadataUrl))
     return send(reply, answer)
   })
@@ -59,7 +61,7 @@ export function fail (dependencies: AnswerDependencies, style: Style, error: unk
   else if (failure.code === 'change_lost') recordLost(dependencies, failure, request)
   else request.log.error({ err: error }, 'the guard could not decide')
   if (failure.status === 503) reply.header('retry-after', retryAfter[failure.code] ?? '1')
-  return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
+  return send(reply, errorStyles[style.errors].failure(failure, occasion(request, style, clock)))
 }
 
 /** Its holder tries in vain, maybe for days: that belongs into the audit log, as other refusals do, and is no error of the server. */
@@ -72,12 +74,14 @@ function recordLost ({ refusals }: AnswerDependencies, { code, detail: refused }
 /** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */
 export function discourageQuery (style: Style, reply: FastifyReply): void {
   const header = style.transports.find(transport => transport.in === 'header')
-  if (header) reply.header('warning', `299 - "Send the API key in the ${header.name} header: a URL ends up in logs"`)
+  if (header) {
+    reply.header('warning', warnings([`Send the API key in the ${header.name} header: a URL ends up in logs`]))
+  }
   reply.header('cache-control', 'no-store, private').header('referrer-policy', 'no-referrer')
 }
 
-function occasion (request: FastifyRequest, clock: Clock): Occasion {
-  return { path: pathOf(request), now: clock(), requestId: request.id }
+function occasion (request: FastifyRequest, { transports }: Style, clock: Clock): Occasion {
+  return { path: pathOf(request), now: clock(), requestId: request.id, transports }
 }
 
 function send (reply: FastifyReply, { status, contentType, body }: Answer): false {

@@ -3,12 +3,12 @@
  * is in the log. Adding a style adds an entry here and its name in domain/style.ts.
  */
 import type { Reason, Refusal } from '../domain/principal.ts'
-import type { ErrorStyleName } from '../domain/style.ts'
+import type { ErrorStyleName, KeyTransport } from '../domain/style.ts'
 import { failures, type Failure } from '../errors.ts'
 import { publicDescription } from './challenge.ts'
 
-/** What a renderer may speak of besides the refusal. */
-export interface Occasion { path: string, now: Date, requestId: string }
+/** What a renderer may speak of besides the refusal. `transports`: how keys travel to the resource. */
+export interface Occasion { path: string, now: Date, requestId: string, transports: readonly KeyTransport[] }
 
 export interface Answer {
   status: number
@@ -67,20 +67,34 @@ function publicReason ({ reason, presented }: Refusal): string {
 }
 
 /** A sentence for people, with the way out. */
-function sentence (refusal: Refusal): string {
+function sentence (refusal: Refusal, transports: readonly KeyTransport[]): string {
   switch (refusal.reason) {
-    case 'no_credential': return 'This route needs a credential: an API key or an access token.'
+    case 'no_credential': return `This route needs a credential: ${placesOfCredentials(transports)}.`
     case 'several_credentials': return 'The request carries more than one credential; send exactly one.'
     case 'credential_in_query': return refusal.presented === 'api_key'
-      ? 'An API key is not accepted in the URL, which ends up in logs; send it in the header that is made for it, and replace this one.'
+      ? 'An API key is not accepted in the URL, which ends up in logs; ' +
+        `send it ${placeOfKeys(transports)}, and replace this one.`
       : 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
-    case 'key_as_bearer': return 'An API key was sent as a bearer token; send it in the header that is made for it.'
+    case 'key_as_bearer': return `An API key was sent as a bearer token; send it ${placeOfKeys(transports)}.`
     case 'insufficient_scope': return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
     case 'api_key_required': return 'This route answers API keys only.'
     case 'superseded': return 'The client was changed after this token was issued; ask for a new token.'
     case 'tls_required': return 'This API is only spoken to over TLS; use https, and replace the key: it has crossed the network in clear.'
     default: return `${publicDescription(refusal)}.`
   }
+}
+
+/** Where a key is to be: never the URL, though some styles take it there. */
+function placeOfKeys (transports: readonly KeyTransport[]): string {
+  const header = transports.find(transport => transport.in === 'header')
+  return header === undefined ? 'as Authorization: Bearer' : `in the ${header.name} header`
+}
+
+function placesOfCredentials (transports: readonly KeyTransport[]): string {
+  if (!transports.some(transport => transport.in === 'header')) {
+    return 'an API key or an access token as Authorization: Bearer'
+  }
+  return `an API key ${placeOfKeys(transports)}, or an access token as Authorization: Bearer`
 }
 
 function upperCode (refusal: Refusal): string {
@@ -97,9 +111,16 @@ function details (refusal: Refusal): Record<string, unknown> {
 export interface PublicRefusal { status: number, code: string, message: string, details: Record<string, unknown> }
 
 /** A refusal as OpenCrane's and LedgerBee's styles show it, for who describes them. */
-export function publicRefusal (reason: Reason, requiredScopes: readonly string[] = []): PublicRefusal {
+export function publicRefusal (
+  reason: Reason, transports: readonly KeyTransport[], requiredScopes: readonly string[] = []
+): PublicRefusal {
   const refusal: Refusal = { reason, presented: null, subject: null, organizationId: null, ...(reason === 'insufficient_scope' ? { requiredScopes } : {}) }
-  return { status: statuses[reason], code: upperCode(refusal), message: sentence(refusal), details: details(refusal) }
+  return {
+    status: statuses[reason],
+    code: upperCode(refusal),
+    message: sentence(refusal, transports),
+    details: details(refusal),
+  }
 }
 
 /** CL-12's codes, and what else its API can say. */
@@ -149,45 +170,75 @@ function answer (status: number, body: Record<string, unknown>, contentType = js
 
 export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   ledgerbee: {
-    refusal: (refusal, { path, now }) => {
+    refusal: (refusal, { path, now, transports }) => {
       const statusCode = statuses[refusal.reason]
-      return answer(statusCode, { statusCode, timestamp: now.toISOString(), path, message: sentence(refusal), code: upperCode(refusal), details: details(refusal) })
+      return answer(
+        statusCode,
+        {
+          statusCode,
+          timestamp: now.toISOString(),
+          path,
+          message: sentence(refusal, transports),
+          code: upperCode(refusal),
+          details: details(refusal),
+        }
+      )
     },
     failure: ({ status, message, code }, { path, now, requestId }) =>
       answer(status, { statusCode: status, timestamp: now.toISOString(), path, message, code: code.toUpperCase(), details: { requestId } }),
   },
   'crane-ledger': {
-    refusal: refusal => {
+    refusal: (refusal, { transports }) => {
       const status = statuses[refusal.reason]
-      return answer(status, { error: { type: craneTypes[status], code: craneCode(refusal), message: sentence(refusal), status } })
+      return answer(
+        status,
+        {
+          error: { type: craneTypes[status], code: craneCode(refusal), message: sentence(refusal, transports), status },
+        }
+      )
     },
     failure: ({ status, message, code }) => answer(status, { error: { type: 'api_error', code, message, status } }),
   },
   craftkit: {
-    refusal: refusal => {
+    refusal: (refusal, { transports }) => {
       const code = craftkitCode(refusal)
       const status = refusal.reason === 'feature_missing' ? 401 : statuses[refusal.reason]
-      return answer(status, { error: { code, message: craftkitSentences[code] ?? sentence(refusal) } })
+      return answer(status, { error: { code, message: craftkitSentences[code] ?? sentence(refusal, transports) } })
     },
     failure: ({ status, message, code }) => answer(status, { error: { code, message } }),
   },
   craftdesk: {
-    refusal: refusal => {
+    refusal: (refusal, { transports }) => {
       const status = statuses[refusal.reason]
       const field = status === 429 ? 'rate_limit' : status === 404 ? 'workspace' : 'api_key'
-      return answer(status, { message: craftdeskMessages[status], code: status, errors: { [field]: [sentence(refusal)] } })
+      return answer(
+        status,
+        { message: craftdeskMessages[status], code: status, errors: { [field]: [sentence(refusal, transports)] } }
+      )
     },
     failure: ({ status, message }, { requestId }) =>
       answer(status, { message: craftdeskMessages[status] ?? 'Server Error', code: status, errors: { server: [message, `Request ${requestId}`] } }),
   },
   opencrane: {
-    refusal: refusal => answer(statuses[refusal.reason], { error: sentence(refusal), code: upperCode(refusal), details: details(refusal) }),
+    refusal: (refusal, { transports }) =>
+      answer(
+        statuses[refusal.reason],
+        { error: sentence(refusal, transports), code: upperCode(refusal), details: details(refusal) }
+      ),
     failure: ({ status, message, code }, { requestId }) => answer(status, { error: message, code: code.toUpperCase(), details: { requestId } }),
   },
   rfc9457: {
-    refusal: (refusal, { path }) => {
+    refusal: (refusal, { path, transports }) => {
       const status = statuses[refusal.reason]
-      return answer(status, { type: 'about:blank', title: sentence(refusal), status, instance: path, code: upperCode(refusal), ...details(refusal) }, 'application/problem+json; charset=utf-8')
+      const problem = {
+        type: 'about:blank',
+        title: sentence(refusal, transports),
+        status,
+        instance: path,
+        code: upperCode(refusal),
+        ...details(refusal),
+      }
+      return answer(status, problem, 'application/problem+json; charset=utf-8')
     },
     failure: ({ status, code }, { path, requestId }) =>
       answer(status, { type: 'about:blank', title: failures[code].message, status, instance: path, code: code.toUpperCase(), requestId }, 'application/problem+json; charset=utf-8'),

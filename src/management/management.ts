@@ -19,6 +19,7 @@ import type { CreationDependencies } from './creation.ts'
 import { markCursors } from './cursors.ts'
 import { effectiveAccessRoutes } from './effective-access.ts'
 import { groupRoutes } from './groups.ts'
+import { hint } from './hints.ts'
 import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organizations.ts'
@@ -82,6 +83,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(guarded, { resource: dependencies.issuer + managementPath })
       markCursors(api, dependencies.secrets)
       tagAnswers(api)
+      hint(api)
       announceConventions(api)
       refuseUnknownQuery(api)
       readQueryValues(api)

@@ -1,6 +1,7 @@
 /** What an operation can refuse with: derived from what its route takes, the guard's words and the table of failures. */
 import type { FastifyContextConfig } from 'fastify'
 import type { Reason } from '../domain/principal.ts'
+import { managementStyle } from '../domain/style.ts'
 import { failures, type FailureCode } from '../errors.ts'
 import { publicRefusal, type PublicRefusal } from '../guard/index.ts'
 import type { Schema } from './examples.ts'
@@ -74,7 +75,9 @@ function ofGuard ({ config, overTls }: Taken): PublicRefusal[] {
     ['quota_exceeded', true],
     ['insufficient_credits', config.credits],
   ]
-  return reasons.filter(([, applies]) => applies !== undefined && applies !== false).map(([reason]) => publicRefusal(reason, config.scopes))
+  return reasons.filter(([, applies]) => applies !== undefined && applies !== false).map(
+    ([reason]) => publicRefusal(reason, managementStyle.transports, config.scopes)
+  )
 }
 
 function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRefusal[] {

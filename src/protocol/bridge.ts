@@ -61,12 +61,12 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
       app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        const exchange: Exchange = { request, lookedUp: null, failure: null, refused: null }
+        const exchange: Exchange = { request, lookedUp: null, warning: null, failure: null, refused: null }
         takeOver(reply)
         const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
         if (body !== null) {
           endIfClosing(reply.raw)
-          return sendAhead(reply.raw, body)
+          return sendAhead(reply.raw, body, exchange)
         }
         endOnceClosing(reply.raw)
         // The provider takes a body that broke off for one that was read already, and warns of it on the console.
@@ -105,9 +105,14 @@ function takeOver (reply: FastifyReply): void {
 }
 
 /** Sends what the shortcut answered as `completing` leaves what the provider answered. */
-function sendAhead (response: ServerResponse, body: string): void {
+function sendAhead (response: ServerResponse, body: string, { warning }: Passing): void {
   for (const name of forBrowsers) response.removeHeader(name)
-  response.writeHead(200, { 'cache-control': noStore['cache-control'], 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
+  response.writeHead(200, {
+    'cache-control': noStore['cache-control'],
+    ...(warning === null ? {} : { warning }),
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+  })
   response.end(body)
 }
 

@@ -19,7 +19,7 @@ import { failureKey, holdsSecret, obstacleTo, sharesSecret, type LookedUp } from
 import { introspect, type IntrospectionOptions } from './introspection.ts'
 import { paths } from './paths.ts'
 import { plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret } from './plain-request.ts'
-import { decideGrant, longestScope, underPolicies, type Granted, type GrantOptions } from './token.ts'
+import { decideGrant, longestScope, noScope, underPolicies, type Granted, type GrantOptions } from './token.ts'
 
 export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
   issuer: string
@@ -29,13 +29,16 @@ export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, I
   failures: WindowCounter
 }
 
-/** A request, and the client that was looked up for it: the provider need not do so again. */
-export interface Passing { request: FastifyRequest, lookedUp: LookedUp | null }
+/**
+ * A request, and the client that was looked up for it: the provider need not do so again. `warning`: what is to be said
+ * beside the answer; null: nothing.
+ */
+export interface Passing { request: FastifyRequest, lookedUp: LookedUp | null, warning: string | null }
 
 interface Endpoint {
   parameters: ReadonlySet<string>
   /** The body of the answer to an authenticated client. Null: it is not for the shortcut to give. */
-  answer (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Awaitable<string | null>
+  answer (options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing): Awaitable<string | null>
 }
 
 const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, Endpoint>([
@@ -72,7 +75,7 @@ function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, p
   const presented = form === null ? null : presentedSecret(request.headers, form)
   if (form === null || presented === null) return null
   return whenKnown(authenticate(options, passing, presented), client =>
-    client === null ? null : whenKnown(answer(options, client, form, request), noteUnlessNull, options, client))
+    client === null ? null : whenKnown(answer(options, client, form, passing), noteUnlessNull, options, client))
 }
 
 function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id }: Client): string | null {
@@ -93,12 +96,13 @@ function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: 
   })
 }
 
-async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, request: FastifyRequest): Promise<string | null> {
+async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing): Promise<string | null> {
   if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
   const { registry, ring, tokens, watch: { measures, tracing } } = options
-  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(request))
+  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(passing.request))
   if (deniedBy !== null) return null
   const scope = granted.scopes.join(' ') || undefined
+  if (scope === undefined) passing.warning = noScope(client)
   const claims = claimsOf(options, client, granted, scope)
   const text = await inSpan(tracing, 'token issuance', () => signJwt(signerFor(ring(), granted.resource.signingAlgorithm), 'at+jwt', claims))
   measures.tokens.add(form.grant_type)
@@ -143,7 +147,7 @@ function newJti (): string {
   return random.toString('base64url', used - jtiLength, used)
 }
 
-function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, request: FastifyRequest): Awaitable<string | null> {
+function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, { request }: Passing): Awaitable<string | null> {
   const address = from === undefined ? null : readAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null
   return introspect(options, client, token, { address, request })

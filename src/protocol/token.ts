@@ -11,6 +11,7 @@ import { grantableNow } from '../domain/scope.ts'
 import { signerFor, type KeyRing } from '../domain/signing-key.ts'
 import type { TokenMeter } from '../domain/token-usage.ts'
 import { inSpan } from '../tracing.ts'
+import { warnings } from '../warning.ts'
 import type { Watch } from '../watch.ts'
 import { recordOf } from './client-authentication.ts'
 
@@ -110,9 +111,18 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     const text = await inSpan(tracing, 'token issuance', () => token.save())
     measures.tokens.add('client_credentials')
     options.tokens.count(record.id, record.organizationId)
+    if (scope === undefined) ctx.set('warning', noScope(record))
     // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
     ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
   }, ['resource', 'scope'], ['resource'])
+}
+
+/** The `Warning` beside the answer, which stays as RFC 6749 §5.1 has it. */
+export function noScope ({ id }: Client): string {
+  return warnings([
+    `This token has no scope, and passes no route that asks for one: the client ${id} has none for this resource; ` +
+    'an operator gives it some with latchkey client update',
+  ])
 }
 
 interface MintedToken { header: unknown, payload: Record<string, unknown> }

@@ -44,7 +44,7 @@ await onBothDatabases(api, (test, served) => {
       t.match(key, new RegExp(`^cd_${environment}_[0-9A-Za-z]{33}$`))
       t.strictSame((await projects(key)).json, { data: [] })
       const inHeader = await call(null, 'GET', '/v1/projects', undefined, { headers: { 'x-api-key': key } })
-      refusedAs(t, inHeader, 401, 'This route needs a credential: an API key or an access token.')
+      refusedAs(t, inHeader, 401, 'This route needs a credential: an API key or an access token as Authorization: Bearer.')
       t.equal(inHeader.headers['www-authenticate'], `Bearer resource_metadata="${server.issuer}/.well-known/oauth-protected-resource${craftdeskPath}"`)
     }
     for (const text of ['nonsense', newApiKeyText('cd', 'live')]) refusedAs(t, await projects(text), 401, notValid)

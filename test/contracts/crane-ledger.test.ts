@@ -50,7 +50,7 @@ await onBothDatabases(api, (test, served) => {
         t.strictSame([answer.status, answer.json], [200, { data: [] }])
       }
       const inHeader = await call(null, 'GET', accounts(organization), undefined, { headers: { 'x-api-key': key } })
-      refusedAs(t, inHeader, 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token.')
+      refusedAs(t, inHeader, 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token as Authorization: Bearer.')
       t.equal((await call(null, 'GET', `${accounts(organization)}?x-api-key=${key}`)).status, 401)
     }
   })
@@ -254,7 +254,7 @@ await onBothDatabases(api, (test, served) => {
     await admin('POST', `/api-keys/${id}/revoke`)
     const metadata = `resource_metadata="${server.issuer}/.well-known/oauth-protected-resource${craneLedgerPath}"`
     const none = await call(null, 'GET', accounts(organization))
-    refusedAs(t, none, 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token.')
+    refusedAs(t, none, 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token as Authorization: Bearer.')
     t.equal(none.headers['www-authenticate'], `Bearer ${metadata}`)
     for (const credential of [key, 'nonsense']) {
       const answer = await call(credential, 'GET', accounts(organization))
@@ -331,7 +331,7 @@ await onBothDatabases(api, (test, served) => {
     const { key } = await createKey({ organization: first, organizations: [second], scopes: [] })
     const answer = await call(key, 'GET', '/organizations')
     t.strictSame([answer.status, answer.json], [200, { data: [{ id: first, name: 'First', status: 'active' }, { id: second, name: 'Second', status: 'active' }] }])
-    refusedAs(t, await call(null, 'GET', '/organizations'), 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token.')
+    refusedAs(t, await call(null, 'GET', '/organizations'), 401, 'invalid_api_key', 'This route needs a credential: an API key or an access token as Authorization: Bearer.')
   })
 })
 

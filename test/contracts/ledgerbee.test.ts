@@ -37,7 +37,7 @@ for (const { name, server } of servers) {
   test('LB-01: without a credential a protected route is 401 and says where to find out more', async t => {
     const answer = await send({ path: '/api/v1/company' })
     t.equal(answer.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`, 'no error where nothing was presented (RFC 6750 §3.1)')
-    refused(t, answer, { path: '/api/v1/company', message: 'This route needs a credential: an API key or an access token.', reason: 'missing_credentials' })
+    refused(t, answer, { path: '/api/v1/company', message: 'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.', reason: 'missing_credentials' })
   })
 
   test('LB-01: a key that this server never made is refused, however well it is formed', async t => {
@@ -87,7 +87,7 @@ for (const { name, server } of servers) {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const answer = await send({ path: '/api/v1/invoices', headers: { authorization: `${scheme} ${key}` } })
       challenged(t, answer, 'invalid_token', 'The bearer credential is an API key, not an access token')
-      refused(t, answer, { message: 'An API key was sent as a bearer token; send it in the header that is made for it.', reason: 'api_key_as_bearer_token' })
+      refused(t, answer, { message: 'An API key was sent as a bearer token; send it in the x-api-key header.', reason: 'api_key_as_bearer_token' })
     }
   })
 

@@ -31,14 +31,15 @@ const call = async ({ path }: Api, headers: Outgoing['headers']) =>
   await server.send({ path, headers: { 'x-forwarded-proto': 'https', ...headers as Record<string, string> } })
 const createKey = async ({ resource }: Api, scopes: string[]): Promise<KeyAnswer> => await server.createKey({ organization, resource, scopes })
 
-const needed = 'This route needs a credential: an API key or an access token.'
+const needed = 'This route needs a credential: an API key or an access token as Authorization: Bearer.'
+const neededOfLedgerbee = 'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.'
 const notValid = 'The credential is not valid.'
 const lacks = (scope: string) => `The credential lacks a scope that this route needs: ${scope}.`
 const kinds = ['none', 'malformed', 'revoked', 'lacking scope'] as const
 type Kind = typeof kinds[number]
 
 const statuses: Record<Kind, number> = { none: 401, malformed: 401, revoked: 401, 'lacking scope': 403 }
-const sentences = ({ scope }: Api): Record<Kind, string> => ({ none: needed, malformed: notValid, revoked: notValid, 'lacking scope': lacks(scope) })
+const sentences = ({ name, scope }: Api): Record<Kind, string> => ({ none: name === 'LedgerBee' ? neededOfLedgerbee : needed, malformed: notValid, revoked: notValid, 'lacking scope': lacks(scope) })
 
 /** The whole body of each failure, in each style. */
 const bodies: Record<string, (api: Api, kind: Kind) => Json> = {

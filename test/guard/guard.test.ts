@@ -64,10 +64,12 @@ tap.test('an app does not boot whose guard would not know what to ask for', asyn
 
 tap.test('every style tells the same refusals in its own words', async t => {
   const sentences = {
-    none: 'This route needs a credential: an API key or an access token.',
     invalid: 'The credential is not valid.',
     lacking: 'The credential lacks a scope that this route needs: invoices:read.',
   }
+  const inHeader = 'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.'
+  const asBearer = 'This route needs a credential: an API key or an access token as Authorization: Bearer.'
+  const messages = { header: { none: inHeader, ...sentences }, bearer: { none: asBearer, ...sentences } }
   const codes = { none: 'UNAUTHORIZED', invalid: 'UNAUTHORIZED', lacking: 'INSUFFICIENT_PERMISSIONS' }
   const details = { none: { reason: 'missing_credentials' }, invalid: { reason: 'invalid_api_key' }, lacking: { reason: 'insufficient_scope', requiredScopes: [read.name] } }
   const craneErrors = {
@@ -77,13 +79,13 @@ tap.test('every style tells the same refusals in its own words', async t => {
     none: ['missing_authorization', 'Send the API key as Authorization: Bearer.'], invalid: ['invalid_credentials', 'The credential is not valid here.'], lacking: ['forbidden', sentences.lacking],
   }
   /** The whole body, its members in their order. */
-  const bodies: Record<string, (failure: keyof typeof sentences, status: number, timestamp: string) => object> = {
-    ledgerbee: (failure, statusCode, timestamp) => ({ statusCode, timestamp, path: '/invoices', message: sentences[failure], code: codes[failure], details: details[failure] }),
-    'crane-ledger': (failure, status) => ({ error: { type: craneErrors[failure][0], code: craneErrors[failure][1], message: sentences[failure], status } }),
+  const bodies: Record<string, (failure: keyof typeof codes, status: number, timestamp: string) => object> = {
+    ledgerbee: (failure, statusCode, timestamp) => ({ statusCode, timestamp, path: '/invoices', message: messages.header[failure], code: codes[failure], details: details[failure] }),
+    'crane-ledger': (failure, status) => ({ error: { type: craneErrors[failure][0], code: craneErrors[failure][1], message: messages.bearer[failure], status } }),
     craftkit: failure => ({ error: { code: craftkitErrors[failure][0], message: craftkitErrors[failure][1] } }),
-    craftdesk: (failure, code) => ({ message: failure === 'lacking' ? 'Forbidden' : 'Unauthorized', code, errors: { api_key: [sentences[failure]] } }),
-    opencrane: failure => ({ error: sentences[failure], code: codes[failure], details: details[failure] }),
-    rfc9457: (failure, status) => ({ type: 'about:blank', title: sentences[failure], status, instance: '/invoices', code: codes[failure], ...details[failure] }),
+    craftdesk: (failure, code) => ({ message: failure === 'lacking' ? 'Forbidden' : 'Unauthorized', code, errors: { api_key: [messages.bearer[failure]] } }),
+    opencrane: failure => ({ error: messages.bearer[failure], code: codes[failure], details: details[failure] }),
+    rfc9457: (failure, status) => ({ type: 'about:blank', title: messages.header[failure], status, instance: '/invoices', code: codes[failure], ...details[failure] }),
   }
   t.same(Object.keys(bodies).sort(), [...errorStyleNames].sort(), 'no style without its words')
   for (const style of errorStyleNames) {

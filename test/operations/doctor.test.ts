@@ -1,14 +1,19 @@
 /** `latchkey doctor`: each thing that can be wrong with a deployment is found and comes with what to do. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
+import { loadConfig, openLatchkey } from '../../src/index.ts'
 import { examine, type Finding } from '../../src/doctor.ts'
 import { newSecret } from '../../src/secrets.ts'
+import { makeAuthority, type Certified } from '../certificates.ts'
 import { administer, freshDatabase } from '../postgres.ts'
-import { startServer } from '../harness.ts'
+import { startServer, type ServerOptions } from '../harness.ts'
 import { freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
 
 const postgres = await freshDatabase()
@@ -22,7 +27,21 @@ function folderFor (t: Test): string {
 
 const by = (findings: readonly Finding[], check: string) => findings.find(finding => finding.check === check)
 const failures = (findings: readonly Finding[]) => findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
-const all = ['configuration', 'data folder', 'database', 'migrations', 'signing keys', 'older secrets', 'issuer', 'one server', 'clock of the database', 'standbys', 'lost changes', 'clock of the server']
+const all = [
+  'configuration',
+  'data folder',
+  'database',
+  'migrations',
+  'signing keys',
+  'older secrets',
+  'server',
+  'issuer',
+  'one server',
+  'clock of the database',
+  'standbys',
+  'lost changes',
+  'clock of the server',
+]
 
 for (const name of ['sqlite', 'postgresql']) {
   tap.test(`a deployment that is well has nothing to mend [${name}]`, async t => {
@@ -43,8 +62,9 @@ for (const name of ['sqlite', 'postgresql']) {
 
     await server.app.close()
     const stopped = await examine(server.environment, server.folder)
-    t.strictSame(failures(stopped), ['issuer'], 'no server runs')
-    t.match(by(stopped, 'issuer'), { found: /ECONNREFUSED/, remedy: /latchkey serve/ })
+    t.strictSame(failures(stopped), ['server'], 'no server runs')
+    t.match(by(stopped, 'server'), { found: /ECONNREFUSED/, remedy: /latchkey serve/ })
+    t.match(by(stopped, 'issuer'), { status: 'skipped' })
     t.match(by(stopped, 'clock of the server'), { status: 'skipped' })
   })
 }
@@ -92,9 +112,528 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
   const behind = await examine({ ...environment, LATCHKEY_ISSUER: `http://127.0.0.1:${latePort}` }, folder)
   t.match(by(behind, 'clock of the server'), { status: 'failed', remedy: /NTP/ })
   t.match(by(behind, 'issuer'), { status: 'failed', found: /answers 404/ })
+})
 
-  const held = await examine({ ...environment, LATCHKEY_ISSUER: `http://127.0.0.1:${await freePort()}` }, folder)
-  t.match(by(held, 'one server'), { status: 'failed', remedy: /Stop that process/ })
+type Environment = Record<string, string>
+
+/** A deployment as doctor finds it; `uid`: the account that asks, where this one may be another. */
+interface Deployment { environment: Environment, folder: string, uid?: number }
+
+interface SetUp {
+  title: string
+  make (t: Test): Promise<Deployment>
+  /** The first finding that failed; null: all is well. */
+  first: { check: string, found: RegExp, remedy: RegExp } | null
+}
+
+const authority = makeAuthority()
+const issuerBehindTls = (port: number) => `https://localhost:${port}`
+
+async function listen (t: Test, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close(); server.closeAllConnections() })
+  return (server.address() as AddressInfo).port
+}
+
+const answering = async (t: Test, listener: RequestListener): Promise<number> => await listen(t, createServer(listener))
+
+/**
+ * A server behind a proxy that ends TLS with `certified`, and what doctor is told of it. `change`: what the proxy does
+ * to answers.
+ */
+async function behindProxy (
+  t: Test, {
+    certified = authority.certify('localhost'),
+    options = { trustProxy: '127.0.0.1' },
+    change = headers => headers,
+  }:
+  {
+    certified?: Certified,
+    options?: ServerOptions,
+    change?: (headers: Record<string, unknown>) => Record<string,
+    unknown>,
+  } = {}
+): Promise<Deployment & { end (): Promise<void> }> {
+  const upstream = { port: 0 }
+  const proxy = createTlsServer({ cert: certified.certificate, key: certified.key }, (incoming, outgoing) => {
+    const headers = { ...incoming.headers, 'x-forwarded-proto': 'https' }
+    const passed = request({ host: '127.0.0.1', port: upstream.port, path: incoming.url, headers }, answer => {
+      outgoing.writeHead(answer.statusCode!, change(answer.headers) as never)
+      answer.pipe(outgoing)
+    })
+    passed.on(
+      'error',
+      () => { outgoing.writeHead(502, { 'content-type': 'text/html' }).end('<h1>502 Bad Gateway</h1>') }
+    )
+    passed.end()
+  })
+  const issuer = issuerBehindTls(await listen(t, proxy))
+  const server = await startServer({ ...options, issuer })
+  t.teardown(server.close)
+  upstream.port = server.port
+  return {
+    environment: { ...server.environment, NODE_EXTRA_CA_CERTS: authorityFile(t) },
+    folder: server.folder,
+    end: () => server.app.close(),
+  }
+}
+
+function authorityFile (t: Test): string {
+  const file = join(folderFor(t), 'ca.pem')
+  writeFileSync(file, authority.certificate)
+  return file
+}
+
+async function running (t: Test, options: ServerOptions = {}) {
+  const server = await startServer(options)
+  t.teardown(server.close)
+  return server
+}
+
+async function stopped (t: Test, options: ServerOptions = {}) {
+  const server = await running(t, options)
+  await server.app.close()
+  return server
+}
+
+const remote = () => (
+  {
+    HOST: '0.0.0.0',
+    LATCHKEY_ISSUER: 'https://auth.example.com',
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: newSecret(),
+  }
+)
+const configured = (environment: (good: Environment) => Environment) => async (t: Test): Promise<Deployment> => (
+  { environment: environment(remote()), folder: folderFor(t) }
+)
+const onPostgresql = (change: (url: URL) => unknown) => async (t: Test): Promise<Deployment> => {
+  const { environment, folder } = await running(t)
+  const url = new URL(postgres.url)
+  change(url)
+  return { environment: { ...environment, DATABASE_URL: url.href }, folder }
+}
+const onFile = (break_: (file: string, t: Test) => void) => async (t: Test): Promise<Deployment> => {
+  const { environment, folder, config } = await stopped(t)
+  break_(config.databaseUrl.slice('file:'.length), t)
+  return { environment, folder }
+}
+
+const setUps: readonly SetUp[] = [
+  {
+    title: 'the server listens on another PORT than this command would take',
+    async make (t) {
+      const { dataFolder } = await startProcess(t)
+      return { environment: { LATCHKEY_DATA: dataFolder }, folder: dataFolder }
+    },
+    first: null,
+  },
+  {
+    title: 'the server is stopped',
+    make: async t => await stopped(t),
+    first: {
+      check: 'server',
+      found: /^no server answers at http:\/\/127\.0\.0\.1:\d+: nothing listens at /,
+      remedy: /^Start it with `latchkey serve`\.$/,
+    },
+  },
+  {
+    title: 'another program listens on the PORT',
+    async make (t) {
+      const { environment, folder } = await stopped(t)
+      rmSync(join(folder, 'server.json'))
+      const port = await answering(t, (_request, response) => { response.writeHead(404).end('<h1>Not found</h1>') })
+      return {
+        environment: { ...environment, PORT: String(port), LATCHKEY_ISSUER: `http://localhost:${port}` },
+        folder,
+      }
+    },
+    first: {
+      check: 'server',
+      found: /^what answers at http:\/\/127\.0\.0\.1:\d+ is not Latchkey \(404\)$/,
+      remedy: /^Give Latchkey another PORT, /,
+    },
+  },
+  {
+    title: 'a proxy does not reach the server, which runs',
+    async make (t) {
+      const { environment, folder } = await running(t)
+      const port = await answering(
+        t,
+        (_request, response) => { response.writeHead(502).end('<h1>502 Bad Gateway</h1>') }
+      )
+      return { environment: { ...environment, LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
+    },
+    first: {
+      check: 'issuer',
+      found: /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Have the proxy pass requests on to http:/,
+    },
+  },
+  {
+    title: 'a proxy does not reach the server, which is stopped',
+    async make (t) {
+      const deployment = await behindProxy(t)
+      await deployment.end()
+      return deployment
+    },
+    first: { check: 'server', found: /^no server answers at /, remedy: /^Start it with `latchkey serve`\.$/ },
+  },
+  {
+    title: 'the issuer is another deployment',
+    async make (t) {
+      const { environment, folder } = await running(t)
+      return {
+        environment: { ...environment, LATCHKEY_ISSUER: (await running(t)).url.replace('127.0.0.1', 'localhost') },
+        folder,
+      }
+    },
+    first: {
+      check: 'issuer',
+      found: /^http:\/\/localhost:\d+ answers as another issuer, http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Set LATCHKEY_ISSUER to the origin that clients use/,
+    },
+  },
+  {
+    title: 'the name of the issuer is not known on this machine',
+    make: async t => await running(t, { issuer: 'https://auth.latchkey.invalid' }),
+    first: {
+      check: 'issuer',
+      found: /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
+      remedy: /from where callers are: if it answers there, all is well/,
+    },
+  },
+  { title: 'the certificate is of an authority that this command was told', make: behindProxy, first: null },
+  {
+    title: 'the certificate is of an authority that this command was not told',
+    async make (t) {
+      const { environment: { NODE_EXTRA_CA_CERTS: _, ...environment }, folder } = await behindProxy(t)
+      return { environment: environment as Environment, folder }
+    },
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ comes from an authority that is not known here/,
+      remedy: /NODE_EXTRA_CA_CERTS=/,
+    },
+  },
+  {
+    title: 'the certificate has expired',
+    make: async t => await behindProxy(
+      t,
+      { certified: authority.certify('localhost', new Date(Date.now() - 86_400_000)) }
+    ),
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ has expired/,
+      remedy: /^Renew it where TLS ends/,
+    },
+  },
+  {
+    title: 'the certificate is for another name',
+    make: async t => await behindProxy(t, { certified: authority.certify('other.example.test') }),
+    first: {
+      check: 'issuer',
+      found: /^the certificate of https:\/\/localhost:\d+ is for another name/,
+      remedy: /^Get one for this name/,
+    },
+  },
+  {
+    title: 'an https issuer is the port of the server, which speaks no TLS',
+    async make (t) {
+      const { environment, folder, port } = await running(t, { issuer: 'https://localhost' })
+      return { environment: { ...environment, LATCHKEY_ISSUER: issuerBehindTls(port) }, folder }
+    },
+    first: {
+      check: 'issuer',
+      found: /^what listens at https:\/\/localhost:\d+ speaks no TLS/,
+      remedy: /^Have TLS end there, in a proxy/,
+    },
+  },
+  {
+    title: 'the proxy is not trusted',
+    make: async t => await behindProxy(t, { options: {} }),
+    first: {
+      check: 'issuer',
+      found: /^the server takes what comes by https:\/\/localhost:\d+ for plain HTTP$/,
+      remedy: /^Name the proxy's address in LATCHKEY_TRUST_PROXY/,
+    },
+  },
+  {
+    title: 'the server was told an https issuer, and this command was not',
+    async make (t) {
+      const {
+        environment: { LATCHKEY_ISSUER: _, ...environment },
+        folder,
+      } = await running(t, { issuer: 'https://auth.example.test' })
+      return { environment, folder }
+    },
+    first: {
+      check: 'issuer',
+      found: /^the server at http:\/\/localhost:\d+ was told an https issuer, and this command was not$/,
+      remedy: /LATCHKEY_ISSUER/,
+    },
+  },
+  {
+    title: 'the issuer redirects',
+    async make (t) {
+      const { environment, folder } = await running(t)
+      const port = await answering(
+        t,
+        ({ url }, response) => { response.writeHead(301, { location: `https://www.example.test${url}` }).end() }
+      )
+      return { environment: { ...environment, LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
+    },
+    first: {
+      check: 'issuer',
+      found: /^http:.* answers 301 for its metadata, a redirection to https:\/\/www\.example\.test\//,
+      remedy: /^Set LATCHKEY_ISSUER to the origin that answers by itself/,
+    },
+  },
+  {
+    title: 'the clocks differ',
+    make: async t => await behindProxy(
+      t,
+      { change: headers => ({ ...headers, date: new Date(Date.now() - 120_000).toUTCString() }) }
+    ),
+    first: { check: 'clock of the server', found: /^1[12]\d\.\d s from this machine's$/, remedy: /NTP/ },
+  },
+  {
+    title: 'no secret',
+    make: configured(good => ({ ...good, LATCHKEY_SECRET: '' })),
+    first: {
+      check: 'configuration',
+      found: /^LATCHKEY_SECRET: is required for a server that others can reach/,
+      remedy: /./,
+    },
+  },
+  {
+    title: 'a weak secret',
+    make: configured(good => ({ ...good, LATCHKEY_SECRET: 'changeme' })),
+    first: { check: 'configuration', found: /^LATCHKEY_SECRET: is too easy to guess/, remedy: /./ },
+  },
+  {
+    title: 'the generated secret is lost, the database is not',
+    async make (t) {
+      const { environment: { LATCHKEY_SECRET: _, ...environment }, folder } = await stopped(t)
+      return { environment, folder }
+    },
+    first: {
+      check: 'configuration',
+      found: /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
+      remedy: /./,
+    },
+  },
+  {
+    title: 'the secret of another database',
+    async make (t) {
+      const { environment, folder } = await stopped(t)
+      return { environment: { ...environment, LATCHKEY_SECRET: newSecret() }, folder }
+    },
+    first: {
+      check: 'signing keys',
+      found: /^1 of 1 were sealed under another secret$/,
+      remedy: /LATCHKEY_SECRET=present,former/,
+    },
+  },
+  {
+    title: 'an http issuer that others use',
+    make: configured(good => ({ ...good, LATCHKEY_ISSUER: 'http://auth.example.com' })),
+    first: { check: 'configuration', found: /^LATCHKEY_ISSUER: http:\/\/auth\.example\.com is not https/, remedy: /./ },
+  },
+  {
+    title: 'a variable that is mistyped',
+    async make (t) {
+      const { environment, folder } = await running(t)
+      return { environment: { ...environment, LATCHKEY_TRUSTED_PROXY: '10.0.0.1' }, folder }
+    },
+    first: {
+      check: 'variables',
+      found: /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
+      remedy: /^Correct its name/,
+    },
+  },
+  {
+    title: 'a variable that is required is mistyped',
+    make: configured(({ LATCHKEY_SECRET: secret, ...good }) => ({ ...good, LATCHKEY_SECERT: secret! })),
+    first: { check: 'configuration', found: /^LATCHKEY_SECRET: is required/, remedy: /./ },
+  },
+  {
+    title: 'a data folder that this account may not write',
+    async make (t) {
+      const { environment, folder } = await stopped(t)
+      const uid = process.getuid!() === 0 ? 65_534 : process.getuid!()
+      for (
+        const path of ['latchkey.db', 'latchkey.db.lock', 'server.json', '.']
+      ) if (process.getuid!() === 0) chownSync(join(folder, path), uid, uid)
+      chmodSync(folder, 0o500)
+      t.teardown(() => { chmodSync(folder, 0o700) })
+      return { environment, folder, uid }
+    },
+    first: {
+      check: 'data folder',
+      found: /^this account may not write to \/.*$/,
+      remedy: /^Run the server, and this command, by the account that may/,
+    },
+  },
+  {
+    title: 'no database file',
+    make: onFile(file => { rmSync(file) }),
+    first: {
+      check: 'database',
+      found: /^there is no \/.*latchkey\.db$/,
+      remedy: /^Start the server once, or restore a backup/,
+    },
+  },
+  {
+    title: 'a database file that is damaged',
+    make: onFile(file => { writeFileSync(file, 'this is no database at all, however long it gets'.repeat(40)) }),
+    first: {
+      check: 'database',
+      found: /latchkey\.db is damaged, or not a database of SQLite/,
+      remedy: /restore a backup/,
+    },
+  },
+  {
+    title: 'a database file that another program has locked',
+    make: onFile((file, t) => {
+      const other = new Database(file)
+      other.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
+      t.teardown(() => { other.close() })
+    }),
+    first: {
+      check: 'database',
+      found: /^another program has locked \/.*latchkey\.db$/,
+      remedy: /^Wait until it is done/,
+    },
+  },
+  {
+    title: 'a database file that a newer version has migrated',
+    make: onFile(file => {
+      const newer = new Database(file)
+      newer.exec(
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', 0, 0, 1)"
+      )
+      newer.close()
+    }),
+    first: { check: 'migrations', found: /newer version.*99990101000000_to_come/, remedy: /./ },
+  },
+  {
+    title: 'a process has the database and listens nowhere',
+    async make (t) {
+      const { environment, folder } = await stopped(t)
+      const silent = await openLatchkey(loadConfig(environment, folder))
+      t.teardown(silent.close)
+      return { environment, folder }
+    },
+    first: { check: 'server', found: /^no server answers at /, remedy: /./ },
+  },
+  {
+    title: 'no PostgreSQL at that port',
+    make: onPostgresql(url => { url.port = '1' }),
+    first: {
+      check: 'database',
+      found: /^no PostgreSQL listens at 127\.0\.0\.1:1 \(ECONNREFUSED\)$/,
+      remedy: /^Start it, or correct host and port in DATABASE_URL/,
+    },
+  },
+  {
+    title: 'a wrong password',
+    make: onPostgresql(url => { url.password = 'hunter2' }),
+    first: {
+      check: 'database',
+      found: /password of .*postgres/,
+      remedy: /^Correct /,
+    },
+  },
+  {
+    title: 'a database that is not there',
+    make: onPostgresql(url => { url.pathname = '/nowhere' }),
+    first: { check: 'database', found: /no database.*nowhere/, remedy: /./ },
+  },
+  {
+    title: 'a PostgreSQL database that a newer version has migrated',
+    async make (t) {
+      const database = await freshDatabase()
+      t.teardown(database.drop)
+      const { environment, folder } = await running(t, { database: database.url })
+      await administer(
+        database.url,
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', now(), 1)"
+      )
+      return { environment, folder }
+    },
+    first: { check: 'migrations', found: /newer version.*99990101000000_to_come/, remedy: /./ },
+  },
+]
+
+/** As an operator runs it: in a process of its own, whose authorities Node reads at its start. */
+async function diagnose ({ environment, folder, uid }: Deployment): Promise<Finding[]> {
+  const { code, stdout, stderr } = await run(
+    process.execPath,
+    [latchkeyCommand, 'doctor', '--json'],
+    { cwd: folder, env: ownEnvironment(environment), ...(uid === undefined ? {} : { uid }) }
+  )
+  if (stdout === '') throw new Error(`doctor ended with ${code}: ${stderr}`)
+  return (JSON.parse(stdout) as { findings: Finding[] }).findings
+}
+
+for (const { title, make, first } of setUps) {
+  tap.test(`set-up: ${title}`, async t => {
+    const findings = await diagnose(await make(t))
+    const worst = findings.find(({ status }) => status === 'failed')
+    if (first === null) t.strictSame(findings.filter(({ status }) => status === 'failed'), [])
+    else t.match(worst, { status: 'failed', ...first })
+    for (const { remedy } of findings) {
+      t.notMatch(
+        remedy ?? '',
+        /\b(stop|kill|end|terminate)\b (it|that|the|this)\b/i,
+        'nothing that works is to be ended'
+      )
+    }
+    t.notMatch(JSON.stringify(findings), 'hunter2')
+  })
+}
+
+tap.test('a process that has the database is looked for, not ended', async t => {
+  const { make } = setUps.find(({ title }) => title.startsWith('a process has'))!
+  const findings = await diagnose(await make(t))
+  t.match(
+    by(findings, 'one server'),
+    {
+      status: 'failed',
+      found: /^a process has the SQLite file, but no server answers at http:/,
+      remedy: /^Look which it is, and at its log: fuser \//,
+    }
+  )
+})
+
+tap.test('what answers in the place of the server steers no terminal', async t => {
+  const { environment, folder } = await stopped(t)
+  const evil = 'http://localhost:1/\u001b[2J\u009b2J\u202e'
+  const port = await answering(t, (_request, response) => {
+    const metadata = { issuer: evil, token_endpoint: `${evil}/api/v1/auth/token` }
+    response.writeHead(200, { 'content-type': 'application/json', location: 'http://[/' }).end(JSON.stringify(metadata))
+  })
+  rmSync(join(folder, 'server.json'))
+  for (const LATCHKEY_ISSUER of ['', `http://127.0.0.1:${port}`]) {
+    for (const flags of [[], ['--json']]) {
+      const env = ownEnvironment({ ...environment, PORT: String(port), LATCHKEY_ISSUER })
+      const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'doctor', ...flags], { cwd: folder, env })
+      t.equal(code, 1)
+      t.equal(stderr, '')
+      t.match(stdout, /another issuer, http:\/\/localhost:1\//)
+      for (const character of ['\u001b', '\u009b', '\u202e']) t.notOk(stdout.includes(character))
+    }
+  }
+})
+
+tap.test('a mistyped variable is named beside what is missing for it', async t => {
+  const { make } = setUps.find(({ title }) => title.startsWith('a variable that is required'))!
+  t.strictSame(
+    (await diagnose(await make(t))).map(({ found }) => found.split(':')[0]),
+    ['LATCHKEY_SECRET', 'LATCHKEY_SECERT']
+  )
 })
 
 tap.test('a database that lacks migrations, or is empty, is told from one that is current [postgresql]', async t => {

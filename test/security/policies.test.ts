@@ -32,7 +32,7 @@ const answers: Record<ErrorStyleName, Json> = {
 }
 for (const [name, body] of Object.entries(answers) as [ErrorStyleName, Json][]) {
   tap.test(`policy_denied is a 403 in the words of ${name}, and never names the policy`, async t => {
-    const answer = errorStyles[name].refusal(refusal, { path: '/x', now: new Date(0), requestId: 'r' })
+    const answer = errorStyles[name].refusal(refusal, { path: '/x', now: new Date(0), requestId: 'r', transports: [] })
     t.strictSame([answer.status, answer.body], [403, body])
   })
 }

@@ -1,0 +1,69 @@
+/**
+ * What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer.
+ */
+import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '../config.ts'
+import { warnings } from '../warning.ts'
+
+/** Adds to the answers of `app` what is to be said beside them. */
+export function hint (app: FastifyInstance): void {
+  app.addHook('preSerialization', (request, reply, payload, done) => {
+    const { method, routeOptions: { url = '' } } = request
+    const hintsOf = reply.statusCode < 300 ? hints[`${method} ${url.slice(app.prefix.length)}`] : undefined
+    const texts = hintsOf?.(payload as never) ?? []
+    if (texts.length > 0) reply.header('warning', warnings(texts))
+    done(null, payload)
+  })
+}
+
+interface Grants { clientId: string, grants: readonly { scopes: readonly string[] }[], introspects: readonly string[] }
+
+/** A client that introspects is for nothing else. */
+function hintsOfClient ({ clientId, grants, introspects }: Grants): string[] {
+  if (introspects.length > 0 || grants.some(({ scopes }) => scopes.length > 0)) return []
+  return [
+    `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: ` +
+    `latchkey client update ${clientId} --resource API --scope NAME`,
+  ]
+}
+
+interface Declared { id: string, identifier: string, scopes: readonly unknown[] }
+
+function hintsOfResource ({ id, identifier, scopes }: Declared): string[] {
+  const url = URL.parse(identifier)
+  const inClear = url?.protocol === 'http:' && !isLoopback(url.hostname)
+  const noScope = `The resource ${id} declares no scope yet, so no credential for it can have one: ` +
+    `latchkey resource update ${id} --scope NAME`
+  const notHttps = `The identifier of ${id} is http, so its credentials cross the network in clear, and who goes by ` +
+    'RFC 9728 refuses it: declare the https URL that callers use'
+  return [...(scopes.length > 0 ? [] : [noScope]), ...(inClear ? [notHttps] : [])]
+}
+
+interface Held { id: string, scopes: readonly string[] }
+
+function hintsOfKey ({ id, access, scopes }: Held & { access: string }): string[] {
+  if (access !== 'custom' || scopes.length > 0) return []
+  const wayOut = `latchkey key update ${id} --scope NAME`
+  return [`The key ${id} has no scope yet, so it passes no route that asks for one: ${wayOut}`]
+}
+
+/** Of what gets its scopes when it is made, and never again. */
+function hintsOfFixed ({ id, scopes }: Held): string[] {
+  if (scopes.length > 0) return []
+  return [`${id} has no scope, so what it stands for passes no route that asks for one: make another with --scope NAME`]
+}
+
+/** By the routes whose answers they are about. */
+const hints: Readonly<Record<string, (answer: never) => string[]>> = {
+  'POST /clients': hintsOfClient,
+  'PATCH /clients/:id': hintsOfClient,
+  'POST /resources': hintsOfResource,
+  'PATCH /resources/:id': hintsOfResource,
+  'POST /mcp-servers': hintsOfResource,
+  'PATCH /mcp-servers/:id': hintsOfResource,
+  'POST /api-keys': hintsOfKey,
+  'POST /api-keys/import': hintsOfKey,
+  'PATCH /api-keys/:id': hintsOfKey,
+  'POST /publishable-keys': hintsOfFixed,
+  'POST /access-tokens': hintsOfFixed,
+}

@@ -1,0 +1,110 @@
+/**
+ * Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap from 'tap'
+import { newSecret } from '../../src/secrets.ts'
+import { startServer } from '../harness.ts'
+import { freshDatabase } from '../postgres.ts'
+import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
+import { eventually } from '../waiting.ts'
+
+const server = await startServer()
+tap.teardown(server.close)
+
+async function latchkey (environment: Record<string, string>, ...parameters: string[]) {
+  return await run(process.execPath, [latchkeyCommand, ...parameters], { env: ownEnvironment(environment) })
+}
+
+tap.test('a server in a program of its own is found as `latchkey serve` is', async t => {
+  t.strictSame(JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')), { url: server.url })
+  t.match(
+    await latchkey({ LATCHKEY_DATA: server.folder, LATCHKEY_TOKEN: server.adminToken }, 'whoami'),
+    { code: 0, stdout: /admin/ }
+  )
+})
+
+tap.test('a server whose data folder cannot be written serves all the same, and its log says what does not find it', async t => {
+  const database = await freshDatabase()
+  t.teardown(database.drop)
+  const odd = await startServer({ database: database.url, environment: { LATCHKEY_DATA: '/proc/latchkey/data' } })
+  t.teardown(odd.close)
+  t.equal((await odd.admin('GET', '/organizations')).status, 200)
+  const warned = odd.lines.filter(line => line.includes('commands on this machine do not find this server by themselves'))
+  t.equal(warned.length, 1)
+  t.match(JSON.parse(warned[0]!), { level: 40, msg: /^LATCHKEY_DATA: \/proc\/latchkey\/data cannot be written \(E\w+\)/ })
+})
+
+tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', async t => {
+  const own = { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken }
+  t.match(await latchkey(own, 'org', 'create', 'Acme'), { code: 0, stderr: '' })
+  t.match(await latchkey(own, 'whoami', '--url', server.url), { code: 0 })
+  t.match(
+    await latchkey({ ...own, LATCHKEY_TOKEN: 'x'.repeat(40) }, 'whoami'),
+    { code: 1, stderr: /refuses the token/ },
+    'what is meant for commands comes first'
+  )
+  t.match(await latchkey({ LATCHKEY_DATA: server.folder }, 'whoami'), { code: 1, stderr: /There is no token for http/ })
+})
+
+tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named', async t => {
+  const seen: string[] = []
+  const foreign = createServer((request, response) => {
+    seen.push(JSON.stringify(request.headers))
+    response.setHeader('content-type', 'application/json').end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(foreign, 'listening')
+  t.teardown(() => { foreign.close() })
+  const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}`
+  const empty = mkdtempSync(join(tmpdir(), 'latchkey-empty-'))
+  t.teardown(() => { rmSync(empty, { recursive: true }) })
+  for (const LATCHKEY_DATA of [server.folder, empty]) {
+    const own = { LATCHKEY_DATA, LATCHKEY_ADMIN_TOKEN: server.adminToken }
+    for (const ran of [await latchkey(own, 'whoami', '--url', url), await latchkey({ ...own, LATCHKEY_URL: url }, 'whoami')]) {
+      t.match(ran, { code: 1, stderr: /^latchkey: There is no token for http/ })
+      t.notMatch(ran.stdout + ran.stderr, server.adminToken)
+    }
+  }
+  t.strictSame(seen, [])
+})
+
+tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {
+  const value = newSecret()
+  const sentence = 'LATCHKEY_ULR: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_URL'
+  const ran = await latchkey(
+    { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken, LATCHKEY_ULR: value },
+    'whoami'
+  )
+  t.match(ran, { code: 0, stderr: `latchkey: ${sentence}\n` })
+  const odd = await startServer({ environment: { LATCHKEY_ULR: value } })
+  t.teardown(odd.close)
+  const said = odd.lines.map(
+    line => JSON.parse(line) as { level: number, msg: string }
+  ).filter(({ msg }) => msg === sentence)
+  t.match(said, [{ level: 40 }])
+  t.equal(said.length, 1)
+  t.notMatch(odd.lines.join('') + ran.stdout + ran.stderr, value)
+})
+
+tap.test('the banner says where the data is', async t => {
+  const placeSaidWith = async (environment: Record<string, string>): Promise<[place: string, folder: string]> => {
+    const { said, dataFolder } = await startProcess(t, environment)
+    const banner = await eventually(said, text => text.includes('Next, in another terminal'))
+    return [/its data is in (.*)\.$/m.exec(banner)![1]!, dataFolder]
+  }
+  const database = await freshDatabase()
+  t.teardown(database.drop)
+  const { host, pathname } = new URL(database.url)
+  const [onPostgresql] = await placeSaidWith({ DATABASE_URL: database.url })
+  t.equal(onPostgresql, `the PostgreSQL database ${pathname.slice(1)} at ${host}`)
+  const [onSqlite, folder] = await placeSaidWith({})
+  t.equal(onSqlite, folder)
+  const file = join(server.folder, 'elsewhere', 'latchkey.db')
+  const [elsewhere] = await placeSaidWith({ DATABASE_URL: `file:${file}` })
+  t.equal(elsewhere, file)
+})
