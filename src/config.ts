@@ -227,7 +227,7 @@ export function readClientEnvironment (
 }
 
 /** What Kubernetes sets for a service that is called latchkey, and what tests and scripts of this project read. */
-const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_)/
+const foreignVariables = /^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_|JUDGES$)/
 
 /** Characters by which the name of a variable that begins otherwise may differ from one of ours, to be taken for it. */
 const slips = 2

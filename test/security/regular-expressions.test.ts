@@ -55,7 +55,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['config.ts', '/^https?:\\/\\//', 'own'],
   ['config.ts', '/^(Bearer|Basic) +/i', 'own'],
   ['config.ts', '/^\\w+/', 'own'],
-  ['config.ts', '/^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_)/', 'own'],
+  ['config.ts', '/^LATCHKEY_(?:SERVICE_|PORT_|TEST_|PRISMA_|JUDGES$)/', 'own'],
   ['config.ts', '/^file:./i', 'own'],
   ['config.ts', '/^postgres(ql)?:\\/\\//i', 'own'],
   ['database-url.ts', '/(?:\\\\.|[^\\\\\\s])+/gs', 'own'],
