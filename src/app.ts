@@ -42,12 +42,13 @@ import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
 import { presentError } from './management/presenter.ts'
-import { unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
+import { refuseUnknownPaths, unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
 import { auditKeys } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
+import { startProblem } from './storage/start-problems.ts'
 import { standardOutput } from './standard-output.ts'
 import type { Limits } from './storage/limits.ts'
 import { keepTickShape } from './tick.ts'
@@ -94,17 +95,17 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { issuer } = config
   const tracing = await openTracing(config)
   const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable(config))
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
-    return unreachable(error)
+    return unreachable(config)(error)
   })
   await storage.join()
   const { ring } = signingKeys
   const { report } = watch.background
   const eventLoop = watchEventLoop(watch.door, config.shedLag, report('event_loop'))
-  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, connections: storage.connections, version }
+  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, refusedSubjects: storage.refusedSubjects, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock, undefined, report('refusals'))
   const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
@@ -188,9 +189,10 @@ async function openTracing ({ tracing }: Config): Promise<RequestTracing | null>
 }
 
 /** What this server needs before it should be sent anybody. */
-function readinessChecks ({ ping, pendingMigrations, feedProblem }: Storage, ring: SigningKeys['ring']) {
+function readinessChecks ({ ping, isFull, pendingMigrations, feedProblem }: Storage, ring: SigningKeys['ring']) {
   return {
     database: async () => { await ping(); return null },
+    disk_space: () => isFull() ? 'the database has no room for what is to be written' : null,
     feed: feedProblem,
     migrations: async () => (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
     signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with',
@@ -232,11 +234,17 @@ function noteLoss ({ measures, background }: Watch, job: Job, lost: number): voi
 }
 
 /** While serving that is an answer; at the start it is a reason not to. */
-function unreachable (error: unknown): never {
+const unreachable = ({ databaseUrl }: Pick<Config, 'databaseUrl'>) => (thrown: unknown): never => {
+  const error = startProblem(thrown, databaseUrl)
+  if (error instanceof Failure && error.code === 'storage_full') throw new ConfigurationError([`DATABASE_URL: the database is full (${lastLine(error.detail)}); make room on its disk`])
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
-  // The last line of what was said: the driver's, behind where Prisma heard it. No driver repeats the password.
-  const said = (error.detail ?? '').trim().split('\n').at(-1)!
+  const said = lastLine(error.detail)
   throw new ConfigurationError([`DATABASE_URL: the database cannot be reached or written${said === '' ? '' : ` (${said})`}; start it, or name another`])
+}
+
+/** Of what was said the driver's part, behind where Prisma heard it. No driver repeats the password. */
+function lastLine (said = ''): string {
+  return said.trim().split('\n').at(-1)!
 }
 
 /** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */
@@ -277,12 +285,12 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
     told = true
   }))
   app.setErrorHandler(presentError)
-  app.setNotFoundHandler(latchkey.answerUnknownPath)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
   latchkey.watchRequests(app)
+  refuseUnknownPaths(app, latchkey.answerUnknownPath)
   readModestJson(app)
   if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
@@ -335,9 +343,19 @@ export async function serve (): Promise<void> {
   })
   if (typeof config.metrics === 'object') await serveMetrics(app, latchkey, config.metrics)
   surviveUncaught(latchkey.watch.measures)
-  announceServer(config, address)
+  announce(app, config, address)
   output.write(welcome(config))
   await prepareForChanges(app, latchkey)
+}
+
+/** A server that needs nothing of its data folder, having its secrets and its database from elsewhere, serves on without one. */
+function announce (app: FastifyInstance, config: Config, address: string): void {
+  try {
+    announceServer(config, address)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    app.log.warn(`LATCHKEY_DATA: ${config.dataFolder} cannot be written (${code}), so commands on this machine do not find this server by themselves: name it with LATCHKEY_URL`)
+  }
 }
 
 /** Milliseconds in which those are answered who have waited for the server to start. */
@@ -360,7 +378,7 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, { host, p
   // Of its own routes: the others are not here, whatever the method.
   const unknown = unknownPaths(latchkey.config.issuer + paths.token)
   unknown.learn(own)
-  own.setNotFoundHandler(unknown.answer)
+  refuseUnknownPaths(own, unknown.answer)
   own.server.on('error', latchkey.watch.background.report('listener'))
   await own.register(latchkey.operationalRoutes)
   try {
@@ -389,7 +407,7 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
  */
 export async function migrateOnly (ending: readonly string[] = []): Promise<void> {
   const { databaseUrl, secrets } = loadConfig()
-  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable({ databaseUrl }))
   try {
     await closeOffMigrated(storage, systemClock)
     await adoptIdentifiers({ store: storage.store, clock: systemClock }, ending)
@@ -438,7 +456,7 @@ export async function recoverAuditOffline (organizationId: string | null): Promi
 async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Promise<T>): Promise<T> {
   const { databaseUrl, secrets } = loadConfig()
   if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
-  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable)
+  const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable({ databaseUrl }))
   try {
     await closeOffMigrated(storage, systemClock)
     return await work(storage, auditKeys(secrets))
@@ -476,7 +494,8 @@ export function serverOptions (
     onConstructorPoisoning: 'error',
     // A resource may be named by its URL-encoded identifier.
     routerOptions: { maxParamLength: 1_536 },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+    // `verbose` puts the schema beside a problem, for its words.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false, verbose: true } },
     schemaController: { compilersFactory: { buildValidator: compileWhenNeeded } },
     frameworkErrors: (error, request, reply) => { presentError(error, request, reply) },
     clientErrorHandler: answerUnreadable,

@@ -25,7 +25,7 @@ export interface Background {
 const quiet = 60_000
 
 export function newBackground ({ jobFailures }: Pick<Measures, 'jobFailures'>): Background {
-  let log: ErrorLog = { error: ({ err }: { err?: unknown }) => { warn(err) } }
+  let log: ErrorLog = { error: ({ err }: { err?: unknown }, message) => { warn(err ?? message) } }
   const told = new Map<Job, { at: number, since: number }>()
   const tell = (job: Job, err: unknown) => {
     const last = told.get(job)

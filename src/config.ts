@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { isIP } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
+import { readPostgresqlUrl } from './database-url.ts'
 import { ConfigurationError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { ForeignFile, readOwn } from './ownership.ts'
@@ -73,7 +74,7 @@ export const variables: readonly Variable[] = [
   { name: 'PORT', default: '3000', description: 'The port to listen on.' },
   { name: 'HOST', default: '127.0.0.1', description: 'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and `LATCHKEY_ADMIN_TOKEN`.' },
   { name: 'LATCHKEY_DATA', default: './data', description: 'The folder for the SQLite database and for what is generated on a laptop.' },
-  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…`.' },
+  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…` (docs/postgresql.md has its parameters).' },
   { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
   { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
   { name: 'LATCHKEY_SIGNING_KEY_DAYS', default: '90', description: 'Days after which another key signs; `0`: by command only.' },
@@ -226,7 +227,11 @@ function readDatabaseUrl (text: string | undefined, dataFolder: string, folder: 
   if (text === undefined) return `file:${join(dataFolder, 'latchkey.db')}`
   // Schemes of URLs have no case (RFC 3986 §3.1).
   if (/^file:./i.test(text)) return `file:${resolve(folder, text.slice('file:'.length))}`
-  if (/^postgres(ql)?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/^\w+/, 'postgresql')
+  if (/^postgres(ql)?:\/\//i.test(text)) {
+    const url = text.replace(/^\w+/, 'postgresql')
+    problems.push(...readPostgresqlUrl(url).problems)
+    return url
+  }
   // The text may hold a password: it is not repeated.
   problems.push('DATABASE_URL: is neither file:<path> nor a postgresql:// URL')
   return ''
@@ -342,18 +347,7 @@ function listed (secret: string): string[] {
 }
 
 function passwordOf (databaseUrl: string): string {
-  if (!URL.canParse(databaseUrl) || databaseUrl.startsWith('file:')) return ''
-  const { password, searchParams } = new URL(databaseUrl)
-  return searchParams.get('password') ?? unescaped(password)
-}
-
-/** Percent-encoding that is none stands for itself. */
-function unescaped (text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+  return databaseUrl.startsWith('postgresql:') ? readPostgresqlUrl(databaseUrl).target.password ?? '' : ''
 }
 
 /** What was generated before; null: nothing yet. */

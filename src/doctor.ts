@@ -10,6 +10,9 @@ import { ConfigurationError } from './errors.ts'
 import { belongsToUs } from './ownership.ts'
 import { auditKeys, unseal } from './secrets.ts'
 import { inspectDatabase, type Inspection } from './storage/inspection.ts'
+import { newer, remedyForNewer } from './storage/newer-database.ts'
+import { startProblem } from './storage/start-problems.ts'
+import { UnusableDatabase } from './storage/unusable-database.ts'
 
 export interface Finding {
   /** `configuration`, `data folder`, `database`, … */
@@ -43,6 +46,8 @@ export async function examine (environment?: Environment, folder?: string): Prom
     metadata(answer, config),
     oneServer(inspection, answer),
     databaseClock(inspection),
+    standbys(inspection),
+    lostChanges(inspection),
     serverClock(answer),
   ]
 }
@@ -78,6 +83,8 @@ async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection:
     if (inspection === null) return { inspection, findings: [failed('database', `there is no ${databaseUrl.slice('file:'.length)}`, 'Start the server once, or restore a backup to this place.')] }
     return { inspection, findings: [databaseVersion(inspection), migrations(inspection)] }
   } catch (error) {
+    const problem = startProblem(error, databaseUrl)
+    if (problem instanceof UnusableDatabase) return { inspection: null, findings: [failed('database', problem.reason, inSentence(problem.remedy))] }
     const [said = ''] = (error instanceof Error && error.message !== '' ? error.message : String((error as { code?: unknown }).code)).split('\n')
     return { inspection: null, findings: [failed('database', `cannot be reached or read: ${said}`, 'Start it, or correct DATABASE_URL; for a damaged SQLite file restore a backup.')] }
   }
@@ -91,7 +98,13 @@ function databaseVersion ({ provider, version }: Inspection): Finding {
   return ok('database', `${name} ${version} answers`)
 }
 
-function migrations ({ applied, pending }: Inspection): Finding {
+/** As it stands by itself. */
+function inSentence (remedy: string): string {
+  return `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`
+}
+
+function migrations ({ applied, pending, unknown }: Inspection): Finding {
+  if (unknown.length > 0) return failed('migrations', newer(unknown), inSentence(remedyForNewer))
   if (applied === null) return failed('migrations', 'the database is empty', 'Run `latchkey migrate`, or start the server once.')
   if (pending.length > 0) return failed('migrations', `${pending.length} not applied: ${pending.join(', ')}`, 'Back up, then run `latchkey migrate` or start a server of this version.')
   return ok('migrations', `all ${applied.length} are applied`)
@@ -162,6 +175,25 @@ function databaseClock (inspection: Inspection | null): Finding {
   if (inspection === null) return skipped(check, 'there is no database to ask')
   if (inspection.provider === 'sqlite') return ok(check, 'is this machine\'s')
   return skew(check, inspection.now.getTime(), 0)
+}
+
+/** What is answered before a standby has it is lost when that becomes the primary. */
+function standbys (inspection: Inspection | null): Finding {
+  const check = 'standbys'
+  if (inspection === null) return skipped(check, 'there is no database to ask')
+  if (inspection.replication === null) return skipped(check, inspection.provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
+  const { standbys, synchronous } = inspection.replication
+  if (standbys === 0) return ok(check, 'none follows the database')
+  if (synchronous) return ok(check, `${standbys}, and answers wait for one`)
+  return failed(check, `${standbys}, and no answer waits for any: a failover can undo a revocation`, 'Name them in synchronous_standby_names of the primary: docs/replicas.md.')
+}
+
+function lostChanges (inspection: Inspection | null): Finding {
+  const check = 'lost changes'
+  if (inspection === null) return skipped(check, 'there is no database to look into')
+  const { undecided } = inspection
+  if (undecided === 0) return ok(check, 'none is undecided')
+  return failed(check, `${undecided} are refused because a failover has lost changes`, 'See them with `latchkey replicas lost`, and decide.')
 }
 
 /** A Date header has whole seconds, and was written while the answer was on its way. */

@@ -110,6 +110,12 @@ export interface Measures {
   transactionRetries: number
   /** Changes by how long they were held back for other servers, and why no longer: nobody was there (`alone`), all had them (`applied`), the lease was over (`lapsed`). */
   acknowledgements: TimedTally
+  /** Entries of the change feed that this server knew and that the database has lost. */
+  lostChanges: number
+  /** Times that a database was found to have another history, which nothing remembered could be compared with. */
+  maybeLostChanges: number
+  /** Standbys of the database, and whether answers wait for one; null: it has not been asked, or there can be none. */
+  replication: { standbys: number, synchronous: boolean } | null
   /** Polls of the change feed: `answered`, or `failed`, after which it is joined anew. */
   polls: Tally
   /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
@@ -139,6 +145,9 @@ export function newMeasures (): Measures {
     openTransactions: 0,
     transactionRetries: 0,
     acknowledgements: new TimedTally(),
+    lostChanges: 0,
+    maybeLostChanges: 0,
+    replication: null,
     polls: new Tally(),
     databaseErrors: new Tally(),
     jobFailures: new Tally(),

@@ -16,6 +16,10 @@ declare module 'fastify' {
     /** Left out of the document: preflights, refusals of other methods, parts of a page. */
     hide?: boolean
   }
+  interface FastifyContextConfig {
+    /** The route is there to refuse its methods: they are none that the path takes. */
+    refusesMethod?: boolean
+  }
 }
 
 /** Of a route that is no operation of the API: it answers, and the document does not name it. */

@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStorage } from '../src/storage/index.ts'
-import { administer, freshDatabase, type FreshDatabase } from './postgres.ts'
+import { administer, asWanted, freshDatabase, type FreshDatabase } from './postgres.ts'
 import { patientLimits } from './waiting.ts'
 
 export type { FreshDatabase }
@@ -35,6 +35,6 @@ export async function makeTemplates (folder: string, postgresUrl: string): Promi
   const file = join(folder, 'template.db')
   const name = 'latchkey_template'
   await administer(postgresUrl, `CREATE DATABASE ${name}`)
-  for (const url of [`file:${file}`, Object.assign(new URL(postgresUrl), { pathname: `/${name}` }).href]) await (await openStorage(url, { limits: patientLimits })).close()
+  for (const url of [`file:${file}`, await asWanted(postgresUrl, name)]) await (await openStorage(url, { limits: patientLimits })).close()
   return { LATCHKEY_TEST_SQLITE_TEMPLATE: file, LATCHKEY_TEST_POSTGRES_TEMPLATE: name }
 }

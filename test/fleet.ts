@@ -23,6 +23,8 @@ export interface Fleet {
   check (url: string, key: string): Promise<number>
   /** A key that can read which keys there are. */
   createKey (url: string): Promise<{ id: string, key: string }>
+  /** Ends the n-th of them in good order, and starts it again. */
+  restart (n: number): Promise<void>
   stop (): Promise<void>
 }
 
@@ -61,6 +63,13 @@ export async function startFleet (database: string, size: number, lease: number)
     manage,
     check: async (url, key) => (await exchange(agent, `${url}/api/v1/api-key`, 'GET', { 'x-api-key': key })).status,
     createKey: async url => await manage(url, 'POST', '/api-keys', { organization, resource: `${issuer}/api/v1`, environment: 'live', name: 'ci', scopes: ['api-keys:read'] }) as { id: string, key: string },
+    async restart (n) {
+      await stop(members[n]!.process)
+      const port = String(ports[n])
+      // By this one sees that it listens.
+      await rm(join(folder, port, 'server.json'), { force: true })
+      members[n] = await startMember(join(folder, port), { ...shared, PORT: port })
+    },
     stop: end,
   }
 }

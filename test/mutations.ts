@@ -297,8 +297,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-02: a key is generated with a descriptive name and shown once',
-    find: 'maxLength: 200, pattern: \'^(?=.*\\\\S)[^',
-    replace: 'maxLength: 200, pattern: \'^[^',
+    find: 'pattern: \'^[ \\\\u00a0\\\\u1680',
+    replace: 'pattern: \'^ *$|^[ \\\\u00a0\\\\u1680',
   },
   {
     title: 'Y2: nobody rotates or makes a key of the management API that may do more than they',

@@ -13,6 +13,8 @@ import { patience, until } from './waiting.ts'
 /** A PostgreSQL server, and a superuser's URL to it. */
 export interface Postgres {
   url: string
+  /** Where its data is. */
+  dataFolder: string
   /** Ends all its processes at once, as a power cut would. Its data stays. */
   kill (): Promise<void>
   /** Starts it again on the same data, after `kill`. */
@@ -55,13 +57,22 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
     throw new Error(`PostgreSQL did not start: ${String(error)}\n${said.join('')}`)
   }
   const dismiss = await stopWithUs(databaseDir)
+  let isKilled = false
   return {
     url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`,
-    kill: () => killAll(databaseDir),
-    restart: () => startAgain(server, said),
+    dataFolder: databaseDir,
+    async kill () {
+      isKilled = true
+      await killAll(databaseDir)
+    },
+    async restart () {
+      await startAgain(server, said)
+      isKilled = false
+    },
     async stop () {
       dismiss()
-      await server.stop()
+      // There is no process left to wait for.
+      await (isKilled ? rm(databaseDir, { recursive: true, force: true }) : server.stop())
     },
   }
 }
@@ -70,7 +81,7 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
  * Has a shell stop the server and remove its data once this process is gone, because a test that is killed cannot.
  * @returns what sends the shell away.
  */
-async function stopWithUs (databaseDir: string): Promise<() => void> {
+export async function stopWithUs (databaseDir: string): Promise<() => void> {
   const script = 'while kill -0 "$1"; do sleep 1; done; p=$(head -n 1 "$2/postmaster.pid"); kill -QUIT "$p"; while kill -0 "$p"; do sleep 1; done; rm -rf "$2"'
   const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), databaseDir], { detached: true, stdio: 'ignore' })
   guard.unref()
@@ -130,6 +141,22 @@ export interface FreshDatabase {
   drop (): Promise<void>
 }
 
+/**
+ * Makes the new database `name` what this run wants its databases to be; returns the URL of it. `LATCHKEY_TEST_POSTGRES_AS=german`:
+ * every database writes dates in another way, and has its tables in a schema of its own, which connections of tests find by its
+ * search_path, and those of servers by the URL alone.
+ */
+export async function asWanted (server: string, name: string): Promise<string> {
+  const url = Object.assign(new URL(server), { pathname: `/${name}` })
+  if (process.env.LATCHKEY_TEST_POSTGRES_AS !== 'german') return url.href
+  const settings = { datestyle: 'German, DMY', timezone: 'Europe/Berlin', search_path: 'lk' }
+  const changes = Object.entries(settings).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}'`)
+  await administer(server, changes.join('; '))
+  await administer(url.href, 'CREATE SCHEMA IF NOT EXISTS lk')
+  url.searchParams.set('schema', 'lk')
+  return url.href
+}
+
 let own: Promise<Postgres> | undefined
 let inUse = 0
 
@@ -145,7 +172,7 @@ export async function freshDatabase (template?: string): Promise<FreshDatabase> 
   await administer(server, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
   inUse++
   return {
-    url: Object.assign(new URL(server), { pathname: `/${name}` }).href,
+    url: await asWanted(server, name),
     async drop () {
       await administer(server, `DROP DATABASE ${name} WITH (FORCE)`)
       if (--inUse > 0 || own === undefined) return

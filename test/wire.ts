@@ -21,11 +21,13 @@ export interface Wire {
   /** Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends have been seen. */
   cut (): Promise<void>
   mend (): Promise<void>
+  /** From now on new connections are led to another database server. */
+  lead (database: string): void
   close (): Promise<void>
 }
 
 export async function layWire (database: string): Promise<Wire> {
-  const target = new URL(database)
+  let target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
   const said = new EventEmitter()
@@ -99,6 +101,7 @@ export async function layWire (database: string): Promise<Wire> {
       server.listen(port, '127.0.0.1')
       await once(server, 'listening')
     },
+    lead (other: string) { target = new URL(other) },
     close: cut,
   })
 }

@@ -1,6 +1,7 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { segment } from './api.ts'
 import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { instant } from './print.ts'
+import { fieldLines, instant } from './print.ts'
 
 interface Replica {
   id: string
@@ -16,9 +17,46 @@ interface Replica {
 
 /** `latchkey replicas` */
 export function replicasCommand (): Command {
-  return withPageFlags(new Command('replicas').description('the servers on this database: which are live, and how many changes each is behind'), { org: false })
+  const replicas = withPageFlags(new Command('replicas').description('the servers on this database: which are live, and how many changes each is behind'), { org: false })
     .action(answering<Page<Replica>, ListFlags>(showList, (api, flags) => api.get('/replicas', pageQuery(flags))))
+  withPageFlags(replicas.command('lost').description('what is refused because a failover of the database has lost a change of it; revoke it again, or accept it'), { org: false })
+    .addOption(new Option('--state <name>', 'only those in this state').choices(['undecided', 'accepted', 'revoked', 'gone']).default('undecided'))
+    .addOption(new Option('--accept <id>', 'refuse it no longer: what the database says of it is true').conflicts('all'))
+    .option('--all', 'refuse nothing of it any longer')
+    .action(answering<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
+      if (accept !== undefined) return await api.post(`/lost-changes/${segment(accept)}/accept`)
+      if (all === true) return await api.post('/lost-changes/accept')
+      return await api.get('/lost-changes', { ...pageQuery(flags), state })
+    }))
+  return replicas
 }
+
+interface LostFlags extends ListFlags { accept?: string, all?: boolean, state?: string }
+
+interface LostChange {
+  id: string
+  kind: string
+  subject: string
+  organization: string | null
+  changedAt: string
+  noticedAt: string
+  state: string
+  decidedBy: string | null
+}
+
+/** What the three ways to call `latchkey replicas lost` answer. */
+type Lost = Page<LostChange> | LostChange | { accepted: number }
+
+function showLost (lost: Lost): string {
+  if ('accepted' in lost) return fieldLines([['accepted', lost.accepted]])
+  return showLostChanges('data' in lost ? lost : { data: [lost], pagination: { limit: 1, hasMore: false } })
+}
+
+const showLostChanges = showPage<LostChange>(
+  ['ID', 'KIND', 'SUBJECT', 'ORGANIZATION', 'STATE', 'CHANGED', 'NOTICED'],
+  each => [each.id, each.kind, each.subject, each.organization, each.state, instant(each.changedAt), instant(each.noticedAt)],
+  'Nothing of that is known.'
+)
 
 const showList = showPage<Replica>(
   ['REPLICA', 'STATE', 'BEHIND', 'HOST', 'PID', 'VERSION', 'STARTED', 'LAST SEEN'],

@@ -44,6 +44,7 @@ export const auditEventTypes = [
   'access_token.created', 'access_token.updated', 'access_token.revoked',
   'token.revoked', 'signing_key.created', 'signing_key.published', 'signing_key.rotated', 'signing_key.retired', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
   'admin_token.used', 'credential.refused', 'credential.reuse_detected', 'client.refused', 'introspection.refused',
+  'database.lost_changes', 'database.maybe_lost_changes', 'lost_change.accepted',
   'audit.chain_opened', 'audit.chain_closed_off', 'audit.chain_recovered', 'audit.key_recorded', 'audit.pruned',
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]

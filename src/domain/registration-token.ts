@@ -5,6 +5,7 @@ import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
 import { defaultGrants } from './mcp-server.ts'
 import { requireActiveOrganization } from './organization.ts'
 import type { Page, PageQuery } from './page.ts'
+import type { Registry } from './registry.ts'
 import { requireHandedOn, requireUsableResource } from './resource.ts'
 import { requireAsRestricted } from './restriction.ts'
 import { namesOf, requireGrantable } from './scope.ts'
@@ -139,8 +140,8 @@ export type RegistrationTokenProblem =
 export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null } | { token: RegistrationToken | null, problem: RegistrationTokenProblem }
 
 /** Looks at the token behind a text. */
-export async function findRegistrationToken ({ store, clock }: Operation, secret: string): Promise<RegistrationTokenVerdict> {
-  const token = await store.registrationTokens.byDigest(digestOf(secret))
+export async function findRegistrationToken ({ store, clock }: Operation, registry: Pick<Registry, 'registrationToken'>, secret: string): Promise<RegistrationTokenVerdict> {
+  const token = await registry.registrationToken(digestOf(secret))
   if (token === null) return { token, problem: 'unknown_registration_token' }
   if (token.revokedAt !== null) return { token, problem: 'registration_token_revoked' }
   if (!isUsable(token, clock())) return { token, problem: 'registration_token_expired' }

@@ -6,6 +6,7 @@ import type { Member } from './member.ts'
 import type { Organization } from './organization.ts'
 import type { PolicySet } from './policy-set.ts'
 import type { PublishableKey } from './publishable-key.ts'
+import type { RegistrationToken } from './registration-token.ts'
 import type { Resource } from './resource.ts'
 import type { SigningKey } from './signing-key.ts'
 import type { WebhookToken } from './webhook-token.ts'
@@ -43,6 +44,8 @@ export interface Registry {
   resource (id: string): Awaitable<Resource | null>
   /** In whatever spelling. */
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
+  /** Never kept in memory: each use of one changes it. */
+  registrationToken (digest: string): Awaitable<RegistrationToken | null>
   /** All that there are, by kid: a token whose key is not among them is nobody's. */
   signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>>
   webhookToken (digest: string): Awaitable<WebhookToken | null>

@@ -99,11 +99,13 @@ export function sessionExchange (options: SessionExchangeOptions): SessionExchan
 }
 
 /** The publishable key that the assertion's issuer names, before anything is believed. */
-async function keyNamedBy ({ store }: SessionExchangeOptions, assertion: string): Promise<PublishableKey | 'malformed' | null> {
+async function keyNamedBy ({ store, registry }: SessionExchangeOptions, assertion: string): Promise<PublishableKey | 'malformed' | null> {
   if (assertion.length > longestAssertion) return 'malformed'
   try {
     const { iss } = decodeJwt(assertion)
-    return typeof iss === 'string' && iss.length <= 128 ? await store.publishableKeys.byPublishable(iss) : null
+    const named = typeof iss === 'string' && iss.length <= 128 ? await store.publishableKeys.byPublishable(iss) : null
+    // What is refused for a while is refused there.
+    return named && await registry.publishableKey(named.id)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_JWT_INVALID') return 'malformed'
     throw error

@@ -8,6 +8,7 @@ import type { ApiKeyRepository } from './api-key.ts'
 import type { ClientRepository, UsedAssertions } from './client.ts'
 import type { CreditRepository } from './credit.ts'
 import type { GroupRepository } from './group.ts'
+import type { LostChangeRepository } from './lost-change.ts'
 import type { ManagementTokenRepository } from './management-token.ts'
 import type { MemberRepository } from './member.ts'
 import type { OrganizationRepository } from './organization.ts'
@@ -44,11 +45,12 @@ export interface Repositories {
   allowances: AllowanceRepository
   usage: UsageRepository
   tokenUsage: TokenUsageRepository
+  lostChanges: LostChangeRepository
   audit: AuditLog
 }
 
 /**
- * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, and Failure `conflict`
+ * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, `storage_full` when it has no room, and `conflict`
  * when a unique value is taken.
  */
 export interface Store extends Repositories {

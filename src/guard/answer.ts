@@ -7,7 +7,7 @@ import type { Reason, Refusal } from '../domain/principal.ts'
 import type { RefusalLog } from '../domain/refusals.ts'
 import type { Resource } from '../domain/resource.ts'
 import type { Style } from '../domain/style.ts'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 import type { Watch } from '../watch.ts'
 import { challenge } from './challenge.ts'
 import type { GuardedResource } from './guarded-resource.ts'
@@ -48,13 +48,25 @@ export function refuse (
   })
 }
 
+/** Seconds after which a caller may ask again; what an operator has to decide about takes longer. */
+const retryAfter: Readonly<Partial<Record<FailureCode, string>>> = { change_lost: '60' }
+
 /** The check could not be made: never a pass, whatever broke. */
-export function fail ({ clock, watch }: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+export function fail (dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+  const { clock, watch } = dependencies
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
   if (watch.door.turning === failure.code) request.log.info({ code: failure.code }, failure.message)
+  else if (failure.code === 'change_lost') recordLost(dependencies, failure, request)
   else request.log.error({ err: error }, 'the guard could not decide')
-  if (failure.status === 503) reply.header('retry-after', '1')
+  if (failure.status === 503) reply.header('retry-after', retryAfter[failure.code] ?? '1')
   return send(reply, errorStyles[style.errors].failure(failure, occasion(request, clock)))
+}
+
+/** Its holder tries in vain, maybe for days: that belongs into the audit log, as other refusals do, and is no error of the server. */
+function recordLost ({ refusals }: AnswerDependencies, { code, detail: refused }: Failure, request: FastifyRequest): void {
+  request.log.info({ reason: code, refused }, 'refused')
+  const about = { subject: null, organizationId: null, address: addressOf(request), requestId: request.id, detail: { refused } }
+  refusals.record({ ...about, type: 'credential.refused', reason: code })
 }
 
 /** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */

@@ -11,7 +11,8 @@ import { given, operationOf, organizationFilter, readInstant } from './operation
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ScopeNames, shownOnce, Texts,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, listed, Moment, Name, nullable, OrganizationId, pageOf,
+  PageQuerystring, Reason, ScopeNames, shownOnce, Texts,
 } from './schemas.ts'
 
 const read = { scopes: ['access-tokens:read'] }
@@ -61,7 +62,12 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
   return async app => {
     app.post('/access-tokens', {
       config: { ...write, failures: ['not_found', 'organization_not_active', ...authorityFailures] },
-      schema: { summary: 'Create an access token for automation', body: NewToken, response: { 201: ManagementTokenWithText } },
+      schema: {
+        summary: 'Create an access token for automation',
+        description: 'The token is in this answer and in no other.',
+        body: NewToken,
+        response: { 201: ManagementTokenWithText },
+      },
     }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, creator, expiresAt, ...input } = request.body
@@ -74,7 +80,15 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
         return { ...wireToken(token, clock()), token: text }
       }))
 
-    app.get('/access-tokens', { config: read, schema: { summary: 'List access tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
+    app.get('/access-tokens', {
+      config: read,
+      schema: {
+        summary: 'List access tokens',
+        description: listed,
+        querystring: TokenQuerystring,
+        response: { 200: pageOf(WireToken) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, creator, status } = request.query
@@ -85,19 +99,53 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
       return wirePage(query, page, token => wireToken(token, now))
     })
 
-    app.get('/access-tokens/:id', { config: read, schema: { summary: 'Read an access token', params: IdParams, response: { 200: WireToken } } }, async request =>
+    app.get('/access-tokens/:id', {
+      config: read,
+      schema: {
+        summary: 'Read an access token',
+        description: 'With a hint of the token, never the token.',
+        params: IdParams,
+        response: { 200: WireToken },
+      },
+    }, async request =>
       wireToken(await getManagementToken(operationOf(dependencies, request), request.params.id), clock()))
 
-    app.patch('/access-tokens/:id', { config: { ...write, failures: ['credential_revoked', 'credential_expired', ...authorityFailures] }, schema: { summary: 'Change an access token', params: IdParams, body: TokenChange, response: { 200: WireToken } } }, async request => {
+    app.patch('/access-tokens/:id', {
+      config: { ...write, failures: ['credential_revoked', 'credential_expired', ...authorityFailures] },
+      schema: {
+        summary: 'Change an access token',
+        description: 'True from the next request on.',
+        params: IdParams,
+        body: TokenChange,
+        response: { 200: WireToken },
+      },
+    }, async request => {
       const { expiresAt, ...change } = request.body
       const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, { ...change, ...given({ expiresAt: readInstant(expiresAt) }) })
       return wireToken(token, clock())
     })
 
-    app.delete('/access-tokens/:id', { config: write, schema: { summary: 'Revoke an access token', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/access-tokens/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke an access token',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeManagementToken(operationOf(dependencies, request), request.params.id, null)))
 
-    app.post('/access-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke an access token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request =>
+    app.post('/access-tokens/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke an access token',
+        description: 'Refused from the next request on. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireToken },
+      },
+    }, async request =>
       wireToken(await revokeManagementToken(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null), clock()))
   }
 }

@@ -2,6 +2,8 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Type } from '../schema.ts'
 import type { FailureCode } from '../errors.ts'
+import { idempotencyKey, idempotencyKeyForm } from './creation.ts'
+import { expectedRevisions, ifMatch } from './preconditions.ts'
 import { as, exactly } from './schemas.ts'
 
 declare module 'fastify' {
@@ -15,12 +17,12 @@ declare module 'fastify' {
 
 const repetition = {
   name: 'Idempotency-Key',
-  schema: as(Type.String({ description: 'The same request with the same key gets the same answer again, for a day.' }), '8e03978e-40d5-43e8-bc93-6894a57f9324'),
+  schema: as(Type.String({ ...idempotencyKeyForm, description: 'The same request with the same key gets the same answer again, for a day.' }), '8e03978e-40d5-43e8-bc93-6894a57f9324'),
   failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused'],
 } as const
 const precondition = {
   name: 'If-Match',
-  schema: as(Type.String({ description: 'The ETag of what is to be changed: if it was changed meanwhile, nothing happens (RFC 9110 §13.1.1).' }), '"3"'),
+  schema: as(Type.String({ ...ifMatch, description: 'The ETag of what is to be changed: if it was changed meanwhile, nothing happens (RFC 9110 §13.1.1).' }), '"3"'),
   failures: ['precondition_failed'],
 } as const
 
@@ -33,6 +35,12 @@ export function announceConventions (app: FastifyInstance): void {
     route.config = { ...route.config, repeatable, failures: [...failures] }
     if (taken.length === 0) return
     route.schema = { ...route.schema, headers: Type.Object(Object.fromEntries(taken.map(({ name, schema }) => [name, Type.Optional(schema)]))) }
+  })
+  // In front of the schema of the headers, which knows no better words than `must match pattern`.
+  app.addHook('preValidation', async request => {
+    const { properties = {} } = (request.routeOptions.schema?.headers ?? {}) as { properties?: object }
+    if (repetition.name in properties) idempotencyKey(request)
+    if (precondition.name in properties) expectedRevisions(request)
   })
 }
 

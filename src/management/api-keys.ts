@@ -9,12 +9,13 @@ import { namesLimits, type Limits } from '../domain/limits.ts'
 import type { Operation } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, Moment, Name, nullable, Objects, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, listed, Moment, Name,
+  nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
 } from './schemas.ts'
 
@@ -32,7 +33,7 @@ const changeable = {
 }
 const made = {
   ...changeable,
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
@@ -41,7 +42,9 @@ const made = {
 const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
-  digest: as(Type.String({ maxLength: 64, description: 'SHA-256 of the key, hex or base64url.' }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
+  digest: as(Type.String({
+    pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.',
+  }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
   hint: Hint,
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
@@ -68,7 +71,12 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
   return async app => {
     app.post('/api-keys', {
       config: { ...write, failures: authorityFailures },
-      schema: { summary: 'Create an API key', body: NewKey, response: { 201: ApiKeyWithText } },
+      schema: {
+        summary: 'Create an API key',
+        description: 'The key is in this answer and in no other.',
+        body: NewKey,
+        response: { 201: ApiKeyWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await createApiKey(operation, readKey(operation, request.body))
       return { ...await wire(operation, key), key: text }
@@ -76,13 +84,26 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 
     app.post('/api-keys/import', {
       config: { ...write, failures: [...authorityFailures, 'conflict'] },
-      schema: { summary: 'Take over a key that was made elsewhere', body: ImportedKey, response: { 201: WireKey } },
+      schema: {
+        summary: 'Take over a key that was made elsewhere',
+        description: 'By its SHA-256, so that its holder need not change anything.',
+        body: ImportedKey,
+        response: { 201: WireKey },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { digest, hint, ...input } = request.body
       return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
     }))
 
-    app.get('/api-keys', { config: read, schema: { summary: 'List API keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+    app.get('/api-keys', {
+      config: read,
+      schema: {
+        summary: 'List API keys',
+        description: listed,
+        querystring: KeyQuerystring,
+        response: { 200: pageOf(WireKey) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status, environment, resource, creator } = request.query
@@ -96,14 +117,28 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, page, key => wireKey(key, resources, now))
     })
 
-    app.get('/api-keys/:id', { config: read, schema: { summary: 'Read an API key', params: IdParams, response: { 200: WireKey } } }, async request => {
+    app.get('/api-keys/:id', {
+      config: read,
+      schema: {
+        summary: 'Read an API key',
+        description: 'With a hint of the key, never the key.',
+        params: IdParams,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getApiKey(operation, request.params.id))
     })
 
     app.patch('/api-keys/:id', {
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: { summary: 'Change an API key', params: IdParams, body: KeyChange, response: { 200: WireKey } },
+      schema: {
+        summary: 'Change an API key',
+        description: 'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
+        params: IdParams,
+        body: KeyChange,
+        response: { 200: WireKey },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireMayLimit(operation, request.body)
@@ -114,18 +149,41 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 
     app.post('/api-keys/:id/rotate', {
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: { summary: 'Replace an API key', params: IdParams, body: Rotation, response: { 201: ApiKeyWithText } },
+      schema: {
+        summary: 'Replace an API key',
+        description: 'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the emergency. The key is in this answer and in no other.',
+        params: IdParams,
+        body: Rotation,
+        response: { 201: ApiKeyWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
       return { ...await wire(operation, key), key: text }
     }))
 
-    app.post('/api-keys/:id/revoke', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, body: Reason, response: { 200: WireKey } } }, async request => {
+    app.post('/api-keys/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke an API key',
+        description: 'Refused from the next request on. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.delete('/api-keys/:id', { config: write, schema: { summary: 'Revoke an API key', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/api-keys/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke an API key',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeApiKey(operationOf(dependencies, request), request.params.id, null)))
   }
 }
@@ -133,7 +191,7 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
   requireMayLimit(operation, body)
   const { organization, creator, expiresAt, ...input } = body
-  return { ...input, organizationId: organizationOf(operation, organization), ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
+  return { ...input, organizationId: organization, ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
 }
 
 /** What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure `insufficient_permissions`. */

@@ -11,7 +11,7 @@ import type { Operation } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
+import { as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
 
 const readAudit = { scopes: ['audit:read'] }
 const writeAudit = { scopes: ['audit:write'] }
@@ -42,7 +42,7 @@ const eventMembers = {
 const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
 
 const Sequence = as(Type.Integer({ minimum: 0, description: 'The number of the newest row.' }), 42)
-const Digest = as(Type.String({ maxLength: 64, pattern: '^[\\w-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
+const Digest = as(Type.String({ maxLength: 64, pattern: '^[A-Za-z0-9_-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
 const Chain = as(Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }), 'deployment')
 const Row = Type.Object({
   ...eventMembers,
@@ -97,7 +97,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
   return async app => {
     app.get('/audit', {
       config: { ...readAudit, failures: ['invalid_expiry'] },
-      schema: { summary: 'List what happened', description: 'Newest first.', operationId: 'listAuditEvents', querystring: Query, response: { 200: pageOf(Event) } },
+      schema: {
+        summary: 'List what happened',
+        description: 'Newest first.',
+        operationId: 'listAuditEvents',
+        querystring: Query,
+        response: { 200: pageOf(Event) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -109,6 +115,7 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       exposeHeadRoute: false,
       schema: {
         summary: 'Export what happened',
+        description: 'All rows that the filters let pass, as they come: the answer has no length beforehand.',
         operationId: 'exportAuditLog',
         querystring: ExportQuery,
         response: { 200: { description: 'NDJSON: a row on each line, chain by chain and each oldest first.', content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } } } },
@@ -121,7 +128,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/head', {
       config: readAudit,
-      schema: { summary: 'The newest row of each chain', description: 'To be kept elsewhere.', operationId: 'listAuditHeads', querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }), response: { 200: pageOf(Head) } },
+      schema: {
+        summary: 'The newest row of each chain',
+        description: 'To be kept elsewhere.',
+        operationId: 'listAuditHeads',
+        querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }),
+        response: { 200: pageOf(Head) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -131,17 +144,29 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.get('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Verify some thousand rows', description: 'Takes a credential for the whole deployment.', operationId: 'verifyAuditLog', querystring: exactly({ cursor: Type.Optional(Type.String({ maxLength: 1_024 })) }), response: { 200: Verified } },
+      schema: {
+        summary: 'Verify some thousand rows',
+        description: 'Takes a credential for the whole deployment.',
+        operationId: 'verifyAuditLog',
+        querystring: exactly({ cursor: cursor(1_024, '`nextCursor` of the answer before.') }),
+        response: { 200: Verified },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
-      const { cursor } = request.query
-      const { checked, fault, recovered, next } = await verifyMore(verification, cursor === undefined ? null : readPlace(cursor))
+      const { cursor: place } = request.query
+      const { checked, fault, recovered, next } = await verifyMore(verification, place === undefined ? null : readPlace(place))
       return { checked, fault, recovered: recovered.map(wireBreak), ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') }) }
     })
 
     app.post('/audit/verify', {
       config: readAudit,
-      schema: { summary: 'Compare with heads that were kept elsewhere', description: 'Takes a credential for the whole deployment.', operationId: 'compareAuditHeads', body: KnownHeads, response: { 200: Verified } },
+      schema: {
+        summary: 'Compare with heads that were kept elsewhere',
+        description: 'Takes a credential for the whole deployment.',
+        operationId: 'compareAuditHeads',
+        body: KnownHeads,
+        response: { 200: Verified },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       let checked = 0
@@ -155,7 +180,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/prune', {
       config: { ...writeAudit, failures: ['not_found', 'invalid_expiry'] },
-      schema: { summary: 'Remove old rows of a chain', description: 'And add one that says so. Takes a credential for the whole deployment.', operationId: 'pruneAuditLog', body: Prune, response: { 200: Pruned } },
+      schema: {
+        summary: 'Remove old rows of a chain',
+        description: 'And add one that says so. Takes a credential for the whole deployment.',
+        operationId: 'pruneAuditLog',
+        body: Prune,
+        response: { 200: Pruned },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
@@ -166,7 +197,13 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
 
     app.post('/audit/recover', {
       config: { ...writeAudit, failures: ['not_found', 'conflict'] },
-      schema: { summary: 'Close off a chain that is broken', description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.', operationId: 'recoverAuditLog', body: Recover, response: { 200: Recovered } },
+      schema: {
+        summary: 'Close off a chain that is broken',
+        description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.',
+        operationId: 'recoverAuditLog',
+        body: Recover,
+        response: { 200: Recovered },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Recovering an audit chain')

@@ -4,13 +4,13 @@ import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeCl
 import type { Operation, Store } from '../domain/store.ts'
 import type { FailureCode } from '../errors.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
-  Texts,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, listed, Moment, Name, nullable, OrganizationId,
+  Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce, Texts,
 } from './schemas.ts'
 
 const read = { scopes: ['clients:read'] }
@@ -24,7 +24,7 @@ const Profile = Type.Enum([...assertionProfiles], {
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   name: Name,
   grants: Grants,
   allowlist: Type.Optional(Allowlist),
@@ -58,14 +58,27 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
   return async app => {
     app.post('/clients', {
       config: { ...write, failures: authorityFailures },
-      schema: { summary: 'Create a client', body: NewClient, response: { 201: CreatedClient } },
+      schema: {
+        summary: 'Create a client',
+        description: 'The secret is in this answer and in no other; a client with `private_key_jwt` has none.',
+        body: NewClient,
+        response: { 201: CreatedClient },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      const { client, secret } = await createClient(operation, { ...input, organizationId: organizationOf(operation, organization) })
+      const { client, secret } = await createClient(operation, { ...input, organizationId: organization })
       return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
     }))
 
-    app.get('/clients', { config: read, schema: { summary: 'List clients', querystring: ClientQuerystring, response: { 200: pageOf(WireClient) } } }, async request => {
+    app.get('/clients', {
+      config: read,
+      schema: {
+        summary: 'List clients',
+        description: listed,
+        querystring: ClientQuerystring,
+        response: { 200: pageOf(WireClient) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, origin, status, resource } = request.query
@@ -76,14 +89,28 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, page, client => wireClient(client, resources))
     })
 
-    app.get('/clients/:id', { config: read, schema: { summary: 'Read a client', params: IdParams, response: { 200: WireClient } } }, async request => {
+    app.get('/clients/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a client',
+        description: 'With hints of its secrets, never a secret.',
+        params: IdParams,
+        response: { 200: WireClient },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getClient(operation, request.params.id))
     })
 
     app.patch('/clients/:id', {
       config: { ...write, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
-      schema: { summary: 'Change a client', description: 'Other grants or another allowlist end every token that it holds.', params: IdParams, body: ClientChange, response: { 200: WireClient } },
+      schema: {
+        summary: 'Change a client',
+        description: 'Other grants or another allowlist end every token that it holds.',
+        params: IdParams,
+        body: ClientChange,
+        response: { 200: WireClient },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const { organization, ...change } = request.body
@@ -94,18 +121,38 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
 
     app.post('/clients/:id/revoke', {
       config: write,
-      schema: { summary: 'Revoke a client', description: 'Its tokens are dead from here on.', params: IdParams, body: Reason, response: { 200: WireClient } },
+      schema: {
+        summary: 'Revoke a client',
+        description: 'Its tokens are dead from here on.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireClient },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeClient(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.delete('/clients/:id', { config: write, schema: { summary: 'Revoke a client', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/clients/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke a client',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 
     app.post('/clients/:id/rotate-secret', {
       config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
-      schema: { summary: 'Give a client a new secret', params: IdParams, body: Rotation, response: { 200: ClientWithSecret } },
+      schema: {
+        summary: 'Give a client a new secret',
+        description: 'The one that it had works for `overlapSeconds` more. The new one is in this answer and in no other.',
+        params: IdParams,
+        body: Rotation,
+        response: { 200: ClientWithSecret },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
       return { ...await wire(operation, client), clientSecret: secret }
@@ -137,10 +184,11 @@ const client = {
   revokedReason: nullable(Type.String()),
 }
 const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
-const WireClient = Type.Object(client, { title: 'Client' })
-const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'ClientWithSecret' })
+/** Not `Client`: that is what generators call the class that sends requests. */
+const WireClient = Type.Object(client, { title: 'OAuthClient' })
+const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'OAuthClientWithSecret' })
 /** Who proves itself by a key of its own has no secret. */
-const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedClient' })
+const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedOAuthClient' })
 
 function wireClient (client: Client, resources: ResourcesById) {
   return {

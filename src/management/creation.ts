@@ -42,15 +42,19 @@ export async function ended (reply: FastifyReply, ending: Promise<unknown>): Pro
   return await reply.code(204).send()
 }
 
+/** The form of an Idempotency-Key, as a schema, so that what is documented is what is read. */
+export const idempotencyKeyForm = {
+  pattern: '^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$',
+} as const
+const form = new RegExp(idempotencyKeyForm.pattern)
+
 /**
  * The Idempotency-Key of a request; null: none. The draft (draft-ietf-httpapi-idempotency-key-header §2.1) has it in quotation marks,
  * most clients leave them out: both are one key. @throws Failure `invalid_request`.
  */
-function idempotencyKey ({ headers }: FastifyRequest): string | null {
+export function idempotencyKey ({ headers }: FastifyRequest): string | null {
   const value = headers['idempotency-key']
   if (value === undefined) return null
-  const [, quoted, bare] = /^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,128})"|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,128}))$/.exec(String(value)) ?? []
-  const key = quoted ?? bare
-  if (key === undefined) throw new Failure('invalid_request', { message: 'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new UUID, say.', details: { field: 'idempotency-key' } })
-  return key
+  if (typeof value === 'string' && form.test(value)) return value.startsWith('"') ? value.slice(1, -1) : value
+  throw new Failure('invalid_request', { message: 'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new UUID, say.', details: { field: 'idempotency-key' } })
 }

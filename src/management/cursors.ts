@@ -3,14 +3,19 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../errors.ts'
 import { readMarked, withMark } from '../secrets.ts'
 
+interface Query { cursor?: unknown }
+
 /** Marks every cursor that the routes of a context give out, and takes no other. `secrets`: the newest first. */
 export function markCursors (app: FastifyInstance, secrets: readonly string[]): void {
   app.addHook('preValidation', async request => {
-    const query = request.query as { cursor?: unknown }
-    if (typeof query.cursor !== 'string') return
-    const cursor = readMarked(query.cursor, secrets, purposeOf(request))
-    if (cursor === null) throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
-    query.cursor = cursor
+    const { cursor } = request.query as Query
+    if (typeof cursor !== 'string' || readMarked(cursor, secrets, purposeOf(request)) !== null) return
+    throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
+  })
+  // Behind the schema of the query, which is about cursors as they are given out.
+  app.addHook('preHandler', async request => {
+    const query = request.query as Query
+    if (typeof query.cursor === 'string') query.cursor = query.cursor.split('.', 1)[0]
   })
   app.addHook('preSerialization', async (request, _reply, payload) => {
     const { pagination } = (payload ?? {}) as { pagination?: { nextCursor?: string } }

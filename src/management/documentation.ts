@@ -40,15 +40,33 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
   const llms = once(() => llmsText(document(), documentPaths))
 
   app.get(documentPaths.openapi, {
-    schema: { summary: 'This document', operationId: 'getOpenApiDocument', tags, response: { 200: Type.Object({ openapi: Type.Literal('3.1.0') }, { additionalProperties: true, description: 'OpenAPI 3.1.' }) } },
+    schema: {
+      summary: 'This document',
+      description: 'Made from the schemas that the routes validate with, so that the two cannot differ.',
+      operationId: 'getOpenApiDocument',
+      tags,
+      response: { 200: Type.Object({ openapi: Type.Literal('3.1.0') }, { additionalProperties: true, description: 'OpenAPI 3.1.' }) },
+    },
   }, async (_request, reply) => await reply.headers(shared).type('application/json; charset=utf-8').send(openapi()))
 
   app.get(documentPaths.llms, {
-    schema: { summary: 'This API for language models', operationId: 'getLlmsText', tags, response: { 200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } } } },
+    schema: {
+      summary: 'This API for language models',
+      description: 'In the form of llmstxt.org: a line for each operation, and the error codes.',
+      operationId: 'getLlmsText',
+      tags,
+      response: { 200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } } },
+    },
   }, async (_request, reply) => await reply.headers(shared).type('text/plain; charset=utf-8').send(llms()))
 
   app.get(documentPaths.reference, {
-    schema: { summary: 'This API for people, to be tried out', operationId: 'getReference', tags, response: { 200: { description: 'A page.', content: { 'text/html': { schema: Text } } } } },
+    schema: {
+      summary: 'This API for people, to be tried out',
+      description: 'Loads nothing from another host.',
+      operationId: 'getReference',
+      tags,
+      response: { 200: { description: 'A page.', content: { 'text/html': { schema: Text } } } },
+    },
   }, async (_request, reply) => await reply.headers(referencePage.headers).send(referencePage.body))
 
   for (const { name, headers, body } of referenceParts(issuer + documentPaths.openapi)) {

@@ -51,7 +51,15 @@ export function effectiveAccessRoutes (dependencies: ManagementDependencies & { 
   const { replicas } = dependencies
   return async app => {
     app.get('/organizations/:id/effective-access', {
-      config: read, schema: { summary: 'What each credential of an organization can do now, and why', tags, params: IdParams, querystring: AccessQuerystring, response: { 200: pageOf(WireCredential) } }
+      config: read,
+      schema: {
+        summary: 'What each credential of an organization can do now, and why',
+        description: 'A page of credentials, each with its scopes on each resource and what grants or takes them.',
+        tags,
+        params: IdParams,
+        querystring: AccessQuerystring,
+        response: { 200: pageOf(WireCredential) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -68,14 +76,27 @@ export function effectiveAccessRoutes (dependencies: ManagementDependencies & { 
     })
 
     app.get('/effective-access/drift', {
-      config: read, schema: { summary: 'What a server holds in memory otherwise than the database', tags, response: { 200: WireDrift } }
+      config: read,
+      schema: {
+        summary: 'What a server holds in memory otherwise than the database',
+        description: 'Takes a credential for the whole deployment.',
+        tags,
+        response: { 200: WireDrift },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Comparing the servers with the database')
       return wireDrift(await driftOf(replicas))
     })
 
     app.post('/effective-access/repair', {
-      config: write, schema: { summary: 'Mend drift; a dry run unless `dryRun` is false', tags, body: Repair, response: { 200: WireRepair } }
+      config: write,
+      schema: {
+        summary: 'Mend drift; a dry run unless `dryRun` is false',
+        description: 'Loads anew what differs, and answers what that was. Takes a credential for the whole deployment.',
+        tags,
+        body: Repair,
+        response: { 200: WireRepair },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Mending drift')

@@ -3,10 +3,12 @@ import { Type } from '../schema.ts'
 import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
 import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { Description, exactly, Id, IdParams, Moment, Name, pageOf, PageQuerystring, ScopeNames } from './schemas.ts'
+import {
+  Description, exactly, Id, IdParams, listed, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames,
+} from './schemas.ts'
 
 const read = { scopes: ['groups:read'] }
 const write = { scopes: ['groups:write'] }
@@ -17,7 +19,7 @@ const WireGroup = exactly({
   id: Id, organization: Id, name: Type.String(), description: Type.Union([Type.String(), Type.Null()]), scopes: Type.Array(Type.String()), createdAt: Moment,
 })
 const WireGroupMember = exactly({ id: Id, name: Type.String(), role: Type.String(), createdAt: Moment })
-const NewGroup = exactly({ organization: Type.Optional(Id), name: Name, description: Type.Optional(Description), scopes: Patterns })
+const NewGroup = exactly({ organization: Owner, name: Name, description: Type.Optional(Description), scopes: Patterns })
 const GroupChange = exactly({ name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns) })
 const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
 const MembershipParams = exactly({ id: Id, memberId: Id })
@@ -26,14 +28,28 @@ const MembershipParams = exactly({ id: Id, memberId: Id })
 export function groupRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   return async app => {
     app.post('/groups', {
-      config: { ...write, failures: ['not_found', 'organization_not_active'] }, schema: { summary: 'Create a group', tags, body: NewGroup, response: { 201: WireGroup } }
+      config: { ...write, failures: ['not_found', 'organization_not_active'] },
+      schema: {
+        summary: 'Create a group',
+        description: 'Members who are put into it may do what it may, besides what they may themselves.',
+        tags,
+        body: NewGroup,
+        response: { 201: WireGroup },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      return wireGroup(await createGroup(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+      return wireGroup(await createGroup(operation, { ...input, organizationId: organization }))
     }))
 
     app.get('/groups', {
-      config: read, schema: { summary: 'List groups, newest first; with `member`, those that this member is in', tags, querystring: GroupQuerystring, response: { 200: pageOf(WireGroup) } }
+      config: read,
+      schema: {
+        summary: 'List groups; with `member`, those that this member is in',
+        description: listed,
+        tags,
+        querystring: GroupQuerystring,
+        response: { 200: pageOf(WireGroup) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -43,19 +59,49 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     })
 
     app.get('/groups/:id', {
-      config: read, schema: { summary: 'Show a group', tags, params: IdParams, response: { 200: WireGroup } }
+      config: read,
+      schema: {
+        summary: 'Show a group',
+        description: 'Its scopes; its members are a collection of their own.',
+        tags,
+        params: IdParams,
+        response: { 200: WireGroup },
+      },
     }, async request => wireGroup(await getGroup(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/groups/:id', {
-      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Change a group; what its members\' keys may do follows with the next request', tags, params: IdParams, body: GroupChange, response: { 200: WireGroup } }
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Change a group; what its members\' keys may do follows with the next request',
+        description: 'Scopes that are given replace all there were.',
+        tags,
+        params: IdParams,
+        body: GroupChange,
+        response: { 200: WireGroup },
+      },
     }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
 
     app.delete('/groups/:id', {
-      config: { ...write, failures: ['conflict', 'would_lock_out'] }, schema: { summary: 'Delete a group that no policy names', tags, params: IdParams, response: { 204: Type.Null() } }
+      config: { ...write, failures: ['conflict', 'would_lock_out'] },
+      schema: {
+        summary: 'Delete a group that no policy names',
+        description: 'Its members keep what they may themselves.',
+        tags,
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
     }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
 
     app.get('/groups/:id/members', {
-      config: read, schema: { summary: 'List the members of a group', tags, params: IdParams, querystring: exactly(PageQuerystring), response: { 200: pageOf(WireGroupMember) } }
+      config: read,
+      schema: {
+        summary: 'List the members of a group',
+        description: 'A page, newest first.',
+        tags,
+        params: IdParams,
+        querystring: exactly(PageQuerystring),
+        response: { 200: pageOf(WireGroupMember) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -65,11 +111,25 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
     })
 
     app.put('/groups/:id/members/:memberId', {
-      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] }, schema: { summary: 'Add a member to a group', tags, params: MembershipParams, response: { 200: WireGroup } }
+      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
+      schema: {
+        summary: 'Add a member to a group',
+        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+        tags,
+        params: MembershipParams,
+        response: { 200: WireGroup },
+      },
     }, async request => wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
 
     app.delete('/groups/:id/members/:memberId', {
-      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Take a member out of a group', tags, params: MembershipParams, response: { 204: Type.Null() } }
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Take a member out of a group',
+        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+        tags,
+        params: MembershipParams,
+        response: { 204: Type.Null() },
+      },
     }, async (request, reply) => await ended(reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
   }
 }

@@ -22,18 +22,21 @@ import { groupRoutes } from './groups.ts'
 import { mcpServerRoutes } from './mcp-servers.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organizations.ts'
+import { completeOwner } from './owning-organization.ts'
 import { policyRoutes } from './policies.ts'
 import { tagAnswers } from './preconditions.ts'
 import { presentError } from './presenter.ts'
 import { publishableKeyRoutes } from './publishable-keys.ts'
+import { readQueryValues } from './query-values.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
-import { replicaRoutes } from './replicas.ts'
+import { lostChangeRoutes, replicaRoutes } from './replicas.ts'
 import { resourceRoutes } from './resources.ts'
 import { selfRoutes } from './self.ts'
 import { serverRoutes, type ServerDependencies } from './server.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { usageRoutes } from './usage.ts'
 import { webhookTokenRoutes } from './webhook-tokens.ts'
+import { refuseHalfCharacters } from './well-formed-text.ts'
 
 /** The path below which the management API lives. */
 export const managementPath = '/api/v1'
@@ -45,7 +48,7 @@ const managed = [
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read', 'replicas:write',
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
@@ -81,6 +84,9 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       tagAnswers(api)
       announceConventions(api)
       refuseUnknownQuery(api)
+      readQueryValues(api)
+      refuseHalfCharacters(api)
+      completeOwner(api)
       await api.register(organizationRoutes(dependencies))
       await api.register(memberRoutes(dependencies))
       await api.register(groupRoutes(dependencies))
@@ -99,6 +105,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(auditRoutes(dependencies))
       await api.register(serverRoutes(dependencies))
       await api.register(replicaRoutes(dependencies))
+      await api.register(lostChangeRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
       await self.register(guarded, { resource: { any: true, style: selfStyle } })

@@ -6,18 +6,21 @@ import type { Resource } from '../domain/resource.ts'
 import type { FailureCode } from '../errors.ts'
 import { challenge } from '../guard/index.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { given, operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
-import { as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts } from './schemas.ts'
+import {
+  as, exactly, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['mcp-servers:read'] }
 const write = { scopes: ['mcp-servers:write'] }
 
 const DefaultScopes = Type.Optional(Type.With(ScopeNames, { description: 'What clients get that register with a registration token of the organization, unless that names a resource itself.' }))
 const NewServer = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   identifier: as(Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }), 'https://mcp.acme.test/mcp'),
   name: Type.Optional(Name),
   scopes: NewScopes,
@@ -57,14 +60,27 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
   return async app => {
     app.post('/mcp-servers', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
-      schema: { summary: 'Create an MCP server', body: NewServer, response: { 201: WireServer } },
+      schema: {
+        summary: 'Create an MCP server',
+        description: 'The answer holds what the server itself has to serve and to say.',
+        body: NewServer,
+        response: { 201: WireServer },
+      },
     }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, scopes, ...input } = request.body
-        return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organizationOf(operation, organization) }))
+        return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization }))
       }))
 
-    app.get('/mcp-servers', { config: read, schema: { summary: 'List MCP servers', querystring: ServerQuerystring, response: { 200: pageOf(WireServer) } } }, async request => {
+    app.get('/mcp-servers', {
+      config: read,
+      schema: {
+        summary: 'List MCP servers',
+        description: listed,
+        querystring: ServerQuerystring,
+        response: { 200: pageOf(WireServer) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
@@ -72,18 +88,52 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
       return wirePage(query, await operation.store.resources.page(query, filter), wire)
     })
 
-    app.get('/mcp-servers/:id', { config: read, schema: { summary: 'Read an MCP server', params: IdParams, response: { 200: WireServer } } }, async request =>
+    app.get('/mcp-servers/:id', {
+      config: read,
+      schema: {
+        summary: 'Read an MCP server',
+        description: 'By its id or, URL-encoded, by its identifier.',
+        params: IdParams,
+        response: { 200: WireServer },
+      },
+    }, async request =>
       wire(await getMcpServer(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/mcp-servers/:id', { config: { ...write, failures: scopeFailures }, schema: { summary: 'Change an MCP server', params: IdParams, body: ServerChange, response: { 200: WireServer } } }, async request => {
+    app.patch('/mcp-servers/:id', {
+      config: { ...write, failures: scopeFailures },
+      schema: {
+        summary: 'Change an MCP server',
+        description: 'A scope that is left out is taken from every credential that has it, for good.',
+        params: IdParams,
+        body: ServerChange,
+        response: { 200: WireServer },
+      },
+    }, async request => {
       const { scopes, ...change } = request.body
       return wire(await updateMcpServer(operationOf(dependencies, request), request.params.id, { ...change, ...given({ scopes: scopes?.map(readScope) }) }))
     })
 
-    app.delete('/mcp-servers/:id', { config: write, schema: { summary: 'Revoke an MCP server', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/mcp-servers/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke an MCP server',
+        description: 'As `revoke`; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
 
-    app.post('/mcp-servers/:id/revoke', { config: write, schema: { summary: 'Revoke an MCP server', params: IdParams, body: Reason, response: { 200: WireServer } } }, async request =>
+    app.post('/mcp-servers/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke an MCP server',
+        description: 'No token for it passes any more. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireServer },
+      },
+    }, async request =>
       wire(await revokeMcpServer(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -3,17 +3,20 @@ import { Type } from '../schema.ts'
 import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../domain/member.ts'
 import { namesOf } from '../domain/scope.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf } from './operation.ts'
+import { given, operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
-import { as, exactly, Id, IdParams, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ScopeNames, Texts } from './schemas.ts'
+import {
+  as, exactly, Id, IdParams, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason,
+  ScopeNames, Texts,
+} from './schemas.ts'
 
 const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], { description: 'Patterns of scopes that stand instead of the role\'s; null: the role\'s.' })
-const NewMember = exactly({ organization: Type.Optional(OrganizationId), name: Name, role: Role, scopes: Type.Optional(Scopes) })
+const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
@@ -27,13 +30,26 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
   return async app => {
     app.post('/members', {
       config: { ...write, failures: ['not_found', 'organization_not_active'] },
-      schema: { summary: 'Add a member', description: 'Never gives more than the caller may do itself.', body: NewMember, response: { 201: WireMember } },
+      schema: {
+        summary: 'Add a member',
+        description: 'Never gives more than the caller may do itself.',
+        body: NewMember,
+        response: { 201: WireMember },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      return wireMember(await createMember(operation, { ...input, organizationId: organizationOf(operation, organization) }))
+      return wireMember(await createMember(operation, { ...input, organizationId: organization }))
     }))
 
-    app.get('/members', { config: read, schema: { summary: 'List members', querystring: MemberQuerystring, response: { 200: pageOf(WireMember) } } }, async request => {
+    app.get('/members', {
+      config: read,
+      schema: {
+        summary: 'List members',
+        description: listed,
+        querystring: MemberQuerystring,
+        response: { 200: pageOf(WireMember) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, role, status } = request.query
@@ -41,16 +57,50 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
       return wirePage(query, await operation.store.members.page(query, filter), wireMember)
     })
 
-    app.get('/members/:id', { config: read, schema: { summary: 'Read a member', params: IdParams, response: { 200: WireMember } } }, async request =>
+    app.get('/members/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a member',
+        description: 'With the role, and the scopes that stand in its place.',
+        params: IdParams,
+        response: { 200: WireMember },
+      },
+    }, async request =>
       wireMember(await getMember(operationOf(dependencies, request), request.params.id)))
 
-    app.patch('/members/:id', { config: { ...write, failures: ['credential_revoked', 'would_lock_out'] }, schema: { summary: 'Change a member', params: IdParams, body: MemberChange, response: { 200: WireMember } } }, async request =>
+    app.patch('/members/:id', {
+      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
+      schema: {
+        summary: 'Change a member',
+        description: 'What keys of the member may do follows with the next request.',
+        params: IdParams,
+        body: MemberChange,
+        response: { 200: WireMember },
+      },
+    }, async request =>
       wireMember(await updateMember(operationOf(dependencies, request), request.params.id, request.body)))
 
-    app.post('/members/:id/remove', { config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Remove a member', description: 'What the member made can do nothing any more.', params: IdParams, body: Reason, response: { 200: WireMember } } }, async request =>
+    app.post('/members/:id/remove', {
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Remove a member',
+        description: 'What the member made can do nothing any more.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireMember },
+      },
+    }, async request =>
       wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
 
-    app.delete('/members/:id', { config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Remove a member', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/members/:id', {
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Remove a member',
+        description: 'As `remove`; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
   }
 }

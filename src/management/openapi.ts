@@ -3,7 +3,8 @@ import type { FastifyContextConfig, FastifySchema } from 'fastify'
 import type { Scope } from '../domain/scope.ts'
 import type { PublicRefusal } from '../guard/index.ts'
 import { exampleOf, type Schema } from './examples.ts'
-import { groupOf, operationName } from './operation-names.ts'
+import { groupDescriptions } from './operation-groups.ts'
+import { groupOf, operationName, requestName } from './operation-names.ts'
 import { envelopes, refusalsOf, type Envelope } from './refusal-responses.ts'
 
 type Json = Record<string, unknown>
@@ -32,7 +33,7 @@ export interface Operation extends Json {
 export interface OpenApiDocument extends Json {
   info: { title: string, version: string, summary: string, description: string, license: { name: string, identifier: string } }
   servers: { url: string }[]
-  tags: { name: string }[]
+  tags: { name: string, description?: string }[]
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, unknown>, responses: Record<string, Json>, securitySchemes: Json }
 }
@@ -58,7 +59,7 @@ export function openApiDocument (described: Described, routes: readonly Describe
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: described.issuer }],
-    tags: [...new Set(Object.values(paths).flatMap(path => Object.values(path).flatMap(({ tags }) => tags)))].map(name => ({ name })),
+    tags: [...new Set(Object.values(paths).flatMap(path => Object.values(path).flatMap(({ tags }) => tags)))].map(tagOf),
     paths,
     components: { ...components, securitySchemes: securitySchemes(described) },
   }
@@ -71,15 +72,21 @@ const introduction = [
   'What belongs to somebody else is answered like what does not exist. A member or parameter that a route does not know is refused, not ignored.',
 ].join(' ')
 
+function tagOf (name: string): { name: string, description?: string } {
+  const description = groupDescriptions[name]
+  return { name, ...(description === undefined ? {} : { description }) }
+}
+
 interface Components { schemas: Record<string, unknown>, responses: Record<string, Json> }
 
 function operationOf (described: Described, components: Components, { method, url, schema, config }: DescribedRoute, hasReading: boolean): Operation {
   const parameters = parametersOf(url, schema)
-  const body = bodyOf(components, schema.body as Schema | undefined)
   const taken = { config, mayHaveBody: method !== 'GET', hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:') }
   const { properties = {} } = (schema.querystring ?? {}) as Schema
+  const operationId = schema.operationId ?? operationName({ method, url, paged: 'cursor' in properties, hasReading })
+  const body = bodyOf(components, schema.body as Schema | undefined, requestName(operationId))
   return {
-    operationId: schema.operationId ?? operationName({ method, url, paged: 'cursor' in properties, hasReading }),
+    operationId,
     ...(schema.summary === undefined ? {} : { summary: schema.summary }),
     ...descriptionOf(schema.description, config),
     tags: [...schema.tags ?? [groupOf(url)]],
@@ -123,22 +130,23 @@ function parameter (place: string, name: string, schema: Schema, required: boole
   return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest }
 }
 
-/** A body that may be null may be left out. */
-function bodyOf (components: Components, schema: Schema | undefined): Json | null {
+/** A body that may be null may be left out. It is a component: under its own title, else under `name`. */
+function bodyOf (components: Components, schema: Schema | undefined, name: string): Json | null {
   if (schema === undefined) return null
-  if (schema.content !== undefined) return { required: true, content: contentOf(components, schema) }
+  if (schema.content !== undefined) return { required: true, content: contentOf(components, schema, name) }
   const present = schema.anyOf?.find(({ type }) => type !== 'null')
   const mayBeLeftOut = schema.anyOf?.some(({ type }) => type === 'null') === true
-  return { required: !mayBeLeftOut, content: contentOf(components, mayBeLeftOut && present !== undefined ? present : schema) }
+  return { required: !mayBeLeftOut, content: contentOf(components, mayBeLeftOut && present !== undefined ? present : schema, name) }
 }
 
-function contentOf (components: Components, schema: Schema): Json {
-  if (schema.content === undefined) return { 'application/json': media(components, schema) }
-  return Object.fromEntries(Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each)]))
+function contentOf (components: Components, schema: Schema, name?: string): Json {
+  if (schema.content === undefined) return { 'application/json': media(components, schema, name) }
+  return Object.fromEntries(Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each, name)]))
 }
 
-function media (components: Components, schema: Schema): Json {
-  return { schema: place(components, plain(schema)), example: exampleOf(plain(schema)) }
+function media (components: Components, schema: Schema, name?: string): Json {
+  const named = { ...(name === undefined ? {} : { title: name }), ...plain(schema) }
+  return { schema: place(components, named), example: exampleOf(named) }
 }
 
 function answersOf (components: Components, responses: Record<string, Schema> = {}): Record<string, Json> {
@@ -164,7 +172,7 @@ const meanings: Readonly<Record<string, string>> = {
   422: 'This Idempotency-Key was used for another request.',
   429: 'Too many requests.',
   500: 'The server failed.',
-  503: 'The server cannot reach its database.',
+  503: 'The server cannot reach its database, or has no room in it.',
 }
 
 function envelopeOf ({ errorStyle }: FastifyContextConfig): Envelope {
@@ -186,11 +194,15 @@ function refusal (components: Components, envelope: Envelope, status: number, re
     ...headersOf(status),
     content: {
       'application/json': {
-        schema: { allOf: [place(components, plain(envelope.schema)), { properties: { code: { enum: refused.map(({ code }) => code) } } }] },
+        schema: { allOf: [place(components, plain(envelope.schema)), codesOf(refused)] },
         examples: Object.fromEntries(refused.map(each => [each.code, { value: envelope.wrap(each) }])),
       },
     },
   }
+}
+
+function codesOf (refused: PublicRefusal[]): Schema {
+  return { properties: { code: { type: 'string', enum: refused.map(({ code }) => code) } } }
 }
 
 function headersOf (status: number): Json {
@@ -198,9 +210,14 @@ function headersOf (status: number): Json {
   return named === null ? {} : { headers: { [named[0]!]: { description: named[1], schema: { type: 'string' } } } }
 }
 
-/** Without what TypeBox keeps beside the schema. */
+/** Without what TypeBox keeps beside the schema, and with the type of what is one of a few texts, which generators go by. */
 function plain (schema: Schema): Schema {
-  return JSON.parse(JSON.stringify(schema)) as Schema
+  return JSON.parse(JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value) as Schema
+}
+
+function isUntypedEnum (value: unknown): value is Schema {
+  const { enum: values, type } = (value ?? {}) as Schema
+  return Array.isArray(values) && type === undefined && values.every(each => typeof each === 'string')
 }
 
 /** Puts schemas that have a title among the components, wherever they stand. */

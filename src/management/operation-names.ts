@@ -20,6 +20,11 @@ export function operationName ({ method, url, paged, hasReading }: Named): strin
   return (paged && method === 'GET' ? 'list' : verbs[method] ?? method.toLowerCase()) + nouns.map(pascal).join('')
 }
 
+/** What the body of an operation is called, unless its schema has a title: `createClient` → CreateClientRequest. */
+export function requestName (operationId: string): string {
+  return `${pascal(operationId)}Request`
+}
+
 /** The collection that a path belongs to. */
 export function groupOf (url: string): string {
   return url.replace(/^\/api\/v1\//, '').split('/').find(step => step !== '') ?? 'root'

@@ -46,13 +46,6 @@ export function organizationFilter ({ actor }: Operation, asked: string | undefi
   return organizationId === undefined ? {} : { organizationId }
 }
 
-/** The organization something is created in: named, or the actor's own. A foreign one is answered as if it did not exist, further down. */
-export function organizationOf ({ actor }: Operation, named: string | undefined): string {
-  const organizationId = named ?? actor.organizationId
-  if (organizationId === null) throw new Failure('invalid_request', { message: 'Name the organization that it is to belong to.', details: { field: 'organization' } })
-  return organizationId
-}
-
 /**
  * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one that in UTC
  * is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.

@@ -16,8 +16,8 @@ const OrganizationQuerystring = exactly({
 })
 
 const statusVerbs = [
-  ['suspend', 'suspended', 'Refuse every credential of an organization from now on'],
-  ['resume', 'active', 'Accept the credentials of an organization again'],
+  ['suspend', 'suspended', 'Refuse every credential of an organization from now on', 'Until it is resumed; nothing of it is lost.'],
+  ['resume', 'active', 'Accept the credentials of an organization again', 'All that were not revoked meanwhile.'],
 ] as const
 
 export function organizationRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
@@ -25,26 +25,53 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
     const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
     app.post('/organizations', {
       config: write,
-      schema: { summary: 'Create an organization', description: 'Takes a credential for the whole deployment.', body: NewOrganization, response: { 201: WireOrganization } },
+      schema: {
+        summary: 'Create an organization',
+        description: 'Takes a credential for the whole deployment.',
+        body: NewOrganization,
+        response: { 201: WireOrganization },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Creating an organization')
       return wireOrganization(await createOrganization(operation, request.body))
     }))
 
-    app.get('/organizations', { config: read, schema: { summary: 'List organizations', querystring: OrganizationQuerystring, response: { 200: pageOf(WireOrganization) } } }, async request => {
+    app.get('/organizations', {
+      config: read,
+      schema: {
+        summary: 'List organizations',
+        description: 'A page, newest first. A credential that is confined to an organization sees that one alone.',
+        querystring: OrganizationQuerystring,
+        response: { 200: pageOf(WireOrganization) },
+      },
+    }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { name, status } = request.query
       return wirePage(query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })), wireOrganization)
     })
 
-    app.get('/organizations/:id', { config: read, schema: { summary: 'Read an organization', params: IdParams, response: { 200: WireOrganization } } }, async request =>
+    app.get('/organizations/:id', {
+      config: read,
+      schema: {
+        summary: 'Read an organization',
+        description: 'With the limits and features of its plan.',
+        params: IdParams,
+        response: { 200: WireOrganization },
+      },
+    }, async request =>
       wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
 
     const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features), ...limits })
     app.patch('/organizations/:id', {
       config: { ...write, failures: ['organization_not_active'] },
-      schema: { summary: 'Rename, suspend or resume an organization', description: 'Status, features and limits take a credential for the whole deployment.', params: IdParams, body: change, response: { 200: WireOrganization } },
+      schema: {
+        summary: 'Rename, suspend or resume an organization',
+        description: 'Status, features and limits take a credential for the whole deployment.',
+        params: IdParams,
+        body: change,
+        response: { 200: WireOrganization },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
@@ -53,8 +80,9 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
       return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
     })
 
-    for (const [verb, status, summary] of statusVerbs) {
-      const schema = { summary, params: IdParams, body: Reason, response: { 200: WireOrganization } }
+    for (const [verb, status, summary, what] of statusVerbs) {
+      const description = `${what} Takes a credential for the whole deployment.`
+      const schema = { summary, description, params: IdParams, body: Reason, response: { 200: WireOrganization } }
       app.post(`/organizations/:id/${verb}`, { config: { ...write, failures: ['organization_not_active'] }, schema }, async request => {
         const operation = operationOf(dependencies, request)
         requireDeployment(operation, 'Suspending or resuming an organization')
@@ -62,7 +90,15 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
       })
     }
 
-    app.delete('/organizations/:id', { config: write, schema: { summary: 'End an organization for good', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) => {
+    app.delete('/organizations/:id', {
+      config: write,
+      schema: {
+        summary: 'End an organization for good',
+        description: 'Every credential of it is dead, and nothing passes for its resources, from the next request on. Takes a credential for the whole deployment.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Deleting an organization')
       return await ended(reply, deleteOrganization(operation, request.params.id))

@@ -7,12 +7,13 @@ export interface WirePage<T> {
   pagination: { limit: number, hasMore: boolean, nextCursor?: string }
 }
 
-const defaultLimit = 100
-const greatestLimit = 200
+/** Rows per page, unless the caller says otherwise. */
+export const defaultLimit = 100
+export const greatestLimit = 200
 
-/** @throws Failure `invalid_request` for a limit out of range or a cursor that no page gave out. */
-export function pageQuery ({ limit, cursor }: { limit?: string, cursor?: string }): PageQuery {
-  return { limit: readLimit(limit), after: cursor === undefined ? null : readCursor(cursor) }
+/** What a query that its schema let pass asks for. @throws Failure `invalid_request` for a cursor that no page gave out. */
+export function pageQuery ({ limit = defaultLimit, cursor }: { limit?: number, cursor?: string }): PageQuery {
+  return { limit, after: cursor === undefined ? null : readCursor(cursor) }
 }
 
 export function wirePage<T extends { id: string, createdAt: Date }, W> ({ limit }: PageQuery, page: Page<T>, wire: (item: T) => W): WirePage<W> {
@@ -21,12 +22,6 @@ export function wirePage<T extends { id: string, createdAt: Date }, W> ({ limit 
     data: page.items.map(wire),
     pagination: { limit, hasMore: page.hasMore, ...(page.hasMore && last ? { nextCursor: cursorAfter(last) } : {}) },
   }
-}
-
-function readLimit (text: string | undefined): number {
-  const limit = text === undefined ? defaultLimit : /^\d{1,6}$/.test(text) ? Number(text) : NaN
-  if (limit >= 1 && limit <= greatestLimit) return limit
-  throw new Failure('invalid_request', { message: `limit must be a whole number from 1 to ${greatestLimit}.`, details: { field: 'limit' } })
 }
 
 function cursorAfter ({ id, createdAt }: { id: string, createdAt: Date }): string {

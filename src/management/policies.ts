@@ -13,7 +13,10 @@ import { operationOf, organizationFilter } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { Allowlist, Description, exactly, Id, IdParams, Instant, Moment, Name, pageOf, PageQuerystring, Pagination, ScopeNames } from './schemas.ts'
+import {
+  Allowlist, Description, exactly, Flag, Id, IdParams, Instant, listed, Moment, Name, pageOf, PageQuerystring,
+  Pagination, ScopeNames,
+} from './schemas.ts'
 
 const read = { scopes: ['policies:read'] }
 const write = { scopes: ['policies:write'] }
@@ -23,7 +26,7 @@ const tags = ['policies']
 const conditionFailures: readonly FailureCode[] = ['unknown_resource', 'invalid_allowlist', 'would_lock_out']
 
 const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
-const Hour = Type.String({ pattern: '^([01]\\d|2[0-4]):[0-5]\\d$' })
+const Hour = Type.String({ pattern: '^([01][0-9]|2[0-4]):[0-5][0-9]$' })
 const Conditions = exactly({
   organizations: Type.Optional({ ...Ids, description: 'Whose credentials; only in a policy of the deployment.' }),
   groups: Type.Optional({ ...Ids, description: 'API keys that are bound to a member of one of these groups.' }),
@@ -61,7 +64,6 @@ const PolicyChange = exactly({
   conditions: Type.Optional(Conditions),
   ...rehearsal,
 })
-const Flag = Type.Optional(Type.Enum(['true', 'false']))
 const PolicyQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional({ ...Id, description: 'An organization, or `deployment`: those that belong to none.' }),
@@ -101,13 +103,21 @@ const answered = Type.Union([WirePolicy, WireImpact])
 export function policyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async (policy: Policy, store = dependencies.store) => wirePolicy(policy, await namesOf([policy], store))
   const namesOf = async (policies: readonly Policy[], store = dependencies.store) => await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
-  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: string, cursor?: string }) => {
+  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: number, cursor?: string }) => {
     const page = pageQuery(query)
     return wireImpact(await impactOf(operation, plan, page), page)
   }
   return async app => {
     app.post('/policies', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] }, schema: { summary: 'Create a policy', tags, querystring: exactly(PageQuerystring), body: NewPolicy, response: { 200: WireImpact, 201: WirePolicy } }
+      config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] },
+      schema: {
+        summary: 'Create a policy',
+        description: 'With `dryRun` nothing is made, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        tags,
+        querystring: exactly(PageQuerystring),
+        body: NewPolicy,
+        response: { 200: WireImpact, 201: WirePolicy },
+      },
     }, async (request, reply) => {
       const { organization, dryRun, force = false, ...input } = request.body
       const planned = (operation: Operation) => planCreation(operation, { ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId })
@@ -119,25 +129,48 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.get('/policies', {
-      config: read, schema: { summary: 'List policies, newest first', tags, querystring: PolicyQuerystring, response: { 200: pageOf(WirePolicy) } }
+      config: read,
+      schema: {
+        summary: 'List policies',
+        description: listed,
+        tags,
+        querystring: PolicyQuerystring,
+        response: { 200: pageOf(WirePolicy) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, effect, enabled } = request.query
       const owner = organization === 'deployment' && operation.actor.organizationId === null ? { organizationId: null } : organizationFilter(operation, organization)
       const page = await operation.store.policies.page(query, {
-        ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled: enabled === 'true' }),
+        ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled }),
       })
       const names = await namesOf(page.items)
       return wirePage(query, page, policy => wirePolicy(policy, names))
     })
 
     app.get('/policies/:id', {
-      config: read, schema: { summary: 'Show a policy', tags, params: IdParams, response: { 200: WirePolicy } }
+      config: read,
+      schema: {
+        summary: 'Show a policy',
+        description: 'With its conditions.',
+        tags,
+        params: IdParams,
+        response: { 200: WirePolicy },
+      },
     }, async request => await wire(await getPolicy(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/policies/:id', {
-      config: { ...write, failures: conditionFailures }, schema: { summary: 'Change a policy; conditions that are given replace all there were', tags, params: IdParams, querystring: exactly(PageQuerystring), body: PolicyChange, response: { 200: answered } }
+      config: { ...write, failures: conditionFailures },
+      schema: {
+        summary: 'Change a policy; conditions that are given replace all there were',
+        description: 'With `dryRun` nothing changes, and the answer tells whose access would; `limit` and `cursor` are for that answer.',
+        tags,
+        params: IdParams,
+        querystring: exactly(PageQuerystring),
+        body: PolicyChange,
+        response: { 200: answered },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false, ...change } = request.body
@@ -146,12 +179,20 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
     })
 
     app.delete('/policies/:id', {
-      config: { ...write, failures: ['would_lock_out'] }, schema: { summary: 'Delete a policy', tags, params: IdParams, querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }), response: { 200: WireImpact, 204: Type.Null() } }
+      config: { ...write, failures: ['would_lock_out'] },
+      schema: {
+        summary: 'Delete a policy',
+        description: 'With `dryRun` nothing is deleted, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        tags,
+        params: IdParams,
+        querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }),
+        response: { 200: WireImpact, 204: Type.Null() },
+      },
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
-      const { dryRun, force } = request.query
+      const { dryRun, force = false } = request.query
       const plan = planDeletion(operation, request.params.id)
-      return dryRun === 'true' ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force === 'true'))
+      return dryRun === true ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force))
     })
   }
 }

@@ -17,8 +17,12 @@ export function tagAnswers (app: FastifyInstance): void {
   })
 }
 
-// RFC 9110 §8.8.3: entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE.
-const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
+/** `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1): as a schema, so that what is documented is what is read. */
+export const ifMatch = {
+  maxLength: 1_024,
+  pattern: '^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$',
+} as const
+const form = new RegExp(ifMatch.pattern)
 
 /**
  * The revisions that `If-Match` lets pass (RFC 9110 §13.1.1); undefined: any that there is, because there is no such header
@@ -26,9 +30,11 @@ const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
  * @throws Failure `invalid_request` for what is no list of entity tags.
  */
 export function expectedRevisions ({ headers }: FastifyRequest): readonly number[] | undefined {
-  const value = headers['if-match']?.trim()
+  const value = headers['if-match']
   if (value === undefined || value === '*') return undefined
-  const tags = value.length > 1_024 ? [null] : value.split(',').map(each => entityTag.exec(each.trim()))
-  if (tags.includes(null)) throw new Failure('invalid_request', { message: 'If-Match must be * or entity tags as the ETag header gave them: "3".', details: { field: 'if-match' } })
-  return tags.flatMap(tag => tag![1] === undefined && /^[1-9]\d{0,8}$/.test(tag![2]!) ? Number(tag![2]) : [])
+  if (value.length > ifMatch.maxLength || !form.test(value)) {
+    throw new Failure('invalid_request', { message: 'If-Match must be * or entity tags as the ETag header gave them: "3".', details: { field: 'if-match' } })
+  }
+  return Array.from(value.matchAll(/(W\/)?"([^"]*)"/g), ([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}$/.test(tag!) ? Number(tag) : null)
+    .filter(revision => revision !== null)
 }

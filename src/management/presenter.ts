@@ -54,6 +54,11 @@ function invalid (problem: Problem, place = 'request', { body }: FastifyRequest)
   const named = [place, ...path].join('.')
   const message = typeof unknown === 'string'
     ? `${named} is not a member that this route knows.`
-    : typeof missing === 'string' ? `${named} is missing.` : `${named} ${problem.message ?? 'is not valid'}.`
+    : typeof missing === 'string' ? `${named} is missing.` : `${named} ${problem.message ?? 'is not valid'}.${formOf(problem)}`
   return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
+}
+
+/** A pattern or the name of a format says little to people: what stands beside it in the schema says it in words. */
+function formOf ({ keyword, parentSchema }: Problem & { parentSchema?: { description?: unknown } }): string {
+  return (keyword === 'pattern' || keyword === 'format') && typeof parentSchema?.description === 'string' ? ` ${parentSchema.description}` : ''
 }

@@ -3,19 +3,20 @@ import { Type } from '../schema.ts'
 import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  as, exactly, GivenScopes, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
+  as, exactly, GivenScopes, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
 } from './schemas.ts'
 
 const read = { scopes: ['publishable-keys:read'] }
 const write = { scopes: ['publishable-keys:write'] }
 
 const NewKey = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   resource: ResourceName,
   environment: Type.Enum(['live', 'test']),
   name: Name,
@@ -37,14 +38,27 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
   return async app => {
     app.post('/publishable-keys', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
-      schema: { summary: 'Create a publishable key', description: 'With the private key that signs assertions for the session endpoint.', body: NewKey, response: { 201: PublishableKeyWithSigningKey } },
+      schema: {
+        summary: 'Create a publishable key',
+        description: 'With the private key that signs assertions for the session endpoint.',
+        body: NewKey,
+        response: { 201: PublishableKeyWithSigningKey },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, ...input } = request.body
-      const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organizationOf(operation, organization) })
+      const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organization })
       return { ...await wire(operation, key), signingKey }
     }))
 
-    app.get('/publishable-keys', { config: read, schema: { summary: 'List publishable keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+    app.get('/publishable-keys', {
+      config: read,
+      schema: {
+        summary: 'List publishable keys',
+        description: listed,
+        querystring: KeyQuerystring,
+        response: { 200: pageOf(WireKey) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, environment, status, resource } = request.query
@@ -55,14 +69,28 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       return wirePage(query, page, key => wireKey(key, resources))
     })
 
-    app.get('/publishable-keys/:id', { config: read, schema: { summary: 'Read a publishable key', params: IdParams, response: { 200: WireKey } } }, async request => {
+    app.get('/publishable-keys/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a publishable key',
+        description: 'With the public half of the key that signs.',
+        params: IdParams,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getPublishableKey(operation, request.params.id))
     })
 
     app.post('/publishable-keys/:id/revoke', {
       config: write,
-      schema: { summary: 'Revoke a publishable key', description: 'Its sessions end with it.', params: IdParams, body: Reason, response: { 200: WireKey } },
+      schema: {
+        summary: 'Revoke a publishable key',
+        description: 'Its sessions end with it.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireKey },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null))
@@ -70,13 +98,27 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
 
     app.patch('/publishable-keys/:id', {
       config: { ...write, failures: ['credential_revoked'] },
-      schema: { summary: 'Rename a publishable key', params: IdParams, body: exactly({ name: Type.Optional(Name) }), response: { 200: WireKey } },
+      schema: {
+        summary: 'Rename a publishable key',
+        description: 'Nothing else of it can be changed.',
+        params: IdParams,
+        body: exactly({ name: Type.Optional(Name) }),
+        response: { 200: WireKey },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await updatePublishableKey(operation, request.params.id, request.body))
     })
 
-    app.delete('/publishable-keys/:id', { config: write, schema: { summary: 'Revoke a publishable key', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/publishable-keys/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke a publishable key',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokePublishableKey(operationOf(dependencies, request), request.params.id, null)))
   }
 }

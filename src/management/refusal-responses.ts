@@ -84,7 +84,7 @@ function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRef
     ...(mayHaveBody ? ['payload_too_large', 'unsupported_media_type', 'audit_chain_broken'] as const : []),
     ...(overTls ? ['tls_required'] as const : []),
     ...config.failures ?? [],
-    'internal', 'storage_unavailable',
+    'internal', 'storage_unavailable', ...(mayHaveBody ? ['storage_full'] as const : []),
   ]
   return codes.map(code => ({ ...failures[code], code: code.toUpperCase(), details: code === 'internal' ? { requestId: '6f1c…' } : {} }))
 }

@@ -5,12 +5,13 @@ import {
 } from '../domain/registration-token.ts'
 import type { Operation } from '../domain/store.ts'
 import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, organizationOf, readInstant, resourceIdOf } from './operation.ts'
+import { given, operationOf, organizationFilter, readInstant, resourceIdOf } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, listed, Moment, Name, nullable, OrganizationId, Owner,
+  pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
 } from './schemas.ts'
 
 const read = { scopes: ['registration-tokens:read'] }
@@ -21,7 +22,7 @@ const limits = {
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
 }
 const NewToken = exactly({
-  organization: Type.Optional(OrganizationId),
+  organization: Owner,
   name: Type.Optional(Name),
   resource: Type.Optional(ResourceName),
   scopes: Type.Optional(ScopeNames),
@@ -44,16 +45,29 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
   return async app => {
     app.post('/registration-tokens', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist', 'invalid_expiry'] },
-      schema: { summary: 'Create a registration token', description: 'Clients that register with it belong to its organization and get its scopes.', body: NewToken, response: { 201: RegistrationTokenWithText } },
+      schema: {
+        summary: 'Create a registration token',
+        description: 'Clients that register with it belong to its organization and get its scopes.',
+        body: NewToken,
+        response: { 201: RegistrationTokenWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { organization, expiresAt, name = 'registration token', ...input } = request.body
       const { token, secret } = await createRegistrationToken(operation, {
-        ...input, name, organizationId: organizationOf(operation, organization), expiresAt: readInstant(expiresAt) ?? null,
+        ...input, name, organizationId: organization, expiresAt: readInstant(expiresAt) ?? null,
       })
       return { ...await wire(operation, token), token: secret }
     }))
 
-    app.get('/registration-tokens', { config: read, schema: { summary: 'List registration tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
+    app.get('/registration-tokens', {
+      config: read,
+      schema: {
+        summary: 'List registration tokens',
+        description: listed,
+        querystring: TokenQuerystring,
+        response: { 200: pageOf(WireToken) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, status, resource } = request.query
@@ -66,14 +80,28 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       return wirePage(query, page, token => wireToken(token, resources))
     })
 
-    app.get('/registration-tokens/:id', { config: read, schema: { summary: 'Read a registration token', params: IdParams, response: { 200: WireToken } } }, async request => {
+    app.get('/registration-tokens/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a registration token',
+        description: 'With a hint of the token, never the token.',
+        params: IdParams,
+        response: { 200: WireToken },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getRegistrationToken(operation, request.params.id))
     })
 
     app.patch('/registration-tokens/:id', {
       config: { ...write, failures: ['credential_revoked', 'invalid_expiry'] },
-      schema: { summary: 'Change a registration token', params: IdParams, body: TokenChange, response: { 200: WireToken } },
+      schema: {
+        summary: 'Change a registration token',
+        description: 'What clients have registered with it stays as it is.',
+        params: IdParams,
+        body: TokenChange,
+        response: { 200: WireToken },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const { expiresAt, ...change } = request.body
@@ -83,12 +111,29 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       }))
     })
 
-    app.post('/registration-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke a registration token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request => {
+    app.post('/registration-tokens/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke a registration token',
+        description: 'Registers no client any more; those that registered with it live on. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireToken },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeRegistrationToken(operation, request.params.id))
     })
 
-    app.delete('/registration-tokens/:id', { config: write, schema: { summary: 'Revoke a registration token', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/registration-tokens/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke a registration token',
+        description: 'As `revoke`; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeRegistrationToken(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -1,10 +1,11 @@
-/** The servers on this database. They are the whole deployment's: no credential of an organization sees them. */
+/** The servers on this database, and what it has lost in a failover. They are the whole deployment's: no credential of an organization sees them. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
+import { acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange } from '../domain/lost-change.ts'
 import type { ReplicaDirectory, ReplicaState } from '../domain/replica.ts'
-import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { given, operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
 import { pageQuery, wirePage } from './pages.ts'
-import { exactly, Id, Moment, nullable, pageOf, PageQuerystring } from './schemas.ts'
+import { as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
 
 const WireReplica = Type.Object({
   id: Id,
@@ -19,11 +20,95 @@ const WireReplica = Type.Object({
   lease: Type.With(nullable(Type.Integer()), { description: 'Milliseconds that a change waits for it at most; null where there can only be one server.' }),
 }, { title: 'Replica' })
 
+const WireLostChange = Type.Object({
+  id: as(Id, 'lch_5vSXHvDRKzVzyhBqxXqF1K'),
+  kind: Type.Enum([...lostKinds], { description: '`access_token`: a single token. `member`: every key that is bound to the member. `organization`, `deployment`: every credential there.' }),
+  subject: as(Type.String({ description: 'The id of what is refused, of an access token its `jti`; `*`: everything of the kind.' }), 'key_47oJu8Rmoptz2RZvzs30qU'),
+  organization: Type.With(nullable(OrganizationId), { description: 'Null: the deployment, or it is not known.' }),
+  entry: Type.With(Id, { description: 'The entry of the change feed that the database has lost.' }),
+  changedAt: Type.With(Moment, { description: 'When the change was made that was lost.' }),
+  noticedAt: Moment,
+  state: Type.Enum([...lostStates], {
+    description: '`undecided`: it is refused. `accepted`: what the database says of it is true. `revoked`: it was revoked again. `gone`: it is not there any more, so there is nothing to refuse.',
+  }),
+  decidedAt: nullable(Moment),
+  decidedBy: nullable(Id),
+}, { title: 'LostChange' })
+
+/** May be left out as a whole: Fastify hands a missing body to the schema as null. */
+const NoMembers = Type.Union([exactly({}), Type.Null()])
+
+const LostQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(Type.Enum([...lostStates])) })
+
+/** What a failover of the database has lost (domain/lost-change.ts): whatever organization it was of, the deployment's operators decide. */
+export function lostChangeRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
+  const { store } = dependencies
+  const tags = ['server']
+  return async app => {
+    app.get('/lost-changes', {
+      config: { scopes: ['replicas:read'] },
+      schema: {
+        summary: 'List what is refused because the database has lost a change',
+        description: 'After a failover to a standby that had not received everything. Newest first; also what was decided already.',
+        tags,
+        querystring: LostQuerystring,
+        response: { 200: pageOf(WireLostChange) },
+      },
+    }, async request => {
+      requireDeployment(operationOf(dependencies, request), 'Seeing what was lost')
+      const query = pageQuery(request.query)
+      return wirePage(query, await store.lostChanges.page(query, given({ state: request.query.state })), wireLostChange)
+    })
+
+    app.post('/lost-changes/:id/accept', {
+      config: { scopes: ['replicas:write'] },
+      schema: {
+        summary: 'Accept what the database says, and refuse it no longer',
+        description: 'To refuse it for good, revoke it by its own operation instead.',
+        tags,
+        params: IdParams,
+        body: NoMembers,
+        response: { 200: WireLostChange },
+      },
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Deciding about what was lost')
+      return wireLostChange(await acceptLostChange(operation, request.params.id))
+    })
+
+    app.post('/lost-changes/accept', {
+      config: { scopes: ['replicas:write'] },
+      schema: {
+        summary: 'Accept all that is undecided',
+        description: 'What the database says counts again for everything that it lost a change of. Each becomes an audit event.',
+        operationId: 'acceptLostChanges',
+        tags,
+        body: NoMembers,
+        response: { 200: exactly({ accepted: Type.Integer({ description: 'How many there were.' }) }) },
+      },
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      requireDeployment(operation, 'Deciding about what was lost')
+      return { accepted: await acceptLostChanges(operation) }
+    })
+  }
+}
+
+function wireLostChange ({ organizationId, entryId, createdAt, ...change }: LostChange) {
+  return { ...change, organization: organizationId, entry: entryId, noticedAt: createdAt }
+}
+
 export function replicaRoutes (dependencies: ManagementDependencies & { directory: ReplicaDirectory }): FastifyPluginAsyncTypebox {
   return async app => {
     app.get('/replicas', {
       config: { scopes: ['replicas:read'] },
-      schema: { summary: 'List the servers on this database', tags: ['server'], querystring: exactly(PageQuerystring), response: { 200: pageOf(WireReplica) } },
+      schema: {
+        summary: 'List the servers on this database',
+        description: 'A page, those that started last first; with those that have left. Takes a credential for the whole deployment.',
+        tags: ['server'],
+        querystring: exactly(PageQuerystring),
+        response: { 200: pageOf(WireReplica) },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the servers')
       const query = pageQuery(request.query)

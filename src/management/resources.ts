@@ -15,14 +15,16 @@ const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
 const NewScope = exactly({
-  name: as(Type.String({ maxLength: 128 }), 'invoices:read'),
+  name: as(Type.String({
+    pattern: '^[!#-\\[\\]-~]{1,128}$', description: 'Visible ASCII without quotation mark and backslash (RFC 6749 §3.3).',
+  }), 'invoices:read'),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
 })
 const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
-  keyPrefix: Type.Optional(Type.String({ maxLength: 16 })),
+  keyPrefix: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })),
   signingAlgorithm: Type.Optional(Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })),
 }
 export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
@@ -43,7 +45,12 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
   return async app => {
     app.post('/resources', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] },
-      schema: { summary: 'Declare a resource', description: 'A protected API: its identifier, its scopes, and how its keys and errors look.', body: NewResource, response: { 201: WireResource } },
+      schema: {
+        summary: 'Declare a resource',
+        description: 'A protected API: its identifier, its scopes, and how its keys and errors look.',
+        body: NewResource,
+        response: { 201: WireResource },
+      },
     }, async (request, reply) => await createdAfter(dependencies, request, reply, async operation => {
       // Of a resource that is new nobody has verified a token: there is no cache that the key has to be in before it signs.
       if (request.body.signingAlgorithm !== undefined) await signingKeys.provide(operation, request.body.signingAlgorithm, true)
@@ -55,7 +62,15 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       return wireResource(resource)
     }))
 
-    app.get('/resources', { config: read, schema: { summary: 'List resources', querystring: ResourceQuerystring, response: { 200: pageOf(WireResource) } } }, async request => {
+    app.get('/resources', {
+      config: read,
+      schema: {
+        summary: 'List resources',
+        description: 'A page, newest first. Those of the deployment are there for every organization.',
+        querystring: ResourceQuerystring,
+        response: { 200: pageOf(WireResource) },
+      },
+    }, async request => {
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
@@ -63,7 +78,15 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       return wirePage(query, await store.resources.page(query, filter), wireResource)
     })
 
-    app.get('/resources/:id', { config: read, schema: { summary: 'Read a resource', params: IdParams, response: { 200: WireResource } } }, async request =>
+    app.get('/resources/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a resource',
+        description: 'By its id or, URL-encoded, by its identifier.',
+        params: IdParams,
+        response: { 200: WireResource },
+      },
+    }, async request =>
       wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/resources/:id', {
@@ -88,10 +111,27 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       }))
     })
 
-    app.post('/resources/:id/revoke', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, body: Reason, response: { 200: WireResource } } }, async request =>
+    app.post('/resources/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke a resource',
+        description: 'No credential for it passes any more. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireResource },
+      },
+    }, async request =>
       wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
 
-    app.delete('/resources/:id', { config: write, schema: { summary: 'Revoke a resource', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/resources/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke a resource',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeResource(operationOf(dependencies, request), request.params.id)))
   }
 }

@@ -22,12 +22,29 @@ const tags = ['self']
 
 export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
   /** LB-06: an API key reads its own scopes, allowlist and expiry. */
-  app.get('/api-key', { config: { scopes: [], apiKeyOnly: true }, schema: { summary: 'What this API key may do', operationId: 'getOwnApiKey', tags, response: { 200: Own } } }, async ({ principal }) => {
+  app.get('/api-key', {
+    config: { scopes: [], apiKeyOnly: true },
+    schema: {
+      summary: 'What this API key may do',
+      description: 'Its scopes, allowlist and end (LB-06), whatever the resource that it is for.',
+      operationId: 'getOwnApiKey',
+      tags,
+      response: { 200: Own },
+    },
+  }, async ({ principal }) => {
     const { id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
     return { id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal) }
   })
 
-  app.get('/principal', { config: { scopes: [] }, schema: { summary: 'What this credential amounts to', tags, response: { 200: Seen } } }, async ({ principal }) => {
+  app.get('/principal', {
+    config: { scopes: [] },
+    schema: {
+      summary: 'What this credential amounts to',
+      description: 'Any credential, for any resource of the deployment.',
+      tags,
+      response: { 200: Seen },
+    },
+  }, async ({ principal }) => {
     const { kind, id, name, organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt } = principal
     return { kind, id, name, organization: organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt }
   })

@@ -39,7 +39,13 @@ export function serverRoutes (dependencies: ManagementDependencies & { server: S
   const { prober, aggregate, version } = dependencies.server
   return async app => {
     app.get('/health', {
-      config: read, schema: { summary: 'How this server is', tags: ['server'], response: { 200: Health } },
+      config: read,
+      schema: {
+        summary: 'How this server is',
+        description: 'Looks at once, as `/readyz` does. Takes a credential for the whole deployment.',
+        tags: ['server'],
+        response: { 200: Health },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Reading the health of the server')
       const { ready, checks } = await prober.probe()
@@ -48,7 +54,13 @@ export function serverRoutes (dependencies: ManagementDependencies & { server: S
     })
 
     app.get('/metrics', {
-      config: read, schema: { summary: 'What this server has done since it started', tags: ['server'], response: { 200: Metrics } },
+      config: read,
+      schema: {
+        summary: 'What this server has done since it started',
+        description: 'Takes a credential for the whole deployment.',
+        tags: ['server'],
+        response: { 200: Metrics },
+      },
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Reading the numbers of the server')
       return aggregate()

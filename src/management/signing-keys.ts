@@ -40,7 +40,15 @@ const WireKey = Type.Object({
 export function signingKeyRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
   const { store, clock, signingKeys } = dependencies
   return async app => {
-    app.get('/signing-keys', { config: read, schema: { summary: 'List signing keys', querystring: KeyQuerystring, response: { 200: pageOf(WireKey) } } }, async request => {
+    app.get('/signing-keys', {
+      config: read,
+      schema: {
+        summary: 'List signing keys',
+        description: 'A page, newest first, with those that are retired or revoked. Takes a credential for the whole deployment.',
+        querystring: KeyQuerystring,
+        response: { 200: pageOf(WireKey) },
+      },
+    }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const query = pageQuery(request.query)
       const now = clock()
@@ -50,7 +58,15 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       return wirePage(query, pageIn(keys, query), key => key)
     })
 
-    app.get('/signing-keys/:id', { config: read, schema: { summary: 'Read a signing key', params: IdParams, response: { 200: WireKey } } }, async request => {
+    app.get('/signing-keys/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a signing key',
+        description: 'Its public half. Takes a credential for the whole deployment.',
+        params: IdParams,
+        response: { 200: WireKey },
+      },
+    }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Seeing the signing keys')
       const { id } = request.params
       const key = (await store.signingKeys.all()).find(({ kid }) => kid === id)
@@ -60,7 +76,12 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
 
     app.post('/signing-keys/rotate', {
       config: { ...write, failures: ['conflict'] },
-      schema: { summary: 'Make another key the one that signs', body: NewRotation, response: { 201: WireKey } },
+      schema: {
+        summary: 'Make another key the one that signs',
+        description: 'The one that signs is published until its last token is dead. Takes a credential for the whole deployment.',
+        body: NewRotation,
+        response: { 201: WireKey },
+      },
     }, async (request, reply) => {
       requireDeployment(operationOf(dependencies, request), 'Rotating the signing keys')
       const { now, algorithm } = request.body ?? {}

@@ -19,7 +19,8 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
   const known = new Map<string, KnownPath>()
   return {
     learn (app) {
-      app.addHook('onRoute', ({ url, method }) => {
+      app.addHook('onRoute', ({ url, method, config }) => {
+        if (config?.refusesMethod === true) return
         const path = known.get(url) ?? { segments: url.split('/'), methods: new Set() }
         for (const each of [method].flat()) path.methods.add(each)
         known.set(url, path)
@@ -38,8 +39,23 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
   }
 }
 
+/**
+ * Has `answer` answer what has no route in `app`, in front of the body: what was sent to no route is not looked at, and a body
+ * that Fastify would refuse (a QUERY must name its type) is no other answer.
+ */
+export function refuseUnknownPaths (app: FastifyInstance, answer: UnknownPaths['answer']): void {
+  app.setNotFoundHandler(answer)
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.is404) answer(request, reply)
+    else done(null, payload)
+  })
+}
+
+/** A path that is a route's to the letter is not one of another's parameter: `/api-keys/import` is no key. */
 function methodsOf (known: readonly KnownPath[], asked: readonly string[]): string[] {
-  return [...new Set(known.filter(({ segments }) => matches(segments, asked)).flatMap(({ methods }) => [...methods]))].sort()
+  const matching = known.filter(({ segments }) => matches(segments, asked))
+  const literal = matching.filter(({ segments }) => segments.join('/') === asked.join('/'))
+  return [...new Set((literal.length > 0 ? literal : matching).flatMap(({ methods }) => [...methods]))].sort()
 }
 
 /** Whether a path is one of a route's: a parameter stands for one segment that is not empty, a wildcard for all that follow. */

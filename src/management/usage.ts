@@ -15,12 +15,12 @@ const readUsage = { scopes: ['usage:read'] }
 const readCredits = { scopes: ['credits:read'] }
 const writeCredits = { scopes: ['credits:write'] }
 
-const Day = Type.Optional(Type.String({ maxLength: 10, description: 'A day, UTC: 2027-01-31.' }))
+const Day = Type.Optional(Type.String({ maxLength: 10, format: 'date', description: 'A day, UTC: 2027-01-31.' }))
 const Range = exactly({ from: Day, to: Day })
 const Environment = Type.Enum([...environments])
 const Grant = exactly({ environment: Environment, amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000), reason: as(Name, 'invoice 2027-001') })
 
-const ADay = as(Type.String({ description: 'A day, UTC.' }), '2027-01-31')
+const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
 const counts = { calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12) }
 const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -49,7 +49,17 @@ const IssuedTokens = Type.Object({
 export function usageRoutes (dependencies: CreationDependencies & { meter: Meter, tokens: TokenMeter }): FastifyPluginAsyncTypebox {
   const { meter, tokens } = dependencies
   return async app => {
-    app.get('/api-keys/:id/usage', { config: readUsage, schema: { summary: 'What a key did, by day', tags: ['usage'], params: IdParams, querystring: Range, response: { 200: KeyUsage } } }, async request => {
+    app.get('/api-keys/:id/usage', {
+      config: readUsage,
+      schema: {
+        summary: 'What a key did, by day',
+        description: 'Days are of UTC; the range is this month unless given, and 366 days at most.',
+        tags: ['usage'],
+        params: IdParams,
+        querystring: Range,
+        response: { 200: KeyUsage },
+      },
+    }, async request => {
       // What this server counted is in the answer; what another one counted in the last second may not be.
       await meter.flush()
       const { key, range, today, days } = await usageOfKey(operationOf(dependencies, request), request.params.id, request.query)
@@ -68,7 +78,13 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
 
     app.get('/usage/tokens', {
       config: { ...readUsage, failures: ['invalid_expiry'] },
-      schema: { summary: 'List access tokens that were issued', description: 'By client and minute, newest first.', operationId: 'listTokenUsage', querystring: TokenQuery, response: { 200: pageOf(IssuedTokens) } },
+      schema: {
+        summary: 'List access tokens that were issued',
+        description: 'By client and minute, newest first.',
+        operationId: 'listTokenUsage',
+        querystring: TokenQuery,
+        response: { 200: pageOf(IssuedTokens) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
@@ -81,17 +97,44 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       return wirePage(query, { hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute })) }, wireTokens)
     })
 
-    app.get('/organizations/:id/usage', { config: readUsage, schema: { summary: 'What the keys of an organization did', tags: ['usage'], params: IdParams, querystring: Range, response: { 200: OrganizationUsage } } }, async request => {
+    app.get('/organizations/:id/usage', {
+      config: readUsage,
+      schema: {
+        summary: 'What the keys of an organization did',
+        description: 'Its live and its test keys apart. Days are of UTC; the range is this month unless given, and 366 days at most.',
+        tags: ['usage'],
+        params: IdParams,
+        querystring: Range,
+        response: { 200: OrganizationUsage },
+      },
+    }, async request => {
       await meter.flush()
       return { organization: request.params.id, ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query) }
     })
 
-    app.get('/organizations/:id/credits', { config: readCredits, schema: { summary: 'What an organization has to spend', tags: ['credits'], params: IdParams, response: { 200: Balances } } }, async request =>
+    app.get('/organizations/:id/credits', {
+      config: readCredits,
+      schema: {
+        summary: 'What an organization has to spend',
+        description: 'Live and test apart.',
+        tags: ['credits'],
+        params: IdParams,
+        response: { 200: Balances },
+      },
+    }, async request =>
       ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
 
     app.post('/organizations/:id/credits', {
       config: { ...writeCredits, appends: true },
-      schema: { summary: 'Grant credits', description: 'Takes a credential for the whole deployment.', tags: ['credits'], operationId: 'grantCredits', params: IdParams, body: Grant, response: { 201: Entry } },
+      schema: {
+        summary: 'Grant credits',
+        description: 'Takes a credential for the whole deployment.',
+        tags: ['credits'],
+        operationId: 'grantCredits',
+        params: IdParams,
+        body: Grant,
+        response: { 201: Entry },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       requireDeployment(operation, 'Granting credits')
       return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
@@ -99,7 +142,15 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
 
     app.get('/organizations/:id/credits/entries', {
       config: readCredits,
-      schema: { summary: 'List what was granted, spent and refunded', tags: ['credits'], operationId: 'listCreditEntries', params: IdParams, querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }), response: { 200: pageOf(Entry) } },
+      schema: {
+        summary: 'List what was granted, spent and refunded',
+        description: 'A page, newest first, with the balance after each.',
+        tags: ['credits'],
+        operationId: 'listCreditEntries',
+        params: IdParams,
+        querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }),
+        response: { 200: pageOf(Entry) },
+      },
     }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)

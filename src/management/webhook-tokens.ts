@@ -7,7 +7,10 @@ import { given, operationOf, organizationFilter, resourceIdOf } from './operatio
 import { pageQuery, wirePage } from './pages.ts'
 import { revision } from './preconditions.ts'
 import { resourceNames } from './resource-names.ts'
-import { as, exactly, Id, IdParams, isRevoked, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus, shownOnce } from './schemas.ts'
+import {
+  as, exactly, Id, IdParams, isRevoked, listed, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf,
+  PageQuerystring, Reason, RevocationStatus, shownOnce,
+} from './schemas.ts'
 
 const read = { scopes: ['webhook-tokens:read'] }
 const write = { scopes: ['webhook-tokens:write'] }
@@ -26,14 +29,27 @@ export function webhookTokenRoutes (dependencies: CreationDependencies): Fastify
   return async app => {
     app.post('/webhook-tokens', {
       config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded', 'credential_expired'] },
-      schema: { summary: 'Create a webhook token', description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.', body: NewToken, response: { 201: WebhookTokenWithText } },
+      schema: {
+        summary: 'Create a webhook token',
+        description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.',
+        body: NewToken,
+        response: { 201: WebhookTokenWithText },
+      },
     }, async (request, reply) => await created(dependencies, request, reply, async operation => {
       const { apiKey, object } = request.body
       const { token, text } = await createWebhookToken(operation, { apiKeyId: apiKey, object })
       return { ...await wire(operation, token), token: text }
     }))
 
-    app.get('/webhook-tokens', { config: read, schema: { summary: 'List webhook tokens', querystring: TokenQuerystring, response: { 200: pageOf(WireToken) } } }, async request => {
+    app.get('/webhook-tokens', {
+      config: read,
+      schema: {
+        summary: 'List webhook tokens',
+        description: listed,
+        querystring: TokenQuerystring,
+        response: { 200: pageOf(WireToken) },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, apiKey, status, resource } = request.query
@@ -44,17 +60,42 @@ export function webhookTokenRoutes (dependencies: CreationDependencies): Fastify
       return wirePage(query, page, token => wireToken(token, names))
     })
 
-    app.get('/webhook-tokens/:id', { config: read, schema: { summary: 'Read a webhook token', params: IdParams, response: { 200: WireToken } } }, async request => {
+    app.get('/webhook-tokens/:id', {
+      config: read,
+      schema: {
+        summary: 'Read a webhook token',
+        description: 'With a hint of the token, never the token.',
+        params: IdParams,
+        response: { 200: WireToken },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await getWebhookToken(operation, request.params.id))
     })
 
-    app.post('/webhook-tokens/:id/revoke', { config: write, schema: { summary: 'Revoke a webhook token', params: IdParams, body: Reason, response: { 200: WireToken } } }, async request => {
+    app.post('/webhook-tokens/:id/revoke', {
+      config: write,
+      schema: {
+        summary: 'Revoke a webhook token',
+        description: 'Refused from the next request on. Doing it twice changes nothing.',
+        params: IdParams,
+        body: Reason,
+        response: { 200: WireToken },
+      },
+    }, async request => {
       const operation = operationOf(dependencies, request)
       return await wire(operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null))
     })
 
-    app.delete('/webhook-tokens/:id', { config: write, schema: { summary: 'Revoke a webhook token', params: IdParams, response: { 204: Type.Null() } } }, async (request, reply) =>
+    app.delete('/webhook-tokens/:id', {
+      config: write,
+      schema: {
+        summary: 'Revoke a webhook token',
+        description: 'As `revoke` without a reason; nothing is left to answer.',
+        params: IdParams,
+        response: { 204: Type.Null() },
+      },
+    }, async (request, reply) =>
       await ended(reply, revokeWebhookToken(operationOf(dependencies, request), request.params.id, null)))
   }
 }

@@ -14,6 +14,8 @@ export interface Sources {
   inMemory (): Record<string, number>
   /** Whether checks go by memory. */
   isTrusted (): boolean
+  /** How many subjects are refused because a change was lost. */
+  refusedSubjects (): number
   /** Connections to the database, by state. */
   connections (): Record<string, number>
   version: string
@@ -60,6 +62,16 @@ export const metrics: readonly Metric[] = [
   },
   gauge('latchkey_registry_trusted', '1: checks go by memory. 0: this server does not hear what others change, and asks the database every time.', ({ isTrusted }) => Number(isTrusted())),
   counter('latchkey_feed_polls_total', 'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.', ['result'], ({ measures }) => measures.polls),
+  gauge('latchkey_lost_changes_total', 'Changes that this server knew to have been answered and that the database has lost in a failover. Anything but 0 needs an operator.', ({ measures }) => measures.lostChanges, 'counter'),
+  gauge('latchkey_maybe_lost_changes_total', 'Times that this server found the database with another history, and remembered nothing to compare it with.', ({ measures }) => measures.maybeLostChanges, 'counter'),
+  gauge('latchkey_lost_changes_undecided', 'Credentials, organizations and other subjects that are refused because a change was lost, until an operator decides.', ({ refusedSubjects }) => refusedSubjects()),
+  {
+    name: 'latchkey_database_standbys',
+    type: 'gauge',
+    help: 'Standbys of the database; `asynchronous`: no answer waits for any of them, so a failover can lose what was answered.',
+    labels: ['replication'],
+    read: ({ measures: { replication } }) => replication === null ? [] : byLabel('replication', { [replication.synchronous ? 'synchronous' : 'asynchronous']: replication.standbys }),
+  },
   {
     name: 'latchkey_acknowledgement_duration_seconds',
     type: 'histogram',
@@ -83,7 +95,7 @@ export const metrics: readonly Metric[] = [
   },
   gauge('latchkey_database_transactions_open', 'Transactions that are open now.', ({ measures }) => measures.openTransactions),
   gauge('latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.', ({ measures }) => measures.transactionRetries, 'counter'),
-  counter('latchkey_database_errors_total', 'Statements that failed, by what the failure means.', ['error'], ({ measures }) => measures.databaseErrors),
+  counter('latchkey_database_errors_total', 'Statements and transactions that failed, by what the failure means: `storage_full`, `storage_unavailable`, `serialization_conflict`, …', ['error'], ({ measures }) => measures.databaseErrors),
   {
     name: 'latchkey_database_connections',
     type: 'gauge',

@@ -26,17 +26,29 @@ const Ready = Type.Object({ status: Type.Literal('ready') })
 const NotReady = Type.Object({
   error: Type.String(),
   code: Type.Literal('NOT_READY'),
-  details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `migrations`, `signing_key`.' }) }),
+  details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.' }) }),
 })
 
 export function operationalRoutes ({ prober, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {
   return async app => {
     app.get('/healthz', {
-      config, schema: { summary: 'Whether the process answers', tags: ['operation'], response: { 200: Alive } },
+      config,
+      schema: {
+        summary: 'Whether the process answers',
+        description: 'Looks at nothing besides.',
+        tags: ['operation'],
+        response: { 200: Alive },
+      },
     }, async (_request, reply) => await reply.headers(noStore).send({ status: 'alive' }))
 
     app.get('/readyz', {
-      config, schema: { summary: 'Whether this server is to be sent requests', tags: ['operation'], response: { 200: Ready, 503: NotReady } },
+      config,
+      schema: {
+        summary: 'Whether this server is to be sent requests',
+        description: 'Names what is missing; `GET /api/v1/health` says more, to operators.',
+        tags: ['operation'],
+        response: { 200: Ready, 503: NotReady },
+      },
     }, async (request, reply) => {
       const { ready, checks } = await prober.probe()
       if (ready) return await reply.headers(noStore).send({ status: 'ready' })
@@ -48,7 +60,13 @@ export function operationalRoutes ({ prober, exposition }: OperationalOptions): 
 
     if (exposition === null) return
     app.get('/prom', {
-      config, schema: { summary: 'Numbers in the text format of Prometheus', tags: ['operation'], response: { 200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } } } },
+      config,
+      schema: {
+        summary: 'Numbers in the text format of Prometheus',
+        description: 'docs/operations.md lists them.',
+        tags: ['operation'],
+        response: { 200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } } },
+      },
     }, async (_request, reply) => {
       const { contentType, text } = await exposition()
       return await reply.headers({ ...noStore, 'content-type': contentType }).send(text)

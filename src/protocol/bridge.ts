@@ -68,11 +68,9 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
           endIfClosing(reply.raw)
           return sendAhead(reply.raw, body)
         }
-        // Whoever asked has gone: the provider would take what cannot be read any more for read already, and print that.
-        if (request.raw.destroyed) return request.log.info({ code: (request.raw.errored as NodeJS.ErrnoException | null)?.code }, 'the connection broke off')
         endOnceClosing(reply.raw)
         // The provider takes a body that broke off for one that was read already, and warns of it on the console.
-        if (request.raw.destroyed) return brokeOff(request.log, 'ECONNRESET')
+        if (request.raw.destroyed) return brokeOff(request.log, request.raw.errored)
         exchanges.set(request.raw, exchange)
         // Its router does not decode what ours has found already (RFC 3986 §6.2.2.2), and would answer in plain text.
         request.raw.url = paths[name]
@@ -260,12 +258,12 @@ function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailur
 /** A connection that broke off is its caller's own business, anything else a defect. */
 function onBroken (ctx: KoaContextWithOIDC, error: Error): void {
   const log = exchanges.get(ctx.req)?.request.log
-  if (ctx.req.socket.destroyed) brokeOff(log, (error as NodeJS.ErrnoException).code)
+  if (ctx.req.socket.destroyed) brokeOff(log, error)
   else log?.error({ err: error }, 'the authorization server failed')
 }
 
-function brokeOff (log: FastifyRequest['log'] | undefined, code: string | undefined): void {
-  log?.info({ code }, 'the connection broke off')
+function brokeOff (log: FastifyRequest['log'] | undefined, error: NodeJS.ErrnoException | null): void {
+  log?.info({ code: error?.code }, 'the connection broke off')
 }
 
 function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: Client, policy: string): void {

@@ -112,11 +112,25 @@ function readAuthentication (sent: Body): Partial<ClientMetadata> {
   const method = requireText(sent, 'token_endpoint_auth_method', maxTextLength) ?? 'client_secret_basic'
   if (!isAuthMethod(method)) throw invalid(`token_endpoint_auth_method must be one of ${clientAuthMethods.join(', ')}.`)
   const algorithm = requireText(sent, 'token_endpoint_auth_signing_alg', maxTextLength)
-  if (method !== 'private_key_jwt') return { token_endpoint_auth_method: method }
+  if (method !== 'private_key_jwt') {
+    requireKeySet(sent)
+    return { token_endpoint_auth_method: method }
+  }
   if (algorithm !== undefined && !assertionAlgorithms.some(each => each === algorithm)) {
     throw invalid(`token_endpoint_auth_signing_alg must be one of ${assertionAlgorithms.join(', ')}.`)
   }
   return { token_endpoint_auth_method: method, ...withoutUndefined({ token_endpoint_auth_signing_alg: algorithm }), jwks: readKeys(sent) }
+}
+
+/** Keys that nothing verifies with are not kept, and have to be keys all the same (RFC 7517 §5). */
+function requireKeySet ({ jwks }: Body): void {
+  if (jwks === undefined) return
+  const { keys } = jwks as { keys?: unknown }
+  if (!Array.isArray(keys) || !keys.every(isMembers)) throw invalid('jwks must be a JWK Set: an object whose keys are a list of objects.')
+}
+
+function isMembers (value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function readKeys (sent: Body): { keys: Record<string, unknown>[] } {

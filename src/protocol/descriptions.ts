@@ -11,6 +11,7 @@ import { sessionLifetime } from '../domain/session.ts'
 const tags = ['oauth']
 const discovery = ['discovery']
 const texts = Type.Array(Type.String())
+const nonEmptyTexts = Type.Array(Type.String({ minLength: 1 }))
 const url = Type.String({ format: 'uri', examples: ['https://auth.acme.test'] })
 const link = Type.Optional(Type.String())
 const form = 'application/x-www-form-urlencoded'
@@ -33,8 +34,8 @@ const authentication = {
 /** In the header, or in the body. */
 const clientProof: FastifySchema['security'] & object = [{ clientBasic: [] }, {}]
 
-function formOf (members: TProperties) {
-  return { content: { [form]: { schema: Type.Object(members) } } }
+function formOf (title: string, members: TProperties) {
+  return { content: { [form]: { schema: Type.Object(members, { title }) } } }
 }
 
 function tokenAnswer (title: string, lifetime: number) {
@@ -54,11 +55,11 @@ const metadata = {
   token_endpoint_auth_method: Type.Optional(Type.Enum([...clientAuthMethods])),
   token_endpoint_auth_signing_alg: Type.Optional(Type.String()),
   jwks: Type.Optional(Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) })),
-  redirect_uris: Type.Optional(texts),
+  redirect_uris: Type.Optional(nonEmptyTexts),
   grant_types: Type.Optional(texts),
   response_types: Type.Optional(texts),
   application_type: Type.Optional(Type.String()),
-  contacts: Type.Optional(texts),
+  contacts: Type.Optional(nonEmptyTexts),
   client_uri: link,
   logo_uri: link,
   policy_uri: link,
@@ -67,6 +68,10 @@ const metadata = {
   software_version: Type.Optional(Type.String()),
   scope: Type.Optional(Type.String({ description: 'A hint at most: what is granted follows from the registration token.' })),
 }
+/** As clients send it: a member that is null was not sent (RFC 7592 §2.2). */
+const sentMetadata = Object.fromEntries(
+  Object.entries(metadata).map(([name, schema]) => [name, Type.Optional(Type.Union([schema, Type.Null()]))])
+)
 const information = Type.Object({
   client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }),
   client_id_issued_at: Type.Integer({ description: 'Seconds since 1970.', examples: [1795376909] }),
@@ -119,7 +124,7 @@ export const descriptions = {
     operationId: 'requestToken',
     tags,
     security: clientProof,
-    body: formOf({
+    body: formOf('TokenRequest', {
       grant_type: Type.Literal('client_credentials'),
       resource: Type.Optional(Type.String({ description: 'The API that the token is for (RFC 8707); the first of the client\'s grants unless given.', examples: ['https://api.acme.test'] })),
       scope: Type.Optional(Type.String({ description: 'Makes no difference.' })),
@@ -139,7 +144,7 @@ export const descriptions = {
     operationId: 'requestSession',
     tags,
     security: [],
-    body: formOf({
+    body: formOf('SessionRequest', {
       grant_type: Type.Literal('urn:ietf:params:oauth:grant-type:jwt-bearer'),
       assertion: Type.String({ examples: ['eyJhbGciOiJFUzI1NiIs…'] }),
     }),
@@ -152,7 +157,7 @@ export const descriptions = {
     operationId: 'introspect',
     tags,
     security: clientProof,
-    body: formOf({ token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
+    body: formOf('IntrospectionRequest', { token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
     response: {
       200: Type.Object({
         active: Type.Boolean(),
@@ -182,7 +187,7 @@ export const descriptions = {
     operationId: 'revokeToken',
     tags,
     security: clientProof,
-    body: formOf({ token, token_type_hint: hint, ...authentication }),
+    body: formOf('RevocationRequest', { token, token_type_hint: hint, ...authentication }),
     response: { 200: Type.Null({ description: 'It is dead.' }), 400: refusal('invalid_request', 'unauthorized_client', 'unsupported_token_type'), 401: refusal('invalid_client'), 429: slow, ...broken },
   },
   register: {
@@ -191,7 +196,7 @@ export const descriptions = {
     operationId: 'registerClient',
     tags,
     security: [{ registrationToken: [] }, {}],
-    body: { content: { 'application/json': { schema: Type.Object(metadata) } } },
+    body: { content: { 'application/json': { schema: Type.Object(sentMetadata, { title: 'ClientMetadata' }) } } },
     response: { 201: registered, 400: metadataRefused, 401: refusal('invalid_token'), 403: refusal('access_denied'), 413: malformed, 429: slow, ...broken },
   },
   readRegistration: {
@@ -208,7 +213,7 @@ export const descriptions = {
     operationId: 'replaceRegistration',
     tags,
     security: [{ registrationAccessToken: [] }],
-    body: { content: { 'application/json': { schema: Type.Object({ client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }), client_secret: Type.Optional(Type.String()), ...metadata }) } } },
+    body: { content: { 'application/json': { schema: Type.Object({ client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }), client_secret: Type.Optional(Type.Union([Type.String(), Type.Null()])), ...sentMetadata }) } } },
     response: { 200: information, 400: metadataRefused, 413: malformed, ...configured },
   },
   deleteRegistration: {
@@ -230,7 +235,7 @@ export const descriptions = {
     summary: 'Authorization server metadata', description: 'RFC 8414.', operationId: 'getServerMetadata', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
   },
   openidConfiguration: {
-    summary: 'The same for OpenID Connect Discovery', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
+    summary: 'The same for OpenID Connect Discovery', description: 'The document of RFC 8414, for clients that look here alone.', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
   },
   jwks: {
     summary: 'The keys that tokens are signed with',

@@ -113,7 +113,7 @@ const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
   [`${paths.serverMetadata}/*`, readOnly],
   [`${paths.openidConfiguration}/*`, readOnly],
 ]
-const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY']
 
 /** RFC 9110 §15.5.6. Answered before a body is read. */
 function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly HTTPMethods[]): void {
@@ -121,6 +121,7 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
     method: methods.filter(method => !taken.includes(method)),
     url,
     exposeHeadRoute: false,
+    config: { refusesMethod: true },
     schema: unlisted,
     onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ') })
       .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),

@@ -75,7 +75,7 @@ async function admit (options: RegistrationOptions, counters: Counters, request:
     if (options.registration === 'open') return null
     throw missingToken('Registration needs a registration token: ask an operator for one and send it as `Authorization: Bearer`.')
   }
-  const { token, problem } = await findRegistrationToken(operation(options, request, nobody), secret)
+  const { token, problem } = await findRegistrationToken(operation(options, request, nobody), options.registry, secret)
   if (problem !== null) throw refuse(options, counters, request, problem, 'The registration token is unknown, expired, revoked or used up.', token)
   return token
 }
@@ -152,7 +152,9 @@ async function authenticate (options: RegistrationOptions, counters: Counters, r
   return { client, token }
 }
 
-async function isServed (registry: Registry, { organizationId }: Client): Promise<boolean> {
+/** Also that it is not refused for a while, as it is wherever it is looked up. */
+async function isServed (registry: Registry, { id, organizationId }: Client): Promise<boolean> {
+  if (await registry.client(id) === null) return false
   return organizationId === null || (await registry.organization(organizationId))?.status === 'active'
 }
 

@@ -1,28 +1,33 @@
 import type { Awaitable } from '../awaitable.ts'
+import type { Refused } from '../domain/lost-change.ts'
 
 /** What a write changed of that which checks look at. The view forgets it, or learns it, once the write is kept. */
 export type Change =
   | { of: 'organization', id: string }
-  | { of: 'resources' }
+  /** Of one owner; null: the deployment's. Left out: by an earlier version, which did not say. */
+  | { of: 'resources', organizationId?: string | null }
   | { of: 'client', id: string }
   /** Any number of them. */
   | { of: 'clients' }
   | { of: 'member', id: string }
-  /** Any number of them. */
-  | { of: 'members' }
+  /** Any number of them, of one organization. Left out: by an earlier version, which did not say. */
+  | { of: 'members', organizationId?: string }
   /** Of one owner; null: the deployment's. */
   | { of: 'policies', organizationId: string | null }
   | { of: 'apiKey', digest: string, resourceId: string }
   /** `shared`: of a resource of the deployment. */
   | { of: 'importedKey', digest: string, resourceId: string, shared: boolean }
   | { of: 'managementToken', digest: string }
+  | { of: 'registrationToken', id: string }
   /** Any number of them. */
   | { of: 'signingKeys' }
   | { of: 'publishableKey', id: string }
-  /** Any number of them. */
-  | { of: 'webhookTokens' }
+  /** These. Left out: any number of them. */
+  | { of: 'webhookTokens', ids?: readonly string[] }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
+  /** What a failover has lost, and what was decided about it. `refused`: from now on. */
+  | { of: 'lostChanges', refused?: Refused }
   /** Nobody knows what: this server was away, or another one speaks of what this version does not know. */
   | { of: 'everything' }
 
@@ -40,11 +45,13 @@ const known: Record<Change['of'], true> = {
   apiKey: true,
   importedKey: true,
   managementToken: true,
+  registrationToken: true,
   signingKeys: true,
   publishableKey: true,
   webhookTokens: true,
   revokedToken: true,
   revokedTokensPruned: true,
+  lostChanges: true,
   everything: true,
 }
 

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Awaitable } from '../awaitable.ts'
+import { postgresqlTarget } from '../database-url.ts'
 import type { Isolation } from '../domain/store.ts'
 import { ConfigurationError, Failure } from '../errors.ts'
 import { inSpan } from '../tracing.ts'
@@ -8,9 +11,10 @@ import { newWatch, type Watch } from '../watch.ts'
 import { failingAsAWhole } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { isMigrated } from './inspection.ts'
+import { migrationsAt } from './inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
+import { Room } from './room.ts'
 import { Turnstile } from './turnstile.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
@@ -28,9 +32,13 @@ export interface Database {
   reads: Reads
   /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
   onLoss (lost: () => void): void
+  /** PostgreSQL: `connected` is called whenever a connection has been made. */
+  onConnect (connected: () => void): void
   limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  isFull (): boolean
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
   connections (): Record<'idle' | 'busy' | 'waiting', number>
   /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
@@ -46,6 +54,7 @@ interface Connection {
   /** Before the adapter lets go of its own connections. */
   closeReads (): void
   onLoss: Database['onLoss']
+  onConnect: Database['onConnect']
   /** After the adapter has let go of its own. */
   release (): void
 }
@@ -62,17 +71,20 @@ const longestWait = 250
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
-  const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { adapter, connections, onLoss, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const limits = { ...defaultLimits, ...limitsOf(url), ...changedLimits }
+  requireGenerated(provider)
+  const opened = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = opened
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
-  const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
+  const changes = new Turnstile(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
   const waiting = new Turnstile(Infinity, limits.turn)
+  const room = new Room()
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
     client = await newPrismaClient(provider, failingAsAWhole(adapter))
-    return failing(client, watch, () => closed)
+    return failing(client, watch, room, () => closed)
   }
   const guarded = whenNeeded(load, () => closed)
   return {
@@ -81,13 +93,18 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      return await runTransaction(guarded, watch, { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }, work, isolation === 'serializable' ? changes : waiting)
+      const options = { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }
+      const result = await runTransaction(guarded, watch, room, options, work, isolation === 'serializable' ? changes : waiting)
+      room.found()
+      return result
     },
     connections,
     reads: failingReads(reads, watch, () => closed),
     onLoss,
+    onConnect,
     limits,
     ping: async () => { await guarded.$queryRaw`SELECT 1` },
+    isFull: () => room.isFull,
     async close () {
       closed = true
       closeReads()
@@ -97,11 +114,15 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   }
 }
 
-/** Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile. */
+/**
+ * Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile.
+ * @throws UnusableDatabase when a newer version has migrated it, or this version cannot work on it.
+ */
 export async function migrate (url: string): Promise<string[]> {
   const provider = providerOf(url)
-  if (await isMigrated(url)) return []
   try {
+    const { pending, unfinished } = await migrationsAt(url)
+    if (pending.length === 0 && unfinished.length === 0) return []
     const { applyMigrations } = await import('./migrations.ts')
     return await applyMigrations(provider, await migrationAdapter(provider, url))
   } catch (error) {
@@ -116,6 +137,18 @@ function providerOf (url: string): Provider {
   throw new ConfigurationError(['DATABASE_URL: neither file:… (SQLite) nor postgresql://…'])
 }
 
+/** In a clone they are not there before they have been generated; what needs them would fail only at the first change. */
+function requireGenerated (provider: Provider): void {
+  const folder = join(import.meta.dirname, 'generated', provider)
+  if (!existsSync(folder)) throw new ConfigurationError([`DATABASE_URL: the generated client of its database is missing (${folder}); run \`npm run generate\``])
+}
+
+/** What the URL says of them. A transaction has to get its connection before it is given up. */
+function limitsOf (url: string): Partial<Limits> {
+  const connect = url.startsWith('file:') ? undefined : postgresqlTarget(url).connectLimit
+  return connect === undefined ? {} : { connect, startTransaction: Math.max(defaultLimits.startTransaction, connect + 1_000) }
+}
+
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
 async function openSqlite (url: string, limits: Limits): Promise<Connection> {
@@ -127,7 +160,7 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
-    return { release, onLoss: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
+    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
   } catch (error) {
     release()
     throw asFailure(error)
@@ -141,7 +174,10 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
-  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  const onConnect = (connected: () => void): void => { pool.on('connect', connected) }
+  const adapter = await postgresqlAdapter(pool, url).connect()
+  const reads = postgresqlReads(pool)
+  return { adapter, connections, onLoss, onConnect, reads, closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
@@ -175,7 +211,7 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
  * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
  * and to a SQLite file that another server may have by then.
  */
-function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boolean): PrismaClient {
+function failing (client: PrismaClient, { measures }: Watch, room: Room, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
@@ -187,6 +223,7 @@ function failing (client: PrismaClient, { measures }: Watch, isClosed: () => boo
         } catch (error) {
           const failure = isSerializationConflict(error) ? error : asFailure(error)
           measures.databaseErrors.add(codeOf(failure))
+          room.failed(failure)
           throw failure
         } finally {
           measures.statements.note((performance.now() - began) / 1000, operation)
@@ -232,6 +269,8 @@ function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolea
     revokedTokens: guarded(reads.revokedTokens, []),
     headsNotUnder: guarded(reads.headsNotUnder, []),
     resourcesWithoutNormalForm: guarded(reads.resourcesWithoutNormalForm, []),
+    refused: guarded(reads.refused, []),
+    refusedSubject: guarded(reads.refusedSubject, []),
     ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
   }
 }
@@ -252,13 +291,18 @@ function codeOf (error: unknown): string {
   return isSerializationConflict(error) ? 'serialization_conflict' : 'defect'
 }
 
+/** 6 of 10 connections; more get in each other's way. */
+function changesAtOnce (connections: number): number {
+  return Math.max(1, Math.min(6, Math.floor(connections * 0.6)))
+}
+
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, watch: Watch, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
+async function runTransaction<T> (client: PrismaClient, watch: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, options, work))))
+      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, watch, room, options, work))))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       watch.measures.transactionRetries++
@@ -285,7 +329,7 @@ async function measured<T> ({ measures }: Watch, transaction: () => Promise<T>):
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (client: PrismaClient, { measures }: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {
@@ -299,6 +343,10 @@ async function runOnce<T> (client: PrismaClient, options: TransactionOptions, wo
     return await client.$transaction(remembering, options)
   } catch (error) {
     if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
-    throw asFailure(error)
+    // No statement's: that of BEGIN, or of COMMIT.
+    const failure = asFailure(error)
+    measures.databaseErrors.add(codeOf(failure))
+    room.failed(failure)
+    throw failure
   }
 }

@@ -15,7 +15,10 @@ const socketCodes = new Set([
 ])
 
 /** Result codes of SQLite: the file cannot be had, read, written or trusted. */
-const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|FULL|PERM|PROTOCOL|CORRUPT|NOTADB)/
+const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|PERM|PROTOCOL|CORRUPT|NOTADB)/
+
+/** No room for what is to be written: SQLite's result code, and the SQLSTATE `disk_full`. */
+const fullCodes = new Set(['SQLITE_FULL', '53100'])
 
 /**
  * SQLSTATEs: connection exception (08), who may connect (28), no such database (3D), insufficient resources (53), operator
@@ -47,21 +50,26 @@ export function isSerializationConflict (error: unknown): boolean {
 }
 
 /**
- * The failure that an error means: `storage_unavailable` when the database cannot be reached, read or written in time,
- * `conflict` when a unique value is taken. Any other error is returned as it is: a defect.
+ * The failure that an error means: `storage_full` when the database has no room for it, `storage_unavailable` when it cannot be
+ * reached, read or written in time, `conflict` when a unique value is taken. Any other error is returned as it is: a defect.
  */
 export function asFailure (error: unknown): unknown {
   if (error instanceof Failure) return error
   if (isUniqueViolation(error)) return new Failure('conflict', { cause: error })
+  if (codesOf(error).some(code => fullCodes.has(code))) return new Failure('storage_full', { detail: messageOf(error), cause: error })
   if (isUnavailable(error)) return new Failure('storage_unavailable', { detail: messageOf(error), cause: error })
   return error
 }
 
 function isUnavailable (error: unknown): boolean {
+  return codesOf(error).some(code => prismaCodes.has(code) || socketCodes.has(code) || sqliteCode.test(code) || sqlState.test(code)) ||
+    driverMessage.test(messageOf(error)) || adapterKinds.has(driverCauseOf(error)?.kind ?? '')
+}
+
+/** Prisma's, and those that the driver gave. */
+function codesOf (error: unknown): string[] {
   const cause = driverCauseOf(error)
-  const codes = [codeOf(error), cause?.originalCode, cause?.code].filter(code => typeof code === 'string')
-  return codes.some(code => prismaCodes.has(code) || socketCodes.has(code) || sqliteCode.test(code) || sqlState.test(code)) ||
-    driverMessage.test(messageOf(error)) || adapterKinds.has(cause?.kind ?? '')
+  return [codeOf(error), cause?.originalCode, cause?.code].filter(code => typeof code === 'string')
 }
 
 function codeOf (error: unknown): string | undefined {

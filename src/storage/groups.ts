@@ -13,15 +13,15 @@ export function groupRepository ({ group: table, groupMember: memberships }: Que
       return row && read(row)
     },
     async update (after) {
-      const { id, organizationId: _, createdAt: __, ...group } = after
+      const { id, organizationId, createdAt: _, ...group } = after
       const { revision } = await table.update({ where: { id }, data: { ...group, scopes: json(group.scopes), ...nextRevision }, select: revisionAlone })
-      note({ of: 'members' })
+      note({ of: 'members', organizationId })
       return { ...after, revision }
     },
     async remove (id) {
       await memberships.deleteMany({ where: { groupId: id } })
-      await table.delete({ where: { id } })
-      note({ of: 'members' })
+      const { organizationId } = await table.delete({ where: { id }, select: { organizationId: true } })
+      note({ of: 'members', organizationId })
     },
     async addMember (groupId, memberId) {
       await memberships.upsert({ where: { groupId_memberId: { groupId, memberId } }, create: { groupId, memberId }, update: {} })

@@ -11,6 +11,7 @@ import { migrate, openDatabase } from './database.ts'
 import { pendingMigrations } from './inspection.ts'
 import type { Limits } from './limits.ts'
 import { storeOfOneServer } from './one-server.ts'
+import { startProblem } from './start-problems.ts'
 
 /** An open store, migrated to what this version needs. */
 export interface Storage {
@@ -38,10 +39,14 @@ export interface Storage {
   feedProblem (): string | null
   /** Resolves when the database answers, by the way that changes take. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
+  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  isFull (): boolean
   /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
   pendingMigrations (): Promise<string[]>
   /** How many records checks can look at without the database, by kind. */
   inMemory (): Record<string, number>
+  /** How many subjects are refused because a change was lost. */
+  refusedSubjects (): number
   /** Connections of this server to its database, by state. */
   connections (): Record<string, number>
   /** Takes leave of the other servers, and rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
@@ -65,12 +70,12 @@ const defaultLease = 2_000
 
 /**
  * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
- * @throws ConfigurationError for another kind of URL, and when another server has the SQLite file; Failure
- * `storage_unavailable` when the database cannot be reached.
+ * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on which this
+ * version cannot work; Failure `storage_unavailable` when the database cannot be reached.
  */
 export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
   const database = await openDatabase(url, limits, watch)
-  const common = { ping: database.ping, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
+  const common = { ping: database.ping, isFull: database.isFull, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
@@ -79,6 +84,6 @@ export async function openStorage (url: string, { limits = {}, secrets = [passin
     return { ...shared, ...storeOfSeveralServers(database, { url, keys, lease, watch }) }
   } catch (error) {
     await database.close()
-    throw error
+    throw startProblem(error, url)
   }
 }

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory, SqlQueryable } from '@prisma/driver-adapter-utils'
 import { Failure } from '../errors.ts'
+import { requireKnown } from './newer-database.ts'
 import type { Provider } from './prisma.ts'
 import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
@@ -28,6 +29,7 @@ export async function applyMigrations (
       await sayingSo(connection.executeScript(begin[provider]))
       const began = await transactionOf(provider, connection)
       const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters: noFilter })
+      await requireNoneUnknown(provider, connection, migrationsList)
       if (await transactionOf(provider, connection) !== began) throw new Failure('storage_unavailable', { detail: 'the migrations were not one transaction, another connection was used: look at what the database has of them' })
       await connection.executeScript('COMMIT')
       return appliedMigrationNames
@@ -49,6 +51,13 @@ const begin: Record<Provider, string> = {
   postgresql: `BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
     SELECT pg_advisory_xact_lock(72707369)`,
+}
+
+/** A newer server may have been the one that was waited for. @throws UnusableDatabase. */
+async function requireNoneUnknown (provider: Provider, connection: SqlQueryable, { migrationDirectories }: MigrationList): Promise<void> {
+  const known = new Set([...await neededMigrations(provider), ...migrationDirectories.map(({ path }) => path)])
+  const { rows } = await connection.queryRaw({ sql: 'SELECT migration_name FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY 1', args: [], argTypes: [] })
+  requireKnown({ unknown: rows.map(([name]) => String(name)).filter(name => !known.has(name)) })
 }
 
 /** Milliseconds after which whoever waits for another server's migrations says so. */

@@ -13,7 +13,7 @@ import { transactions, withAuditOfItsOwn } from './transactions.ts'
 import { unbuffered, View } from './view.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'migrated' | 'ping' | 'pendingMigrations' | 'connections'>> {
+export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
   const note: Note = change => view.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
@@ -33,6 +33,7 @@ export async function storeOfOneServer (database: Database, keys: ChainKeys, { m
     isTrusted: () => true,
     feedProblem: () => null,
     inMemory: () => view.sizes(),
+    refusedSubjects: () => 0,
     close: database.close,
   }
 }

@@ -1,31 +1,19 @@
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
+import { postgresqlTarget } from '../database-url.ts'
 import { Failure } from '../errors.ts'
 import type { Limits } from './limits.ts'
+import { clientConfig, PostgresqlClient, type ClientConfig } from './postgresql-client.ts'
 
-/**
- * A database or a role may have another isolation as its default (`default_transaction_isolation`). A statement that is its own
- * transaction would then be refused, and nobody runs it again: what needs more than this says so when it begins.
- */
-function connectionString (url: string): string {
-  const [database, query] = url.split('?', 2)
-  const parameters = new URLSearchParams(query)
-  parameters.set('options', `${parameters.get('options') ?? ''} -c default_transaction_isolation=read\\ committed`.trim())
-  return `${database}?${parameters}`
+/** Of a pool that hands out no connection before it is as it has to be. The driver passes all of it on to each. */
+function poolOf (config: ClientConfig & pg.PoolConfig): pg.PoolConfig {
+  return { ...config, Client: PostgresqlClient as unknown as NonNullable<pg.PoolConfig['Client']> }
 }
 
 /** A pool whose broken connections end themselves and never the process. `lost` is called for each that breaks. */
 export function newPool (url: string, limits: Limits, lost: () => void = () => {}): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: connectionString(url),
-    max: 10,
-    keepAlive: true,
-    connectionTimeoutMillis: limits.connect,
-    statement_timeout: limits.statement,
-    query_timeout: limits.answer,
-    idle_in_transaction_session_timeout: limits.transaction + limits.answer,
-    application_name: 'latchkey',
-  })
+  const { target, ...config } = clientConfig(url, '', { ...limits, idle: limits.transaction + limits.answer })
+  const pool = new pg.Pool(poolOf({ ...config, max: target.connections }))
   // Without a listener the loss of an idle connection would end the process. The pool has replaced it already.
   pool.on('error', () => {})
   pool.on('connect', client => { client.on('error', lost) })
@@ -35,15 +23,13 @@ export function newPool (url: string, limits: Limits, lost: () => void = () => {
 
 /** A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is taken for broken. */
 export function newListener (url: string, limits: Limits, lease: number): pg.Client {
-  return new pg.Client({
-    connectionString: connectionString(url),
-    keepAlive: true,
-    connectionTimeoutMillis: limits.connect,
-    statement_timeout: limits.statement,
-    query_timeout: Math.max(1_000, 2 * lease),
-    idle_in_transaction_session_timeout: limits.statement,
-    application_name: 'latchkey replica',
-  })
+  const waits = { ...limits, answer: Math.max(1_000, 2 * lease), idle: limits.statement }
+  return new PostgresqlClient(clientConfig(url, ' replica', waits))
+}
+
+/** A connection that only looks, and does not wait for long. */
+export function newReader (url: string, purpose: string, connect: number): PostgresqlClient {
+  return new PostgresqlClient(clientConfig(url, purpose, { connect, statement: connect, answer: connect, idle: connect }))
 }
 
 /**
@@ -54,12 +40,13 @@ function isIdle (client: pg.PoolClient): boolean {
   return (client as unknown as { getTransactionStatus (): string | null }).getTransactionStatus() === 'I'
 }
 
-export function postgresqlAdapter (pool: pg.Pool): PrismaPg {
-  return new PrismaPg(pool, { disposeExternalPool: true })
+/** `pool` is one of connections to `url`. */
+export function postgresqlAdapter (pool: pg.Pool, url: string): PrismaPg {
+  return new PrismaPg(pool, { disposeExternalPool: true, schema: postgresqlTarget(url).schema })
 }
 
 /** At a start nobody is kept waiting for a verdict: a database that is busy gets time, in milliseconds. */
-const connectAtStart = 15_000
+export const connectAtStart = 15_000
 
 /**
  * For migrations, and for one run of them: one connection, since they are one transaction, and no limit to a statement or a
@@ -71,5 +58,6 @@ export function postgresqlMigrationAdapter (url: string): PrismaPg {
     if (hasConnected) throw new Failure('storage_unavailable', { detail: 'the connection was lost in the middle of the migrations; nothing of them was kept' })
     hasConnected = true
   }
-  return new PrismaPg({ connectionString: connectionString(url), max: 1, idleTimeoutMillis: 0, keepAlive: true, connectionTimeoutMillis: connectAtStart, application_name: 'latchkey migration', onConnect })
+  const { target, ...config } = clientConfig(url, ' migration', { connect: connectAtStart, statement: 0, answer: 0, idle: 0 })
+  return new PrismaPg(poolOf({ ...config, max: 1, idleTimeoutMillis: 0, onConnect }), { schema: target.schema })
 }

@@ -3,6 +3,7 @@ import type { Awaitable } from '../awaitable.ts'
 import type { ApiKey } from '../domain/api-key.ts'
 import type { ChainHead } from '../domain/audit-chain.ts'
 import type { Client } from '../domain/client.ts'
+import { everyone, type LostKind, type Refused } from '../domain/lost-change.ts'
 import type { Organization } from '../domain/organization.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { Resource } from '../domain/resource.ts'
@@ -12,6 +13,7 @@ import { readApiKey } from './api-keys.ts'
 import { readChainHead } from './audit-log.ts'
 import type { Columns } from './columns.ts'
 import type { ImportedKey } from './imported-keys.ts'
+import { readRefused } from './lost-changes.ts'
 import { readPolicy } from './policies.ts'
 import { readRevokedToken } from './revoked-tokens.ts'
 import type { Row } from './rows.ts'
@@ -40,6 +42,10 @@ export interface Reads {
   /** A page of all of them, those past their end too, behind a `jti`. */
   revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
+  /** A page of what is refused because a change of it was lost, behind an id. */
+  refused (after: string, limit: number): Awaitable<(Refused & { id: string })[]>
+  /** The same of one subject, of either kind: some row at most. */
+  refusedSubject (kind: LostKind, other: LostKind, subject: string): Awaitable<(Refused & { id: string })[]>
   /**
    * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index finds, and
    * the place of the last one; null: there are no more keys.
@@ -51,7 +57,7 @@ export interface Reads {
 export type Shared = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
-  table: 'ApiKey' | 'AuditChain' | 'Client' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
+  table: 'ApiKey' | 'AuditChain' | 'Client' | 'LostChange' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
   /** Which rows, in which order: each `?` is a parameter. */
   rows: string
   /** If not all of a row is wanted. */
@@ -75,6 +81,10 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
   revokedTokens: { table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
+  refused: { table: 'LostChange', rows: 'WHERE "decision" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?', columns: ['id', 'kind', 'subject'] },
+  refusedSubject: {
+    table: 'LostChange', rows: `WHERE "decision" IS NULL AND "kind" IN (?, ?) AND "subject" IN (?, '${everyone}') LIMIT 1`, columns: ['id', 'kind', 'subject'],
+  },
 }
 
 /** A prepared statement for each read that finds several rows. */
@@ -86,6 +96,8 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
     importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
+    refused: several('refused', row => readRefused(row, columns)),
+    refusedSubject: several('refusedSubject', row => readRefused(row, columns)),
   } satisfies Partial<Reads>
 }
 

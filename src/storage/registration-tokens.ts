@@ -1,8 +1,9 @@
 import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../domain/registration-token.ts'
+import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
-export function registrationTokenRepository ({ registrationToken: table }: Queries): RegistrationTokenRepository {
+export function registrationTokenRepository ({ registrationToken: table }: Queries, note: Note): RegistrationTokenRepository {
   return {
     async insert (token) {
       await table.create({ data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist) } })
@@ -20,6 +21,7 @@ export function registrationTokenRepository ({ registrationToken: table }: Queri
       const { revision } = await table.update({
         where: { id }, data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist), ...nextRevision }, select: revisionAlone,
       })
+      note({ of: 'registrationToken', id })
       return { ...after, revision }
     },
     async spend (id) {

@@ -4,12 +4,17 @@ import pg from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '../background.ts'
 import { version } from '../config.ts'
+import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
-import { changesChannel, countsChannel, join, leave, poll, prune, reportsChannel, type Membership, type Poll } from './feed.ts'
+import {
+  changesChannel, channels, countsChannel, join, leave, poll, prune, reportsChannel, type Entry, type Membership, type Poll,
+} from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
+import type { Recollection } from './recollection.ts'
+import { historyOf, replicationOf, type Run } from './replication.ts'
 import type { View } from './view.ts'
 
 export interface ReplicaOptions {
@@ -20,6 +25,9 @@ export interface ReplicaOptions {
   lease: number
   view: View
   followers: readonly Follower[]
+  recollection: Recollection
+  /** Notes that this server follows a history of the database that none has followed yet; `remembersAll`: it has been compared with what it remembers. */
+  notice: (history: DatabaseHistory, remembersAll: boolean) => Promise<void>
   /** Another server has told how far it is. */
   heard: (replicaId: string, position: string) => void
   /** Another server has told what it counted. */
@@ -58,6 +66,8 @@ export class Replica {
   #distrustedAt = performance.now()
   /** What the view has to know as a whole: as long as it is being read, the view is out of use. */
   #reading: Reading = { isDone: false, failure: null }
+  /** Whether it has followed the feed before, and so remembers what it brought. */
+  #hasFollowed = false
   #notified = false
   #wake = () => {}
   #pruneAt = performance.now()
@@ -98,6 +108,7 @@ export class Replica {
 
   /** A connection of this process to the database has gone: the view is out of use until the database has answered again. */
   doubt (): void {
+    this.#options.recollection.doubt()
     this.#doubted = performance.now()
     this.#distrust()
     this.#poke()
@@ -122,6 +133,7 @@ export class Replica {
 
   async #run (attempted: () => void): Promise<void> {
     for (let failures = 0, joined = 1; !this.#closing.signal.aborted; failures++, joined++) {
+      this.#options.recollection.doubt()
       const client = newListener(this.#options.url, this.#options.limits, this.#lease)
       let attending = true
       const lost = () => { if (attending) this.doubt() }
@@ -155,14 +167,17 @@ export class Replica {
    */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
     const { id, lease } = this.#options
-    await client.query(`LISTEN ${changesChannel}; LISTEN ${countsChannel}; LISTEN ${pg.escapeIdentifier(reportsChannel(id))}`)
+    await client.query([...await channels(client), reportsChannel(id)].map(channel => `LISTEN ${pg.escapeIdentifier(channel)}`).join('; '))
     // Who cannot do this is not to be waited for, time and again.
     await this.#tell({ of: 'everything' })
-    const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined)
+    const run = runBy(client)
+    const history = await historyOf(run)
+    const lost = await this.#options.recollection.lookFor(run)
+    const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined, history)
     if (place === null) return
     this.#lease = place.lease
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    this.#read()
+    this.#read(() => this.#settle(lost, place.isKnown ? null : history))
     await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
@@ -174,6 +189,7 @@ export class Replica {
       this.#standsUntil = trustedUntil(sent, this.#lease)
       waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
+      this.#options.recollection.forget(sent)
       this.#options.measures.polls.add('answered')
       const { isDone, failure } = this.#reading
       if (failure !== null) await this.#orLeave(Promise.reject(failure), client, { id, joined })
@@ -189,14 +205,25 @@ export class Replica {
 
   /**
    * Has the view forget everything and read anew what it has to know as a whole, which may take longer than a lease: meanwhile
-   * the feed is followed, what it brings is applied to what is being read, and nothing is gone by.
+   * the feed is followed, what it brings is applied to what is being read, and nothing is gone by. `first`: what has to be done
+   * before, for as long as it takes.
    */
-  #read (): void {
+  #read (first: () => Promise<void> = async () => {}): void {
     this.#distrust()
     const reading: Reading = this.#reading = { isDone: false, failure: null }
-    this.#options.view.reload()
+    first()
+      .then(() => this.#options.view.reload())
       .then(() => { reading.isDone = true }, (error: unknown) => { reading.failure = error })
       .finally(() => { this.#poke() })
+  }
+
+  /** What this database has lost that this server knows of is refused before anything of it is gone by. `history`: a new one. */
+  async #settle (lost: readonly Entry[], history: DatabaseHistory | null): Promise<void> {
+    const { recollection, notice } = this.#options
+    await recollection.settle(lost)
+    if (history !== null) await notice(history, this.#hasFollowed && recollection.isComplete)
+    this.#hasFollowed = true
+    recollection.begin()
   }
 
   /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */
@@ -218,7 +245,9 @@ export class Replica {
 
   /** Returns who made the changes, besides this server. */
   async #apply ({ entries }: Poll): Promise<string[]> {
-    const { id, view } = this.#options
+    const { id, view, recollection } = this.#options
+    // Before they count as applied: whoever waits may answer its caller from then on.
+    recollection.remember(entries, instant())
     for (const { changes } of entries) {
       for (const change of changes) {
         if (change.of === 'everything') this.#read()
@@ -245,8 +274,8 @@ export class Replica {
 
   #heard ({ channel, payload = '' }: pg.Notification): void {
     const [from, said] = [payload.slice(0, payload.indexOf(' ')), payload.slice(payload.indexOf(' ') + 1)]
-    if (channel === changesChannel) this.#poke()
-    else if (channel !== countsChannel) this.#options.heard(from, said)
+    if (channel.startsWith(changesChannel)) this.#poke()
+    else if (!channel.startsWith(countsChannel)) this.#options.heard(from, said)
     else if (from !== this.#options.id) this.#options.counted(said)
   }
 
@@ -269,11 +298,16 @@ export class Replica {
   /** Whether nothing is left of what it is time to prune: else it goes on after the next poll. */
   async #pruneNowAndThen (client: pg.Client): Promise<boolean> {
     if (performance.now() < this.#pruneAt) return true
-    if (await prune(client)) return false
+    if (await prune(client, this.#options)) return false
+    this.#options.measures.replication = await replicationOf(runBy(client))
     // Several servers need not do it at the same time.
     this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
     return true
   }
+}
+
+function runBy (client: pg.Client): Run {
+  return async <Row extends object>(text: string, values: readonly unknown[]) => (await client.query<Row>(text, [...values])).rows
 }
 
 /** Also where nobody is at the other end to say good-bye to. */

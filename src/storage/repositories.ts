@@ -7,6 +7,7 @@ import type { Note } from './changes.ts'
 import { clientRepository } from './clients.ts'
 import { creditRepository } from './credits.ts'
 import { groupRepository } from './groups.ts'
+import { lostChangeRepository } from './lost-changes.ts'
 import { managementTokenRepository } from './management-tokens.ts'
 import { memberRepository } from './members.ts'
 import { organizationRepository } from './organizations.ts'
@@ -35,7 +36,7 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     apiKeys: apiKeyRepository(queries, note),
     publishableKeys: publishableKeyRepository(queries, note),
     webhookTokens: webhookTokenRepository(queries, note),
-    registrationTokens: registrationTokenRepository(queries),
+    registrationTokens: registrationTokenRepository(queries, note),
     managementTokens: managementTokenRepository(queries, note),
     rememberedAnswers: rememberedAnswerRepository(queries),
     signingKeys: signingKeyRepository(queries, note),
@@ -45,6 +46,7 @@ export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys)
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
+    lostChanges: lostChangeRepository(queries, note),
     audit: auditLog(queries, keys),
   }
 }

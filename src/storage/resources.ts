@@ -36,7 +36,7 @@ export function resourceRepository (queries: Queries, note: Note): ResourceRepos
       const { revision } = await table.update({
         where: { id }, data: { ...ownColumns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } }, select: revisionAlone,
       })
-      note({ of: 'resources' })
+      note({ of: 'resources', organizationId: after.organizationId })
       return { ...after, revision }
     },
     async retiredScopes (resourceId, names) {
@@ -57,7 +57,7 @@ export function resourceRepository (queries: Queries, note: Note): ResourceRepos
     },
     async revokeAll (organizationId, revokedAt) {
       await table.updateMany({ where: { organizationId, revokedAt: null }, data: { revokedAt, ...nextRevision } })
-      note({ of: 'resources' })
+      note({ of: 'resources', organizationId })
     },
     async usesAlgorithm (signingAlgorithm) {
       return await table.findFirst({ where: { signingAlgorithm, revokedAt: null }, select: { id: true } }) !== null

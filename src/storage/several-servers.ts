@@ -1,5 +1,11 @@
+import { systemClock } from '../clock.ts'
+import type { ApiKey } from '../domain/api-key.ts'
 import type { ChainKeys } from '../domain/audit-chain.ts'
+import { systemActor } from '../domain/audit.ts'
+import { everyone, noticeHistory, noticeLostChanges, type LostEntry, type Refused } from '../domain/lost-change.ts'
+import type { ManagementToken } from '../domain/management-token.ts'
 import type { Registry } from '../domain/registry.ts'
+import type { Operation } from '../domain/store.ts'
 import { newId } from '../secrets.ts'
 import type { Watch } from '../watch.ts'
 import { absencesIn } from './absences.ts'
@@ -8,6 +14,10 @@ import type { Change, Follower } from './changes.ts'
 import type { Database } from './database.ts'
 import { append, longestNews, replicaPage, tellCounts } from './feed.ts'
 import type { Storage } from './index.ts'
+import { instant } from './lease.ts'
+import { settleRevoked, type About, type AboutHolder } from './lost-changes.ts'
+import { Recollection } from './recollection.ts'
+import { askedBy, RefusedSubjects, refusedInDatabase, withholding } from './refused-subjects.ts'
 import { Replica } from './replica.ts'
 import { withReads } from './reads.ts'
 import { repositoriesOver } from './repositories.ts'
@@ -17,12 +27,25 @@ import { unbuffered, View } from './view.ts'
 interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
 
 /** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
-export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'pendingMigrations' | 'connections'> {
+export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
   const followers: Follower[] = []
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
-  const direct = unbuffered(repositories, reads)
+  const stored = unbuffered(repositories, reads)
+  const refused = new RefusedSubjects(reads)
+  followers.push(async ({ of }) => { if (of === 'lostChanges' || of === 'everything') await refused.reload() })
+  const operation = (): Operation => ({ store, clock: systemClock, actor: systemActor })
+  const recollection = new Recollection({
+    run: async <Row extends object>(text: string, values: readonly unknown[]) => await database.queries.$queryRawUnsafe<Row[]>(text, ...values),
+    find: about => found(stored, about),
+    notice: entries => noticeLostChanges(operation(), entries),
+    lost (entries, noticed) {
+      measures.lostChanges += entries
+      background.log.error({ entries, noticed: noticed.length }, 'the database has lost changes that had been answered: what they were about is refused until an operator decides (latchkey replicas lost)')
+    },
+  })
+  const direct = askedBy(stored, read => recollection.believing(read))
   const view = new View(direct, absencesIn(reads), measures.registry)
   const acknowledgements = new Acknowledgements(database.queries, id, measures, background.report('counting_out'))
   let hearCounts: (news: string) => void = () => {}
@@ -33,22 +56,36 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     lease,
     view,
     followers,
+    recollection,
+    async notice (history, remembersAll) {
+      if (!await noticeHistory(operation(), id, history, remembersAll)) return
+      measures.maybeLostChanges++
+      background.log.error(history, 'the database has another history than the one that servers followed before: it may have lost changes that had been answered')
+    },
     measures,
     report: background.report('feed'),
     heard: (from, position) => { acknowledgements.hear(from, position) },
     counted: news => { hearCounts(news) },
   })
   database.onLoss(() => { replica.doubt() })
+  database.onConnect(() => { recollection.doubt() })
   const transaction = transactions(database, keys, {
     note: change => { if (isHeld(change)) view.apply(change) },
     followers,
+    complete: async (queries, changes, note) => { if (!refused.isEmpty) await settleRevoked(queries, changes, note) },
     append: async (queries, changes) => changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
-    // What it found, another server may have done, and this one may not have heard of it itself.
-    acknowledge: async xid => { await Promise.all([acknowledgements.acknowledge(xid, replica.sharedLease), replica.catchUp()]) },
+    async acknowledge (entry) {
+      // Nobody else may have heard of it when it is answered.
+      recollection.remember([entry], instant())
+      // What it found, another server may have done, and this one may not have heard of it itself.
+      await Promise.all([acknowledgements.acknowledge(entry.xid, replica.sharedLease), replica.catchUp()])
+    },
   })
+  const store = withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction)
+  const answers = { memory: withholding(view, refused), database: withholding(direct, refusedInDatabase(reads)) }
   return {
-    store: withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction),
-    registry: trusted(replica, view, direct, measures.registry),
+    store,
+    registry: trusted(replica, answers, measures.registry),
     replicas: [{
       id,
       get source () { return replica.isTrusted() ? 'memory' : 'database' },
@@ -63,6 +100,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     isTrusted: () => replica.isTrusted(),
     feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
     inMemory: () => view.sizes(),
+    refusedSubjects: () => refused.size,
     async close () {
       await replica.close()
       await database.close()
@@ -80,29 +118,63 @@ function refuse (change: Change): void {
   if (isHeld(change)) throw new Error(`a change (${change.of}) outside of a transaction`)
 }
 
-/** The view while it may be gone by, else the database, of which then nothing is kept. */
-function trusted (replica: Replica, view: View, direct: Registry, lookups: { misses: number }): Registry {
-  const memory = (): Registry => {
-    if (replica.isTrusted()) return view
+/** What a change was about, as the database has it. */
+async function found (stored: Registry, about: About): Promise<LostEntry['about'][number]> {
+  const record = 'digest' in about ? await holderOf(stored, about) : await recordOf(stored, about)
+  const subject = 'digest' in about ? record?.id ?? unknownId : about.subject
+  return { kind: about.kind, subject, organizationId: record?.organizationId ?? null, isThere: record !== null }
+}
+
+/** Of a credential that was made and changed, and of which the database has lost both. */
+const unknownId = 'unknown'
+
+async function holderOf (stored: Registry, about: AboutHolder): Promise<ApiKey | ManagementToken | null> {
+  return about.kind === 'management_token' ? await stored.managementToken(about.digest) : await keyOf(stored, about)
+}
+
+async function keyOf (stored: Registry, { digest, resourceId }: { digest: string, resourceId: string }): Promise<ApiKey | null> {
+  const made = await stored.apiKey(digest)
+  return made?.resourceId === resourceId ? made : await stored.importedApiKey(digest, resourceId)
+}
+
+/** Of what cannot be looked up by its id, or is not one record, it is taken to be there. */
+async function recordOf (stored: Registry, { kind, subject }: Refused): Promise<{ id: string, organizationId: string | null } | null> {
+  const anything = { id: subject, organizationId: null }
+  if (subject === everyone) return anything
+  switch (kind) {
+    case 'api_key': return await stored.apiKeyById(subject)
+    case 'client': return await stored.client(subject)
+    case 'member': return await stored.member(subject)
+    case 'organization': return await stored.organization(subject) && { id: subject, organizationId: subject }
+    case 'publishable_key': return await stored.publishableKey(subject)
+    default: return anything
+  }
+}
+
+/** What the view says while it may be gone by, else what the database says, of which then nothing is kept. */
+function trusted (replica: Replica, { memory, database }: { memory: Registry, database: Registry }, lookups: { misses: number }): Registry {
+  const answering = (): Registry => {
+    if (replica.isTrusted()) return memory
     lookups.misses++
-    return direct
+    return database
   }
   return {
-    get state () { return replica.isTrusted() ? view.state : null },
-    apiKey: digest => memory().apiKey(digest),
-    heldApiKey: digest => replica.isTrusted() ? view.heldApiKey(digest) : null,
-    importedApiKey: (digest, resourceId) => memory().importedApiKey(digest, resourceId),
-    apiKeyById: keyId => memory().apiKeyById(keyId),
-    client: clientId => memory().client(clientId),
-    managementToken: digest => memory().managementToken(digest),
-    member: memberId => memory().member(memberId),
-    organization: organizationId => memory().organization(organizationId),
-    policies: organizationId => memory().policies(organizationId),
-    publishableKey: keyId => memory().publishableKey(keyId),
-    resource: resourceId => memory().resource(resourceId),
-    resourceByIdentifier: identifier => memory().resourceByIdentifier(identifier),
-    isTokenRevoked: jti => memory().isTokenRevoked(jti),
-    signingKeys: () => memory().signingKeys(),
-    webhookToken: digest => memory().webhookToken(digest),
+    get state () { return replica.isTrusted() ? memory.state : null },
+    apiKey: digest => answering().apiKey(digest),
+    heldApiKey: digest => replica.isTrusted() ? memory.heldApiKey(digest) : null,
+    importedApiKey: (digest, resourceId) => answering().importedApiKey(digest, resourceId),
+    apiKeyById: keyId => answering().apiKeyById(keyId),
+    client: clientId => answering().client(clientId),
+    managementToken: digest => answering().managementToken(digest),
+    member: memberId => answering().member(memberId),
+    organization: organizationId => answering().organization(organizationId),
+    policies: organizationId => answering().policies(organizationId),
+    publishableKey: keyId => answering().publishableKey(keyId),
+    registrationToken: digest => answering().registrationToken(digest),
+    resource: resourceId => answering().resource(resourceId),
+    resourceByIdentifier: identifier => answering().resourceByIdentifier(identifier),
+    isTokenRevoked: jti => answering().isTokenRevoked(jti),
+    signingKeys: () => answering().signingKeys(),
+    webhookToken: digest => answering().webhookToken(digest),
   }
 }

@@ -33,6 +33,8 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       signingKeys: () => reads().signingKeys(),
       revokedTokens: (after, limit) => reads().revokedTokens(after, limit),
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
+      refused: (after, limit) => reads().refused(after, limit),
+      refusedSubject: (kind, other, subject) => reads().refusedSubject(kind, other, subject),
       importedKeys: (after, limit) => reads().importedKeys(after, limit),
     },
     close () {

@@ -3,6 +3,7 @@ import type { Repositories, Store } from '../domain/store.ts'
 import { Failure } from '../errors.ts'
 import type { Change, Follower, Note } from './changes.ts'
 import type { Database } from './database.ts'
+import type { Appended } from './feed.ts'
 import type { Queries } from './prisma.ts'
 import { repositoriesOver } from './repositories.ts'
 
@@ -11,30 +12,34 @@ export interface Keeping {
   /** For each change, once it is kept. */
   note: Note
   followers: readonly Follower[]
+  /** Adds to a transaction what follows from what it changed. */
+  complete? (queries: Queries, changes: readonly Change[], note: Note): Promise<void>
   /**
-   * Writes the changes down for other servers, as the last statement; returns the transaction's number. No changes: they are to
+   * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they are to
    * know what this transaction found. Null: nobody else has to know.
    */
-  append? (queries: Queries, changes: readonly Change[]): Promise<bigint | null>
+  append? (queries: Queries, changes: readonly Change[]): Promise<Appended | null>
   /** Resolves once every server knows. */
-  acknowledge? (xid: bigint): Promise<void>
+  acknowledge? (entry: Appended): Promise<void>
 }
 
 /** Transactions that tell what they changed of that which checks look at. */
-export function transactions (database: Database, keys: ChainKeys, { note, followers, append, acknowledge }: Keeping): Store['transaction'] {
+export function transactions (database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: Keeping): Store['transaction'] {
   return async (work, isolation) => {
     let changes: Change[] = []
-    let xid: bigint | null = null
+    let entry: Appended | null = null
     const result = await database.transaction(async queries => {
       changes = []
       let recorded = false
-      const repositories = repositoriesOver(queries, change => { changes.push(change) }, keys)
+      const record: Note = change => { changes.push(change) }
+      const repositories = repositoriesOver(queries, record, keys)
       const recording = <T>(append: (record: T) => Promise<void>) => async (record: T): Promise<void> => { recorded = await append(record).then(() => true) }
       const { audit, credits } = repositories
       const result = await work({ ...repositories, audit: { ...audit, append: recording(audit.append) }, credits: { ...credits, append: recording(credits.append) } })
       // What changes nothing because it is so already may go by what another server did a moment ago, which not all have heard.
       const found = changes.length === 0 && !recorded && isolation !== 'read committed'
-      xid = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
+      if (changes.length > 0) await complete?.(queries, changes, record)
+      entry = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
       return result
     }, isolation).catch(error => {
       // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
@@ -44,7 +49,7 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
       changes.forEach(note)
       await Promise.all(changes.flatMap(change => followers.map(follower => follower(change))))
     })
-    if (xid !== null) await acknowledge?.(xid)
+    if (entry !== null) await acknowledge?.(entry)
     return result
   }
 }
@@ -65,6 +70,7 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
   apiKeys: ['update'],
   publishableKeys: ['update'],
   webhookTokens: ['update', 'handOver'],
+  registrationTokens: ['update'],
   managementTokens: ['update'],
   signingKeys: ['insert', 'update', 'reseal', 'remove'],
   revokedTokens: ['insert', 'prune'],

@@ -9,6 +9,7 @@ import type { Member } from '../domain/member.ts'
 import type { Organization } from '../domain/organization.ts'
 import { compilePolicies, type PolicySet } from '../domain/policy-set.ts'
 import type { PublishableKey } from '../domain/publishable-key.ts'
+import type { RegistrationToken } from '../domain/registration-token.ts'
 import type { Registry } from '../domain/registry.ts'
 import type { Resource } from '../domain/resource.ts'
 import { normalIdentifier } from '../domain/resource-identifier.ts'
@@ -38,7 +39,7 @@ const batch = 100
 
 /** A registry that asks the database every time: what several servers on one database need. */
 export function unbuffered (
-  { managementTokens, members, policies, publishableKeys, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
+  { managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
 ): Registry {
   return {
     state: null,
@@ -52,6 +53,7 @@ export function unbuffered (
     organization: id => reads.organization(id),
     policies: async organizationId => compilePolicies(await policies.of(organizationId)),
     publishableKey: id => publishableKeys.get(id),
+    registrationToken: digest => registrationTokens.byDigest(digest),
     resource: id => reads.resource(id),
     resourceByIdentifier: identifier => reads.resourceByIdentifier(identifier),
     isTokenRevoked: jti => revokedTokens.has(jti),
@@ -159,6 +161,10 @@ export class View implements Registry, ReplicaMemory {
 
   publishableKey (id: string): Awaitable<PublishableKey | null> {
     return this.#through(this.#publishableKeys, id, () => this.#source.publishableKey(id))
+  }
+
+  registrationToken (digest: string): Awaitable<RegistrationToken | null> {
+    return this.#source.registrationToken(digest)
   }
 
   resource (id: string): Awaitable<Resource | null> {

@@ -3,6 +3,9 @@ import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
+/** How many a change names: of more it does not say which. */
+const mostNamed = 1_000
+
 export function webhookTokenRepository ({ webhookToken: table }: Queries, note: Note): WebhookTokenRepository {
   return {
     async insert (token) {
@@ -19,12 +22,13 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
     async update (after) {
       const { id, digest: _, createdAt: __, ...token } = after
       const { revision } = await table.update({ where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone })
-      note({ of: 'webhookTokens' })
+      note({ of: 'webhookTokens', ids: [id] })
       return { ...after, revision }
     },
     async handOver (fromApiKeyId, toApiKeyId) {
-      const { count } = await table.updateMany({ where: { apiKeyId: fromApiKeyId }, data: { apiKeyId: toApiKeyId, ...nextRevision } })
-      if (count > 0) note({ of: 'webhookTokens' })
+      const ids = (await table.findMany({ where: { apiKeyId: fromApiKeyId }, select: { id: true } })).map(({ id }) => id)
+      await table.updateMany({ where: { apiKeyId: fromApiKeyId }, data: { apiKeyId: toApiKeyId, ...nextRevision } })
+      if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > mostNamed ? {} : { ids }) })
     },
     async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)

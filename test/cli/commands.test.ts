@@ -659,7 +659,7 @@ credits      0
 calls today  0
 last used    never
 $ latchkey key usage {key} --from tomorrow
-! latchkey: from must be a day, as in 2027-01-31. (INVALID_REQUEST)
+! latchkey: querystring.from must match format "date". A day, UTC: 2027-01-31. (INVALID_REQUEST)
 [1]
 $ latchkey org credits {org}
 organization  {org}

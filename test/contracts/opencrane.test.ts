@@ -295,7 +295,7 @@ for (const { name, server } of servers) {
     t.strictSame(Object.keys(json), ['status', 'version', 'startedAt', 'uptimeSeconds', 'checks'])
     t.equal(json.status, 'ready')
     t.ok(Date.parse(json.startedAt) <= Date.now())
-    t.strictSame(Object.keys(json.checks), ['serving', 'database', 'feed', 'migrations', 'signing_key'])
+    t.strictSame(Object.keys(json.checks), ['serving', 'database', 'disk_space', 'feed', 'migrations', 'signing_key'])
     for (const [check, outcome] of Object.entries(json.checks)) t.match(outcome, { ok: true, problem: null, milliseconds: Number }, check)
   })
 

@@ -67,7 +67,7 @@ export async function journey (baseUrl: string, adminToken: string, seen: (reque
   const types: string[] = []
   let cursor: string | undefined
   do {
-    const { data: page } = await api.GET('/api/v1/audit', { params: { query: { organization: organization.id, limit: '3', ...(cursor === undefined ? {} : { cursor }) } } })
+    const { data: page } = await api.GET('/api/v1/audit', { params: { query: { organization: organization.id, limit: 3, ...(cursor === undefined ? {} : { cursor }) } } })
     if (page === undefined) throw new Error('no audit log')
     types.push(...page.data.map(event => event.type))
     cursor = page.pagination.nextCursor

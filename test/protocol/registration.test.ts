@@ -198,6 +198,8 @@ tap.test('bad metadata is refused by the name of the member, and changes nothing
     [{ sector_identifier_uri: 'https://evil.example.test' }, 'invalid_client_metadata', /sector_identifier_uri/],
     [{ request_uris: ['https://evil.example.test'] }, 'invalid_client_metadata', /request_uris/],
     [{ token_endpoint_auth_method: 'private_key_jwt' }, 'invalid_client_metadata', /jwks/],
+    [{ jwks: 'x' }, 'invalid_client_metadata', /jwks/],
+    [{ jwks: { keys: [5] } }, 'invalid_client_metadata', /jwks/],
     [{ token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'HS256', jwks: { keys: [ok] } }, 'invalid_client_metadata', /token_endpoint_auth_signing_alg/],
     [keys(), 'invalid_client_metadata', /jwks/],
     [keys(await exportJWK(privateKey)), 'invalid_client_metadata', /jwks\.keys\[0\].*private/],

@@ -413,6 +413,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     heldApiKey: id => real.heldApiKey(id),
     apiKeyById: id => real.apiKeyById(id),
     publishableKey: id => real.publishableKey(id),
+    registrationToken: digest => real.registrationToken(digest),
     webhookToken: digest => real.webhookToken(digest),
     policies: id => real.policies(id),
     isTokenRevoked: id => real.isTokenRevoked(id),

@@ -30,12 +30,24 @@ for (const { name, fresh } of databases) {
       for (const query of ['clients?organization=%00', 'api-keys?organization=%00', 'audit?organization=%00', 'audit?subject=%00']) {
         t.match(await server.send({ path: `/api/v1/${query}`, headers: admin }), { status: 200, json: { data: [] } }, query)
       }
-      for (const resource of ['\0', 'https://x.test/\0', 'a\ud800']) {
-        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [{ resource, scopes: [] }] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
-        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [], introspects: [resource] }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } })
+      for (const [resource, code] of [['\0', 'UNKNOWN_RESOURCE'], ['https://x.test/\0', 'UNKNOWN_RESOURCE'], ['a\ud800', 'INVALID_REQUEST']] as const) {
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [{ resource, scopes: [] }] }), { status: 400, json: { code } })
+        t.match(await server.admin('POST', '/clients', { organization, name: 'x', grants: [], introspects: [resource] }), { status: 400, json: { code } })
         t.match(await exchange({ resource }), { status: 400, json: { error: 'invalid_target' } })
       }
       t.match(await server.admin('POST', '/clients', { organization: 'a\0b', name: 'x', grants: [] }), { status: 404, json: { code: 'NOT_FOUND' } })
+    })
+
+    t.test(`N7: half a character is refused in every member, and the member is named [${name}]`, async t => {
+      const grants = (resource: string, scope: string) => ({ organization, name: 'x', grants: [{ resource, scopes: [scope] }] })
+      for (const [body, field] of [
+        [grants(server.issuer, 'a\udc00b'), 'grants.0.scopes.0'], [grants('a\ud800', 'x'), 'grants.0.resource'],
+        [{ organization, name: 'a\ud800', grants: [] }, 'name'], [{ organization, name: 'x', grants: [], 'a\ud800': 1 }, 'body'],
+      ] as const) {
+        const answer = await server.admin('POST', '/clients', body)
+        t.match(answer, { status: 400, json: { code: 'INVALID_REQUEST', details: { field } } }, `${field}: ${answer.text}`)
+      }
+      t.equal((await server.createClient({ organization, name: 'a whole one: \u{1f3e2}' })).name, 'a whole one: \u{1f3e2}')
     })
 
     t.test(`T9, N7: a client_id with a NUL in it is an unknown client like any other [${name}]`, async t => {
@@ -79,7 +91,8 @@ for (const { name, fresh } of databases) {
         t.match(await server.admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'invoices', id: text } }), refused, codes(text))
       }
       for (const text of texts.slice(0, 4)) {
-        for (const more of [{ creator: text }, { organizations: [text] }, { organization: text }]) t.match(await server.admin('POST', '/api-keys', { ...input, ...more }), { status: 404 }, codes(text))
+        const status = text.isWellFormed() ? 404 : 400
+        for (const more of [{ creator: text }, { organizations: [text] }, { organization: text }]) t.match(await server.admin('POST', '/api-keys', { ...input, ...more }), { status }, codes(text))
       }
       t.equal((await server.admin('POST', '/api-keys/import', { ...input, hint: 'sk_…🏢9f3a', digest: digest('good') })).status, 201)
     })

@@ -1,5 +1,5 @@
 /** What a server cannot start on is named, with its variable, and without a stack. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -9,7 +9,9 @@ import { loadConfig } from '../../src/config.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { newSecret } from '../../src/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { patience } from '../waiting.ts'
+import { freshDatabase } from '../postgres.ts'
+import { freePort, ownEnvironment } from '../running-server.ts'
+import { patience, until } from '../waiting.ts'
 
 tap.test('S1: a data folder that is a file is refused by name', async t => {
   const folder = t.testdir({ taken: 'a file' })
@@ -36,6 +38,30 @@ tap.test('S1: a data folder or a database where nobody can make a folder is refu
     const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, encoding: 'utf8', timeout: 10 * patience })
     t.equal(status, 1)
     t.match(stderr, expected)
+  }
+})
+
+tap.test('a data folder that cannot be written is no reason to end for a server that has everything from elsewhere: one line, and 0 at SIGTERM [postgresql]', async t => {
+  const { url, drop } = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  t.teardown(drop)
+  writeFileSync(join(t.testdir(), 'taken'), '')
+  const secrets = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
+  for (const folder of ['/proc/latchkey', join(t.testdirName, 'taken', 'below')]) {
+    const port = await freePort()
+    const environment = ownEnvironment({ DATABASE_URL: url, LATCHKEY_DATA: folder, LATCHKEY_ISSUER: 'http://localhost', PORT: String(port), ...secrets })
+    const server = spawn(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said += String(bytes) })
+    await until('it serves', () => {
+      if (server.exitCode !== null) throw new Error(said)
+      return said.includes('Latchkey serves')
+    })
+    t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+    server.kill('SIGTERM')
+    t.strictSame(await once(server, 'close'), [0, null], said)
+    const lines = said.split('\n').filter(line => line.includes('LATCHKEY_DATA'))
+    t.match(lines, [/^\{"level":40.*LATCHKEY_DATA: .* cannot be written \(E\w+\), so commands .* name it with LATCHKEY_URL"\}$/])
+    t.equal(lines.length, 1)
   }
 })
 

@@ -50,7 +50,8 @@ function valuesOf (schema: Json, document: Json, names: readonly string[], field
     }
     case 'object': return wholeBodiesOf(schema, document, names)
     default: return [
-      ...(schema.examples ?? ['x']), ...(schema.pattern === undefined && schema.format === undefined ? names : []),
+      ...(schema.examples ?? ['x']),
+      ...names.filter(name => schema.format === undefined && new RegExp(schema.pattern ?? '', 'u').test(name)),
       ...(field === 'name' ? ['*'] : []),
     ]
   }

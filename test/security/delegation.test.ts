@@ -491,6 +491,7 @@ const operations: Record<string, readonly Way[] | string> = {
   ...Object.fromEntries([
     'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend', 'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
     'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify', 'POST /audit/recover', 'POST /effective-access/repair',
+    'POST /lost-changes/{id}/accept', 'POST /lost-changes/accept',
   ].map(operation => [operation, 'the deployment\'s alone; tenants.test.ts shows it'])),
   ...Object.fromEntries([
     'POST /auth/token', 'POST /oauth/authorize', 'POST /oauth/introspect', 'POST /oauth/revoke', 'POST /oauth/register', 'PUT /oauth/register/{clientId}', 'DELETE /oauth/register/{clientId}', 'POST /auth/session',

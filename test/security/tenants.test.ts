@@ -5,12 +5,13 @@ import { digestOf, newSecret } from '../../src/secrets.ts'
 import { routesOf } from './routes.ts'
 
 const collections = ['organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
-const managementScopes = [...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read']
+const managementScopes = [...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write']
 
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
   'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
   'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'POST /signing-keys/:id/revoke', 'GET /health', 'GET /metrics', 'GET /replicas',
+  'GET /lost-changes', 'POST /lost-changes/:id/accept', 'POST /lost-changes/accept',
   'GET /effective-access/drift', 'POST /effective-access/repair',
   'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune', 'POST /audit/recover',
 ]
@@ -142,6 +143,9 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'GET /health': { scope: 'server:read', path: '/health' },
     'GET /metrics': { scope: 'server:read', path: '/metrics' },
     'GET /replicas': { scope: 'replicas:read', path: '/replicas' },
+    'GET /lost-changes': { scope: 'replicas:read', path: '/lost-changes' },
+    'POST /lost-changes/:id/accept': { scope: 'replicas:write', path: '/lost-changes/lch_x/accept' },
+    'POST /lost-changes/accept': { scope: 'replicas:write', path: '/lost-changes/accept' },
     'GET /audit': { scope: 'audit:read', path: `/audit?organization=${organization}`, collection: 'list' },
   }
 }

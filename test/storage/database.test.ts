@@ -208,7 +208,7 @@ async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<u
     database.close()
     return { tables, indexes }
   }
-  const relevant = "WHERE n.nspname = 'public' AND c.relname NOT LIKE '\\_prisma%'"
+  const relevant = "WHERE n.nspname = current_schema() AND c.relname NOT LIKE '\\_prisma%'"
   const { rows: columns } = await administer(url, `
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`)
@@ -373,11 +373,13 @@ t.test('[sqlite] the file', async t => {
     await insert(database.queries, 'after a COMMIT that failed')
   })
 
-  t.test('a full disk is unavailable storage', async t => {
+  t.test('a full disk is told from a database that is out of reach', async t => {
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1')
-    await isUnavailable(t, insert(database.queries, 'full', 'x'.repeat(1_000_000)))
+    t.match(await rejection(insert(database.queries, 'full', 'x'.repeat(1_000_000))), { name: 'Failure', code: 'storage_full', status: 503 })
+    t.equal(database.isFull(), true)
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1073741823')
-    await insert(database.queries, 'there is room again')
+    await database.transaction(queries => insert(queries, 'there is room again'))
+    t.equal(database.isFull(), false)
   })
 
   t.test('after close the next server may have it', async t => {

@@ -314,7 +314,7 @@ async function emptyPostgresql (t: Test) {
   t.teardown(drop)
   const rows = async (statement: string): Promise<Record<string, unknown>[]> => (await administer(url, statement)).rows
   const holds = async (): Promise<string[]> => {
-    const tables = (await rows('SELECT tablename FROM pg_tables WHERE schemaname = \'public\' ORDER BY tablename')).map(({ tablename }) => String(tablename))
+    const tables = (await rows('SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename')).map(({ tablename }) => String(tablename))
     if (!tables.includes('_prisma_migrations')) return tables
     return [...tables, ...(await rows('SELECT migration_name FROM _prisma_migrations ORDER BY migration_name')).map(row => String(row.migration_name))]
   }

@@ -1,0 +1,57 @@
+// npm run test:postgresql: the suites of storage and of the contracts on PostgreSQL as people have it: through PgBouncer in session
+// mode, and with a German DateStyle and a schema of its own. Arguments: other files of tests.
+import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { makeTemplates } from '../test/databases.ts'
+import { startPgbouncer, withoutPgbouncer } from '../test/pgbouncer.ts'
+import { startPostgres } from '../test/postgres.ts'
+import { countTests } from './count-tests.ts'
+
+const root = join(import.meta.dirname, '..')
+const files = process.argv.length > 2 ? process.argv.slice(2) : ['test/storage/*.test.ts', 'test/contracts/*.test.ts'].flatMap(pattern => globSync(pattern, { cwd: root })).sort()
+
+let failed = 0
+for (const [way, run] of Object.entries({ 'German DateStyle, schema of its own': german, 'PgBouncer in session mode': throughPgbouncer })) {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgresql-'))
+  const postgres = await startPostgres()
+  try {
+    const skipped = await run(folder, postgres.url)
+    if (skipped !== undefined) console.log(`${way}: skipped, ${skipped}`)
+    else {
+      const { all, failures } = countTests(await readFile(join(folder, 'output.tap'), 'utf8'))
+      for (const failure of failures) console.log(`failed: ${failure}`)
+      console.log(`${way}: ${all.passed} passed, ${all.failed} failed`)
+      failed += all.passed === 0 ? 1 : all.failed
+    }
+  } finally {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+process.exit(failed === 0 ? 0 : 1)
+
+async function german (folder: string, url: string): Promise<undefined> {
+  process.env.LATCHKEY_TEST_POSTGRES_AS = 'german'
+  await tap(folder, { LATCHKEY_TEST_POSTGRES: url, ...await makeTemplates(folder, url) })
+  delete process.env.LATCHKEY_TEST_POSTGRES_AS
+}
+
+/** Without a template: a pooler keeps connections to it, and then it cannot be copied. */
+async function throughPgbouncer (folder: string, url: string): Promise<string | undefined> {
+  if (withoutPgbouncer !== undefined) return withoutPgbouncer
+  const pooler = await startPgbouncer(url, { pool_mode: 'session', default_pool_size: 100, max_client_conn: 1_000 })
+  try {
+    await tap(folder, { LATCHKEY_TEST_POSTGRES: pooler.url })
+  } finally {
+    await pooler.close()
+  }
+}
+
+async function tap (folder: string, environment: Record<string, string>): Promise<void> {
+  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
+  const child = spawn('tap', ['run', '--reporter=terse', `--output-file=${join(folder, 'output.tap')}`, ...files], { cwd: root, stdio: 'inherit', env: { ...process.env, TAP_TIMEOUT: '600', _TAPJS_PROCESSINFO_EXCLUDE_: '/./', ...environment, PATH } })
+  await new Promise(resolve => { child.on('close', resolve) })
+}

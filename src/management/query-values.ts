@@ -1,0 +1,19 @@
+/** A query is text. What a route declares an integer or a boolean becomes one before its schema looks; what is none stays text. */
+import type { FastifyInstance } from 'fastify'
+
+/** Reads the queries of a context. Register it in front of the routes. */
+export function readQueryValues (app: FastifyInstance): void {
+  app.addHook('preValidation', async ({ query, routeOptions: { schema } }) => {
+    const { properties = {} } = (schema?.querystring ?? {}) as { properties?: Record<string, { type?: string }> }
+    const values = query as Record<string, unknown>
+    for (const [name, { type }] of Object.entries(properties)) {
+      if (Object.hasOwn(values, name)) values[name] = valueOf(values[name], type)
+    }
+  })
+}
+
+function valueOf (text: unknown, type: string | undefined): unknown {
+  if (typeof text !== 'string') return text
+  if (type === 'integer' && /^\d{1,6}$/.test(text)) return Number(text)
+  return type === 'boolean' && (text === 'true' || text === 'false') ? text === 'true' : text
+}

@@ -1,0 +1,154 @@
+import { everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused } from '../domain/lost-change.ts'
+import type { Change, Note } from './changes.ts'
+import type { Columns } from './columns.ts'
+import { joining } from './feed.ts'
+import type { Prisma, Queries } from './prisma.ts'
+import { pageOf, toPage, type Row } from './rows.ts'
+
+export function lostChangeRepository (queries: Queries, note: Note): LostChangeRepository {
+  const { lostChange: table } = queries
+  return {
+    async insert (change) {
+      const { id, entryId, kind, subject, organizationId, changedAt, createdAt, decision, decidedAt, decidedBy } = columns(change)
+      // Whichever server is the first to notice it: the others wait for its transaction, and add nothing.
+      const added = await queries.$executeRaw`
+        INSERT INTO "LostChange" ("id", "entryId", "kind", "subject", "organizationId", "changedAt", "createdAt", "decision", "decidedAt", "decidedBy")
+        VALUES (${id}, ${entryId}, ${kind}, ${subject}, ${organizationId}, ${changedAt}, ${createdAt}, ${decision}, ${decidedAt}, ${decidedBy})
+        ON CONFLICT ("entryId", "kind", "subject") DO NOTHING`
+      note({ of: 'lostChanges', refused: { kind, subject } })
+      return added > 0
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id } })
+      return row && read(row)
+    },
+    async accept (id, decidedAt, decidedBy) {
+      await table.update({ where: { id }, data: { decision: 'accepted', decidedAt, decidedBy } })
+      note({ of: 'lostChanges' })
+    },
+    async acceptAll (decidedAt, decidedBy) {
+      const { count } = await table.updateMany({ where: { decision: null }, data: { decision: 'accepted', decidedAt, decidedBy } })
+      note({ of: 'lostChanges' })
+      return count
+    },
+    async page (query, { state }) {
+      const { where, ...page } = pageOf(query)
+      const narrowed = state === undefined ? {} : { decision: decisionOf(state) }
+      return toPage(await table.findMany({ ...page, where: { AND: [where, narrowed] } }), query, read)
+    },
+    follow: (replicaId, history) => follow(queries, replicaId, history),
+  }
+}
+
+async function follow (queries: Queries, replicaId: string, { system, timeline }: DatabaseHistory): Promise<DatabaseHistory | null> {
+  // Of several servers that start on another history one is the first.
+  await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joining})::text`
+  const { replica: table } = queries
+  const others = { id: { not: replicaId }, timeline: { not: null } }
+  const before = await table.findFirst({ where: others, orderBy: { seenAt: 'desc' }, select: { system: true, timeline: true } })
+  const known = await table.findFirst({ where: { ...others, system, timeline }, select: { id: true } })
+  await table.updateMany({ where: { id: replicaId }, data: { system, timeline } })
+  return timeline === null || known !== null ? null : before
+}
+
+/**
+ * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now: nobody has to
+ * decide about it any more.
+ */
+export async function settleRevoked (queries: Queries, changes: readonly Change[], note: Note): Promise<void> {
+  const revoked = await revokedBy(queries, changes)
+  let settled = 0
+  for (const [kind, subjects] of Object.entries(revoked)) {
+    if (subjects.length === 0) continue
+    const { count } = await queries.lostChange.updateMany({ where: { decision: null, kind, subject: { in: subjects } }, data: { decision: 'revoked', decidedAt: new Date() } })
+    settled += count
+  }
+  if (settled > 0) note({ of: 'lostChanges' })
+}
+
+/** The ids of those that the changes are about and that are revoked. */
+async function revokedBy (queries: Queries, changes: readonly Change[]): Promise<Partial<Record<LostKind, string[]>>> {
+  const ended = { revokedAt: { not: null } }
+  const select = { id: true }
+  const digests = changes.filter(change => change.of === 'apiKey')
+  const keys = await queries.apiKey.findMany({ where: { ...ended, OR: digests.map(({ digest, resourceId }) => ({ digest, resourceId })) }, select })
+  const clients = await queries.client.findMany({ where: { ...ended, id: { in: idsIn(changes, 'client') } }, select })
+  const publishable = await queries.publishableKey.findMany({ where: { ...ended, id: { in: idsIn(changes, 'publishableKey') } }, select })
+  const registration = await queries.registrationToken.findMany({ where: { ...ended, id: { in: idsIn(changes, 'registrationToken') } }, select })
+  const tokens = changes.filter(change => change.of === 'managementToken').map(({ digest }) => digest)
+  const management = await queries.managementToken.findMany({ where: { ...ended, digest: { in: tokens } }, select })
+  const hooks = changes.flatMap(change => change.of === 'webhookTokens' ? change.ids ?? [] : [])
+  const webhooks = await queries.webhookToken.findMany({ where: { ...ended, id: { in: hooks } }, select })
+  return {
+    api_key: idsOf(keys),
+    client: idsOf(clients),
+    publishable_key: idsOf(publishable),
+    registration_token: idsOf(registration),
+    management_token: idsOf(management),
+    webhook_token: idsOf(webhooks),
+    access_token: changes.flatMap(change => change.of === 'revokedToken' ? [change.jti] : []),
+  }
+}
+
+function idsIn (changes: readonly Change[], of: 'client' | 'publishableKey' | 'registrationToken'): string[] {
+  return changes.flatMap(change => change.of === of ? [change.id] : [])
+}
+
+function idsOf (rows: readonly { id: string }[]): string[] {
+  return rows.map(({ id }) => id)
+}
+
+/** What is refused by an undecided row. */
+export function readRefused (row: Row, { text }: Columns): { id: string, kind: LostKind, subject: string } {
+  return { id: text(row.id), kind: text(row.kind) as LostKind, subject: text(row.subject) }
+}
+
+/** The state is the decision, and there is none as long as it is undecided. */
+function decisionOf (state: LostState): string | null {
+  return state === 'undecided' ? null : state
+}
+
+function columns ({ state, ...change }: LostChange) {
+  return { ...change, decision: decisionOf(state) }
+}
+
+function read ({ decision, kind, ...row }: Prisma.LostChangeGetPayload<object>): LostChange {
+  return { ...row, kind: kind as LostKind, state: (decision ?? 'undecided') as LostState }
+}
+
+/** What a change was about, by the words of the feed: what has to be refused once it is lost. The deployment, where that is all that can be said. */
+export type About = Refused | AboutHolder
+
+/** The one credential that has a digest. */
+export type AboutHolder = { kind: 'api_key', digest: string, resourceId: string } | { kind: 'management_token', digest: string }
+
+const wholeDeployment: About = { kind: 'deployment', subject: everyone }
+
+export function aboutOf (change: Change): About[] {
+  switch (change.of) {
+    case 'apiKey': return [{ kind: 'api_key', digest: change.digest, resourceId: change.resourceId }]
+    case 'managementToken': return [{ kind: 'management_token', digest: change.digest }]
+    case 'client': return [{ kind: 'client', subject: change.id }]
+    case 'clients': return [{ kind: 'client', subject: everyone }]
+    case 'member': return [{ kind: 'member', subject: change.id }]
+    case 'publishableKey': return [{ kind: 'publishable_key', subject: change.id }]
+    case 'registrationToken': return [{ kind: 'registration_token', subject: change.id }]
+    case 'webhookTokens': return (change.ids ?? [everyone]).map(subject => ({ kind: 'webhook_token', subject }))
+    case 'revokedToken': return [{ kind: 'access_token', subject: change.jti }]
+    case 'organization': return [{ kind: 'organization', subject: change.id }]
+    case 'members': return [ofOwner(change.organizationId) ?? { kind: 'member', subject: everyone }]
+    case 'policies':
+    case 'resources': return [ofOwner(change.organizationId) ?? wholeDeployment]
+    case 'signingKeys':
+    case 'everything': return [wholeDeployment]
+    // A second failover has lost what was noticed after the first. What was decided is undecided again by itself.
+    case 'lostChanges': return change.refused === undefined ? [] : [change.refused]
+    // What was forgotten refused nothing any more, and what was imported is not there.
+    case 'revokedTokensPruned':
+    case 'importedKey': return []
+  }
+}
+
+function ofOwner (organizationId: string | null | undefined): About | null {
+  return organizationId === undefined || organizationId === null ? null : { kind: 'organization', subject: organizationId }
+}

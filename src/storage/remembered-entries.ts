@@ -1,0 +1,69 @@
+/** Which entries of the change feed a server knows of: what it has applied, and what it has written itself. */
+import type { Entry } from './feed.ts'
+import type { Instant } from './lease.ts'
+import { aboutOf } from './lost-changes.ts'
+
+/** For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is forgotten. */
+export const remembered = 600_000
+
+/** How many changes are remembered at most: some 30 MB. Of more the oldest are forgotten. */
+const mostChanges = 100_000
+
+interface Remembered extends Entry { since: Instant }
+
+export class RememberedEntries {
+  /** In the order in which they were learned of. */
+  readonly #entries = new Map<string, Remembered>()
+  readonly #most: number
+  #changes = 0
+  #forgotten = false
+
+  constructor (most = mostChanges) {
+    this.#most = most
+  }
+
+  get size (): number {
+    return this.#entries.size
+  }
+
+  /** Whether nothing had to be forgotten before its time since `begin`. */
+  get isComplete (): boolean {
+    return !this.#forgotten
+  }
+
+  begin (): void {
+    this.#forgotten = false
+  }
+
+  /** Only what was about something: the loss of the rest takes nothing away. */
+  add (entries: readonly Entry[], since: Instant): void {
+    for (const { id, createdAt, changes } of entries) {
+      if (this.#entries.has(id) || !changes.some(change => aboutOf(change).length > 0)) continue
+      this.#entries.set(id, { id, createdAt, changes, since })
+      this.#changes += changes.length
+    }
+    for (const id of this.#entries.keys()) {
+      if (this.#changes <= this.#most) break
+      this.remove(id)
+      this.#forgotten = true
+    }
+  }
+
+  /** Returns whether it was remembered. */
+  remove (id: string): boolean {
+    this.#changes -= this.#entries.get(id)?.changes.length ?? 0
+    return this.#entries.delete(id)
+  }
+
+  /** Forgets what is old by `now`, at which the database was asked and answered: either clock is enough. */
+  forget (now: Instant): void {
+    for (const { id, since } of this.#entries.values()) {
+      if (now.monotonic < since.monotonic + remembered && now.wall < since.wall + remembered) return
+      this.remove(id)
+    }
+  }
+
+  all (): Entry[] {
+    return [...this.#entries.values()]
+  }
+}

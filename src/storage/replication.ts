@@ -1,0 +1,39 @@
+/** What a PostgreSQL says of itself as one of several that hold the same data. None of it takes more than a login. */
+import type { DatabaseHistory } from '../domain/lost-change.ts'
+
+/** Runs a statement, on whichever connection. */
+export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>
+
+/** The history of the database behind a connection; nothing is known where the database does not tell. @throws on a standby. */
+export async function historyOf (run: Run): Promise<DatabaseHistory> {
+  // The timeline of the last checkpoint would be the former one for a while after a promotion.
+  const found = await unlessDenied(() => run<DatabaseHistory>(`
+    SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
+    FROM pg_control_system()`, []))
+  return found?.[0] ?? { system: null, timeline: null }
+}
+
+/** How many standbys follow the database, and whether answers wait for one. */
+export interface Replication { standbys: number, synchronous: boolean }
+
+/** Who only copies the database, or follows its logical changes, is no standby. Null: the database does not tell. */
+export async function replicationOf (run: Run): Promise<Replication | null> {
+  const found = await unlessDenied(() => run<Replication>(`
+    SELECT count(*)::int AS standbys,
+      current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
+    FROM pg_stat_replication AS standby
+    WHERE state IS DISTINCT FROM 'backup' AND NOT EXISTS (
+      SELECT FROM pg_replication_slots AS slot WHERE slot.active_pid = standby.pid AND slot_type = 'logical')`, []))
+  return found?.[0] ?? null
+}
+
+/** Null: it is not permitted (42501), there is no such function (42883), or not on this kind of PostgreSQL (0A000). */
+async function unlessDenied<T> (ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask()
+  } catch (error) {
+    const { code = '' } = error as { code?: string }
+    if (code.startsWith('42') || code === '0A000') return null
+    throw error
+  }
+}

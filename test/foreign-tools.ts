@@ -1,0 +1,81 @@
+/**
+ * Tools that come from npm, PyPI and Go's module proxy, in the versions that stand beside the judges that use them. Each is
+ * installed once, into a folder of its own in the user's cache, and found there from then on; nothing of it is in `npm ci`.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { access, cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { basename, join } from 'node:path'
+import { foreignProgram, missing, type ForeignProgram } from './foreign-programs.ts'
+
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'latchkey-judges')
+
+/** The programs of `folder`/package.json. `path` is the folder that they are in. */
+export async function npmTools (folder: string): Promise<ForeignProgram> {
+  return await installed(folder, 'package.json', async target => {
+    await cp(join(folder, 'package.json'), join(target, 'package.json'))
+    const { code, output } = await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], { cwd: target })
+    return code === 0 ? null : output
+  }, join('node_modules', '.bin'))
+}
+
+/** The programs of `folder`/requirements.txt, in an environment of their own. `path` is the folder that they are in. */
+export async function pythonTools (folder: string): Promise<ForeignProgram> {
+  const python = foreignProgram('python3', 'apt-get install python3 python3-venv')
+  if (python.skip !== false) return python
+  return await installed(folder, 'requirements.txt', async target => {
+    const made = await run(python.path, ['-m', 'venv', target])
+    if (made.code !== 0) return made.output
+    const { code, output } = await run(join(target, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--requirement', join(folder, 'requirements.txt')])
+    return code === 0 ? null : output
+  }, 'bin')
+}
+
+/** The program of a Go package, as `module@version`. `path` is the program. */
+export async function goTool (module: string): Promise<ForeignProgram> {
+  const go = foreignProgram('go', 'install Go 1.24 or newer')
+  if (go.skip !== false) return go
+  const path = join(cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!))
+  if (await exists(path)) return { path, skip: false }
+  const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..') } })
+  return code === 0 ? { path, skip: false } : missing(module, lastLineOf(output))
+}
+
+export interface Ended { code: number, output: string }
+
+/** Runs a program; resolves to its exit code, -1 when a signal ended it, and what it wrote. */
+export function run (program: string, parameters: readonly string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+    child.on('error', reject)
+    child.on('close', code => { resolve({ code: code ?? -1, output }) })
+  })
+}
+
+/** Resolves to null, or to what went wrong. */
+type Install = (target: string) => Promise<string | null>
+
+/** By the text of the list, so that other versions are another folder. An environment of Python cannot be moved: it is made in its place. */
+async function installed (folder: string, list: string, install: Install, programs: string): Promise<ForeignProgram> {
+  const digest = createHash('sha256').update(await readFile(join(folder, list))).digest('hex').slice(0, 12)
+  const target = join(cache, `${basename(folder)}-${digest}`)
+  const done = `${target}.installed`
+  if (await exists(done)) return { path: join(target, programs), skip: false }
+  await rm(target, { recursive: true, force: true })
+  await mkdir(target, { recursive: true })
+  const problem = await install(target)
+  if (problem !== null) return missing(join(basename(folder), list), lastLineOf(problem))
+  await mkdir(done)
+  return { path: join(target, programs), skip: false }
+}
+
+async function exists (path: string): Promise<boolean> {
+  return await access(path).then(() => true, () => false)
+}
+
+function lastLineOf (output: string): string {
+  return output.trim().split('\n').at(-1) ?? ''
+}
