@@ -85,7 +85,10 @@ for (const { name, server } of servers) {
     }
     t.equal((await made('/organizations', { name: 'Renamed' })).status, 'active', 'its name is free')
     t.strictSame((await auditOf(id)).filter(type => type !== 'audit.chain_opened'), ['organization.deleted', 'organization.resumed', 'organization.suspended', 'organization.updated', 'organization.created'])
-    const refused = (await admin('GET', `/audit?subject=${management.id}&type=credential.refused`)).json.data.map(({ detail }: Json) => detail.reason)
+    // Refusals are written behind the answers.
+    const reasons = async (): Promise<string[]> =>
+      (await admin('GET', `/audit?subject=${management.id}&type=credential.refused`)).json.data.map(({ detail }: Json) => detail.reason)
+    const refused = await eventually(reasons, ({ length }) => length === 2)
     t.strictSame(refused, ['revoked', 'organization_suspended'], 'the log knows why')
   })
 
