@@ -139,7 +139,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
   const method = input.tokenEndpointAuthMethod ?? 'client_secret_basic'
   const secret = method === 'private_key_jwt' ? null : newSecret()
   if ((method === 'private_key_jwt') !== (input.jwks !== undefined)) {
-    throw new Failure('invalid_request', { message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.' })
+    throw new Failure('invalid_request', { message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.', details: { field: 'jwks' } })
   }
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)

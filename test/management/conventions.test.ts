@@ -182,6 +182,7 @@ for (const { name, server } of servers) {
       ['POST', '/clients', { organization, name: 'x', grants: [{ scopes: [] }] }, 'grants.0.resource'],
       ['POST', '/clients', { organization, name: 'x', grants, admin: true }, 'admin'],
       ['POST', '/clients', { name: 'x', grants }, 'organization'],
+      ['POST', '/clients', { organization, name: 'x', grants, tokenEndpointAuthMethod: 'private_key_jwt' }, 'jwks'],
       ['POST', '/clients', { organization, name: 'x', grants, allowlist: ['here'] }, 'allowlist'],
       ['POST', '/api-keys', { ...key, scopes: ['nothing:here'] }, 'scopes'],
       ['POST', '/api-keys', { ...key, resource: 'https://nowhere.test' }, 'resource'],

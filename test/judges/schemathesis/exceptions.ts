@@ -56,6 +56,11 @@ export const exceptions: readonly Exception[] = [
     because: 'values have to fit each other: a range that ends before it begins, an hour without an end, two grants for one resource',
     covers: refuses('INVALID_REQUEST', 'from', 'to', 'until', 'before', 'times', 'conditions.times', 'conditions.times.hours', 'conditions.times.zone', 'grants', 'jwks', 'tokenEndpointAuthMethod'),
   },
+  {
+    because: 'the thing in the path cannot have done to it what is asked for: it is built in, or has keys instead of a secret',
+    covers: finding => refuses('INVALID_REQUEST')(finding) && /\/(resources\/\{id\}|clients\/\{id\}\/rotate-secret)/.test(finding.operation) &&
+      /is Latchkey's own API|is built in|has no secret to rotate/.test(finding.answer),
+  },
   { because: 'the types of events are a list that grows; the pattern says how they are spelled', covers: refuses('INVALID_REQUEST', 'type') },
   { because: 'patterns of scopes have a grammar that no one pattern tells', covers: refuses('INVALID_REQUEST', 'scopes', 'conditions.scopes') },
   { because: 'an identifier is a URL without a fragment and without credentials', covers: refuses('INVALID_REQUEST', 'identifier') },
