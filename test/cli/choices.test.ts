@@ -15,6 +15,8 @@ const document = (await server.send({ path: '/api/v1/openapi.json' })).json
 const members: Record<string, [method: string, path: string, member: string]> = {
   'resource create --style': ['post', '/api/v1/resources', 'style'],
   'resource update --style': ['patch', '/api/v1/resources/{id}', 'style'],
+  'resource create --algorithm': ['post', '/api/v1/resources', 'signingAlgorithm'],
+  'resource update --algorithm': ['patch', '/api/v1/resources/{id}', 'signingAlgorithm'],
   'org credits --env': ['post', '/api/v1/organizations/{id}/credits', 'environment'],
   'member create --role': ['post', '/api/v1/members', 'role'],
   'member update --role': ['patch', '/api/v1/members/{id}', 'role'],
@@ -29,6 +31,9 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'publishable-key create --env': ['post', '/api/v1/publishable-keys', 'environment'],
   'access-token list --status': ['get', '/api/v1/access-tokens', 'status'],
   'signing-key list --state': ['get', '/api/v1/signing-keys', 'state'],
+  'signing-key list --algorithm': ['get', '/api/v1/signing-keys', 'algorithm'],
+  'signing-key rotate --algorithm': ['post', '/api/v1/signing-keys/rotate', 'algorithm'],
+  'replicas lost --state': ['get', '/api/v1/lost-changes', 'state'],
   'client create --auth-method': ['post', '/api/v1/clients', 'tokenEndpointAuthMethod'],
   'client create --assertion-profile': ['post', '/api/v1/clients', 'assertionProfile'],
   'client update --assertion-profile': ['patch', '/api/v1/clients/{id}', 'assertionProfile'],
