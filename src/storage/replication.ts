@@ -4,7 +4,7 @@ import type { DatabaseHistory } from '../domain/lost-change.ts'
 /** Runs a statement, on whichever connection. */
 export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>
 
-/** The history of the database behind a connection; nothing is known where the database does not tell. @throws on a standby. */
+/** The history of the database behind a connection; nothing is known where the database does not tell. */
 export async function historyOf (run: Run): Promise<DatabaseHistory> {
   // The timeline of the last checkpoint would be the former one for a while after a promotion.
   const found = await unlessDenied(() => run<DatabaseHistory>(`
@@ -27,13 +27,17 @@ export async function replicationOf (run: Run): Promise<Replication | null> {
   return found?.[0] ?? null
 }
 
-/** Null: it is not permitted (42501), there is no such function (42883), or not on this kind of PostgreSQL (0A000). */
+/**
+ * Classes of SQLSTATE: not permitted, or no such function (42); not on this kind of PostgreSQL (0A); not while it is a standby (55).
+ * Nobody is kept from serving by what only observes.
+ */
+const denied = new Set(['42', '0A', '55'])
+
 async function unlessDenied<T> (ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask()
   } catch (error) {
-    const { code = '' } = error as { code?: string }
-    if (code.startsWith('42') || code === '0A000') return null
+    if (denied.has(((error as { code?: string }).code ?? '').slice(0, 2))) return null
     throw error
   }
 }
