@@ -34,7 +34,10 @@ export const failures = {
   not_ready: { status: 503, message: 'The server is not ready to serve.' },
   overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },
   shutting_down: { status: 503, message: 'The server is shutting down; try again, another one will answer.' },
-  change_lost: { status: 503, message: 'The database has lost a change that may have taken this away; it is refused until an operator has decided.' },
+  change_lost: {
+    status: 503,
+    message: 'The database has lost a change that may have taken this away; it is refused until an operator has decided.',
+  },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>
 

@@ -67,7 +67,8 @@ const longestWait = 250
 export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
   const limits = { ...defaultLimits, ...changedLimits }
   const provider = providerOf(url)
-  const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const connection = await (provider === 'sqlite' ? openSqlite(url, limits) : openPostgresql(url, limits))
+  const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = connection
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
   const changes = new Turnstile(provider === 'sqlite' ? Infinity : 6, limits.turn)
@@ -131,7 +132,8 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
-    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
+    const connections = () => ({ idle: 0, busy: 1, waiting: 0 })
+    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections, adapter }
   } catch (error) {
     release()
     throw asFailure(error)
@@ -146,7 +148,8 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
   const onLoss = (lost: () => void): void => { losses.add(lost) }
   const onConnect = (connected: () => void): void => { pool.on('connect', connected) }
-  return { adapter: await postgresqlAdapter(pool).connect(), connections, onLoss, onConnect, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
+  const adapter = await postgresqlAdapter(pool).connect()
+  return { adapter, connections, onLoss, onConnect, reads: postgresqlReads(pool), closeReads: () => {}, release: () => {} }
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {

@@ -99,7 +99,9 @@ async function inspect (provider: Provider, { rows, end }: Reader, inUse: boolea
     const pending = await missing(provider, applied ?? [])
     const alive = pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
-    const lost = tables.includes('LostChange') ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL') : []
+    const lost = tables.includes('LostChange')
+      ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
+      : []
     const run = async (sql: string) => await rows(sql) as never
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {

@@ -8,7 +8,8 @@ export type Run = <Row extends object> (text: string, values: readonly unknown[]
 export async function historyOf (run: Run): Promise<DatabaseHistory> {
   // The timeline of the last checkpoint would be the former one for a while after a promotion.
   const found = await unlessDenied(() => run<DatabaseHistory>(`
-    SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
+    SELECT system_identifier::text AS system,
+      ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
     FROM pg_control_system()`, []))
   return found?.[0] ?? { system: null, timeline: null }
 }
@@ -20,7 +21,8 @@ export interface Replication { standbys: number, synchronous: boolean }
 export async function replicationOf (run: Run): Promise<Replication | null> {
   const found = await unlessDenied(() => run<Replication>(`
     SELECT count(*)::int AS standbys,
-      current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
+      current_setting('synchronous_standby_names') <> ''
+        AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
     FROM pg_stat_replication AS standby
     WHERE state IS DISTINCT FROM 'backup' AND NOT EXISTS (
       SELECT FROM pg_replication_slots AS slot WHERE slot.active_pid = standby.pid AND slot_type = 'logical')`, []))
@@ -28,8 +30,8 @@ export async function replicationOf (run: Run): Promise<Replication | null> {
 }
 
 /**
- * Classes of SQLSTATE: not permitted, or no such function (42); not on this kind of PostgreSQL (0A); not while it is a standby (55).
- * Nobody is kept from serving by what only observes.
+ * Classes of SQLSTATE: not permitted, or no such function (42); not on this kind of PostgreSQL (0A); not while it is a
+ * standby (55). What only observes keeps no server from joining.
  */
 const denied = new Set(['42', '0A', '55'])
 

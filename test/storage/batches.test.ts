@@ -178,7 +178,7 @@ tap.test('a server gets on that reads for longer than a lease what was revoked, 
 })
 
 tap.test('what is to be pruned of the feed goes in batches, one after each poll, until nothing is left [postgresql]', async t => {
-  const entries = (n: number) => `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") SELECT 'fed_' || i, i, '[]', 'rpl_x', now() - interval '1 hour' FROM ${numbers(n)}`
+  const entries = (n: number) => `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt") SELECT 'fed_' || i, -i, '[]', 'rpl_x', now() - interval '1 hour' FROM ${numbers(n)}`
   const left = async (url: string) => Number((await administer(url, 'SELECT count(*) AS n FROM "FeedEntry"')).rows[0].n)
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   await (await openStorage(database.url, { limits: patientLimits })).close()
