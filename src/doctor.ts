@@ -416,11 +416,13 @@ function databaseClock (inspection: Inspection | null): Finding {
 function standbys (inspection: Inspection | null): Finding {
   const check = 'standbys'
   if (inspection === null) return skipped(check, 'there is no database to ask')
-  if (inspection.replication === null) return skipped(check, inspection.provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
-  const { standbys, synchronous } = inspection.replication
+  const { provider, replication } = inspection
+  if (replication === null) return skipped(check, provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
+  const { standbys, synchronous } = replication
   if (standbys === 0) return ok(check, 'none follows the database')
   if (synchronous) return ok(check, `${standbys}, and answers wait for one`)
-  return failed(check, `${standbys}, and no answer waits for any: a failover can undo a revocation`, 'Name them in synchronous_standby_names of the primary: docs/replicas.md.')
+  const found = `${standbys}, and no answer waits for any: a failover can undo a revocation`
+  return failed(check, found, 'Name them in synchronous_standby_names of the primary: docs/replicas.md.')
 }
 
 function lostChanges (inspection: Inspection | null): Finding {
@@ -428,7 +430,8 @@ function lostChanges (inspection: Inspection | null): Finding {
   if (inspection === null) return skipped(check, 'there is no database to look into')
   const { undecided } = inspection
   if (undecided === 0) return ok(check, 'none is undecided')
-  return failed(check, `${undecided} are refused because a failover has lost changes`, 'See them with `latchkey replicas lost`, and decide.')
+  const found = `${undecided} are refused because a failover has lost changes`
+  return failed(check, found, 'See them with `latchkey replicas lost`, and decide.')
 }
 
 /** A Date header has whole seconds, and was written while the answer was on its way. */

@@ -35,7 +35,10 @@ export const failures = {
   overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },
   shutting_down: { status: 503, message: 'The server is shutting down; try again, another one will answer.' },
   storage_full: { status: 503, message: 'The database of the server is full: it takes no change until its operator has made room.' },
-  change_lost: { status: 503, message: 'The database has lost a change that may have taken this away; it is refused until an operator has decided.' },
+  change_lost: {
+    status: 503,
+    message: 'The database has lost a change that may have taken this away; it is refused until an operator has decided.',
+  },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>
 

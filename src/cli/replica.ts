@@ -19,9 +19,12 @@ interface Replica {
 export function replicasCommand (): Command {
   const replicas = withPageFlags(new Command('replicas').description('the servers on this database: which are live, and how many changes each is behind'), { org: false })
     .action(answering<Page<Replica>, ListFlags>(showList, (api, flags) => api.get('/replicas', pageQuery(flags))))
-  withPageFlags(replicas.command('lost').description('what is refused because a failover of the database has lost a change of it; revoke it again, or accept it'), { org: false })
-    .addOption(new Option('--state <name>', 'only those in this state').choices(['undecided', 'accepted', 'revoked', 'gone']).default('undecided'))
-    .addOption(new Option('--accept <id>', 'refuse it no longer: what the database says of it is true').conflicts('all'))
+  const lost = replicas.command('lost')
+    .description('what is refused because a failover of the database has lost a change of it; revoke it again, or accept it')
+  const states = ['undecided', 'accepted', 'revoked', 'gone']
+  withPageFlags(lost, { org: false })
+    .addOption(new Option('--state <name>', 'only those in this state').choices(states).default('undecided'))
+    .addOption(new Option('--accept <id>', 'refuse it no longer: the database is right about it').conflicts('all'))
     .option('--all', 'refuse nothing of it any longer')
     .action(answering<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
       if (accept !== undefined) return await api.post(`/lost-changes/${segment(accept)}/accept`)
@@ -54,7 +57,8 @@ function showLost (lost: Lost): string {
 
 const showLostChanges = showPage<LostChange>(
   ['ID', 'KIND', 'SUBJECT', 'ORGANIZATION', 'STATE', 'CHANGED', 'NOTICED'],
-  each => [each.id, each.kind, each.subject, each.organization, each.state, instant(each.changedAt), instant(each.noticedAt)],
+  ({ id, kind, subject, organization, state, changedAt, noticedAt }) =>
+    [id, kind, subject, organization, state, instant(changedAt), instant(noticedAt)],
   'Nothing of that is known.'
 )
 

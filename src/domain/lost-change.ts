@@ -1,16 +1,20 @@
 /**
- * What a failover of the database has lost although it had been answered: a standby became the primary before it had received
- * the last changes. A server that knows of such a change has what it was about refused until an operator has decided
- * (docs/replicas.md): a revocation may be among them, and which it was nobody can tell any more.
+ * What a failover of the database has lost although it had been answered: a standby became the primary before it had
+ * received the last changes. A server that knows of such a change has what it was about refused until an operator has
+ * decided (docs/replicas.md): a revocation may be among them, and which it was nobody can tell any more.
  */
 import { newId } from '../secrets.ts'
 import { auditEvent } from './audit.ts'
 import type { Page, PageQuery } from './page.ts'
 import { visible, type Operation } from './store.ts'
 
-/** What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential there. */
+/**
+ * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential
+ * there.
+ */
 export const lostKinds = [
-  'deployment', 'organization', 'member', 'client', 'api_key', 'publishable_key', 'webhook_token', 'registration_token', 'management_token', 'access_token',
+  'deployment', 'organization', 'member',
+  'client', 'api_key', 'publishable_key', 'webhook_token', 'registration_token', 'management_token', 'access_token',
 ] as const
 export type LostKind = typeof lostKinds[number]
 
@@ -18,13 +22,15 @@ export type LostKind = typeof lostKinds[number]
 export const everyone = '*'
 
 /**
- * `undecided`: refused. `accepted`: what the database says is true. `revoked`: it was revoked again, by the usual command.
- * `gone`: what it was about is not there any more, so there is nothing to refuse.
+ * `undecided`: refused. `accepted`: what the database says is true. `revoked`: it was revoked again, by the usual
+ * command. `gone`: what it was about is not there any more, so there is nothing to refuse.
  */
 export const lostStates = ['undecided', 'accepted', 'revoked', 'gone'] as const
 export type LostState = typeof lostStates[number]
 
-/** What is refused: the id of a record or the `jti` of a token; `everyone`: all of the kind, of the deployment always. */
+/**
+ * What is refused: the id of a record or the `jti` of a token; `everyone`: all of the kind, of the deployment always.
+ */
 export interface Refused { kind: LostKind, subject: string }
 
 export interface LostChange extends Refused {
@@ -51,7 +57,10 @@ export interface LostEntry {
   about: readonly (Refused & { organizationId: string | null, isThere: boolean })[]
 }
 
-/** The history of a database that a server follows: what a promotion or a restore to a point in time gives another timeline. */
+/**
+ * The history of a database that a server follows: what a promotion or a restore to a point in time gives another
+ * timeline.
+ */
 export interface DatabaseHistory { system: string | null, timeline: number | null }
 
 export interface LostChangeRepository {
@@ -63,8 +72,8 @@ export interface LostChangeRepository {
   accept (id: string, at: Date, by: string): Promise<void>
   page (query: PageQuery, filter: { state?: LostState }): Promise<Page<LostChange>>
   /**
-   * Notes which history of the database a server follows. Returns the one that servers followed before, if none of them has
-   * followed this one yet: null, if it is known, or the first that is.
+   * Notes which history of the database a server follows. Returns the one that servers followed before, if none of them
+   * has followed this one yet: null, if it is known, or the first that is.
    */
   follow (replicaId: string, history: DatabaseHistory): Promise<DatabaseHistory | null>
 }
@@ -76,10 +85,12 @@ const atOnce = 200
 const named = 50
 
 /**
- * Has what lost entries were about refused from now on, and tells of it: one audit row for each batch that nobody else has
- * told of. Returns those that were not known.
+ * Has what lost entries were about refused from now on, and tells of it: one audit row for each batch that nobody else
+ * has told of. Returns those that were not known.
  */
-export async function noticeLostChanges ({ store, clock, actor }: Operation, entries: readonly LostEntry[]): Promise<LostChange[]> {
+export async function noticeLostChanges (
+  { store, clock, actor }: Operation, entries: readonly LostEntry[]
+): Promise<LostChange[]> {
   const changes = entries.flatMap(entry => changesOf(entry, clock()))
   const noticed: LostChange[] = []
   for (let i = 0; i < changes.length; i += atOnce) {
@@ -98,8 +109,8 @@ export async function noticeLostChanges ({ store, clock, actor }: Operation, ent
 
 function changesOf ({ entryId, changedAt, about }: LostEntry, now: Date): LostChange[] {
   return about.map(({ isThere, ...refused }) => {
-    const decided = isThere ? { state: 'undecided' as const, decidedAt: null } : { state: 'gone' as const, decidedAt: now }
-    return { id: newId('lch'), entryId, ...refused, changedAt, createdAt: now, ...decided, decidedBy: null }
+    const known = { id: newId('lch'), entryId, ...refused, changedAt, createdAt: now, decidedBy: null }
+    return isThere ? { ...known, state: 'undecided', decidedAt: null } : { ...known, state: 'gone', decidedAt: now }
   })
 }
 
@@ -114,8 +125,8 @@ function summary (changes: readonly LostChange[]): Record<string, unknown> {
 }
 
 /**
- * Notes which history of the database a server follows. One that no server has followed yet, and that this one cannot compare
- * with what it remembers, may lack changes that had been answered: that is told. Returns whether it was.
+ * Notes which history of the database a server follows. One that no server has followed yet, and that this one cannot
+ * compare with what it remembers, may lack changes that had been answered: that is told. Returns whether it was.
  */
 export async function noticeHistory (
   { store, clock, actor }: Operation, replicaId: string, history: DatabaseHistory, remembersAll: boolean
@@ -137,7 +148,8 @@ export async function acceptLostChange ({ store, clock, actor }: Operation, id: 
     const now = clock()
     await tx.lostChanges.accept(id, now, actor.id)
     const { kind, subject } = change
-    await tx.audit.append(auditEvent(actor, now, 'lost_change.accepted', { organizationId: null, subject: id, detail: { kind, subject } }))
+    const about = { organizationId: null, subject: id, detail: { kind, subject } }
+    await tx.audit.append(auditEvent(actor, now, 'lost_change.accepted', about))
     return { ...change, state: 'accepted', decidedAt: now, decidedBy: actor.id }
   })
 }

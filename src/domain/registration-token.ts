@@ -140,7 +140,9 @@ export type RegistrationTokenProblem =
 export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null } | { token: RegistrationToken | null, problem: RegistrationTokenProblem }
 
 /** Looks at the token behind a text. */
-export async function findRegistrationToken ({ store, clock }: Operation, registry: Pick<Registry, 'registrationToken'>, secret: string): Promise<RegistrationTokenVerdict> {
+export async function findRegistrationToken (
+  { store, clock }: Operation, registry: Pick<Registry, 'registrationToken'>, secret: string
+): Promise<RegistrationTokenVerdict> {
   const token = await registry.registrationToken(digestOf(secret))
   if (token === null) return { token, problem: 'unknown_registration_token' }
   if (token.revokedAt !== null) return { token, problem: 'registration_token_revoked' }

@@ -99,7 +99,9 @@ export function sessionExchange (options: SessionExchangeOptions): SessionExchan
 }
 
 /** The publishable key that the assertion's issuer names, before anything is believed. */
-async function keyNamedBy ({ store, registry }: SessionExchangeOptions, assertion: string): Promise<PublishableKey | 'malformed' | null> {
+async function keyNamedBy (
+  { store, registry }: SessionExchangeOptions, assertion: string
+): Promise<PublishableKey | 'malformed' | null> {
   if (assertion.length > longestAssertion) return 'malformed'
   try {
     const { iss } = decodeJwt(assertion)

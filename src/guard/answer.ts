@@ -54,7 +54,9 @@ export function refuse (
 const retryAfter: Readonly<Partial<Record<FailureCode, string>>> = { change_lost: '60' }
 
 /** The check could not be made: never a pass, whatever broke. */
-export function fail (dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply): false {
+export function fail (
+  dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply
+): false {
   const { clock, watch } = dependencies
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
   if (watch.door.turning === failure.code) request.log.info({ code: failure.code }, failure.message)
@@ -64,11 +66,17 @@ export function fail (dependencies: AnswerDependencies, style: Style, error: unk
   return send(reply, errorStyles[style.errors].failure(failure, occasion(request, style, clock)))
 }
 
-/** Its holder tries in vain, maybe for days: that belongs into the audit log, as other refusals do, and is no error of the server. */
-function recordLost ({ refusals }: AnswerDependencies, { code, detail: refused }: Failure, request: FastifyRequest): void {
+/**
+ * Its holder tries in vain, maybe for days: that belongs into the audit log, as other refusals do, and is no error of
+ * the server.
+ */
+function recordLost (
+  { refusals }: AnswerDependencies, { code, detail: refused }: Failure, request: FastifyRequest
+): void {
   request.log.info({ reason: code, refused }, 'refused')
-  const about = { subject: null, organizationId: null, address: addressOf(request), requestId: request.id, detail: { refused } }
-  refusals.record({ ...about, type: 'credential.refused', reason: code })
+  const nobody = { subject: null, organizationId: null }
+  const by = { address: addressOf(request), requestId: request.id }
+  refusals.record({ type: 'credential.refused', reason: code, ...nobody, ...by, detail: { refused } })
 }
 
 /** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */

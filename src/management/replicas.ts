@@ -1,4 +1,7 @@
-/** The servers on this database, and what it has lost in a failover. They are the whole deployment's: no credential of an organization sees them. */
+/**
+ * The servers on this database, and what it has lost in a failover. They are the whole deployment's: no credential of
+ * an organization sees them.
+ */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import { acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange } from '../domain/lost-change.ts'
@@ -22,14 +25,21 @@ const WireReplica = Type.Object({
 
 const WireLostChange = Type.Object({
   id: as(Id, 'lch_5vSXHvDRKzVzyhBqxXqF1K'),
-  kind: Type.Enum([...lostKinds], { description: '`access_token`: a single token. `member`: every key that is bound to the member. `organization`, `deployment`: every credential there.' }),
-  subject: as(Type.String({ description: 'The id of what is refused, of an access token its `jti`; `*`: everything of the kind.' }), 'key_47oJu8Rmoptz2RZvzs30qU'),
+  kind: Type.Enum([...lostKinds], {
+    description: '`access_token`: a single token. `member`: every key that is bound to the member. ' +
+      '`organization`, `deployment`: every credential there.',
+  }),
+  subject: as(
+    Type.String({ description: 'The id of what is refused, of an access token its `jti`; `*`: everything of the kind.' }),
+    'key_47oJu8Rmoptz2RZvzs30qU'
+  ),
   organization: Type.With(nullable(OrganizationId), { description: 'Null: the deployment, or it is not known.' }),
   entry: Type.With(Id, { description: 'The entry of the change feed that the database has lost.' }),
   changedAt: Type.With(Moment, { description: 'When the change was made that was lost.' }),
   noticedAt: Moment,
   state: Type.Enum([...lostStates], {
-    description: '`undecided`: it is refused. `accepted`: what the database says of it is true. `revoked`: it was revoked again. `gone`: it is not there any more, so there is nothing to refuse.',
+    description: '`undecided`: it is refused. `accepted`: what the database says of it is true. `revoked`: it was ' +
+      'revoked again. `gone`: it is not there any more, so there is nothing to refuse.',
   }),
   decidedAt: nullable(Moment),
   decidedBy: nullable(Id),
@@ -40,7 +50,10 @@ const NoMembers = Type.Union([exactly({}), Type.Null()])
 
 const LostQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(Type.Enum([...lostStates])) })
 
-/** What a failover of the database has lost (domain/lost-change.ts): whatever organization it was of, the deployment's operators decide. */
+/**
+ * What a failover of the database has lost (domain/lost-change.ts): whatever organization it was of, the deployment's
+ * operators decide.
+ */
 export function lostChangeRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   const { store } = dependencies
   const tags = ['server']
@@ -49,7 +62,8 @@ export function lostChangeRoutes (dependencies: ManagementDependencies): Fastify
       config: { scopes: ['replicas:read'] },
       schema: {
         summary: 'List what is refused because the database has lost a change',
-        description: 'After a failover to a standby that had not received everything. Newest first; also what was decided already.',
+        description: 'After a failover to a standby that had not received everything. Newest first; also what was ' +
+          'decided already.',
         tags,
         querystring: LostQuerystring,
         response: { 200: pageOf(WireLostChange) },

@@ -62,15 +62,27 @@ export const metrics: readonly Metric[] = [
   },
   gauge('latchkey_registry_trusted', '1: checks go by memory. 0: this server does not hear what others change, and asks the database every time.', ({ isTrusted }) => Number(isTrusted())),
   counter('latchkey_feed_polls_total', 'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.', ['result'], ({ measures }) => measures.polls),
-  gauge('latchkey_lost_changes_total', 'Changes that this server knew to have been answered and that the database has lost in a failover. Anything but 0 needs an operator.', ({ measures }) => measures.lostChanges, 'counter'),
-  gauge('latchkey_maybe_lost_changes_total', 'Times that this server found the database with another history, and remembered nothing to compare it with.', ({ measures }) => measures.maybeLostChanges, 'counter'),
-  gauge('latchkey_lost_changes_undecided', 'Credentials, organizations and other subjects that are refused because a change was lost, until an operator decides.', ({ refusedSubjects }) => refusedSubjects()),
+  gauge(
+    'latchkey_lost_changes_total', 'Changes that had been answered and that the database has lost in a failover, as far as this ' +
+      'server knew them. Anything but 0 needs an operator.', ({ measures }) => measures.lostChanges, 'counter'
+  ),
+  gauge(
+    'latchkey_maybe_lost_changes_total', 'Times that this server found the database with another history, and remembered ' +
+      'nothing to compare it with.', ({ measures }) => measures.maybeLostChanges, 'counter'
+  ),
+  gauge(
+    'latchkey_lost_changes_undecided', 'Credentials, organizations and other subjects that are refused because a change was ' +
+      'lost, until an operator decides.', ({ refusedSubjects }) => refusedSubjects()
+  ),
   {
     name: 'latchkey_database_standbys',
     type: 'gauge',
-    help: 'Standbys of the database; `asynchronous`: no answer waits for any of them, so a failover can lose what was answered.',
+    help: 'Standbys of the database; `asynchronous`: no answer waits for any of them, so a failover can lose what was ' +
+      'answered.',
     labels: ['replication'],
-    read: ({ measures: { replication } }) => replication === null ? [] : byLabel('replication', { [replication.synchronous ? 'synchronous' : 'asynchronous']: replication.standbys }),
+    read: ({ measures: { replication } }) => replication === null
+      ? []
+      : byLabel('replication', { [replication.synchronous ? 'synchronous' : 'asynchronous']: replication.standbys }),
   },
   {
     name: 'latchkey_acknowledgement_duration_seconds',

@@ -160,7 +160,8 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
     requireDatabase(path)
     const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
-    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections: () => ({ idle: 0, busy: 1, waiting: 0 }), adapter }
+    const connections = () => ({ idle: 0, busy: 1, waiting: 0 })
+    return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections, adapter }
   } catch (error) {
     release()
     throw asFailure(error)

@@ -56,7 +56,9 @@ export async function append (queries: Queries, replicaId: string, changes: read
   const [row] = await queries.$queryRaw<{ xid: bigint, createdAt: Date }[]>`
     WITH entry AS (
       INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
-      VALUES (${id}, pg_current_xact_id()::text::bigint, ${JSON.stringify(changes)}::jsonb, ${replicaId}, timezone('UTC', now()))
+      VALUES (
+        ${id}, pg_current_xact_id()::text::bigint, ${JSON.stringify(changes)}::jsonb, ${replicaId}, timezone('UTC', now())
+      )
       RETURNING xid, "createdAt"
     ) SELECT xid, "createdAt",
       pg_notify(${changesChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, '')::text
@@ -68,28 +70,38 @@ export async function append (queries: Queries, replicaId: string, changes: read
 export interface Membership { id: string, joined: number }
 
 /**
- * Where a server stands, and the lease that all go by. `isKnown`: whether servers followed this history of the database before, or
- * are the first that follow any.
+ * Where a server stands, and the lease that all go by. `isKnown`: whether servers followed this history of the database
+ * before, or are the first that follow any.
  */
 export interface Place { position: string, lease: number, isKnown: boolean }
 
 /** Enters this server among those that are waited for, with nothing applied yet. Null: it has joined again since. */
-export async function join (client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number, { system, timeline }: DatabaseHistory): Promise<Place | null> {
+export async function join (
+  client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number, { system, timeline }: DatabaseHistory
+): Promise<Place | null> {
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   await client.query('SELECT pg_advisory_xact_lock($1)', [joining])
   // One that is not known is written down with what is said about it.
   const { rows: [row] } = await client.query<Place>(`
     WITH known AS (
       SELECT $8::int AS timeline, $9::text AS system
-      WHERE NOT EXISTS (SELECT FROM "Replica" WHERE timeline IS NOT NULL) OR EXISTS (SELECT FROM "Replica" WHERE timeline = $8 AND system IS NOT DISTINCT FROM $9)
+      WHERE NOT EXISTS (SELECT FROM "Replica" WHERE timeline IS NOT NULL)
+        OR EXISTS (SELECT FROM "Replica" WHERE timeline = $8 AND system IS NOT DISTINCT FROM $9)
     )
-    INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt", timeline, system)
-    VALUES ($1, $2, $3, $4, coalesce((SELECT max(lease) FROM "Replica" WHERE "leftAt" IS NULL AND id <> $1), $5), $6, pg_current_snapshot()::text, 0, timezone('UTC', now()), timezone('UTC', now()),
-      (SELECT timeline FROM known), (SELECT system FROM known))
-    ON CONFLICT (id) DO UPDATE SET lease = excluded.lease, joined = excluded.joined, position = excluded.position, beat = "Replica".beat + 1, "seenAt" = excluded."seenAt", "leftAt" = NULL,
-      timeline = coalesce(excluded.timeline, "Replica".timeline), system = CASE WHEN excluded.timeline IS NULL THEN "Replica".system ELSE excluded.system END
+    INSERT INTO "Replica"
+      (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt", timeline, system)
+    VALUES (
+      $1, $2, $3, $4, coalesce((SELECT max(lease) FROM "Replica" WHERE "leftAt" IS NULL AND id <> $1), $5), $6,
+      pg_current_snapshot()::text, 0, timezone('UTC', now()), timezone('UTC', now()),
+      (SELECT timeline FROM known), (SELECT system FROM known)
+    )
+    ON CONFLICT (id) DO UPDATE SET
+      lease = excluded.lease, joined = excluded.joined, position = excluded.position, beat = "Replica".beat + 1,
+      "seenAt" = excluded."seenAt", "leftAt" = NULL, timeline = coalesce(excluded.timeline, "Replica".timeline),
+      system = CASE WHEN excluded.timeline IS NULL THEN "Replica".system ELSE excluded.system END
     WHERE excluded.joined > "Replica".joined
-    RETURNING position, lease, $7 OR (timeline = $8 AND system IS NOT DISTINCT FROM $9) AS "isKnown"`, [id, host, pid, version, lease, joined, timeline === null, timeline, system])
+    RETURNING position, lease, $7 OR (timeline = $8 AND system IS NOT DISTINCT FROM $9) AS "isKnown"`,
+  [id, host, pid, version, lease, joined, timeline === null, timeline, system])
   await client.query('COMMIT')
   return row ?? null
 }
@@ -155,30 +167,40 @@ const pruneAtOnce = 2_000
 /** Days for which it can be seen which servers there were. */
 const replicaDays = 7
 
-/** Minutes for which entries stay: longer than any server remembers them, should the clock of another database differ. */
+/**
+ * Minutes for which entries stay: longer than any server remembers them, should the clock of another database differ.
+ */
 const entryMinutes = 20
 
 /**
- * Removes some of what every server that is waited for has applied, of what a copy brought along from another database server (its
- * numbers lie ahead of this one's), each once it is old enough, and of the servers that left days ago. Returns whether more may be
- * left. What another server is about to remove is passed over: two that wait for each other would remove no more than one. What it
- * has removed is not to be taken for lost: up to when it did is written down with it.
+ * Removes some of what every server that is waited for has applied, of what a copy brought along from another database
+ * server (its numbers lie ahead of this one's), each once it is old enough, and of the servers that left days ago.
+ * Returns whether more may be left. What another server is about to remove is passed over: two that wait for each other
+ * would remove no more than one. What it has removed is not to be taken for lost: up to when it did is written down
+ * with it.
  */
 export async function prune (client: pg.Client, { id }: Pick<Membership, 'id'>): Promise<boolean> {
+  // As an array they are selected once, and no more than so many: a join might select again for each row.
   const { rows: [entries] } = await client.query<{ n: number }>(`
     WITH before AS (SELECT timezone('UTC', now()) - make_interval(mins => $2) AS instant),
     gone AS (
-      DELETE FROM "FeedEntry" WHERE id IN (
-        SELECT id FROM "FeedEntry" WHERE "createdAt" < (SELECT instant FROM before) AND (xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint OR xid < least(
-          pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-          (SELECT min(pg_snapshot_xmin(position::pg_snapshot)::text::bigint) FROM "Replica" WHERE "leftAt" IS NULL))) LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id
+      DELETE FROM "FeedEntry" WHERE id = ANY (ARRAY(
+        SELECT id FROM "FeedEntry" WHERE "createdAt" < (SELECT instant FROM before) AND (
+          xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+          OR xid < least(
+            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+            (SELECT min(pg_snapshot_xmin(position::pg_snapshot)::text::bigint) FROM "Replica" WHERE "leftAt" IS NULL)
+          )
+        ) LIMIT $1 FOR UPDATE SKIP LOCKED
+      )) RETURNING id
     ), told AS (
       UPDATE "Replica" SET "prunedBefore" = (SELECT instant FROM before) WHERE id = $3 AND EXISTS (SELECT FROM gone)
     )
     SELECT count(*)::int AS n FROM gone`, [pruneAtOnce, entryMinutes, id])
   const { rowCount: replicas } = await client.query(`
-    DELETE FROM "Replica" WHERE id IN (
-      SELECT id FROM "Replica" WHERE "leftAt" < timezone('UTC', now()) - make_interval(days => $1) LIMIT $2 FOR UPDATE SKIP LOCKED)`, [replicaDays, pruneAtOnce])
+    DELETE FROM "Replica" WHERE id = ANY (ARRAY(
+      SELECT id FROM "Replica" WHERE "leftAt" < timezone('UTC', now()) - make_interval(days => $1) LIMIT $2 FOR UPDATE SKIP LOCKED
+    ))`, [replicaDays, pruneAtOnce])
   return entries!.n === pruneAtOnce || replicas === pruneAtOnce
 }
 
@@ -189,9 +211,14 @@ export interface Search { missing: string[], prunedBefore: Date | null }
 export async function search (run: Run, ids: readonly string[]): Promise<Search> {
   const [row] = await run<{ standby: boolean, missing: string[], pruned: number | null }>(`
     SELECT pg_is_in_recovery() AS standby,
-      (SELECT coalesce(json_agg(known.id), '[]') FROM unnest($1::text[]) AS known (id) WHERE NOT EXISTS (SELECT FROM "FeedEntry" WHERE "FeedEntry".id = known.id)) AS missing,
+      (
+        SELECT coalesce(json_agg(known.id), '[]') FROM unnest($1::text[]) AS known (id)
+        WHERE NOT EXISTS (SELECT FROM "FeedEntry" WHERE "FeedEntry".id = known.id)
+      ) AS missing,
       (SELECT (extract(epoch FROM max("prunedBefore")) * 1000)::double precision FROM "Replica") AS pruned`, [ids])
-  if (row!.standby) throw new Failure('storage_unavailable', { detail: 'this database is a standby, which cannot be written' })
+  if (row!.standby) {
+    throw new Failure('storage_unavailable', { detail: 'this database is a standby, which cannot be written' })
+  }
   return { missing: row!.missing, prunedBefore: row!.pruned === null ? null : new Date(row!.pruned) }
 }
 

@@ -120,7 +120,9 @@ async function inspect (provider: Provider, { rows, requireMigratable, end }: Re
     if (state.pending.length > 0 && state.unknown.length === 0) await requireMigratable(state.applied === null)
     const alive = state.pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
     const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
-    const lost = tables.includes('LostChange') ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL') : []
+    const lost = tables.includes('LostChange')
+      ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
+      : []
     const run = async (sql: string) => await rows(sql) as never
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {

@@ -1,4 +1,6 @@
-import { everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused } from '../domain/lost-change.ts'
+import {
+  everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused,
+} from '../domain/lost-change.ts'
 import type { Change, Note } from './changes.ts'
 import type { Columns } from './columns.ts'
 import { joining } from './feed.ts'
@@ -9,11 +11,16 @@ export function lostChangeRepository (queries: Queries, note: Note): LostChangeR
   const { lostChange: table } = queries
   return {
     async insert (change) {
-      const { id, entryId, kind, subject, organizationId, changedAt, createdAt, decision, decidedAt, decidedBy } = columns(change)
+      const { id, entryId, kind, subject, organizationId, changedAt, createdAt } = change
+      const { decision, decidedAt, decidedBy } = columns(change)
       // Whichever server is the first to notice it: the others wait for its transaction, and add nothing.
       const added = await queries.$executeRaw`
-        INSERT INTO "LostChange" ("id", "entryId", "kind", "subject", "organizationId", "changedAt", "createdAt", "decision", "decidedAt", "decidedBy")
-        VALUES (${id}, ${entryId}, ${kind}, ${subject}, ${organizationId}, ${changedAt}, ${createdAt}, ${decision}, ${decidedAt}, ${decidedBy})
+        INSERT INTO "LostChange" (
+          "id", "entryId", "kind", "subject", "organizationId", "changedAt", "createdAt", "decision", "decidedAt", "decidedBy"
+        ) VALUES (
+          ${id}, ${entryId}, ${kind}, ${subject}, ${organizationId},
+          ${changedAt}, ${createdAt}, ${decision}, ${decidedAt}, ${decidedBy}
+        )
         ON CONFLICT ("entryId", "kind", "subject") DO NOTHING`
       note({ of: 'lostChanges', refused: { kind, subject } })
       return added > 0
@@ -27,7 +34,8 @@ export function lostChangeRepository (queries: Queries, note: Note): LostChangeR
       note({ of: 'lostChanges' })
     },
     async acceptAll (decidedAt, decidedBy) {
-      const { count } = await table.updateMany({ where: { decision: null }, data: { decision: 'accepted', decidedAt, decidedBy } })
+      const data = { decision: 'accepted', decidedAt, decidedBy }
+      const { count } = await table.updateMany({ where: { decision: null }, data })
       note({ of: 'lostChanges' })
       return count
     },
@@ -40,27 +48,32 @@ export function lostChangeRepository (queries: Queries, note: Note): LostChangeR
   }
 }
 
-async function follow (queries: Queries, replicaId: string, { system, timeline }: DatabaseHistory): Promise<DatabaseHistory | null> {
+async function follow (
+  queries: Queries, replicaId: string, { system, timeline }: DatabaseHistory
+): Promise<DatabaseHistory | null> {
   // Of several servers that start on another history one is the first.
   await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joining})::text`
   const { replica: table } = queries
   const others = { id: { not: replicaId }, timeline: { not: null } }
-  const before = await table.findFirst({ where: others, orderBy: { seenAt: 'desc' }, select: { system: true, timeline: true } })
+  const select = { system: true, timeline: true }
+  const before = await table.findFirst({ where: others, orderBy: { seenAt: 'desc' }, select })
   const known = await table.findFirst({ where: { ...others, system, timeline }, select: { id: true } })
   await table.updateMany({ where: { id: replicaId }, data: { system, timeline } })
   return timeline === null || known !== null ? null : before
 }
 
 /**
- * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now: nobody has to
- * decide about it any more.
+ * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now: nobody
+ * has to decide about it any more.
  */
 export async function settleRevoked (queries: Queries, changes: readonly Change[], note: Note): Promise<void> {
   const revoked = await revokedBy(queries, changes)
   let settled = 0
   for (const [kind, subjects] of Object.entries(revoked)) {
     if (subjects.length === 0) continue
-    const { count } = await queries.lostChange.updateMany({ where: { decision: null, kind, subject: { in: subjects } }, data: { decision: 'revoked', decidedAt: new Date() } })
+    const where = { decision: null, kind, subject: { in: subjects } }
+    const data = { decision: 'revoked', decidedAt: new Date() }
+    const { count } = await queries.lostChange.updateMany({ where, data })
     settled += count
   }
   if (settled > 0) note({ of: 'lostChanges' })
@@ -70,11 +83,12 @@ export async function settleRevoked (queries: Queries, changes: readonly Change[
 async function revokedBy (queries: Queries, changes: readonly Change[]): Promise<Partial<Record<LostKind, string[]>>> {
   const ended = { revokedAt: { not: null } }
   const select = { id: true }
-  const digests = changes.filter(change => change.of === 'apiKey')
-  const keys = await queries.apiKey.findMany({ where: { ...ended, OR: digests.map(({ digest, resourceId }) => ({ digest, resourceId })) }, select })
-  const clients = await queries.client.findMany({ where: { ...ended, id: { in: idsIn(changes, 'client') } }, select })
-  const publishable = await queries.publishableKey.findMany({ where: { ...ended, id: { in: idsIn(changes, 'publishableKey') } }, select })
-  const registration = await queries.registrationToken.findMany({ where: { ...ended, id: { in: idsIn(changes, 'registrationToken') } }, select })
+  const named = (of: 'client' | 'publishableKey' | 'registrationToken') => ({ ...ended, id: { in: idsIn(changes, of) } })
+  const digests = changes.flatMap(change => change.of === 'apiKey' ? [{ digest: change.digest, resourceId: change.resourceId }] : [])
+  const keys = await queries.apiKey.findMany({ where: { ...ended, OR: digests }, select })
+  const clients = await queries.client.findMany({ where: named('client'), select })
+  const publishable = await queries.publishableKey.findMany({ where: named('publishableKey'), select })
+  const registration = await queries.registrationToken.findMany({ where: named('registrationToken'), select })
   const tokens = changes.filter(change => change.of === 'managementToken').map(({ digest }) => digest)
   const management = await queries.managementToken.findMany({ where: { ...ended, digest: { in: tokens } }, select })
   const hooks = changes.flatMap(change => change.of === 'webhookTokens' ? change.ids ?? [] : [])
@@ -116,11 +130,16 @@ function read ({ decision, kind, ...row }: Prisma.LostChangeGetPayload<object>):
   return { ...row, kind: kind as LostKind, state: (decision ?? 'undecided') as LostState }
 }
 
-/** What a change was about, by the words of the feed: what has to be refused once it is lost. The deployment, where that is all that can be said. */
+/**
+ * What a change was about, by the words of the feed: what has to be refused once it is lost. The deployment, where that
+ * is all that can be said.
+ */
 export type About = Refused | AboutHolder
 
 /** The one credential that has a digest. */
-export type AboutHolder = { kind: 'api_key', digest: string, resourceId: string } | { kind: 'management_token', digest: string }
+export type AboutHolder =
+  | { kind: 'api_key', digest: string, resourceId: string }
+  | { kind: 'management_token', digest: string }
 
 const wholeDeployment: About = { kind: 'deployment', subject: everyone }
 
@@ -150,5 +169,6 @@ export function aboutOf (change: Change): About[] {
 }
 
 function ofOwner (organizationId: string | null | undefined): About | null {
-  return organizationId === undefined || organizationId === null ? null : { kind: 'organization', subject: organizationId }
+  if (organizationId === undefined || organizationId === null) return null
+  return { kind: 'organization', subject: organizationId }
 }

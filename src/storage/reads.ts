@@ -81,9 +81,15 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
   revokedTokens: { table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt'] },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
-  refused: { table: 'LostChange', rows: 'WHERE "decision" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?', columns: ['id', 'kind', 'subject'] },
+  refused: {
+    table: 'LostChange',
+    rows: 'WHERE "decision" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?',
+    columns: ['id', 'kind', 'subject'],
+  },
   refusedSubject: {
-    table: 'LostChange', rows: `WHERE "decision" IS NULL AND "kind" IN (?, ?) AND "subject" IN (?, '${everyone}') LIMIT 1`, columns: ['id', 'kind', 'subject'],
+    table: 'LostChange',
+    rows: `WHERE "decision" IS NULL AND "kind" IN (?, ?) AND "subject" IN (?, '${everyone}') LIMIT 1`,
+    columns: ['id', 'kind', 'subject'],
   },
 }
 

@@ -1,6 +1,6 @@
 /**
- * Compares what a server remembers with what the database has. After a failover the database may be one that never got the last
- * changes, although they were answered: nothing it says is believed before that has been looked for.
+ * Compares what a server remembers with what the database has. After a failover the database may be one that never got
+ * the last changes, although they were answered: nothing it says is believed before that has been looked for.
  */
 import type { LostChange, LostEntry } from '../domain/lost-change.ts'
 import { Failure } from '../errors.ts'
@@ -122,7 +122,8 @@ export class Recollection {
     const entries: LostEntry[] = []
     for (const entry of lost) entries.push(await this.#lostEntry(entry))
     const noticed = await this.#options.notice(entries)
-    // Only now: what could not be written down is missed again. It may have been missed on two connections at the same time.
+    // Only now: what could not be written down is missed again. It may have been missed on two connections at the same
+    // time.
     const known = lost.filter(({ id }) => this.#entries.remove(id))
     if (known.length > 0) this.#options.lost(known.length, noticed)
   }
@@ -135,6 +136,7 @@ export class Recollection {
 
   async #lostEntry ({ id, createdAt, changes }: Entry): Promise<LostEntry> {
     const about = new Map(changes.flatMap(aboutOf).map(each => [JSON.stringify(each), each]))
-    return { entryId: id, changedAt: createdAt, about: await Promise.all([...about.values()].map(each => this.#options.find(each))) }
+    const found = await Promise.all([...about.values()].map(each => this.#options.find(each)))
+    return { entryId: id, changedAt: createdAt, about: found }
   }
 }

@@ -34,12 +34,14 @@ export class RefusedSubjects implements Refusing {
   }
 
   refuses (kind: LostKind, subject: string): boolean {
-    return this.#names.has(nameOf(kind, subject)) || this.#names.has(nameOf(kind, everyone)) || (isCredential(kind) && this.#names.has(nameOf('deployment', everyone)))
+    if (this.#names.has(nameOf(kind, subject)) || this.#names.has(nameOf(kind, everyone))) return true
+    return isCredential(kind) && this.#names.has(nameOf('deployment', everyone))
   }
 
   readonly reload = oneAfterTheOther(async () => {
     const names = new Set<string>()
-    for await (const page of inPages<Refused & { id: string }>(pageSize, ({ id }) => id, (after, limit) => this.#reads.refused(after, limit))) {
+    const read = (after: string, limit: number) => this.#reads.refused(after, limit)
+    for await (const page of inPages<Refused & { id: string }>(pageSize, ({ id }) => id, read)) {
       for (const { kind, subject } of page) names.add(nameOf(kind, subject))
     }
     this.#names = names
@@ -50,7 +52,10 @@ export class RefusedSubjects implements Refusing {
 export function refusedInDatabase (reads: Pick<Reads, 'refusedSubject'>): Refusing {
   return {
     isEmpty: false,
-    refuses: (kind, subject) => whenKnown(reads.refusedSubject(kind, isCredential(kind) ? 'deployment' : kind, subject), found => found.length > 0),
+    refuses (kind, subject) {
+      const other = isCredential(kind) ? 'deployment' : kind
+      return whenKnown(reads.refusedSubject(kind, other, subject), found => found.length > 0)
+    },
   }
 }
 
@@ -58,7 +63,9 @@ function nameOf (kind: LostKind, subject: string): string {
   return `${kind} ${subject}`
 }
 
-/** What is refused with the whole deployment: every credential, but not what the server itself looks up when it starts. */
+/**
+ * What is refused with the whole deployment: every credential, but not what the server itself looks up when it starts.
+ */
 function isCredential (kind: LostKind): boolean {
   return kind !== 'deployment' && kind !== 'organization' && kind !== 'member' && kind !== 'access_token'
 }
@@ -89,7 +96,8 @@ export function withholding (registry: Registry, refusing: Refusing): Registry {
     resourceByIdentifier: identifier => registry.resourceByIdentifier(identifier),
     isTokenRevoked: jti => {
       const isRevoked = registry.isTokenRevoked(jti)
-      return refusing.isEmpty && !(isRevoked instanceof Promise) ? isRevoked : whenKnown(isRevoked, judgeToken, refusing, jti)
+      if (refusing.isEmpty && !(isRevoked instanceof Promise)) return isRevoked
+      return whenKnown(isRevoked, judgeToken, refusing, jti)
     },
     signingKeys: () => registry.signingKeys(),
     webhookToken: digest => pass(registry.webhookToken(digest), 'webhook_token'),

@@ -3,7 +3,9 @@ import type { Note } from './changes.ts'
 import type { Prisma, Queries } from './prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
-export function registrationTokenRepository ({ registrationToken: table }: Queries, note: Note): RegistrationTokenRepository {
+export function registrationTokenRepository (
+  { registrationToken: table }: Queries, note: Note
+): RegistrationTokenRepository {
   return {
     async insert (token) {
       await table.create({ data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist) } })

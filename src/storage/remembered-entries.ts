@@ -3,7 +3,10 @@ import type { Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf } from './lost-changes.ts'
 
-/** For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is forgotten. */
+/**
+ * For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is
+ * forgotten.
+ */
 export const remembered = 600_000
 
 /** How many changes are remembered at most: some 30 MB. Of more the oldest are forgotten. */

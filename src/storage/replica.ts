@@ -26,7 +26,10 @@ export interface ReplicaOptions {
   view: View
   followers: readonly Follower[]
   recollection: Recollection
-  /** Notes that this server follows a history of the database that none has followed yet; `remembersAll`: it has been compared with what it remembers. */
+  /**
+   * Notes that this server follows a history of the database that none has followed yet; `remembersAll`: it has been
+   * compared with what it remembers.
+   */
   notice: (history: DatabaseHistory, remembersAll: boolean) => Promise<void>
   /** Another server has told how far it is. */
   heard: (replicaId: string, position: string) => void
@@ -204,9 +207,9 @@ export class Replica {
   }
 
   /**
-   * Has the view forget everything and read anew what it has to know as a whole, which may take longer than a lease: meanwhile
-   * the feed is followed, what it brings is applied to what is being read, and nothing is gone by. `first`: what has to be done
-   * before, for as long as it takes.
+   * Has the view forget everything and read anew what it has to know as a whole, which may take longer than a lease:
+   * meanwhile the feed is followed, what it brings is applied to what is being read, and nothing is gone by. `first`:
+   * what has to be done before, for as long as it takes.
    */
   #read (first: () => Promise<void> = async () => {}): void {
     this.#distrust()
@@ -217,7 +220,10 @@ export class Replica {
       .finally(() => { this.#poke() })
   }
 
-  /** What this database has lost that this server knows of is refused before anything of it is gone by. `history`: a new one. */
+  /**
+   * What this database has lost that this server knows of is refused before anything of it is gone by. `history`: a new
+   * one.
+   */
   async #settle (lost: readonly Entry[], history: DatabaseHistory | null): Promise<void> {
     const { recollection, notice } = this.#options
     await recollection.settle(lost)
@@ -307,7 +313,10 @@ export class Replica {
 }
 
 function runBy (client: pg.Client): Run {
-  return async <Row extends object>(text: string, values: readonly unknown[]) => (await client.query<Row>(text, [...values])).rows
+  return async <Row extends object>(text: string, values: readonly unknown[]) => {
+    const { rows } = await client.query<Row>(text, [...values])
+    return rows
+  }
 }
 
 /** Also where nobody is at the other end to say good-bye to. */

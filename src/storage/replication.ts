@@ -4,11 +4,12 @@ import type { DatabaseHistory } from '../domain/lost-change.ts'
 /** Runs a statement, on whichever connection. */
 export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>
 
-/** The history of the database behind a connection; nothing is known where the database does not tell. @throws on a standby. */
+/** The history of the database behind a connection; nothing is known where the database does not tell. */
 export async function historyOf (run: Run): Promise<DatabaseHistory> {
   // The timeline of the last checkpoint would be the former one for a while after a promotion.
   const found = await unlessDenied(() => run<DatabaseHistory>(`
-    SELECT system_identifier::text AS system, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
+    SELECT system_identifier::text AS system,
+      ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
     FROM pg_control_system()`, []))
   return found?.[0] ?? { system: null, timeline: null }
 }
@@ -20,20 +21,25 @@ export interface Replication { standbys: number, synchronous: boolean }
 export async function replicationOf (run: Run): Promise<Replication | null> {
   const found = await unlessDenied(() => run<Replication>(`
     SELECT count(*)::int AS standbys,
-      current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
+      current_setting('synchronous_standby_names') <> ''
+        AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS synchronous
     FROM pg_stat_replication AS standby
     WHERE state IS DISTINCT FROM 'backup' AND NOT EXISTS (
       SELECT FROM pg_replication_slots AS slot WHERE slot.active_pid = standby.pid AND slot_type = 'logical')`, []))
   return found?.[0] ?? null
 }
 
-/** Null: it is not permitted (42501), there is no such function (42883), or not on this kind of PostgreSQL (0A000). */
+/**
+ * Classes of SQLSTATE: not permitted, or no such function (42); not on this kind of PostgreSQL (0A); not while it is a
+ * standby (55). What only observes keeps no server from joining.
+ */
+const denied = new Set(['42', '0A', '55'])
+
 async function unlessDenied<T> (ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask()
   } catch (error) {
-    const { code = '' } = error as { code?: string }
-    if (code.startsWith('42') || code === '0A000') return null
+    if (denied.has(((error as { code?: string }).code ?? '').slice(0, 2))) return null
     throw error
   }
 }

@@ -37,12 +37,14 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   followers.push(async ({ of }) => { if (of === 'lostChanges' || of === 'everything') await refused.reload() })
   const operation = (): Operation => ({ store, clock: systemClock, actor: systemActor })
   const recollection = new Recollection({
-    run: async <Row extends object>(text: string, values: readonly unknown[]) => await database.queries.$queryRawUnsafe<Row[]>(text, ...values),
+    run: async <Row extends object>(text: string, values: readonly unknown[]) =>
+      await database.queries.$queryRawUnsafe<Row[]>(text, ...values),
     find: about => found(stored, about),
     notice: entries => noticeLostChanges(operation(), entries),
     lost (entries, noticed) {
       measures.lostChanges += entries
-      background.log.error({ entries, noticed: noticed.length }, 'the database has lost changes that had been answered: what they were about is refused until an operator decides (latchkey replicas lost)')
+      background.log.error({ entries, noticed: noticed.length }, 'the database has lost changes that had been answered: ' +
+        'what they were about is refused until an operator decides (latchkey replicas lost)')
     },
   })
   const direct = askedBy(stored, read => recollection.believing(read))
@@ -60,7 +62,8 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     async notice (history, remembersAll) {
       if (!await noticeHistory(operation(), id, history, remembersAll)) return
       measures.maybeLostChanges++
-      background.log.error(history, 'the database has another history than the one that servers followed before: it may have lost changes that had been answered')
+      background.log.error(history, 'the database has another history than the one that servers followed before: ' +
+        'it may have lost changes that had been answered')
     },
     measures,
     report: background.report('feed'),
@@ -75,7 +78,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     complete: async (queries, changes, note) => { if (!refused.isEmpty) await settleRevoked(queries, changes, note) },
     append: async (queries, changes) => changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
     async acknowledge (entry) {
-      // Nobody else may have heard of it when it is answered.
+      // The feed may not have brought it when it is answered.
       recollection.remember([entry], instant())
       // What it found, another server may have done, and this one may not have heard of it itself.
       await Promise.all([acknowledgements.acknowledge(entry.xid, replica.sharedLease), replica.catchUp()])
@@ -132,13 +135,17 @@ async function holderOf (stored: Registry, about: AboutHolder): Promise<ApiKey |
   return about.kind === 'management_token' ? await stored.managementToken(about.digest) : await keyOf(stored, about)
 }
 
-async function keyOf (stored: Registry, { digest, resourceId }: { digest: string, resourceId: string }): Promise<ApiKey | null> {
+async function keyOf (
+  stored: Registry, { digest, resourceId }: { digest: string, resourceId: string }
+): Promise<ApiKey | null> {
   const made = await stored.apiKey(digest)
   return made?.resourceId === resourceId ? made : await stored.importedApiKey(digest, resourceId)
 }
 
 /** Of what cannot be looked up by its id, or is not one record, it is taken to be there. */
-async function recordOf (stored: Registry, { kind, subject }: Refused): Promise<{ id: string, organizationId: string | null } | null> {
+async function recordOf (
+  stored: Registry, { kind, subject }: Refused
+): Promise<{ id: string, organizationId: string | null } | null> {
   const anything = { id: subject, organizationId: null }
   if (subject === everyone) return anything
   switch (kind) {
@@ -152,7 +159,9 @@ async function recordOf (stored: Registry, { kind, subject }: Refused): Promise<
 }
 
 /** What the view says while it may be gone by, else what the database says, of which then nothing is kept. */
-function trusted (replica: Replica, { memory, database }: { memory: Registry, database: Registry }, lookups: { misses: number }): Registry {
+function trusted (
+  replica: Replica, { memory, database }: { memory: Registry, database: Registry }, lookups: { misses: number }
+): Registry {
   const answering = (): Registry => {
     if (replica.isTrusted()) return memory
     lookups.misses++

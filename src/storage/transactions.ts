@@ -15,8 +15,8 @@ export interface Keeping {
   /** Adds to a transaction what follows from what it changed. */
   complete? (queries: Queries, changes: readonly Change[], note: Note): Promise<void>
   /**
-   * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they are to
-   * know what this transaction found. Null: nobody else has to know.
+   * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they
+   * are to know what this transaction found. Null: nobody else has to know.
    */
   append? (queries: Queries, changes: readonly Change[]): Promise<Appended | null>
   /** Resolves once every server knows. */

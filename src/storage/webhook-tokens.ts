@@ -26,8 +26,9 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
       return { ...after, revision }
     },
     async handOver (fromApiKeyId, toApiKeyId) {
-      const ids = (await table.findMany({ where: { apiKeyId: fromApiKeyId }, select: { id: true } })).map(({ id }) => id)
-      await table.updateMany({ where: { apiKeyId: fromApiKeyId }, data: { apiKeyId: toApiKeyId, ...nextRevision } })
+      const where = { apiKeyId: fromApiKeyId }
+      const ids = (await table.findMany({ where, select: { id: true } })).map(({ id }) => id)
+      await table.updateMany({ where, data: { apiKeyId: toApiKeyId, ...nextRevision } })
       if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > mostNamed ? {} : { ids }) })
     },
     async page (query, { revoked, ...exactly }) {
