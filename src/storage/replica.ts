@@ -71,6 +71,8 @@ export class Replica {
   #reading: Reading = { isDone: false, failure: null }
   /** Whether it has followed the feed before, and so remembers what it brought. */
   #hasFollowed = false
+  /** What the database has lost is refused. */
+  #settled: Promise<void> = Promise.resolve()
   #notified = false
   #wake = () => {}
   #pruneAt = performance.now()
@@ -180,7 +182,8 @@ export class Replica {
     if (place === null) return
     this.#lease = place.lease
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    this.#read(() => this.#settle(lost, place.isKnown ? null : history))
+    this.#settled = this.#settle(lost, place.isKnown ? null : history)
+    this.#read()
     await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
     let { position } = place
     let waiting: string[] = []
@@ -208,13 +211,13 @@ export class Replica {
 
   /**
    * Has the view forget everything and read anew what it has to know as a whole, which may take longer than a lease:
-   * meanwhile the feed is followed, what it brings is applied to what is being read, and nothing is gone by. `first`:
-   * what has to be done before, for as long as it takes.
+   * meanwhile the feed is followed, what it brings is applied to what is being read, and nothing is gone by. Nor is it
+   * before what the database has lost is refused.
    */
-  #read (first: () => Promise<void> = async () => {}): void {
+  #read (): void {
     this.#distrust()
     const reading: Reading = this.#reading = { isDone: false, failure: null }
-    first()
+    this.#settled
       .then(() => this.#options.view.reload())
       .then(() => { reading.isDone = true }, (error: unknown) => { reading.failure = error })
       .finally(() => { this.#poke() })

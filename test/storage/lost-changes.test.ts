@@ -191,6 +191,14 @@ tap.test('a server knows what it has answered itself, though the feed has not br
   await until('it is noticed', async () => (await undecided().catch(() => [])).length === 1)
   await trusting()
   t.strictSame(await statuses(server => server.withKey(key)), [503, 503], 'also by the server that had not heard of it')
+  await interrupted(async () => {
+    await sql('DELETE FROM "LostChange" WHERE "decision" IS NULL')
+    await sql(`DELETE FROM "FeedEntry" WHERE changes @> '[{"of": "lostChanges", "refused": {"subject": "${id}"}}]'`)
+  })
+  await until('it is noticed again', async () => (await undecided().catch(() => [])).length > 0)
+  await trusting()
+  t.match(await undecided(), [{ kind: 'api_key', subject: id }], 'a second failover, which loses what was noticed after the first')
+  t.strictSame(await statuses(server => server.withKey(key)), [503, 503])
   await on(a, 'POST', '/lost-changes/accept')
 })
 
