@@ -20,8 +20,8 @@ import { UnusableDatabase } from './storage/unusable-database.ts'
 export interface Finding {
   /** `configuration`, `data folder`, `database`, … */
   check: string
-  /** Skipped: another check has to be mended first, or there is nothing to look at. */
-  status: 'ok' | 'failed' | 'skipped'
+  /** `warning`: it works, and may not always. `skipped`: another check has to be mended first, or there is nothing to look at. */
+  status: 'ok' | 'warning' | 'failed' | 'skipped'
   found: string
   /** What to do; null: nothing. */
   remedy: string | null
@@ -422,7 +422,7 @@ function standbys (inspection: Inspection | null): Finding {
   if (standbys === 0) return ok(check, 'none follows the database')
   if (synchronous) return ok(check, `${standbys}, and answers wait for one`)
   const found = `${standbys}, and no answer waits for any: a failover can undo a revocation`
-  return failed(check, found, 'Name them in synchronous_standby_names of the primary: docs/replicas.md.')
+  return { check, status: 'warning', found, remedy: 'Name them in synchronous_standby_names of the primary: docs/replicas.md.' }
 }
 
 function lostChanges (inspection: Inspection | null): Finding {

@@ -3,7 +3,7 @@ import type { Finding } from '../doctor.ts'
 import type { GlobalOptions } from './connection.ts'
 import { jsonLines, printable, tableLines } from './print.ts'
 
-/** `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something is not. */
+/** `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something failed; a warning is none. */
 export function doctorCommand (): Command {
   return new Command('doctor').description('look the configuration, the database, the keys and the issuer over, and say what to do')
     .action(async function (this: Command) {

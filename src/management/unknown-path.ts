@@ -46,7 +46,8 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
 export function refuseUnknownPaths (app: FastifyInstance, answer: UnknownPaths['answer']): void {
   app.setNotFoundHandler(answer)
   app.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.is404) answer(request, reply)
+    // A context within may have a handler of its own.
+    if (request.is404 && request.server === app) answer(request, reply)
     else done(null, payload)
   })
 }
