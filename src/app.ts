@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
-import { announceServer, inspectConfig, loadConfig, version, type Config } from './config.ts'
+import { inspectConfig, loadConfig, version, type Config } from './config.ts'
 import type { ChainKeys } from './domain/audit-chain.ts'
 import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './domain/audit-keeping.ts'
 import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit-verification.ts'
@@ -36,6 +36,7 @@ import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { isOverTls, trustsProxies } from './forwarded.ts'
 import { requireModestJson } from './json-limits.ts'
+import { announceServer, withdrawServer } from './local-server.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
 import { leaveOnSignal } from './shutdown.ts'
@@ -45,7 +46,7 @@ import { management, managementResource, managementScopes } from './management/m
 import { presentError } from './management/presenter.ts'
 import { refuseUnknownPaths, unknownPaths, type UnknownPaths } from './management/unknown-path.ts'
 import { paths, protocol } from './protocol/index.ts'
-import { auditKeys } from './secrets.ts'
+import { auditKeys, newSecret } from './secrets.ts'
 import { backUp } from './storage/backup.ts'
 import type { Change } from './storage/changes.ts'
 import { openStorage, type Storage } from './storage/index.ts'
@@ -120,7 +121,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock, undefined, report('shared_counts'))
   const calls = meter(store, clock, counts, watch.background)
   const probe = prober(readinessChecks(storage, ring), watch.door)
-  const operational = { prober: probe, exposition: exposition(sources) }
+  const key = newSecret()
+  const operational = { prober: probe, key, exposition: exposition(sources) }
   const floor = {
     issuer,
     watch,
@@ -162,7 +164,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
       await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
       // Whatever program listens with these routes: commands beside it are to find it.
-      app.addHook('onListen', done => { announce(app, config, done) })
+      app.addHook('onListen', done => { announce(app, config, key, done) })
     },
     operationalRoutes: operationalRoutes(operational),
     watchRequests: app => { watchRequests(app, watch, tracing) },
@@ -190,10 +192,13 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
  * Tells commands on this machine where the server listens. One that needs nothing of its data folder, having its secrets
  * and its database from elsewhere, serves on without one.
  */
-function announce (app: FastifyInstance, config: Config, done: () => void): void {
+function announce (app: FastifyInstance, config: Config, key: string, done: () => void): void {
   const url = listeningUrl(app.server.address())
   try {
-    if (url !== null) announceServer(config, url)
+    if (url !== null) {
+      announceServer(config.dataFolder, { url, key })
+      app.server.once('close', () => { withdrawServer(config.dataFolder, { url, key }) })
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     app.log.warn(

@@ -2,7 +2,7 @@
  * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
  * be told its name and its secrets. Problems are found together and each names its variable.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
@@ -261,17 +261,6 @@ function isForeign (name: string, value: string | undefined): boolean {
 
 /** The version of this program. */
 export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
-
-/** Tells commands on this machine where the server listens. */
-export function announceServer (config: Config, url: string): void {
-  makeFolder(config.dataFolder)
-  const file = join(config.dataFolder, 'server.json')
-  const part = `${file}.${process.pid}`
-  // A new file in the place of the old one, which may be another account's, or a link to something else.
-  rmSync(part, { force: true })
-  writeFileSync(part, JSON.stringify({ url }) + '\n', { mode: 0o600, flag: 'wx' })
-  renameSync(part, file)
-}
 
 /** Whether a host name or address can only be this machine. */
 export function isLoopback (host: string): boolean {

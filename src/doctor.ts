@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
 import { inspectConfig, isLoopback, type Config } from './config.ts'
 import { ConfigurationError, failures, type FailureCode } from './errors.ts'
-import { belongsToUs, readOwn } from './ownership.ts'
+import { isAnswering, readLocalServer, type LocalServer } from './local-server.ts'
+import { belongsToUs } from './ownership.ts'
 import { paths } from './protocol/paths.ts'
 import { whyUnreachable, type Unreachable } from './reachability.ts'
 import { auditKeys, unseal } from './secrets.ts'
@@ -242,20 +243,26 @@ async function ask (url: string): Promise<Asked> {
 }
 
 /** The server on this machine: where it said that it listens, else where it would. */
-interface Here { url: string, announced: boolean, asked: Asked }
+interface Here {
+  url: string
+  announced: boolean
+  /** Something answers there, and it is not the server that wrote `server.json`. */
+  isOther: boolean
+  asked: Asked
+}
 
 async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
-  const announced = announcedUrl(dataFolder)
+  const announced = announcedServer(dataFolder)
   const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
-  const url = announced ?? `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
-  return { url, announced: announced !== null, asked: await ask(url) }
+  const url = announced?.url ?? `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+  const isOther = announced !== null && announced.key !== '' && !await isAnswering(announced).catch(() => true)
+  return { url, announced: announced !== null, isOther, asked: await ask(url) }
 }
 
 /** As commands find it (cli/connection.ts). A file that says nothing is as good as none: the server writes another. */
-function announcedUrl (dataFolder: string): string | null {
+function announcedServer (dataFolder: string): LocalServer | null {
   try {
-    const { url } = JSON.parse(readOwn(join(dataFolder, 'server.json')) ?? '{}') as { url?: unknown }
-    return typeof url === 'string' && URL.canParse(url) ? url : null
+    return readLocalServer(dataFolder)
   } catch {
     return null
   }
@@ -297,8 +304,15 @@ function isRight ({ issuer, asked: { response } }: Outside): boolean {
   return response?.status === 200 && response.body?.issuer === issuer
 }
 
-function server ({ url, announced, asked }: Here, outside: Outside): Finding {
+function server ({ url, announced, isOther, asked }: Here, outside: Outside): Finding {
   const check = 'server'
+  if (isOther && isLatchkey(asked)) {
+    return failed(
+      check,
+      `the server of this data folder has ended, and another one answers at ${url}`,
+      'Look at the LATCHKEY_DATA of both: start the one of this folder again, on another PORT if both are to run.'
+    )
+  }
   if (isLatchkey(asked)) return ok(check, `answers at ${url}${announced ? ', as its server.json says' : ''}`)
   if (isRight(outside)) return skipped(check, 'none of this data folder runs here; the issuer answers all the same')
   if (asked.response === null) {

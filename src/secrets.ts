@@ -258,6 +258,11 @@ export function auditKeys (masters: readonly string[]): readonly MacKey[] {
   }))
 }
 
+/** What a process proves by that it has `key`, to one that sent it `challenge`: HMAC-SHA256, base64url. */
+export function proofOf (key: string, challenge: string): string {
+  return createHmac('sha256', key).update(`server proof v1 ${challenge}`).digest('base64url')
+}
+
 /** HMAC-SHA256, base64url. */
 export function macOf (text: string, { key }: MacKey): string {
   return createHmac('sha256', key).update(text).digest('base64url')

@@ -1,5 +1,6 @@
 /** The management API as commands use it. */
 import { Readable } from 'node:stream'
+import { isAnswering } from '../local-server.ts'
 import { whyUnreachable } from '../reachability.ts'
 import { resemblesApiKey } from '../secrets.ts'
 import { readWarnings } from '../warning.ts'
@@ -51,7 +52,24 @@ function queryString (query: Query = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
 
-async function call<T> ({ url, token }: Connection, method: Method, path: string, body?: object, wait = patience): Promise<Answer<T>> {
+/**
+ * Nothing is sent to an address that a server left in its data folder before what answers there has shown that it is that
+ * server: once it has ended, another program may listen in its place.
+ */
+async function requireOwnServer ({ url, local }: Connection): Promise<void> {
+  if (local === null) return
+  const isOwn = await isAnswering(local).catch(error => { throw new CommandError(unreachable(url, error as Error)) })
+  if (!isOwn) {
+    throw new CommandError(
+      `What answers at ${url} is not the server that wrote server.json into the data folder: that one has ended, and its ` +
+      'token is sent to no other. Start it again, or name another with --url and --token.'
+    )
+  }
+}
+
+async function call<T> (connection: Connection, method: Method, path: string, body?: object, wait = patience): Promise<Answer<T>> {
+  await requireOwnServer(connection)
+  const { url, token } = connection
   const response = await reach(url, `${url}/api/v1${path}`, {
     method,
     headers: { ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
@@ -68,7 +86,9 @@ function proof (token: string): Record<string, string> {
   return resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }
 }
 
-async function download ({ url, token }: Connection, path: string): Promise<Readable> {
+async function download (connection: Connection, path: string): Promise<Readable> {
+  await requireOwnServer(connection)
+  const { url, token } = connection
   const began = new AbortController()
   const timer = setTimeout(() => { began.abort(new DOMException('', 'TimeoutError')) }, patience)
   const response = await reach(url, `${url}/api/v1${path}`, { headers: proof(token), redirect: 'manual', signal: began.signal })

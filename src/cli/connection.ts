@@ -1,6 +1,7 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
 import { readClientEnvironment, type ClientEnvironment } from '../config.ts'
+import { readLocalServer, type LocalServer } from '../local-server.ts'
 import { ForeignFile, readOwn } from '../ownership.ts'
 import { CommandError } from './failure.ts'
 
@@ -8,6 +9,8 @@ export interface Connection {
   /** An origin, perhaps with a path; no trailing slash. */
   url: string
   token: string
+  /** What answers at the address has to be this before it is sent the token; null: the caller has named the address. */
+  local: LocalServer | null
 }
 
 /** The options that every command takes. */
@@ -23,42 +26,46 @@ export function findConnection (options: GlobalOptions, environment = readClient
   const named = options.url ?? environment.url
   const chosen = options.token ?? environment.token
   // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this command.
-  const local = named !== null && chosen !== null ? { url: null, token: null } : readLocalServer(environment)
-  const url = named === null ? local.url : readUrl(named)
+  const local = named !== null && chosen !== null ? { server: null, token: null } : readFolder(environment)
+  const localUrl = local.server === null ? null : readUrl(local.server.url)
+  const url = named === null ? localUrl : readUrl(named)
   if (url === null) {
     throw new CommandError(`No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one with --url or LATCHKEY_URL.`)
   }
-  const token = chosen ?? (url === local.url ? local.token : null)
+  const token = chosen ?? (url === localUrl ? local.token : null)
   if (token === null) {
     throw new CommandError(`There is no token for ${url}: set LATCHKEY_TOKEN, or pass --token.`)
   }
-  return { url, token: requireToken(token) }
+  return { url, token: requireToken(token), local: named === null || chosen === null ? local.server : null }
 }
 
-/** The token as the server reads it: the variable first, else the file. */
-function readLocalServer ({ dataFolder, adminToken }: ClientEnvironment): { url: string | null, token: string | null } {
-  const text = readIfThere(join(dataFolder, 'server.json'))
+/** The server that wrote there, and its token as it reads it: the variable first, else the file. */
+function readFolder ({ dataFolder, adminToken }: ClientEnvironment): { server: LocalServer | null, token: string | null } {
+  const tokenFile = join(dataFolder, 'admin-token')
   return {
-    url: text === null ? null : readAnnouncedUrl(text, dataFolder),
-    token: adminToken ?? readIfThere(join(dataFolder, 'admin-token')),
+    server: orSay(join(dataFolder, 'server.json'), () => readLocalServer(dataFolder)),
+    token: adminToken ?? orSay(tokenFile, () => readOwn(tokenFile)?.trim() || null),
   }
 }
 
-function readAnnouncedUrl (text: string, folder: string): string {
+/** @throws CommandError for what keeps a file from being read. */
+function orSay<T> (file: string, read: () => T): T {
   try {
-    return readUrl((JSON.parse(text) as { url: string }).url)
-  } catch {
-    throw new CommandError(`${join(folder, 'server.json')} is damaged: remove it and start the server again, or name the server with --url.`)
-  }
-}
-
-function readIfThere (file: string): string | null {
-  try {
-    return readOwn(file)?.trim() || null
+    return read()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (error instanceof ForeignFile) throw new CommandError(`${error.message}: what it says is not gone by. Use the account that runs the server, or name it with LATCHKEY_URL and LATCHKEY_TOKEN.`)
-    throw new CommandError(`${file} cannot be read (${code}): use the account that runs the server, or LATCHKEY_URL and LATCHKEY_TOKEN.`)
+    if (error instanceof SyntaxError) {
+      throw new CommandError(`${file} is damaged: remove it and start the server again, or name the server with --url.`)
+    }
+    if (error instanceof ForeignFile) {
+      throw new CommandError(
+        `${error.message}: what it says is not gone by. Use the account that runs the server, or name it with ` +
+        'LATCHKEY_URL and LATCHKEY_TOKEN.'
+      )
+    }
+    throw new CommandError(
+      `${file} cannot be read (${code}): use the account that runs the server, or LATCHKEY_URL and LATCHKEY_TOKEN.`
+    )
   }
 }
 

@@ -2,6 +2,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../schema.ts'
 import { failures } from '../errors.ts'
+import { challengeHeader, proofHeader } from '../local-server.ts'
+import { proofOf } from '../secrets.ts'
 import type { Exposition } from './prometheus.ts'
 import type { Prober } from './readiness.ts'
 
@@ -14,11 +16,14 @@ declare module 'fastify' {
 
 export interface OperationalOptions {
   prober: Prober
+  /** What this process proves by that it wrote `server.json` (local-server.ts). */
+  key: string
   /** Null: the numbers are not told here. */
   exposition: (() => Promise<Exposition>) | null
 }
 
 const config = { operational: true }
+const longestChallenge = 128
 const noStore = { 'cache-control': 'no-store' }
 
 const Alive = Type.Object({ status: Type.Literal('alive') })
@@ -29,7 +34,7 @@ const NotReady = Type.Object({
   details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.' }) }),
 })
 
-export function operationalRoutes ({ prober, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {
+export function operationalRoutes ({ prober, key, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {
   return async app => {
     app.get('/healthz', {
       config,
@@ -39,7 +44,10 @@ export function operationalRoutes ({ prober, exposition }: OperationalOptions): 
         tags: ['operation'],
         response: { 200: Alive },
       },
-    }, async (_request, reply) => await reply.headers(noStore).send({ status: 'alive' }))
+    }, async ({ headers: { [challengeHeader]: challenge } }, reply) => {
+      if (typeof challenge === 'string' && challenge.length <= longestChallenge) reply.header(proofHeader, proofOf(key, challenge))
+      return await reply.headers(noStore).send({ status: 'alive' })
+    })
 
     app.get('/readyz', {
       config,

@@ -1,7 +1,7 @@
 /**
  * Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +22,7 @@ async function latchkey (environment: Record<string, string>, ...parameters: str
 }
 
 tap.test('a server in a program of its own is found as `latchkey serve` is', async t => {
-  t.strictSame(JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')), { url: server.url })
+  t.match(JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')), { url: server.url, key: /^.{40,}$/ })
   t.match(
     await latchkey({ LATCHKEY_DATA: server.folder, LATCHKEY_TOKEN: server.adminToken }, 'whoami'),
     { code: 0, stdout: /admin/ }
@@ -71,6 +71,36 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
     }
   }
   t.strictSame(seen, [])
+})
+
+tap.test('a server that has ended leaves no address behind, and no token is sent to what took its place', async t => {
+  const ended = await startServer()
+  const written = readFileSync(join(ended.folder, 'server.json'), 'utf8')
+  const own = { LATCHKEY_DATA: ended.folder, LATCHKEY_ADMIN_TOKEN: ended.adminToken }
+  await ended.latchkey.close()
+  await ended.app.close()
+  t.match(await latchkey(own, 'whoami'), { code: 1, stderr: /^latchkey: No server is known/ })
+  // As a process that was killed leaves it, with another account's program on the port by now.
+  const seen: string[] = []
+  const stranger = createServer((request, response) => {
+    seen.push(JSON.stringify([request.url, request.headers]))
+    response.setHeader('latchkey-proof', 'x'.repeat(43)).end('{}')
+  }).listen(ended.port, '127.0.0.1')
+  await once(stranger, 'listening')
+  t.teardown(() => { stranger.close() })
+  for (const text of [written, JSON.stringify({ url: ended.url })]) {
+    writeFileSync(join(ended.folder, 'server.json'), text, { mode: 0o600 })
+    const ways: [Record<string, string>, string[]][] = [
+      [own, []], [own, ['--url', ended.url]], [{ LATCHKEY_DATA: ended.folder, LATCHKEY_TOKEN: ended.adminToken }, []],
+    ]
+    for (const [environment, parameters] of ways) {
+      t.match(await latchkey(environment, 'whoami', ...parameters), {
+        code: 1, stderr: /is not the server that wrote server\.json into the data folder: that one has ended/,
+      })
+    }
+  }
+  t.equal(seen.length, 6, 'each was asked for its proof')
+  t.notMatch(seen.join(), ended.adminToken)
 })
 
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {

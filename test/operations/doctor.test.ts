@@ -242,7 +242,7 @@ const setUps: readonly SetUp[] = [
     title: 'another program listens on the PORT',
     async make (t) {
       const { environment, folder } = await stopped(t)
-      rmSync(join(folder, 'server.json'))
+      rmSync(join(folder, 'server.json'), { force: true })
       const port = await answering(t, (_request, response) => { response.writeHead(404).end('<h1>Not found</h1>') })
       return {
         environment: { ...environment, PORT: String(port), LATCHKEY_ISSUER: `http://localhost:${port}` },
@@ -464,7 +464,7 @@ const setUps: readonly SetUp[] = [
       const { environment, folder } = await stopped(t)
       const uid = process.getuid!() === 0 ? 65_534 : process.getuid!()
       for (
-        const path of ['latchkey.db', 'latchkey.db.lock', 'server.json', '.']
+        const path of ['latchkey.db', 'latchkey.db.lock', '.']
       ) if (process.getuid!() === 0) chownSync(join(folder, path), uid, uid)
       chmodSync(folder, 0o500)
       t.teardown(() => { chmodSync(folder, 0o700) })
@@ -615,7 +615,7 @@ tap.test('what answers in the place of the server steers no terminal', async t =
     const metadata = { issuer: evil, token_endpoint: `${evil}/api/v1/auth/token` }
     response.writeHead(200, { 'content-type': 'application/json', location: 'http://[/' }).end(JSON.stringify(metadata))
   })
-  rmSync(join(folder, 'server.json'))
+  rmSync(join(folder, 'server.json'), { force: true })
   for (const LATCHKEY_ISSUER of ['', `http://127.0.0.1:${port}`]) {
     for (const flags of [[], ['--json']]) {
       const env = ownEnvironment({ ...environment, PORT: String(port), LATCHKEY_ISSUER })

@@ -9,7 +9,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { announceServer, loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config.ts'
+import { newSecret, proofOf } from '../../src/secrets.ts'
+import { announceServer, challengeHeader, proofHeader } from '../../src/local-server.ts'
 import type { ConfigurationError } from '../../src/errors.ts'
 import { examine } from '../../src/doctor.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
@@ -91,8 +93,11 @@ tap.test('code that another account may have put into the folder of compiled cod
 
 tap.test('a token is sent to no address that another account may have written', async t => {
   const seen: (string | undefined)[] = []
+  const key = newSecret()
   const server = createServer((request, response) => {
-    seen.push(request.headers.authorization)
+    const { [challengeHeader]: challenge } = request.headers
+    if (typeof challenge === 'string') response.setHeader(proofHeader, proofOf(key, challenge))
+    else seen.push(request.headers.authorization)
     response.setHeader('content-type', 'application/json').end('{"data":[],"hasMore":false}')
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -103,7 +108,7 @@ tap.test('a token is sent to no address that another account may have written', 
     for (const given of (i === 0 ? [{ LATCHKEY_TOKEN: secret }, {}] : [{ LATCHKEY_TOKEN: secret }]) as Record<string, string>[]) {
       const folder = folderOf(t)
       mkdirSync(join(folder, 'data'), { mode: 0o700 })
-      writeFileSync(join(folder, 'data', 'server.json'), JSON.stringify({ url }), { mode: 0o600 })
+      writeFileSync(join(folder, 'data', 'server.json'), JSON.stringify({ url, key }), { mode: 0o600 })
       writeFileSync(join(folder, 'data', 'admin-token'), secret, { mode: 0o600 })
       t.equal((await latchkey(folder, ['org', 'list'], given)).code, 0, 'one of this account is gone by')
       t.strictSame(seen.splice(0), [`Bearer ${secret}`])
@@ -144,9 +149,9 @@ tap.test('where the server listens is written into a new file, never through a l
   const victim = join(folder, 'victim')
   writeFileSync(victim, 'untouched')
   symlinkSync(victim, join(folder, 'data', 'server.json'))
-  announceServer(config, 'http://127.0.0.1:1')
+  announceServer(config.dataFolder, { url: 'http://127.0.0.1:1', key: 'k' })
   t.equal(readFileSync(victim, 'utf8'), 'untouched')
-  t.equal(readFileSync(join(folder, 'data', 'server.json'), 'utf8'), '{"url":"http://127.0.0.1:1"}\n')
+  t.equal(readFileSync(join(folder, 'data', 'server.json'), 'utf8'), '{"url":"http://127.0.0.1:1","key":"k"}\n')
   t.equal(statSync(join(folder, 'data', 'server.json')).mode & 0o777, 0o600)
   t.strictSame(readdirSync(join(folder, 'data')).sort(), ['admin-token', 'secret', 'server.json'])
 })

@@ -1,0 +1,65 @@
+/** `server.json`: where commands of this account find the server of a data folder, and what it proves by that it is that one. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeFolder } from './folder.ts'
+import { readOwn } from './ownership.ts'
+import { newSecret, proofOf, sameDigest } from './secrets.ts'
+
+export interface LocalServer {
+  url: string
+  /** What the running server alone shares with the file. Empty: a version that proved nothing wrote it. */
+  key: string
+}
+
+/** Milliseconds. */
+const patience = 5_000
+
+/** The request header of `GET /healthz` with what is to be answered to, and the response header with the answer. */
+export const challengeHeader = 'latchkey-challenge'
+export const proofHeader = 'latchkey-proof'
+
+function fileOf (dataFolder: string): string {
+  return join(dataFolder, 'server.json')
+}
+
+/** Tells commands on this machine where the server listens. @throws what the file system says. */
+export function announceServer (dataFolder: string, server: LocalServer): void {
+  makeFolder(dataFolder)
+  const file = fileOf(dataFolder)
+  const part = `${file}.${process.pid}`
+  // A new file in the place of the old one, which may be another account's, or a link to something else.
+  rmSync(part, { force: true })
+  writeFileSync(part, JSON.stringify(server) + '\n', { mode: 0o600, flag: 'wx' })
+  renameSync(part, file)
+}
+
+/** Takes the file back, unless another server has written its own since. Never throws: a file that stays proves nothing. */
+export function withdrawServer (dataFolder: string, { key }: LocalServer): void {
+  try {
+    if (readLocalServer(dataFolder)?.key === key) rmSync(fileOf(dataFolder), { force: true })
+  } catch {
+    // It is damaged, or another account's: not this server's to remove.
+  }
+}
+
+/** Null: no server has written there. @throws ForeignFile; SyntaxError for a damaged file; what the file system says. */
+export function readLocalServer (dataFolder: string): LocalServer | null {
+  const text = readOwn(fileOf(dataFolder))
+  if (text === null) return null
+  const { url, key = '' } = Object(JSON.parse(text)) as Record<string, unknown>
+  if (typeof url !== 'string' || !URL.canParse(url) || typeof key !== 'string') throw new SyntaxError('no server.json')
+  return { url, key }
+}
+
+/**
+ * Whether what answers at the address is the server that wrote the file: after it has ended, another program may listen there,
+ * another account's, too. @throws what `fetch` throws when nothing answers.
+ */
+export async function isAnswering ({ url, key }: LocalServer): Promise<boolean> {
+  const challenge = newSecret()
+  const headers = { [challengeHeader]: challenge }
+  const signal = AbortSignal.timeout(patience)
+  const response = await fetch(`${url}/healthz`, { headers, redirect: 'manual', signal })
+  await response.body?.cancel()
+  return key !== '' && sameDigest(response.headers.get(proofHeader) ?? '', proofOf(key, challenge))
+}
