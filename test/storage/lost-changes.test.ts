@@ -315,6 +315,28 @@ tap.test('a server that began after a change knows of it, though those that were
   t.ok(data.some(({ kind, subject }: Json) => kind === 'api_key' && subject === id), 'not only what it changed itself')
 })
 
+tap.test('one that is the only server there ever was says it too, if it cannot compare everything [postgresql]', async t => {
+  const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  const ownWire = await layWire(own.url)
+  const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
+  const server = await startServer({ database: ownWire.url, issuer, environment })
+  t.teardown(async () => {
+    await server.close()
+    await ownWire.close()
+    await own.drop()
+  })
+  await server.createKey()
+  // As after an outage that was longer than entries stay.
+  await interrupted(async () => {
+    await administer(own.url, 'UPDATE "Replica" SET timeline = 7, "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"')
+  }, on)
+  await trusting([server])
+  t.match((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data, [{ detail: { before: { timeline: 7 } } }])
+  await interrupted(async () => {}, on)
+  await trusting([server])
+  t.equal((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data.length, 1, 'once')
+})
+
 tap.test('what a login may not ask the database is not known, and no reason not to start [postgresql]', async t => {
   const own = await freshDatabase()
   t.teardown(() => own.drop())
