@@ -4,6 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readAllowlist } from './address.ts'
 import { readPostgresqlUrl } from './database-url.ts'
@@ -271,6 +272,16 @@ export function announceServer (config: Config, url: string): void {
   rmSync(part, { force: true })
   writeFileSync(part, JSON.stringify({ url }) + '\n', { mode: 0o600, flag: 'wx' })
   renameSync(part, file)
+}
+
+/**
+ * Whether `url` is one that a server on this machine can have announced: it says on which of the machine's addresses it
+ * listens. A data folder may have come with somebody else's files, and what is in it must not send a token elsewhere.
+ */
+export function isAnnounceable (url: URL): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const own = Object.values(networkInterfaces()).flatMap(each => each ?? [])
+  return url.protocol === 'http:' && (isLoopback(host) || own.some(({ address }) => address === host))
 }
 
 /** Whether a host name or address can only be this machine. */

@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
-import { inspectConfig, isLoopback, type Config } from './config.ts'
+import { inspectConfig, isAnnounceable, isLoopback, type Config } from './config.ts'
 import { ConfigurationError, failures, type FailureCode } from './errors.ts'
 import { belongsToUs, readOwn } from './ownership.ts'
 import { paths } from './protocol/paths.ts'
@@ -255,7 +255,7 @@ async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
 function announcedUrl (dataFolder: string): string | null {
   try {
     const { url } = JSON.parse(readOwn(join(dataFolder, 'server.json')) ?? '{}') as { url?: unknown }
-    return typeof url === 'string' && URL.canParse(url) ? url : null
+    return typeof url === 'string' && URL.canParse(url) && isAnnounceable(new URL(url)) ? url : null
   } catch {
     return null
   }

@@ -1,6 +1,6 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
-import { readClientEnvironment, type ClientEnvironment } from '../config.ts'
+import { isAnnounceable, readClientEnvironment, type ClientEnvironment } from '../config.ts'
 import { ForeignFile, readOwn } from '../ownership.ts'
 import { CommandError } from './failure.ts'
 
@@ -45,10 +45,24 @@ function readLocalServer ({ dataFolder, adminToken }: ClientEnvironment): { url:
 }
 
 function readAnnouncedUrl (text: string, folder: string): string {
+  const file = join(folder, 'server.json')
+  const url = announcedIn(text)
+  if (url === null) {
+    throw new CommandError(`${file} is damaged: remove it and start the server again, or name the server with --url.`)
+  }
+  if (isAnnounceable(new URL(url))) return url
+  throw new CommandError(
+    `${file} names ${url}, where no server of this machine listens: no token is sent there. If it is the right one, ` +
+    'name it with --url or LATCHKEY_URL.'
+  )
+}
+
+/** Null: it is not what a server writes. */
+function announcedIn (text: string): string | null {
   try {
     return readUrl((JSON.parse(text) as { url: string }).url)
   } catch {
-    throw new CommandError(`${join(folder, 'server.json')} is damaged: remove it and start the server again, or name the server with --url.`)
+    return null
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -71,6 +71,20 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
     }
   }
   t.strictSame(seen, [])
+})
+
+tap.test('no token is sent where server.json names another machine', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-foreign-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  for (const url of ['https://foreign.invalid', 'http://192.0.2.1:3000', 'https://127.0.0.1:3000']) {
+    writeFileSync(join(folder, 'server.json'), JSON.stringify({ url }), { mode: 0o600 })
+    for (const name of ['LATCHKEY_ADMIN_TOKEN', 'LATCHKEY_TOKEN']) {
+      t.match(
+        await latchkey({ LATCHKEY_DATA: folder, [name]: server.adminToken }, 'whoami'),
+        { code: 1, stdout: '', stderr: `server.json names ${url}, where no server of this machine listens` }
+      )
+    }
+  }
 })
 
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {
