@@ -67,7 +67,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['database-url.ts', '/^[\\x20-\\x7e]{1,40}$/', 'own'],
   ['database-url.ts', '/^\\d{1,6}$/', 'own'],
   ['domain/credit.ts', '/^crd_/', 'own'],
-  ['domain/resource-identifier.ts', '/%[\\da-f]{2}/gi', 'field'],
+  ['domain/resource-identifier.ts', '/%(?:[\\da-f]{2})?/gi', 'field'],
   ['domain/resource-identifier.ts', '/[\\w.~-]/', 'field'],
   ['domain/resource-identifier.ts', '/^[\\x21-\\x7e]+$/', 'body'],
   ['domain/resource-identifier.ts', '/^[a-z][a-z0-9+.-]*:/i', 'body'],
