@@ -29,9 +29,6 @@ export interface Finding {
 
 type Environment = Parameters<typeof inspectConfig>[0]
 
-/** The oldest PostgreSQL that is still maintained and was tested. */
-const oldestPostgresql = 14
-
 const patience = 5_000
 
 /** Every check in turn. Never throws: what breaks is a finding. */
@@ -171,9 +168,6 @@ function postgresqlProblem (code: string, said: string, url: URL | null): { foun
 
 function databaseVersion ({ provider, version }: Inspection): Finding {
   const name = provider === 'sqlite' ? 'SQLite' : 'PostgreSQL'
-  if (provider === 'postgresql' && parseInt(version) < oldestPostgresql) {
-    return failed('database', `${name} ${version}`, `Upgrade to PostgreSQL ${oldestPostgresql} or newer.`)
-  }
   return ok('database', `${name} ${version} answers`)
 }
 
