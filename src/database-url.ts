@@ -183,7 +183,12 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
   const problems: string[] = []
   readAuthority(url, draft, problems)
   const seen = new Set<string>()
-  for (const [name, value] of url.searchParams) {
+  // As libpq has it, a plus sign is one, and no space.
+  for (const [name, value] of new URLSearchParams(url.search.replaceAll('+', '%2B'))) {
+    if (seen.has('password') && !isParameter(name)) {
+      problems.push(restOfPassword)
+      break
+    }
     const problem = seen.has(name) ? 'is given more than once; write it once' : read(name, value, draft)
     const space = problem?.startsWith('=') || problem?.startsWith(':') ? '' : ' '
     if (problem !== undefined) problems.push(`DATABASE_URL: the parameter ${name}${space}${problem}`)
@@ -199,6 +204,7 @@ const severalHosts = 'DATABASE_URL: names several hosts; name one, and let it le
   'or a proxy that asks which server is the primary)'
 const unreadable = 'DATABASE_URL: is not a postgresql:// URL that can be read; percent-encode what is special in the ' +
   'user and the password (: / ? # @ %), as in %2F for /'
+const restOfPassword = 'DATABASE_URL: what follows the parameter password is no parameter; percent-encode an & in it (%26)'
 const slashInName = 'DATABASE_URL: the name of the database has a / in it; percent-encode it (%2F), as in the user ' +
   'and the password'
 
@@ -213,6 +219,10 @@ export function postgresqlTarget (url: string): PostgresqlTarget {
   const { target, problems } = readPostgresqlUrl(url)
   if (problems.length > 0) throw new ConfigurationError(problems)
   return target
+}
+
+function isParameter (name: string): boolean {
+  return Object.hasOwn(honoured, name) || Object.hasOwn(refused, name)
 }
 
 function read (name: string, value: string, draft: Draft): string | undefined {

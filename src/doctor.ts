@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
 import { inspectConfig, isLoopback, type Config } from './config.ts'
 import { ConfigurationError, failures, type FailureCode } from './errors.ts'
-import { isAnswering, readLocalServer, type LocalServer } from './local-server.ts'
+import { isAnnounceable, isAnswering, readLocalServer, type LocalServer } from './local-server.ts'
 import { belongsToUs } from './ownership.ts'
 import { paths } from './protocol/paths.ts'
 import { whyUnreachable, type Unreachable } from './reachability.ts'
@@ -29,9 +29,6 @@ export interface Finding {
 }
 
 type Environment = Parameters<typeof inspectConfig>[0]
-
-/** The oldest PostgreSQL that is still maintained and was tested. */
-const oldestPostgresql = 14
 
 const patience = 5_000
 
@@ -172,9 +169,6 @@ function postgresqlProblem (code: string, said: string, url: URL | null): { foun
 
 function databaseVersion ({ provider, version }: Inspection): Finding {
   const name = provider === 'sqlite' ? 'SQLite' : 'PostgreSQL'
-  if (provider === 'postgresql' && parseInt(version) < oldestPostgresql) {
-    return failed('database', `${name} ${version}`, `Upgrade to PostgreSQL ${oldestPostgresql} or newer.`)
-  }
   return ok('database', `${name} ${version} answers`)
 }
 
@@ -262,7 +256,8 @@ async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
 /** As commands find it (cli/connection.ts). A file that says nothing is as good as none: the server writes another. */
 function announcedServer (dataFolder: string): LocalServer | null {
   try {
-    return readLocalServer(dataFolder)
+    const server = readLocalServer(dataFolder)
+    return server !== null && isAnnounceable(server) ? server : null
   } catch {
     return null
   }

@@ -1,6 +1,8 @@
 /** `server.json`: where commands of this account find the server of a data folder, and what it proves by that it is that one. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { isLoopback } from './config.ts'
 import { makeFolder } from './folder.ts'
 import { readOwn } from './ownership.ts'
 import { newSecret, proofOf, sameDigest } from './secrets.ts'
@@ -49,6 +51,17 @@ export function readLocalServer (dataFolder: string): LocalServer | null {
   const { url, key = '' } = Object(JSON.parse(text)) as Record<string, unknown>
   if (typeof url !== 'string' || !URL.canParse(url) || typeof key !== 'string') throw new SyntaxError('no server.json')
   return { url, key }
+}
+
+/**
+ * Whether the address is one that a server on this machine can have announced: it says on which of the machine's addresses it
+ * listens. A data folder may have come with somebody else's files, and what is in it must not send a token elsewhere.
+ */
+export function isAnnounceable ({ url }: LocalServer): boolean {
+  const { protocol, hostname } = new URL(url)
+  const own = Object.values(networkInterfaces()).flatMap(each => each ?? [])
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return protocol === 'http:' && (isLoopback(host) || own.some(({ address }) => address === host))
 }
 
 /**

@@ -21,6 +21,7 @@ tap.test('what is honoured', async t => {
     ['//u@/d?host=/run/postgresql', { host: '/run/postgresql', user: 'u', database: 'd' }],
     ['//%2Frun%2Fpostgresql/d', { host: '/run/postgresql' }],
     ['//h/d?user=u&password=p%40&port=6&dbname=e', { user: 'u', password: 'p@', port: 6, database: 'e' }],
+    ['//h/d?password=a+b', { password: 'a+b' }],
     ['//h/d?schema=Lk_1-x', { schema: 'Lk_1-x', namesSchema: true }],
     ['//h/d', { tls: undefined }],
     ['//h/d?sslmode=disable', { tls: null }],
@@ -90,6 +91,11 @@ tap.test('a password that is not encoded is neither taken for something else nor
   for (const password of ['hun#ter2', 'hun/ter2', '1?hunter2=x', '1#hunter2', '1?a&hunter2', 'hun@ter2/']) {
     const { problems } = readPostgresqlUrl(`postgresql://u:${password}@h/d`)
     t.match(problems, [/percent-encode/], password)
+    t.notMatch(problems.join(), /hun|ter2/)
+  }
+  for (const query of ['password=hun&ter2=x', 'password=hun&ter2', 'schema=lk&password=1&hunter2&ssl=1']) {
+    const { problems } = readPostgresqlUrl(`postgresql://u@h/d?${query}`)
+    t.match(problems[0], /what follows the parameter password .*; percent-encode an & in it \(%26\)/, query)
     t.notMatch(problems.join(), /hun|ter2/)
   }
 })

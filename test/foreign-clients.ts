@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, type JWK } from 'jose'
 import type { Test } from 'tap'
-import type { SigningAlgorithm } from '../src/domain/signing-key.ts'
+import { secondsAfter } from '../src/clock.ts'
+import { publicationTime, type SigningAlgorithm } from '../src/domain/signing-key.ts'
 import { startServer } from './harness.ts'
 
 /** What a program says of a client that got through, and which settings of ours or its own it took. */
@@ -30,7 +31,9 @@ export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promis
   const server = await startServer({ mount: async app => { hearAssertions(app.server, sent) } })
   t.teardown(async () => { await keepAssertions(server.issuer, sent, jwks.keys[0]!) })
   const { signingKeys, operation } = server.latchkey
-  await signingKeys.provide(operation, algorithm, true)
+  // Long ago, so that a resource may change to it.
+  const earlier = { ...operation, clock: () => secondsAfter(operation.clock(), -publicationTime) }
+  await signingKeys.provide(earlier, algorithm, true)
   const { json } = await server.admin('PATCH', '/resources/res_host', { signingAlgorithm: algorithm })
   if (json.signingAlgorithm !== algorithm) throw new Error(JSON.stringify(json))
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-judge-'))

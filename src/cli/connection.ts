@@ -1,7 +1,7 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
 import { readClientEnvironment, type ClientEnvironment } from '../config.ts'
-import { readLocalServer, type LocalServer } from '../local-server.ts'
+import { isAnnounceable, readLocalServer, type LocalServer } from '../local-server.ts'
 import { ForeignFile, readOwn } from '../ownership.ts'
 import { CommandError } from './failure.ts'
 
@@ -42,8 +42,16 @@ export function findConnection (options: GlobalOptions, environment = readClient
 /** The server that wrote there, and its token as it reads it: the variable first, else the file. */
 function readFolder ({ dataFolder, adminToken }: ClientEnvironment): { server: LocalServer | null, token: string | null } {
   const tokenFile = join(dataFolder, 'admin-token')
+  const serverFile = join(dataFolder, 'server.json')
+  const server = orSay(serverFile, () => readLocalServer(dataFolder))
+  if (server !== null && !isAnnounceable(server)) {
+    throw new CommandError(
+      `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is the ` +
+      'right one, name it with --url or LATCHKEY_URL.'
+    )
+  }
   return {
-    server: orSay(join(dataFolder, 'server.json'), () => readLocalServer(dataFolder)),
+    server,
     token: adminToken ?? orSay(tokenFile, () => readOwn(tokenFile)?.trim() || null),
   }
 }

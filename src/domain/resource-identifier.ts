@@ -28,7 +28,7 @@ export function requireIdentifier (text: string): string {
  */
 export function normalIdentifier (text: string): string {
   if (text.length > longestKept || !uri.test(text)) return text
-  const url = URL.parse(text.replace(/%[\da-f]{2}/gi, unescaped))
+  const url = URL.parse(text.replace(/%(?:[\da-f]{2})?/gi, unescaped))
   if (url === null) return text
   // Of schemes that it does not know, URL keeps the host as it is.
   if (url.host !== '' && !knownSchemes.has(url.protocol)) {
@@ -41,8 +41,12 @@ export function normalIdentifier (text: string): string {
 /** URL standard §3.2 (special schemes). */
 const knownSchemes = new Set(['https:', 'http:', 'wss:', 'ws:', 'ftp:', 'file:'])
 
-/** RFC 3986 §2.3: what never needs an escape. */
+/**
+ * RFC 3986 §2.3: what never needs an escape. A percent sign that begins none is escaped: else what is unescaped behind it
+ * would make one of it.
+ */
 function unescaped (escape: string): string {
+  if (escape === '%') return '%25'
   const character = String.fromCharCode(parseInt(escape.slice(1), 16))
   return /[\w.~-]/.test(character) ? character : escape.toUpperCase()
 }

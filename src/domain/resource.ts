@@ -8,7 +8,7 @@ import { requireIdentifier } from './resource-identifier.ts'
 import {
   expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
 } from './scope.ts'
-import { defaultAlgorithm, isProvided, type SigningAlgorithm } from './signing-key.ts'
+import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from './signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
 import type { Clock } from '../clock.ts'
@@ -206,7 +206,7 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
     requireExpected(operation, before)
     requireNotBuiltIn(before, change)
     const signingAlgorithm = change.signingAlgorithm ?? before.signingAlgorithm
-    if (signingAlgorithm !== before.signingAlgorithm) await requireSigner(tx, signingAlgorithm, clock())
+    if (signingAlgorithm !== before.signingAlgorithm) await requireKnownSigner(tx, signingAlgorithm, clock())
     const scopes = change.scopes ? await declared(tx, actor, before, requireScopes(change.scopes)) : before.scopes
     const after: Resource = {
       ...before,
@@ -261,6 +261,20 @@ async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now
   if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
   throw new Failure('conflict', {
     message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ${algorithm}\`, and do this again.`,
+  })
+}
+
+/**
+ * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once, and
+ * their caches may lack it. While the first key is only published the default one signs.
+ */
+async function requireKnownSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+  await requireSigner(tx, algorithm, now)
+  const until = algorithm === defaultAlgorithm ? null : freshUntil(await tx.signingKeys.all(), now, algorithm)
+  if (until === null) return
+  throw new Failure('conflict', {
+    message: `The signing key of ${algorithm} was made a moment ago, and signs already: verifiers of this resource may ` +
+      `not have it before ${until.toISOString()}. Do this again then.`,
   })
 }
 

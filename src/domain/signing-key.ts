@@ -1,4 +1,5 @@
 import type { CryptoKey, JWK } from 'jose'
+import { secondsAfter } from '../clock.ts'
 import type { Awaitable } from '../awaitable.ts'
 import type { Operation } from './store.ts'
 
@@ -67,6 +68,17 @@ export function signingAt (
 /** Made, and not to sign yet. What is to be made in the future is there by a clock that was set back. */
 function isBeingPublished ({ createdAt, activatedAt }: SigningKey, now: Date): boolean {
   return createdAt <= now && now < activatedAt
+}
+
+/**
+ * Until when a cache of the published keys may lack the one that signs by `algorithm`; null: it has it, or there is none
+ * that signs.
+ */
+export function freshUntil (keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm): Date | null {
+  const signing = signingAt(keys, now, algorithm)
+  if (signing === undefined || signing.createdAt > now) return null
+  const until = secondsAfter(signing.createdAt, publicationTime)
+  return now < until ? until : null
 }
 
 /** Whether there is a key that signs by `algorithm`, or will. */

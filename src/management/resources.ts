@@ -90,7 +90,7 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
 
     app.patch('/resources/:id', {
-      config: write,
+      config: { ...write, failures: ['conflict'] },
       schema: {
         summary: 'Change a resource',
         description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one. Another signing algorithm holds once its key has been published for five minutes; tokens of before stay good.',

@@ -143,6 +143,20 @@ function readEntry ({ createdAt, changes, ...entry }: WrittenEntry): Poll['entri
   return { ...entry, createdAt: new Date(`${createdAt}Z`), changes: changes.map(readChange) }
 }
 
+/**
+ * What was changed in the last `milliseconds`, by the clock of the database, latest last; of more than `most` entries the
+ * latest.
+ */
+export async function recentEntries (client: pg.Client, milliseconds: number, most: number): Promise<Entry[]> {
+  const { rows: [row] } = await client.query<{ entries: WrittenEntry[] }>(`
+    SELECT coalesce(json_agg(entry ORDER BY "createdAt"), '[]') AS entries FROM (
+      SELECT id, "createdAt", "replicaId", changes FROM "FeedEntry"
+      WHERE "createdAt" > timezone('UTC', now()) - make_interval(secs => $1 / 1000.0) AND changes <> '[]'::jsonb
+      ORDER BY "createdAt" DESC LIMIT $2
+    ) AS entry`, [milliseconds, most])
+  return row!.entries.map(readEntry)
+}
+
 /** Nobody needs to wait for this server any more. */
 export async function leave (client: pg.Client, { id, joined }: Membership): Promise<void> {
   await client.query('UPDATE "Replica" SET "leftAt" = timezone(\'UTC\', clock_timestamp()) WHERE id = $1 AND joined = $2 AND "leftAt" IS NULL', [id, joined])

@@ -54,10 +54,11 @@ async function follow (
   // Of several servers that start on another history one is the first.
   await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joining})::text`
   const { replica: table } = queries
-  const others = { id: { not: replicaId }, timeline: { not: null } }
-  const select = { system: true, timeline: true }
-  const before = await table.findFirst({ where: others, orderBy: { seenAt: 'desc' }, select })
-  const known = await table.findFirst({ where: { ...others, system, timeline }, select: { id: true } })
+  // This server's own row among them: of a history that is not known, joining leaves there what it followed before.
+  const before = await table.findFirst({
+    where: { timeline: { not: null } }, orderBy: { seenAt: 'desc' }, select: { system: true, timeline: true },
+  })
+  const known = await table.findFirst({ where: { system, timeline }, select: { id: true } })
   await table.updateMany({ where: { id: replicaId }, data: { system, timeline } })
   return timeline === null || known !== null ? null : before
 }

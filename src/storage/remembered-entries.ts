@@ -1,4 +1,7 @@
-/** Which entries of the change feed a server knows of: what it has applied, and what it has written itself. */
+/**
+ * Which entries of the change feed a server knows of: what it has applied, what it has written itself, and what was new
+ * when it began.
+ */
 import type { Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf } from './lost-changes.ts'
@@ -10,7 +13,7 @@ import { aboutOf } from './lost-changes.ts'
 export const remembered = 600_000
 
 /** How many changes are remembered at most: some 30 MB. Of more the oldest are forgotten. */
-const mostChanges = 100_000
+export const mostChanges = 100_000
 
 interface Remembered extends Entry { since: Instant }
 

@@ -8,12 +8,13 @@ import type { DatabaseHistory } from '../domain/lost-change.ts'
 import type { Measures } from '../measures.ts'
 import type { Change, Follower } from './changes.ts'
 import {
-  changesChannel, channels, countsChannel, join, leave, poll, prune, reportsChannel, type Entry, type Membership, type Poll,
+  changesChannel, channels, countsChannel, join, leave, poll, prune, recentEntries, reportsChannel, type Entry, type Membership, type Poll,
 } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from './limits.ts'
 import { newListener } from './postgresql.ts'
 import type { Recollection } from './recollection.ts'
+import { mostChanges, remembered } from './remembered-entries.ts'
 import { historyOf, replicationOf, type Run } from './replication.ts'
 import type { View } from './view.ts'
 
@@ -181,8 +182,11 @@ export class Replica {
     const place = await join(client, { id, host: hostname(), pid: process.pid, version, lease }, joined, history)
     if (place === null) return
     this.#lease = place.lease
+    // What it is about to read has these in it. The servers that were there when they were made may be gone by the time
+    // that they are missed.
+    const recent = await this.#orLeave(recentEntries(client, remembered, mostChanges), client, { id, joined })
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
-    this.#settled = this.#settle(lost, place.isKnown ? null : history)
+    this.#settled = this.#settle({ lost, recent }, place.isKnown ? null : history)
     this.#read()
     await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
     let { position } = place
@@ -224,15 +228,18 @@ export class Replica {
   }
 
   /**
-   * What this database has lost that this server knows of is refused before anything of it is gone by. `history`: a new
-   * one.
+   * What this database has lost that this server knows of is refused before anything of it is gone by. `recent`: what it
+   * has that was changed a short while ago. `history`: a new one.
    */
-  async #settle (lost: readonly Entry[], history: DatabaseHistory | null): Promise<void> {
+  async #settle (
+    { lost, recent }: { lost: readonly Entry[], recent: readonly Entry[] }, history: DatabaseHistory | null
+  ): Promise<void> {
     const { recollection, notice } = this.#options
     await recollection.settle(lost)
     if (history !== null) await notice(history, this.#hasFollowed && recollection.isComplete)
     this.#hasFollowed = true
     recollection.begin()
+    recollection.remember(recent, instant())
   }
 
   /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */

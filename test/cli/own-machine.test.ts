@@ -103,6 +103,20 @@ tap.test('a server that has ended leaves no address behind, and no token is sent
   t.notMatch(seen.join(), ended.adminToken)
 })
 
+tap.test('no token is sent where server.json names another machine', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-foreign-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  for (const url of ['https://foreign.invalid', 'http://192.0.2.1:3000', 'https://127.0.0.1:3000']) {
+    writeFileSync(join(folder, 'server.json'), JSON.stringify({ url }), { mode: 0o600 })
+    for (const name of ['LATCHKEY_ADMIN_TOKEN', 'LATCHKEY_TOKEN']) {
+      t.match(
+        await latchkey({ LATCHKEY_DATA: folder, [name]: server.adminToken }, 'whoami'),
+        { code: 1, stdout: '', stderr: `server.json names ${url}, where no server of this machine listens` }
+      )
+    }
+  }
+})
+
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {
   const value = newSecret()
   const sentence = 'LATCHKEY_ULR: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_URL'

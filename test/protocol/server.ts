@@ -10,7 +10,7 @@ import type { Registry } from '../../src/domain/registry.ts'
 import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/registration-token.ts'
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resource.ts'
 import { openSigningKeys } from '../../src/domain/key-ring.ts'
-import type { KeyRing, SigningAlgorithm } from '../../src/domain/signing-key.ts'
+import { publicationTime, type KeyRing, type SigningAlgorithm } from '../../src/domain/signing-key.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
 import { styles } from '../../src/domain/style.ts'
 import { tokenReader } from '../../src/domain/token.ts'
@@ -80,7 +80,9 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   await seedResources(store, clock, [{ id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee }])
   const secrets = ['a secret of the tests, long enough']
   const signingKeys = await openSigningKeys(store, clock, secrets)
-  for (const algorithm of setup.algorithms ?? []) await signingKeys.provide(operation, algorithm, true)
+  // Long ago, so that resources may change to them.
+  const earlier: Operation = { ...operation, clock: () => secondsAfter(now, -publicationTime) }
+  for (const algorithm of setup.algorithms ?? []) await signingKeys.provide(earlier, algorithm, true)
   await signingKeys.reload()
   const ring = signingKeys.ring()
   const reader = tokenReader(issuer, { ring: () => ring })

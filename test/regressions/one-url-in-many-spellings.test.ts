@@ -22,6 +22,8 @@ const same: readonly (readonly string[])[] = [
   ['https://[2001:db8::7]/', 'https://[2001:DB8:0:0::7]:443', 'https://[2001:db8::7]'],
   ['cursor://callback.test/', 'cursor://Callback.Test', 'CURSOR://callback.test/'],
   ['urn:a:B', 'URN:a:B', 'urn:a:%42'],
+  // A percent sign that begins no escape begins none either with what an escape behind it stands for.
+  ['https://api.a.test/%25Aa', 'https://api.a.test/%%41a', 'https://api.a.test/%25%41a'],
 ]
 /** Of no two of these one is the other: path and query have case, a slash behind a path says something, so do `?` and escapes of reserved characters. */
 const different = [

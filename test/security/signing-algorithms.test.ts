@@ -102,6 +102,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
 
   tap.test(`C2: one of the two ways to a token signs as the other does, on the guarded path too [${name}]`, async t => {
     const client = await clientFor(guarded)
+    clock.advance(301)
     for (const signingAlgorithm of ['RS256', 'EdDSA', 'ES256']) {
       t.equal((await admin('PATCH', `/resources/${encodeURIComponent(guarded)}`, { signingAlgorithm })).status, 200)
       const short = await first.tokenFor(client)
@@ -145,6 +146,26 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     behind.advance(-400 * day)
     const setBack = (await openSigningKeys(own.latchkey.operation.store, behind.now, [own.secret])).ring()
     t.strictSame([...setBack.signers.keys()], ['ES256', 'RS256'], 'a clock that was set back still signs with both')
+  })
+
+  tap.test(`C2: a resource that verifiers know does not take a key that a new one brought along a moment ago [${name}]`, async t => {
+    const { url, drop } = await database.fresh()
+    t.teardown(drop)
+    const own = await startServer({ database: url, clock })
+    t.teardown(own.close)
+    const declareOwn = async (more: Json) =>
+      (await own.admin('POST', '/resources', { identifier: `https://${randomUUID()}.test`, scopes: [{ name: 'read' }], ...more })).json
+    const known = await declareOwn({})
+    const client = await own.createClient({ grants: [{ resource: known.id, scopes: ['read'] }] })
+    const cached = await jwksOf(own)
+    await declareOwn({ signingAlgorithm: 'RS256' })
+    const change = () => own.admin('PATCH', `/resources/${known.id}`, { signingAlgorithm: 'RS256' })
+    t.match(await change(), { status: 409, json: { error: /not have it before 20\d\d-/ } })
+    const keys = createLocalJWKSet(cached as never)
+    t.ok(await jwtVerify(await own.tokenFor(client), keys, { currentDate: clock.now() }), 'a cache of before verifies its tokens')
+    clock.advance(301)
+    t.equal((await change()).status, 200)
+    t.equal(algorithmOf(await own.tokenFor(client)), 'RS256')
   })
 
   tap.test(`C2: each algorithm's key is rotated by itself, by command, at once and on schedule, and no token is refused [${name}]`, async t => {

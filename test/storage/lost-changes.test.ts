@@ -6,7 +6,7 @@ import { remembered, RememberedEntries } from '../../src/storage/remembered-entr
 import { startServer, type Answer, type Json, type TestServer } from '../harness.ts'
 import { administer, freshDatabase } from '../postgres.ts'
 import { eventually, until } from '../waiting.ts'
-import { layWire } from '../wire.ts'
+import { layWire, type Wire } from '../wire.ts'
 
 const issuer = 'http://localhost:3998'
 const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: '1200' }
@@ -28,10 +28,15 @@ const sql = async (statement: string): Promise<Json[]> => (await administer(data
 const joined = () => until('everybody has joined', async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === servers.length)
 
 const isTrusted = async (server: TestServer): Promise<boolean> => /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
-const trusting = () => until('memory is gone by', async () => (await Promise.all(servers.map(isTrusted))).every(trusted => trusted))
+const trusting = (those = servers) =>
+  until('memory is gone by', async () => (await Promise.all(those.map(isTrusted))).every(trusted => trusted))
+
+/** A database, the wire that leads there, and the servers on it. */
+interface Place { name: string, wire: Wire, servers: TestServer[] }
+const place: Place = { name, wire, servers }
 
 /** While nobody is connected. */
-async function interrupted (work: () => Promise<void>): Promise<void> {
+async function interrupted (work: () => Promise<void>, { name, wire }: Place = place): Promise<void> {
   await wire.cut()
   await administer(elsewhere, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${name}'`)
   await work()
@@ -39,18 +44,21 @@ async function interrupted (work: () => Promise<void>): Promise<void> {
 }
 
 /** Does `work`, of which the database knows nothing afterwards: another one that was copied before is in its place. */
-async function losing (work: () => Promise<void>, whileAway: () => void = () => {}): Promise<void> {
+async function losing (
+  work: () => Promise<void>, whileAway: () => void = () => {}, on: Place = place
+): Promise<void> {
+  const { name } = on
   await interrupted(async () => {
     await administer(elsewhere, `DROP DATABASE IF EXISTS ${name}_lost WITH (FORCE)`)
     await administer(elsewhere, `CREATE DATABASE ${name}_copy TEMPLATE ${name}`)
-  })
-  await trusting()
+  }, on)
+  await trusting(on.servers)
   await work()
   await interrupted(async () => {
     await administer(elsewhere, `ALTER DATABASE ${name} RENAME TO ${name}_lost`)
     await administer(elsewhere, `ALTER DATABASE ${name}_copy RENAME TO ${name}`)
     whileAway()
-  })
+  }, on)
 }
 
 async function done (answer: Promise<Answer>): Promise<Json> {
@@ -283,6 +291,58 @@ tap.test('a server that starts on a database of another history than the servers
   await third.server.close()
   await next.server.close()
   t.strictSame(await maybe(), [], 'who remembers everything need not guess')
+})
+
+tap.test('a server that began after a change knows of it, though those that were there then have ended [postgresql]', async t => {
+  const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  const ownWire = await layWire(own.url)
+  const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
+  const startThere = async () => {
+    on.servers.push(await startServer({ database: ownWire.url, issuer, environment }))
+    return on.servers.at(-1)!
+  }
+  t.teardown(async () => {
+    await Promise.all(on.servers.map(server => server.close()))
+    await ownWire.close()
+    await administer(elsewhere, `DROP DATABASE IF EXISTS ${on.name}_lost WITH (FORCE)`)
+    await own.drop()
+  })
+  const before = await startThere()
+  const { id, key } = await before.createKey()
+  await losing(async () => {
+    await done(before.admin('POST', `/api-keys/${id}/revoke`))
+    const next = await startThere()
+    t.equal((await next.withKey(key)).status, 401)
+    on.servers.shift()
+    await before.close()
+  }, undefined, on)
+  const [next] = on.servers
+  await trusting(on.servers)
+  t.equal((await next!.withKey(key)).status, 503)
+  const { data } = await done(next!.admin('GET', '/lost-changes?state=undecided'))
+  t.ok(data.some(({ kind, subject }: Json) => kind === 'api_key' && subject === id), 'not only what it changed itself')
+})
+
+tap.test('one that is the only server there ever was says it too, if it cannot compare everything [postgresql]', async t => {
+  const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+  const ownWire = await layWire(own.url)
+  const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
+  const server = await startServer({ database: ownWire.url, issuer, environment })
+  t.teardown(async () => {
+    await server.close()
+    await ownWire.close()
+    await own.drop()
+  })
+  await server.createKey()
+  // As after an outage that was longer than entries stay.
+  await interrupted(async () => {
+    await administer(own.url, 'UPDATE "Replica" SET timeline = 7, "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"')
+  }, on)
+  await trusting([server])
+  t.match((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data, [{ detail: { before: { timeline: 7 } } }])
+  await interrupted(async () => {}, on)
+  await trusting([server])
+  t.equal((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data.length, 1, 'once')
 })
 
 tap.test('what a login may not ask the database is not known, and no reason not to start [postgresql]', async t => {
