@@ -47,7 +47,7 @@ function readFolder ({ dataFolder, adminToken }: ClientEnvironment): { server: L
   if (server !== null && !isAnnounceable(server)) {
     throw new CommandError(
       `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is the ` +
-      'right one, name it with --url or LATCHKEY_URL.'
+      'right one, name it with --url and --token.'
     )
   }
   return {

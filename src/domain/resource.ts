@@ -113,10 +113,36 @@ export interface ResourceInput {
  * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and for an
  * algorithm that has no key.
  */
-export async function createResource ({ store, clock, actor }: Operation, input: ResourceInput): Promise<Resource> {
+export async function createResource (operation: Operation, input: ResourceInput): Promise<Resource> {
+  const { store, actor } = operation
+  const resource = newResource(operation, input)
+  await store.transaction(async tx => {
+    const holder = await requireDeclarable(tx, actor, resource)
+    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource)
+    await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
+    await tx.resources.insert(resource)
+    if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
+    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
+  })
+  return resource
+}
+
+/** Whether `createResource` would not refuse it now: for what has to be made before, and would stay if it did. */
+export async function isDeclarable (operation: Operation, input: ResourceInput): Promise<boolean> {
+  try {
+    const resource = newResource(operation, input)
+    await operation.store.transaction(async tx => await requireDeclarable(tx, operation.actor, resource))
+    return true
+  } catch (error) {
+    if (error instanceof Failure && error.status < 500) return false
+    throw error
+  }
+}
+
+function newResource ({ clock, actor }: Operation, input: ResourceInput): Resource {
   const organizationId = input.organizationId ?? actor.organizationId
   const scopes = requireScopes(input.scopes).map(asFirstDeclared)
-  const resource: Resource = {
+  return {
     id: newId('res'),
     identifier: requireIdentifier(input.identifier),
     name: input.name ?? input.identifier,
@@ -133,28 +159,31 @@ export async function createResource ({ store, clock, actor }: Operation, input:
     revokedAt: null,
     revision: 1,
   }
-  await store.transaction(async tx => {
-    if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
-    if (actor.organizationId !== null) await requireElsewhere(tx, resource.identifier)
-    const holder = await tx.resources.byIdentifier(resource.identifier)
-    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource)
-    await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
-    await tx.resources.insert(resource)
-    if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
-    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
-  })
-  return resource
+}
+
+/**
+ * Returns the ended resource that has the identifier; null: none has it.
+ * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: what is behind
+ * that URI may trust this issuer still, and would take the tokens of the successor.
+ */
+async function requireDeclarable (
+  tx: Repositories, actor: Actor, { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
+): Promise<Resource | null> {
+  if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
+  if (actor.organizationId !== null) await requireElsewhere(tx, identifier)
+  const holder = await tx.resources.byIdentifier(identifier)
+  const mayTake = actor.organizationId === null || actor.organizationId === holder?.organizationId
+  if (holder === null || (holder.revokedAt !== null && mayTake)) return holder
+  // In the caller's spelling: how another organization wrote it is its own business.
+  throw new Failure('conflict', { message: `The identifier ${identifier} is taken.` })
 }
 
 /**
  * Lets an ended resource give up its identifier.
- * @throws Failure `conflict` while it is in use, and for an organization that it did not belong to: what is behind that URI
- * may trust this issuer still, and would take the tokens of the successor; `insufficient_permissions` as for a change: behind
- * that URI is still the same API, and what was API-key only there is not opened by an end in between.
+ * @throws Failure `insufficient_permissions` as for a change: behind that URI is still the same API, and what was API-key only
+ * there is not opened by an end in between.
  */
 async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>): Promise<void> {
-  const mayTake = actor.organizationId === null || actor.organizationId === holder.organizationId
-  if (holder.revokedAt === null || !mayTake) throw new Failure('conflict', { message: `The identifier ${holder.identifier} is taken.` })
   await tx.resources.retireScopes(holder.id, holder.scopes)
   requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
   await takeIdentifier(tx, actor, holder, createdAt)

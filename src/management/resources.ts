@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from '../schema.ts'
 import { signingAlgorithms, type SigningKeys } from '../domain/signing-key.ts'
-import { createResource, getChangeableResource, getResource, revokeResource, updateResource, type Resource } from '../domain/resource.ts'
+import {
+  createResource, getChangeableResource, getResource, isDeclarable, revokeResource, updateResource, type Resource, type ResourceInput,
+} from '../domain/resource.ts'
 import type { Scope } from '../domain/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
 import { createdAfter, ended, type CreationDependencies } from './creation.ts'
@@ -51,16 +53,16 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
         body: NewResource,
         response: { 201: WireResource },
       },
-    }, async (request, reply) => await createdAfter(dependencies, request, reply, async operation => {
-      // Of a resource that is new nobody has verified a token: there is no cache that the key has to be in before it signs.
-      if (request.body.signingAlgorithm !== undefined) await signingKeys.provide(operation, request.body.signingAlgorithm, true)
-    }, async operation => {
-      const { organization, scopes, style, keyPrefix, ...rest } = request.body
-      const resource = await createResource(operation, {
-        ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
-      })
-      return wireResource(resource)
-    }))
+    }, async (request, reply) => {
+      const { signingAlgorithm } = request.body
+      return await createdAfter(dependencies, request, reply, async operation => {
+        // What is refused makes no key. Of a resource that is new nobody has verified a token: there is no cache that the key
+        // has to be in before it signs.
+        if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
+          await signingKeys.provide(operation, signingAlgorithm, true)
+        }
+      }, async operation => wireResource(await createResource(operation, inputOf(request.body))))
+    })
 
     app.get('/resources', {
       config: read,
@@ -160,6 +162,12 @@ const WireResource = Type.Object({
   createdAt: Moment,
   revokedAt: nullable(Moment),
 }, { title: 'Resource' })
+
+function inputOf ({ organization, scopes, style, keyPrefix, ...rest }: Static<typeof NewResource>): ResourceInput {
+  return {
+    ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
+  }
+}
 
 export function wireScope ({ name, keyOnly, description }: Scope): Scope {
   return { name, keyOnly, description }

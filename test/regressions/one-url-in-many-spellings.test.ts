@@ -56,6 +56,7 @@ for (const { name, server } of servers) {
     for (const identifier of [`${origin}/mcp`, `https://api.${name}.TEST/mcp`, `${origin}:443/a/../mcp`]) {
       for (const organization of [one, other]) t.match(await admin('POST', '/resources', { identifier, organization, scopes }), taken, identifier)
       t.match(await admin('POST', '/mcp-servers', { identifier, organization: other, scopes }), taken, identifier)
+      t.notMatch((await admin('POST', '/resources', { identifier, organization: other, scopes })).text, upper, 'how the other wrote it is not told')
       t.match((await admin('GET', `/resources/${encodeURIComponent(identifier)}`)).json, { identifier: upper, organization: one })
       t.match((await admin('GET', `/mcp-servers/${encodeURIComponent(identifier)}`)).json, { identifier: upper })
       for (const list of ['resources', 'mcp-servers']) {

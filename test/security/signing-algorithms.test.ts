@@ -69,6 +69,10 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     t.equal((await jwksOf(first)).keys.length, 1, 'there is a key of what is used, and of nothing else')
     await t.rejects(createResource(first.latchkey.operation, { identifier: 'https://none.test', scopes, style: styles.rfc9457, signingAlgorithm: 'RS256' }),
       { code: 'conflict', message: /no signing key of RS256.*--algorithm RS256/ }, 'never one that nobody can verify')
+    for (const identifier of ['nothing', guarded, `${guarded}/`]) {
+      t.match(await admin('POST', '/resources', { identifier, scopes: [], signingAlgorithm: 'RS256' }), { status: identifier === 'nothing' ? 400 : 409 })
+    }
+    t.equal((await jwksOf(first)).keys.length, 1, 'what is refused makes no key')
     t.match(await admin('POST', '/resources', { identifier: 'https://hs.test', scopes: [], signingAlgorithm: 'HS256' }), { status: 400, json: { details: { field: 'signingAlgorithm' } } })
 
     const kinds = { RS256: { kty: 'RSA', alg: 'RS256', use: 'sig' }, EdDSA: { kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig' }, ES256: { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' } }
