@@ -236,13 +236,15 @@ export async function search (run: Run, ids: readonly string[]): Promise<Search>
   return { missing: row!.missing, prunedBefore: row!.pruned === null ? null : new Date(row!.pruned) }
 }
 
-/** The servers there are and were, newest first. */
+/** The servers there are and were, newest first. `behind` counts what `poll` would bring them: nothing that lies ahead. */
 export async function replicaPage (queries: Queries, query: PageQuery): Promise<Page<ReplicaState>> {
   const { where, ...page } = pageOf(query)
   const rows = await queries.replica.findMany({ ...page, where })
   const details = await queries.$queryRaw<{ id: string, live: boolean, behind: bigint }[]>`
     SELECT id, "leftAt" IS NULL AND "seenAt" > timezone('UTC', clock_timestamp()) - make_interval(secs => lease / 1000.0) AS live,
-      (SELECT count(*) FROM "FeedEntry" WHERE xid >= pg_snapshot_xmin(position::pg_snapshot)::text::bigint AND NOT pg_visible_in_snapshot(xid::text::xid8, position::pg_snapshot)) AS behind
+      (SELECT count(*) FROM "FeedEntry"
+        WHERE xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint AND xid >= pg_snapshot_xmin(position::pg_snapshot)::text::bigint
+          AND NOT pg_visible_in_snapshot(xid::text::xid8, position::pg_snapshot)) AS behind
     FROM "Replica" WHERE id IN (SELECT jsonb_array_elements_text(${JSON.stringify(rows.map(({ id }) => id))}::jsonb))`
   const byId = new Map(details.map(each => [each.id, each]))
   return toPage(rows, query, ({ id, host, pid, version, lease, createdAt, seenAt, leftAt }) => {
