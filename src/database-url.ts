@@ -183,8 +183,10 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
   const problems: string[] = []
   readAuthority(url, draft, problems)
   const seen = new Set<string>()
-  // As libpq has it, a plus sign is one, and no space.
-  for (const [name, value] of new URLSearchParams(url.search.replaceAll('+', '%2B'))) {
+  // What writes queries makes a plus sign of a space; in a password that somebody has written it is one, as libpq has it.
+  const secret = new URLSearchParams(url.search.replaceAll('+', '%2B')).get('password')
+  for (const [name, text] of url.searchParams) {
+    const value = name === 'password' ? secret! : text
     if (seen.has('password') && !isParameter(name)) {
       problems.push(restOfPassword)
       break

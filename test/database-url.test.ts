@@ -21,7 +21,7 @@ tap.test('what is honoured', async t => {
     ['//u@/d?host=/run/postgresql', { host: '/run/postgresql', user: 'u', database: 'd' }],
     ['//%2Frun%2Fpostgresql/d', { host: '/run/postgresql' }],
     ['//h/d?user=u&password=p%40&port=6&dbname=e', { user: 'u', password: 'p@', port: 6, database: 'e' }],
-    ['//h/d?password=a+b', { password: 'a+b' }],
+    ['//h/d?password=a+b%20c&options=-c+work_mem=8MB', { password: 'a+b c', settings: [['work_mem', '8MB']] }],
     ['//h/d?schema=Lk_1-x', { schema: 'Lk_1-x', namesSchema: true }],
     ['//h/d', { tls: undefined }],
     ['//h/d?sslmode=disable', { tls: null }],

@@ -12,10 +12,13 @@ import { aboutOf } from './lost-changes.ts'
  */
 export const remembered = 600_000
 
-/** How many changes are remembered at most: some 30 MB. Of more the oldest are forgotten. */
+/**
+ * How many changes are remembered at most, by what they were about, of which one may name many: some 30 MB. Of more the
+ * oldest are forgotten.
+ */
 export const mostChanges = 100_000
 
-interface Remembered extends Entry { since: Instant }
+interface Remembered extends Entry { since: Instant, weight: number }
 
 export class RememberedEntries {
   /** In the order in which they were learned of. */
@@ -44,9 +47,10 @@ export class RememberedEntries {
   /** Only what was about something: the loss of the rest takes nothing away. */
   add (entries: readonly Entry[], since: Instant): void {
     for (const { id, createdAt, changes } of entries) {
-      if (this.#entries.has(id) || !changes.some(change => aboutOf(change).length > 0)) continue
-      this.#entries.set(id, { id, createdAt, changes, since })
-      this.#changes += changes.length
+      const weight = changes.reduce((sum, change) => sum + aboutOf(change).length, 0)
+      if (weight === 0 || this.#entries.has(id)) continue
+      this.#entries.set(id, { id, createdAt, changes, since, weight })
+      this.#changes += weight
     }
     for (const id of this.#entries.keys()) {
       if (this.#changes <= this.#most) break
@@ -57,7 +61,7 @@ export class RememberedEntries {
 
   /** Returns whether it was remembered. */
   remove (id: string): boolean {
-    this.#changes -= this.#entries.get(id)?.changes.length ?? 0
+    this.#changes -= this.#entries.get(id)?.weight ?? 0
     return this.#entries.delete(id)
   }
 
