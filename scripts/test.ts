@@ -1,8 +1,16 @@
 // npm test: lint, types, every `check:…` script, then all tests with a real PostgreSQL beside them.
 // npm test -- test/domain/*.test.ts        the same with only these tests; arguments go to tap
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { failuresOf, isInterrupted, root, run, runTests } from './run-tests.ts'
+
+const paths = process.argv.slice(2).filter(argument => !/^-|[*?{[]/.test(argument))
+const absent = paths.filter(path => !existsSync(join(root, path.split(':', 1)[0]!)))
+if (absent.length > 0) {
+  console.error(`There is no ${absent.join(', no ')}: name files under test/, as in npm test -- test/guard/guard.test.ts`)
+  process.exit(1)
+}
 
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(name => name.startsWith('check:'))]

@@ -114,6 +114,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  * @throws ConfigurationError listing every problem.
  */
 export function loadConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
+  requireNode()
   return readConfig(environment, folder, generated)
 }
 
@@ -259,8 +260,20 @@ function isForeign (name: string, value: string | undefined): boolean {
   return foreignVariables.test(name) || (name === `${prefix}PORT` && value?.includes('://') === true)
 }
 
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+  engines: { node: string }
+}
+
 /** The version of this program. */
-export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
+export const { version } = manifest
+
+/** An older Node.js loads the driver of SQLite, and crashes in it without a word. @throws ConfigurationError. */
+export function requireNode (present = process.versions.node): void {
+  const needed = manifest.engines.node.replace('>=', '')
+  if (parseInt(present) >= parseInt(needed)) return
+  throw new ConfigurationError([`Node.js: this is ${present}, and Latchkey needs ${needed} or newer`])
+}
 
 /** Whether a host name or address can only be this machine. */
 export function isLoopback (host: string): boolean {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { commandVariables, loadConfig, readClientEnvironment, variables } from '../src/config.ts'
+import { commandVariables, loadConfig, readClientEnvironment, variables, requireNode } from '../src/config.ts'
 import { ConfigurationError } from '../src/errors.ts'
 import { digestOf } from '../src/secrets.ts'
 
@@ -24,6 +24,13 @@ function problemsOf (load: () => unknown): readonly string[] {
     return error instanceof ConfigurationError ? error.problems : [String(error)]
   }
 }
+
+tap.test('an older Node.js is refused before anything is opened', t => {
+  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 24 or newer/)
+  t.doesNotThrow(() => { requireNode('24.0.0') })
+  t.doesNotThrow(() => { requireNode() })
+  t.end()
+})
 
 tap.test('a first start on a full disk leaves nothing behind that keeps the next one from its secrets', async t => {
   const home = folder(t)

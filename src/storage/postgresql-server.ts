@@ -126,8 +126,8 @@ function isOfStatementMode (error: unknown): boolean {
 /** Also for what shows later: a prepared statement that is there already, or is not. */
 export function sharedSession (): UnusableDatabase {
   return new UnusableDatabase(
-    'a pooler in between hands the connections of the server to other clients after each transaction, where prepared ' +
-      'statements, notifications and settings get lost',
+    'a pooler in transaction or statement mode hands the connections of the server to other clients in between, where ' +
+      'prepared statements, notifications and settings get lost',
     'name the server itself, or a pooler in session mode (PgBouncer: pool_mode = session)'
   )
 }

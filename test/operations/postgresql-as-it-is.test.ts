@@ -187,11 +187,11 @@ for (const [mode, more] of [['transaction', {}], ['transaction', { server_round_
     const { url } = await database(t)
     const pooler = await startPgbouncer(url, { pool_mode: mode, ...more })
     t.teardown(pooler.close)
-    const refusal = /DATABASE_URL: a pooler in between hands the connections of the server to other clients after each transaction, .*; name the server itself, or a pooler in session mode/
+    const refusal = /DATABASE_URL: a pooler in transaction or statement mode hands the connections of the server to other clients in between, .*; name the server itself, or a pooler in session mode/
     await t.rejects(openStorage(pooler.url), refusal)
     t.strictSame(await tablesIn(url), {}, 'nothing was begun')
     const environment = ownEnvironment({ DATABASE_URL: pooler.url, LATCHKEY_DATA: t.testdir(), LATCHKEY_SECRET: 'Ok7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo0', LATCHKEY_ADMIN_TOKEN: 'Ak7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo1' })
-    t.match((await examine(environment)).find(({ check }) => check === 'database'), { status: 'failed', found: /^a pooler in between/, remedy: /^Name the server itself/ })
+    t.match((await examine(environment)).find(({ check }) => check === 'database'), { status: 'failed', found: /^a pooler in transaction or statement mode/, remedy: /^Name the server itself/ })
     const { code, stderr } = await run(process.execPath, [latchkeyCommand, 'migrate'], { env: environment })
     t.equal(code, 1)
     t.match(stderr, refusal)
@@ -211,7 +211,7 @@ tap.test('a pooler that hands connections on is told from one that does not whil
     })
     const seen = new Set<string>()
     for (let i = 0; i < 10; i++) {
-      const storage = await openStorage(pooler.url).catch((error: unknown) => String(error).includes('a pooler in between') ? null : Promise.reject(error))
+      const storage = await openStorage(pooler.url).catch((error: unknown) => String(error).includes('a pooler in transaction') ? null : Promise.reject(error))
       seen.add(storage === null ? 'refused' : 'taken')
       await storage?.close()
     }
