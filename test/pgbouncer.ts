@@ -1,18 +1,16 @@
 /** PgBouncer in front of a PostgreSQL, with the defaults of its package but for the mode. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { foreignProgram } from './foreign-programs.ts'
 import { freePort, stop } from './running-server.ts'
 import { until } from './waiting.ts'
 
-// Debian keeps it where only root looks.
-const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`
-
-/** Undefined: it is installed; else what to say of a test that is skipped. */
-export const withoutPgbouncer = spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0 ? undefined : 'pgbouncer is not installed (Debian: pgbouncer)'
+/** Itself the options of a test: skipped, or failed, where it is not installed. */
+export const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
 
 export interface Pgbouncer {
   /** The database, by the pooler. */
@@ -38,7 +36,7 @@ export async function startPgbouncer (databaseUrl: string, settings: Record<stri
   // It refuses to run as root, and is to read its files as whoever it runs by.
   for (const [path, mode] of [[folder, 0o755], [users, 0o644], [file, 0o644]] as const) await chmod(path, mode)
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const child = spawn('pgbouncer', [file], { env: { PATH }, stdio: ['ignore', 'ignore', 'pipe'], ...nobody })
+  const child = spawn(pgbouncer.path, [file], { stdio: ['ignore', 'ignore', 'pipe'], ...nobody })
   let said = ''
   child.stderr.on('data', bytes => { said += String(bytes) })
   await until('PgBouncer listens', async () => {

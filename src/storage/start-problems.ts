@@ -78,6 +78,12 @@ function problemOf ({ code, message }: Said, { host, user, database }: Names): U
   if (message.startsWith('SASL: ') && message.includes('password must be')) {
     return unusable(`${server} asks for a password, and there is none`, 'write it into the URL, or into PGPASSWORD')
   }
+  if (message === 'Query read timeout') {
+    return unusable(
+      `${host} takes connections and answers nothing in time`,
+      'look at its load and its log; a pooler needs room for all of them (PgBouncer: default_pool_size, docs/postgresql.md)'
+    )
+  }
   switch (code) {
     case '3D000': return unusable(
       `there is no database ${database} at ${host}`,

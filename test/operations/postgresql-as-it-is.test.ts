@@ -6,7 +6,7 @@ import { openStorage } from '../../src/storage/index.ts'
 import { defaultLimits } from '../../src/storage/limits.ts'
 import { newListener, newPool, newReader, postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
 import { startServer } from '../harness.ts'
-import { startPgbouncer, withoutPgbouncer } from '../pgbouncer.ts'
+import { pgbouncer, startPgbouncer } from '../pgbouncer.ts'
 import { administer, freshDatabase, type FreshDatabase } from '../postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 
@@ -159,7 +159,7 @@ tap.test('a role whose search_path leads elsewhere is asked which schema it is t
   t.strictSame(Object.keys(await tablesIn(url)), ['apart'])
 })
 
-tap.test('PgBouncer in session mode, with its defaults: two servers hear of each other, with every limit set', { skip: withoutPgbouncer }, async t => {
+tap.test('PgBouncer in session mode, with its defaults: two servers hear of each other, with every limit set', { skip: pgbouncer.skip }, async t => {
   const { url } = await database(t)
   const pooler = await startPgbouncer(url, { pool_mode: 'session', default_pool_size: 40 })
   t.teardown(pooler.close)
@@ -183,7 +183,7 @@ tap.test('PgBouncer in session mode, with its defaults: two servers hear of each
 })
 
 for (const [mode, more] of [['transaction', {}], ['transaction', { server_round_robin: 1 }], ['transaction', { default_pool_size: 1 }], ['statement', {}]] as const) {
-  tap.test(`PgBouncer in ${mode} mode ${JSON.stringify(more)} is refused by name, by serve, migrate and doctor`, { skip: withoutPgbouncer }, async t => {
+  tap.test(`PgBouncer in ${mode} mode ${JSON.stringify(more)} is refused by name, by serve, migrate and doctor`, { skip: pgbouncer.skip }, async t => {
     const { url } = await database(t)
     const pooler = await startPgbouncer(url, { pool_mode: mode, ...more })
     t.teardown(pooler.close)
@@ -198,7 +198,7 @@ for (const [mode, more] of [['transaction', {}], ['transaction', { server_round_
   })
 }
 
-tap.test('a pooler that hands connections on is told from one that does not while others are at work', { skip: withoutPgbouncer }, async t => {
+tap.test('a pooler that hands connections on is told from one that does not while others are at work', { skip: pgbouncer.skip }, async t => {
   const { url } = await database(t)
   for (const [mode, outcome] of [['session', 'taken'], ['transaction', 'refused']] as const) {
     const pooler = await startPgbouncer(url, { pool_mode: mode, default_pool_size: 60 })
@@ -220,4 +220,18 @@ tap.test('a pooler that hands connections on is told from one that does not whil
     await pooler.close()
     t.strictSame([...seen], [outcome], mode)
   }
+})
+
+tap.test('a pooler without room for the connections of a server is said to have none', { skip: pgbouncer.skip }, async t => {
+  const { url } = await database(t)
+  const pooler = await startPgbouncer(url, { pool_mode: 'session', default_pool_size: 1 })
+  const holder = new pg.Client({ connectionString: pooler.url })
+  await holder.connect()
+  await holder.query('SELECT 1')
+  t.teardown(async () => {
+    await holder.end()
+    await pooler.close()
+  })
+  const refusal = /DATABASE_URL: 127\.0\.0\.1:\d+ takes connections and answers nothing in time; .*room for all of them/
+  await t.rejects(openStorage(pooler.url), refusal)
 })
