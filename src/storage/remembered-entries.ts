@@ -13,7 +13,7 @@ import { aboutOf } from './lost-changes.ts'
 export const remembered = 600_000
 
 /**
- * How many changes are remembered at most, by what they were about, of which one may name many: some 30 MB. Of more the
+ * How many changes are remembered at most, by what they were about, of which one may name many: some 60 MB. Of more the
  * oldest are forgotten.
  */
 export const mostChanges = 100_000
