@@ -584,4 +584,46 @@ export const mutations: readonly Mutation[] = [
     find: 'case false: throw brokenChain(head.id, \'its head was altered\')',
     replace: 'case false: return',
   },
+  {
+    title: 'C7: of many who declare one URL at once, each in another spelling, one does [${name}]',
+    find: 'return { ...resource, normalIdentifier: normalIdentifier(resource.identifier),',
+    replace: 'return { ...resource, normalIdentifier: resource.identifier,',
+  },
+  {
+    title: 'C7: metadata of a resource at this origin is found by every spelling of its path [${name}]',
+    find: 'test(character) ? character : escape.toUpperCase()',
+    replace: 'test(character) ? character : escape',
+  },
+  {
+    title: 'one that is the only server there ever was says it too, if it cannot compare everything [postgresql]',
+    find: 'if (before === null || remembersAll) return false',
+    replace: 'if (before !== null || remembersAll) return false',
+  },
+  {
+    title: 'C2: a key that is revoked ends its tokens, and has a successor of its algorithm; keys of others go on [${name}]',
+    find: 'signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)',
+    replace: 'signAtOnce(operation, (await publishNextKey(operation, secrets, \'ES256\')).kid)',
+  },
+  {
+    title: 'L2: a row that no chain has room for is not recovered from: it stays, and goes on being named [${name}]',
+    find: 'if (fault.problem === \'unplaced\') throw',
+    replace: 'if (chain === \'\') throw',
+  },
+  {
+    title: 'a server whose data folder cannot be written serves all the same, and its log says what does not find it',
+    find: `app.log.warn(
+      \`LATCHKEY_DATA:`,
+    replace: `app.log.debug(
+      \`LATCHKEY_DATA:`,
+  },
+  {
+    title: 'what is missing and what is mistyped for it are named together',
+    find: 'throw new ConfigurationError([...problems, ...unknown])',
+    replace: 'throw new ConfigurationError(problems)',
+  },
+  {
+    title: 'LATCHKEY_ADMIN_TOKEN is good for the server of this data folder',
+    find: 'token: adminToken ?? orSay(tokenFile',
+    replace: 'token: orSay(tokenFile',
+  },
 ]
