@@ -36,7 +36,7 @@ export async function pythonTools (folder: string): Promise<ForeignProgram> {
 export async function goTool (module: string): Promise<ForeignProgram> {
   const go = foreignProgram('go', 'install Go 1.24 or newer')
   if (go.skip !== false) return go
-  const path = join(cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!))
+  const path = join(cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!.replace(/\/v\d+$/, '')))
   if (await exists(path)) return { path, skip: false }
   const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..') } })
   return code === 0 ? { path, skip: false } : missing(module, lastLineOf(output))

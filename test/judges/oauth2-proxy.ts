@@ -1,25 +1,19 @@
 /** oauth2-proxy in front of an API, which takes our tokens by our discovery and keys. */
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import tap from 'tap'
 import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { build, foldersOf, startJudged } from '../foreign-clients.ts'
-import { foreignProgram } from '../foreign-programs.ts'
+import { startJudged } from '../foreign-clients.ts'
+import { goTool } from '../foreign-tools.ts'
 import { freePort } from '../running-server.ts'
 import { until } from '../waiting.ts'
 
-const go = foreignProgram('go', 'https://go.dev/doc/install')
-const version = 'v7.15.6'
+const proxy = await goTool('github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6')
 
 for (const algorithm of signingAlgorithms) {
-  tap.test(`oauth2-proxy takes a token and refuses an altered one [${algorithm}]`, go, async t => {
-    const { built } = foldersOf('oauth2-proxy')
-    const proxy = join(built, 'oauth2-proxy')
-    const install = ['GOBIN=' + built, go.path, 'install', `github.com/oauth2-proxy/oauth2-proxy/v7@${version}`]
-    await build(proxy, [['env', install]], built)
+  tap.test(`oauth2-proxy takes a token and refuses an altered one [${algorithm}]`, proxy, async t => {
     const { ISSUER: issuer, RESOURCE: resource, TOKEN: token } = await startJudged(t, algorithm)
     const port = await freePort()
-    const child = spawn(proxy, [
+    const child = spawn(proxy.path, [
       '--provider=oidc', `--oidc-issuer-url=${issuer}`, '--client-id=unused', '--client-secret=unused',
       `--cookie-secret=${'x'.repeat(32)}`, '--email-domain=*', '--upstream=static://200', `--http-address=127.0.0.1:${port}`,
       '--skip-jwt-bearer-tokens', '--bearer-token-login-fallback=false', `--extra-jwt-issuers=${issuer}=${resource}`,

@@ -2,20 +2,16 @@
 import { join } from 'node:path'
 import tap from 'tap'
 import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { build, foldersOf, judge, startJudged } from '../foreign-clients.ts'
-import { foreignProgram } from '../foreign-programs.ts'
+import { foldersOf, judge, startJudged } from '../foreign-clients.ts'
+import { pythonTools } from '../foreign-tools.ts'
 
-const python = foreignProgram('python3', 'apt-get install python3 python3-venv')
+const { sources } = foldersOf('python')
+const python = await pythonTools(sources)
 
 for (const algorithm of signingAlgorithms) {
   tap.test(`Python: discovery, tokens and verification [${algorithm}]`, python, async t => {
-    const { sources, built } = foldersOf('python')
-    const installed = join(built, 'bin', 'python')
-    await build(join(built, 'lib', 'python'), [
-      [python.path, ['-m', 'venv', built]],
-      [installed, ['-m', 'pip', 'install', '--quiet', '--requirement', join(sources, 'requirements.txt')]],
-    ], sources)
-    t.strictSame(await judge(installed, [join(sources, 'judge.py')], await startJudged(t, algorithm)), [
+    const program = join(python.path, 'python')
+    t.strictSame(await judge(program, [join(sources, 'judge.py')], await startJudged(t, algorithm)), [
       { client: 'Authlib', settings: '' },
       { client: 'Authlib private_key_jwt', settings: 'assertionProfile: rfc7523' },
       { client: 'PyJWT', settings: '' },
