@@ -94,7 +94,7 @@ export function lostChangeRoutes (dependencies: ManagementDependencies): Fastify
       config: { scopes: ['replicas:write'] },
       schema: {
         summary: 'Accept all that is undecided',
-        description: 'What the database says counts again for everything that it lost a change of. Each becomes an audit event.',
+        description: 'What the database says counts again for everything that it lost a change of. One audit event tells of it.',
         operationId: 'acceptLostChanges',
         tags,
         body: NoMembers,
