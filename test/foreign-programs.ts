@@ -5,9 +5,8 @@
  *   const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
  *   tap.test('a server behind PgBouncer', pgbouncer, async t => { spawn(pgbouncer.path, …) })
  */
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import tap from 'tap'
+import { programPath } from './program-path.ts'
 
 /** What a test needs to know of a program. It is itself the options of a tap test: `skip` is the reason, or false. */
 export interface ForeignProgram {
@@ -16,13 +15,10 @@ export interface ForeignProgram {
   skip: string | false
 }
 
-// Debian puts servers into sbin, which is not on everybody's path.
-const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder => folder !== '')
-
 /** Looks for a program on the path. `hint`: the command that installs it. */
 export function foreignProgram (name: string, hint: string): ForeignProgram {
-  const path = folders.map(folder => join(folder, name)).find(isProgram)
-  return path === undefined ? missing(name, hint) : { path, skip: false }
+  const path = programPath(name)
+  return path === null ? missing(name, hint) : { path, skip: false }
 }
 
 /** What is not there. `name`: what is missing, which may be a library; `hint`: the command that installs it. */
@@ -30,13 +26,4 @@ export function missing (name: string, hint: string): ForeignProgram {
   const skip = `${name} is not installed: ${hint}`
   if (process.env.LATCHKEY_JUDGES === 'required') tap.fail(`${skip} (LATCHKEY_JUDGES=required)`)
   return { path: name, skip }
-}
-
-function isProgram (path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
 }

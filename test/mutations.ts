@@ -259,9 +259,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: '[postgresql] several servers that start at once apply each migration once',
-    find: `await connection.dispose()
-`,
-    replace: '',
+    find: `await connection.executeScript('COMMIT')
+      return appliedMigrationNames`,
+    replace: `await connection.executeScript('COMMIT')
+      return migrationsList.migrationDirectories.map(({ path }) => path)`,
   },
   {
     title: 'OC-07: a key does what its creator\'s groups may from the next request on, and no longer [${database}]',
@@ -586,8 +587,16 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'C7: of many who declare one URL at once, each in another spelling, one does [${name}]',
-    find: 'return { ...resource, normalIdentifier: normalIdentifier(resource.identifier),',
-    replace: 'return { ...resource, normalIdentifier: resource.identifier,',
+    find: `  }
+  return url.href
+}
+
+/** URL standard §3.2`,
+    replace: `  }
+  return text
+}
+
+/** URL standard §3.2`,
   },
   {
     title: 'C7: metadata of a resource at this origin is found by every spelling of its path [${name}]',

@@ -5,12 +5,12 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { foreignProgram } from './foreign-programs.ts'
+import { programPath } from './program-path.ts'
 import { freePort, stop } from './running-server.ts'
 import { until } from './waiting.ts'
 
-/** Itself the options of a test: skipped, or failed, where it is not installed. */
-export const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
+/** Null: it is not installed (Debian: pgbouncer). */
+export const program = programPath('pgbouncer')
 
 export interface Pgbouncer {
   /** The database, by the pooler. */
@@ -36,7 +36,7 @@ export async function startPgbouncer (databaseUrl: string, settings: Record<stri
   // It refuses to run as root, and is to read its files as whoever it runs by.
   for (const [path, mode] of [[folder, 0o755], [users, 0o644], [file, 0o644]] as const) await chmod(path, mode)
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const child = spawn(pgbouncer.path, [file], { stdio: ['ignore', 'ignore', 'pipe'], ...nobody })
+  const child = spawn(program ?? 'pgbouncer', [file], { stdio: ['ignore', 'ignore', 'pipe'], ...nobody })
   let said = ''
   child.stderr.on('data', bytes => { said += String(bytes) })
   await until('PgBouncer listens', async () => {

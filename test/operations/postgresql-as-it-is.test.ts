@@ -5,11 +5,13 @@ import { examine } from '../../src/doctor.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { defaultLimits } from '../../src/storage/limits.ts'
 import { newListener, newPool, newReader, postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
+import { foreignProgram } from '../foreign-programs.ts'
 import { startServer } from '../harness.ts'
-import { pgbouncer, startPgbouncer } from '../pgbouncer.ts'
+import { startPgbouncer } from '../pgbouncer.ts'
 import { administer, freshDatabase, type FreshDatabase } from '../postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
 
+const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
 const silent = { LATCHKEY_LOG_LEVEL: 'silent' }
 
 const nameOf = (url: string) => new URL(url).pathname.slice(1)
