@@ -241,6 +241,10 @@ tap.test('A3: dangerous redirect URIs are never stored', async t => {
   for (const [uris, type] of good) {
     t.match(await server.send('POST', path, { ...metadata, redirect_uris: uris }, bearer(token)), { status: 201, body: { redirect_uris: uris, application_type: type } }, uris.join(' '))
   }
+  const notTaken = ['http://localhost.evil.test/', 'http://127.0.0.1.evil.test/', 'http://x.example.test/cb', 'cursor://x/cb']
+  const kept = ['https://x.example.test/cb']
+  const answer = await server.send('POST', path, { ...metadata, redirect_uris: [...notTaken, ...kept] }, bearer(token))
+  t.strictSame([answer.status, answer.body.redirect_uris], [201, kept], 'what is not taken is left out')
 })
 
 tap.test('A3, RFC 7591 §3.2.1: a redirect URI of a kind that is not taken is left out, and the answer has what was kept', async t => {
