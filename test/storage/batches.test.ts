@@ -181,7 +181,7 @@ tap.test('what is to be pruned of the feed goes in batches, one after each poll,
   // All of the first transaction: numbers in a row would reach those of transactions that are under way.
   const entries = (n: number) =>
     `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
-      SELECT 'fed_' || i, 1, '[]', 'rpl_x', now() - interval '1 hour' FROM ${numbers(n)}`
+      SELECT 'fed_' || i, 1, '[]', 'rpl_x', timezone('UTC', now()) - interval '1 hour' FROM ${numbers(n)}`
   const left = async (url: string) => Number((await administer(url, 'SELECT count(*) AS n FROM "FeedEntry"')).rows[0].n)
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   await (await openStorage(database.url, { limits: patientLimits })).close()

@@ -474,9 +474,9 @@ tap.test('what another server speaks of and this version does not know is a reas
 
 tap.test('what nobody needs any more is removed from the feed once it is too old to be missed [postgresql]', async t => {
   await sql(`INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
-    SELECT 'fed_' || what || '_' || minutes, CASE what WHEN 'foreign' THEN 9000000000000000000 ELSE pg_current_xact_id()::text::bigint END, '[]', 'rpl_x', now() - make_interval(mins => minutes)
+    SELECT 'fed_' || what || '_' || minutes, CASE what WHEN 'foreign' THEN 9000000000000000000 ELSE pg_current_xact_id()::text::bigint END, '[]', 'rpl_x', timezone('UTC', now()) - make_interval(mins => minutes)
     FROM unnest(ARRAY[19, 21]) AS minutes, unnest(ARRAY['foreign', 'applied']) AS what`)
-  await until('the old ones are gone', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry" WHERE "createdAt" < now() - interval \'20 minutes\''))[0]!.n === 0)
+  await until('the old ones are gone', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry" WHERE "createdAt" < timezone(\'UTC\', now()) - interval \'20 minutes\''))[0]!.n === 0)
   t.strictSame(await sql('SELECT id FROM "FeedEntry" WHERE "replicaId" = \'rpl_x\' AND id LIKE \'fed\\_%\\_%\' ORDER BY id'), [{ id: 'fed_applied_19' }, { id: 'fed_foreign_19' }])
   const { id, key } = await keyInMemory()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
