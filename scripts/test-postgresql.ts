@@ -1,24 +1,23 @@
 // npm run test:postgresql: the suites of storage and of the contracts on PostgreSQL as people have it: through PgBouncer in session
 // mode, and with a German DateStyle and a schema of its own. Arguments: other files of tests.
-import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { makeTemplates } from '../test/databases.ts'
 import { program, startPgbouncer } from '../test/pgbouncer.ts'
 import { startPostgres } from '../test/postgres.ts'
 import { countTests } from './count-tests.ts'
+import { root, run } from './run-tests.ts'
 
-const root = join(import.meta.dirname, '..')
 const files = process.argv.length > 2 ? process.argv.slice(2) : ['test/storage/*.test.ts', 'test/contracts/*.test.ts'].flatMap(pattern => globSync(pattern, { cwd: root })).sort()
 
 let failed = 0
-for (const [way, run] of Object.entries({ 'German DateStyle, schema of its own': german, 'PgBouncer in session mode': throughPgbouncer })) {
+for (const [way, runThat] of Object.entries({ 'German DateStyle, schema of its own': german, 'PgBouncer in session mode': throughPgbouncer })) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgresql-'))
   const postgres = await startPostgres()
   try {
-    const skipped = await run(folder, postgres.url)
+    const skipped = await runThat(folder, postgres.url)
     if (skipped !== undefined) console.log(`${way}: skipped, ${skipped}`)
     else {
       const { all, failures } = countTests(await readFile(join(folder, 'output.tap'), 'utf8'))
@@ -51,7 +50,7 @@ async function throughPgbouncer (folder: string, url: string): Promise<string | 
 }
 
 async function tap (folder: string, environment: Record<string, string>): Promise<void> {
-  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
-  const child = spawn('tap', ['run', '--reporter=terse', `--output-file=${join(folder, 'output.tap')}`, ...files], { cwd: root, stdio: 'inherit', env: { ...process.env, TAP_TIMEOUT: '600', _TAPJS_PROCESSINFO_EXCLUDE_: '/./', ...environment, PATH } })
-  await new Promise(resolve => { child.on('close', resolve) })
+  const output = `--output-file=${join(folder, 'output.tap')}`
+  const own = { TAP_TIMEOUT: '600', _TAPJS_PROCESSINFO_EXCLUDE_: '/./' }
+  await run('tap', ['run', '--reporter=terse', output, ...files], { ...own, ...environment })
 }

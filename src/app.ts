@@ -4,7 +4,7 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPlu
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock, type Clock } from './clock.ts'
@@ -36,7 +36,7 @@ import type { Job } from './background.ts'
 import { ConfigurationError, Failure } from './errors.ts'
 import { isOverTls, trustsProxies } from './forwarded.ts'
 import { requireModestJson } from './json-limits.ts'
-import { announceServer, withdrawServer } from './local-server.ts'
+import { announceServer, localUrl, withdrawServer } from './local-server.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
 import { leaveOnSignal } from './shutdown.ts'
@@ -193,9 +193,11 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
  * and its database from elsewhere, serves on without one.
  */
 function announce (app: FastifyInstance, config: Config, key: string, done: () => void): void {
-  const url = listeningUrl(app.server.address())
+  const address = app.server.address()
   try {
-    if (url !== null) {
+    // A socket of the file system has no URL.
+    if (address !== null && typeof address !== 'string') {
+      const url = localUrl(address.address, address.port)
       announceServer(config.dataFolder, { url, key })
       app.server.once('close', () => { withdrawServer(config.dataFolder, { url, key }) })
     }
@@ -207,13 +209,6 @@ function announce (app: FastifyInstance, config: Config, key: string, done: () =
     )
   }
   done()
-}
-
-/** A URL by which a program on this machine reaches what listens at an address; null: at none of TCP. */
-function listeningUrl (address: AddressInfo | string | null): string | null {
-  if (address === null || typeof address === 'string') return null
-  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address
-  return `http://${address.family === 'IPv6' ? `[${host}]` : host}:${address.port}`
 }
 
 /** OpenTelemetry is loaded only where somebody wants traces. */

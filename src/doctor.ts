@@ -3,12 +3,11 @@
  * be names what to do.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { clockTolerance } from './domain/token.ts'
 import { inspectConfig, isLoopback, type Config } from './config.ts'
 import { ConfigurationError, failures, type FailureCode } from './errors.ts'
-import { isAnnounceable, isAnswering, readLocalServer, type LocalServer } from './local-server.ts'
+import { isAnnounceable, isAnswering, localUrl, readLocalServer, type LocalServer } from './local-server.ts'
 import { belongsToUs } from './ownership.ts'
 import { paths } from './protocol/paths.ts'
 import { whyUnreachable, type Unreachable } from './reachability.ts'
@@ -247,8 +246,7 @@ interface Here {
 
 async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
   const announced = announcedServer(dataFolder)
-  const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
-  const url = announced?.url ?? `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+  const url = announced?.url ?? localUrl(host, port)
   const isOther = announced !== null && announced.key !== '' && !await isAnswering(announced).catch(() => true)
   return { url, announced: announced !== null, isOther, asked: await ask(url) }
 }

@@ -1,5 +1,6 @@
 /** `server.json`: where commands of this account find the server of a data folder, and what it proves by that it is that one. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from './config.ts'
@@ -22,6 +23,12 @@ export const proofHeader = 'latchkey-proof'
 
 function fileOf (dataFolder: string): string {
   return join(dataFolder, 'server.json')
+}
+
+/** The URL by which a program on this machine reaches a server that listens at an address or a host, wildcards included. */
+export function localUrl (host: string, port: number): string {
+  const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
+  return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
 }
 
 /** Tells commands on this machine where the server listens. @throws what the file system says. */
@@ -55,7 +62,7 @@ export function readLocalServer (dataFolder: string): LocalServer | null {
 
 /**
  * Whether the address is one that a server on this machine can have announced: it says on which of the machine's addresses it
- * listens. A data folder may have come with somebody else's files, and what is in it must not send a token elsewhere.
+ * listens. The files of a data folder may come from a stranger, and send no token to another machine.
  */
 export function isAnnounceable ({ url }: LocalServer): boolean {
   const { protocol, hostname } = new URL(url)

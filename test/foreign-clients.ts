@@ -1,7 +1,6 @@
 /** What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that uses them. */
-import { execFile, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, type JW
 import type { Test } from 'tap'
 import { secondsAfter } from '../src/clock.ts'
 import { publicationTime, type SigningAlgorithm } from '../src/domain/signing-key.ts'
+import { run } from './foreign-tools.ts'
 import { startServer } from './harness.ts'
 
 /** What a program says of a client that got through, and which settings of ours or its own it took. */
@@ -110,15 +110,8 @@ export async function judge (command: string, parameters: string[], environment:
   return stdout.trim().split('\n').map(line => JSON.parse(line) as Passed)
 }
 
-/** Runs what installs or builds a judge, unless `made` is there. @throws with what it wrote when it fails. */
-export async function build (made: string, commands: [string, string[]][], cwd: string): Promise<void> {
-  if (existsSync(made)) return
-  await mkdir(cwd, { recursive: true })
-  for (const [command, parameters] of commands) {
-    const child = spawn(command, parameters, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
-    let said = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })
-    const code = await new Promise((resolve, reject) => { child.on('error', reject).on('close', resolve) })
-    if (code !== 0) throw new Error(`${command} ${parameters.join(' ')} ended with ${String(code)}\n${said}`)
-  }
+/** Builds a judge. @throws with what the compiler wrote when it fails. */
+export async function build (command: string, parameters: string[], cwd: string): Promise<void> {
+  const { code, output } = await run(command, parameters, { cwd })
+  if (code !== 0) throw new Error(`${command} ${parameters.join(' ')} ended with ${code}\n${output}`)
 }

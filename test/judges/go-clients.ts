@@ -13,7 +13,7 @@ for (const algorithm of signingAlgorithms) {
     const { sources, built } = foldersOf('go')
     await cp(sources, built, { recursive: true })
     // Go builds anew what has changed, and nothing else.
-    await build(join(built, 'never'), [[go.path, ['build', '-o', 'judge', '.']]], built)
+    await build(go.path, ['build', '-o', 'judge', '.'], built)
     t.strictSame(await judge(join(built, 'judge'), [], await startJudged(t, algorithm)), [
       { client: 'go-oidc', settings: '' },
       { client: 'MCP go-sdk', settings: '' },

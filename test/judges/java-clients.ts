@@ -14,9 +14,8 @@ for (const algorithm of ['ES256', 'RS256'] as const) {
     const { sources, built } = foldersOf('java')
     await cp(sources, built, { recursive: true })
     const classpath = join(built, 'target', 'classpath')
-    await build(join(built, 'never'), [
-      [maven.path, ['--quiet', '--batch-mode', 'compile', 'dependency:build-classpath', `-Dmdep.outputFile=${classpath}`]],
-    ], built)
+    const goals = ['compile', 'dependency:build-classpath', `-Dmdep.outputFile=${classpath}`]
+    await build(maven.path, ['--quiet', '--batch-mode', ...goals], built)
     const found = `${join(built, 'target', 'classes')}:${await readFile(classpath, 'utf8')}`
     t.strictSame(await judge(java.path, ['-cp', found, 'Judge'], await startJudged(t, algorithm)), [
       { client: 'Nimbus', settings: '' },
