@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-/** Whether somebody asked this process to end: no further command is worth starting. */
+/** Whether this process was told to end: it starts no further command. */
 export function isInterrupted (): boolean {
   return interrupted
 }

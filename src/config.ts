@@ -203,7 +203,7 @@ function readConfig (environment: Environment, folder: string, generate: Generat
   }
 }
 
-/** What commands go by: the variables, else what a local server left in its data folder. */
+/** The environment of commands: the variables, else what a local server left in its data folder. */
 export interface ClientEnvironment {
   url: string | null
   token: string | null

@@ -1,6 +1,6 @@
 /**
- * DATABASE_URL of a PostgreSQL, taken apart. Every parameter is honoured or refused by its name, with the way out: what
- * is passed over in silence is a schema that nobody uses, or a certificate that nobody looks at.
+ * DATABASE_URL of a PostgreSQL, taken apart. Every parameter is honoured, or refused by its name with the way out:
+ * a parameter that is ignored would leave a schema unused or a certificate unchecked.
  */
 import { readFileSync } from 'node:fs'
 import { ConfigurationError } from './errors.ts'
@@ -183,7 +183,7 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
   const problems: string[] = []
   readAuthority(url, draft, problems)
   const seen = new Set<string>()
-  // What writes queries makes a plus sign of a space; in a password that somebody has written it is one, as libpq has it.
+  // A form encodes a space as a plus sign; in a password a plus sign stands for itself, as in libpq.
   const secret = new URLSearchParams(url.search.replaceAll('+', '%2B')).get('password')
   for (const [name, text] of url.searchParams) {
     const value = name === 'password' ? secret! : text

@@ -1,7 +1,7 @@
 /**
  * What a failover of the database has lost although it had been answered: a standby became the primary before it had
  * received the last changes. A server that knows of such a change has what it was about refused until an operator has
- * decided (docs/replicas.md): a revocation may be among them, and which it was nobody can tell any more.
+ * decided (docs/replicas.md): a revocation may be among them, and no record tells which.
  */
 import { newId } from '../secrets.ts'
 import { auditEvent } from './audit.ts'
@@ -85,8 +85,8 @@ const atOnce = 200
 const named = 50
 
 /**
- * Has what lost entries were about refused from now on, and tells of it: one audit row for each batch that nobody else
- * has told of. Returns those that were not known.
+ * Refuses from now on what lost entries were about. A batch that no other server recorded becomes one audit row. Returns
+ * those that were not known.
  */
 export async function noticeLostChanges (
   { store, clock, actor }: Operation, entries: readonly LostEntry[]

@@ -210,7 +210,7 @@ function headersOf (status: number): Json {
   return named === null ? {} : { headers: { [named[0]!]: { description: named[1], schema: { type: 'string' } } } }
 }
 
-/** Without what TypeBox keeps beside the schema, and with the type of what is one of a few texts, which generators go by. */
+/** Drops what TypeBox keeps beside the schema, and adds the type to an enum of texts: generators need it. */
 function plain (schema: Schema): Schema {
   return JSON.parse(JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value) as Schema
 }

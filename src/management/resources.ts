@@ -56,8 +56,7 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
     }, async (request, reply) => {
       const { signingAlgorithm } = request.body
       return await createdAfter(dependencies, request, reply, async operation => {
-        // What is refused makes no key. Of a resource that is new nobody has verified a token: there is no cache that the key
-        // has to be in before it signs.
+        // A refused creation makes no key. A new resource has no verifiers yet, so no cache lacks the key that signs at once.
         if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
           await signingKeys.provide(operation, signingAlgorithm, true)
         }

@@ -70,8 +70,8 @@ export async function append (queries: Queries, replicaId: string, changes: read
 export interface Membership { id: string, joined: number }
 
 /**
- * Where a server stands, and the lease that all go by. `isKnown`: whether servers followed this history of the database
- * before, or are the first that follow any.
+ * The place of a server in the feed, and the lease of all servers. `isKnown`: a server followed this history of the database
+ * before, or none followed any.
  */
 export interface Place { position: string, lease: number, isKnown: boolean }
 

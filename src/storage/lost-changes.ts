@@ -64,8 +64,8 @@ async function follow (
 }
 
 /**
- * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now: nobody
- * has to decide about it any more.
+ * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now. The
+ * operator need not decide about it.
  */
 export async function settleRevoked (queries: Queries, changes: readonly Change[], note: Note): Promise<void> {
   const revoked = await revokedBy(queries, changes)
