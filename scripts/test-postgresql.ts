@@ -43,7 +43,7 @@ async function throughPgbouncer (folder: string, url: string): Promise<string | 
   if (program === null) return 'pgbouncer is not installed: apt-get install pgbouncer'
   const pooler = await startPgbouncer(url, { pool_mode: 'session', default_pool_size: 100, max_client_conn: 1_000 })
   try {
-    await tap(folder, { LATCHKEY_TEST_POSTGRES: pooler.url })
+    await tap(folder, { LATCHKEY_TEST_POSTGRES: pooler.url, LATCHKEY_TEST_POSTGRES_AS: 'pgbouncer' })
   } finally {
     await pooler.close()
   }
