@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 import Fastify from 'fastify'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { apiKeyHint, digestOf, newApiKeyText, newId } from '../src/secrets.ts'
+import { apiKeyHint, digestOf, newApiKeyText, newId } from '../src/secrets/secrets.ts'
 import { createApiKey, createOrganization, loadConfig, openLatchkey, updateResource } from '../src/index.ts'
 
 const [folder, count, port] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])]

@@ -6,8 +6,8 @@ import { Agent, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import pg from 'pg'
 import { createApiKey, createOrganization, loadConfig, openLatchkey, updateResource } from '../src/index.ts'
-import { apiKeyHint, digestOf, newApiKeyText, newId, newSecret } from '../src/secrets.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { apiKeyHint, digestOf, newApiKeyText, newId, newSecret } from '../src/secrets/secrets.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 import { quantile, scratch, start, stop, type Part, type Server } from './measuring.ts'
 
 interface Key { id: string, text: string }

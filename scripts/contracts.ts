@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { Parser } from 'tap-parser'
 import { statements, systems, type Statement } from '../test/contracts/statements.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 
 interface Outcome { passed: number, failed: string[] }
 

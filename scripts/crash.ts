@@ -3,7 +3,7 @@
 // Exit code 1 when anything acknowledged is lost, anything is half done, or the server answers what it should not.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { crash, type CrashReport } from './crash/cycles.ts'
+import { crash, type CrashReport } from '../test/crash/cycles.ts'
 
 const { values } = parseArgs({ options: { cycles: { type: 'string', default: '20' }, database: { type: 'string' }, seed: { type: 'string' } } })
 const cycles = Number(values.cycles)

@@ -2,9 +2,9 @@
 // key is rotated at once, again and again, on each of them in turn, and every so often revoked instead. Exit code 1 when a token was
 // refused whose key nobody revoked, or a server could not say.
 import { parseArgs } from 'node:util'
-import { rotateUnderLoad } from '../test/emergency-rotations.ts'
-import { startFleet } from '../test/fleet.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { rotateUnderLoad } from '../test/support/emergency-rotations.ts'
+import { startFleet } from '../test/support/cluster.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 
 const { values } = parseArgs({ options: { rotations: { type: 'string', default: '100' }, servers: { type: 'string', default: '2' }, 'revoke-every': { type: 'string', default: '10' } } })
 const [rotations, servers, revokeEvery] = [values.rotations, values.servers, values['revoke-every']].map(Number) as [number, number, number]

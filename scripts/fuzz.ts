@@ -3,9 +3,9 @@
 // the inside or of a secret, is not what the document announces, or hangs, when something fails unanswered, or memory grows.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { databases } from '../test/databases.ts'
-import { fuzz, type FuzzReport } from '../test/fuzz.ts'
-import { startServer } from '../test/harness.ts'
+import { databases } from '../test/support/databases.ts'
+import { fuzz, type FuzzReport } from '../test/support/fuzz.ts'
+import { startServer } from '../test/support/test-server.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' }, database: { type: 'string' } } })
 const seconds = Number(values.seconds)

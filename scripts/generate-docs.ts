@@ -1,9 +1,9 @@
 /** Writes what is generated from the code into the documents; with `--check`, only says whether they are current. */
 import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { commandVariables, variables } from '../src/config.ts'
-import { errorStyleNames } from '../src/domain/style.ts'
-import { failures } from '../src/errors.ts'
+import { commandVariables, variables } from '../src/config/config.ts'
+import { errorStyleNames } from '../src/domain/resources/style.ts'
+import { failures } from '../src/base/errors.ts'
 import { metrics } from '../src/observability/index.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -12,7 +12,7 @@ function environmentExample (): string {
   const entries = [...variables, ...commandVariables].map(
     ({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`
   )
-  return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config.ts.\n\n${entries.join('\n')}`
+  return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config/config.ts.\n\n${entries.join('\n')}`
 }
 
 function variableTable (): string {
@@ -32,7 +32,7 @@ function errorDocument (): string {
   return [
     '# Errors of the management API',
     '',
-    'Generated from `src/errors.ts`. An answer is `{"error": text, "code": CODE, "details"?: {…}}`; the text may say more than',
+    'Generated from `src/base/errors.ts`. An answer is `{"error": text, "code": CODE, "details"?: {…}}`; the text may say more than',
     'the sentence below. The OAuth endpoints answer as RFC 6749 §5.2, RFC 7591 §3.2.2 and RFC 6750 §3.1 say; guarded routes in the',
     'style of their resource.',
     '',

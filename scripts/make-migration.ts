@@ -5,7 +5,7 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { migrationsFolder } from '../src/storage/migrations.ts'
+import { migrationsFolder } from '../src/storage/migrations/migrations.ts'
 import { migratedModelsPath, modelsPath, planMigration, providers } from './plan-migration.ts'
 
 const [argument] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// npm run mutate: breaks the line that a test guards, for each entry of test/mutations.ts, and demands that this test fails.
+// npm run mutate: breaks the line that a test guards, for each entry of test/mutations/mutations.ts, and demands that this test fails.
 // npm run mutate -- --only 7,20-25     these entries alone, by their number in --list
 // npm run mutate -- --list             the tests that the seed draws, and which of them have an entry
 // npm run mutate -- --check            runs nothing; every entry still names one test and one place in the sources
@@ -11,11 +11,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Parser } from 'tap-parser'
-import { makeTemplates } from '../test/databases.ts'
-import { mutations } from '../test/mutations.ts'
-import { startPostgres } from '../test/postgres.ts'
-import { locate, sourcesUnder, type Break } from './mutate/breaks.ts'
-import { draw, nameOf, titledTests } from './mutate/titles.ts'
+import { makeTemplates } from '../test/support/databases.ts'
+import { mutations } from '../test/mutations/mutations.ts'
+import { startPostgres } from '../test/support/postgres.ts'
+import { locate, sourcesUnder, type Break } from '../test/mutations/breaks.ts'
+import { draw, nameOf, titledTests } from '../test/mutations/titles.ts'
 
 const root = join(import.meta.dirname, '..')
 const drawn = 100
@@ -50,7 +50,7 @@ const located = mutations.map(each => locate(each, tests, sources))
 const stale = located.flatMap((each, index) => typeof each === 'string' ? [`${index + 1} "${mutations[index]!.title}": ${each}`] : [])
 for (const line of stale) console.error(`stale: ${line}`)
 if (values.check) {
-  if (stale.length > 0) console.error(`${stale.length} entries of test/mutations.ts do not apply any more`)
+  if (stale.length > 0) console.error(`${stale.length} entries of test/mutations/mutations.ts do not apply any more`)
   process.exit(stale.length === 0 ? 0 : 1)
 }
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import type { Provider } from '../src/storage/prisma.ts'
-import { withSchemaEngine } from '../src/storage/schema-engine.ts'
+import type { Provider } from '../src/storage/engine/prisma.ts'
+import { withSchemaEngine } from '../src/storage/migrations/schema-engine.ts'
 
 export const providers: readonly Provider[] = ['sqlite', 'postgresql']
 

@@ -2,8 +2,8 @@
 // revoked on one of them while all of them are asked about it; then one of them is stopped, and it is done again.
 // Exit code 1 when a request passed that was sent after the revocation had been answered, or an answer took longer than it may.
 import { parseArgs } from 'node:util'
-import { roundRobin, startFleet, type Fleet } from '../test/fleet.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { roundRobin, startFleet, type Fleet } from '../test/support/cluster.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 
 const { values } = parseArgs({ options: { servers: { type: 'string', default: '3' }, rounds: { type: 'string', default: '60' } } })
 const [size, rounds] = [Number(values.servers), Number(values.rounds)]

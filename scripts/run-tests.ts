@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { makeTemplates } from '../test/databases.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { makeTemplates } from '../test/support/databases.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 import { countTests, type Count } from './count-tests.ts'
 
 export const root = join(import.meta.dirname, '..')

@@ -4,8 +4,8 @@
 // one of them something passed after a change that would have refused it was acknowledged. With --break one rule is replaced
 // by a wrong one: then it has to be found out.
 import { parseArgs } from 'node:util'
-import { rules, simulate } from './acknowledgement/simulation.ts'
-import { wrong } from './acknowledgement/wrong.ts'
+import { rules, simulate } from '../test/simulation/simulation.ts'
+import { wrong } from '../test/simulation/wrong.ts'
 
 const { values } = parseArgs({ options: { seeds: { type: 'string', default: '200' }, servers: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' }, break: { type: 'string' } } })
 const [seeds, most, first] = [values.seeds, values.servers, values.seed].map(Number) as [number, number, number]

@@ -2,8 +2,8 @@
 // server in every way we know, each followed by a change and a restart. Prints what `latchkey audit verify` names, without and
 // with heads that were exported. Exit code 1 when one is named by neither, or a server sealed it.
 import { parseArgs } from 'node:util'
-import { inWords, playAdministrator, ways } from '../test/database-administrator.ts'
-import { databases } from '../test/databases.ts'
+import { inWords, playAdministrator, ways } from '../test/support/database-administrator.ts'
+import { databases } from '../test/support/databases.ts'
 
 const { values } = parseArgs({ options: { database: { type: 'string' } } })
 const played = databases.filter(({ name }) => values.database === undefined || values.database === name)

@@ -1,9 +1,9 @@
 /** The management API as commands use it. */
 import { Readable } from 'node:stream'
-import { isAnswering } from '../local-server.ts'
-import { whyUnreachable } from '../reachability.ts'
-import { resemblesApiKey } from '../secrets.ts'
-import { readWarnings } from '../warning.ts'
+import { isAnswering } from '../config/server-file.ts'
+import { whyUnreachable } from '../base/reachability.ts'
+import { resemblesApiKey } from '../secrets/secrets.ts'
+import { readWarnings } from '../base/process-warning.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { printable } from './print.ts'
 import type { Connection } from './connection.ts'

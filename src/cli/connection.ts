@@ -1,8 +1,8 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
-import { readClientEnvironment, type ClientEnvironment } from '../config.ts'
-import { isAnnounceable, readLocalServer, type LocalServer } from '../local-server.ts'
-import { ForeignFile, readOwn } from '../ownership.ts'
+import { readClientEnvironment, type ClientEnvironment } from '../config/config.ts'
+import { isAnnounceable, readLocalServer, type LocalServer } from '../config/server-file.ts'
+import { ForeignFile, readOwn } from '../base/file-ownership.ts'
 import { CommandError } from './failure.ts'
 
 export interface Connection {

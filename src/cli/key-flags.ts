@@ -1,7 +1,7 @@
 /** What the command line says about a key, and what the API is told of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { allowlistOf, allowlistOption, expiryOption, repeated, scopeOption } from './command.ts'
-import { limitChangeOf, withLimitFlags, type LimitFlags } from './limits.ts'
+import { limitChangeOf, withLimitFlags, type LimitFlags } from './limit-flags.ts'
 import type { Expiry } from './time.ts'
 
 export interface KeyFlags extends LimitFlags {

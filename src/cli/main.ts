@@ -1,6 +1,6 @@
 /** Runs one command line. Exit code 0: done; 1: it could not be done; 2: the command line is wrong. */
 import { CommanderError } from 'commander'
-import { ConfigurationError, Failure } from '../errors.ts'
+import { ConfigurationError, Failure } from '../base/errors.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { jsonLines, printableLines } from './print.ts'
 import { program } from './program.ts'

@@ -1,9 +1,9 @@
 /** The command line on one screen. */
 import { Command } from 'commander'
-import { readClientEnvironment, version } from '../config.ts'
+import { readClientEnvironment, version } from '../config/config.ts'
 import { confirming } from './confirmation.ts'
 import { printable } from './print.ts'
-import { migrateCommand, serveCommand } from './server.ts'
+import { migrateCommand, serveCommand } from './commands/server.ts'
 
 /**
  * `latchkey`, ready to parse a line that begins with `first`. It throws where commander would have ended the process. A server,

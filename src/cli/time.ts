@@ -1,6 +1,6 @@
 /** Durations and expiries as people write them. */
 import { InvalidArgumentError } from 'commander'
-import { secondsAfter, systemClock, type Clock } from '../clock.ts'
+import { secondsAfter, systemClock, type Clock } from '../base/clock.ts'
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 const longest = 3650 * 86_400

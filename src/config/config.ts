@@ -5,13 +5,13 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
-import { readAllowlist } from './address.ts'
+import { readAllowlist } from '../base/ip-address.ts'
 import { readPostgresqlUrl } from './database-url.ts'
-import { ConfigurationError } from './errors.ts'
-import { makeFolder } from './folder.ts'
-import { ForeignFile, readOwn } from './ownership.ts'
-import { digestOf, newLabelledSecret, newSecret } from './secrets.ts'
-import { nearest } from './spelling.ts'
+import { ConfigurationError } from '../base/errors.ts'
+import { makeFolder } from '../base/private-folder.ts'
+import { ForeignFile, readOwn } from '../base/file-ownership.ts'
+import { digestOf, newLabelledSecret, newSecret } from '../secrets/secrets.ts'
+import { nearest } from '../base/nearest-name.ts'
 
 export type RegistrationMode = 'closed' | 'token' | 'open'
 
@@ -260,7 +260,7 @@ function isForeign (name: string, value: string | undefined): boolean {
   return foreignVariables.test(name) || (name === `${prefix}PORT` && value?.includes('://') === true)
 }
 
-const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
   engines: { node: string }
 }

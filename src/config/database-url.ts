@@ -3,7 +3,7 @@
  * a parameter that is ignored would leave a schema unused or a certificate unchecked.
  */
 import { readFileSync } from 'node:fs'
-import { ConfigurationError } from './errors.ts'
+import { ConfigurationError } from '../base/errors.ts'
 
 /** How the server has to prove itself. */
 export interface Tls {

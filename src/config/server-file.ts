@@ -4,9 +4,9 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from './config.ts'
-import { makeFolder } from './folder.ts'
-import { readOwn } from './ownership.ts'
-import { newSecret, proofOf, sameDigest } from './secrets.ts'
+import { makeFolder } from '../base/private-folder.ts'
+import { readOwn } from '../base/file-ownership.ts'
+import { newSecret, proofOf, sameDigest } from '../secrets/secrets.ts'
 
 export interface LocalServer {
   url: string

@@ -1,6 +1,6 @@
 /** What caches may do with the answer to a credential: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared ones. */
 import type { FastifyReply } from 'fastify'
-import type { Style } from '../domain/style.ts'
+import type { Style } from '../domain/resources/style.ts'
 
 /**
  * Keeps an answer out of shared caches, unless its route has said what caches may do, and apart from the answers to other

@@ -1,4 +1,4 @@
-import type { Refusal } from '../domain/principal.ts'
+import type { Refusal } from '../domain/access/principal.ts'
 
 const descriptions: Record<Refusal['reason'], string> = {
   no_credential: '',

@@ -1,10 +1,10 @@
 /** Which resource a guard stands in front of. */
-import { whenKnown, type Awaitable } from '../awaitable.ts'
-import type { Registry } from '../domain/registry.ts'
-import { hostResourceId, managementResourceId, type Resource } from '../domain/resource.ts'
-import { resourceMetadataUrl } from '../domain/resource-metadata.ts'
-import type { Style } from '../domain/style.ts'
-import type { Environment } from '../secrets.ts'
+import { whenKnown, type Awaitable } from '../base/awaitable.ts'
+import type { Registry } from '../domain/access/registry.ts'
+import { hostResourceId, managementResourceId, type Resource } from '../domain/resources/resource.ts'
+import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
+import type { Style } from '../domain/resources/style.ts'
+import type { Environment } from '../secrets/secrets.ts'
 
 /** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
 export type GuardedOption = string | { any: true, style: Style }

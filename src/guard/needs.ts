@@ -1,7 +1,7 @@
 /** What a guarded route asks for: declared with the route, settled when it is registered. */
 import type { RouteOptions } from 'fastify'
-import type { Resource } from '../domain/resource.ts'
-import type { ErrorStyleName } from '../domain/style.ts'
+import type { Resource } from '../domain/resources/resource.ts'
+import type { ErrorStyleName } from '../domain/resources/style.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,9 +1,9 @@
 /** What a request presents as its proof, read by the rules of a resource's style. Decides nothing but form. */
 import type { FastifyRequest } from 'fastify'
-import type { Credential, Reason, Refusal } from '../domain/principal.ts'
-import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/style.ts'
-import { isJwtByForm } from '../domain/token.ts'
-import { resemblesApiKey } from '../secrets.ts'
+import type { Credential, Reason, Refusal } from '../domain/access/principal.ts'
+import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/resources/style.ts'
+import { isJwtByForm } from '../domain/tokens/access-token.ts'
+import { resemblesApiKey } from '../secrets/secrets.ts'
 
 /** A credential and whether it came in the URL, or why nothing on the request can be one. */
 export type Presented = { credential: Credential, inQuery: boolean } | { refusal: Refusal }

@@ -2,9 +2,9 @@
  * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise one
  * is in the log. Adding a style adds an entry here and its name in domain/style.ts.
  */
-import type { Reason, Refusal } from '../domain/principal.ts'
-import type { ErrorStyleName, KeyTransport } from '../domain/style.ts'
-import { failures, type Failure } from '../errors.ts'
+import type { Reason, Refusal } from '../domain/access/principal.ts'
+import type { ErrorStyleName, KeyTransport } from '../domain/resources/style.ts'
+import { failures, type Failure } from '../base/errors.ts'
 import { publicDescription } from './challenge.ts'
 
 /** What a renderer may speak of besides the refusal. `transports`: how keys travel to the resource. */

@@ -1,5 +1,5 @@
 /** What a trusted proxy says of a request (RFC 7239): where it came from, and whether over TLS. */
-import { isWithin, readAddress } from './address.ts'
+import { isWithin, readAddress } from '../base/ip-address.ts'
 
 /**
  * Whether an address of the chain is a trusted proxy's, for Fastify's `trustProxy`. `unreadable` is called for one that is no

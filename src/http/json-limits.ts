@@ -1,5 +1,5 @@
 /** What a JSON body may look like before anything is built from it: one pass over the text, no memory. */
-import { Failure } from './errors.ts'
+import { Failure } from '../base/errors.ts'
 
 /** Arrays and objects inside each other. */
 const deepest = 32

@@ -1,5 +1,5 @@
 /** The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started. */
-import type { Tally, TimedTally } from '../measures.ts'
+import type { Tally, TimedTally } from '../telemetry/metrics.ts'
 import type { Sources } from './prometheus.ts'
 
 type Counts = Record<string, number>

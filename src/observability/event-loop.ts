@@ -1,7 +1,7 @@
 /** How late this process is with its work, and what follows from it. */
 import { monitorEventLoopDelay, type ELDHistogram } from 'node:perf_hooks'
-import { repeatedly, warn, type Report } from '../background.ts'
-import type { Door } from '../door.ts'
+import { repeatedly, warn, type Report } from '../telemetry/background.ts'
+import type { Door } from '../base/availability.ts'
 
 export interface EventLoop {
   /** Seconds by which timers came late, over the last full half second: mean, 99th percentile, most. */

@@ -3,7 +3,7 @@
  * number carries an id, a path as it was sent, an address or anything else that a caller chose.
  */
 import type { Registry } from 'prom-client'
-import { durationBuckets, type Durations, type Measures, type Tally, type TimedTally } from '../measures.ts'
+import { durationBuckets, type Durations, type Measures, type Tally, type TimedTally } from '../telemetry/metrics.ts'
 import type { EventLoop } from './event-loop.ts'
 
 /** What numbers are read from. */

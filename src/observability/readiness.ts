@@ -1,5 +1,5 @@
 /** Whether this server should be sent requests. Asked often and by anybody: the database is asked at most once a second. */
-import type { Door } from '../door.ts'
+import type { Door } from '../base/availability.ts'
 
 /** Null: all is well; else what is not, in a few public words. May throw: then it is not. */
 export type Check = () => Promise<string | null> | string | null

@@ -1,7 +1,7 @@
 /** What is counted of every request. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { Measures } from '../measures.ts'
+import type { Measures } from '../telemetry/metrics.ts'
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx']
 

@@ -1,9 +1,9 @@
 /** What balancers, orchestrators and Prometheus ask. No credential, no prefix, and never turned away (OC-14). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { failures } from '../errors.ts'
-import { challengeHeader, proofHeader } from '../local-server.ts'
-import { proofOf } from '../secrets.ts'
+import { Type } from '../http/typebox-lite.ts'
+import { failures } from '../base/errors.ts'
+import { challengeHeader, proofHeader } from '../config/server-file.ts'
+import { proofOf } from '../secrets/secrets.ts'
 import type { Exposition } from './prometheus.ts'
 import type { Prober } from './readiness.ts'
 

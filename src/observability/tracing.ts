@@ -9,7 +9,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { SpanAttributes, Tracing } from '../tracing.ts'
+import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
 
 /** Where spans go, and how many. */
 export interface TracingOptions {

@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { isBase64url } from './text.ts'
+import { isBase64url } from '../base/plain-text.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits

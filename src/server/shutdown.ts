@@ -2,7 +2,7 @@
 import { constants } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { Watch } from './watch.ts'
+import type { Watch } from '../telemetry/telemetry.ts'
 
 export interface Leave {
   /** Seconds for which everybody is served on while `/readyz` says no already, so that balancers notice. */

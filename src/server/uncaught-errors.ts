@@ -1,6 +1,6 @@
 /** The last line of defence of a process that serves: an error that nothing caught is told and counted, and ends nothing. */
 import { writeSync } from 'node:fs'
-import type { Measures } from './measures.ts'
+import type { Measures } from '../telemetry/metrics.ts'
 
 /** At most one line in so many milliseconds: what is thrown again and again must not fill the disk. */
 const quiet = 1_000

@@ -1,17 +1,17 @@
 /** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
-import type { Replica } from '../domain/drift.ts'
-import type { Registry } from '../domain/registry.ts'
-import type { ReplicaDirectory } from '../domain/replica.ts'
-import type { Peers } from '../domain/shared-counts.ts'
+import type { Replica } from '../domain/maintenance/drift.ts'
+import type { Registry } from '../domain/access/registry.ts'
+import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
+import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
-import { auditKeys, newSecret } from '../secrets.ts'
-import { newWatch, type Watch } from '../watch.ts'
-import type { Follower } from './changes.ts'
-import { migrate, openDatabase } from './database.ts'
-import { pendingMigrations } from './inspection.ts'
-import type { Limits } from './limits.ts'
-import { storeOfOneServer } from './one-server.ts'
-import { startProblem } from './start-problems.ts'
+import { auditKeys, newSecret } from '../secrets/secrets.ts'
+import { newWatch, type Watch } from '../telemetry/telemetry.ts'
+import type { Follower } from './cache/changes.ts'
+import { migrate, openDatabase } from './engine/database.ts'
+import { pendingMigrations } from './migrations/inspection.ts'
+import type { Limits } from './engine/timeouts.ts'
+import { storeOfOneServer } from './single-server.ts'
+import { startProblem } from './engine/start-problems.ts'
 
 /** An open store, migrated to what this version needs. */
 export interface Storage {
@@ -80,7 +80,7 @@ export async function openStorage (url: string, { limits = {}, secrets = [passin
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
     if (database.provider === 'sqlite') return { ...shared, ...await storeOfOneServer(database, keys, watch) }
-    const { storeOfSeveralServers } = await import('./several-servers.ts')
+    const { storeOfSeveralServers } = await import('./replication/several-servers.ts')
     return { ...shared, ...storeOfSeveralServers(database, { url, keys, lease, watch }) }
   } catch (error) {
     await database.close()

@@ -1,5 +1,5 @@
 /** Work that no request waits for. What it throws is counted and told here, and goes no further: neither to the process nor to a request. */
-import type { Measures } from './measures.ts'
+import type { Measures } from './metrics.ts'
 
 /** What is done without being asked for, by its name in the numbers. */
 export type Job =

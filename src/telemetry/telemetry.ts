@@ -1,7 +1,7 @@
 /** What the floors of one server share beside their work: its numbers, its spans, its door, and where failures go that no request waits for. */
 import { newBackground, type Background } from './background.ts'
-import { openDoor, type Door } from './door.ts'
-import { newMeasures, type Measures } from './measures.ts'
+import { openDoor, type Door } from '../base/availability.ts'
+import { newMeasures, type Measures } from './metrics.ts'
 import type { Tracing } from './tracing.ts'
 
 export interface Watch {

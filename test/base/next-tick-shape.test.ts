@@ -1,4 +1,4 @@
-/** What `process.nextTick` makes stays quick to make: src/tick.ts. */
+/** What `process.nextTick` makes stays quick to make: src/base/next-tick-shape.ts. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
@@ -9,8 +9,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { getHeapSnapshot } from 'node:v8'
 import { setTimeout as pause } from 'node:timers/promises'
 import { json } from 'node:stream/consumers'
-import { loadConfig, openLatchkey } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
-import { keepTickShape } from ${JSON.stringify(new URL('../src/tick.ts', import.meta.url).href)}
+import { loadConfig, openLatchkey } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+import { keepTickShape } from ${JSON.stringify(new URL('../../src/base/next-tick-shape.ts', import.meta.url).href)}
 class StoreOfWhoeverAsks {}
 async function openAndClose () {
   const latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: process.argv[1], LATCHKEY_ISSUER: 'http://127.0.0.1:1', LATCHKEY_LOG_LEVEL: 'silent' }))

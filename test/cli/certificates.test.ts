@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { makeAuthority, type Certified } from '../certificates.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
+import { makeAuthority, type Certified } from '../support/certificates.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const authority = makeAuthority()
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-certificates-'))

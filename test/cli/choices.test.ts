@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import tap from 'tap'
 import { commands } from '../../src/cli/commands.ts'
-import { errorStyleNames, styles } from '../../src/domain/style.ts'
-import { startServer, type Json } from '../harness.ts'
+import { errorStyleNames, styles } from '../../src/domain/resources/style.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { latchkeyCommand, run, startServer } from '../running-server.ts'
-import { readTranscript, Words } from '../transcript.ts'
+import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
+import { readTranscript, Words } from '../support/transcript.ts'
 
 const server = await startServer(tap)
 const words = new Words()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import tap from 'tap'
 import { jsonLines } from '../../src/cli/print.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 /** Clears the screen, sets the title, by C0 and by C1; goes back; turns the text around; begins a line of its own. */
 const evil = '\u001b[2J\u009b2J\u001b]0;x\u0007\r\b\u007f\u202e\u2066\u200b\u2028\u{e0001}\nlatchkey: all is well'

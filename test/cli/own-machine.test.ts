@@ -8,11 +8,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets.ts'
-import { startServer } from '../harness.ts'
-import { freshDatabase } from '../postgres.ts'
-import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
-import { eventually } from '../waiting.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { startServer } from '../support/test-server.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../support/running-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

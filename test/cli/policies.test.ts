@@ -1,7 +1,7 @@
 /** Groups, policies and effective access on the command line, as transcripts against a real server. */
 import tap, { type Test } from 'tap'
-import { latchkeyCommand, run, startServer } from '../running-server.ts'
-import { readTranscript, Words } from '../transcript.ts'
+import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
+import { readTranscript, Words } from '../support/transcript.ts'
 
 const server = await startServer(tap)
 const words = new Words()

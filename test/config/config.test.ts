@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { commandVariables, loadConfig, readClientEnvironment, variables, requireNode } from '../src/config.ts'
-import { ConfigurationError } from '../src/errors.ts'
-import { digestOf } from '../src/secrets.ts'
+import { commandVariables, loadConfig, readClientEnvironment, variables, requireNode } from '../../src/config/config.ts'
+import { ConfigurationError } from '../../src/base/errors.ts'
+import { digestOf } from '../../src/secrets/secrets.ts'
 
 const good = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
 const other = 'Zk4vD8sB1nX6mQ0wE3rT9yU5iO7pA2-f'
@@ -35,7 +35,7 @@ tap.test('an older Node.js is refused before anything is opened', t => {
 tap.test('a first start on a full disk leaves nothing behind that keeps the next one from its secrets', async t => {
   const home = folder(t)
   const start = (limit: string): string => {
-    const program = `import { loadConfig } from ${JSON.stringify(join(import.meta.dirname, '..', 'src', 'config.ts'))}; loadConfig({}, process.argv[1])`
+    const program = `import { loadConfig } from ${JSON.stringify(join(import.meta.dirname, '../..', 'src', 'config.ts'))}; loadConfig({}, process.argv[1])`
     return spawnSync('sh', ['-c', `ulimit -f ${limit}; exec "$0" --input-type=module -e "$1" "$2"`, process.execPath, program, home], { encoding: 'utf8' }).stderr
   }
   t.match(start('0'), /cannot be read or written \(EFBIG\)/)
@@ -176,7 +176,7 @@ tap.test('what is missing and what is mistyped for it are named together', async
 })
 
 tap.test('code and documents name no variable that is not in the one list', async t => {
-  const root = resolve(import.meta.dirname, '..')
+  const root = resolve(import.meta.dirname, '../..')
   const folders = ['src', 'bin', 'docs', 'examples', 'scripts', 'bench'].flatMap(name =>
     readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }).map(file => join(name, file)))
   const files = [...folders, 'README.md', '.env.example'].filter(

@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
-import { loadConfig } from '../src/config.ts'
-import { postgresqlTarget, readPostgresqlUrl } from '../src/database-url.ts'
-import { ConfigurationError } from '../src/errors.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { postgresqlTarget, readPostgresqlUrl } from '../../src/config/database-url.ts'
+import { ConfigurationError } from '../../src/base/errors.ts'
 
 const usual = { schema: 'public', namesSchema: false, directTls: false, applicationName: 'latchkey', settings: [], startOptions: '', connections: 10 }
 

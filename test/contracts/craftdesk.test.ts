@@ -2,11 +2,11 @@
 import tap, { type Test } from 'tap'
 import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craftdesk/api.ts'
 import { openDesk } from '../../examples/craftdesk/desk.ts'
-import { newApiKeyText } from '../../src/secrets.ts'
-import { databases } from '../databases.ts'
-import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { eventually } from '../waiting.ts'
-import { onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { newApiKeyText } from '../../src/secrets/secrets.ts'
+import { databases } from '../support/databases.ts'
+import { MovableClock, type Answer, type Json } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
+import { onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from '../support/protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftdeskPath,

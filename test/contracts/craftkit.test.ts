@@ -4,11 +4,11 @@ import { importJWK, SignJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
 import { craftkit, craftkitPath, declareCraftkit } from '../../examples/craftkit/api.ts'
 import { openStudio } from '../../examples/craftkit/studio.ts'
-import { digestOf, newApiKeyText } from '../../src/secrets.ts'
-import { databases } from '../databases.ts'
-import { MovableClock, type Answer, type Json } from '../harness.ts'
-import { eventually } from '../waiting.ts'
-import { loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { digestOf, newApiKeyText } from '../../src/secrets/secrets.ts'
+import { databases } from '../support/databases.ts'
+import { MovableClock, type Answer, type Json } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
+import { loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from '../support/protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftkitPath,

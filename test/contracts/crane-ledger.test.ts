@@ -2,10 +2,10 @@
 import tap, { type Test } from 'tap'
 import { craneLedger, craneLedgerPath, declareCraneLedger } from '../../examples/crane-ledger/api.ts'
 import { openBooks } from '../../examples/crane-ledger/books.ts'
-import { failures } from '../../src/errors.ts'
-import { newApiKeyText } from '../../src/secrets.ts'
-import type { Answer, Json } from '../harness.ts'
-import { onBothDatabases, refused, startApi, usageOf, type ProtectedApi } from './protected-api.ts'
+import { failures } from '../../src/base/errors.ts'
+import { newApiKeyText } from '../../src/secrets/secrets.ts'
+import type { Answer, Json } from '../support/test-server.ts'
+import { onBothDatabases, refused, startApi, usageOf, type ProtectedApi } from '../support/protected-api.ts'
 
 const overTls = { 'x-forwarded-proto': 'https' }
 const api: ProtectedApi = {

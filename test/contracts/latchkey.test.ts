@@ -1,6 +1,6 @@
 /** What none of the systems does that Latchkey stands in for, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
-import { decodeJwt, MovableClock, startOnEachDatabase, type Answer } from '../harness.ts'
+import { decodeJwt, MovableClock, startOnEachDatabase, type Answer } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()

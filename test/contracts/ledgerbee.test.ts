@@ -1,9 +1,9 @@
 /** What LedgerBee states about its credential layer, statement by statement, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
-import { newApiKeyText, seal } from '../../src/secrets.ts'
-import { databases } from '../databases.ts'
-import { apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
+import { newApiKeyText, seal } from '../../src/secrets/secrets.ts'
+import { databases } from '../support/databases.ts'
+import { apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()

@@ -1,10 +1,10 @@
 /** What OpenCrane states about its access API, statement by statement, over real HTTP and on both databases. */
 import tap from 'tap'
-import { isManagementTokenText } from '../../src/secrets.ts'
-import { startOnEachDatabase, type Answer, type Json } from '../harness.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
-import { routesOf } from '../security/routes.ts'
-import { eventually } from '../waiting.ts'
+import { isManagementTokenText } from '../../src/secrets/secrets.ts'
+import { startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
+import { routesOf } from '../support/routes.ts'
+import { eventually } from '../support/waiting.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

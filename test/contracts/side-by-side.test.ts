@@ -1,7 +1,7 @@
 /** The four examples on one server: each in its own words, and the keys of one are nothing to another. */
 import tap from 'tap'
 import { examples } from '../../examples/examples.ts'
-import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing } from '../harness.ts'
+import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()

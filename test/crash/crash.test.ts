@@ -1,7 +1,7 @@
 /** The short run of `npm run crash`, and a look at whether it would see anything. */
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
-import { crash, crashes } from '../../scripts/crash/cycles.ts'
+import { crash, crashes } from './cycles.ts'
 
 for (const [database, cycles] of [['sqlite', 2], ['postgresql', 2]] as const) {
   tap.test(`L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]`, async t => {

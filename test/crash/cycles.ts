@@ -1,6 +1,6 @@
 /** Load, a crash at some moment of it, a start on the same data, and a look at everything: again and again. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { eventually, patience, until } from '../../test/waiting.ts'
+import { eventually, patience, until } from '../support/waiting.ts'
 import { newDice, type Dice } from './dice.ts'
 import { findHalves } from './halves.ts'
 import { Journal } from './journal.ts'

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newSecret } from '../../src/secrets.ts'
-import { startPostgres, type Postgres } from '../../test/postgres.ts'
-import { freePort, ownEnvironment } from '../../test/running-server.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { startPostgres, type Postgres } from '../support/postgres.ts'
+import { freePort, ownEnvironment } from '../support/running-server.ts'
 
 export type DatabaseName = 'sqlite' | 'postgresql'
 

@@ -2,7 +2,7 @@
 import { Agent, request } from 'node:http'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
-import { patience } from '../../test/waiting.ts'
+import { patience } from '../support/waiting.ts'
 
 export interface Answered {
   status: number

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import tap from 'tap'
-import { ownEnvironment, run } from './running-server.ts'
+import { ownEnvironment, run } from '../support/running-server.ts'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../..')
 const demo = resolve(root, 'examples/demo.ts')
 const environment = ownEnvironment({})
 

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import tap, { type Test } from 'tap'
-import { freePort, latchkeyCommand, ownEnvironment, run } from './running-server.ts'
-import { readTranscript, Words } from './transcript.ts'
-import { until } from './waiting.ts'
+import { freePort, latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
+import { readTranscript, Words } from '../support/transcript.ts'
+import { until } from '../support/waiting.ts'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string>, files: string[] }
 

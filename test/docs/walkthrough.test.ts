@@ -3,10 +3,10 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import tap from 'tap'
-import { latchkeyCommand, run, startServer } from './running-server.ts'
-import { readTranscript, Words } from './transcript.ts'
+import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
+import { readTranscript, Words } from '../support/transcript.ts'
 
-const page = await readFile(resolve(import.meta.dirname, '../docs/walkthrough.md'), 'utf8')
+const page = await readFile(resolve(import.meta.dirname, '../../docs/walkthrough.md'), 'utf8')
 const server = await startServer(tap)
 const bin = await mkdtemp(join(tmpdir(), 'latchkey-walkthrough-'))
 tap.teardown(() => rm(bin, { recursive: true, force: true }))

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
 import { loadConfig, openLatchkey, createApiKey, createOrganization, createResource, styles, type Latchkey } from '../../src/index.ts'
-import { errorStyleNames } from '../../src/domain/style.ts'
-import { revokeApiKey } from '../../src/domain/api-key.ts'
+import { errorStyleNames } from '../../src/domain/resources/style.ts'
+import { revokeApiKey } from '../../src/domain/credentials/api-key.ts'
 
 const resource = 'https://api.acme.test'
 const read = { name: 'invoices:read', keyOnly: false, description: null }

@@ -1,13 +1,13 @@
 /** What is kept in mind of a credential that passes, so that the next check is cheap, must never outlive what it follows from. */
 import tap from 'tap'
-import { updateApiKey } from '../../src/domain/api-key.ts'
-import { updateClient } from '../../src/domain/client.ts'
-import { createMember, updateMember } from '../../src/domain/member.ts'
-import { updateOrganization } from '../../src/domain/organization.ts'
-import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy.ts'
-import { hostResourceId, updateResource } from '../../src/domain/resource.ts'
-import type { View } from '../../src/storage/view.ts'
-import { apiScopes, MovableClock, startOnEachDatabase } from '../harness.ts'
+import { updateApiKey } from '../../src/domain/credentials/api-key.ts'
+import { updateClient } from '../../src/domain/credentials/client.ts'
+import { createMember, updateMember } from '../../src/domain/members/member.ts'
+import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
+import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy/policy.ts'
+import { hostResourceId, updateResource } from '../../src/domain/resources/resource.ts'
+import type { View } from '../../src/storage/cache/cached-registry.ts'
+import { apiScopes, MovableClock, startOnEachDatabase } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 const { servers, close } = await startOnEachDatabase({ clock })

@@ -1,8 +1,8 @@
 /** What trusted proxies send of the caller, in the spellings that they have (RFC 7239 §6). */
 import tap from 'tap'
-import { createClient } from '../../src/domain/client.ts'
-import { readAddress } from '../../src/address.ts'
-import { startServer } from '../harness.ts'
+import { createClient } from '../../src/domain/credentials/client.ts'
+import { readAddress } from '../../src/base/ip-address.ts'
+import { startServer } from '../support/test-server.ts'
 
 const server = await startServer({ environment: { LATCHKEY_TRUST_PROXY: '127.0.0.0/8,10.0.0.0/8', LATCHKEY_LOG_LEVEL: 'info' } })
 const { issuer, send } = server

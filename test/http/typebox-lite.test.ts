@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Type as TypeBox } from 'typebox'
-import { Type } from '../src/schema.ts'
+import { Type } from '../../src/http/typebox-lite.ts'
 
 /** Each builder, with and without options. */
 const samples = (build: typeof Type) => ({

@@ -13,10 +13,10 @@ import { createRemoteJWKSet, exportJWK, exportPKCS8, generateKeyPair, jwtVerify 
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import tap, { type Test } from 'tap'
-import { createResource } from '../../src/domain/resource.ts'
-import { styles } from '../../src/domain/style.ts'
+import { createResource } from '../../src/domain/resources/resource.ts'
+import { styles } from '../../src/domain/resources/style.ts'
 import type { Latchkey } from '../../src/app.ts'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 const server = await startServer({ mount: mountMcp })
 tap.teardown(server.close)

@@ -1,13 +1,13 @@
 /** What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has decided. */
 import tap from 'tap'
-import { examine } from '../../src/doctor.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { startFleet } from '../fleet.ts'
-import { administer, startPostgres } from '../postgres.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
-import { startStandby } from '../standby.ts'
-import { eventually, until } from '../waiting.ts'
-import { layWire } from '../wire.ts'
+import { examine } from '../../src/server/doctor.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { startFleet } from '../support/cluster.ts'
+import { administer, startPostgres } from '../support/postgres.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
+import { startStandby } from '../support/standby.ts'
+import { eventually, until } from '../support/waiting.ts'
+import { layWire } from '../support/network-proxy.ts'
 
 const primary = await startPostgres()
 const standby = await startStandby(primary)

@@ -1,9 +1,9 @@
 /** Servers as processes of their own, of which one is stopped: what no clock of the test can move. */
 import tap from 'tap'
-import { startFleet } from '../fleet.ts'
-import { freshDatabase } from '../postgres.ts'
-import { run, latchkeyCommand, ownEnvironment } from '../running-server.ts'
-import { timed, until } from '../waiting.ts'
+import { startFleet } from '../support/cluster.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { run, latchkeyCommand, ownEnvironment } from '../support/running-server.ts'
+import { timed, until } from '../support/waiting.ts'
 
 const lease = 2_000
 const database = await freshDatabase()

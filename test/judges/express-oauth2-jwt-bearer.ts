@@ -2,9 +2,9 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { foldersOf, judge, startJudged } from '../foreign-clients.ts'
-import { npmTools } from '../foreign-tools.ts'
+import { signingAlgorithms } from '../../src/domain/tokens/signing-key.ts'
+import { foldersOf, judge, startJudged } from '../support/foreign-clients.ts'
+import { npmTools } from '../support/foreign-tools.ts'
 
 const { sources } = foldersOf('node')
 const packages = await npmTools(sources)

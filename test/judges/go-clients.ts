@@ -2,9 +2,9 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { build, foldersOf, judge, startJudged } from '../foreign-clients.ts'
-import { foreignProgram } from '../foreign-programs.ts'
+import { signingAlgorithms } from '../../src/domain/tokens/signing-key.ts'
+import { build, foldersOf, judge, startJudged } from '../support/foreign-clients.ts'
+import { foreignProgram } from '../support/foreign-programs.ts'
 
 const go = foreignProgram('go', 'https://go.dev/doc/install')
 

@@ -2,8 +2,8 @@
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { build, foldersOf, judge, startJudged } from '../foreign-clients.ts'
-import { foreignProgram } from '../foreign-programs.ts'
+import { build, foldersOf, judge, startJudged } from '../support/foreign-clients.ts'
+import { foreignProgram } from '../support/foreign-programs.ts'
 
 const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
 const maven = foreignProgram('mvn', 'apt-get install maven')

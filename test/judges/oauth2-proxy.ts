@@ -1,11 +1,11 @@
 /** oauth2-proxy in front of an API, which takes our tokens by our discovery and keys. */
 import { spawn } from 'node:child_process'
 import tap from 'tap'
-import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { startJudged } from '../foreign-clients.ts'
-import { goTool } from '../foreign-tools.ts'
-import { freePort } from '../running-server.ts'
-import { until } from '../waiting.ts'
+import { signingAlgorithms } from '../../src/domain/tokens/signing-key.ts'
+import { startJudged } from '../support/foreign-clients.ts'
+import { goTool } from '../support/foreign-tools.ts'
+import { freePort } from '../support/running-server.ts'
+import { until } from '../support/waiting.ts'
 
 const proxy = await goTool('github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6')
 

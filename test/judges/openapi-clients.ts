@@ -6,9 +6,9 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { foreignProgram } from '../foreign-programs.ts'
-import { goTool, pythonTools, run } from '../foreign-tools.ts'
-import { basic, startServer } from '../harness.ts'
+import { foreignProgram } from '../support/foreign-programs.ts'
+import { goTool, pythonTools, run } from '../support/foreign-tools.ts'
+import { basic, startServer } from '../support/test-server.ts'
 
 const journeys = join(import.meta.dirname, 'openapi-clients')
 const python = await pythonTools(journeys)

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
-import { npmTools, run } from '../foreign-tools.ts'
-import { startServer } from '../harness.ts'
+import { npmTools, run } from '../support/foreign-tools.ts'
+import { startServer } from '../support/test-server.ts'
 
 const tools = await npmTools(join(import.meta.dirname, 'openapi-lint'))
 

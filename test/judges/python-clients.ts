@@ -1,9 +1,9 @@
 /** Python clients: Authlib, and PyJWT by the recipe of its documentation. */
 import { join } from 'node:path'
 import tap from 'tap'
-import { signingAlgorithms } from '../../src/domain/signing-key.ts'
-import { foldersOf, judge, startJudged } from '../foreign-clients.ts'
-import { pythonTools } from '../foreign-tools.ts'
+import { signingAlgorithms } from '../../src/domain/tokens/signing-key.ts'
+import { foldersOf, judge, startJudged } from '../support/foreign-clients.ts'
+import { pythonTools } from '../support/foreign-tools.ts'
 
 const { sources } = foldersOf('python')
 const python = await pythonTools(sources)

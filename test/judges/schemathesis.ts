@@ -7,8 +7,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
-import { pythonTools, run } from '../foreign-tools.ts'
-import { startServer, type TestServer } from '../harness.ts'
+import { pythonTools, run } from '../support/foreign-tools.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
 import { exceptions, type Finding } from './schemathesis/exceptions.ts'
 
 const tools = await pythonTools(join(import.meta.dirname, 'schemathesis'))

@@ -2,14 +2,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { auditEvent, systemActor } from '../../src/domain/audit.ts'
-import { hashOf } from '../../src/domain/audit-chain.ts'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { databases } from '../databases.ts'
-import { startServer, type Json } from '../harness.ts'
-import { newId } from '../../src/secrets.ts'
-import { latchkeyCommand, run } from '../running-server.ts'
-import { eventually } from '../waiting.ts'
+import { auditEvent, systemActor } from '../../src/domain/audit/event.ts'
+import { hashOf } from '../../src/domain/audit/chain.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type Json } from '../support/test-server.ts'
+import { newId } from '../../src/secrets/secrets.ts'
+import { latchkeyCommand, run } from '../support/running-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
   const database = await fresh()

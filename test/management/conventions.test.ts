@@ -1,12 +1,12 @@
 /** What every collection of the management API does alike. */
 import tap from 'tap'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { createMember } from '../../src/domain/member.ts'
-import { rememberedAnswers } from '../../src/domain/remembered-answer.ts'
-import { Failure } from '../../src/errors.ts'
-import { digestOf, newSecret } from '../../src/secrets.ts'
-import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
-import { until } from '../waiting.ts'
+import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { createMember } from '../../src/domain/members/member.ts'
+import { rememberedAnswers } from '../../src/domain/core/idempotency.ts'
+import { Failure } from '../../src/base/errors.ts'
+import { digestOf, newSecret } from '../../src/secrets/secrets.ts'
+import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
+import { until } from '../support/waiting.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

@@ -1,8 +1,8 @@
 /** What credentials can do and why; and whether the server goes by what the database says. */
 import Database from 'better-sqlite3'
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { MovableClock, startOnEachDatabase, startServer, type Json } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { MovableClock, startOnEachDatabase, startServer, type Json } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()

@@ -1,6 +1,6 @@
 /** Groups over HTTP: whoever is in one may do what it may, at the next request. */
 import tap from 'tap'
-import { MovableClock, startOnEachDatabase, type Json } from '../harness.ts'
+import { MovableClock, startOnEachDatabase, type Json } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()

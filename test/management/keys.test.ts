@@ -1,10 +1,10 @@
 /** API keys as a product, as an operator and an organization manage them: over real HTTP, on both databases. */
 import { createHash } from 'node:crypto'
 import tap, { type Test } from 'tap'
-import { newSecret } from '../../src/secrets.ts'
-import { openDatabase } from '../../src/storage/database.ts'
-import { databases } from '../databases.ts'
-import { MovableClock, startServer, type Answer, type Json } from '../harness.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { openDatabase } from '../../src/storage/engine/database.ts'
+import { databases } from '../support/databases.ts'
+import { MovableClock, startServer, type Answer, type Json } from '../support/test-server.ts'
 
 const sha256 = (text: string, encoding: 'hex' | 'base64url' = 'hex') => createHash('sha256').update(text).digest(encoding)
 

@@ -12,11 +12,11 @@ import Fastify from 'fastify'
 import tap from 'tap'
 import { Type } from 'typebox'
 import { serverOptions } from '../../src/app.ts'
-import { failures } from '../../src/errors.ts'
+import { failures } from '../../src/base/errors.ts'
 import { managementScopes } from '../../src/management/management.ts'
-import { judgeOf, operationsOf } from '../document.ts'
-import { startServer, type Json, type Outgoing } from '../harness.ts'
-import { routesOf } from '../security/routes.ts'
+import { judgeOf, operationsOf } from '../support/openapi-document.ts'
+import { startServer, type Json, type Outgoing } from '../support/test-server.ts'
+import { routesOf } from '../support/routes.ts'
 
 const root = join(import.meta.dirname, '../..')
 const server = await startServer({ registration: 'open' })

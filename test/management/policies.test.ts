@@ -1,7 +1,7 @@
 /** Access policies over HTTP: made, rehearsed, in effect at the guard, at the token endpoint and at introspection. */
 import tap, { type Test } from 'tap'
-import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../harness.ts'
-import { eventually } from '../waiting.ts'
+import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 const clock = new MovableClock()
 clock.stop()

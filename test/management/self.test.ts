@@ -1,6 +1,6 @@
 /** What a credential learns about itself, whole. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('what a credential learns about itself', async t => {
   const server = await startServer()

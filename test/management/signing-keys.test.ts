@@ -1,9 +1,9 @@
 /** Signing keys change while the server runs; whoever holds a token never notices. */
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import tap from 'tap'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { openSigningKeys } from '../../src/domain/key-ring.ts'
-import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServer } from '../harness.ts'
+import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
+import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServer } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

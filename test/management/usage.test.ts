@@ -1,8 +1,8 @@
 /** Usage, credits and limits as callers and operators see them: over real HTTP, on both databases. */
 import tap, { type Test } from 'tap'
-import { databases } from '../databases.ts'
-import { startServer, type Answer, type Json } from '../harness.ts'
-import { clockAt } from '../metering.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type Answer, type Json } from '../support/test-server.ts'
+import { clockAt } from '../support/metering.ts'
 
 /** What January has left at noon of the 15th. */
 const restOfJanuary = 16.5 * 86_400

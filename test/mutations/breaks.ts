@@ -1,7 +1,7 @@
-/** The entries of test/mutations.ts against the tests and sources as they are: which apply, and why the others do not. */
+/** The entries of test/mutations/mutations.ts against the tests and sources as they are: which apply, and why the others do not. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mutation } from '../../test/mutations.ts'
+import type { Mutation } from './mutations.ts'
 import type { TitledTest } from './titles.ts'
 
 /** A mutation whose test and text were found; `source` is the file of the text, relative to the root. */

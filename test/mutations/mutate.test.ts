@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
-import { locate } from '../scripts/mutate/breaks.ts'
-import { draw, nameOf, titledTests } from '../scripts/mutate/titles.ts'
+import { locate } from './breaks.ts'
+import { draw, nameOf, titledTests } from './titles.ts'
 
 const some = Array.from({ length: 300 }, (_, i) => ({ file: 'test/a.test.ts', title: `test ${i}`, around: [] }))
 

@@ -1,13 +1,13 @@
 /** The numbers at /prom: that they are right, that they end, and that they hold nothing a caller chose. */
 import { request } from 'node:http'
 import tap from 'tap'
-import { Durations, durationBuckets, Tally, TimedTally } from '../../src/measures.ts'
+import { Durations, durationBuckets, Tally, TimedTally } from '../../src/telemetry/metrics.ts'
 import { metrics } from '../../src/observability/index.ts'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { startServer, type TestServer } from '../harness.ts'
-import { eventually, until } from '../waiting.ts'
-import { readExposition } from './prometheus.ts'
+import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
+import { eventually, until } from '../support/waiting.ts'
+import { readExposition } from '../support/prometheus.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

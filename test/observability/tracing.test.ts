@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import tap, { type Test } from 'tap'
-import { startServer, type Outgoing, type ServerOptions, type TestServer } from '../harness.ts'
-import { patience } from '../waiting.ts'
-import { startCollector, type SeenSpan } from './collector.ts'
+import { startServer, type Outgoing, type ServerOptions, type TestServer } from '../support/test-server.ts'
+import { patience } from '../support/waiting.ts'
+import { startCollector, type SeenSpan } from '../support/trace-collector.ts'
 
 /** A traced server; `finish` ends it, and with that everything is sent. */
 async function traced (t: Test, options: ServerOptions = {}) {

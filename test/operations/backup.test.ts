@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import tap, { type Test } from 'tap'
 import { openStorage } from '../../src/storage/index.ts'
-import { startServer, type TestServer } from '../harness.ts'
-import { freshDatabase } from '../postgres.ts'
-import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../support/running-server.ts'
 
 const [source, target] = await Promise.all([freshDatabase(), freshDatabase()])
 tap.teardown(async () => {
@@ -107,7 +107,7 @@ tap.test('a restored database without its LATCHKEY_SECRET does not start, and sa
 tap.test('what is no database is not backed up, and a broken copy gets no name [sqlite]', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-backup-'))
   t.teardown(() => { rmSync(folder, { recursive: true }) })
-  const { backUp } = await import('../../src/storage/backup.ts')
+  const { backUp } = await import('../../src/storage/engine/backup.ts')
   writeFileSync(join(folder, 'rubbish.db'), 'no database'.repeat(500))
   await t.rejects(backUp(`file:${join(folder, 'rubbish.db')}`, join(folder, 'copy.db')), /not a database/)
   await t.rejects(backUp(`file:${join(folder, 'missing.db')}`, join(folder, 'copy.db')), /there is no database/)

@@ -1,11 +1,11 @@
 /** A clock that is set ahead or back by hours: nothing passes that was refused, and what worked works again once it is right. */
 import tap from 'tap'
-import { findHalves } from '../../scripts/crash/halves.ts'
-import { worldOf } from '../../scripts/crash/world.ts'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { databases } from '../databases.ts'
-import { MovableClock, startServer } from '../harness.ts'
-import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../visits.ts'
+import { findHalves } from '../crash/halves.ts'
+import { worldOf } from '../crash/world.ts'
+import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { databases } from '../support/databases.ts'
+import { MovableClock, startServer } from '../support/test-server.ts'
+import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../support/database-calls.ts'
 
 const hour = 3_600
 

@@ -1,15 +1,15 @@
 /** A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well once it is. */
 import Sqlite from 'better-sqlite3'
 import tap, { type Test } from 'tap'
-import { findHalves } from '../../scripts/crash/halves.ts'
-import { worldOf, type World } from '../../scripts/crash/world.ts'
-import { defaultLimits, type Limits } from '../../src/storage/limits.ts'
-import { databases } from '../databases.ts'
-import { startFaultyProxy } from '../faulty-proxy.ts'
-import { startServer, type Answer, type TestServer } from '../harness.ts'
-import { administer, freshDatabase } from '../postgres.ts'
-import { visitsOf, withSpending, type Visit } from '../visits.ts'
-import { eventually, until } from '../waiting.ts'
+import { findHalves } from '../crash/halves.ts'
+import { worldOf, type World } from '../crash/world.ts'
+import { defaultLimits, type Limits } from '../../src/storage/engine/timeouts.ts'
+import { databases } from '../support/databases.ts'
+import { startFaultyProxy } from '../support/faulty-proxy.ts'
+import { startServer, type Answer, type TestServer } from '../support/test-server.ts'
+import { administer, freshDatabase } from '../support/postgres.ts'
+import { visitsOf, withSpending, type Visit } from '../support/database-calls.ts'
+import { eventually, until } from '../support/waiting.ts'
 
 const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
 

@@ -1,11 +1,11 @@
 /** A database that fails in the middle of a call: the answer is the right one or 503, and nothing is half done. */
 import tap, { type Test } from 'tap'
-import { findHalves } from '../../scripts/crash/halves.ts'
-import { worldOf } from '../../scripts/crash/world.ts'
-import { faults, startFaultyProxy, type Fault } from '../faulty-proxy.ts'
-import { startServer, type Answer } from '../harness.ts'
-import { freshDatabase } from '../postgres.ts'
-import { visitsOf, withSpending, type Edge, type Visit } from '../visits.ts'
+import { findHalves } from '../crash/halves.ts'
+import { worldOf } from '../crash/world.ts'
+import { faults, startFaultyProxy, type Fault } from '../support/faulty-proxy.ts'
+import { startServer, type Answer } from '../support/test-server.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { visitsOf, withSpending, type Edge, type Visit } from '../support/database-calls.ts'
 
 /** `npm run faults`: every question of every call, in every way; otherwise two of each. */
 const thorough = process.env.LATCHKEY_TEST_FAULTS === 'all'

@@ -4,10 +4,10 @@ import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { copyTemplate } from '../databases.ts'
-import { startServer } from '../harness.ts'
-import { administer, startPostgres } from '../postgres.ts'
-import { eventually } from '../waiting.ts'
+import { copyTemplate } from '../support/databases.ts'
+import { startServer } from '../support/test-server.ts'
+import { administer, startPostgres } from '../support/postgres.ts'
+import { eventually } from '../support/waiting.ts'
 
 function mount (folder: string, megabytes: number): boolean {
   return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]).status === 0

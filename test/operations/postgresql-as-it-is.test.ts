@@ -1,15 +1,15 @@
 /** PostgreSQL as people have it: settings and schemas of their own, poolers. What works, works wholly; the rest is refused by name. */
 import pg from 'pg'
 import tap, { type Test } from 'tap'
-import { examine } from '../../src/doctor.ts'
+import { examine } from '../../src/server/doctor.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { defaultLimits } from '../../src/storage/limits.ts'
-import { newListener, newPool, newReader, postgresqlMigrationAdapter } from '../../src/storage/postgresql.ts'
-import { foreignProgram } from '../foreign-programs.ts'
-import { startServer } from '../harness.ts'
-import { startPgbouncer } from '../pgbouncer.ts'
-import { administer, freshDatabase, type FreshDatabase } from '../postgres.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
+import { defaultLimits } from '../../src/storage/engine/timeouts.ts'
+import { newListener, newPool, newReader, postgresqlMigrationAdapter } from '../../src/storage/engine/postgresql/postgresql.ts'
+import { foreignProgram } from '../support/foreign-programs.ts'
+import { startServer } from '../support/test-server.ts'
+import { startPgbouncer } from '../support/pgbouncer.ts'
+import { administer, freshDatabase, type FreshDatabase } from '../support/postgres.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
 const silent = { LATCHKEY_LOG_LEVEL: 'silent' }

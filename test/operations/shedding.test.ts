@@ -1,8 +1,8 @@
 /** Load shedding: a server that is late with its work turns new requests away instead of being late for everybody. */
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
-import { startServer } from '../harness.ts'
-import { eventually } from '../waiting.ts'
+import { startServer } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** Mean milliseconds of lag from which requests are turned away: more than a busy machine mostly keeps a process from its turn. */
 const lag = 200

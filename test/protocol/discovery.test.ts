@@ -2,10 +2,10 @@ import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { discoverAuthorizationServerMetadata, discoverOAuthProtectedResourceMetadata } from '@modelcontextprotocol/sdk/client/auth.js'
 import tap from 'tap'
-import { createOrganization } from '../../src/domain/organization.ts'
-import { createResource, revokeResource } from '../../src/domain/resource.ts'
-import { styles } from '../../src/domain/style.ts'
-import { startServer } from './server.ts'
+import { createOrganization } from '../../src/domain/tenancy/organization.ts'
+import { createResource, revokeResource } from '../../src/domain/resources/resource.ts'
+import { styles } from '../../src/domain/resources/style.ts'
+import { startServer } from '../support/authorization-server.ts'
 
 const documents = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
 

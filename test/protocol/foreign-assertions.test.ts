@@ -5,9 +5,9 @@
 import { mock } from 'node:test'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { updateClient } from '../../src/domain/client.ts'
-import { foreignAssertions } from '../foreign-clients.ts'
-import { startServer } from './server.ts'
+import { updateClient } from '../../src/domain/credentials/client.ts'
+import { foreignAssertions } from '../support/foreign-clients.ts'
+import { startServer } from '../support/authorization-server.ts'
 
 const assertions = await foreignAssertions()
 

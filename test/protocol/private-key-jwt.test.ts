@@ -2,9 +2,9 @@ import { createPrivateKeyJwtAuth } from '@modelcontextprotocol/sdk/client/auth-e
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
-import { revokeClient, updateClient, type AssertionProfile } from '../../src/domain/client.ts'
-import { databases } from '../databases.ts'
-import { startServer, type TestServer } from './server.ts'
+import { revokeClient, updateClient, type AssertionProfile } from '../../src/domain/credentials/client.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type TestServer } from '../support/authorization-server.ts'
 
 const path = '/api/v1/auth/token'
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -1,11 +1,11 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
-import { registerClient, replaceClientMetadata, rotateClientSecret, updateClient } from '../../src/domain/client.ts'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { updateOrganization } from '../../src/domain/organization.ts'
-import { updateResource } from '../../src/domain/resource.ts'
-import { databases } from '../databases.ts'
-import { basic, startServer, type TestServer } from './server.ts'
+import { registerClient, replaceClientMetadata, rotateClientSecret, updateClient } from '../../src/domain/credentials/client.ts'
+import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
+import { updateResource } from '../../src/domain/resources/resource.ts'
+import { databases } from '../support/databases.ts'
+import { basic, startServer, type TestServer } from '../support/authorization-server.ts'
 
 const path = '/api/v1/oauth/register'
 const metadata = { client_name: 'agent', grant_types: ['client_credentials'] }

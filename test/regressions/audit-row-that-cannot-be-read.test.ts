@@ -1,7 +1,7 @@
 /** SQLite takes any value in any column: a row that was edited into nonsense is named like every other edit, and hides no row. */
 import tap from 'tap'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { startServer, type Json } from '../harness.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it', async t => {
   for (const edit of ['"detail" = \'{"name":\'', '"createdAt" = \'yesterday\'', '"detail" = x\'ff00\'', '"createdAt" = x\'ff\'']) {

@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import tap from 'tap'
-import { startServer } from '../harness.ts'
-import { startServer as startProtocol } from '../protocol/server.ts'
-import { until } from '../waiting.ts'
+import { startServer } from '../support/test-server.ts'
+import { startServer as startProtocol } from '../support/authorization-server.ts'
+import { until } from '../support/waiting.ts'
 
 /** Those that the provider reads the body of, and those that Fastify does. */
 const endpoints = { provider: ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke'], fastify: ['/api/v1/auth/session', '/api/v1/oauth/register', '/api/v1/organizations'] }

@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import tap from 'tap'
-import { startServer } from '../harness.ts'
-import { patience } from '../waiting.ts'
+import { startServer } from '../support/test-server.ts'
+import { patience } from '../support/waiting.ts'
 
 tap.test('N5: a client that never finishes its request does not keep a closing server from ending', async t => {
   const server = await startServer()

@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
-import { databases } from '../databases.ts'
-import { basic, startServer, type Json, type TestServer } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { basic, startServer, type Json, type TestServer } from '../support/test-server.ts'
 
 async function serverOn (t: Test, database: typeof databases[number], trustProxy = ''): Promise<TestServer> {
   const { url, drop } = await database.fresh()

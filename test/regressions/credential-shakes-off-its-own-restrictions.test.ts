@@ -1,6 +1,6 @@
 /** What binds a credential of the management API, an allowlist, an end, objects, binds also what it makes for that API; so it gets rid of them in no way. */
 import tap from 'tap'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('Y2', async t => {
   const server = await startServer()

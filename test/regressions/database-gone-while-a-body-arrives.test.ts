@@ -3,9 +3,9 @@ import formbody from '@fastify/formbody'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import tap from 'tap'
-import { freshDatabase } from '../postgres.ts'
-import { startServer } from '../harness.ts'
-import { until } from '../waiting.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { startServer } from '../support/test-server.ts'
+import { until } from '../support/waiting.ts'
 
 tap.test('B3, N7: a database that goes away while a body arrives costs that request a 503, not the server its life [postgresql]', async t => {
   const database = await freshDatabase()

@@ -1,10 +1,10 @@
 /** A connection that broke while a database was looked at ended the process; a wait of ten seconds for another's migrations was told as a database that is away. */
 import pg from 'pg'
 import tap from 'tap'
-import { inspectDatabase, migrationsAt } from '../../src/storage/inspection.ts'
+import { inspectDatabase, migrationsAt } from '../../src/storage/migrations/inspection.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
-import { startFaultyProxy } from '../faulty-proxy.ts'
+import { databases } from '../support/databases.ts'
+import { startFaultyProxy } from '../support/faulty-proxy.ts'
 
 const [, postgresql] = databases
 

@@ -1,8 +1,8 @@
 /** A database whose default is to refuse what may not be serializable: statements of their own are none that anybody runs again. */
 import tap from 'tap'
-import { openDatabase } from '../../src/storage/database.ts'
+import { openDatabase } from '../../src/storage/engine/database.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { administer, freshDatabase } from '../postgres.ts'
+import { administer, freshDatabase } from '../support/postgres.ts'
 
 for (const isolation of ['serializable', 'repeatable read']) {
   tap.test(`where ${isolation} is the default, statements that meet on one row all succeed, and servers hear of each other [postgresql]`, async t => {

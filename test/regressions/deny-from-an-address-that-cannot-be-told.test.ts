@@ -1,7 +1,7 @@
 /** A caller behind a proxy whose forwarded address is `unknown`, or none at all, passed a deny over every address. */
 import tap from 'tap'
-import { isAllowed, isWithin } from '../../src/address.ts'
-import { startOnEachDatabase, type Json } from '../harness.ts'
+import { isAllowed, isWithin } from '../../src/base/ip-address.ts'
+import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase({ trustProxy: '127.0.0.1' })
 tap.teardown(close)

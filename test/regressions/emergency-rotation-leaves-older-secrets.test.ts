@@ -3,8 +3,8 @@
  * key as of a client.
  */
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { startServer, type Json } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 for (const { name: database, fresh } of databases) {
   tap.test(`CL-10, T16 [${database}]`, async t => {

@@ -1,12 +1,12 @@
 /** The signing key is rotated or revoked at once while another server hears late: whoever gets a token meanwhile is refused nowhere. */
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets.ts'
-import { rotateUnderLoad } from '../emergency-rotations.ts'
-import { startFleet } from '../fleet.ts'
-import { decodeJwt, startServer, type Json } from '../harness.ts'
-import { freshDatabase } from '../postgres.ts'
-import { layWire } from '../wire.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { rotateUnderLoad } from '../support/emergency-rotations.ts'
+import { startFleet } from '../support/cluster.ts'
+import { decodeJwt, startServer, type Json } from '../support/test-server.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { layWire } from '../support/network-proxy.ts'
 
 const lease = 1_000
 const issuer = 'http://localhost:3998'

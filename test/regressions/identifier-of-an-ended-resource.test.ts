@@ -1,7 +1,7 @@
 /** The identifier of a resource that has ended can be declared again, and nothing of the old resource comes alive by that. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { basic, startOnEachDatabase, type Answer, type Json, type TestServer } from '../harness.ts'
+import { basic, startOnEachDatabase, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

@@ -1,8 +1,8 @@
 /** An organization that names its resource as the deployment is going to be called does not keep the server from starting there. */
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { startServer } from '../harness.ts'
-import { newSecret } from '../../src/secrets.ts'
+import { databases } from '../support/databases.ts'
+import { startServer } from '../support/test-server.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`S1: the issuer's names are the deployment's, whatever an organization has called its own before [${name}]`, async t => {

@@ -1,9 +1,9 @@
 /** A key that was made elsewhere has any form, that of a JWT too: it works wherever its resource takes keys. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { basic, startOnEachDatabase, type Json } from '../harness.ts'
-import { createResource } from '../../src/domain/resource.ts'
-import { styles } from '../../src/domain/style.ts'
+import { basic, startOnEachDatabase, type Json } from '../support/test-server.ts'
+import { createResource } from '../../src/domain/resources/resource.ts'
+import { styles } from '../../src/domain/resources/style.ts'
 
 const part = (value: Json) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -1,9 +1,9 @@
 /** A protected API that declares its resource at every start goes on taking the keys that it took over. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { hostResourceId, updateResource } from '../../src/domain/resource.ts'
-import { styles } from '../../src/domain/style.ts'
-import { startServer } from '../harness.ts'
+import { hostResourceId, updateResource } from '../../src/domain/resources/resource.ts'
+import { styles } from '../../src/domain/resources/style.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('an imported key outlives a new declaration of its resource', async t => {
   const server = await startServer()

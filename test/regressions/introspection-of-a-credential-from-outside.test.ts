@@ -1,6 +1,6 @@
 /** Whoever says where a credential was presented hears what holds there: outside its allowlist it is inactive. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('I1: introspection weighs the allowlist against client_address, and leaves it to a caller who says none', async t => {
   const server = await startServer()

@@ -1,6 +1,6 @@
 /** What has ended stays ended, and ending a key ends the ones that it replaced. */
 import tap from 'tap'
-import { MovableClock, startServer, type Json } from '../harness.ts'
+import { MovableClock, startServer, type Json } from '../support/test-server.ts'
 
 tap.test('Y3, CL-09, CL-10', async t => {
   const clock = new MovableClock()

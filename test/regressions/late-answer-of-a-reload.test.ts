@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { administer, freshDatabase } from '../postgres.ts'
-import { patientLimits } from '../waiting.ts'
-import { layWire } from '../wire.ts'
+import { administer, freshDatabase } from '../support/postgres.ts'
+import { patientLimits } from '../support/waiting.ts'
+import { layWire } from '../support/network-proxy.ts'
 
 tap.test('a token that was revoked while a server was away stays refused there when the answer to an earlier reload arrives [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)

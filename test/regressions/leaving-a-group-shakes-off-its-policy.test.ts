@@ -1,6 +1,6 @@
 /** A policy about a group binds its members until who may change policies says otherwise: leaving the group is no way out. */
 import tap from 'tap'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('Y2', async t => {
   const server = await startServer()

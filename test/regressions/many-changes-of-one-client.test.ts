@@ -1,7 +1,7 @@
 /** PostgreSQL lets one of two serializable transactions on a row through and has the other try again. */
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { startServer } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { startServer } from '../support/test-server.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`T15: of many changes of one client at once each is made, under a generation of its own [${name}]`, async t => {

@@ -1,7 +1,7 @@
 /** CD-09: what a member's key makes never does more than the member, and loses with them what they lose. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { basic, startServer, type Json } from '../harness.ts'
+import { basic, startServer, type Json } from '../support/test-server.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 

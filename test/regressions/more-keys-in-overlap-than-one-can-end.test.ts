@@ -1,7 +1,7 @@
 /** Rotating again and again must not make a chain of keys that cannot be limited or revoked any more. */
 import tap from 'tap'
-import { mostInOverlap } from '../../src/domain/api-key.ts'
-import { MovableClock, startServer, type Json } from '../harness.ts'
+import { mostInOverlap } from '../../src/domain/credentials/api-key.ts'
+import { MovableClock, startServer, type Json } from '../support/test-server.ts'
 
 tap.test('CL-10, Y3', async t => {
   const clock = new MovableClock()

@@ -1,6 +1,6 @@
 /** A scope that is named like a pattern would be had by everybody who has the pattern, API-key only or not. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('Y2: no scope is named like a pattern, API-key only or not', async t => {
   const server = await startServer({ bare: true })

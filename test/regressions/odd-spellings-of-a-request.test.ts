@@ -1,6 +1,6 @@
 /** What is spelled unusually means the same, or is refused in the words of the place: it reaches nothing else. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('B4, D1, N7', async t => {
   const server = await startServer()

@@ -2,12 +2,12 @@
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { createResource } from '../../src/domain/resource.ts'
-import { normalIdentifier } from '../../src/domain/resource-identifier.ts'
-import { styles } from '../../src/domain/style.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { databases } from '../databases.ts'
-import { startOnEachDatabase, startServer } from '../harness.ts'
+import { createResource } from '../../src/domain/resources/resource.ts'
+import { normalIdentifier } from '../../src/domain/resources/resource-identifier.ts'
+import { styles } from '../../src/domain/resources/style.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { databases } from '../support/databases.ts'
+import { startOnEachDatabase, startServer } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

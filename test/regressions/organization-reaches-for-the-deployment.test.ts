@@ -1,6 +1,6 @@
 /** A credential confined to an organization manages what is that organization's, and nothing that others depend on. */
 import tap from 'tap'
-import { basic, startServer } from '../harness.ts'
+import { basic, startServer } from '../support/test-server.ts'
 
 tap.test('I1, W3', async t => {
   const server = await startServer()

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { exportJWK, generateKeyPair } from 'jose'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 

@@ -1,7 +1,7 @@
 /** SQLite takes any value in any column: a page of the audit log that holds a row which was edited into nonsense is served, and hides no other row. */
 import tap from 'tap'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { startServer, type Json } from '../harness.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('L2, N7: a page of the audit log with a row that cannot be read is served, and every other row can be reached whatever the limit', async t => {
   const server = await startServer()

@@ -1,6 +1,6 @@
 /** One call by which an organization that has policies enough kept the server from answering anybody for minutes. */
 import tap from 'tap'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

@@ -1,6 +1,6 @@
 /** Of a header that is sent twice Node hands over the first and says nothing of the rest. */
 import tap from 'tap'
-import { basic, startServer } from '../harness.ts'
+import { basic, startServer } from '../support/test-server.ts'
 
 const form = 'application/x-www-form-urlencoded'
 

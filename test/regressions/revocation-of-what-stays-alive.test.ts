@@ -1,6 +1,6 @@
 /** The revocation endpoint answered 200 for an access token of the management API, which went on to work. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('RFC 7009 §2.2.1: a 200 of the revocation endpoint never stands before a secret that stays alive', async t => {
   const server = await startServer()

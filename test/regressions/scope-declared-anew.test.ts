@@ -4,9 +4,9 @@
  */
 import { createPrivateKey, sign } from 'node:crypto'
 import tap from 'tap'
-import { seedResources } from '../../src/domain/resource.ts'
-import { databases } from '../databases.ts'
-import { decodeJwt, startServer, type Json } from '../harness.ts'
+import { seedResources } from '../../src/domain/resources/resource.ts'
+import { databases } from '../support/databases.ts'
+import { decodeJwt, startServer, type Json } from '../support/test-server.ts'
 
 const [kept, taken, reserved] = [{ name: 'invoices:read' }, { name: 'invoices:void' }, { name: 'seal', keyOnly: true }]
 

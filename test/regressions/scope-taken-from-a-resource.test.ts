@@ -1,7 +1,7 @@
 /** What an operator takes away from a resource is gone on the next request, whoever had it. */
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { apiScopes, basic, startServer } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { apiScopes, basic, startServer } from '../support/test-server.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`LB-02, B3: a scope taken from the resource is taken from its keys at once [${name}]`, async t => {

@@ -1,6 +1,6 @@
 /** What a plan has to include for a resource is the deployment's to say: an organization gets rid of it by no style. */
 import tap from 'tap'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('CD-12, CK-14: an organization that changes the style of its resource does not escape its plan', async t => {
   const server = await startServer({ bare: true })

@@ -4,9 +4,9 @@
  */
 import * as oauth from 'oauth4webapi'
 import tap from 'tap'
-import { readWarnings } from '../../src/warning.ts'
-import { startServer, type Answer, type Json } from '../harness.ts'
-import { latchkeyCommand, ownEnvironment, run } from '../running-server.ts'
+import { readWarnings } from '../../src/base/process-warning.ts'
+import { startServer, type Answer, type Json } from '../support/test-server.ts'
+import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

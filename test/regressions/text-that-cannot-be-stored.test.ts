@@ -1,8 +1,8 @@
 /** NUL, halves of surrogate pairs and instants out of range are errors to PostgreSQL. They are a caller's mistake, not a defect. */
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { basic, startServer } from '../harness.ts'
+import { databases } from '../support/databases.ts'
+import { basic, startServer } from '../support/test-server.ts'
 
 const texts = ['a\0b', '\0', 'a\ud800', 'a\udc00b', 'a\u001b[31m', 'a\u202eb', 'a\u2028b']
 const codes = (text: string) => text.split('').map(each => each.charCodeAt(0).toString(16)).join(' ')

@@ -1,6 +1,6 @@
 /** A second credential in a form was missed where the name of the media type has capitals, or where forms are not read into an object. */
 import tap from 'tap'
-import { startServer } from '../harness.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('RFC 6750 §2: a token in a form beside the one in the header is a second credential, however the form is named and read', async t => {
   const readers: Record<string, (text: string) => unknown> = {

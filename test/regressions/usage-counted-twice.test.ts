@@ -1,13 +1,13 @@
 /** The database fails in the middle of usage that takes several statements: what was written must not be written again. */
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
-import { tokenMeter } from '../../src/domain/token-usage.ts'
-import { usageMeter } from '../../src/domain/usage-meter.ts'
+import { tokenMeter } from '../../src/domain/tokens/issuance-meter.ts'
+import { usageMeter } from '../../src/domain/metering/key-usage-meter.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { sqlitePath } from '../../src/storage/sqlite.ts'
-import { databases } from '../databases.ts'
-import { administer } from '../postgres.ts'
-import { patientLimits } from '../waiting.ts'
+import { sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
+import { databases } from '../support/databases.ts'
+import { administer } from '../support/postgres.ts'
+import { patientLimits } from '../support/waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
 const ids = Array.from({ length: 1_200 }, (_, i) => `id_${String(i).padStart(4, '0')}`)

@@ -1,6 +1,6 @@
 /** Who may write members or groups gives nobody more than they have, takes nothing from who has more, and takes the last administrator nothing. */
 import tap from 'tap'
-import { startOnEachDatabase, type Json } from '../harness.ts'
+import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)

@@ -1,7 +1,7 @@
 /** On the management API nobody makes another credential reach further than their own, by whatever detour; and what is no reach stays changeable. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { startServer, type Json } from '../harness.ts'
+import { startServer, type Json } from '../support/test-server.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 

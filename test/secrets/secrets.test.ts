@@ -1,7 +1,7 @@
 import tap from 'tap'
 import {
   apiKeyHint, digestOf, hintOf, newApiKeyText, newId, newSecret, randomBase62, readApiKeyText, resemblesApiKey, sameDigest, seal, unseal, withoutSecrets,
-} from '../src/secrets.ts'
+} from '../../src/secrets/secrets.ts'
 
 tap.test('Y1: a key reads back as what it was made of', async t => {
   for (const prefix of ['lb', 'c', 'a1b2c3d4e5f6g7h8']) {

@@ -1,8 +1,8 @@
 /** What every answer to a credential says to caches and, where it is a 401, to the caller: for every route there is, good and bad credentials. */
 import tap, { type Test } from 'tap'
-import { newApiKeyText, newManagementTokenText, newSecret } from '../../src/secrets.ts'
-import { basic, startServer, type Answer, type Outgoing } from '../harness.ts'
-import { routesOf } from './routes.ts'
+import { newApiKeyText, newManagementTokenText, newSecret } from '../../src/secrets/secrets.ts'
+import { basic, startServer, type Answer, type Outgoing } from '../support/test-server.ts'
+import { routesOf } from '../support/routes.ts'
 
 const server = await startServer({
   mount: async (app, latchkey) => {

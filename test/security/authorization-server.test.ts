@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import tap, { type Test } from 'tap'
-import { basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type Outgoing } from '../harness.ts'
-import { quickest } from '../waiting.ts'
+import { basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type Outgoing } from '../support/test-server.ts'
+import { quickest } from '../support/waiting.ts'
 
 const clock = new MovableClock()
 const { servers, close } = await startOnEachDatabase({ clock })

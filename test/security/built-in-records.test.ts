@@ -4,10 +4,10 @@ import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import tap from 'tap'
-import { styles } from '../../src/domain/style.ts'
-import { databases } from '../databases.ts'
-import { operationsOf, type Operation } from '../document.ts'
-import { startServer, type Json, type TestServer } from '../harness.ts'
+import { styles } from '../../src/domain/resources/style.ts'
+import { databases } from '../support/databases.ts'
+import { operationsOf, type Operation } from '../support/openapi-document.ts'
+import { startServer, type Json, type TestServer } from '../support/test-server.ts'
 
 /** The operations of the document that change something in the name of a credential of the management API. */
 function changesOf (document: Json): Operation[] {

@@ -3,11 +3,11 @@
  * its most talkative, the numbers, the traces, the audit log, the errors. That the search finds what is there is shown too.
  */
 import tap from 'tap'
-import { newSecret } from '../../src/secrets.ts'
-import { basic, startServer, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
-import { startCollector } from '../observability/collector.ts'
-import { until } from '../waiting.ts'
-import { routesOf } from './routes.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { basic, startServer, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
+import { startCollector } from '../support/trace-collector.ts'
+import { until } from '../support/waiting.ts'
+import { routesOf } from '../support/routes.ts'
 
 /** Makes canaries, each once, and finds them again. */
 function aviary () {

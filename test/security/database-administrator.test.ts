@@ -1,7 +1,7 @@
 /** SECURITY L2: whoever writes to the database and has not LATCHKEY_SECRET cannot rewrite history unnoticed, nor have a server seal it. */
 import tap from 'tap'
-import { inWords, playAdministrator, ways } from '../database-administrator.ts'
-import { databases } from '../databases.ts'
+import { inWords, playAdministrator, ways } from '../support/database-administrator.ts'
+import { databases } from '../support/databases.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`L2: ${ways.length} ways to rewrite history are each named by the API and the command, and no change and no start seals one [${name}]`, async t => {

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { operationsOf } from '../document.ts'
-import { startServer, type Answer, type Json, type TestServer } from '../harness.ts'
+import { operationsOf } from '../support/openapi-document.ts'
+import { startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 /**
  * `managed`: a scope of the management API. `elsewhere`: an ordinary scope of a resource of the organization. `reserved`: an

@@ -1,7 +1,7 @@
 /** A short run of `npm run fuzz`, the same at every time. */
 import tap from 'tap'
-import { fuzz } from '../fuzz.ts'
-import { startServer } from '../harness.ts'
+import { fuzz } from '../support/fuzz.ts'
+import { startServer } from '../support/test-server.ts'
 
 tap.test('OC-15: hostile requests, made from the document, get no 5xx, no inside, no secret and no answer that is not announced', async t => {
   const server = await startServer({ registration: 'open' })

@@ -1,10 +1,10 @@
 /** Policies where somebody would like to get around them. */
 import tap from 'tap'
-import { styles, type ErrorStyleName } from '../../src/domain/style.ts'
-import { createResource } from '../../src/domain/resource.ts'
+import { styles, type ErrorStyleName } from '../../src/domain/resources/style.ts'
+import { createResource } from '../../src/domain/resources/resource.ts'
 import { errorStyles } from '../../src/guard/styles.ts'
-import type { Refusal } from '../../src/domain/principal.ts'
-import { startOnEachDatabase, type Json } from '../harness.ts'
+import type { Refusal } from '../../src/domain/access/principal.ts'
+import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase({
   trustProxy: '127.0.0.9',

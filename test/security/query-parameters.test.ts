@@ -1,7 +1,7 @@
 /** One rule for the query on every route of the management API: what a route does not know is refused, and credentials are. */
 import tap from 'tap'
-import { exampleOf, type Schema } from '../../src/management/examples.ts'
-import { startServer, type Answer, type Json } from '../harness.ts'
+import { exampleOf, type Schema } from '../../src/management/documentation/examples.ts'
+import { startServer, type Answer, type Json } from '../support/test-server.ts'
 
 interface Operation { requestBody?: { content: Record<string, { schema: Schema }> }, parameters?: { in: string, name: string }[], security?: Json[] }
 interface Call { method: string, path: string, body?: Json, operation: Operation }

@@ -1,10 +1,10 @@
 /** Everything that works once, or so many times: a hundred callers at once, on two servers where the database serves two. */
 import tap, { type Test } from 'tap'
-import { findHalves } from '../../scripts/crash/halves.ts'
-import { worldOf } from '../../scripts/crash/world.ts'
-import { databases } from '../databases.ts'
-import { startServer, type Answer, type Json, type TestServer } from '../harness.ts'
-import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../visits.ts'
+import { findHalves } from '../crash/halves.ts'
+import { worldOf } from '../crash/world.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
+import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../support/database-calls.ts'
 
 const callers = 100
 

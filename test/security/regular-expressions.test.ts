@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import ts from 'typescript'
 import { serverOptions } from '../../src/app.ts'
-import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets.ts'
-import { startServer } from '../harness.ts'
+import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets/secrets.ts'
+import { startServer } from '../support/test-server.ts'
 
 const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
 

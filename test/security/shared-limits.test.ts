@@ -1,8 +1,8 @@
 /** Limits that two servers on one PostgreSQL count together, over HTTP. */
 import tap from 'tap'
-import { databases } from '../databases.ts'
-import { startServer, type TestServer } from '../harness.ts'
-import { eventually } from '../waiting.ts'
+import { databases } from '../support/databases.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 const database = await databases[1]!.fresh()
 const environment = { LATCHKEY_LOG_LEVEL: 'silent' }

@@ -1,8 +1,8 @@
 /** Who may see and change what on the management API. Titles carry the ids of the security requirements. */
 import tap, { type Test } from 'tap'
-import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../harness.ts'
-import { digestOf, newSecret } from '../../src/secrets.ts'
-import { routesOf } from './routes.ts'
+import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
+import { digestOf, newSecret } from '../../src/secrets/secrets.ts'
+import { routesOf } from '../support/routes.ts'
 
 const collections = ['organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
 const managementScopes = [...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write']

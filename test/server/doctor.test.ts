@@ -9,12 +9,12 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { loadConfig, openLatchkey } from '../../src/index.ts'
-import { examine, type Finding } from '../../src/doctor.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { makeAuthority, type Certified } from '../certificates.ts'
-import { administer, freshDatabase } from '../postgres.ts'
-import { startServer, type ServerOptions } from '../harness.ts'
-import { freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../running-server.ts'
+import { examine, type Finding } from '../../src/server/doctor.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
+import { makeAuthority, type Certified } from '../support/certificates.ts'
+import { administer, freshDatabase } from '../support/postgres.ts'
+import { startServer, type ServerOptions } from '../support/test-server.ts'
+import { freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../support/running-server.ts'
 
 const postgres = await freshDatabase()
 tap.teardown(postgres.drop)

@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import tap from 'tap'
-import { Failure } from '../../src/errors.ts'
-import { requireModestJson } from '../../src/json-limits.ts'
-import { startServer } from '../harness.ts'
-import { eventually, patience, quickest } from '../waiting.ts'
+import { Failure } from '../../src/base/errors.ts'
+import { requireModestJson } from '../../src/http/json-limits.ts'
+import { startServer } from '../support/test-server.ts'
+import { eventually, patience, quickest } from '../support/waiting.ts'
 
 const server = await startServer()
 tap.teardown(server.close)

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
-import { shutDown } from '../../src/shutdown.ts'
-import { startServer, type Answer } from '../harness.ts'
-import { freePort, latchkeyCommand, listening, ownEnvironment } from '../running-server.ts'
-import { eventually, until } from '../waiting.ts'
+import { shutDown } from '../../src/server/shutdown.ts'
+import { startServer, type Answer } from '../support/test-server.ts'
+import { freePort, latchkeyCommand, listening, ownEnvironment } from '../support/running-server.ts'
+import { eventually, until } from '../support/waiting.ts'
 
 /** `latchkey serve` in a process of its own. */
 async function serving (t: Test, environment: Record<string, string>) {
@@ -129,9 +129,9 @@ tap.test('while it shuts down each route says so in its own words', async t => {
     mount: async (app, latchkey) => {
       app.get('/own', async () => await new Promise(resolve => { letGo = () => { resolve({}) } }))
       for (const [path, style] of [['craftkit', 'craftkit'], ['problem', 'rfc9457']] as const) {
-        const { styles } = await import('../../src/domain/style.ts')
+        const { styles } = await import('../../src/domain/resources/style.ts')
         const identifier = `https://${path}.test`
-        const { createResource } = await import('../../src/domain/resource.ts')
+        const { createResource } = await import('../../src/domain/resources/resource.ts')
         await createResource(latchkey.operation, { identifier, name: path, scopes: [], style: styles[style], organizationId: null } as never)
         await app.register(async api => {
           await api.register(latchkey.guard, { resource: identifier })

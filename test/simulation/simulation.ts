@@ -1,10 +1,10 @@
 /**
  * The acknowledgement protocol of docs/replicas.md among more servers than a machine can run, in a world that does its worst:
  * messages are late, lost and overtaken, servers are stopped, put to sleep and forgotten, clocks run at different rates and
- * jump, connections break. What is judged are the rules that the server itself runs by (src/storage/lease.ts); the rest of
- * a server is modelled after src/storage/replica.ts and acknowledgements.ts. Time is in milliseconds.
+ * jump, connections break. What is judged are the rules that the server itself runs by (src/storage/replication/lease.ts); the rest of
+ * a server is modelled after src/storage/replication/replica.ts and acknowledgements.ts. Time is in milliseconds.
  */
-import * as real from '../../src/storage/lease.ts'
+import * as real from '../../src/storage/replication/lease.ts'
 import { random, Schedule, type Random } from './schedule.ts'
 
 /** The rules as they are; each may be replaced by a wrong one, to see that it is found out. */

@@ -2,7 +2,7 @@
  * Wrong rules, each of which lets something stale pass, and a world in which it does: that the simulation finds them out is
  * what its silence is worth. (Another world may be needed when the simulation changes: `npm run simulate -- --break RULE`.)
  */
-import { isTrusted, isVisible, mayAcknowledge, margin, trustedUntil } from '../../src/storage/lease.ts'
+import { isTrusted, isVisible, mayAcknowledge, margin, trustedUntil } from '../../src/storage/replication/lease.ts'
 import type { Rules } from './simulation.ts'
 
 export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: number } }

@@ -3,18 +3,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import tap from 'tap'
-import { deploymentChain } from '../../src/domain/audit-chain.ts'
-import { exportAudit } from '../../src/domain/audit-export.ts'
-import { closeOffOlderRows, openChains, pruneAudit } from '../../src/domain/audit-keeping.ts'
-import { compareHead } from '../../src/domain/audit-verification.ts'
-import { systemActor } from '../../src/domain/audit.ts'
-import { createOrganization, updateOrganization } from '../../src/domain/organization.ts'
-import { auditKeys, newSecret } from '../../src/secrets.ts'
+import { deploymentChain } from '../../src/domain/audit/chain.ts'
+import { exportAudit } from '../../src/domain/audit/export.ts'
+import { closeOffOlderRows, openChains, pruneAudit } from '../../src/domain/audit/retention.ts'
+import { compareHead } from '../../src/domain/audit/verification.ts'
+import { systemActor } from '../../src/domain/audit/event.ts'
+import { createOrganization, updateOrganization } from '../../src/domain/tenancy/organization.ts'
+import { auditKeys, newSecret } from '../../src/secrets/secrets.ts'
 import { openStorage } from '../../src/storage/index.ts'
-import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { databases } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { at, rowOf, secret, verify, written } from '../support/audit-chains.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { databases } from '../support/databases.ts'
+import { patientLimits } from '../support/waiting.ts'
 
 const columns = '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", "hash", "mac", "key"'
 
@@ -129,7 +129,7 @@ for (const { name, fresh } of databases) {
     t.teardown(drop)
     await (await openStorage(url, { limits: patientLimits, secrets: [secret] })).close()
     for (const patience of [40, 90, 170]) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, '../audited-load.ts'), url, secret], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, [join(import.meta.dirname, '../support/audited-load.ts'), url, secret], { stdio: ['ignore', 'pipe', 'inherit'] })
       await once(child.stdout, 'data')
       await new Promise(resolve => setTimeout(resolve, patience))
       child.kill('SIGKILL')

@@ -1,17 +1,17 @@
 /** A chain that is broken refuses every change until an operator closes it off; what was found is said from then on. */
 import tap from 'tap'
-import { deploymentChain } from '../../src/domain/audit-chain.ts'
-import { pruneAudit, recoverAudit } from '../../src/domain/audit-keeping.ts'
-import { compareHead, isBegun, verifyMore } from '../../src/domain/audit-verification.ts'
-import { systemActor } from '../../src/domain/audit.ts'
-import { createOrganization, updateOrganization } from '../../src/domain/organization.ts'
+import { deploymentChain } from '../../src/domain/audit/chain.ts'
+import { pruneAudit, recoverAudit } from '../../src/domain/audit/retention.ts'
+import { compareHead, isBegun, verifyMore } from '../../src/domain/audit/verification.ts'
+import { systemActor } from '../../src/domain/audit/event.ts'
+import { createOrganization, updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import type { Operation } from '../../src/domain/store.ts'
-import { auditKeys, newSecret } from '../../src/secrets.ts'
+import { auditKeys, newSecret } from '../../src/secrets/secrets.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
-import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { databases } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { at, rowOf, secret, verify, written } from '../support/audit-chains.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { databases } from '../support/databases.ts'
+import { patientLimits } from '../support/waiting.ts'
 
 const keys = auditKeys([secret])
 const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({ store, clock: () => new Date(at.getTime() + 60_000), actor: { ...systemActor, id: 'admin' } })

@@ -1,18 +1,18 @@
 /** Retention of audit rows: in small batches until nothing is left, whole at every moment, and never of what proves something else. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
-import { deploymentChain, link, sealHead, type ChainedEvent } from '../../src/domain/audit-chain.ts'
-import { closeOffOlderRows, pruneAudit } from '../../src/domain/audit-keeping.ts'
-import { compareHead } from '../../src/domain/audit-verification.ts'
-import { auditEvent, systemActor } from '../../src/domain/audit.ts'
+import { deploymentChain, link, sealHead, type ChainedEvent } from '../../src/domain/audit/chain.ts'
+import { closeOffOlderRows, pruneAudit } from '../../src/domain/audit/retention.ts'
+import { compareHead } from '../../src/domain/audit/verification.ts'
+import { auditEvent, systemActor } from '../../src/domain/audit/event.ts'
 import type { Operation, Store } from '../../src/domain/store.ts'
-import { auditKeys } from '../../src/secrets.ts'
-import { migrate, openDatabase } from '../../src/storage/database.ts'
+import { auditKeys } from '../../src/secrets/secrets.ts'
+import { migrate, openDatabase } from '../../src/storage/engine/database.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
-import { at, rowOf, secret, verify, written } from '../audit-chains.ts'
-import { behindTheServer, dropTriggers } from '../audit-tampering.ts'
-import { databases, type FreshDatabase } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { at, rowOf, secret, verify, written } from '../support/audit-chains.ts'
+import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
+import { databases, type FreshDatabase } from '../support/databases.ts'
+import { patientLimits } from '../support/waiting.ts'
 
 const keys = auditKeys([secret])
 const after = (seconds: number) => new Date(at.getTime() + seconds * 1_000)

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits, type CreditEntry, type Spending, type SpendVerdict } from '../../src/domain/credit.ts'
-import { noLimits } from '../../src/domain/limits.ts'
+import { balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits, type CreditEntry, type Spending, type SpendVerdict } from '../../src/domain/metering/credit.ts'
+import { noLimits } from '../../src/domain/tenancy/limits.ts'
 import type { Operation } from '../../src/domain/store.ts'
-import { newId } from '../../src/secrets.ts'
-import { refuseAuditRows } from '../audit-tampering.ts'
-import { databases } from '../databases.ts'
-import { noon, openMetering } from '../metering.ts'
+import { newId } from '../../src/secrets/secrets.ts'
+import { refuseAuditRows } from '../support/audit-tampering.ts'
+import { databases } from '../support/databases.ts'
+import { noon, openMetering } from '../support/metering.ts'
 
 const january = { from: '2026-01-01', to: '2026-01-31' }
 

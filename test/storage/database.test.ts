@@ -6,16 +6,16 @@ import { dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { ConfigurationError, Failure } from '../../src/errors.ts'
-import { migrate, openDatabase, type Database } from '../../src/storage/database.ts'
-import type { Limits } from '../../src/storage/limits.ts'
-import { migrationsFolder } from '../../src/storage/migrations.ts'
-import type { Queries } from '../../src/storage/prisma.ts'
-import { sqlitePath } from '../../src/storage/sqlite.ts'
+import { ConfigurationError, Failure } from '../../src/base/errors.ts'
+import { migrate, openDatabase, type Database } from '../../src/storage/engine/database.ts'
+import type { Limits } from '../../src/storage/engine/timeouts.ts'
+import { migrationsFolder } from '../../src/storage/migrations/migrations.ts'
+import type { Queries } from '../../src/storage/engine/prisma.ts'
+import { sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
 import { modelsPath, planMigration } from '../../scripts/plan-migration.ts'
-import { databases, type FreshDatabase } from '../databases.ts'
-import { administer, freshDatabase, startPostgres } from '../postgres.ts'
-import { patience } from '../waiting.ts'
+import { databases, type FreshDatabase } from '../support/databases.ts'
+import { administer, freshDatabase, startPostgres } from '../support/postgres.ts'
+import { patience } from '../support/waiting.ts'
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z')
 
@@ -399,7 +399,7 @@ t.test('a URL of another kind is refused without repeating it', async t => {
 })
 
 function opener (path: string): string {
-  const module = new URL('../../src/storage/database.ts', import.meta.url).href
+  const module = new URL('../../src/storage/engine/database.ts', import.meta.url).href
   return `const { openDatabase } = await import('${module}'); const database = await openDatabase('file:${path}'); await database.ping()`
 }
 

@@ -1,7 +1,7 @@
-// node test/audited-load.ts URL SECRET: makes organizations until it is killed.
-import { systemActor } from '../src/domain/audit.ts'
-import { createOrganization } from '../src/domain/organization.ts'
-import { openStorage } from '../src/storage/index.ts'
+// node test/support/audited-load.ts URL SECRET: makes organizations until it is killed.
+import { systemActor } from '../../src/domain/audit/event.ts'
+import { createOrganization } from '../../src/domain/tenancy/organization.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { patientLimits } from './waiting.ts'
 
 const { store } = await openStorage(process.argv[2]!, { limits: patientLimits, secrets: [process.argv[3]!] })

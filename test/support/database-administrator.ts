@@ -4,11 +4,11 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashOf, type ChainedEvent } from '../src/domain/audit-chain.ts'
-import { newSecret } from '../src/secrets.ts'
+import { hashOf, type ChainedEvent } from '../../src/domain/audit/chain.ts'
+import { newSecret } from '../../src/secrets/secrets.ts'
 import { behindTheServer, dropTriggers } from './audit-tampering.ts'
 import type { FreshDatabase } from './databases.ts'
-import { startServer, type Json, type TestServer } from './harness.ts'
+import { startServer, type Json, type TestServer } from './test-server.ts'
 import { latchkeyCommand, run } from './running-server.ts'
 
 /** What the administrator has before them: the rows of each chain, by the names of the organizations. */

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openStorage } from '../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { administer, asWanted, freshDatabase, type FreshDatabase } from './postgres.ts'
 import { patientLimits } from './waiting.ts'
 

@@ -1,5 +1,5 @@
 /** Emergency rotations of the signing key under load: callers get tokens from one server and use them at once on another. */
-import type { Fleet } from './fleet.ts'
+import type { Fleet } from './cluster.ts'
 
 /** What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not say. */
 export interface Seen { rotations: number, revocations: number, tokens: number, uses: number, keys: number, refused: string[], unavailable: string[], took: number[] }

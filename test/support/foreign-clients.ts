@@ -7,17 +7,17 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, type JWK } from 'jose'
 import type { Test } from 'tap'
-import { secondsAfter } from '../src/clock.ts'
-import { publicationTime, type SigningAlgorithm } from '../src/domain/signing-key.ts'
+import { secondsAfter } from '../../src/base/clock.ts'
+import { publicationTime, type SigningAlgorithm } from '../../src/domain/tokens/signing-key.ts'
 import { run } from './foreign-tools.ts'
-import { startServer } from './harness.ts'
+import { startServer } from './test-server.ts'
 
 /** What a program says of a client that got through, and which settings of ours or its own it took. */
 export interface Passed { client: string, settings: string }
 
 /** Where judges of this language stand, and where what is built of them is kept between runs. */
 export function foldersOf (language: string): { sources: string, built: string } {
-  const root = join(import.meta.dirname, '..')
+  const root = join(import.meta.dirname, '../..')
   return { sources: join(import.meta.dirname, 'judges', language), built: join(root, 'node_modules', '.cache', 'judges', language) }
 }
 

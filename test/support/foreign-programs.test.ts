@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import tap from 'tap'
-import { countTests } from '../scripts/count-tests.ts'
+import { countTests } from '../../scripts/count-tests.ts'
 import { foreignProgram } from './foreign-programs.ts'
 
 const ours = pathToFileURL(join(import.meta.dirname, 'foreign-programs.ts')).href
@@ -14,7 +14,7 @@ function outputOf (judges: string): { status: number | null, stdout: string } {
     tap.test('behind it', nothing, async t => { t.fail('it ran') })
     tap.test('beside it', nothing, async t => { t.fail('it ran') })`
   const env = { ...process.env, LATCHKEY_JUDGES: judges }
-  return spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', env, cwd: join(import.meta.dirname, '..') })
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', env, cwd: join(import.meta.dirname, '../..') })
 }
 
 tap.test('a program that is there is found, and skips nothing', async t => {

@@ -8,8 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { judgeOf, operationsOf, type Operation } from './document.ts'
-import type { Answer, Json, Outgoing, TestServer } from './harness.ts'
+import { judgeOf, operationsOf, type Operation } from './openapi-document.ts'
+import type { Answer, Json, Outgoing, TestServer } from './test-server.ts'
 
 export interface FuzzOptions {
   seed: number

@@ -1,8 +1,8 @@
 /** A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything that was admitted. */
-import type { ApiKey } from '../src/domain/api-key.ts'
-import { noLimits } from '../src/domain/limits.ts'
-import { meter } from '../src/domain/meter.ts'
-import { openStorage } from '../src/storage/index.ts'
+import type { ApiKey } from '../../src/domain/credentials/api-key.ts'
+import { noLimits } from '../../src/domain/tenancy/limits.ts'
+import { meter } from '../../src/domain/metering/meter.ts'
+import { openStorage } from '../../src/storage/index.ts'
 import { patientLimits } from './waiting.ts'
 
 const { store } = await openStorage(process.argv[2]!, { limits: patientLimits })

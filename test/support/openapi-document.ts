@@ -2,7 +2,7 @@
 import type { ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import type { Json } from './harness.ts'
+import type { Json } from './test-server.ts'
 
 /** An operation of the document, with the path that leads to it. */
 export interface Operation extends Json { method: string, path: string, operationId: string }

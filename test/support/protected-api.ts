@@ -2,8 +2,8 @@
 import tap, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { Latchkey } from '../../src/app.ts'
-import { databases } from '../databases.ts'
-import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing, type ServerOptions, type TestServer } from '../harness.ts'
+import { databases } from './databases.ts'
+import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing, type ServerOptions, type TestServer } from './test-server.ts'
 
 export interface ProtectedApi {
   /** Where its routes are mounted, and what its resource is called by after the issuer. */

@@ -1,6 +1,6 @@
 /** How tests wait: for what has to happen, as long as it takes. A machine that is busy with other work is slow, not wrong. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Limits } from '../src/storage/limits.ts'
+import type { Limits } from '../../src/storage/engine/timeouts.ts'
 
 /** Milliseconds after which what has not happened is taken never to happen. It guards against hanging, and bounds nothing else. */
 export const patience = 60_000

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { segment } from './api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, tableLines, words } from './print.ts'
+import { segment } from '../api.ts'
+import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, tableLines, words } from '../print.ts'
 
 interface Reason { effect: string, by: string, pattern?: string, id?: string, name?: string }
 interface CredentialAccess { credential: string, kind: string, name: string, access: { resource: string, lines: { scope: string, usable: boolean, reasons: Reason[] }[] }[] }

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander'
-import { segment } from './api.ts'
-import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from './key-flags.ts'
+import { segment } from '../api.ts'
+import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from '../key-flags.ts'
 import { addFileImport } from './key-import.ts'
-import { limitsText } from './limits.ts'
-import { fieldLines, instant, words } from './print.ts'
-import { readDuration } from './time.ts'
+import { limitsText } from '../limit-flags.ts'
+import { fieldLines, instant, words } from '../print.ts'
+import { readDuration } from '../time.ts'
 import { keyUsageCommand } from './usage.ts'
 
 interface ApiKey {

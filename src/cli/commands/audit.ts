@@ -3,13 +3,13 @@ import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Command, Option } from 'commander'
-import { managementApi, type Answer, type Api } from './api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { findConnection, type GlobalOptions } from './connection.ts'
-import { CommandError, UsageError } from './failure.ts'
-import { fieldLines, instant, jsonLines, printable, tableLines } from './print.ts'
-import { progress } from './progress.ts'
-import { readPast } from './time.ts'
+import { managementApi, type Answer, type Api } from '../api.ts'
+import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { findConnection, type GlobalOptions } from '../connection.ts'
+import { CommandError, UsageError } from '../failure.ts'
+import { fieldLines, instant, jsonLines, printable, tableLines } from '../print.ts'
+import { progress } from '../progress.ts'
+import { readPast } from '../time.ts'
 
 interface AuditEvent {
   id: string
@@ -170,7 +170,7 @@ async function verifyOnline (api: Api, heads: readonly Head[], onChecked: (rows:
 }
 
 async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
-  return await (await import('../app.ts')).verifyAudit(heads, onChecked)
+  return await (await import('../../app.ts')).verifyAudit(heads, onChecked)
 }
 
 /** @throws CommandError for a file that `audit head` did not write. */
@@ -217,7 +217,7 @@ async function recover (this: Command): Promise<void> {
   const organization = chainOf(flags)
   if (!flags.yes) throw new UsageError('What is wrong is best looked at first: run `latchkey audit verify`, keep a copy of the database, then say --yes.')
   const { fault, rows, sequence } = flags.offline
-    ? await (await import('../app.ts')).recoverAuditOffline(organization)
+    ? await (await import('../../app.ts')).recoverAuditOffline(organization)
     : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience)).value
   if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)
   else process.stdout.write(fieldLines([['chain', organization ?? 'deployment'], ['found', fault.message], ['closed off', `${rows} rows`], ['goes on at', `row ${sequence}`]]))

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { ConfigurationError } from '../errors.ts'
-import { CommandError } from './failure.ts'
+import { ConfigurationError } from '../../base/errors.ts'
+import { CommandError } from '../failure.ts'
 
 /** `latchkey backup FILE`: a copy of the SQLite database as it is now, also while its server runs. */
 export function backupCommand (): Command {
@@ -10,7 +10,7 @@ export function backupCommand (): Command {
     .action(async (file: string) => {
       const target = resolve(file)
       try {
-        await (await import('../app.ts')).backupOnly(target)
+        await (await import('../../app.ts')).backupOnly(target)
       } catch (error) {
         throw error instanceof ConfigurationError ? new CommandError(error.problems.join('\n')) : error
       }

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
+import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOf, allowlistOption, answering, anyAddressOption, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags,
   type ListFlags, type Page,
-} from './command.ts'
-import { CommandError, UsageError } from './failure.ts'
-import { fieldLines, instant, words, type Field } from './print.ts'
+} from '../command.ts'
+import { CommandError, UsageError } from '../failure.ts'
+import { fieldLines, instant, words, type Field } from '../print.ts'
 import { pathOf as resourcePath } from './resource.ts'
-import { readDuration } from './time.ts'
+import { readDuration } from '../time.ts'
 
 interface Grant { resource: string, scopes: string[] }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { segment } from './api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant, words } from './print.ts'
+import { segment } from '../api.ts'
+import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, instant, words } from '../print.ts'
 
 interface Group { id: string, organization: string, name: string, description: string | null, scopes: string[], createdAt: string }
 interface GroupMember { id: string, name: string, role: string, createdAt: string }

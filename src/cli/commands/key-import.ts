@@ -1,10 +1,10 @@
 /** Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it. */
 import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { managementApi, type Api } from './api.ts'
-import { findConnection, type GlobalOptions } from './connection.ts'
-import { CommandError, RefusedError } from './failure.ts'
-import { progress } from './progress.ts'
+import { managementApi, type Api } from '../api.ts'
+import { findConnection, type GlobalOptions } from '../connection.ts'
+import { CommandError, RefusedError } from '../failure.ts'
+import { progress } from '../progress.ts'
 
 /** Under the name `import-file` of `key`. */
 export function addFileImport (key: Command): void {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
-import { segment } from './api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant, words } from './print.ts'
+import { segment } from '../api.ts'
+import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, instant, words } from '../print.ts'
 
 interface Member {
   id: string

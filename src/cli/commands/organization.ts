@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander'
-import { segment } from './api.ts'
-import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { UsageError } from './failure.ts'
-import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from './limits.ts'
-import { fieldLines, instant, words } from './print.ts'
+import { segment } from '../api.ts'
+import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { UsageError } from '../failure.ts'
+import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../limit-flags.ts'
+import { fieldLines, instant, words } from '../print.ts'
 import { creditsCommand } from './usage.ts'
 
 interface Organization extends Limits { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null, deletedAt: string | null }

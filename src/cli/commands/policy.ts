@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
-import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant, tableLines, words, type Field } from './print.ts'
+import { segment, type Answer, type Api } from '../api.ts'
+import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
 interface Times { from?: string, until?: string, days?: string[], hours?: { from: string, until: string }, zone?: string }
 interface Conditions { organizations?: string[], groups?: string[], kinds?: string[], resources?: string[], scopes?: string[], addresses?: string[], times?: Times }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { answering } from './command.ts'
-import { fieldLines, instant, words } from './print.ts'
+import { answering } from '../command.ts'
+import { fieldLines, instant, words } from '../print.ts'
 
 interface Principal {
   kind: string

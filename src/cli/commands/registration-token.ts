@@ -1,11 +1,11 @@
 import { Command } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
+import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOption, answering, expiryOption, pageQuery, readAmount, requireChange, scopeOption, showPage, withPageFlags, type Amount, type ListFlags, type Page,
-} from './command.ts'
-import { UsageError } from './failure.ts'
-import { fieldLines, instant, words } from './print.ts'
-import type { Expiry } from './time.ts'
+} from '../command.ts'
+import { UsageError } from '../failure.ts'
+import { fieldLines, instant, words } from '../print.ts'
+import type { Expiry } from '../time.ts'
 
 interface RegistrationToken {
   id: string

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
-import { segment } from './api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant } from './print.ts'
+import { segment } from '../api.ts'
+import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, instant } from '../print.ts'
 
 interface Replica {
   id: string

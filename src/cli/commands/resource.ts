@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from './command.ts'
-import { fieldLines, instant } from './print.ts'
+import { segment, type Answer, type Api } from '../api.ts'
+import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { fieldLines, instant } from '../print.ts'
 import { algorithmOption } from './signing-key.ts'
 
 interface Scope { name: string, keyOnly?: boolean, description?: string | null }

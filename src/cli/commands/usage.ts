@@ -1,9 +1,9 @@
 /** `latchkey key usage` and `latchkey org credits`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { segment, type Answer, type Api } from './api.ts'
-import { answering } from './command.ts'
-import { UsageError } from './failure.ts'
-import { fieldLines, instant, tableLines } from './print.ts'
+import { segment, type Answer, type Api } from '../api.ts'
+import { answering } from '../command.ts'
+import { UsageError } from '../failure.ts'
+import { fieldLines, instant, tableLines } from '../print.ts'
 
 interface KeyUsage {
   apiKey: string

@@ -3,19 +3,19 @@
  * find, told before anybody asks.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { effectiveScopes, planLacks, statusOf, type ApiKey } from './api-key.ts'
-import type { Client } from './client.ts'
-import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from './management-token.ts'
-import { groupsOf, ownPermissionsOf, type Member, type Role } from './member.ts'
-import { reasonAgainstOrganization, type Organization } from './organization.ts'
-import type { Page, PageQuery, Position } from './page.ts'
-import type { CredentialKind } from './policy.ts'
-import { weigh, type Circumstances, type PolicySet, type Weighing } from './policy-set.ts'
-import type { PublishableKey } from './publishable-key.ts'
-import { managementResourceId, type Resource } from './resource.ts'
-import { coveringPattern, grantableNow, isReadOnly, nameOf, referenceOf, type Scope } from './scope.ts'
-import type { Repositories } from './store.ts'
-import type { WebhookToken } from './webhook-token.ts'
+import { effectiveScopes, planLacks, statusOf, type ApiKey } from '../credentials/api-key.ts'
+import type { Client } from '../credentials/client.ts'
+import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
+import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/member.ts'
+import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
+import type { Page, PageQuery, Position } from '../core/page.ts'
+import type { CredentialKind } from '../policy/policy.ts'
+import { weigh, type Circumstances, type PolicySet, type Weighing } from '../policy/policy-evaluation.ts'
+import type { PublishableKey } from '../credentials/publishable-key.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
+import { coveringPattern, grantableNow, isReadOnly, nameOf, referenceOf, type Scope } from '../resources/scope.ts'
+import type { Repositories } from '../store.ts'
+import type { WebhookToken } from '../credentials/webhook-token.ts'
 
 /** Why a credential can use a scope, or cannot. */
 export interface AccessReason {

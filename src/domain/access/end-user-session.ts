@@ -3,20 +3,20 @@
  * that stands for that user on the resource of its publishable key, for minutes.
  */
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
-import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
-import { epochSeconds, secondsAfter, type Clock } from '../clock.ts'
-import { digestOf, newId } from '../secrets.ts'
-import { signJwt } from './jws.ts'
-import { reasonAgainstOrganization, type Organization } from './organization.ts'
+import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import { epochSeconds, secondsAfter, type Clock } from '../../base/clock.ts'
+import { digestOf, newId } from '../../secrets/secrets.ts'
+import { signJwt } from '../tokens/jws.ts'
+import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Presentation, Principal, Reason, Verdict } from './principal.ts'
-import type { PublishableKey } from './publishable-key.ts'
+import type { PublishableKey } from '../credentials/publishable-key.ts'
 import type { Registry } from './registry.ts'
-import type { Resource } from './resource.ts'
-import { grantableNow, splitScope } from './scope.ts'
-import type { KeyRing } from './signing-key.ts'
-import type { Store } from './store.ts'
-import { assertionTolerance, problemOfTimes } from './assertion.ts'
-import { bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from './token.ts'
+import type { Resource } from '../resources/resource.ts'
+import { grantableNow, splitScope } from '../resources/scope.ts'
+import type { KeyRing } from '../tokens/signing-key.ts'
+import type { Store } from '../store.ts'
+import { assertionTolerance, problemOfTimes } from '../tokens/assertion.ts'
+import { bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from '../tokens/access-token.ts'
 
 /** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
 export interface SessionClaims {

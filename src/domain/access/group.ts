@@ -1,15 +1,15 @@
-import { Failure } from '../errors.ts'
-import { newId } from '../secrets.ts'
-import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
 import {
   keepingAdministrator, keptScopes, mayAll, permissionsOf, requireRaisedByOwn, requireRaisedUnrestricted, type Member,
-} from './member.ts'
-import { requireActiveOrganization } from './organization.ts'
-import type { Page, PageQuery } from './page.ts'
+} from '../members/member.ts'
+import { requireActiveOrganization } from '../tenancy/organization.ts'
+import type { Page, PageQuery } from '../core/page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
-import type { Policy } from './policy.ts'
-import { covers, namesOf } from './scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+import type { Policy } from '../policy/policy.ts'
+import { covers, namesOf } from '../resources/scope.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /**
  * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever a

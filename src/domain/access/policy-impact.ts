@@ -1,14 +1,14 @@
 /** What a change of a policy would do before it is made: who gains or loses what, and whether anybody could still undo it. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { addressClasses, isAllowed } from '../address.ts'
-import { secondsAfter } from '../clock.ts'
-import { Failure } from '../errors.ts'
+import { addressClasses, isAllowed } from '../../base/ip-address.ts'
+import { secondsAfter } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
 import { heldCredentials, placeOf, usableScopes, type Access, type HeldCredential } from './effective-access.ts'
-import type { PageQuery } from './page.ts'
-import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from './policy.ts'
-import { compilePolicies, weigh, type Doubt, type PolicySet, type Subject } from './policy-set.ts'
-import { managementResourceId, type Resource } from './resource.ts'
-import type { Operation, Repositories } from './store.ts'
+import type { PageQuery } from '../core/page.ts'
+import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
+import { compilePolicies, weigh, type Doubt, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
+import type { Operation, Repositories } from '../store.ts'
 
 /** What a credential gains and loses on one resource. */
 export interface AccessDifference {

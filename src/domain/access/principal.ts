@@ -3,22 +3,22 @@
  * parse → find → compare → state → organization and its plan → address → environment → place → scope → policies → object → limits; the first that
  * fails is the reason.
  */
-import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
-import type { Clock } from '../clock.ts'
-import { digestOf, isApiKeyText, isManagementTokenText, resemblesManagementToken, sameDigest, type Environment } from '../secrets.ts'
-import { isAllowed } from '../address.ts'
-import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from './api-key.ts'
-import type { Creator } from './audit.ts'
-import type { Client } from './client.ts'
-import { scopesOfManagementToken, type ManagementToken } from './management-token.ts'
-import { groupsOf, permissionsOf, type Member } from './member.ts'
-import { reasonAgainstOrganization, type Organization } from './organization.ts'
-import { policiesFor, type PolicySet } from './policy-set.ts'
+import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Clock } from '../../base/clock.ts'
+import { digestOf, isApiKeyText, isManagementTokenText, resemblesManagementToken, sameDigest, type Environment } from '../../secrets/secrets.ts'
+import { isAllowed } from '../../base/ip-address.ts'
+import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from '../credentials/api-key.ts'
+import type { Creator } from '../audit/event.ts'
+import type { Client } from '../credentials/client.ts'
+import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
+import { groupsOf, permissionsOf, type Member } from '../members/member.ts'
+import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
+import { policiesFor, type PolicySet } from '../policy/policy-evaluation.ts'
 import type { Registry } from './registry.ts'
-import { managementResourceId, type Resource } from './resource.ts'
-import { splitScope } from './scope.ts'
-import { takesKeysAsBearer } from './style.ts'
-import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type Signed, type TokenReader } from './token.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
+import { splitScope } from '../resources/scope.ts'
+import { takesKeysAsBearer } from '../resources/style.ts'
+import { isExpired, isFromTheFuture, isRevoked, type AccessTokenClaims, type Signed, type TokenReader } from '../tokens/access-token.ts'
 
 /** The outcome of authentication, however it was proved. */
 export interface Principal {

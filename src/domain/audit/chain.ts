@@ -4,9 +4,9 @@
  * what belongs to the deployment. The head of a chain is sealed too, and is what proves every row: a server goes on from a
  * head only if its seal is right.
  */
-import { Failure } from '../errors.ts'
-import { digestOf, macOf, sameDigest, type MacKey } from '../secrets.ts'
-import type { AuditEvent, AuditEventType } from './audit.ts'
+import { Failure } from '../../base/errors.ts'
+import { digestOf, macOf, sameDigest, type MacKey } from '../../secrets/secrets.ts'
+import type { AuditEvent, AuditEventType } from './event.ts'
 
 /** The chain of what belongs to no organization. */
 export const deploymentChain = 'deployment'

@@ -1,9 +1,9 @@
 /** What happened, for the operator: one row per change, written in the transaction that made the change. */
-import { newId } from '../secrets.ts'
-import { inPlainText } from '../text.ts'
-import type { ChainedEvent, ChainHead, UnsealedHead } from './audit-chain.ts'
-import type { Page, PageQuery } from './page.ts'
-import type { Restrictions } from './restriction.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { inPlainText } from '../../base/plain-text.ts'
+import type { ChainedEvent, ChainHead, UnsealedHead } from './chain.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import type { Restrictions } from '../members/delegation.ts'
 
 /** The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every resource. */
 export interface Creator { id: string, permissions: readonly string[] }

@@ -1,6 +1,6 @@
-import type { ChainedEvent } from './audit-chain.ts'
-import type { AuditFilter, ChainPlace } from './audit.ts'
-import type { Operation } from './store.ts'
+import type { ChainedEvent } from './chain.ts'
+import type { AuditFilter, ChainPlace } from './event.ts'
+import type { Operation } from '../store.ts'
 
 /** Rows that are in memory at once. */
 const batch = 500

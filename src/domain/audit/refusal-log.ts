@@ -5,13 +5,13 @@
  * rows, and the sum of what they say was omitted.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { addressBlock } from '../address.ts'
-import { attempt, warn, type Report } from '../background.ts'
-import { bounded } from '../bounded.ts'
-import type { Clock } from '../clock.ts'
-import { newId } from '../secrets.ts'
-import { auditEvent, type AuditEvent, type AuditLog } from './audit.ts'
-import { betweenLastAttempts } from './turns.ts'
+import { addressBlock } from '../../base/ip-address.ts'
+import { attempt, warn, type Report } from '../../telemetry/background.ts'
+import { bounded } from '../../base/lru.ts'
+import type { Clock } from '../../base/clock.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent, type AuditEvent, type AuditLog } from './event.ts'
+import { betweenLastAttempts } from '../core/batch-writer.ts'
 
 export const sampledTypes = ['client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'] as const
 

@@ -1,11 +1,11 @@
 /** What happens to audit chains besides that rows are added: they are opened at the start of a server, shortened by retention, and closed off where they are broken. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '../clock.ts'
-import { Failure } from '../errors.ts'
-import { brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys } from './audit-chain.ts'
-import { auditEvent, systemActor, type AuditLog } from './audit.ts'
-import { followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace } from './audit-verification.ts'
-import type { Operation, Store } from './store.ts'
+import type { Clock } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import { brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys } from './chain.ts'
+import { auditEvent, systemActor, type AuditLog } from './event.ts'
+import { followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace } from './verification.ts'
+import type { Operation, Store } from '../store.ts'
 
 /** How many rows are read, or removed, at once: what else there is to do comes in between. */
 const batch = 500

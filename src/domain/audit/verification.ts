@@ -5,8 +5,8 @@
  * that was sealed, a head from outside tells.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { deploymentChain, foundDigest, hashOf, isOf, isSealed, pinningTypes, type ChainedEvent, type ChainHead, type ChainKeys } from './audit-chain.ts'
-import type { AuditLog } from './audit.ts'
+import { deploymentChain, foundDigest, hashOf, isOf, isSealed, pinningTypes, type ChainedEvent, type ChainHead, type ChainKeys } from './chain.ts'
+import type { AuditLog } from './event.ts'
 
 /** What is wrong, and where: the first thing that is. */
 export interface ChainFault {

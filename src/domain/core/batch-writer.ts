@@ -1,6 +1,6 @@
 /** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import { attempt, warn, type Report } from '../background.ts'
+import { attempt, warn, type Report } from '../../telemetry/background.ts'
 
 /**
  * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.

@@ -4,10 +4,10 @@
  * never one without the other; it holds secrets that are shown once, so it is kept sealed under a key that takes both
  * LATCHKEY_SECRET and the Idempotency-Key, of which only a digest is stored.
  */
-import { secondsAfter } from '../clock.ts'
-import { Failure } from '../errors.ts'
-import { digestOf, seal, unseal } from '../secrets.ts'
-import type { Operation, Repositories, Store } from './store.ts'
+import { secondsAfter } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import { digestOf, seal, unseal } from '../../secrets/secrets.ts'
+import type { Operation, Repositories, Store } from '../store.ts'
 
 /** Seconds that an answer is remembered. */
 export const answerLifetime = 86_400

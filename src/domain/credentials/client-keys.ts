@@ -1,7 +1,7 @@
 /** The public keys with which a client proves itself (RFC 7517, RFC 7523). */
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { Failure } from '../errors.ts'
-import { isBase64url, isPlainText } from '../text.ts'
+import { Failure } from '../../base/errors.ts'
+import { isBase64url, isPlainText } from '../../base/plain-text.ts'
 
 /** The algorithms a client may sign its assertions with. Ed25519 and EdDSA are the new and the old name of one (RFC 9864 §2.2). */
 export const assertionAlgorithms = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'] as const

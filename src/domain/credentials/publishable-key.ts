@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
-import { Failure } from '../errors.ts'
-import { newId, newPublishableText, type Environment } from '../secrets.ts'
-import { auditEvent } from './audit.ts'
-import { requireActiveOrganization } from './organization.ts'
-import type { Page, PageQuery } from './page.ts'
-import { requireHandedOn, requireUsableResource } from './resource.ts'
-import { namesOf, requireGrantable } from './scope.ts'
-import { requireExpected, visible, type Operation, type Revised } from './store.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId, newPublishableText, type Environment } from '../../secrets/secrets.ts'
+import { auditEvent } from '../audit/event.ts'
+import { requireActiveOrganization } from '../tenancy/organization.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import { requireHandedOn, requireUsableResource } from '../resources/resource.ts'
+import { namesOf, requireGrantable } from '../resources/scope.ts'
+import { requireExpected, visible, type Operation, type Revised } from '../store.ts'
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private

@@ -2,8 +2,8 @@
  * Whether what a server goes by is what the database says. A server that knows of every change cannot drift; one whose
  * database somebody edited behind its back, or restored, has.
  */
-import { auditEvent } from './audit.ts'
-import type { Operation } from './store.ts'
+import { auditEvent } from '../audit/event.ts'
+import type { Operation } from '../store.ts'
 
 /** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
 export interface Difference {

@@ -1,12 +1,12 @@
-import { repeatedly, type Report } from '../background.ts'
-import { inBatches } from '../batches.ts'
-import { secondsAfter } from '../clock.ts'
-import { newMeasures, type Measures } from '../measures.ts'
-import { dayOf, monthOf } from './calendar.ts'
-import { reapAbandonedClients } from './client.ts'
-import { removeDeadSigningKeys } from './signing-key-changes.ts'
-import type { Operation } from './store.ts'
-import { tokenUsageDays } from './token-usage.ts'
+import { repeatedly, type Report } from '../../telemetry/background.ts'
+import { inBatches } from '../../base/batches.ts'
+import { secondsAfter } from '../../base/clock.ts'
+import { newMeasures, type Measures } from '../../telemetry/metrics.ts'
+import { dayOf, monthOf } from '../core/calendar.ts'
+import { reapAbandonedClients } from '../credentials/client.ts'
+import { removeDeadSigningKeys } from '../tokens/signing-key-rotation.ts'
+import type { Operation } from '../store.ts'
+import { tokenUsageDays } from '../tokens/issuance-meter.ts'
 
 const every = 3_600_000
 

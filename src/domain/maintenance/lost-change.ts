@@ -3,10 +3,10 @@
  * received the last changes. A server that knows of such a change has what it was about refused until an operator has
  * decided (docs/replicas.md): a revocation may be among them, and no record tells which.
  */
-import { newId } from '../secrets.ts'
-import { auditEvent } from './audit.ts'
-import type { Page, PageQuery } from './page.ts'
-import { visible, type Operation } from './store.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent } from '../audit/event.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import { visible, type Operation } from '../store.ts'
 
 /**
  * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential

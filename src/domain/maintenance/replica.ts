@@ -1,5 +1,5 @@
 /** The servers on one database, as operators see them. */
-import type { Page, PageQuery } from './page.ts'
+import type { Page, PageQuery } from '../core/page.ts'
 
 export interface ReplicaState {
   /** `rpl_…`, another one at each start. */

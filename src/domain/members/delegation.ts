@@ -1,8 +1,8 @@
 /** What binds a credential besides its scopes: from where, until when and on which objects it works. */
-import { isAllowed, rangeStarts } from '../address.ts'
-import { Failure } from '../errors.ts'
-import type { Actor } from './audit.ts'
-import { managementResourceId, type Resource } from './resource.ts'
+import { isAllowed, rangeStarts } from '../../base/ip-address.ts'
+import { Failure } from '../../base/errors.ts'
+import type { Actor } from '../audit/event.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
 
 export interface Restrictions {
   /** Empty: from everywhere. */

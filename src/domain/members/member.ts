@@ -1,12 +1,12 @@
-import { Failure } from '../errors.ts'
-import { newId } from '../secrets.ts'
-import { auditEvent, type Actor, type AuditEventType } from './audit.ts'
-import { requireActiveOrganization } from './organization.ts'
-import type { Page, PageQuery } from './page.ts'
-import { managementResourceId, requireOwn, type Resource } from './resource.ts'
-import { requireAsRestricted } from './restriction.ts'
-import { expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope } from './scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
+import { requireActiveOrganization } from '../tenancy/organization.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import { managementResourceId, requireOwn, type Resource } from '../resources/resource.ts'
+import { requireAsRestricted } from './delegation.ts'
+import { expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope } from '../resources/scope.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]

@@ -2,15 +2,15 @@
  * Credits: what an organization has to spend, in whole credits, on one account for each environment. Every movement is an
  * entry that stays; the sum of an account's entries is its balance. All amounts are safe integers, so arithmetic is exact.
  */
-import { Failure } from '../errors.ts'
-import { newId, type Environment } from '../secrets.ts'
-import type { ApiKey } from './api-key.ts'
-import { auditEvent } from './audit.ts'
-import { dayOf, monthOf } from './calendar.ts'
-import { organizationHolder, type Limits } from './limits.ts'
-import { visibleOrganization } from './organization.ts'
-import type { Page, PageQuery } from './page.ts'
-import type { Operation, Repositories, Store } from './store.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId, type Environment } from '../../secrets/secrets.ts'
+import type { ApiKey } from '../credentials/api-key.ts'
+import { auditEvent } from '../audit/event.ts'
+import { dayOf, monthOf } from '../core/calendar.ts'
+import { organizationHolder, type Limits } from '../tenancy/limits.ts'
+import { visibleOrganization } from '../tenancy/organization.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import type { Operation, Repositories, Store } from '../store.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
 

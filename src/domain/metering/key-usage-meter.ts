@@ -1,13 +1,13 @@
 /** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
-import { warn, type Report } from '../background.ts'
-import { Failure } from '../errors.ts'
-import type { Environment } from '../secrets.ts'
-import { getApiKey, type ApiKey } from './api-key.ts'
-import { dayOf, monthStart } from './calendar.ts'
-import { getOrganization } from './organization.ts'
-import type { Operation } from './store.ts'
-import { inTurns, takeFirst } from './turns.ts'
-import { writtenAtOnce } from './usage.ts'
+import { warn, type Report } from '../../telemetry/background.ts'
+import { Failure } from '../../base/errors.ts'
+import type { Environment } from '../../secrets/secrets.ts'
+import { getApiKey, type ApiKey } from '../credentials/api-key.ts'
+import { dayOf, monthStart } from '../core/calendar.ts'
+import { getOrganization } from '../tenancy/organization.ts'
+import type { Operation } from '../store.ts'
+import { inTurns, takeFirst } from '../core/batch-writer.ts'
+import { writtenAtOnce } from './last-used.ts'
 
 /** What a key did on a day. */
 export interface DayUsage {

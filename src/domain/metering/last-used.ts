@@ -1,7 +1,7 @@
 /** When credentials were last used: counted in memory, written behind the requests' backs. */
-import { warn, type Report } from '../background.ts'
-import type { Clock } from '../clock.ts'
-import { inTurns, takeFirst } from './turns.ts'
+import { warn, type Report } from '../../telemetry/background.ts'
+import type { Clock } from '../../base/clock.ts'
+import { inTurns, takeFirst } from '../core/batch-writer.ts'
 
 export interface UsageLog {
   /** Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to memory. */

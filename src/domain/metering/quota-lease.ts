@@ -3,11 +3,11 @@
  * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes: what
  * a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
-import { warn, type Report } from '../background.ts'
-import { bounded } from '../bounded.ts'
-import type { Awaitable } from '../awaitable.ts'
-import { monthEnd, monthOf, monthStart, secondsUntil } from './calendar.ts'
-import type { Policy, RateLimitState } from './rate-limit.ts'
+import { warn, type Report } from '../../telemetry/background.ts'
+import { bounded } from '../../base/lru.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
+import { monthEnd, monthOf, monthStart, secondsUntil } from '../core/calendar.ts'
+import type { Policy, RateLimitState } from './rate-limiter.ts'
 
 /** A holder is the chain of a key, or an organization in one environment: whoever a limit is counted for. */
 export interface AllowanceRepository {

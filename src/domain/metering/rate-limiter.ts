@@ -1,5 +1,5 @@
-import { bounded } from '../bounded.ts'
-import type { Share } from './shared-counts.ts'
+import { bounded } from '../../base/lru.ts'
+import type { Share } from './shared-counters.ts'
 
 /**
  * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a key,

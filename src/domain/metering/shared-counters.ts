@@ -3,9 +3,9 @@
  * counted is counted here too, half a second later. What was let through meanwhile stays counted, so a limit may be passed
  * for a moment and is held in the long run.
  */
-import { warn, type Report } from '../background.ts'
-import type { Clock } from '../clock.ts'
-import { inTurns } from './turns.ts'
+import { warn, type Report } from '../../telemetry/background.ts'
+import type { Clock } from '../../base/clock.ts'
+import { inTurns } from '../core/batch-writer.ts'
 
 /** The other servers on the same database. */
 export interface Peers {

@@ -1,7 +1,7 @@
 /** Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of several. */
-import { bounded } from '../bounded.ts'
-import type { Clock } from '../clock.ts'
-import type { Share } from './shared-counts.ts'
+import { bounded } from '../../base/lru.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Share } from './shared-counters.ts'
 
 export interface WindowLimit {
   /** How many a window takes. */

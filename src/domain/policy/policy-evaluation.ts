@@ -3,11 +3,11 @@
  * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among those
  * of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
  */
-import { isWithin } from '../address.ts'
-import { whenBothKnown, type Awaitable } from '../awaitable.ts'
+import { isWithin } from '../../base/ip-address.ts'
+import { whenBothKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
-import type { Registry } from './registry.ts'
-import { coverage } from './scope.ts'
+import type { Registry } from '../access/registry.ts'
+import { coverage } from '../resources/scope.ts'
 import { compileWindow, type CompiledWindow } from './time-window.ts'
 
 /** Whose request it is, and for what: what a policy is about. */

@@ -2,10 +2,10 @@
  * Resources that an earlier version wrote, which took two spellings of one URL for two resources. Each gets the normal form of
  * its identifier, by which it is found from then on, unless another one has it.
  */
-import { ConfigurationError } from '../errors.ts'
-import { auditEvent, systemActor } from './audit.ts'
+import { ConfigurationError } from '../../base/errors.ts'
+import { auditEvent, systemActor } from '../audit/event.ts'
 import { about, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
-import type { Operation, Repositories } from './store.ts'
+import type { Operation, Repositories } from '../store.ts'
 
 /** Rows in one transaction. */
 const batch = 100

@@ -1,11 +1,11 @@
 /** MCP servers: resources of an organization that clients find by themselves, from a 401 to a token (OC-06). */
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 import { createResource, revokeResource, updateResource, type Resource } from './resource.ts'
 import { resourceMetadataUrl } from './resource-metadata.ts'
 import { requireGrantable, type Scope } from './scope.ts'
 import { styles } from './style.ts'
-import { visible, type Operation, type Repositories } from './store.ts'
-import type { ClientGrant } from './client.ts'
+import { visible, type Operation, type Repositories } from '../store.ts'
+import type { ClientGrant } from '../credentials/client.ts'
 
 export interface McpServerInput {
   organizationId: string

@@ -1,5 +1,5 @@
 /** What resources are named by: URLs, of which one has several spellings. */
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 const uri = /^[\x21-\x7e]+$/
 

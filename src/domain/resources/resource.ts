@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import { Failure } from '../errors.ts'
-import { newId } from '../secrets.ts'
-import { auditEvent, systemActor, type Actor } from './audit.ts'
-import { requireActiveOrganization } from './organization.ts'
-import type { Page, PageQuery } from './page.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent, systemActor, type Actor } from '../audit/event.ts'
+import { requireActiveOrganization } from '../tenancy/organization.ts'
+import type { Page, PageQuery } from '../core/page.ts'
 import { requireIdentifier } from './resource-identifier.ts'
 import {
   expand, grantableNow, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable, type Scope,
 } from './scope.ts'
-import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from './signing-key.ts'
+import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from './store.ts'
-import type { Clock } from '../clock.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from '../store.ts'
+import type { Clock } from '../../base/clock.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
 export type ResourceKind = 'api' | 'mcp'

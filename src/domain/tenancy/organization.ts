@@ -1,10 +1,10 @@
-import { Failure } from '../errors.ts'
-import { newId } from '../secrets.ts'
-import { auditEvent, type Actor } from './audit.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent, type Actor } from '../audit/event.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
-import type { Page, PageQuery } from './page.ts'
-import type { Reason } from './principal.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from './store.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import type { Reason } from '../access/principal.ts'
+import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]

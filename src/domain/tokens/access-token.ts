@@ -1,13 +1,13 @@
 import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
-import { bounded } from '../bounded.ts'
-import { whenBothKnown, whenKnown, type Awaitable } from '../awaitable.ts'
-import { epochSeconds } from '../clock.ts'
-import { Failure } from '../errors.ts'
-import { isBase64url } from '../text.ts'
-import { auditEvent } from './audit.ts'
-import type { Registry } from './registry.ts'
+import { bounded } from '../../base/lru.ts'
+import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import { epochSeconds } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import { isBase64url } from '../../base/plain-text.ts'
+import { auditEvent } from '../audit/event.ts'
+import type { Registry } from '../access/registry.ts'
 import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
-import type { Operation } from './store.ts'
+import type { Operation } from '../store.ts'
 
 /** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
 export interface AccessTokenClaims {

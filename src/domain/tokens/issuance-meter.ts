@@ -1,8 +1,8 @@
 /** Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12). */
-import { warn, type Report } from '../background.ts'
-import type { Clock } from '../clock.ts'
-import type { Page, PageQuery } from './page.ts'
-import { inTurns, takeFirst } from './turns.ts'
+import { warn, type Report } from '../../telemetry/background.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Page, PageQuery } from '../core/page.ts'
+import { inTurns, takeFirst } from '../core/batch-writer.ts'
 
 /** What a client got in a minute. */
 export interface TokenUsage {

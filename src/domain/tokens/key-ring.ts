@@ -1,18 +1,18 @@
 /** The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock. */
 import { importJWK, type CryptoKey, type JWK } from 'jose'
-import { whenKnown, type Awaitable } from '../awaitable.ts'
-import type { Clock } from '../clock.ts'
-import { ConfigurationError, Failure } from '../errors.ts'
-import { oneAfterTheOther } from '../one-after-the-other.ts'
-import { unseal } from '../secrets.ts'
-import { systemActor } from './audit.ts'
+import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Clock } from '../../base/clock.ts'
+import { ConfigurationError, Failure } from '../../base/errors.ts'
+import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { unseal } from '../../secrets/secrets.ts'
+import { systemActor } from '../audit/event.ts'
 import {
   makeFirstSigningKey, provideSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce,
-} from './signing-key-changes.ts'
+} from './signing-key-rotation.ts'
 import {
   defaultAlgorithm, signingAlgorithms, signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys,
 } from './signing-key.ts'
-import type { Store } from './store.ts'
+import type { Store } from '../store.ts'
 
 /** A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret that is gone, too. */
 interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: CryptoKey }

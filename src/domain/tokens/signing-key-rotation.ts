@@ -2,16 +2,16 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { calculateJwkThumbprint, type JWK } from 'jose'
-import { secondsAfter } from '../clock.ts'
-import { Failure } from '../errors.ts'
-import { seal, unseal } from '../secrets.ts'
-import { auditEvent } from './audit.ts'
-import { sessionLifetime } from './session.ts'
+import { secondsAfter } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import { seal, unseal } from '../../secrets/secrets.ts'
+import { auditEvent } from '../audit/event.ts'
+import { sessionLifetime } from '../access/end-user-session.ts'
 import {
   defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
   type SigningKey,
 } from './signing-key.ts'
-import { requireExpected, type Operation, type Repositories } from './store.ts'
+import { requireExpected, type Operation, type Repositories } from '../store.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
 const leeway = 60

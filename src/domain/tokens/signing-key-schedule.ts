@@ -1,7 +1,7 @@
 /** Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its time. */
-import { repeatedly, type Report } from '../background.ts'
+import { repeatedly, type Report } from '../../telemetry/background.ts'
 import type { SigningKeys } from './signing-key.ts'
-import type { Operation } from './store.ts'
+import type { Operation } from '../store.ts'
 
 /** Often enough that a key that another server made is known here long before it signs. */
 const every = 60_000

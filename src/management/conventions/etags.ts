@@ -1,6 +1,6 @@
 /** Entity tags (RFC 9110 §8.8.3) and what is asked of them: an answer about one thing carries the revision of that thing. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /** Under this name an answer carries the revision of what it shows. It is no part of the JSON: it becomes the ETag. */
 export const revision = Symbol('revision')

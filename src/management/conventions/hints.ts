@@ -2,8 +2,8 @@
  * What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer.
  */
 import type { FastifyInstance } from 'fastify'
-import { isLoopback } from '../config.ts'
-import { warnings } from '../warning.ts'
+import { isLoopback } from '../../config/config.ts'
+import { warnings } from '../../base/process-warning.ts'
 
 /** Adds to the answers of `app` what is to be said beside them. */
 export function hint (app: FastifyInstance): void {

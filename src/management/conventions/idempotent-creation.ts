@@ -1,10 +1,10 @@
 /** What every creation has in common: 201, and answered once for each Idempotency-Key. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { RememberedAnswers } from '../domain/remembered-answer.ts'
-import type { Operation } from '../domain/store.ts'
-import { Failure } from '../errors.ts'
+import type { RememberedAnswers } from '../../domain/core/idempotency.ts'
+import type { Operation } from '../../domain/store.ts'
+import { Failure } from '../../base/errors.ts'
 import { operationOf, type ManagementDependencies } from './operation.ts'
-import { revision, type Tagged } from './preconditions.ts'
+import { revision, type Tagged } from './etags.ts'
 
 export interface CreationDependencies extends ManagementDependencies { answers: RememberedAnswers }
 

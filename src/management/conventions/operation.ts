@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
-import { addressOf } from '../address.ts'
-import type { Clock } from '../clock.ts'
-import type { Actor } from '../domain/audit.ts'
-import type { Principal } from '../domain/principal.ts'
-import type { Restrictions } from '../domain/restriction.ts'
-import type { Operation, Store } from '../domain/store.ts'
-import { Failure } from '../errors.ts'
-import { expectedRevisions } from './preconditions.ts'
+import { addressOf } from '../../base/ip-address.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Actor } from '../../domain/audit/event.ts'
+import type { Principal } from '../../domain/access/principal.ts'
+import type { Restrictions } from '../../domain/members/delegation.ts'
+import type { Operation, Store } from '../../domain/store.ts'
+import { Failure } from '../../base/errors.ts'
+import { expectedRevisions } from './etags.ts'
 
 /** What the routes of the management API work with. */
 export interface ManagementDependencies { store: Store, clock: Clock }

@@ -3,7 +3,7 @@
  * it is put in before the schema looks.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 import { Owner } from './schemas.ts'
 
 interface ObjectSchema { properties?: Record<string, unknown> }

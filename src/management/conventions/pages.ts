@@ -1,6 +1,6 @@
 /** Collections on the wire: `{data, pagination: {limit, hasMore, nextCursor?}}`, by an opaque keyset cursor (OC-16). */
-import type { Page, PageQuery, Position } from '../domain/page.ts'
-import { Failure } from '../errors.ts'
+import type { Page, PageQuery, Position } from '../../domain/core/page.ts'
+import { Failure } from '../../base/errors.ts'
 
 export interface WirePage<T> {
   data: T[]

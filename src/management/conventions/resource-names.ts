@@ -1,7 +1,7 @@
 /** What is kept by the ids of resources is told in their words. */
-import type { Resource } from '../domain/resource.ts'
-import { shownScopes } from '../domain/scope.ts'
-import type { Store } from '../domain/store.ts'
+import type { Resource } from '../../domain/resources/resource.ts'
+import { shownScopes } from '../../domain/resources/scope.ts'
+import type { Store } from '../../domain/store.ts'
 
 /** The resources with these ids, by id. */
 export type ResourcesById = ReadonlyMap<string, Resource>

@@ -1,7 +1,7 @@
 /** The shapes that several routes share. A body with a member that is not named here is refused, not trimmed. */
 import type { Static, TSchema } from 'typebox'
-import { Type } from '../schema.ts'
-import type { ObjectRestriction } from '../domain/api-key.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { ObjectRestriction } from '../../domain/credentials/api-key.ts'
 import { defaultLimit, greatestLimit } from './pages.ts'
 
 /** An object that has these members and no others. `title`: what the document calls it, where several routes take it. */

@@ -1,6 +1,6 @@
 /** Answers to requests without a route: 405 where the path takes another method (RFC 9110 §15.5.6), else 404. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 import { presentError } from './presenter.ts'
 
 export interface UnknownPaths {

@@ -1,6 +1,6 @@
 /** Half of a surrogate pair is no character: JSON can spell it, no database keeps it, and no other language has it (RFC 8259 §8.2). */
 import type { FastifyInstance } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /** Refuses bodies with half a character in them, whatever the member. Register it in front of the routes. */
 export function refuseHalfCharacters (app: FastifyInstance): void {

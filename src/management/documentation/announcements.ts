@@ -1,10 +1,10 @@
 /** What routes have in common: the headers that every creation and every change takes, what those can end in, and that no other query is taken. */
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { Type } from '../schema.ts'
-import type { FailureCode } from '../errors.ts'
-import { idempotencyKey, idempotencyKeyForm } from './creation.ts'
-import { expectedRevisions, ifMatch } from './preconditions.ts'
-import { as, exactly } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { idempotencyKey, idempotencyKeyForm } from '../conventions/idempotent-creation.ts'
+import { expectedRevisions, ifMatch } from '../conventions/etags.ts'
+import { as, exactly } from '../conventions/schemas.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { readFileSync } from 'node:fs'
-import { Type } from '../schema.ts'
-import type { Scope } from '../domain/scope.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { Scope } from '../../domain/resources/scope.ts'
 import { llmsText } from './llms.ts'
 import { once } from './once.ts'
 import { openApiDocument, type DescribedRoute, type OpenApiDocument } from './openapi.ts'
@@ -75,5 +75,5 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
 }
 
 function version (): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

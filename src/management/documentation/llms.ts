@@ -1,5 +1,5 @@
 /** The document for language models, in the form of llmstxt.org: a name, a summary, what one has to know, and links. */
-import { failures } from '../errors.ts'
+import { failures } from '../../base/errors.ts'
 import type { OpenApiDocument, Operation } from './openapi.ts'
 
 /** Markdown, made from the document. */

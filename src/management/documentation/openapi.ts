@@ -1,7 +1,7 @@
 /** The contract: an OpenAPI 3.1 document of every route, made from the schemas that the routes validate with (OC-01). */
 import type { FastifyContextConfig, FastifySchema } from 'fastify'
-import type { Scope } from '../domain/scope.ts'
-import type { PublicRefusal } from '../guard/index.ts'
+import type { Scope } from '../../domain/resources/scope.ts'
+import type { PublicRefusal } from '../../guard/index.ts'
 import { exampleOf, type Schema } from './examples.ts'
 import { groupDescriptions } from './operation-groups.ts'
 import { groupOf, operationName, requestName } from './operation-names.ts'

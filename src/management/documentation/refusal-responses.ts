@@ -1,9 +1,9 @@
 /** What an operation can refuse with: derived from what its route takes, the guard's words and the table of failures. */
 import type { FastifyContextConfig } from 'fastify'
-import type { Reason } from '../domain/principal.ts'
-import { managementStyle } from '../domain/style.ts'
-import { failures, type FailureCode } from '../errors.ts'
-import { publicRefusal, type PublicRefusal } from '../guard/index.ts'
+import type { Reason } from '../../domain/access/principal.ts'
+import { managementStyle } from '../../domain/resources/style.ts'
+import { failures, type FailureCode } from '../../base/errors.ts'
+import { publicRefusal, type PublicRefusal } from '../../guard/index.ts'
 import type { Schema } from './examples.ts'
 
 declare module 'fastify' {

@@ -1,19 +1,19 @@
 /** Tokens of the management API that people make for automation (OC-08). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
+import { Type } from '../../http/typebox-lite.ts'
 import {
   createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
-} from '../domain/management-token.ts'
-import { namesOf } from '../domain/scope.ts'
-import type { FailureCode } from '../errors.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, readInstant } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
+} from '../../domain/credentials/management-token.ts'
+import { namesOf } from '../../domain/resources/scope.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, readInstant } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, listed, Moment, Name, nullable, OrganizationId, pageOf,
   PageQuerystring, Reason, ScopeNames, shownOnce, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['access-tokens:read'] }
 const write = { scopes: ['access-tokens:write'] }

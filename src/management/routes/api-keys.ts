@@ -1,23 +1,23 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { Type } from '../schema.ts'
+import { Type } from '../../http/typebox-lite.ts'
 import {
   accessLevels, createApiKey, getApiKey, importApiKey, keyStatuses, revokeApiKey, rotateApiKey, statusOf, updateApiKey,
   type ApiKey, type ApiKeyInput,
-} from '../domain/api-key.ts'
-import { namesLimits, type Limits } from '../domain/limits.ts'
-import type { Operation } from '../domain/store.ts'
-import type { FailureCode } from '../errors.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
+} from '../../domain/credentials/api-key.ts'
+import { namesLimits, type Limits } from '../../domain/tenancy/limits.ts'
+import type { Operation } from '../../domain/store.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, listed, Moment, Name,
   nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }

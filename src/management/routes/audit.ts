@@ -1,17 +1,17 @@
 /** The audit log: read, exported, verified, shortened, recovered. An organization's administrator has its own rows and its own chain. */
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import type { ChainedEvent, ChainHead, ChainKeys } from '../domain/audit-chain.ts'
-import { exportAudit } from '../domain/audit-export.ts'
-import { pruneAudit, recoverAudit } from '../domain/audit-keeping.ts'
-import { compareHead, verifyMore, type RecoveredBreak, type VerifiedPlace } from '../domain/audit-verification.ts'
-import { auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter } from '../domain/audit.ts'
-import type { Operation } from '../domain/store.ts'
-import { Failure } from '../errors.ts'
-import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { ChainedEvent, ChainHead, ChainKeys } from '../../domain/audit/chain.ts'
+import { exportAudit } from '../../domain/audit/export.ts'
+import { pruneAudit, recoverAudit } from '../../domain/audit/retention.ts'
+import { compareHead, verifyMore, type RecoveredBreak, type VerifiedPlace } from '../../domain/audit/verification.ts'
+import { auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter } from '../../domain/audit/event.ts'
+import type { Operation } from '../../domain/store.ts'
+import { Failure } from '../../base/errors.ts'
+import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
 
 const readAudit = { scopes: ['audit:read'] }
 const writeAudit = { scopes: ['audit:write'] }

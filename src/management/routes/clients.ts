@@ -1,17 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../domain/client.ts'
-import type { Operation, Store } from '../domain/store.ts'
-import type { FailureCode } from '../errors.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../../domain/credentials/client.ts'
+import type { Operation, Store } from '../../domain/store.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, listed, Moment, Name, nullable, OrganizationId,
   Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['clients:read'] }
 const write = { scopes: ['clients:write'] }

@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../domain/group.ts'
-import { namesOf } from '../domain/scope.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { operationOf, organizationFilter } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../../domain/access/group.ts'
+import { namesOf } from '../../domain/resources/scope.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { operationOf, organizationFilter } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
 import {
   Description, exactly, Id, IdParams, listed, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['groups:read'] }
 const write = { scopes: ['groups:write'] }

@@ -1,19 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../domain/mcp-server.ts'
-import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../domain/resource-metadata.ts'
-import type { Resource } from '../domain/resource.ts'
-import type { FailureCode } from '../errors.ts'
-import { challenge } from '../guard/index.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/resources/mcp-server.ts'
+import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
+import type { Resource } from '../../domain/resources/resource.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { challenge } from '../../guard/index.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
 import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
 import {
   as, exactly, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['mcp-servers:read'] }
 const write = { scopes: ['mcp-servers:write'] }

@@ -1,15 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../domain/member.ts'
-import { namesOf } from '../domain/scope.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../../domain/members/member.ts'
+import { namesOf } from '../../domain/resources/scope.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
 import {
   as, exactly, Id, IdParams, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason,
   ScopeNames, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { namesLimits } from '../domain/limits.ts'
-import { createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization } from '../domain/organization.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, requireDeployment } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, Texts } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { namesLimits } from '../../domain/tenancy/limits.ts'
+import { createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization } from '../../domain/tenancy/organization.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, requireDeployment } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, Texts } from '../conventions/schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }

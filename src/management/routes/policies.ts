@@ -1,22 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { Type } from '../schema.ts'
-import { impactOf, type Impact } from '../domain/policy-impact.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { impactOf, type Impact } from '../../domain/access/policy-impact.ts'
 import {
   changePolicy, credentialKinds, effects, getPolicy, planCreation, planDeletion, planUpdate, type Policy, type PolicyConditions, type PolicyPlan,
-} from '../domain/policy.ts'
-import type { Operation } from '../domain/store.ts'
-import { days } from '../domain/time-window.ts'
-import type { FailureCode } from '../errors.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { operationOf, organizationFilter } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+} from '../../domain/policy/policy.ts'
+import type { Operation } from '../../domain/store.ts'
+import { days } from '../../domain/policy/time-window.ts'
+import type { FailureCode } from '../../base/errors.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { operationOf, organizationFilter } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourceNames } from '../conventions/resource-names.ts'
 import {
   Allowlist, Description, exactly, Flag, Id, IdParams, Instant, listed, Moment, Name, pageOf, PageQuerystring,
   Pagination, ScopeNames,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['policies:read'] }
 const write = { scopes: ['policies:write'] }

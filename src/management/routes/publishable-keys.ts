@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../domain/publishable-key.ts'
-import type { Operation } from '../domain/store.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../../domain/credentials/publishable-key.ts'
+import type { Operation } from '../../domain/store.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   as, exactly, GivenScopes, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['publishable-keys:read'] }
 const write = { scopes: ['publishable-keys:write'] }

@@ -1,18 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
+import { Type } from '../../http/typebox-lite.ts'
 import {
   createRegistrationToken, getRegistrationToken, registrationTokenStatuses, revokeRegistrationToken, updateRegistrationToken, type RegistrationToken,
-} from '../domain/registration-token.ts'
-import type { Operation } from '../domain/store.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, readInstant, resourceIdOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourcesById, wireScopes, type ResourcesById } from './resource-names.ts'
+} from '../../domain/credentials/registration-token.ts'
+import type { Operation } from '../../domain/store.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, readInstant, resourceIdOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, listed, Moment, Name, nullable, OrganizationId, Owner,
   pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['registration-tokens:read'] }
 const write = { scopes: ['registration-tokens:write'] }

@@ -3,12 +3,12 @@
  * an organization sees them.
  */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange } from '../domain/lost-change.ts'
-import type { ReplicaDirectory, ReplicaState } from '../domain/replica.ts'
-import { given, operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange } from '../../domain/maintenance/lost-change.ts'
+import type { ReplicaDirectory, ReplicaState } from '../../domain/maintenance/replica.ts'
+import { given, operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
 
 const WireReplica = Type.Object({
   id: Id,

@@ -1,17 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { Type } from '../schema.ts'
-import { signingAlgorithms, type SigningKeys } from '../domain/signing-key.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
 import {
   createResource, getChangeableResource, getResource, isDeclarable, revokeResource, updateResource, type Resource, type ResourceInput,
-} from '../domain/resource.ts'
-import type { Scope } from '../domain/scope.ts'
-import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../domain/style.ts'
-import { createdAfter, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus } from './schemas.ts'
+} from '../../domain/resources/resource.ts'
+import type { Scope } from '../../domain/resources/scope.ts'
+import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
+import { createdAfter, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus } from '../conventions/schemas.ts'
 
 const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }

@@ -1,9 +1,9 @@
 /** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { accessLevels } from '../domain/api-key.ts'
-import type { Principal } from '../domain/principal.ts'
-import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { accessLevels } from '../../domain/credentials/api-key.ts'
+import type { Principal } from '../../domain/access/principal.ts'
+import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from '../conventions/schemas.ts'
 
 const seen = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),

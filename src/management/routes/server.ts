@@ -1,9 +1,9 @@
 /** The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees it. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import type { Aggregate } from '../observability/aggregate.ts'
-import type { Prober } from '../observability/readiness.ts'
-import { operationOf, requireDeployment, type ManagementDependencies } from './operation.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { Aggregate } from '../../observability/aggregate.ts'
+import type { Prober } from '../../observability/readiness.ts'
+import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 
 export interface ServerDependencies {
   prober: Prober

@@ -1,15 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import type { Page, PageQuery } from '../domain/page.ts'
-import { noSuchKey } from '../domain/signing-key-changes.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import type { Page, PageQuery } from '../../domain/core/page.ts'
+import { noSuchKey } from '../../domain/tokens/signing-key-rotation.ts'
 import {
   defaultAlgorithm, signingAlgorithms, signingKeyStates, stateOfSigningKey, type SigningKey, type SigningKeys,
-} from '../domain/signing-key.ts'
-import { created, createdAfter, type CreationDependencies } from './creation.ts'
-import { operationOf, requireDeployment } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { as, exactly, IdParams, Moment, nullable, pageOf, PageQuerystring, Reason } from './schemas.ts'
+} from '../../domain/tokens/signing-key.ts'
+import { created, createdAfter, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { operationOf, requireDeployment } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { as, exactly, IdParams, Moment, nullable, pageOf, PageQuerystring, Reason } from '../conventions/schemas.ts'
 
 const read = { scopes: ['signing-keys:read'] }
 const write = { scopes: ['signing-keys:write'] }

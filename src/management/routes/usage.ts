@@ -1,15 +1,15 @@
 /** What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { balancesOf, environments, grantCredits, greatestCredits, type CreditEntry } from '../domain/credit.ts'
-import type { Meter } from '../domain/meter.ts'
-import { getOrganization } from '../domain/organization.ts'
-import type { TokenMeter, TokenUsage } from '../domain/token-usage.ts'
-import { usageOfKey, usageOfOrganization } from '../domain/usage-meter.ts'
-import { created, type CreationDependencies } from './creation.ts'
-import { operationOf, organizationFilter, readInstant, requireDeployment } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring } from './schemas.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { balancesOf, environments, grantCredits, greatestCredits, type CreditEntry } from '../../domain/metering/credit.ts'
+import type { Meter } from '../../domain/metering/meter.ts'
+import { getOrganization } from '../../domain/tenancy/organization.ts'
+import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
+import { usageOfKey, usageOfOrganization } from '../../domain/metering/key-usage-meter.ts'
+import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { operationOf, organizationFilter, readInstant, requireDeployment } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
 
 const readUsage = { scopes: ['usage:read'] }
 const readCredits = { scopes: ['credits:read'] }

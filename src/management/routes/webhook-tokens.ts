@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '../schema.ts'
-import { createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken } from '../domain/webhook-token.ts'
-import type { Operation } from '../domain/store.ts'
-import { created, ended, type CreationDependencies } from './creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from './operation.ts'
-import { pageQuery, wirePage } from './pages.ts'
-import { revision } from './preconditions.ts'
-import { resourceNames } from './resource-names.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken } from '../../domain/credentials/webhook-token.ts'
+import type { Operation } from '../../domain/store.ts'
+import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { revision } from '../conventions/etags.ts'
+import { resourceNames } from '../conventions/resource-names.ts'
 import {
   as, exactly, Id, IdParams, isRevoked, listed, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf,
   PageQuerystring, Reason, RevocationStatus, shownOnce,
-} from './schemas.ts'
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['webhook-tokens:read'] }
 const write = { scopes: ['webhook-tokens:write'] }

@@ -1,9 +1,9 @@
 /** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
-import { digestOf, isLastingSecretText } from '../secrets.ts'
-import type { Client } from '../domain/client.ts'
-import type { Operation } from '../domain/store.ts'
-import { isExpired, revokeToken, type TokenReader } from '../domain/token.ts'
-import { OAuthError } from './oauth-error.ts'
+import { digestOf, isLastingSecretText } from '../../secrets/secrets.ts'
+import type { Client } from '../../domain/credentials/client.ts'
+import type { Operation } from '../../domain/store.ts'
+import { isExpired, revokeToken, type TokenReader } from '../../domain/tokens/access-token.ts'
+import { OAuthError } from '../shared/oauth-error.ts'
 
 export interface RevocationOptions { reader: TokenReader }
 

@@ -3,19 +3,19 @@
  * an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody else.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { addressBlock, addressOf, countedAddress } from '../address.ts'
-import type { RefusalLog } from '../domain/refusals.ts'
-import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../domain/session.ts'
-import type { SharedCounts } from '../domain/shared-counts.ts'
-import type { TokenMeter } from '../domain/token-usage.ts'
-import { windowCounter, type WindowCounter } from '../domain/window-counter.ts'
-import { descriptions } from './descriptions.ts'
-import { inSpan } from '../tracing.ts'
-import type { Watch } from '../watch.ts'
-import type { ProtocolLimits } from './limits.ts'
-import { noStore, OAuthError, slowDown } from './oauth-error.ts'
-import type { ProtocolOptions } from './options.ts'
-import { paths } from './paths.ts'
+import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
+import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../../domain/access/end-user-session.ts'
+import type { SharedCounts } from '../../domain/metering/shared-counters.ts'
+import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
+import { windowCounter, type WindowCounter } from '../../domain/metering/window-limiter.ts'
+import { descriptions } from '../shared/descriptions.ts'
+import { inSpan } from '../../telemetry/tracing.ts'
+import type { Watch } from '../../telemetry/telemetry.ts'
+import type { ProtocolLimits } from '../shared/limits.ts'
+import { noStore, OAuthError, slowDown } from '../shared/oauth-error.ts'
+import type { ProtocolOptions } from '../shared/options.ts'
+import { paths } from '../shared/paths.ts'
 
 export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog

@@ -4,11 +4,11 @@
  */
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { assertionAlgorithms } from '../domain/client-keys.ts'
-import { assertionLifetime, problemOfTimes } from '../domain/assertion.ts'
-import type { Client } from '../domain/client.ts'
-import { isNumericDate } from '../domain/token.ts'
-import { paths } from './paths.ts'
+import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
+import { assertionLifetime, problemOfTimes } from '../../domain/tokens/assertion.ts'
+import type { Client } from '../../domain/credentials/client.ts'
+import { isNumericDate } from '../../domain/tokens/access-token.ts'
+import { paths } from '../shared/paths.ts'
 
 /** The longest life of an assertion of a client with the profile `rfc7523`, in seconds: what SDKs sign is mostly good for an hour. */
 const compatibleLifetime = 3_600

@@ -4,17 +4,17 @@
  * client learns that its address or its organization stands in the way.
  */
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { addressBlock, isAllowed } from '../address.ts'
-import { whenKnown, type Awaitable } from '../awaitable.ts'
-import { epochSeconds, type Clock } from '../clock.ts'
-import { digestOf, sameDigest } from '../secrets.ts'
-import { currentSecrets, type Client as ClientRecord } from '../domain/client.ts'
-import { reasonAgainstOrganization, type Organization } from '../domain/organization.ts'
-import type { Registry } from '../domain/registry.ts'
-import type { Store } from '../domain/store.ts'
-import type { WindowCounter } from '../domain/window-counter.ts'
+import { addressBlock, isAllowed } from '../../base/ip-address.ts'
+import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import { epochSeconds, type Clock } from '../../base/clock.ts'
+import { digestOf, sameDigest } from '../../secrets/secrets.ts'
+import { currentSecrets, type Client as ClientRecord } from '../../domain/credentials/client.ts'
+import { reasonAgainstOrganization, type Organization } from '../../domain/tenancy/organization.ts'
+import type { Registry } from '../../domain/access/registry.ts'
+import type { Store } from '../../domain/store.ts'
+import type { WindowCounter } from '../../domain/metering/window-limiter.ts'
 import { requireAssertion } from './client-assertion.ts'
-import { slowDown } from './oauth-error.ts'
+import { slowDown } from '../shared/oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
 

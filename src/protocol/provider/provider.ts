@@ -5,13 +5,13 @@
  */
 import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
-import type { KeyRing } from '../domain/signing-key.ts'
-import type { TokenMeter } from '../domain/token-usage.ts'
-import { assertionTolerance } from '../domain/assertion.ts'
-import { assertionAlgorithms } from '../domain/client-keys.ts'
+import type { KeyRing } from '../../domain/tokens/signing-key.ts'
+import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
+import { assertionTolerance } from '../../domain/tokens/assertion.ts'
+import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { assertionRules, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
-import { paths } from './paths.ts'
-import { ownClaims, registerClientCredentials, type GrantOptions } from './token.ts'
+import { paths } from '../shared/paths.ts'
+import { ownClaims, registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
 
 export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
   /** Told of every refusal with its precise reason. */

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { OAuthError } from './oauth-error.ts'
+import { OAuthError } from '../shared/oauth-error.ts'
 
 const maxLength = 512
 const syntax = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i

@@ -3,12 +3,12 @@
  * are ignored, and nothing here gives authority: scopes, organization and addresses are never read from it.
  */
 import { errors, type Provider } from 'oidc-provider'
-import { Failure } from '../errors.ts'
-import { isPlainText } from '../text.ts'
-import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '../domain/client.ts'
-import { assertionAlgorithms, requirePublicKeys } from '../domain/client-keys.ts'
-import { makeClient, supportedGrantTypes } from './client-authentication.ts'
-import { OAuthError } from './oauth-error.ts'
+import { Failure } from '../../base/errors.ts'
+import { isPlainText } from '../../base/plain-text.ts'
+import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '../../domain/credentials/client.ts'
+import { assertionAlgorithms, requirePublicKeys } from '../../domain/credentials/client-keys.ts'
+import { makeClient, supportedGrantTypes } from '../provider/client-authentication.ts'
+import { OAuthError } from '../shared/oauth-error.ts'
 import { readRedirectUris } from './redirect-uri.ts'
 
 type Body = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 /** Where a client may be sent back to. Judged at registration, so that nothing dangerous is ever stored. */
-import { OAuthError } from './oauth-error.ts'
+import { OAuthError } from '../shared/oauth-error.ts'
 
 const maxUris = 10
 const maxLength = 2_048

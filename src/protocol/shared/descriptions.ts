@@ -4,9 +4,9 @@
  */
 import type { FastifySchema } from 'fastify'
 import type { TProperties, TSchema } from 'typebox'
-import { Type } from '../schema.ts'
-import { clientAuthMethods } from '../domain/client.ts'
-import { sessionLifetime } from '../domain/session.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import { clientAuthMethods } from '../../domain/credentials/client.ts'
+import { sessionLifetime } from '../../domain/access/end-user-session.ts'
 
 const tags = ['oauth']
 const discovery = ['discovery']

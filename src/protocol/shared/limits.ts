@@ -1,4 +1,4 @@
-import type { WindowLimit } from '../domain/window-counter.ts'
+import type { WindowLimit } from '../../domain/metering/window-limiter.ts'
 
 /** What is taken before the answer is 429; what other servers took is counted half a second later. */
 export interface ProtocolLimits {

@@ -1,6 +1,6 @@
 /** The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /** A refusal in OAuth's own words. `description` is public. */
 export class OAuthError extends Error {

@@ -1,5 +1,5 @@
-import type { Awaitable } from '../awaitable.ts'
-import type { Refused } from '../domain/lost-change.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
+import type { Refused } from '../../domain/maintenance/lost-change.ts'
 
 /** What a write changed of that which checks look at. The view forgets it, or learns it, once the write is kept. */
 export type Change =

@@ -1,5 +1,5 @@
 /** Which keys were imported for which resource, in memory: so that what none of them is costs no query, whatever strangers make up. */
-import type { ApiKey } from '../domain/api-key.ts'
+import type { ApiKey } from '../../domain/credentials/api-key.ts'
 
 /** `shared`: of a resource of the deployment. */
 export interface ImportedKey extends Pick<ApiKey, 'digest' | 'resourceId'> { shared: boolean }

@@ -1,8 +1,8 @@
 /** What is refused by being known, read as a whole: page by page, so that it may be millions, and holds nobody up. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { inPages } from '../batches.ts'
+import { inPages } from '../../base/batches.ts'
 import type { ImportedKey } from './imported-keys.ts'
-import type { Reads } from './reads.ts'
+import type { Reads } from '../engine/reads.ts'
 
 /**
  * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: they are asked for one by one. For

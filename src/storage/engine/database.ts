@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import type { Awaitable } from '../awaitable.ts'
-import { postgresqlTarget } from '../database-url.ts'
-import type { Isolation } from '../domain/store.ts'
-import { ConfigurationError, Failure } from '../errors.ts'
-import { inSpan } from '../tracing.ts'
-import { newWatch, type Watch } from '../watch.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
+import { postgresqlTarget } from '../../config/database-url.ts'
+import type { Isolation } from '../../domain/store.ts'
+import { ConfigurationError, Failure } from '../../base/errors.ts'
+import { inSpan } from '../../telemetry/tracing.ts'
+import { newWatch, type Watch } from '../../telemetry/telemetry.ts'
 import { failingAsAWhole } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
-import { defaultLimits, type Limits } from './limits.ts'
-import { migrationsAt } from './inspection.ts'
+import { defaultLimits, type Limits } from './timeouts.ts'
+import { migrationsAt } from '../migrations/inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
-import { Room } from './room.ts'
-import { Turnstile } from './turnstile.ts'
+import { Room } from './free-space.ts'
+import { Turnstile } from './transaction-limiter.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
 export interface Database {
@@ -123,7 +123,7 @@ export async function migrate (url: string): Promise<string[]> {
   try {
     const { pending, unfinished } = await migrationsAt(url)
     if (pending.length === 0 && unfinished.length === 0) return []
-    const { applyMigrations } = await import('./migrations.ts')
+    const { applyMigrations } = await import('../migrations/migrations.ts')
     return await applyMigrations(provider, await migrationAdapter(provider, url))
   } catch (error) {
     throw asFailure(error)
@@ -152,13 +152,13 @@ function limitsOf (url: string): Partial<Limits> {
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
 async function openSqlite (url: string, limits: Limits): Promise<Connection> {
-  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import('./sqlite.ts')
+  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import('./sqlite/sqlite.ts')
   const path = sqlitePath(url)
   ensureFile(path)
   const release = lockForOneServer(path)
   try {
     requireDatabase(path)
-    const { reads, close } = (await import('./sqlite-reads.ts')).sqliteReads(path, limits)
+    const { reads, close } = (await import('./sqlite/reads.ts')).sqliteReads(path, limits)
     const adapter = await sqliteAdapter(path, limits).connect()
     const connections = () => ({ idle: 0, busy: 1, waiting: 0 })
     return { release, onLoss: () => {}, onConnect: () => {}, reads, closeReads: close, connections, adapter }
@@ -169,8 +169,8 @@ async function openSqlite (url: string, limits: Limits): Promise<Connection> {
 }
 
 async function openPostgresql (url: string, limits: Limits): Promise<Connection> {
-  const { newPool, postgresqlAdapter } = await import('./postgresql.ts')
-  const { postgresqlReads } = await import('./postgresql-reads.ts')
+  const { newPool, postgresqlAdapter } = await import('./postgresql/postgresql.ts')
+  const { postgresqlReads } = await import('./postgresql/reads.ts')
   const losses = new Set<() => void>()
   const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
   const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
@@ -182,8 +182,8 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
 }
 
 async function migrationAdapter (provider: Provider, url: string): Promise<SqlMigrationAwareDriverAdapterFactory> {
-  if (provider === 'postgresql') return (await import('./postgresql.ts')).postgresqlMigrationAdapter(url)
-  const { sqliteMigrationAdapter, sqlitePath } = await import('./sqlite.ts')
+  if (provider === 'postgresql') return (await import('./postgresql/postgresql.ts')).postgresqlMigrationAdapter(url)
+  const { sqliteMigrationAdapter, sqlitePath } = await import('./sqlite/sqlite.ts')
   return sqliteMigrationAdapter(sqlitePath(url))
 }
 

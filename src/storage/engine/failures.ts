@@ -1,5 +1,5 @@
 /** From what Prisma and the drivers throw to the project's failures, in one place. */
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /** Prisma's codes for: no connection, no answer in time, no free connection, no transaction in time. */
 const prismaCodes = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'])

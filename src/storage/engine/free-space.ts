@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /** Milliseconds after which a write that failed is no sign any more: a server that is sent nobody must find out that there is room again. */
 const forgotten = 30_000

@@ -4,7 +4,7 @@
  */
 import { DbNull } from '@prisma/client/runtime/client'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import type { Prisma, PrismaClient } from './generated/sqlite/client.ts'
+import type { Prisma, PrismaClient } from '../generated/sqlite/client.ts'
 
 export type { Prisma, PrismaClient }
 
@@ -21,9 +21,9 @@ export type Provider = 'sqlite' | 'postgresql'
 export async function newPrismaClient (provider: Provider, connected: SqlDriverAdapter): Promise<PrismaClient> {
   const adapter: SqlDriverAdapterFactory = { provider: connected.provider, adapterName: connected.adapterName, connect: async () => connected }
   if (provider === 'sqlite') {
-    const generated = await import('./generated/sqlite/client.ts')
+    const generated = await import('../generated/sqlite/client.ts')
     return new generated.PrismaClient({ adapter, errorFormat: 'minimal' })
   }
-  const generated = await import('./generated/postgresql/client.ts')
+  const generated = await import('../generated/postgresql/client.ts')
   return new generated.PrismaClient({ adapter, errorFormat: 'minimal' }) as unknown as PrismaClient
 }

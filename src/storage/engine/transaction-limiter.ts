@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 
 /**
  * Lets so many transactions run at once, and the others wait their turn. Once some were in each other's way, and all are that

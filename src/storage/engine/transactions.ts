@@ -1,11 +1,11 @@
-import type { ChainKeys } from '../domain/audit-chain.ts'
-import type { Repositories, Store } from '../domain/store.ts'
-import { Failure } from '../errors.ts'
-import type { Change, Follower, Note } from './changes.ts'
+import type { ChainKeys } from '../../domain/audit/chain.ts'
+import type { Repositories, Store } from '../../domain/store.ts'
+import { Failure } from '../../base/errors.ts'
+import type { Change, Follower, Note } from '../cache/changes.ts'
 import type { Database } from './database.ts'
-import type { Appended } from './feed.ts'
+import type { Appended } from '../replication/feed.ts'
 import type { Queries } from './prisma.ts'
-import { repositoriesOver } from './repositories.ts'
+import { repositoriesOver } from '../tables/repositories.ts'
 
 /** What is done about what a transaction changed. */
 export interface Keeping {

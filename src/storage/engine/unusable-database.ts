@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError } from '../../base/errors.ts'
 
 /** A database that this version does not work on, or not as it is reached. Each names DATABASE_URL, the reason and the way out. */
 export class UnusableDatabase extends ConfigurationError {

@@ -1,10 +1,10 @@
 /** What can be said of a database from outside: for readiness, and for an operator whose server does not start. */
 import { existsSync } from 'node:fs'
-import type { Database as OpenDatabase } from './database.ts'
+import type { Database as OpenDatabase } from '../engine/database.ts'
 import { neededMigrations } from './migrations.ts'
 import { requireKnown } from './newer-database.ts'
-import type { Provider } from './prisma.ts'
-import { replicationOf, type Replication } from './replication.ts'
+import type { Provider } from '../engine/prisma.ts'
+import { replicationOf, type Replication } from '../replication/database-history.ts'
 
 /** The migrations that this version needs and the database has not had, in order. */
 export async function pendingMigrations ({ provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>): Promise<string[]> {
@@ -43,7 +43,7 @@ async function migrationState (provider: Provider, tables: readonly string[], ro
  */
 export async function migrationsAt (url: string): Promise<MigrationState> {
   const provider = url.startsWith('file:') ? 'sqlite' : 'postgresql'
-  const path = provider === 'sqlite' ? (await import('./sqlite.ts')).sqlitePath(url) : ''
+  const path = provider === 'sqlite' ? (await import('../engine/sqlite/sqlite.ts')).sqlitePath(url) : ''
   if (provider === 'sqlite' && !existsSync(path)) return await migrationState(provider, [], async () => [])
   const { rows, end, requireMigratable, makeSchema } = provider === 'sqlite' ? await sqliteReader(path) : await postgresqlReader(url, ' migration')
   try {
@@ -94,7 +94,7 @@ interface Reader {
 /** Looks at the database at `url`. Null: there is no such SQLite file. @throws UnusableDatabase, and what the driver throws, in its words. */
 export async function inspectDatabase (url: string): Promise<Inspection | null> {
   if (!url.startsWith('file:')) return await inspect('postgresql', await postgresqlReader(url, ' doctor', 3_000), null)
-  const { isLocked, sqlitePath } = await import('./sqlite.ts')
+  const { isLocked, sqlitePath } = await import('../engine/sqlite/sqlite.ts')
   const path = sqlitePath(url)
   return existsSync(path) ? await inspect('sqlite', await sqliteReader(path), isLocked(path)) : null
 }
@@ -154,8 +154,8 @@ async function sqliteReader (path: string): Promise<Reader> {
 
 /** `wait`: milliseconds for each of its steps; none for a statement where it is not given. */
 async function postgresqlReader (url: string, purpose: string, wait?: number): Promise<Reader> {
-  const { connectAtStart, newReader } = await import('./postgresql.ts')
-  const { makeSchema, requireUsable, requireWritable } = await import('./postgresql-server.ts')
+  const { connectAtStart, newReader } = await import('../engine/postgresql/postgresql.ts')
+  const { makeSchema, requireUsable, requireWritable } = await import('../engine/postgresql/server.ts')
   const another = () => newReader(url, purpose, wait ?? connectAtStart)
   const client = another()
   // What breaks rejects the query that waits for it; the event besides would end the process.

@@ -1,16 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory, SqlQueryable } from '@prisma/driver-adapter-utils'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../base/errors.ts'
 import { requireKnown } from './newer-database.ts'
-import type { Provider } from './prisma.ts'
+import type { Provider } from '../engine/prisma.ts'
 import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
 const noFilter = { externalTables: [], externalEnums: [] }
 
 /** Where a provider's migrations are, seen from src/storage as from dist/storage. */
 export function migrationsFolder (provider: Provider): string {
-  return join(import.meta.dirname, '..', '..', 'prisma', provider, 'migrations')
+  return join(import.meta.dirname, '../..', '../..', 'prisma', provider, 'migrations')
 }
 
 /**

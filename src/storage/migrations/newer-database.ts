@@ -1,5 +1,5 @@
 /** A database that a newer version has migrated: this one would honour nothing of what came with it. */
-import { UnusableDatabase } from './unusable-database.ts'
+import { UnusableDatabase } from '../engine/unusable-database.ts'
 
 /** @throws UnusableDatabase when migrations were applied that this version does not know. */
 export function requireKnown ({ unknown }: { unknown: readonly string[] }): void {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { attempt, type Report } from '../background.ts'
-import { longestLease } from '../config.ts'
-import type { Measures } from '../measures.ts'
+import { attempt, type Report } from '../../telemetry/background.ts'
+import { longestLease } from '../../config/config.ts'
+import type { Measures } from '../../telemetry/metrics.ts'
 import { countOut, standings, type Standing } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
-import type { Queries } from './prisma.ts'
+import type { Queries } from '../engine/prisma.ts'
 
 /** Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened for yet. */
 const patience = 100

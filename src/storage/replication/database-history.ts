@@ -1,5 +1,5 @@
 /** What a PostgreSQL says of itself as one of several that hold the same data. None of it takes more than a login. */
-import type { DatabaseHistory } from '../domain/lost-change.ts'
+import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
 
 /** Runs a statement, on whichever connection. */
 export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>

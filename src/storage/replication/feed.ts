@@ -3,15 +3,15 @@
  * in the snapshot has been applied.
  */
 import type pg from 'pg'
-import type { DatabaseHistory } from '../domain/lost-change.ts'
-import type { Page, PageQuery } from '../domain/page.ts'
-import type { ReplicaState } from '../domain/replica.ts'
-import { Failure } from '../errors.ts'
-import { newId } from '../secrets.ts'
-import { readChange, type Change } from './changes.ts'
-import type { Queries } from './prisma.ts'
-import type { Run } from './replication.ts'
-import { pageOf, toPage } from './rows.ts'
+import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
+import type { Page, PageQuery } from '../../domain/core/page.ts'
+import type { ReplicaState } from '../../domain/maintenance/replica.ts'
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { readChange, type Change } from '../cache/changes.ts'
+import type { Queries } from '../engine/prisma.ts'
+import type { Run } from './database-history.ts'
+import { pageOf, toPage } from '../tables/rows.ts'
 
 /** Where everybody hears that there is something new. As the next one, with the number of the schema behind it unless that is `public`. */
 export const changesChannel = 'latchkey_changes'

@@ -2,14 +2,14 @@
  * Compares what a server remembers with what the database has. After a failover the database may be one that never got
  * the last changes, although they were answered: nothing it says is believed before that has been looked for.
  */
-import type { LostChange, LostEntry } from '../domain/lost-change.ts'
-import { Failure } from '../errors.ts'
-import { oneAfterTheOther } from '../one-after-the-other.ts'
+import type { LostChange, LostEntry } from '../../domain/maintenance/lost-change.ts'
+import { Failure } from '../../base/errors.ts'
+import { oneAfterTheOther } from '../../base/serial-reload.ts'
 import { search, type Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
-import { aboutOf, type About } from './lost-changes.ts'
+import { aboutOf, type About } from '../tables/lost-changes.ts'
 import { RememberedEntries } from './remembered-entries.ts'
-import type { Run } from './replication.ts'
+import type { Run } from './database-history.ts'
 
 export interface RecollectionOptions {
   /** Runs a statement on any connection of this server. */

@@ -1,11 +1,11 @@
 /** What is refused because a change of it was lost, in the way of every look-up that would let it pass. */
-import { whenKnown, type Awaitable } from '../awaitable.ts'
-import { inPages } from '../batches.ts'
-import { everyone, type LostKind, type Refused } from '../domain/lost-change.ts'
-import type { Registry } from '../domain/registry.ts'
-import { Failure } from '../errors.ts'
-import { oneAfterTheOther } from '../one-after-the-other.ts'
-import type { Reads } from './reads.ts'
+import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import { inPages } from '../../base/batches.ts'
+import { everyone, type LostKind, type Refused } from '../../domain/maintenance/lost-change.ts'
+import type { Registry } from '../../domain/access/registry.ts'
+import { Failure } from '../../base/errors.ts'
+import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import type { Reads } from '../engine/reads.ts'
 
 /** Whether anything is refused, and what. */
 export interface Refusing {

@@ -4,7 +4,7 @@
  */
 import type { Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
-import { aboutOf } from './lost-changes.ts'
+import { aboutOf } from '../tables/lost-changes.ts'
 
 /**
  * For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is

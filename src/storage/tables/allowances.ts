@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
-import type { AllowanceRepository, GivenBack } from '../domain/allowance.ts'
-import type { Queries } from './prisma.ts'
+import type { AllowanceRepository, GivenBack } from '../../domain/metering/quota-lease.ts'
+import type { Queries } from '../engine/prisma.ts'
 
 /** Every take is one statement, so that nothing can come between its condition and its write. */
 export function allowanceRepository (queries: Queries): AllowanceRepository {

@@ -1,7 +1,7 @@
-import type { ApiKey, ApiKeyRepository, KeyStatus } from '../domain/api-key.ts'
-import type { Note } from './changes.ts'
+import type { ApiKey, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from './rows.ts'
 
 export function apiKeyRepository (queries: Queries, note: Note): ApiKeyRepository {

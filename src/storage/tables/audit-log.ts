@@ -1,10 +1,10 @@
-import { brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../domain/audit-chain.ts'
-import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../domain/audit.ts'
-import type { Page, PageQuery } from '../domain/page.ts'
-import { Failure } from '../errors.ts'
+import { brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../../domain/audit/chain.ts'
+import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../../domain/audit/event.ts'
+import type { Page, PageQuery } from '../../domain/core/page.ts'
+import { Failure } from '../../base/errors.ts'
 import { prismaColumns, type Columns } from './columns.ts'
-import { asFailure, isSerializationConflict, isUniqueViolation } from './failures.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import { asFailure, isSerializationConflict, isUniqueViolation } from '../engine/failures.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, pageOf, toPage, type Row } from './rows.ts'
 
 /** The keys of the storages of this process that take a deployment's chain that is not there to be gone. */

@@ -1,7 +1,7 @@
-import type { AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../domain/client.ts'
-import type { Note } from './changes.ts'
+import type { AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../../domain/credentials/client.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from './rows.ts'
 
 const whole = {

@@ -1,5 +1,5 @@
-import { greatestCredits, type CreditEntry, type CreditRepository } from '../domain/credit.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import { greatestCredits, type CreditEntry, type CreditRepository } from '../../domain/metering/credit.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { pageOf, toPage } from './rows.ts'
 
 export function creditRepository (queries: Queries): CreditRepository {

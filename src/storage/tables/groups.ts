@@ -1,6 +1,6 @@
-import type { Group, GroupRepository } from '../domain/group.ts'
-import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { Group, GroupRepository } from '../../domain/access/group.ts'
+import type { Note } from '../cache/changes.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function groupRepository ({ group: table, groupMember: memberships }: Queries, note: Note): GroupRepository {

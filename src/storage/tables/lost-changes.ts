@@ -1,10 +1,10 @@
 import {
   everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused,
-} from '../domain/lost-change.ts'
-import type { Change, Note } from './changes.ts'
+} from '../../domain/maintenance/lost-change.ts'
+import type { Change, Note } from '../cache/changes.ts'
 import type { Columns } from './columns.ts'
-import { joining } from './feed.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import { joining } from '../replication/feed.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { pageOf, toPage, type Row } from './rows.ts'
 
 export function lostChangeRepository (queries: Queries, note: Note): LostChangeRepository {

@@ -1,6 +1,6 @@
-import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../domain/management-token.ts'
-import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../../domain/credentials/management-token.ts'
+import type { Note } from '../cache/changes.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from './rows.ts'
 
 export function managementTokenRepository (queries: Queries, note: Note): ManagementTokenRepository {

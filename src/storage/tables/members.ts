@@ -1,6 +1,6 @@
-import type { Member, MemberRepository } from '../domain/member.ts'
-import type { Note } from './changes.ts'
-import { DbNull, type Prisma, type Queries } from './prisma.ts'
+import type { Member, MemberRepository } from '../../domain/members/member.ts'
+import type { Note } from '../cache/changes.ts'
+import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function memberRepository ({ member: table }: Queries, note: Note): MemberRepository {

@@ -1,7 +1,7 @@
-import type { Organization, OrganizationRepository } from '../domain/organization.ts'
-import type { Note } from './changes.ts'
+import type { Organization, OrganizationRepository } from '../../domain/tenancy/organization.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Queries } from './prisma.ts'
+import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
 export function organizationRepository ({ organization: table }: Queries, note: Note): OrganizationRepository {

@@ -1,7 +1,7 @@
-import { effects, readConditions, type Policy, type PolicyRepository } from '../domain/policy.ts'
-import type { Note } from './changes.ts'
+import { effects, readConditions, type Policy, type PolicyRepository } from '../../domain/policy/policy.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Queries } from './prisma.ts'
+import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
 export function policyRepository ({ policy: table }: Queries, note: Note): PolicyRepository {

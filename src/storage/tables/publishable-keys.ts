@@ -1,7 +1,7 @@
 import type { JWK } from 'jose'
-import type { PublishableKey, PublishableKeyRepository } from '../domain/publishable-key.ts'
-import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { PublishableKey, PublishableKeyRepository } from '../../domain/credentials/publishable-key.ts'
+import type { Note } from '../cache/changes.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 export function publishableKeyRepository ({ publishableKey: table }: Queries, note: Note): PublishableKeyRepository {

@@ -1,6 +1,6 @@
-import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../domain/registration-token.ts'
-import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../../domain/credentials/registration-token.ts'
+import type { Note } from '../cache/changes.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function registrationTokenRepository (

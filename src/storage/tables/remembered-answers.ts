@@ -1,5 +1,5 @@
-import type { RememberedAnswerRepository } from '../domain/remembered-answer.ts'
-import type { Queries } from './prisma.ts'
+import type { RememberedAnswerRepository } from '../../domain/core/idempotency.ts'
+import type { Queries } from '../engine/prisma.ts'
 
 export function rememberedAnswerRepository ({ rememberedAnswer: table }: Queries): RememberedAnswerRepository {
   return {

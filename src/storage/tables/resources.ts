@@ -1,10 +1,10 @@
-import type { Resource, ResourceRepository } from '../domain/resource.ts'
-import { normalIdentifier } from '../domain/resource-identifier.ts'
-import type { Scope } from '../domain/scope.ts'
-import type { Style } from '../domain/style.ts'
-import type { Note } from './changes.ts'
+import type { Resource, ResourceRepository } from '../../domain/resources/resource.ts'
+import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
+import type { Scope } from '../../domain/resources/scope.ts'
+import type { Style } from '../../domain/resources/style.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude

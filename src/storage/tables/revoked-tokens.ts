@@ -1,7 +1,7 @@
-import type { RevokedTokenRepository } from '../domain/token.ts'
-import type { Note } from './changes.ts'
+import type { RevokedTokenRepository } from '../../domain/tokens/access-token.ts'
+import type { Note } from '../cache/changes.ts'
 import type { Columns } from './columns.ts'
-import type { Queries } from './prisma.ts'
+import type { Queries } from '../engine/prisma.ts'
 import type { Row } from './rows.ts'
 
 export function revokedTokenRepository ({ revokedToken: table }: Queries, note: Note): RevokedTokenRepository {

@@ -1,7 +1,7 @@
 /** What all rows have in common on their way in and out. */
 import { join, raw, sqltag as sql } from '@prisma/client/runtime/client'
-import type { Page, PageQuery } from '../domain/page.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { Page, PageQuery } from '../../domain/core/page.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 
 /** A row as it was read, by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>

@@ -1,8 +1,8 @@
 import type { JWK } from 'jose'
-import type { SigningKey, SigningKeyRepository } from '../domain/signing-key.ts'
-import type { Note } from './changes.ts'
+import type { SigningKey, SigningKeyRepository } from '../../domain/tokens/signing-key.ts'
+import type { Note } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
-import type { Queries } from './prisma.ts'
+import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, type Row } from './rows.ts'
 
 export function signingKeyRepository ({ signingKey: table }: Queries, note: Note): SigningKeyRepository {

@@ -1,6 +1,6 @@
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
-import type { TokenUsage, TokenUsageRepository } from '../domain/token-usage.ts'
-import type { Queries } from './prisma.ts'
+import type { TokenUsage, TokenUsageRepository } from '../../domain/tokens/issuance-meter.ts'
+import type { Queries } from '../engine/prisma.ts'
 import { toPage } from './rows.ts'
 
 export function tokenUsageRepository (queries: Queries): TokenUsageRepository {

@@ -1,6 +1,6 @@
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
-import type { DayUsage, UsageRepository } from '../domain/usage-meter.ts'
-import type { Queries } from './prisma.ts'
+import type { DayUsage, UsageRepository } from '../../domain/metering/key-usage-meter.ts'
+import type { Queries } from '../engine/prisma.ts'
 
 export function usageRepository (queries: Queries): UsageRepository {
   return {

@@ -1,5 +1,5 @@
-import type { UsedAssertions } from '../domain/client.ts'
-import type { Queries } from './prisma.ts'
+import type { UsedAssertions } from '../../domain/credentials/client.ts'
+import type { Queries } from '../engine/prisma.ts'
 
 export function usedAssertions (queries: Queries): UsedAssertions {
   return {

@@ -1,6 +1,6 @@
-import type { WebhookToken, WebhookTokenRepository } from '../domain/webhook-token.ts'
-import type { Note } from './changes.ts'
-import type { Prisma, Queries } from './prisma.ts'
+import type { WebhookToken, WebhookTokenRepository } from '../../domain/credentials/webhook-token.ts'
+import type { Note } from '../cache/changes.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
 import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 /** How many a change names: of more it does not say which. */

@@ -1,11 +1,11 @@
 import { mock } from 'node:test'
 import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
-import { tokenMeter } from '../../src/domain/token-usage.ts'
-import { inTurns, writtenInOneStatement } from '../../src/domain/turns.ts'
-import { usageMeter } from '../../src/domain/usage-meter.ts'
-import { usageLog, writtenAtOnce } from '../../src/domain/usage.ts'
-import { until } from '../waiting.ts'
+import { tokenMeter } from '../../../src/domain/tokens/issuance-meter.ts'
+import { inTurns, writtenInOneStatement } from '../../../src/domain/core/batch-writer.ts'
+import { usageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
+import { usageLog, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
+import { until } from '../../support/waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
 

@@ -1,11 +1,11 @@
 /** What is removed by itself, when, and what stays. */
 import tap from 'tap'
-import { systemActor } from '../../src/domain/audit.ts'
-import { clean } from '../../src/domain/housekeeping.ts'
-import { newMeasures } from '../../src/measures.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { systemActor } from '../../../src/domain/audit/event.ts'
+import { clean } from '../../../src/domain/maintenance/housekeeping.ts'
+import { newMeasures } from '../../../src/telemetry/metrics.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { databases } from '../../support/databases.ts'
+import { patientLimits } from '../../support/waiting.ts'
 
 const fresh = await Promise.all(databases.map(async ({ name, fresh }) => ({ name, database: await fresh() })))
 tap.teardown(async () => { for (const { database } of fresh) await database.drop() })

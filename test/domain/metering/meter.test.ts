@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import type { ApiKey } from '../../src/domain/api-key.ts'
-import { blockSize, callAllowance } from '../../src/domain/allowance.ts'
-import { noLimits, type Limits } from '../../src/domain/limits.ts'
-import { meter, type Meter, type MeterVerdict } from '../../src/domain/meter.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
-import { noon, openMetering } from '../metering.ts'
-import { patientLimits } from '../waiting.ts'
+import type { ApiKey } from '../../../src/domain/credentials/api-key.ts'
+import { blockSize, callAllowance } from '../../../src/domain/metering/quota-lease.ts'
+import { noLimits, type Limits } from '../../../src/domain/tenancy/limits.ts'
+import { meter, type Meter, type MeterVerdict } from '../../../src/domain/metering/meter.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { databases } from '../../support/databases.ts'
+import { noon, openMetering } from '../../support/metering.ts'
+import { patientLimits } from '../../support/waiting.ts'
 
 const january = { from: '2026-01-01', to: '2026-01-31' }
 const everyDay = { from: '2025-01-01', to: '2026-12-31' }
@@ -452,7 +452,7 @@ for (const { name, fresh } of databases) {
 
 /** Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all that it admitted. */
 async function killUnderLoad (url: string, keyId: string, calls: number): Promise<string[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'metered-load.ts'), url, keyId], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../..', 'metered-load.ts'), url, keyId], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line)

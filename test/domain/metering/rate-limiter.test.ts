@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { rateLimiter } from '../../src/domain/rate-limit.ts'
-import { rateLimitHeaders } from '../../src/guard/rate-limit-headers.ts'
-import { clockAt, noon } from '../metering.ts'
+import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
+import { rateLimitHeaders } from '../../../src/guard/rate-limit-headers.ts'
+import { clockAt, noon } from '../../support/metering.ts'
 
 t.test('CD-10: a bucket lets its quota through at once, then one for each interval, and says how long to wait', async t => {
   const clock = clockAt(noon)

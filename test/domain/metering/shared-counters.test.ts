@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { rateLimiter } from '../../src/domain/rate-limit.ts'
-import { sharedCounts, unshared, type Peers, type SharedCounts } from '../../src/domain/shared-counts.ts'
-import { windowCounter } from '../../src/domain/window-counter.ts'
-import { clockAt, noon } from '../metering.ts'
+import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
+import { sharedCounts, unshared, type Peers, type SharedCounts } from '../../../src/domain/metering/shared-counters.ts'
+import { windowCounter } from '../../../src/domain/metering/window-limiter.ts'
+import { clockAt, noon } from '../../support/metering.ts'
 
 /** Servers that hear each other; what is told is delivered when the test says so. */
 function wire (longest = 7_500) {

@@ -1,11 +1,11 @@
 /** How policies are weighed: a table of what the rule says, and properties that hold for every set of policies. */
 import fc from 'fast-check'
 import tap from 'tap'
-import { addressClasses, isAllowed, rangeStarts } from '../../src/address.ts'
-import { coverage, covers } from '../../src/domain/scope.ts'
-import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../src/domain/policy.ts'
-import { compilePolicies, isEmpty, weigh, type Circumstances, type Subject } from '../../src/domain/policy-set.ts'
-import { compileWindow, type TimeWindow } from '../../src/domain/time-window.ts'
+import { addressClasses, isAllowed, rangeStarts } from '../../../src/base/ip-address.ts'
+import { coverage, covers } from '../../../src/domain/resources/scope.ts'
+import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../../src/domain/policy/policy.ts'
+import { compilePolicies, isEmpty, weigh, type Circumstances, type Subject } from '../../../src/domain/policy/policy-evaluation.ts'
+import { compileWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 
 const monday = new Date('2027-02-01T12:00:00Z')
 const subject: Subject = { kind: 'api_key', organizationId: 'org_a', groups: ['grp_a'], resourceId: 'res_a' }

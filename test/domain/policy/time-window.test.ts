@@ -1,6 +1,6 @@
 /** Windows of time, on the clock of UTC and on those of walls. */
 import tap from 'tap'
-import { compileWindow, problemOfWindow, type TimeWindow } from '../../src/domain/time-window.ts'
+import { compileWindow, problemOfWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 
 const at = (text: string) => new Date(text)
 const table: [string, TimeWindow, string, boolean][] = [

@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import t from 'tap'
-import { signJwt } from '../../src/domain/jws.ts'
-import type { KeyRing } from '../../src/domain/signing-key.ts'
-import { jwtReader } from '../../src/domain/token.ts'
+import { signJwt } from '../../../src/domain/tokens/jws.ts'
+import type { KeyRing } from '../../../src/domain/tokens/signing-key.ts'
+import { jwtReader } from '../../../src/domain/tokens/access-token.ts'
 
 const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
 const kid = await calculateJwkThumbprint(await exportJWK(publicKey))

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { openSigningKeys } from '../../src/domain/key-ring.ts'
-import { newSigningKey } from '../../src/domain/signing-key-changes.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { openSigningKeys } from '../../../src/domain/tokens/key-ring.ts'
+import { newSigningKey } from '../../../src/domain/tokens/signing-key-rotation.ts'
+import { newSecret } from '../../../src/secrets/secrets.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { databases } from '../../support/databases.ts'
+import { patientLimits } from '../../support/waiting.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
 const hoursAgo = (hours: number) => new Date(now.getTime() - hours * 3_600_000)

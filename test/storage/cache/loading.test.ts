@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { newSecret } from '../../src/secrets.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
+import { newSecret } from '../../../src/secrets/secrets.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { databases } from '../../support/databases.ts'
 
-const source = (file: string) => JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href)
+const source = (file: string) => JSON.stringify(new URL(`../../../src/${file}`, import.meta.url).href)
 
 /** In a process of its own: starts on the database that is named, checks, changes; prints whether Prisma's query compiler was loaded after each. */
 const program = `

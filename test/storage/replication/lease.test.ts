@@ -1,8 +1,8 @@
 /** The rules of trust and acknowledgement, one by one, and all of them in worlds that do their worst. */
 import tap from 'tap'
-import { rules, simulate } from '../../scripts/acknowledgement/simulation.ts'
-import { wrong } from '../../scripts/acknowledgement/wrong.ts'
-import { isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil } from '../../src/storage/lease.ts'
+import { rules, simulate } from '../../simulation/simulation.ts'
+import { wrong } from '../../simulation/wrong.ts'
+import { isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil } from '../../../src/storage/replication/lease.ts'
 
 tap.test('a view is out of use when either clock has passed the lease, less the margin, since the poll was sent', async t => {
   const until = trustedUntil({ monotonic: 1_000, wall: 50_000 }, 2_000)

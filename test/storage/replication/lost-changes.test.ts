@@ -1,12 +1,12 @@
 /** What a database that was taken back has lost, by what it was about: the same is taken from the servers that know of it. */
 import tap from 'tap'
-import { digestOf, newSecret } from '../../src/secrets.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { remembered, RememberedEntries } from '../../src/storage/remembered-entries.ts'
-import { startServer, type Answer, type Json, type TestServer } from '../harness.ts'
-import { administer, asWanted, freshDatabase } from '../postgres.ts'
-import { eventually, until } from '../waiting.ts'
-import { layWire, type Wire } from '../wire.ts'
+import { digestOf, newSecret } from '../../../src/secrets/secrets.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { remembered, RememberedEntries } from '../../../src/storage/replication/remembered-entries.ts'
+import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
+import { administer, asWanted, freshDatabase } from '../../support/postgres.ts'
+import { eventually, until } from '../../support/waiting.ts'
+import { layWire, type Wire } from '../../support/network-proxy.ts'
 
 const issuer = 'http://localhost:3998'
 const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: '1200' }

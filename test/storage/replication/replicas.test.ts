@@ -2,14 +2,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import tap from 'tap'
-import { longestLease } from '../../src/config.ts'
-import { newSecret } from '../../src/secrets.ts'
-import { openStorage } from '../../src/storage/index.ts'
-import { newWatch } from '../../src/watch.ts'
-import { administer, freshDatabase } from '../postgres.ts'
-import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../harness.ts'
-import { eventually, patience, timed, until } from '../waiting.ts'
-import { layWire } from '../wire.ts'
+import { longestLease } from '../../../src/config/config.ts'
+import { newSecret } from '../../../src/secrets/secrets.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { newWatch } from '../../../src/telemetry/telemetry.ts'
+import { administer, freshDatabase } from '../../support/postgres.ts'
+import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
+import { eventually, patience, timed, until } from '../../support/waiting.ts'
+import { layWire } from '../../support/network-proxy.ts'
 
 const lease = 1_200
 /** Milliseconds within which a change is answered that waited for a lease, and not for two. */

@@ -1,16 +1,16 @@
 /** The repositories of publishable keys and webhook tokens, and what the registry says of them, on both databases. */
 import tap, { type Test } from 'tap'
-import { createApiKey, rotateApiKey } from '../../src/domain/api-key.ts'
-import { systemActor } from '../../src/domain/audit.ts'
-import { createOrganization } from '../../src/domain/organization.ts'
-import type { PublishableKey } from '../../src/domain/publishable-key.ts'
-import { createResource } from '../../src/domain/resource.ts'
-import type { Operation } from '../../src/domain/store.ts'
-import { styles } from '../../src/domain/style.ts'
-import type { WebhookToken } from '../../src/domain/webhook-token.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
-import { databases } from '../databases.ts'
-import { patientLimits } from '../waiting.ts'
+import { createApiKey, rotateApiKey } from '../../../src/domain/credentials/api-key.ts'
+import { systemActor } from '../../../src/domain/audit/event.ts'
+import { createOrganization } from '../../../src/domain/tenancy/organization.ts'
+import type { PublishableKey } from '../../../src/domain/credentials/publishable-key.ts'
+import { createResource } from '../../../src/domain/resources/resource.ts'
+import type { Operation } from '../../../src/domain/store.ts'
+import { styles } from '../../../src/domain/resources/style.ts'
+import type { WebhookToken } from '../../../src/domain/credentials/webhook-token.ts'
+import { openStorage, type Storage } from '../../../src/storage/index.ts'
+import { databases } from '../../support/databases.ts'
+import { patientLimits } from '../../support/waiting.ts'
 
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = new Date('2026-01-02T00:00:00.456Z')

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { postgresqlTarget, type PostgresqlTarget, type Tls } from '../database-url.ts'
-import { UnusableDatabase } from './unusable-database.ts'
+import { postgresqlTarget, type PostgresqlTarget, type Tls } from '../../../config/database-url.ts'
+import { UnusableDatabase } from '../unusable-database.ts'
 
 /** Milliseconds; 0: no limit. */
 export interface Waits {

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { postgresqlTarget } from '../database-url.ts'
-import { Failure } from '../errors.ts'
-import type { Limits } from './limits.ts'
-import { clientConfig, PostgresqlClient, type ClientConfig } from './postgresql-client.ts'
+import { postgresqlTarget } from '../../../config/database-url.ts'
+import { Failure } from '../../../base/errors.ts'
+import type { Limits } from '../timeouts.ts'
+import { clientConfig, PostgresqlClient, type ClientConfig } from './client.ts'
 
 /** Of a pool that hands out no connection before it is as it has to be. The driver passes all of it on to each. */
 function poolOf (config: ClientConfig & pg.PoolConfig): pg.PoolConfig {

@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
-import { normalIdentifier } from '../domain/resource-identifier.ts'
-import { readApiKey } from './api-keys.ts'
-import { readClient } from './clients.ts'
-import { postgresqlColumns } from './columns.ts'
-import { readOrganization } from './organizations.ts'
-import { readsOfSeveral, statements, type Reads, type Shared } from './reads.ts'
-import { readResource } from './resources.ts'
-import type { Row } from './rows.ts'
+import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
+import { readApiKey } from '../../tables/api-keys.ts'
+import { readClient } from '../../tables/clients.ts'
+import { postgresqlColumns } from '../../tables/columns.ts'
+import { readOrganization } from '../../tables/organizations.ts'
+import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
+import { readResource } from '../../tables/resources.ts'
+import type { Row } from '../../tables/rows.ts'
 
 /** Rows that belong to another, in their order, in the one statement that reads it: another server may change them between two. */
 const parts = (table: string, owner: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`

@@ -1,7 +1,7 @@
 /** Whether a PostgreSQL server, as it is reached, is one that Latchkey can work on. */
-import { postgresqlTarget } from '../database-url.ts'
-import { PostgresqlClient, type ServerFacts } from './postgresql-client.ts'
-import { UnusableDatabase } from './unusable-database.ts'
+import { postgresqlTarget } from '../../../config/database-url.ts'
+import { PostgresqlClient, type ServerFacts } from './client.ts'
+import { UnusableDatabase } from '../unusable-database.ts'
 
 /** As `server_version_num` has it: the oldest that is still maintained and was tested. */
 const oldestVersion = 140_000

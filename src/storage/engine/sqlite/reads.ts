@@ -1,13 +1,13 @@
 import Database from 'better-sqlite3'
-import { normalIdentifier } from '../domain/resource-identifier.ts'
-import { readApiKey } from './api-keys.ts'
-import { readClient } from './clients.ts'
-import { sqliteColumns } from './columns.ts'
-import type { Limits } from './limits.ts'
-import { readOrganization } from './organizations.ts'
-import { readsOfSeveral, statements, type Reads, type Shared } from './reads.ts'
-import { readResource } from './resources.ts'
-import type { Row } from './rows.ts'
+import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
+import { readApiKey } from '../../tables/api-keys.ts'
+import { readClient } from '../../tables/clients.ts'
+import { sqliteColumns } from '../../tables/columns.ts'
+import type { Limits } from '../timeouts.ts'
+import { readOrganization } from '../../tables/organizations.ts'
+import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
+import { readResource } from '../../tables/resources.ts'
+import type { Row } from '../../tables/rows.ts'
 
 /**
  * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by the

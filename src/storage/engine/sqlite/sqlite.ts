@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import { ConfigurationError } from '../errors.ts'
-import { makeFolder } from '../folder.ts'
-import { defaultLimits, type Limits } from './limits.ts'
-import { gated } from './sqlite-gate.ts'
+import { ConfigurationError } from '../../../base/errors.ts'
+import { makeFolder } from '../../../base/private-folder.ts'
+import { defaultLimits, type Limits } from '../timeouts.ts'
+import { gated } from './gate.ts'
 
 /** The path of `file:…`, absolute; relative ones start at the working directory. */
 export function sqlitePath (url: string): string {
