@@ -17,7 +17,7 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   setFlagsFromString('--liftoff-only')
   const sources = new URL('../src/', import.meta.url)
   const load = file => import(existsSync(sources) ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href)
-  const { isPrivate } = await load('ownership')
+  const { isPrivate } = await load('base/file-ownership')
   keepCompiled(process.env.LATCHKEY_DATA || 'data', isPrivate)
   await load('cli/main')
   growUpTo(32)

@@ -254,7 +254,7 @@ function isOperational ({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.config?.operational === true
 }
 
-/** What was counted and will never be written: told, and the process ends with 1 for it (shutdown.ts). */
+/** What was counted and will never be written: told, and the process ends with 1 for it (server/shutdown.ts). */
 function noteLoss ({ measures, background }: Watch, job: Job, lost: number): void {
   if (lost === 0) return
   measures.lost.add(job, '', lost)

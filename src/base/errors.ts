@@ -1,6 +1,6 @@
 /**
  * The closed table of failures. What travels inside is a `Failure`; what a caller sees is made from it in one place per
- * edge (management/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause` reach the log only.
+ * edge (management/conventions/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause` reach the log only.
  */
 export const failures = {
   invalid_request: { status: 400, message: 'The request is malformed.' },

@@ -44,7 +44,7 @@ export interface PostgresqlTarget {
   connections: number
 }
 
-/** What Latchkey sets on each connection, whatever the database or the role has: `storage/postgresql-client.ts`. */
+/** What Latchkey sets on each connection, whatever the database or the role has: `storage/engine/postgresql/client.ts`. */
 export const settingsOfOurOwn: ReadonlySet<string> = new Set([
   'datestyle', 'intervalstyle', 'timezone', 'client_encoding', 'standard_conforming_strings', 'bytea_output',
   'search_path', 'default_transaction_isolation', 'default_transaction_deferrable', 'synchronous_commit',

@@ -1,6 +1,6 @@
 /**
  * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise one
- * is in the log. Adding a style adds an entry here and its name in domain/style.ts.
+ * is in the log. Adding a style adds an entry here and its name in domain/resources/style.ts.
  */
 import type { Reason, Refusal } from '../domain/access/principal.ts'
 import type { ErrorStyleName, KeyTransport } from '../domain/resources/style.ts'

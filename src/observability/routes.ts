@@ -16,7 +16,7 @@ declare module 'fastify' {
 
 export interface OperationalOptions {
   prober: Prober
-  /** What this process proves by that it wrote `server.json` (local-server.ts). */
+  /** What this process proves by that it wrote `server.json` (config/server-file.ts). */
   key: string
   /** Null: the numbers are not told here. */
   exposition: (() => Promise<Exposition>) | null

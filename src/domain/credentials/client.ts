@@ -17,7 +17,7 @@ import { requireExpected, visible, type Operation, type Repositories, type Revis
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
 
-/** What an assertion of a client may look like (protocol/client-assertion.ts): as the newest profile has it, or as RFC 7523 did. */
+/** What an assertion of a client may look like (protocol/provider/client-assertion.ts): as the newest profile has it, or as RFC 7523 did. */
 export const assertionProfiles = ['strict', 'rfc7523'] as const
 export type AssertionProfile = typeof assertionProfiles[number]
 

@@ -1,4 +1,4 @@
-/** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-set.ts. */
+/** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-evaluation.ts. */
 import { readAllowlist } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'

@@ -8,7 +8,7 @@ import { as, exactly } from '../conventions/schemas.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** It takes an Idempotency-Key (creation.ts). True of every route that answers 201, unless given. */
+    /** It takes an Idempotency-Key (idempotent-creation.ts). True of every route that answers 201, unless given. */
     repeatable?: boolean
     /** It adds to what the thing in its path has, and leaves that thing as it is: no precondition applies. */
     appends?: boolean

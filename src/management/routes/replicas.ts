@@ -51,7 +51,7 @@ const NoMembers = Type.Union([exactly({}), Type.Null()])
 const LostQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(Type.Enum([...lostStates])) })
 
 /**
- * What a failover of the database has lost (domain/lost-change.ts): whatever organization it was of, the deployment's
+ * What a failover of the database has lost (domain/maintenance/lost-change.ts): whatever organization it was of, the deployment's
  * operators decide.
  */
 export function lostChangeRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {

@@ -1,7 +1,7 @@
 /**
  * oidc-provider as it is used here: client authentication, the token endpoint, and the frame of introspection and
  * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is not
- * used is off, and only the routes that bridge.ts mounts reach it.
+ * used is off, and only the routes that provider-adapter.ts mounts reach it.
  */
 import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
@@ -74,7 +74,7 @@ function configuration (options: ProviderOptions, { signers }: KeyRing): Configu
     },
     cookies: { keys: ['no cookie is ever set'] },
     findAccount: () => undefined,
-    // The endpoints are for machines; bridge.ts takes away what the provider offers to browsers.
+    // The endpoints are for machines; provider-adapter.ts takes away what the provider offers to browsers.
     clientBasedCORS: () => true,
     // Errors are JSON, whatever Accept says.
     renderError: (ctx, out) => {

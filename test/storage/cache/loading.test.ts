@@ -12,7 +12,7 @@ const program = `
   import { registerHooks } from 'node:module'
   let loaded = false
   registerHooks({ load (url, context, next) { loaded ||= url.includes('query_compiler'); return next(url, context) } })
-  const { loadConfig } = await import(${source('config.ts')})
+  const { loadConfig } = await import(${source('config/config.ts')})
   const { openLatchkey } = await import(${source('app.ts')})
   const { registry, operation, close } = await openLatchkey(loadConfig(JSON.parse(process.argv[1])))
   const seen = [loaded]
