@@ -13,33 +13,33 @@ import type { ChainKeys } from './domain/audit/chain.ts'
 import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './domain/audit/retention.ts'
 import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit/verification.ts'
 import { systemActor } from './domain/audit/event.ts'
-import { keepHouse } from './domain/maintenance/housekeeping.ts'
+import { startHousekeeping } from './domain/maintenance/housekeeping.ts'
 import { adoptIdentifiers } from './domain/resources/identifier-adoption.ts'
 import { openSigningKeys } from './domain/tokens/key-ring.ts'
-import { keepSigningKeys } from './domain/tokens/signing-key-schedule.ts'
+import { startKeyRotation } from './domain/tokens/signing-key-schedule.ts'
 import { meter, type Meter } from './domain/metering/meter.ts'
 import { authenticator, judgeApiKey } from './domain/access/principal.ts'
 import { refusalLog } from './domain/audit/refusal-log.ts'
 import type { Registry } from './domain/access/registry.ts'
-import { rememberedAnswers } from './domain/core/idempotency.ts'
+import { idempotency } from './domain/core/idempotency.ts'
 import { hostResourceId, seedResources } from './domain/resources/resource.ts'
 import { sessionChecks } from './domain/access/end-user-session.ts'
-import { sharedCounts, unshared } from './domain/metering/shared-counters.ts'
+import { sharedCounters, unshared } from './domain/metering/shared-counters.ts'
 import type { SigningKeys } from './domain/tokens/signing-key.ts'
 import type { Operation } from './domain/store.ts'
 import { styles } from './domain/resources/style.ts'
 import { tokenMeter } from './domain/tokens/issuance-meter.ts'
 import { tokenReader } from './domain/tokens/access-token.ts'
-import { usageLog } from './domain/metering/last-used.ts'
+import { lastUsedRecorder } from './domain/metering/last-used.ts'
 import { webhookChecks } from './domain/credentials/webhook-token.ts'
 import type { Job } from './telemetry/background.ts'
 import { ConfigurationError, Failure } from './base/errors.ts'
 import { isOverTls, trustsProxies } from './http/forwarded.ts'
-import { requireModestJson } from './http/json-limits.ts'
-import { announceServer, localUrl, withdrawServer } from './config/server-file.ts'
+import { limitJsonBody } from './http/json-limits.ts'
+import { writeServerFile, localUrl, removeServerFile } from './config/server-file.ts'
 import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
-import { leaveOnSignal } from './server/shutdown.ts'
+import { shutDownOnSignal } from './server/shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
 import { documentation } from './management/documentation/documentation.ts'
 import { management, managementResource, managementScopes } from './management/management.ts'
@@ -53,9 +53,9 @@ import { openStorage, type Storage } from './storage/index.ts'
 import { startProblem } from './storage/engine/start-problems.ts'
 import { standardOutput } from './telemetry/standard-output.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
-import { keepTickShape } from './base/next-tick-shape.ts'
+import { pinNextTickShape } from './base/next-tick-shape.ts'
 import { surviveUncaught } from './server/uncaught-errors.ts'
-import { newWatch, type Watch } from './telemetry/telemetry.ts'
+import { newTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
 /** An open authorization server: its floors as Fastify plugins, to be mounted where they are wanted. */
 export interface Latchkey {
@@ -73,7 +73,7 @@ export interface Latchkey {
   watchRequests (app: FastifyInstance): void
   /** Answers what has no route, for `setNotFoundHandler`; knows `routes` once they are registered. */
   answerUnknownPath: UnknownPaths['answer']
-  watch: Watch
+  telemetry: Telemetry
   /** Protects the routes of the context it is registered in. */
   guard: FastifyPluginAsync<GuardOptions>
   /** Counts calls and takes credits; a route gives them back with `refund` when it fails by its own fault. */
@@ -81,8 +81,8 @@ export interface Latchkey {
   /** Loads what the first change would else have to wait for. @throws Failure `storage_unavailable`. */
   prepareForChanges (): Promise<void>
   /**
-   * Writes what is pending and lets go of the database. What could not be written by `watch.door.writeUntil` is lost: it is
-   * logged, and in `watch.measures.lost`.
+   * Writes what is pending and lets go of the database. What could not be written by `telemetry.availability.writeUntil` is lost: it is
+   * logged, and in `telemetry.metrics.lost`.
    */
   close (): Promise<void>
 }
@@ -93,11 +93,11 @@ export interface Latchkey {
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
 export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
-  keepTickShape()
+  pinNextTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
-  const watch = newWatch(tracing)
-  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, watch, lease: config.replicaLease }).catch(unreachable(config))
+  const telemetry = newTelemetry(tracing)
+  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, telemetry, lease: config.replicaLease }).catch(unreachable(config))
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
@@ -105,27 +105,27 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   })
   await storage.join()
   const { ring } = signingKeys
-  const { report } = watch.background
-  const eventLoop = watchEventLoop(watch.door, config.shedLag, report('event_loop'))
-  const sources = { measures: watch.measures, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, refusedSubjects: storage.refusedSubjects, connections: storage.connections, version }
+  const { report } = telemetry.background
+  const eventLoop = watchEventLoop(telemetry.availability, config.shedLag, report('event_loop'))
+  const sources = { metrics: telemetry.metrics, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, refusedSubjects: storage.refusedSubjects, connections: storage.connections, version }
   const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock, undefined, report('refusals'))
-  const keyUsage = usageLog(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
-  const clientUsage = usageLog(usage => store.clients.touch(usage), clock, undefined, report('client_use'))
-  const managementTokenUsage = usageLog(usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use'))
+  const keyUsage = lastUsedRecorder(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
+  const clientUsage = lastUsedRecorder(usage => store.clients.touch(usage), clock, undefined, report('client_use'))
+  const managementTokenUsage = lastUsedRecorder(usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use'))
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
-  const house = keepHouse(operation, report('housekeeping'), config, watch.measures)
-  const keySchedule = keepSigningKeys(signingKeys, operation, config.signingKeyDays, report('signing_keys'))
-  const counts = storage.peers === null ? unshared : sharedCounts(storage.peers, clock, undefined, report('shared_counts'))
-  const calls = meter(store, clock, counts, watch.background)
-  const probe = prober(readinessChecks(storage, ring), watch.door)
+  const house = startHousekeeping(operation, report('housekeeping'), config, telemetry.metrics)
+  const keySchedule = startKeyRotation(signingKeys, operation, config.signingKeyDays, report('signing_keys'))
+  const counts = storage.peers === null ? unshared : sharedCounters(storage.peers, clock, undefined, report('shared_counts'))
+  const calls = meter(store, clock, counts, telemetry.background)
+  const probe = prober(readinessChecks(storage, ring), telemetry.availability)
   const key = newSecret()
   const operational = { prober: probe, key, exposition: exposition(sources) }
   const floor = {
     issuer,
-    watch,
+    telemetry,
     server: { prober: probe, aggregate: () => aggregate(sources), version },
     store,
     registry,
@@ -140,7 +140,7 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     keyUsage,
     managementTokenUsage,
     usage: clientUsage,
-    answers: rememberedAnswers(config.secrets),
+    answers: idempotency(config.secrets),
     meter: calls,
     authenticator: checks,
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
@@ -167,18 +167,18 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       app.addHook('onListen', done => { announce(app, config, key, done) })
     },
     operationalRoutes: operationalRoutes(operational),
-    watchRequests: app => { watchRequests(app, watch, tracing) },
+    watchRequests: app => { watchRequests(app, telemetry, tracing) },
     answerUnknownPath: unknown.answer,
-    watch,
+    telemetry,
     prepareForChanges: storage.ping,
     async close () {
       await house.stop()
       await keySchedule.stop()
-      const { writeUntil } = watch.door
+      const { writeUntil } = telemetry.availability
       // Together: while one waits for the database to come back, so do the others.
       await Promise.all([
         ...Object.entries({ key_use: keyUsage, management_token_use: managementTokenUsage, client_use: clientUsage, calls, tokens_issued: tokens, refusals })
-          .map(async ([job, each]) => { noteLoss(watch, job as Job, await each.close(writeUntil)) }),
+          .map(async ([job, each]) => { noteLoss(telemetry, job as Job, await each.close(writeUntil)) }),
         counts.close(),
       ])
       await close()
@@ -198,8 +198,8 @@ function announce (app: FastifyInstance, config: Config, key: string, done: () =
     // A socket of the file system has no URL.
     if (address !== null && typeof address !== 'string') {
       const url = localUrl(address.address, address.port)
-      announceServer(config.dataFolder, { url, key })
-      app.server.once('close', () => { withdrawServer(config.dataFolder, { url, key }) })
+      writeServerFile(config.dataFolder, { url, key })
+      app.server.once('close', () => { removeServerFile(config.dataFolder, { url, key }) })
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -227,18 +227,18 @@ function readinessChecks ({ ping, isFull, pendingMigrations, feedProblem }: Stor
   }
 }
 
-function watchRequests (app: FastifyInstance, { door, measures, background }: Watch, tracing: RequestTracing | null): void {
+function watchRequests (app: FastifyInstance, { availability, metrics, background }: Telemetry, tracing: RequestTracing | null): void {
   background.logTo(app.log)
   // A connection that cannot be accepted is no reason to end: without a listener it would be.
   app.server.on('error', background.report('listener'))
   // Asked for now, it is known to the end: Node cannot tell it any more once the connection is reset.
   app.server.on('connection', (socket: Socket) => socket.remoteAddress)
-  measureRequests(app, measures)
+  measureRequests(app, metrics)
   tracing?.traceRequests(app)
   // With `done` and not as promises: they run for every request, and nearly always have nothing to do.
   app.addHook('onRequest', (request, reply, done) => {
-    if (door.turning !== null && !isOperational(request)) {
-      measures.turnedAway.add(door.turning)
+    if (availability.rejecting !== null && !isOperational(request)) {
+      metrics.turnedAway.increment(availability.rejecting)
       // The next attempt is to find another server, or this one on a new connection.
       reply.header('connection', 'close')
     }
@@ -246,7 +246,7 @@ function watchRequests (app: FastifyInstance, { door, measures, background }: Wa
   })
   // What an edge of its own has not answered by now is nobody's: public routes of an application, unknown paths.
   app.addHook('preParsing', (request, _reply, _payload, done) => {
-    done(door.turning !== null && !isOperational(request) ? new Failure(door.turning) : null)
+    done(availability.rejecting !== null && !isOperational(request) ? new Failure(availability.rejecting) : null)
   })
 }
 
@@ -255,9 +255,9 @@ function isOperational ({ routeOptions }: FastifyRequest): boolean {
 }
 
 /** What was counted and will never be written: told, and the process ends with 1 for it (server/shutdown.ts). */
-function noteLoss ({ measures, background }: Watch, job: Job, lost: number): void {
+function noteLoss ({ metrics, background }: Telemetry, job: Job, lost: number): void {
   if (lost === 0) return
-  measures.lost.add(job, '', lost)
+  metrics.lost.increment(job, '', lost)
   background.log.error({ job, lost }, 'the database did not take the last of it: what was counted in memory is lost')
 }
 
@@ -320,7 +320,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   })
   latchkey.watchRequests(app)
   refuseUnknownPaths(app, latchkey.answerUnknownPath)
-  readModestJson(app)
+  limitJsonBodies(app)
   if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
   const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
@@ -329,18 +329,18 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   })
   app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, error => { done(error as Error | undefined) }) })
   await app.register(latchkey.routes)
-  app.addHook('preClose', async () => { hangUpOnTheSlow(app) })
+  app.addHook('preClose', async () => { closeLingeringConnections(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app
 }
 
 /** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
-function readModestJson (app: FastifyInstance): void {
+function limitJsonBodies (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
       if (body === '') return done(null, undefined)
-      requireModestJson(body)
+      limitJsonBody(body)
     } catch (error) {
       done(error as Failure)
       return
@@ -353,7 +353,7 @@ function readModestJson (app: FastifyInstance): void {
 const closingPatience = 10_000
 
 /** A server that closes no longer enforces its timeouts, so whoever never finishes a request would keep it from ending. */
-function hangUpOnTheSlow ({ server }: FastifyInstance): void {
+function closeLingeringConnections ({ server }: FastifyInstance): void {
   const timer = setTimeout(() => { server.closeAllConnections() }, closingPatience)
   timer.unref()
   server.once('close', () => { clearTimeout(timer) })
@@ -363,12 +363,12 @@ function hangUpOnTheSlow ({ server }: FastifyInstance): void {
 export async function serve (): Promise<void> {
   const config = loadConfig()
   const latchkey = await openLatchkey(config)
-  const output = standardOutput(latchkey.watch.background.report('log'))
+  const output = standardOutput(latchkey.telemetry.background.report('log'))
   const app = await buildServer(latchkey, output)
-  leaveOnSignal(app, latchkey.watch, config.shutdown)
+  shutDownOnSignal(app, latchkey.telemetry, config.shutdown)
   // Both ahead of what tells commands that the server is there: then all of it is.
   app.addHook('onListen', done => {
-    surviveUncaught(latchkey.watch.measures)
+    surviveUncaught(latchkey.telemetry.metrics)
     done()
   })
   const metrics = typeof config.metrics === 'object' ? await serveMetrics(app, latchkey, config.metrics) : null
@@ -405,7 +405,7 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, place: Pl
   const unknown = unknownPaths(latchkey.config.issuer + paths.token)
   unknown.learn(own)
   refuseUnknownPaths(own, unknown.answer)
-  own.server.on('error', latchkey.watch.background.report('listener'))
+  own.server.on('error', latchkey.telemetry.background.report('listener'))
   await own.register(latchkey.operationalRoutes)
   try {
     await own.listen({ host, port })

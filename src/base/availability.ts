@@ -4,23 +4,23 @@
  */
 import { Failure } from './errors.ts'
 
-/** The failures that a door turns requests away with. */
-export type Turning = 'shutting_down' | 'overloaded'
+/** The failures that a availability turns requests away with. */
+export type Rejecting = 'shutting_down' | 'overloaded'
 
-export interface Door {
+export interface Availability {
   /** Null: come in. */
-  turning: Turning | null
+  rejecting: Rejecting | null
   /** The server is about to shut down: no balancer should send anybody any more. */
-  leaving: boolean
+  draining: boolean
   /** Until when it is tried again, by `performance.now()`, to write what waits in memory once the server closes; it is tried once in any case. */
   writeUntil: number
 }
 
-export function openDoor (): Door {
-  return { turning: null, leaving: false, writeUntil: -Infinity }
+export function newAvailability (): Availability {
+  return { rejecting: null, draining: false, writeUntil: -Infinity }
 }
 
 /** @throws Failure `shutting_down` or `overloaded`. */
-export function requireOpen ({ turning }: Door): void {
-  if (turning !== null) throw new Failure(turning)
+export function requireAvailable ({ rejecting }: Availability): void {
+  if (rejecting !== null) throw new Failure(rejecting)
 }

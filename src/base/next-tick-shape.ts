@@ -10,6 +10,6 @@ const outsideOfAllContexts = AsyncLocalStorage.snapshot()
  * forget their shape. After some collections in which none happens to be alive, Node has made them in so many shapes that it makes
  * every one slowly from then on, and every request of this process costs up to twice as much.
  */
-export function keepTickShape (): void {
+export function pinNextTickShape (): void {
   outsideOfAllContexts(() => { process.nextTick(() => { kept[0] = executionAsyncResource() }) })
 }

@@ -1,7 +1,7 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
 import { readClientEnvironment, type ClientEnvironment } from '../config/config.ts'
-import { isAnnounceable, readLocalServer, type LocalServer } from '../config/server-file.ts'
+import { isAnnounceable, readServerFile, type LocalServer } from '../config/server-file.ts'
 import { ForeignFile, readOwn } from '../base/file-ownership.ts'
 import { CommandError } from './failure.ts'
 
@@ -43,7 +43,7 @@ export function findConnection (options: GlobalOptions, environment = readClient
 function readFolder ({ dataFolder, adminToken }: ClientEnvironment): { server: LocalServer | null, token: string | null } {
   const tokenFile = join(dataFolder, 'admin-token')
   const serverFile = join(dataFolder, 'server.json')
-  const server = orSay(serverFile, () => readLocalServer(dataFolder))
+  const server = orSay(serverFile, () => readServerFile(dataFolder))
   if (server !== null && !isAnnounceable(server)) {
     throw new CommandError(
       `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is the ` +

@@ -32,7 +32,7 @@ export function localUrl (host: string, port: number): string {
 }
 
 /** Tells commands on this machine where the server listens. @throws what the file system says. */
-export function announceServer (dataFolder: string, server: LocalServer): void {
+export function writeServerFile (dataFolder: string, server: LocalServer): void {
   makeFolder(dataFolder)
   const file = fileOf(dataFolder)
   const part = `${file}.${process.pid}`
@@ -43,16 +43,16 @@ export function announceServer (dataFolder: string, server: LocalServer): void {
 }
 
 /** Takes the file back, unless another server has written its own since. Never throws: a file that stays proves nothing. */
-export function withdrawServer (dataFolder: string, { key }: LocalServer): void {
+export function removeServerFile (dataFolder: string, { key }: LocalServer): void {
   try {
-    if (readLocalServer(dataFolder)?.key === key) rmSync(fileOf(dataFolder), { force: true })
+    if (readServerFile(dataFolder)?.key === key) rmSync(fileOf(dataFolder), { force: true })
   } catch {
     // It is damaged, or another account's: not this server's to remove.
   }
 }
 
 /** Null: no server has written there. @throws ForeignFile; SyntaxError for a damaged file; what the file system says. */
-export function readLocalServer (dataFolder: string): LocalServer | null {
+export function readServerFile (dataFolder: string): LocalServer | null {
   const text = readOwn(fileOf(dataFolder))
   if (text === null) return null
   const { url, key = '' } = Object(JSON.parse(text)) as Record<string, unknown>

@@ -91,7 +91,7 @@ export function requireExpected ({ expects }: Operation, { revision }: Revised):
  * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
  * answered like what does not exist.
  */
-export function visible<T extends { organizationId: string | null }> (actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string): T {
+export function requireVisible<T extends { organizationId: string | null }> (actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string): T {
   if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
   throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
 }

@@ -8,26 +8,26 @@ import { whenKnown, type Awaitable } from '../base/awaitable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Meter, MeterVerdict } from '../domain/metering/meter.ts'
 import type { Organization } from '../domain/tenancy/organization.ts'
-import { policiesFor, weigh, type PolicySet } from '../domain/policy/policy-evaluation.ts'
+import { policiesFor, evaluate, type PolicySet } from '../domain/policy/policy-evaluation.ts'
 import { mayTouch, type Authenticator, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from '../domain/access/principal.ts'
 import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { SessionChecks } from '../domain/access/end-user-session.ts'
-import type { UsageLog } from '../domain/metering/last-used.ts'
+import type { LastUsedRecorder } from '../domain/metering/last-used.ts'
 import type { BoundObject, WebhookChecks, WebhookVerdict } from '../domain/credentials/webhook-token.ts'
 import type { Environment } from '../secrets/secrets.ts'
-import type { RouteNeeds } from './needs.ts'
-import type { Presented } from './presentation.ts'
+import type { RouteRequirements } from './needs.ts'
+import type { PresentedCredential } from './presentation.ts'
 
 /** What a request is judged with. */
 export interface AdmissionDependencies {
   authenticator: Authenticator
   registry: Registry
   /** Where the use of API keys is noted. */
-  keyUsage: UsageLog
+  keyUsage: LastUsedRecorder
   /** Where the use of the management API's tokens is noted. */
-  managementTokenUsage: UsageLog
+  managementTokenUsage: LastUsedRecorder
   meter: Meter
   sessions: SessionChecks
   webhooks: WebhookChecks
@@ -37,7 +37,7 @@ export interface AdmissionDependencies {
 /** A request, what it presents, and what it is measured by. */
 export class Call implements Presentation {
   readonly dependencies: AdmissionDependencies
-  readonly need: RouteNeeds
+  readonly need: RouteRequirements
   /** Null: any. */
   readonly resource: Resource | null
   /** The one environment that is served; null: both. */
@@ -46,7 +46,7 @@ export class Call implements Presentation {
   /** One moment for everything that is asked about it. */
   readonly now: Date
 
-  constructor (dependencies: AdmissionDependencies, need: RouteNeeds, resource: Resource | null, environment: Environment | null, request: FastifyRequest) {
+  constructor (dependencies: AdmissionDependencies, need: RouteRequirements, resource: Resource | null, environment: Environment | null, request: FastifyRequest) {
     this.dependencies = dependencies
     this.need = need
     this.resource = resource
@@ -77,7 +77,7 @@ export interface Admitted {
 type Yes = Exclude<Verdict | WebhookVerdict, { ok: false }>
 
 /** Whether the request may pass, and as whom. What it costs is taken only when nothing else stands in its way. */
-export function admission (call: Call, presented: Presented): Awaitable<Admission> {
+export function admission (call: Call, presented: PresentedCredential): Awaitable<Admission> {
   return whenKnown(authenticate(call, presented), judgeVerdict, call)
 }
 
@@ -92,9 +92,9 @@ function settle (judged: Judged, call: Call, verdict: Yes): Awaitable<Admission>
   const { dependencies: { keyUsage, managementTokenUsage, meter }, need, now } = call
   const { key } = verdict
   // Noted before its limits are looked at: a key that only runs into them is still in use.
-  if (judged.kind === 'management_token') managementTokenUsage.note(judged.id, now)
+  if (judged.kind === 'management_token') managementTokenUsage.touch(judged.id, now)
   if (key === null) return yes(judged, call, verdict)
-  keyUsage.note(key.id, now)
+  keyUsage.touch(key.id, now)
   return whenKnown(meter.admit({ key, organization: verdict.organization, credits: need.credits, now }), admitMetered, judged, call, verdict)
 }
 
@@ -118,7 +118,7 @@ function no (refusal: Refusal, { retryAfterSeconds, limits }: { retryAfterSecond
 }
 
 /** Who is asking, by the one kind of proof that the route takes. */
-function authenticate (call: Call, presented: Presented): Awaitable<Verdict | WebhookVerdict> {
+function authenticate (call: Call, presented: PresentedCredential): Awaitable<Verdict | WebhookVerdict> {
   const { dependencies: { authenticator, sessions, webhooks }, need, resource, request } = call
   if (need.webhook !== null) {
     if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') return { ok: false, refusal: anonymous('several_credentials') }
@@ -178,7 +178,7 @@ function weighPolicies (sets: readonly PolicySet[], call: Call, principal: Princ
   const { organizationId, groups, resourceId, scopes } = principal
   const kind = need.webhook === null ? principal.kind : 'webhook_token'
   if (kind === 'admin_token') return principal
-  const { refusedBy, scopes: left, withheld } = weigh(sets, { kind, organizationId, groups, resourceId }, scopes, { address, now })
+  const { refusedBy, scopes: left, withheld } = evaluate(sets, { kind, organizationId, groups, resourceId }, scopes, { address, now })
   if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
   const denied = need.scopes.find(scope => withheld.has(scope))
   if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
@@ -186,7 +186,7 @@ function weighPolicies (sets: readonly PolicySet[], call: Call, principal: Princ
 }
 
 /** What a refusal says besides its reason. */
-function about ({ against, policy }: Objection, { scopes }: RouteNeeds): Pick<Refusal, 'requiredScopes' | 'policy'> {
+function about ({ against, policy }: Objection, { scopes }: RouteRequirements): Pick<Refusal, 'requiredScopes' | 'policy'> {
   if (against === 'insufficient_scope') return { requiredScopes: scopes }
   return policy === undefined ? {} : { policy }
 }
@@ -200,13 +200,13 @@ function reasonAgainstPlace ({ dependencies: { registry }, need, request }: Call
   return whenKnown(organizationId === null ? null : registry.organization(organizationId), reasonAgainstOrganizationOf, need)
 }
 
-function reasonAgainstOrganizationOf (organization: Organization | null, { feature }: RouteNeeds): Reason | null {
+function reasonAgainstOrganizationOf (organization: Organization | null, { feature }: RouteRequirements): Reason | null {
   if (organization === null || organization.status === 'deleted') return 'organization_not_found'
   if (organization.status !== 'active') return 'organization_suspended'
   return feature === null || organization.features.includes(feature) ? null : 'feature_missing'
 }
 
-function organizationOf ({ organization }: RouteNeeds, principal: Principal, request: FastifyRequest): string | null {
+function organizationOf ({ organization }: RouteRequirements, principal: Principal, request: FastifyRequest): string | null {
   return organization === null ? principal.organizationId : parameter(request, organization)
 }
 

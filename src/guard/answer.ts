@@ -9,18 +9,18 @@ import type { Resource } from '../domain/resources/resource.ts'
 import type { Style } from '../domain/resources/style.ts'
 import { Failure, type FailureCode } from '../base/errors.ts'
 import { warnings } from '../base/process-warning.ts'
-import type { Watch } from '../telemetry/telemetry.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { challenge } from './challenge.ts'
 import type { GuardedResource } from './guarded-resource.ts'
 import { pathOf } from './log.ts'
 import { errorStyles, type Answer, type Occasion } from './styles.ts'
 
 /** What an answer is made with. */
-export interface AnswerDependencies { refusals: RefusalLog, clock: Clock, watch: Watch }
+export interface AnswerDependencies { refusals: RefusalLog, clock: Clock, telemetry: Telemetry }
 
 /** For the numbers and the span: a reason and a kind of credential, both from closed sets. */
-export function noteVerdict ({ watch: { measures, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string): void {
-  measures.verdicts.add(outcome, credential)
+export function noteVerdict ({ telemetry: { metrics, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string): void {
+  metrics.verdicts.increment(outcome, credential)
   if (tracing !== null) tracing.annotate({ 'latchkey.verdict': outcome, 'latchkey.credential': credential })
 }
 
@@ -57,9 +57,9 @@ const retryAfter: Readonly<Partial<Record<FailureCode, string>>> = { change_lost
 export function fail (
   dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply
 ): false {
-  const { clock, watch } = dependencies
+  const { clock, telemetry } = dependencies
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
-  if (watch.door.turning === failure.code) request.log.info({ code: failure.code }, failure.message)
+  if (telemetry.availability.rejecting === failure.code) request.log.info({ code: failure.code }, failure.message)
   else if (failure.code === 'change_lost') recordLost(dependencies, failure, request)
   else request.log.error({ err: error }, 'the guard could not decide')
   if (failure.status === 503) reply.header('retry-after', retryAfter[failure.code] ?? '1')

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import plugin from 'fastify-plugin'
 import { addressOf } from '../base/ip-address.ts'
 import { whenKnown, type Awaitable } from '../base/awaitable.ts'
-import { requireOpen } from '../base/availability.ts'
+import { requireAvailable } from '../base/availability.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { RefusalEntry } from '../domain/audit/refusal-log.ts'
 import type { Resource } from '../domain/resources/resource.ts'
@@ -15,14 +15,14 @@ import { managementStyle } from '../domain/resources/style.ts'
 import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { Environment } from '../secrets/secrets.ts'
 import { isOverTls } from '../http/forwarded.ts'
-import { newWatch, type Watch } from '../telemetry/telemetry.ts'
+import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { admission, anonymous, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
 import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
 import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
-import { needsOf, requireKnownScopes, type RouteNeeds } from './needs.ts'
-import { onlyBearer, presentedCredential, type Presented } from './presentation.ts'
+import { requirementsOf, requireKnownScopes, type RouteRequirements } from './needs.ts'
+import { onlyBearer, presentedCredential, type PresentedCredential } from './presentation.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 
 declare module 'fastify' {
@@ -41,12 +41,12 @@ declare module 'fastify' {
 }
 
 /** What a guard decides and answers with. */
-export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDependencies, 'watch'> {
-  /** Where verdicts are counted and traced, and who is let in at all; a watch of its own unless given. */
-  watch?: Watch
+export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDependencies, 'telemetry'> {
+  /** Where verdicts are counted and traced, and who is let in at all; a telemetry of its own unless given. */
+  telemetry?: Telemetry
 }
 
-/** As given, and with a watch. */
+/** As given, and with a telemetry. */
 type Dependencies = Required<GuardDependencies>
 
 export interface GuardOptions {
@@ -57,10 +57,10 @@ export interface GuardOptions {
 
 /** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
 export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOptions> {
-  const dependencies: Dependencies = { watch: newWatch(), ...given }
+  const dependencies: Dependencies = { telemetry: newTelemetry(), ...given }
   return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
     const of = await guardedResource(dependencies.registry, resource, environment ?? null)
-    const needs: RouteNeeds[] = []
+    const needs: RouteRequirements[] = []
     // One place for all of it, which requests have from the start; the hook below sets it before a handler can look.
     app.decorateRequest('admission', null)
     app.decorateRequest('principal', { getter () { return this.admission?.principal as Principal } })
@@ -73,7 +73,7 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
         logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
     }
     app.addHook('onRoute', route => {
-      const need = needsOf(route)
+      const need = requirementsOf(route)
       if (need === null) return
       needs.push(need)
       route.config = { ...route.config, errorStyle: of.style(null).errors }
@@ -114,12 +114,12 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
 }
 
 /** A request in front of a guard, and what its answer will be written to. */
-interface Arrival { dependencies: Dependencies, of: GuardedResource, need: RouteNeeds, request: FastifyRequest, reply: FastifyReply }
+interface Arrival { dependencies: Dependencies, of: GuardedResource, need: RouteRequirements, request: FastifyRequest, reply: FastifyReply }
 
 /** Whether the request may pass. If not, the answer is sent. */
 function admit (arrival: Arrival): Awaitable<boolean> {
-  const { tracing, door } = arrival.dependencies.watch
-  requireOpen(door)
+  const { tracing, availability } = arrival.dependencies.telemetry
+  requireAvailable(availability)
   return tracing === null ? judge(arrival) : tracing.span('verdict', () => judge(arrival))
 }
 
@@ -153,7 +153,7 @@ function judge (arrival: Arrival): Awaitable<boolean> {
  * The break-glass token, if the request presents it: before the resource is looked at, because what is stored of that could
  * keep out the one credential that can mend it. Null: it does not.
  */
-function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): Presented | null {
+function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): PresentedCredential | null {
   const text = onlyBearer(request, managementStyle)
   return text !== null && authenticator.isAdminToken(text)
     ? { credential: { kind: 'access_token', text }, inQuery: false }
@@ -171,7 +171,7 @@ function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolea
 }
 
 /** Hands the route of an admitted request what its judgement brought; answers the others. */
-function answerTo (admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null, presented: Presented): Awaitable<boolean> {
+function answerTo (admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null, presented: PresentedCredential): Awaitable<boolean> {
   if (admitted.limits.length > 0) reply.headers(rateLimitHeaders(admitted.limits))
   if (!admitted.ok) {
     if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))

@@ -28,7 +28,7 @@ declare module 'fastify' {
   }
 }
 
-export interface RouteNeeds {
+export interface RouteRequirements {
   /** For people. */
   route: string
   scopes: readonly string[]
@@ -42,7 +42,7 @@ export interface RouteNeeds {
 }
 
 /** Null: the route is public. @throws when it does not say what it needs, or says what cannot be. */
-export function needsOf ({ method, url, config = {} }: RouteOptions): RouteNeeds | null {
+export function requirementsOf ({ method, url, config = {} }: RouteOptions): RouteRequirements | null {
   const route = `${String(method)} ${url}`
   if (config.public === true) return null
   if (!Array.isArray(config.scopes)) {
@@ -67,7 +67,7 @@ export function needsOf ({ method, url, config = {} }: RouteOptions): RouteNeeds
 }
 
 /** @throws when a route asks for a scope that nobody can have. */
-export function requireKnownScopes (resource: Resource, needs: readonly RouteNeeds[]): void {
+export function requireKnownScopes (resource: Resource, needs: readonly RouteRequirements[]): void {
   for (const { route, scopes } of needs) {
     const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
     if (unknown !== undefined) throw new Error(`The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)

@@ -6,7 +6,7 @@ import { isJwtByForm } from '../domain/tokens/access-token.ts'
 import { resemblesApiKey } from '../secrets/secrets.ts'
 
 /** A credential and whether it came in the URL, or why nothing on the request can be one. */
-export type Presented = { credential: Credential, inQuery: boolean } | { refusal: Refusal }
+export type PresentedCredential = { credential: Credential, inQuery: boolean } | { refusal: Refusal }
 
 interface Found { in: 'authorization' | 'header' | 'query' | 'misplaced' | 'access_token', text: string }
 
@@ -14,7 +14,7 @@ interface Found { in: 'authorization' | 'header' | 'query' | 'misplaced' | 'acce
 const several = Symbol('several')
 
 /** Reads the one credential of a request. More than one, in whatever places: refused, even if one of them is good (RFC 6750 §2). */
-export function presentedCredential (request: FastifyRequest, style: Style): Presented {
+export function presentedCredential (request: FastifyRequest, style: Style): PresentedCredential {
   const found = findOnly(request, style)
   if (found === several) return refused('several_credentials', null)
   if (found === null) return refused('no_credential', null)
@@ -37,7 +37,7 @@ export function onlyBearer (request: FastifyRequest, style: Style): string | nul
 // RFC 6750 §2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110 §11.1).
 const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
-function readAuthorization (value: string, style: Style): Presented {
+function readAuthorization (value: string, style: Style): PresentedCredential {
   const keysToo = takesKeysAsBearer(style)
   // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone take as
   // long as all other checks of a token that is known.
@@ -48,12 +48,12 @@ function readAuthorization (value: string, style: Style): Presented {
   return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : accessToken(text)
 }
 
-function accessToken (text: string): Presented {
+function accessToken (text: string): PresentedCredential {
   return { credential: { kind: 'access_token', text }, inQuery: false }
 }
 
 /** Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots. */
-function readKeyOrToken (text: string | undefined): Presented {
+function readKeyOrToken (text: string | undefined): PresentedCredential {
   if (text === undefined) return refused('malformed', 'api_key')
   return { credential: { kind: isJwtByForm(text) ? 'access_token' : 'api_key', text }, inQuery: false }
 }
@@ -105,6 +105,6 @@ function valueOf (value: unknown): string | typeof several | null {
   return value.length > 1 ? several : value.length === 0 ? null : String(value[0])
 }
 
-function refused (reason: Reason, presented: Refusal['presented']): Presented {
+function refused (reason: Reason, presented: Refusal['presented']): PresentedCredential {
   return { refusal: { reason, presented, subject: null, organizationId: null } }
 }

@@ -11,7 +11,7 @@ const quote = 34
 const backslash = 92
 
 /** @throws Failure `invalid_request` for what no route of ours has a use for. What is no JSON is for the parser to say. */
-export function requireModestJson (text: string): void {
+export function limitJsonBody (text: string): void {
   let depth = 0
   let members = 0
   let inString = false

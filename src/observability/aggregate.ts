@@ -1,5 +1,5 @@
 /** The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started. */
-import type { Tally, TimedTally } from '../telemetry/metrics.ts'
+import type { Counter, HistogramVec } from '../telemetry/metrics.ts'
 import type { Sources } from './prometheus.ts'
 
 type Counts = Record<string, number>
@@ -25,42 +25,42 @@ export interface Aggregate {
   memory: { residentBytes: number, heapUsedBytes: number }
 }
 
-export function aggregate ({ measures, eventLoop, inMemory, connections }: Sources): Aggregate {
-  const { requests, verdicts, statements, transactions, registry } = measures
+export function aggregate ({ metrics, eventLoop, inMemory, connections }: Sources): Aggregate {
+  const { requests, verdicts, statements, transactions, registry } = metrics
   const { admitted = 0, ...byReason } = countsOf(verdicts)
   const { mean, max } = eventLoop.lag()
   const { rss, heapUsed } = process.memoryUsage()
   return {
     requests: {
       ...timing(requests, 'total'),
-      inFlight: measures.requestsInFlight,
+      inFlight: metrics.requestsInFlight,
       byStatus: timedCounts(requests, 2),
-      turnedAway: countsOf(measures.turnedAway),
+      turnedAway: countsOf(metrics.turnedAway),
     },
     verdicts: { admitted, refused: verdicts.total - admitted, byReason },
-    tokensIssued: countsOf(measures.tokens),
+    tokensIssued: countsOf(metrics.tokens),
     registry: { records: inMemory(), hits: registry.hits, misses: registry.misses },
     database: {
       ...timing(statements, 'statements'),
       transactions: timedCounts(transactions, 0),
-      openTransactions: measures.openTransactions,
-      retries: measures.transactionRetries,
-      errors: countsOf(measures.databaseErrors),
+      openTransactions: metrics.openTransactions,
+      retries: metrics.transactionRetries,
+      errors: countsOf(metrics.databaseErrors),
       connections: connections(),
     },
-    pruned: { rows: countsOf(measures.pruned), at: measures.prunedAt === null ? null : new Date(measures.prunedAt).toISOString() },
+    pruned: { rows: countsOf(metrics.pruned), at: metrics.prunedAt === null ? null : new Date(metrics.prunedAt).toISOString() },
     eventLoop: { meanMilliseconds: rounded(mean * 1000), maxMilliseconds: rounded(max * 1000) },
     memory: { residentBytes: rss, heapUsedBytes: heapUsed },
   }
 }
 
 /** Summed up by the first label. */
-function countsOf (tally: Tally): Counts {
+function countsOf (tally: Counter): Counts {
   return sums(tally.entries().map(([label, , count]) => [label, count]))
 }
 
 /** Summed up by the label at `place`. */
-function timedCounts (tally: TimedTally, place: 0 | 1 | 2): Counts {
+function timedCounts (tally: HistogramVec, place: 0 | 1 | 2): Counts {
   return sums(tally.entries().map(entry => [entry[place], entry[3].count]))
 }
 
@@ -70,7 +70,7 @@ function sums (counts: readonly [string, number][]): Counts {
   return summed
 }
 
-function timing<Name extends string> (tally: TimedTally, name: Name) {
+function timing<Name extends string> (tally: HistogramVec, name: Name) {
   const all = tally.entries().map(entry => entry[3])
   const count = all.reduce((sum, each) => sum + each.count, 0)
   const seconds = all.reduce((sum, each) => sum + each.sum, 0)

@@ -1,7 +1,7 @@
 /** How late this process is with its work, and what follows from it. */
 import { monitorEventLoopDelay, type ELDHistogram } from 'node:perf_hooks'
 import { repeatedly, warn, type Report } from '../telemetry/background.ts'
-import type { Door } from '../base/availability.ts'
+import type { Availability } from '../base/availability.ts'
 
 export interface EventLoop {
   /** Seconds by which timers came late, over the last full half second: mean, 99th percentile, most. */
@@ -16,10 +16,10 @@ const interval = 500
 const resolution = 10
 
 /**
- * Watches the event loop. With `shedAbove` milliseconds of mean lag the door is closed to new requests until it has fallen to half of
+ * Watches the event loop. With `shedAbove` milliseconds of mean lag the availability is closed to new requests until it has fallen to half of
  * that; null: it stays open however late we are.
  */
-export function watchEventLoop (door: Door, shedAbove: number | null, report: Report = warn): EventLoop {
+export function watchEventLoop (availability: Availability, shedAbove: number | null, report: Report = warn): EventLoop {
   const histogram = monitorEventLoopDelay({ resolution })
   histogram.enable()
   let lag = { mean: 0, p99: 0, max: 0 }
@@ -29,7 +29,7 @@ export function watchEventLoop (door: Door, shedAbove: number | null, report: Re
     lag = lagOf(histogram, now - looked)
     histogram.reset()
     looked = now
-    if (shedAbove !== null) swing(door, lag.mean * 1000, shedAbove)
+    if (shedAbove !== null) swing(availability, lag.mean * 1000, shedAbove)
   }, report)
   return {
     lag: () => lag,
@@ -55,7 +55,7 @@ function lagOf (histogram: ELDHistogram, elapsed: number): { mean: number, p99: 
 }
 
 /** A server that shuts down stays shut. */
-function swing (door: Door, lag: number, shedAbove: number): void {
-  if (door.turning === null && lag > shedAbove) door.turning = 'overloaded'
-  else if (door.turning === 'overloaded' && lag < shedAbove / 2) door.turning = null
+function swing (availability: Availability, lag: number, shedAbove: number): void {
+  if (availability.rejecting === null && lag > shedAbove) availability.rejecting = 'overloaded'
+  else if (availability.rejecting === 'overloaded' && lag < shedAbove / 2) availability.rejecting = null
 }

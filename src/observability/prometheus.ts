@@ -3,12 +3,12 @@
  * number carries an id, a path as it was sent, an address or anything else that a caller chose.
  */
 import type { Registry } from 'prom-client'
-import { durationBuckets, type Durations, type Measures, type Tally, type TimedTally } from '../telemetry/metrics.ts'
+import { durationBuckets, type Histogram, type Metrics, type Counter, type HistogramVec } from '../telemetry/metrics.ts'
 import type { EventLoop } from './event-loop.ts'
 
 /** What numbers are read from. */
 export interface Sources {
-  measures: Measures
+  metrics: Metrics
   eventLoop: EventLoop
   /** Records that checks can look at without the database, by kind. */
   inMemory (): Record<string, number>
@@ -40,12 +40,12 @@ export const metrics: readonly Metric[] = [
     type: 'histogram',
     help: 'Requests by route pattern, method and class of status, with how long their answers took. Unknown paths are the route `none`.',
     labels: ['route', 'method', 'status'],
-    read: ({ measures }, metric) => histogram(metric, measures.requests),
+    read: ({ metrics }, metric) => histogram(metric, metrics.requests),
   },
-  gauge('latchkey_http_requests_in_flight', 'Requests that are being answered.', ({ measures }) => measures.requestsInFlight),
-  counter('latchkey_http_requests_turned_away_total', 'Requests refused unread because the server is overloaded or shutting down.', ['reason'], ({ measures }) => measures.turnedAway),
-  counter('latchkey_guard_verdicts_total', 'What the guard said of credentials: `admitted`, or the precise reason against.', ['verdict', 'credential'], ({ measures }) => measures.verdicts),
-  counter('latchkey_tokens_issued_total', 'Tokens that were issued, by grant type.', ['grant_type'], ({ measures }) => measures.tokens),
+  gauge('latchkey_http_requests_in_flight', 'Requests that are being answered.', ({ metrics }) => metrics.requestsInFlight),
+  counter('latchkey_http_requests_turned_away_total', 'Requests refused unread because the server is overloaded or shutting down.', ['reason'], ({ metrics }) => metrics.turnedAway),
+  counter('latchkey_guard_verdicts_total', 'What the guard said of credentials: `admitted`, or the precise reason against.', ['verdict', 'credential'], ({ metrics }) => metrics.verdicts),
+  counter('latchkey_tokens_issued_total', 'Tokens that were issued, by grant type.', ['grant_type'], ({ metrics }) => metrics.tokens),
   {
     name: 'latchkey_registry_records',
     type: 'gauge',
@@ -58,17 +58,17 @@ export const metrics: readonly Metric[] = [
     type: 'counter',
     help: 'Lookups of checks: `hit` was answered by memory, `miss` by the database.',
     labels: ['result'],
-    read: ({ measures: { registry } }) => byLabel('result', { hit: registry.hits, miss: registry.misses }),
+    read: ({ metrics: { registry } }) => byLabel('result', { hit: registry.hits, miss: registry.misses }),
   },
   gauge('latchkey_registry_trusted', '1: checks go by memory. 0: this server does not hear what others change, and asks the database every time.', ({ isTrusted }) => Number(isTrusted())),
-  counter('latchkey_feed_polls_total', 'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.', ['result'], ({ measures }) => measures.polls),
+  counter('latchkey_feed_polls_total', 'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.', ['result'], ({ metrics }) => metrics.polls),
   gauge(
     'latchkey_lost_changes_total', 'Changes that had been answered and that the database has lost in a failover, as far as this ' +
-      'server knew them. Anything but 0 needs an operator.', ({ measures }) => measures.lostChanges, 'counter'
+      'server knew them. Anything but 0 needs an operator.', ({ metrics }) => metrics.lostChanges, 'counter'
   ),
   gauge(
     'latchkey_maybe_lost_changes_total', 'Times that this server found the database with another history, and remembered ' +
-      'nothing to compare it with.', ({ measures }) => measures.maybeLostChanges, 'counter'
+      'nothing to compare it with.', ({ metrics }) => metrics.maybeLostChanges, 'counter'
   ),
   gauge(
     'latchkey_lost_changes_undecided', 'Credentials, organizations and other subjects that are refused because a change was ' +
@@ -80,7 +80,7 @@ export const metrics: readonly Metric[] = [
     help: 'Standbys of the database; `asynchronous`: no answer waits for any of them, so a failover can lose what was ' +
       'answered.',
     labels: ['replication'],
-    read: ({ measures: { replication } }) => replication === null
+    read: ({ metrics: { replication } }) => replication === null
       ? []
       : byLabel('replication', { [replication.synchronous ? 'synchronous' : 'asynchronous']: replication.standbys }),
   },
@@ -89,25 +89,25 @@ export const metrics: readonly Metric[] = [
     type: 'histogram',
     help: 'How long changes waited for other servers, and why no longer: nobody had to be waited for (`alone`), all had them (`applied`), the lease was over (`lapsed`).',
     labels: ['outcome'],
-    read: ({ measures }, metric) => histogram(metric, measures.acknowledgements),
+    read: ({ metrics }, metric) => histogram(metric, metrics.acknowledgements),
   },
   {
     name: 'latchkey_database_statement_duration_seconds',
     type: 'histogram',
     help: 'Statements by operation, with how long they took.',
     labels: ['operation'],
-    read: ({ measures }, metric) => histogram(metric, measures.statements),
+    read: ({ metrics }, metric) => histogram(metric, metrics.statements),
   },
   {
     name: 'latchkey_database_transaction_duration_seconds',
     type: 'histogram',
     help: 'Transactions by outcome (`committed`, `rolled_back`), with how long they took.',
     labels: ['outcome'],
-    read: ({ measures }, metric) => histogram(metric, measures.transactions),
+    read: ({ metrics }, metric) => histogram(metric, metrics.transactions),
   },
-  gauge('latchkey_database_transactions_open', 'Transactions that are open now.', ({ measures }) => measures.openTransactions),
-  gauge('latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.', ({ measures }) => measures.transactionRetries, 'counter'),
-  counter('latchkey_database_errors_total', 'Statements and transactions that failed, by what the failure means: `storage_full`, `storage_unavailable`, `serialization_conflict`, …', ['error'], ({ measures }) => measures.databaseErrors),
+  gauge('latchkey_database_transactions_open', 'Transactions that are open now.', ({ metrics }) => metrics.openTransactions),
+  gauge('latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.', ({ metrics }) => metrics.transactionRetries, 'counter'),
+  counter('latchkey_database_errors_total', 'Statements and transactions that failed, by what the failure means: `storage_full`, `storage_unavailable`, `serialization_conflict`, …', ['error'], ({ metrics }) => metrics.databaseErrors),
   {
     name: 'latchkey_database_connections',
     type: 'gauge',
@@ -115,10 +115,10 @@ export const metrics: readonly Metric[] = [
     labels: ['state'],
     read: ({ connections }) => byLabel('state', connections()),
   },
-  counter('latchkey_background_failures_total', 'Failures of what the server does without being asked, by job; it is done again in its time.', ['job'], ({ measures }) => measures.jobFailures),
-  gauge('latchkey_uncaught_errors_total', 'Errors that nothing caught. Each is a defect; the server told it on standard error, and goes on.', ({ measures }) => measures.uncaught, 'counter'),
-  counter('latchkey_pruned_rows_total', 'Rows that were removed because they say nothing any more, by kind.', ['kind'], ({ measures }) => measures.pruned),
-  gauge('latchkey_pruned_timestamp_seconds', 'When the last round of pruning succeeded; 0: not yet.', ({ measures }) => (measures.prunedAt ?? 0) / 1000),
+  counter('latchkey_background_failures_total', 'Failures of what the server does without being asked, by job; it is done again in its time.', ['job'], ({ metrics }) => metrics.jobFailures),
+  gauge('latchkey_uncaught_errors_total', 'Errors that nothing caught. Each is a defect; the server told it on standard error, and goes on.', ({ metrics }) => metrics.uncaught, 'counter'),
+  counter('latchkey_pruned_rows_total', 'Rows that were removed because they say nothing any more, by kind.', ['kind'], ({ metrics }) => metrics.pruned),
+  gauge('latchkey_pruned_timestamp_seconds', 'When the last round of pruning succeeded; 0: not yet.', ({ metrics }) => (metrics.prunedAt ?? 0) / 1000),
   {
     name: 'latchkey_event_loop_lag_seconds',
     type: 'gauge',
@@ -160,7 +160,7 @@ function gauge (name: string, help: string, value: (sources: Sources) => number,
   return { name, type, help, labels: [], read: sources => [{ labels: {}, value: value(sources) }] }
 }
 
-function counter (name: string, help: string, labels: readonly string[], tally: (sources: Sources) => Tally): Metric {
+function counter (name: string, help: string, labels: readonly string[], tally: (sources: Sources) => Counter): Metric {
   const read = (sources: Sources) => tally(sources).entries().map(([label, second, value]) => ({ labels: named(labels, [label, second]), value }))
   return { name, type: 'counter', help, labels, read }
 }
@@ -173,15 +173,15 @@ function named (labels: readonly string[], values: readonly string[]): Record<st
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]))
 }
 
-function histogram ({ name, labels }: Metric, tally: TimedTally): Value[] {
+function histogram ({ name, labels }: Metric, tally: HistogramVec): Value[] {
   return tally.entries().flatMap(([...parts]) => {
-    const durations = parts.pop() as Durations
+    const durations = parts.pop() as Histogram
     return bucketsOf(name, named(labels, parts as string[]), durations)
   })
 }
 
 /** Buckets hold what took at most their bound, and so all that the smaller ones hold. */
-function bucketsOf (name: string, labels: Record<string, string>, { counts, count, sum }: Durations): Value[] {
+function bucketsOf (name: string, labels: Record<string, string>, { counts, count, sum }: Histogram): Value[] {
   let below = 0
   const buckets = [...durationBuckets, '+Inf'].map((le, i) => {
     below += counts[i]!

@@ -1,5 +1,5 @@
 /** Whether this server should be sent requests. Asked often and by anybody: the database is asked at most once a second. */
-import type { Door } from '../base/availability.ts'
+import type { Availability } from '../base/availability.ts'
 
 /** Null: all is well; else what is not, in a few public words. May throw: then it is not. */
 export type Check = () => Promise<string | null> | string | null
@@ -29,14 +29,14 @@ const patience = 2_000
 const freshness = 1_000
 
 /** `checks` by name. What each of several servers has to agree on, the change feed say, is one more of them. */
-export function prober (checks: Readonly<Record<string, Check>>, door: Door): Prober {
+export function prober (checks: Readonly<Record<string, Check>>, availability: Availability): Prober {
   let asking: { since: number, outcome: Promise<Record<string, CheckOutcome>> } | null = null
   return {
     async probe () {
       const now = performance.now()
       if (asking === null || now - asking.since > freshness) asking = { since: now, outcome: checkAll(checks) }
       const outcome = await asking.outcome
-      const closing = door.leaving || door.turning === 'shutting_down'
+      const closing = availability.draining || availability.rejecting === 'shutting_down'
       const serving: CheckOutcome = { ok: !closing, problem: closing ? 'the server is shutting down' : null, milliseconds: 0 }
       const all = { serving, ...outcome }
       return { ready: Object.values(all).every(check => check.ok), checks: all }

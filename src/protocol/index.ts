@@ -1,14 +1,14 @@
 /** The authorization server as a Fastify plugin: token, session, introspection, revocation, registration, discovery. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { requireOpen } from '../base/availability.ts'
+import { requireAvailable } from '../base/availability.ts'
 import { refusalLog } from '../domain/audit/refusal-log.ts'
 import { unshared } from '../domain/metering/shared-counters.ts'
 import { tokenMeter } from '../domain/tokens/issuance-meter.ts'
-import { usageLog } from '../domain/metering/last-used.ts'
+import { lastUsedRecorder } from '../domain/metering/last-used.ts'
 import { isCompressed } from '../http/media-type.ts'
 import { unlisted } from '../http/route-schema.ts'
-import { newWatch } from '../telemetry/telemetry.ts'
-import { bridge } from './provider/provider-adapter.ts'
+import { newTelemetry } from '../telemetry/telemetry.ts'
+import { providerAdapter } from './provider/provider-adapter.ts'
 import { anyOrigin, discovery } from './endpoints/discovery.ts'
 import { descriptions } from './shared/descriptions.ts'
 import { defaultLimits } from './shared/limits.ts'
@@ -34,23 +34,23 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     const options = {
       ...given,
       refusals: given.refusals ?? own(refusalLog(store, clock)),
-      usage: given.usage ?? own(usageLog(usage => store.clients.touch(usage), clock)),
+      usage: given.usage ?? own(lastUsedRecorder(usage => store.clients.touch(usage), clock)),
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       counts: given.counts ?? unshared,
-      watch: given.watch ?? newWatch(),
+      telemetry: given.telemetry ?? newTelemetry(),
     }
     app.setErrorHandler(answerError)
     // With `done` and not as promises: they run for every request.
     app.addHook('onRequest', (_request, _reply, done) => {
-      requireOpen(options.watch.door)
+      requireAvailable(options.telemetry.availability)
       done()
     })
     // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
     app.addHook('onRequest', refuseCompressed)
-    const { mount, provider } = bridge(options)
+    const { mount, provider } = providerAdapter(options)
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
     await app.register(session(options))

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { clockTolerance } from '../domain/tokens/access-token.ts'
 import { inspectConfig, isLoopback, type Config } from '../config/config.ts'
 import { ConfigurationError, failures, type FailureCode } from '../base/errors.ts'
-import { isAnnounceable, isAnswering, localUrl, readLocalServer, type LocalServer } from '../config/server-file.ts'
+import { isAnnounceable, isAnswering, localUrl, readServerFile, type LocalServer } from '../config/server-file.ts'
 import { belongsToUs } from '../base/file-ownership.ts'
 import { paths } from '../protocol/shared/paths.ts'
 import { whyUnreachable, type Unreachable } from '../base/reachability.ts'
@@ -254,7 +254,7 @@ async function findServer ({ dataFolder, host, port }: Config): Promise<Here> {
 /** As commands find it (cli/connection.ts). A file that says nothing is as good as none: the server writes another. */
 function announcedServer (dataFolder: string): LocalServer | null {
   try {
-    const server = readLocalServer(dataFolder)
+    const server = readServerFile(dataFolder)
     return server !== null && isAnnounceable(server) ? server : null
   } catch {
     return null

@@ -2,9 +2,9 @@
 import { constants } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { Watch } from '../telemetry/telemetry.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
-export interface Leave {
+export interface ShutdownOptions {
   /** Seconds for which everybody is served on while `/readyz` says no already, so that balancers notice. */
   delay: number
   /** Seconds that requests which have begun may take, and then, what waits in memory, to be written. */
@@ -21,15 +21,15 @@ const turningAway = 1_000
  * Ends the server on the first SIGINT or SIGTERM as `leave` says, and at once on the second. The process then ends by
  * itself: nothing is left for it to do.
  */
-export function leaveOnSignal (app: FastifyInstance, watch: Watch, leave: Leave): void {
+export function shutDownOnSignal (app: FastifyInstance, telemetry: Telemetry, leave: ShutdownOptions): void {
   let leaving = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (leaving) process.exit(128 + constants.signals[signal])
       leaving = true
       app.log.info({ signal }, 'shutting down')
-      shutDown(app, watch, leave).then(() => {
-        if (watch.measures.lost.total > 0) process.exitCode = 1
+      shutDown(app, telemetry, leave).then(() => {
+        if (telemetry.metrics.lost.total > 0) process.exitCode = 1
       }, error => {
         app.log.fatal(error)
         process.exitCode = 1
@@ -38,17 +38,17 @@ export function leaveOnSignal (app: FastifyInstance, watch: Watch, leave: Leave)
   }
 }
 
-/** Resolves when everybody is answered, everything is written or given up (`measures.lost`), and the server is closed. */
-export async function shutDown (app: FastifyInstance, { door, measures }: Watch, { delay, patience }: Leave): Promise<void> {
-  door.leaving = true
+/** Resolves when everybody is answered, everything is written or given up (`metrics.lost`), and the server is closed. */
+export async function shutDown (app: FastifyInstance, { availability, metrics }: Telemetry, { delay, patience }: ShutdownOptions): Promise<void> {
+  availability.draining = true
   await pause(delay * 1000)
-  door.turning = 'shutting_down'
+  availability.rejecting = 'shutting_down'
   const deadline = performance.now() + Math.max(patience * 1000, lastWord)
-  while (measures.requestsInFlight > 0 && performance.now() < deadline) await pause(20)
+  while (metrics.requestsInFlight > 0 && performance.now() < deadline) await pause(20)
   // Closed at once, a connection would cut off what its caller has just sent.
   const closing = Math.min(performance.now() + turningAway, deadline)
   while (performance.now() < closing && await connectionsOf(app) > 0) await pause(20)
-  door.writeUntil = Math.max(deadline, performance.now() + lastWord)
+  availability.writeUntil = Math.max(deadline, performance.now() + lastWord)
   const cut = setTimeout(() => { app.server.closeAllConnections() }, Math.max(lastWord, deadline - performance.now()))
   cut.unref()
   await app.close()

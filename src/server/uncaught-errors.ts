@@ -1,6 +1,6 @@
 /** The last line of defence of a process that serves: an error that nothing caught is told and counted, and ends nothing. */
 import { writeSync } from 'node:fs'
-import type { Measures } from '../telemetry/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 /** At most one line in so many milliseconds: what is thrown again and again must not fill the disk. */
 const quiet = 1_000
@@ -10,14 +10,14 @@ const quiet = 1_000
  * defect: it is counted, told on standard error whatever the log level, and the process ends with 1 in its time, so that
  * whatever started it gets to know.
  */
-export function surviveUncaught (measures: Pick<Measures, 'uncaught'>): void {
+export function surviveUncaught (metrics: Pick<Metrics, 'uncaught'>): void {
   let toldAt = -Infinity
   process.on('uncaughtException', (error: unknown, origin) => {
-    measures.uncaught++
+    metrics.uncaught++
     process.exitCode = 1
     if (performance.now() < toldAt + quiet) return
     toldAt = performance.now()
-    tell(error, origin, measures.uncaught)
+    tell(error, origin, metrics.uncaught)
   })
 }
 

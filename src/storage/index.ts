@@ -5,8 +5,8 @@ import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
 import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
 import { auditKeys, newSecret } from '../secrets/secrets.ts'
-import { newWatch, type Watch } from '../telemetry/telemetry.ts'
-import type { Follower } from './cache/changes.ts'
+import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { ChangeListener } from './cache/changes.ts'
 import { migrate, openDatabase } from './engine/database.ts'
 import { pendingMigrations } from './migrations/inspection.ts'
 import type { Limits } from './engine/timeouts.ts'
@@ -22,7 +22,7 @@ export interface Storage {
   /** The servers on this database whose memory can be compared with it: this one. */
   replicas: readonly Replica[]
   /** Has `follower` told of what transactions change from now on, on this server and, once it has joined them, on others. */
-  follow (follower: Follower): void
+  follow (follower: ChangeListener): void
   /** The servers that are on this database. */
   directory: ReplicaDirectory
   /**
@@ -57,7 +57,7 @@ export interface StorageOptions {
   limits?: Partial<Limits>
   /** LATCHKEY_SECRET, the newest first: audit rows are sealed under it. Without any, under one that ends with the process. */
   secrets?: readonly string[]
-  watch?: Watch
+  telemetry?: Telemetry
   /** Milliseconds that a change waits at most for another server, and that a server may go by what it last heard. */
   lease?: number
 }
@@ -73,15 +73,15 @@ const defaultLease = 2_000
  * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on which this
  * version cannot work; Failure `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], watch = newWatch(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
-  const database = await openDatabase(url, limits, watch)
+export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
+  const database = await openDatabase(url, limits, telemetry)
   const common = { ping: database.ping, isFull: database.isFull, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
-    if (database.provider === 'sqlite') return { ...shared, ...await storeOfOneServer(database, keys, watch) }
+    if (database.provider === 'sqlite') return { ...shared, ...await storeOfOneServer(database, keys, telemetry) }
     const { storeOfSeveralServers } = await import('./replication/several-servers.ts')
-    return { ...shared, ...storeOfSeveralServers(database, { url, keys, lease, watch }) }
+    return { ...shared, ...storeOfSeveralServers(database, { url, keys, lease, telemetry }) }
   } catch (error) {
     await database.close()
     throw startProblem(error, url)

@@ -2,24 +2,24 @@ import { hostname } from 'node:os'
 import { version } from '../config/config.ts'
 import type { ChainKeys } from '../domain/audit/chain.ts'
 import { newId } from '../secrets/secrets.ts'
-import type { Watch } from '../telemetry/telemetry.ts'
-import { absencesIn } from './cache/negative-facts.ts'
-import type { Follower, Note } from './cache/changes.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { negativeFactsIn } from './cache/negative-facts.ts'
+import type { ChangeListener, ChangeReport } from './cache/changes.ts'
 import type { Database } from './engine/database.ts'
 import type { Storage } from './index.ts'
 import { withReads } from './engine/reads.ts'
 import { repositoriesOver } from './tables/repositories.ts'
 import { transactions, withAuditOfItsOwn } from './engine/transactions.ts'
-import { unbuffered, View } from './cache/cached-registry.ts'
+import { uncachedRegistry, CachedRegistry } from './cache/cached-registry.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (database: Database, keys: ChainKeys, { measures }: Watch): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
-  const note: Note = change => view.apply(change)
+export async function storeOfOneServer (database: Database, keys: ChainKeys, { metrics }: Telemetry): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
+  const note: ChangeReport = change => view.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
-  const view = new View(unbuffered(repositories, reads), absencesIn(reads), measures.registry)
+  const view = new CachedRegistry(uncachedRegistry(repositories, reads), negativeFactsIn(reads), metrics.registry)
   await view.reload()
-  const followers: Follower[] = []
+  const followers: ChangeListener[] = []
   const id = newId('rpl')
   const self = { id, host: hostname(), pid: process.pid, version, lease: null, createdAt: new Date(), leftAt: null, live: true, behind: 0 }
   return {

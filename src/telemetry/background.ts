@@ -1,5 +1,5 @@
 /** Work that no request waits for. What it throws is counted and told here, and goes no further: neither to the process nor to a request. */
-import type { Measures } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 /** What is done without being asked for, by its name in the numbers. */
 export type Job =
@@ -24,7 +24,7 @@ export interface Background {
 /** Milliseconds in which a job that goes on failing has one line in the log. */
 const quiet = 60_000
 
-export function newBackground ({ jobFailures }: Pick<Measures, 'jobFailures'>): Background {
+export function newBackground ({ jobFailures }: Pick<Metrics, 'jobFailures'>): Background {
   let log: ErrorLog = { error: ({ err }: { err?: unknown }, message) => { warn(err ?? message) } }
   const told = new Map<Job, { at: number, since: number }>()
   const tell = (job: Job, err: unknown) => {
@@ -39,7 +39,7 @@ export function newBackground ({ jobFailures }: Pick<Measures, 'jobFailures'>): 
   }
   return {
     report: job => err => {
-      jobFailures.add(job)
+      jobFailures.increment(job)
       try {
         tell(job, err)
       } catch {

@@ -10,12 +10,12 @@ const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** Goes from nothing to a revoked credential and its trail; throws when an answer is another than expected. `seen` hears of every exchange. */
 export async function journey (baseUrl: string, adminToken: string, seen: (request: Request, response: Response) => Promise<void>): Promise<string[]> {
-  const watch: Middleware = {
+  const telemetry: Middleware = {
     async onResponse ({ request, response }) { await seen(request, response.clone()) },
   }
   const clientFor = (headers: Record<string, string>) => {
     const made = createClient<paths>({ baseUrl, headers })
-    made.use(watch)
+    made.use(telemetry)
     return made
   }
   const api = clientFor({ authorization: `Bearer ${adminToken}` })

@@ -95,9 +95,9 @@ for (const database of databases) {
 
 tap.test('what strangers make up costs no query, whether keys were imported or not', async t => {
   const server = await start(t, databases[0]!)
-  const { registry, watch: { measures } } = server.latchkey
+  const { registry, telemetry: { metrics } } = server.latchkey
   let before = 0
-  const queries = () => measures.statements.entries().reduce((sum, [operation, , , { count }]) => operation === 'read' ? sum + count : sum, -before)
+  const queries = () => metrics.statements.entries().reduce((sum, [operation, , , { count }]) => operation === 'read' ? sum + count : sum, -before)
   /** The first of several also finds what every request goes by. */
   const ask = async (stranger: string) => {
     for (let i = 0; i < 20; i++) {

@@ -6,7 +6,7 @@ import { createMember, updateMember } from '../../src/domain/members/member.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy/policy.ts'
 import { hostResourceId, updateResource } from '../../src/domain/resources/resource.ts'
-import type { View } from '../../src/storage/cache/cached-registry.ts'
+import type { CachedRegistry } from '../../src/storage/cache/cached-registry.ts'
 import { apiScopes, MovableClock, startOnEachDatabase } from '../support/test-server.ts'
 
 const clock = new MovableClock()
@@ -73,7 +73,7 @@ for (const { name, server } of servers) {
 
 tap.test('a request with a credential that is known costs no query [sqlite]', async t => {
   const { server } = servers[0]!
-  const { registry } = server.latchkey.watch.measures
+  const { registry } = server.latchkey.telemetry.metrics
   const key = await server.createKey()
   const token = await server.tokenFor(await server.createClient())
   const ask = async () => { t.strictSame([(await server.withKey(key.key)).status, (await server.bearer(token)).status], [200, 200]) }
@@ -84,7 +84,7 @@ tap.test('a request with a credential that is known costs no query [sqlite]', as
 })
 
 tap.test('what was found while a server reads again what it holds is asked for once more after that [sqlite]', async t => {
-  const view = servers[0]!.server.latchkey.registry as View
+  const view = servers[0]!.server.latchkey.registry as CachedRegistry
   const before = view.state
   const reading = view.reload()
   let meanwhile = view.state

@@ -1,8 +1,8 @@
 /** What every collection of the management API does alike. */
 import tap from 'tap'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { createMember } from '../../src/domain/members/member.ts'
-import { rememberedAnswers } from '../../src/domain/core/idempotency.ts'
+import { idempotency } from '../../src/domain/core/idempotency.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { digestOf, newSecret } from '../../src/secrets/secrets.ts'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
@@ -149,7 +149,7 @@ for (const { name, server } of servers) {
     t.equal(anew.status, 201)
     t.not(anew.json.token, first.json.token, 'after a day it is a new request')
     server.clock.advance(2 * 86_401)
-    await clean(server.latchkey.operation)
+    await runHousekeeping(server.latchkey.operation)
     t.equal(await rememberedAnswers.get(id), null, 'and what is forgotten is gone')
   })
 
@@ -261,40 +261,40 @@ for (const { name, server } of servers) {
 
   tap.test(`Idempotency-Key: a server that is about it says so, and not any more once it is done or has failed [${name}]`, async t => {
     const { operation, config } = server.latchkey
-    const { once } = rememberedAnswers(config.secrets)
+    const { run } = idempotency(config.secrets)
     const repeatable = { key: newSecret(), request: 'the same' }
     for (const outcome of ['fails', 'answers'] as const) {
       const [begun, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-      const first = once(operation, repeatable, async () => {
+      const first = run(operation, repeatable, async () => {
         begun.resolve()
         await going.promise
         if (outcome === 'fails') throw new Failure('not_found')
         return 'made'
       })
       await begun.promise
-      await t.rejects(once(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
+      await t.rejects(run(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
       going.resolve()
       if (outcome === 'fails') await t.rejects(first, { code: 'not_found' })
       else t.equal(await first, 'made')
     }
-    t.equal(await once(operation, repeatable, async () => 'made anew'), 'made')
+    t.equal(await run(operation, repeatable, async () => 'made anew'), 'made')
   })
 
   tap.test(`Idempotency-Key: of several servers on one database, one makes it and the others give its answer [${name}]`, async t => {
     const { operation, config } = server.latchkey
     const organization = (await server.createOrganization()).id
     // Each with a memory of its own of what is under way, as processes have.
-    const replicas = Array.from({ length: 4 }, () => rememberedAnswers(config.secrets))
+    const replicas = Array.from({ length: 4 }, () => idempotency(config.secrets))
     let runs = 0
     const repeatable = { key: newSecret(), request: 'the same' }
-    const answers = await Promise.all(replicas.map(replica => replica.once(operation, repeatable, async inside => {
+    const answers = await Promise.all(replicas.map(replica => replica.run(operation, repeatable, async inside => {
       runs++
       return (await createMember(inside, { organizationId: organization, name: 'Ada', role: 'admin' })).id
     })))
     t.equal(new Set(answers).size, 1)
     t.ok(runs >= 1)
     t.strictSame((await ask('GET', `/members?organization=${organization}`)).json.data.map(idOf), [answers[0]])
-    await t.rejects(rememberedAnswers(['another secret than the one it was sealed under']).once(operation, repeatable, async () => 'made again'), { code: 'conflict' }, 'never made twice, also when the answer cannot be read')
+    await t.rejects(idempotency(['another secret than the one it was sealed under']).run(operation, repeatable, async () => 'made again'), { code: 'conflict' }, 'never made twice, also when the answer cannot be read')
   })
 
   tap.test(`Idempotency-Key: what was made and its answer are kept together, or neither is [${name}]`, async t => {

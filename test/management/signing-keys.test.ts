@@ -1,7 +1,7 @@
 /** Signing keys change while the server runs; whoever holds a token never notices. */
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import tap from 'tap'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
 import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServer } from '../support/test-server.ts'
 
@@ -50,14 +50,14 @@ for (const { name, server } of servers) {
 
     clock.advance(3_590)
     t.equal((await server.bearer(last)).status, 200, 'the last token of the old key lives to its end')
-    await clean(server.latchkey.operation)
+    await runHousekeeping(server.latchkey.operation)
     t.strictSame(await jwksOf(server), [second, first])
     clock.advance(400)
     t.strictSame(await jwksOf(server), [second], 'then the old key is gone')
-    await clean(server.latchkey.operation)
+    await runHousekeeping(server.latchkey.operation)
     t.strictSame(await statesOf(server), { [first]: 'gone', [second]: 'active' })
     clock.advance(86_400)
-    await clean(server.latchkey.operation)
+    await runHousekeeping(server.latchkey.operation)
     t.strictSame(await statesOf(server), { [second]: 'active' }, 'a day later with its private half')
     t.strictSame((await admin('GET', `/audit?subject=${first}`)).json.data[0].type, 'signing_key.removed')
   })

@@ -402,7 +402,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-10: what is counted for very many keys is told at once, all of it',
-    find: `if (untold.size < manyKeys) ask()
+    find: `if (untold.size < manyKeys) schedule()
     else if (!isFull) tellAtOnce()`,
     replace: 'ask()',
   },
@@ -564,7 +564,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y2, CD-09: what an operation hands on, its actor has',
-    find: `  requireHandedOn(
+    find: `  requireDelegable(
     actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier)
   )
 `,

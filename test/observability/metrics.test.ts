@@ -1,9 +1,9 @@
 /** The numbers at /prom: that they are right, that they end, and that they hold nothing a caller chose. */
 import { request } from 'node:http'
 import tap from 'tap'
-import { Durations, durationBuckets, Tally, TimedTally } from '../../src/telemetry/metrics.ts'
+import { Histogram, durationBuckets, Counter, HistogramVec } from '../../src/telemetry/metrics.ts'
 import { metrics } from '../../src/observability/index.ts'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { newSecret } from '../../src/secrets/secrets.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
 import { eventually, until } from '../support/waiting.ts'
@@ -101,33 +101,33 @@ tap.test('OC-14: a thousand strangers with a thousand paths, keys and methods ma
 })
 
 tap.test('tables of numbers end, whatever is counted in them', async t => {
-  const tally = new Tally()
-  const timed = new TimedTally()
+  const tally = new Counter()
+  const timed = new HistogramVec()
   for (let i = 0; i < 10_000; i++) {
-    tally.add(`label ${i}`)
-    timed.note(1, `label ${i}`, 'x')
+    tally.increment(`label ${i}`)
+    timed.observe(1, `label ${i}`, 'x')
   }
   t.ok(tally.entries().length <= 502)
   t.ok(timed.entries().length <= 502)
   t.equal(tally.total, 10_000, 'and nothing is lost')
   t.equal(timed.entries().reduce((sum, entry) => sum + entry[3].count, 0), 10_000)
-  tally.add('label 3')
+  tally.increment('label 3')
   t.equal(tally.entries().find(([label]) => label === 'label 3')?.[2], 2, 'what was known before goes on')
 })
 
 tap.test('a duration falls into the first bucket that holds it', async t => {
-  const durations = new Durations()
-  for (const seconds of [0, durationBuckets[0]!, durationBuckets[0]! + 1e-9, 1e9]) durations.note(seconds)
+  const durations = new Histogram()
+  for (const seconds of [0, durationBuckets[0]!, durationBuckets[0]! + 1e-9, 1e9]) durations.observe(seconds)
   t.strictSame([durations.counts[0], durations.counts[1], durations.counts.at(-1), durations.count], [2, 1, 1, 4])
 })
 
 tap.test('what is pruned is counted, with the time of the last round', async t => {
-  const { operation, watch } = server.latchkey
+  const { operation, telemetry } = server.latchkey
   const now = server.clock.now()
   await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() - 25 * 3_600_000))
   await operation.store.usedAssertions.remember(newSecret(), new Date(now.getTime() - 60_000))
   const before = await scrape()
-  await clean(operation, { usageDays: 400 }, watch.measures)
+  await runHousekeeping(operation, { usageDays: 400 }, telemetry.metrics)
   const after = await scrape()
   t.equal(after.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }) - before.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }), 1)
   t.ok(after.value('latchkey_pruned_timestamp_seconds') >= Math.floor(now.getTime() / 1000))

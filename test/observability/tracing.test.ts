@@ -67,7 +67,7 @@ tap.test('a request goes on with the trace that it came with (W3C traceparent), 
   const { server, finish } = await traced(t, {
     mount: async (app, latchkey) => {
       app.get('/calling', async () => {
-        await fetch(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`, { headers: latchkey.watch.tracing!.outgoing() })
+        await fetch(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`, { headers: latchkey.telemetry.tracing!.outgoing() })
         return {}
       })
     },
@@ -116,5 +116,5 @@ tap.test('a collector that is not there costs nobody an answer, and a server tha
   t.ok(performance.now() - began < patience, 'nor does it keep the server from ending')
   const plain = await startServer()
   t.teardown(plain.close)
-  t.equal(plain.latchkey.watch.tracing, null)
+  t.equal(plain.latchkey.telemetry.tracing, null)
 })

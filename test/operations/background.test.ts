@@ -9,13 +9,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import tap from 'tap'
 import { newBackground, repeatedly, type Job } from '../../src/telemetry/background.ts'
-import { keepHouse } from '../../src/domain/maintenance/housekeeping.ts'
-import { keepSigningKeys } from '../../src/domain/tokens/signing-key-schedule.ts'
+import { startHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
+import { startKeyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
 import { refusalLog, type RefusalEntry } from '../../src/domain/audit/refusal-log.ts'
 import type { SigningKeys } from '../../src/domain/tokens/signing-key.ts'
 import type { AuditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/audit/event.ts'
-import { newMeasures } from '../../src/telemetry/metrics.ts'
+import { newMetrics } from '../../src/telemetry/metrics.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../support/databases.ts'
 import { startServer } from '../support/test-server.ts'
@@ -23,11 +23,11 @@ import { freePort, latchkeyCommand, ownEnvironment } from '../support/running-se
 import { patience, patientLimits } from '../support/waiting.ts'
 
 function watched () {
-  const measures = newMeasures()
+  const metrics = newMetrics()
   const lines: { job: Job, err: unknown, failuresSinceLastLine: number }[] = []
-  const background = newBackground(measures)
+  const background = newBackground(metrics)
   background.logTo({ error: about => { lines.push(about as typeof lines[number]) } })
-  return { background, lines, failures: () => measures.jobFailures.entries().map(([job, , n]) => [job, n]) }
+  return { background, lines, failures: () => metrics.jobFailures.entries().map(([job, , n]) => [job, n]) }
 }
 
 tap.test('N9: work that is done again and again throws, now or later: it is counted, logged once a minute, and done again', async t => {
@@ -49,7 +49,7 @@ tap.test('N9: housekeeping and the schedule of signing keys fail once, and are d
   const { url, drop } = await databases[0]!.fresh()
   const { store, close } = await openStorage(url, { limits: patientLimits })
   const { background, lines, failures } = watched()
-  const measures = newMeasures()
+  const metrics = newMetrics()
   let broken = true
   const breaking = <T extends object>(target: T): T => new Proxy(target, {
     get: (_, name) => {
@@ -66,14 +66,14 @@ tap.test('N9: housekeeping and the schedule of signing keys fail once, and are d
     await drop()
   })
   const operation = { store: breaking(store), clock: () => new Date(), actor: systemActor }
-  const house = keepHouse(operation, background.report('housekeeping'), undefined, measures)
-  const schedule = keepSigningKeys(signingKeys, operation, 90, background.report('signing_keys'))
+  const house = startHousekeeping(operation, background.report('housekeeping'), undefined, metrics)
+  const schedule = startKeyRotation(signingKeys, operation, 90, background.report('signing_keys'))
   mock.timers.tick(3_600_000)
   while (failures().length < 2) await pause(5)
-  t.equal(measures.prunedAt, null)
+  t.equal(metrics.prunedAt, null)
   t.strictSame(new Set(lines.map(({ job }) => job)), new Set(['housekeeping', 'signing_keys']))
   broken = false
-  while (measures.prunedAt === null || tended.times === 0) {
+  while (metrics.prunedAt === null || tended.times === 0) {
     mock.timers.tick(3_600_000)
     await pause(5)
   }
@@ -116,8 +116,8 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
   t.equal((await server.tokenRequest(client)).status, 200)
   t.equal((await server.send({ path: '/api/v1/audit', headers: { authorization: `Bearer ${access.token}` } })).status, 200)
   t.equal((await server.withKey('nonsense')).status, 401)
-  const { measures } = server.latchkey.watch
-  const failing = () => new Set(measures.jobFailures.entries().map(([job]) => job))
+  const { metrics } = server.latchkey.telemetry
+  const failing = () => new Set(metrics.jobFailures.entries().map(([job]) => job))
   while (failing().size < 6) await pause(20)
   t.strictSame(failing(), new Set(Object.keys(triggers)))
   t.match((await server.send({ path: '/prom' })).text, /^latchkey_background_failures_total\{job="calls"\} [1-9]/m)
@@ -130,7 +130,7 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
   while (written().some(n => n === null || n === 0)) await pause(20)
   t.strictSame(written(), [1, 1, 1, 1, 1], 'once')
   await server.close()
-  t.equal(measures.lost.total, 0)
+  t.equal(metrics.lost.total, 0)
 })
 
 /** Ends what it started, and says what it wrote on standard error and how it ended. */

@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { findHalves } from '../crash/halves.ts'
 import { worldOf } from '../crash/world.ts'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { databases } from '../support/databases.ts'
 import { MovableClock, startServer } from '../support/test-server.ts'
 import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../support/database-calls.ts'
@@ -33,7 +33,7 @@ for (const { name, fresh } of databases) {
       }
     }
     const form = async (path: string, body: Record<string, string>) => (await server.send({ method: 'POST', path, body: new URLSearchParams(body) })).status
-    const keepHouse = () => clean(server.latchkey.operation)
+    const keepHouse = () => runHousekeeping(server.latchkey.operation)
 
     await t.test(`Y3, I2: what was revoked stays so when the house was kept by a clock that was hours ahead [${name}]`, async t => {
       const client = await server.createClient({ organization })

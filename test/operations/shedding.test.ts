@@ -26,10 +26,10 @@ tap.test('under pressure new requests get 503 and Retry-After in the words of th
   const key = made!.key
   const passes = async () => (await server.withKey(key)).status
   t.equal(await eventually(passes, status => status === 200), 200)
-  const { door } = server.latchkey.watch
+  const { availability } = server.latchkey.telemetry
   const relieve = overload()
   t.teardown(relieve)
-  t.ok(await eventually(() => door.turning, turning => turning === 'overloaded'))
+  t.ok(await eventually(() => availability.rejecting, turning => turning === 'overloaded'))
   const [guarded, token, management, health, ready] = await Promise.all([
     server.withKey(key), server.tokenRequest({ clientId: 'x', clientSecret: 'y' }), server.admin('GET', '/clients'),
     server.send({ path: '/healthz' }), server.send({ path: '/readyz' }),
@@ -56,5 +56,5 @@ tap.test('unless it is switched on nobody is turned away', async t => {
   t.teardown(overload())
   await pause(3 * lag)
   t.equal((await server.send({ path: '/.well-known/jwks.json' })).status, 200)
-  t.equal(server.latchkey.watch.door.turning, null)
+  t.equal(server.latchkey.telemetry.availability.rejecting, null)
 })

@@ -1,7 +1,7 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
 import { registerClient, replaceClientMetadata, rotateClientSecret, updateClient } from '../../src/domain/credentials/client.ts'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { updateResource } from '../../src/domain/resources/resource.ts'
 import { databases } from '../support/databases.ts'
@@ -117,7 +117,7 @@ for (const database of databases) {
     server.advance(6.9 * 86_400)
     t.equal((await ask(early)).status, 200)
     server.advance(0.2 * 86_400)
-    await clean(server.operation)
+    await runHousekeeping(server.operation)
     t.ok(await kept(early), 'its use may still wait to be written')
     t.ok(await kept(never))
     server.advance(86_400)
@@ -126,7 +126,7 @@ for (const database of databases) {
     await replaceClientMetadata(server.operation, replaced.client.id, { ...replaced.client.metadata, client_name: 'another name' })
     t.ok((await server.registry.client(late.client.id))?.lastUsedAt, 'the next use is an ordinary one')
     const answers = racing.map(ask)
-    await clean(server.operation)
+    await runHousekeeping(server.operation)
     t.ok(await kept(late), 'it was used a moment ago')
     for (const each of [claimed, replaced]) t.ok(await kept(each), 'somebody saw to it')
     t.notOk(await kept(never))

@@ -410,7 +410,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     resourceByIdentifier: id => real.resourceByIdentifier(id),
     organization: id => real.organization(id),
     apiKey: id => real.apiKey(id),
-    heldApiKey: id => real.heldApiKey(id),
+    cachedApiKey: id => real.cachedApiKey(id),
     apiKeyById: id => real.apiKeyById(id),
     publishableKey: id => real.publishableKey(id),
     registrationToken: digest => real.registrationToken(digest),

@@ -76,7 +76,7 @@ function failuresOf ({ lines }: TestServer): string[] {
 
 /** But for the feed, which a machine that does other work besides may be late with. */
 function jobsThatFailed ({ latchkey }: TestServer): string[] {
-  return latchkey.watch.measures.jobFailures.entries().map(([job]) => job).filter(job => job !== 'feed')
+  return latchkey.telemetry.metrics.jobFailures.entries().map(([job]) => job).filter(job => job !== 'feed')
 }
 
 for (const database of databases) {
@@ -100,7 +100,7 @@ for (const database of databases) {
     server.clock.advance(180)
     t.equal((await server.send({ path: '/api/v1/clients', headers: { authorization: 'Bearer nonsense' } })).status, 401)
     await server.close()
-    t.equal(server.latchkey.watch.measures.lost.total, 0, 'everything recorded is written')
+    t.equal(server.latchkey.telemetry.metrics.lost.total, 0, 'everything recorded is written')
     t.strictSame(failuresOf(server), [])
     t.strictSame(jobsThatFailed(server), [])
   })

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
 import { newSecret, proofOf } from '../../src/secrets/secrets.ts'
-import { announceServer, challengeHeader, proofHeader } from '../../src/config/server-file.ts'
+import { writeServerFile, challengeHeader, proofHeader } from '../../src/config/server-file.ts'
 import type { ConfigurationError } from '../../src/base/errors.ts'
 import { examine } from '../../src/server/doctor.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
@@ -149,7 +149,7 @@ tap.test('where the server listens is written into a new file, never through a l
   const victim = join(folder, 'victim')
   writeFileSync(victim, 'untouched')
   symlinkSync(victim, join(folder, 'data', 'server.json'))
-  announceServer(config.dataFolder, { url: 'http://127.0.0.1:1', key: 'k' })
+  writeServerFile(config.dataFolder, { url: 'http://127.0.0.1:1', key: 'k' })
   t.equal(readFileSync(victim, 'utf8'), 'untouched')
   t.equal(readFileSync(join(folder, 'data', 'server.json'), 'utf8'), '{"url":"http://127.0.0.1:1","key":"k"}\n')
   t.equal(statSync(join(folder, 'data', 'server.json')).mode & 0o777, 0o600)

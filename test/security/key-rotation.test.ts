@@ -6,8 +6,8 @@ import { importPKCS8, SignJWT } from 'jose'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap from 'tap'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
-import { tendSigningKeys } from '../../src/domain/tokens/signing-key-schedule.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
+import { checkKeyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
 import { createResource } from '../../src/domain/resources/resource.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { examine } from '../../src/server/doctor.ts'
@@ -103,7 +103,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     const client = await first.createClient()
     const { during, stop } = load(fleet, client)
     const rotate = async (server: TestServer, body: Json) => { t.equal((await server.send({ method: 'POST', path: '/api/v1/signing-keys/rotate', headers: { authorization: `Bearer ${first.adminToken}` }, body })).status, 201) }
-    const tend = async () => { for (const { latchkey } of fleet) await tendSigningKeys(latchkey.signingKeys, latchkey.operation, 90) }
+    const tend = async () => { for (const { latchkey } of fleet) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90) }
     const pass = (seconds: number) => async () => { clock.advance(seconds) }
 
     await during(() => rotate(first, { now: true }))
@@ -111,11 +111,11 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     await during(() => rotate(first, {}))
     await during(pass(299))
     await during(pass(2))
-    await during(() => clean(first.latchkey.operation))
+    await during(() => runHousekeeping(first.latchkey.operation))
     await during(pass(3_590))
-    await during(() => clean(last.latchkey.operation))
+    await during(() => runHousekeeping(last.latchkey.operation))
     await during(pass(600))
-    await during(() => clean(first.latchkey.operation))
+    await during(() => runHousekeeping(first.latchkey.operation))
     t.equal((await publishedBy(first)).length, 1, 'of the others no token is alive')
     await during(pass(89 * day))
     await during(tend)
@@ -126,7 +126,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     await during(pass(301))
     await during(tend)
     await during(pass(day + 4_000))
-    await during(() => clean(last.latchkey.operation))
+    await during(() => runHousekeeping(last.latchkey.operation))
     const { kids, uses, refused, unpublished } = await stop()
     t.comment(`${uses} uses, ${kids.size} keys`)
     t.strictSame(refused, [])
@@ -198,7 +198,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     first.clock.advance(400)
     for (const server of fleet) t.equal(kidOf(await server.tokenFor(client)), next)
     first.clock.advance(day + 3_700)
-    await clean(first.latchkey.operation)
+    await runHousekeeping(first.latchkey.operation)
     t.strictSame(Object.keys(await statesOf(first)), [next], 'revoked keys are kept until their last token would have ended')
   })
 
@@ -207,7 +207,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     const before = (await rotations()).length
     for (let round = 1; round <= 4; round++) {
       first.clock.advance(90 * day)
-      await Promise.all([...fleet, ...fleet, ...fleet].map(async ({ latchkey }) => { await tendSigningKeys(latchkey.signingKeys, latchkey.operation, 90) }))
+      await Promise.all([...fleet, ...fleet, ...fleet].map(async ({ latchkey }) => { await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90) }))
       const [signing, pending, ...rest] = await publishedBy(first)
       t.ok(pending)
       t.strictSame(rest, [])
@@ -215,12 +215,12 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
       for (const { latchkey: { signingKeys } } of fleet) t.equal(signingKeys.ring().signing.kid, pending, 'without being asked for anything')
       t.not(kidOf(await fleet.at(-1)!.tokenFor(client)), signing)
       first.clock.advance(day + 4_000)
-      await clean(first.latchkey.operation)
+      await runHousekeeping(first.latchkey.operation)
     }
     t.equal((await rotations()).length, before + 4)
-    await Promise.all(fleet.map(async ({ latchkey }) => { await tendSigningKeys(latchkey.signingKeys, latchkey.operation, 0) }))
+    await Promise.all(fleet.map(async ({ latchkey }) => { await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 0) }))
     first.clock.advance(400 * day)
-    await tendSigningKeys(first.latchkey.signingKeys, first.latchkey.operation, 0)
+    await checkKeyRotation(first.latchkey.signingKeys, first.latchkey.operation, 0)
     t.equal((await publishedBy(first)).length, 1, '0 days: by command only')
   })
 

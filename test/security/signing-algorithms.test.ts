@@ -4,9 +4,9 @@ import { createHmac, createPublicKey, randomUUID } from 'node:crypto'
 import { CompactSign, createLocalJWKSet, importJWK, jwtVerify } from 'jose'
 import tap from 'tap'
 import type { Latchkey } from '../../src/app.ts'
-import { clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
-import { tendSigningKeys } from '../../src/domain/tokens/signing-key-schedule.ts'
+import { checkKeyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
 import { createResource } from '../../src/domain/resources/resource.ts'
 import { signingAlgorithms, type SigningAlgorithm } from '../../src/domain/tokens/signing-key.ts'
 import { styles } from '../../src/domain/resources/style.ts'
@@ -62,7 +62,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
   })).json
   const active = async (): Promise<Json> => Object.fromEntries((await admin('GET', '/signing-keys?state=active')).json.data.map((key: Json) => [key.algorithm, key.id]))
   const verify = async (jwks: { keys: Json[] }, token: string) => await jwtVerify(token, createLocalJWKSet(jwks as never), { currentDate: clock.now(), issuer: first.issuer })
-  const tend = async () => { for (const { latchkey } of fleet) await tendSigningKeys(latchkey.signingKeys, latchkey.operation, 90) }
+  const tend = async () => { for (const { latchkey } of fleet) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90) }
 
   tap.test(`C2: a resource chooses, and every server signs, publishes and takes what it chose [${name}]`, async t => {
     t.match((await jwksOf(first)).keys, [{ alg: 'ES256' }])
@@ -217,7 +217,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
       for (const server of fleet) t.equal(kidOf(await mint(server, algorithm)), young[algorithm])
     }
     clock.advance(day + 4_000)
-    await clean(first.latchkey.operation)
+    await runHousekeeping(first.latchkey.operation)
     t.equal((await jwksOf(last)).keys.length, 3)
   })
 
@@ -284,7 +284,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     const own = await startServer({ database: url, clock })
     t.teardown(own.close)
     const { signingKeys, operation } = own.latchkey
-    const tendOwn = async () => { await tendSigningKeys(signingKeys, operation, 90) }
+    const tendOwn = async () => { await checkKeyRotation(signingKeys, operation, 90) }
     const algorithms = async () => (await jwksOf(own)).keys.map(({ alg }) => alg)
     const make = async () => (await own.admin('POST', '/resources', { identifier: `https://${randomUUID()}.test`, scopes: [{ name: 'read' }], signingAlgorithm: 'RS256' })).json
     const resource = await make()
@@ -296,7 +296,7 @@ for (const { database, fleet } of await Promise.all(databases.map(async database
     t.match((await own.admin('GET', '/signing-keys?algorithm=RS256')).json.data, [{ state: 'retired' }])
     t.match((await own.admin('GET', '/audit?type=signing_key.retired')).json.data, [{ actor: 'system', detail: { algorithm: 'RS256' } }])
     clock.advance(day + 4_000)
-    await clean(operation)
+    await runHousekeeping(operation)
     t.strictSame(await algorithms(), ['ES256'])
 
     const again = await make()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import tap from 'tap'
 import { Failure } from '../../src/base/errors.ts'
-import { requireModestJson } from '../../src/http/json-limits.ts'
+import { limitJsonBody } from '../../src/http/json-limits.ts'
 import { startServer } from '../support/test-server.ts'
 import { eventually, patience, quickest } from '../support/waiting.ts'
 
@@ -12,7 +12,7 @@ tap.teardown(server.close)
 
 const refused = (text: string): boolean => {
   try {
-    requireModestJson(text)
+    limitJsonBody(text)
     return false
   } catch (error) {
     return error instanceof Failure && error.status === 400

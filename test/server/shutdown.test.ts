@@ -143,9 +143,9 @@ tap.test('while it shuts down each route says so in its own words', async t => {
   t.teardown(server.close)
   const { key } = await server.createKey()
   const held = server.send({ path: '/own' })
-  await until('it is under way', () => server.latchkey.watch.measures.requestsInFlight > 0)
-  const left = shutDown(server.app, server.latchkey.watch, { delay: 0, patience: 30 })
-  await until('new requests are turned away', () => server.latchkey.watch.door.turning === 'shutting_down')
+  await until('it is under way', () => server.latchkey.telemetry.metrics.requestsInFlight > 0)
+  const left = shutDown(server.app, server.latchkey.telemetry, { delay: 0, patience: 30 })
+  await until('new requests are turned away', () => server.latchkey.telemetry.availability.rejecting === 'shutting_down')
   const turnedAway = (answer: Answer, why: string) => {
     t.equal(answer.status, 503, why)
     t.match(answer.headers['retry-after'], /^\d+$/, why)
@@ -177,7 +177,7 @@ tap.test('usage and refusals are written before the database is let go', async t
   const key = await first.createKey()
   for (let i = 0; i < 5; i++) await first.withKey(key.key)
   t.equal((await first.withKey(key.key, '/api/v1/company')).status, 403)
-  await shutDown(first.app, first.latchkey.watch, { delay: 0, patience: 5 })
+  await shutDown(first.app, first.latchkey.telemetry, { delay: 0, patience: 5 })
   await first.close()
   const second = await startServer({ database, bare: true, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret } })
   t.teardown(second.close)
@@ -207,14 +207,14 @@ tap.test('what the database does not take at the end is tried again within the p
   t.equal((await server.tokenRequest(client)).status, 200)
   t.equal((await server.withKey(key.key)).status, 200)
   t.equal((await server.withKey(key.key, '/api/v1/company')).status, 403)
-  const { measures } = server.latchkey.watch
-  const left = shutDown(server.app, server.latchkey.watch, { delay: 0, patience: 60 })
-  const failures = (job: string) => measures.jobFailures.entries().find(([name]) => name === job)?.[2] ?? 0
+  const { metrics } = server.latchkey.telemetry
+  const left = shutDown(server.app, server.latchkey.telemetry, { delay: 0, patience: 60 })
+  const failures = (job: string) => metrics.jobFailures.entries().find(([name]) => name === job)?.[2] ?? 0
   while (['calls', 'tokens_issued', 'refusals'].some(job => failures(job) < 3)) await pause(20)
   for (const each of accept) each()
   await left
   await server.close()
-  t.strictSame(measures.lost.entries(), [])
+  t.strictSame(metrics.lost.entries(), [])
   const connection = new Database(file, { readonly: true })
   t.strictSame(['SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage', "SELECT count(*) AS n FROM AuditEvent WHERE type = 'credential.refused'"].map(sql => (connection.prepare(sql).get() as { n: number }).n), [1, 1, 1])
   connection.close()

@@ -4,11 +4,11 @@ import Sqlite from 'better-sqlite3'
 import pg from 'pg'
 import tap, { type Test } from 'tap'
 import { systemActor } from '../../src/domain/audit/event.ts'
-import { chores, clean } from '../../src/domain/maintenance/housekeeping.ts'
+import { jobs, runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { inBatches, inPages } from '../../src/base/batches.ts'
-import { newMeasures } from '../../src/telemetry/metrics.ts'
+import { newMetrics } from '../../src/telemetry/metrics.ts'
 import { newSecret } from '../../src/secrets/secrets.ts'
-import { absencesIn } from '../../src/storage/cache/negative-facts.ts'
+import { negativeFactsIn } from '../../src/storage/cache/negative-facts.ts'
 import { migrate, openDatabase } from '../../src/storage/engine/database.ts'
 import { prune } from '../../src/storage/replication/feed.ts'
 import { openStorage } from '../../src/storage/index.ts'
@@ -60,7 +60,7 @@ tap.test('between two batches, and between two pages, others get a turn, also wh
 const revoke = (n: number) => `INSERT INTO "RevokedToken" ("jti", "clientId", "revokedAt", "expiresAt") SELECT 'jti_' || i, 'cli_x', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`
 
 /** What each chore is to remove `n` of. */
-const rows: Record<keyof typeof chores, (n: number) => string> = {
+const rows: Record<keyof typeof jobs, (n: number) => string> = {
   revoked_token: revoke,
   used_assertion: n => `INSERT INTO "UsedAssertion" ("id", "expiresAt") SELECT 'a' || i, '${longAgo}' FROM ${numbers(n)}`,
   remembered_answer: n => `INSERT INTO "RememberedAnswer" ("id", "fingerprint", "sealedAnswer", "createdAt", "expiresAt") SELECT 'a' || i, '', '', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`,
@@ -84,25 +84,25 @@ for (const { name, fresh } of databases) {
 
   tap.test(`housekeeping removes ten batches of each kind, and one row more, in one round [${name}]`, async t => {
     const { url, operation } = await open(t)
-    t.strictSame(Object.keys(rows), Object.keys(chores), 'of all kinds')
-    for (const [kind, { limit }] of Object.entries(chores)) await execute(url, rows[kind]!(10 * limit + 1))
-    const measures = newMeasures()
-    await clean(operation, { usageDays: 400 }, measures)
-    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), Object.entries(chores).map(([kind, { limit }]) => [kind, 10 * limit + 1]))
+    t.strictSame(Object.keys(rows), Object.keys(jobs), 'of all kinds')
+    for (const [kind, { limit }] of Object.entries(jobs)) await execute(url, rows[kind]!(10 * limit + 1))
+    const metrics = newMetrics()
+    await runHousekeeping(operation, { usageDays: 400 }, metrics)
+    t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), Object.entries(jobs).map(([kind, { limit }]) => [kind, 10 * limit + 1]))
   })
 
   tap.test(`no chore does more at a time than it says, and one that is told to stop does so behind a batch [${name}]`, async t => {
     const { url, operation } = await open(t)
-    for (const [kind, { limit, remove }] of Object.entries(chores)) {
+    for (const [kind, { limit, remove }] of Object.entries(jobs)) {
       await execute(url, rows[kind]!(limit + 2))
       t.equal(await remove(operation, { usageDays: 400 }, now, limit), limit, kind)
     }
-    const measures = newMeasures()
+    const metrics = newMetrics()
     const stopping = new AbortController()
-    const stopped = { ...operation, store: { ...operation.store, usedAssertions: { ...operation.store.usedAssertions, prune: async () => { stopping.abort(); return chores.used_assertion!.limit } } } }
-    await clean(stopped, { usageDays: 400 }, measures, stopping.signal)
-    t.equal(measures.pruned.entries().find(([kind]) => kind === 'used_assertion')![2], chores.used_assertion!.limit)
-    t.equal(measures.prunedAt, null, 'the round does not count as done')
+    const stopped = { ...operation, store: { ...operation.store, usedAssertions: { ...operation.store.usedAssertions, prune: async () => { stopping.abort(); return jobs.used_assertion!.limit } } } }
+    await runHousekeeping(stopped, { usageDays: 400 }, metrics, stopping.signal)
+    t.equal(metrics.pruned.entries().find(([kind]) => kind === 'used_assertion')![2], jobs.used_assertion!.limit)
+    t.equal(metrics.prunedAt, null, 'the round does not count as done')
   })
 
   tap.test(`tokens that were revoked are read page by page: all of them, and forgotten without holding others up [${name}]`, async t => {
@@ -140,7 +140,7 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
     INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt")
     SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${numbers(all)}`)
   const found = new Set<string>()
-  const turns = await turnsDuring(async () => { for await (const page of absencesIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
+  const turns = await turnsDuring(async () => { for await (const page of negativeFactsIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
   t.equal(found.size, Math.floor(all / 3))
   t.ok(found.has('digest_3') && found.has('digest_19998') && !found.has('digest_1'))
   t.ok(turns >= 10, `${turns} turns for others`)

@@ -11,7 +11,7 @@ import { tokenReader } from '../../src/domain/tokens/access-token.ts'
 import { Failure } from '../../src/base/errors.ts'
 import type { ProtocolLimits } from '../../src/protocol/index.ts'
 import type { Tracing } from '../../src/telemetry/tracing.ts'
-import { newWatch } from '../../src/telemetry/telemetry.ts'
+import { newTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { TestServer } from './authorization-server.ts'
 import { eventually, patience } from './waiting.ts'
 import { serve } from './serving.ts'
@@ -57,8 +57,8 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
   const effects: string[] = []
   let short = false
   const reader = tokenReader(issuer, { ring: () => ring })
-  const watch = newWatch(recordingSpans(effects))
-  watch.measures.tokens.add = label => { effects.push(`measured ${label}`) }
+  const telemetry = newTelemetry(recordingSpans(effects))
+  telemetry.metrics.tokens.increment = label => { effects.push(`measured ${label}`) }
   const logger = { level: 'info', stream: { write: (line: string) => { effects.push(`logged ${line}`) } } }
   const app = await serve({
     issuer,
@@ -69,7 +69,7 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
     reader,
     refusals: { record: ({ requestId: _, ...entry }) => { effects.push(`refused ${JSON.stringify(entry)}`) }, flush: async () => {}, close: async () => 0 },
     usage: {
-      note (id) {
+      touch (id) {
         if (new Error().stack!.includes('shortcut.ts')) short = true
         effects.push(`used ${id}`)
       },
@@ -80,7 +80,7 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
     registration: 'closed',
     limits,
-    watch,
+    telemetry,
     shortcut,
   }, { port: 0, headers: { vary: 'Cookie', 'content-type': 'text/html' }, fastify: { logger } })
   return { app, port: (app.server.address() as AddressInfo).port, effects, short () { const was = short; short = false; return was } }

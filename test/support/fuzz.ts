@@ -120,10 +120,10 @@ function heapInUse (): number {
 }
 
 /** Failures that no answer told of: its caller had gone, or there was none. */
-function unanswered ({ latchkey: { watch: { measures } } }: TestServer): string[] {
-  const failed = measures.requests.entries().filter(([, , status]) => status === '5xx').map(([route, method]) => `a 5xx of ${method} ${route}`)
+function unanswered ({ latchkey: { telemetry: { metrics } } }: TestServer): string[] {
+  const failed = metrics.requests.entries().filter(([, , status]) => status === '5xx').map(([route, method]) => `a 5xx of ${method} ${route}`)
   // A machine that does other work besides may be late with the feed.
-  const jobs = measures.jobFailures.entries().filter(([job]) => job !== 'feed')
+  const jobs = metrics.jobFailures.entries().filter(([job]) => job !== 'feed')
   return [...failed, ...jobs.map(([job, , times]) => `${times} failures of ${job}`)]
 }
 

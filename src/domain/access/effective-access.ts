@@ -10,7 +10,7 @@ import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/m
 import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Page, PageQuery, Position } from '../core/page.ts'
 import type { CredentialKind } from '../policy/policy.ts'
-import { weigh, type Circumstances, type PolicySet, type Weighing } from '../policy/policy-evaluation.ts'
+import { evaluate, type Circumstances, type PolicySet, type Evaluation } from '../policy/policy-evaluation.ts'
 import type { PublishableKey } from '../credentials/publishable-key.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { coveringPattern, grantableNow, isReadOnly, nameOf, referenceOf, type Scope } from '../resources/scope.ts'
@@ -30,7 +30,7 @@ export interface AccessReason {
   name?: string
 }
 
-export interface AccessLine {
+export interface ScopeExplanation {
   scope: string
   /** Whether it can use the scope, from some address at least. */
   usable: boolean
@@ -38,10 +38,10 @@ export interface AccessLine {
 }
 
 /** What a credential has on one resource. */
-export interface Access { resource: Resource, lines: readonly AccessLine[] }
+export interface ResourceAccess { resource: Resource, lines: readonly ScopeExplanation[] }
 
 /** Whatever proves who asks: an API key, a client with its tokens, a token of the management API, a publishable key with its sessions, a webhook's token. */
-export interface HeldCredential {
+export interface CredentialAccess {
   id: string
   kind: CredentialKind
   name: string
@@ -51,7 +51,7 @@ export interface HeldCredential {
   /** Empty: from everywhere. */
   allowlist: readonly string[]
   createdAt: Date
-  accesses: readonly Access[]
+  accesses: readonly ResourceAccess[]
 }
 
 /** The records that credentials refer to, each read once. */
@@ -80,10 +80,10 @@ const batch = 200
  * Every credential of an organization, or of all: API keys first, then clients, tokens of the management API,
  * publishable keys, webhooks' tokens, each newest first, behind the position `after`. What policies take away is not looked at yet.
  */
-export async function * heldCredentials (repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null): AsyncGenerator<HeldCredential> {
+export async function * credentialAccesses (repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null): AsyncGenerator<CredentialAccess> {
   const known = knownOf(repositories)
   const filter = organizationId === undefined ? {} : { organizationId }
-  const kinds: ((from: Position | null) => AsyncGenerator<HeldCredential>)[] = [
+  const kinds: ((from: Position | null) => AsyncGenerator<CredentialAccess>)[] = [
     from => held(query => repositories.apiKeys.page(query, filter), from, key => heldKey(known, key, now)),
     from => held(query => repositories.clients.page(query, filter), from, client => heldClient(known, client)),
     from => held(query => repositories.managementTokens.page(query, filter), from, token => heldManagementToken(known, token, now)),
@@ -95,7 +95,7 @@ export async function * heldCredentials (repositories: Repositories, organizatio
 }
 
 /** One credential by its id, whatever kind it is; null: there is none. */
-export async function heldCredential (repositories: Repositories, id: string, now: Date): Promise<HeldCredential | null> {
+export async function credentialAccess (repositories: Repositories, id: string, now: Date): Promise<CredentialAccess | null> {
   const known = knownOf(repositories)
   const key = await repositories.apiKeys.get(id)
   if (key !== null) return await heldKey(known, key, now)
@@ -110,32 +110,32 @@ export async function heldCredential (repositories: Repositories, id: string, no
 }
 
 /** The scopes of an access that nothing but a policy can take away. */
-export function usableScopes ({ lines }: Access): string[] {
+export function usableScopes ({ lines }: ResourceAccess): string[] {
   return lines.filter(line => line.usable).map(line => line.scope)
 }
 
 /** What policies make of an access under `circumstances`; with an unknown address, lines that depend on it say so. */
-export function underPolicies (sets: readonly PolicySet[], credential: HeldCredential, access: Access, circumstances: Circumstances): Access {
+export function underPolicies (sets: readonly PolicySet[], credential: CredentialAccess, access: ResourceAccess, circumstances: Circumstances): ResourceAccess {
   const { kind, organizationId, groups } = credential
   const scopes = usableScopes(access)
   const subject = { kind, organizationId, groups, resourceId: access.resource.id }
-  const least = weigh(sets, subject, scopes, circumstances, 'refuses')
-  const most = weigh(sets, subject, scopes, circumstances, 'passes')
+  const least = evaluate(sets, subject, scopes, circumstances, 'refuses')
+  const most = evaluate(sets, subject, scopes, circumstances, 'passes')
   return { resource: access.resource, lines: access.lines.map(line => line.usable ? weighed(line, least, most) : line) }
 }
 
-function weighed (line: AccessLine, least: Weighing, most: Weighing): AccessLine {
+function weighed (line: ScopeExplanation, least: Evaluation, most: Evaluation): ScopeExplanation {
   const takenBy = takerOf(most, line.scope)
   if (takenBy !== null) return { ...line, usable: false, reasons: [...line.reasons, { effect: 'takes_away', by: 'policy', id: takenBy }] }
   const doubted = takerOf(least, line.scope)
   return doubted === null ? line : { ...line, reasons: [...line.reasons, { effect: 'depends', by: 'policy', id: doubted }] }
 }
 
-function takerOf ({ refusedBy, withheld }: Weighing, scope: string): string | null {
+function takerOf ({ refusedBy, withheld }: Evaluation, scope: string): string | null {
   return refusedBy ?? withheld.get(scope) ?? null
 }
 
-async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCredential> {
+async function heldKey (known: Known, key: ApiKey, now: Date): Promise<CredentialAccess> {
   const resource = (await known.resource(key.resourceId))!
   const creator = key.creatorId === null ? null : await known.member(key.creatorId)
   const organization = await known.organization(key.organizationId)
@@ -149,14 +149,14 @@ async function heldKey (known: Known, key: ApiKey, now: Date): Promise<HeldCrede
 }
 
 /** Those of the scopes that there is a reason to speak of. */
-function linesOf (resource: Resource, standing: Standing, reasonsFor: (scope: Scope) => readonly AccessReason[]): AccessLine[] {
+function linesOf (resource: Resource, standing: Standing, reasonsFor: (scope: Scope) => readonly AccessReason[]): ScopeExplanation[] {
   return resource.scopes.flatMap(scope => {
     const reasons = reasonsFor(scope)
     return reasons.length === 0 ? [] : lineOf(scope.name, reasons, standing)
   })
 }
 
-async function heldManagementToken (known: Known, token: ManagementToken, now: Date): Promise<HeldCredential> {
+async function heldManagementToken (known: Known, token: ManagementToken, now: Date): Promise<CredentialAccess> {
   const resource = (await known.resource(managementResourceId))!
   const creator = token.creatorId === null ? null : await known.member(token.creatorId)
   const organization = token.organizationId === null ? undefined : await known.organization(token.organizationId)
@@ -221,7 +221,7 @@ function memberReasons (member: Member, scope: Scope): AccessReason[] {
   return [...fromSelf, ...fromGroups]
 }
 
-async function heldClient (known: Known, client: Client): Promise<HeldCredential> {
+async function heldClient (known: Known, client: Client): Promise<CredentialAccess> {
   const organization = client.organizationId === null ? undefined : await known.organization(client.organizationId)
   const accesses = await Promise.all(client.grants.map(async grant => {
     const resource = (await known.resource(grant.resourceId))!
@@ -233,7 +233,7 @@ async function heldClient (known: Known, client: Client): Promise<HeldCredential
   }
 }
 
-async function heldPublishableKey (known: Known, key: PublishableKey): Promise<HeldCredential> {
+async function heldPublishableKey (known: Known, key: PublishableKey): Promise<CredentialAccess> {
   const resource = (await known.resource(key.resourceId))!
   const organization = await known.organization(key.organizationId)
   const { sessionFeature } = resource.style
@@ -246,7 +246,7 @@ async function heldPublishableKey (known: Known, key: PublishableKey): Promise<H
 }
 
 /** It does what its key may do; the key's allowlist is not asked. */
-async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): Promise<HeldCredential> {
+async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): Promise<CredentialAccess> {
   const key = await heldKey(known, (await known.apiKey(token.apiKeyId))!, now)
   const accesses = token.revokedAt === null
     ? key.accesses
@@ -254,7 +254,7 @@ async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): 
   return { ...key, id: token.id, kind: 'webhook_token', name: `${token.object.type} ${token.object.id}`, allowlist: [], createdAt: token.createdAt, accesses }
 }
 
-function grantLines (references: readonly string[], resource: Resource, standing: Standing): AccessLine[] {
+function grantLines (references: readonly string[], resource: Resource, standing: Standing): ScopeExplanation[] {
   return references.map(reference => lineOf(nameOf(reference), grantReasons(reference, resource), standing))
 }
 
@@ -287,7 +287,7 @@ function endOfKey (key: ApiKey, now: Date): 'revoked' | 'expired' | null {
   return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : null
 }
 
-function lineOf (scope: string, reasons: readonly AccessReason[], { takenBy }: Standing): AccessLine {
+function lineOf (scope: string, reasons: readonly AccessReason[], { takenBy }: Standing): ScopeExplanation {
   const all = [...reasons, ...takenBy]
   return { scope, usable: all.every(({ effect }) => effect === 'grants'), reasons: all }
 }
@@ -299,8 +299,8 @@ function patternNaming (patterns: readonly string[], scope: Scope): string | und
 
 /** Every row behind `from`, page by page. */
 async function * held<T extends Position> (
-  page: (query: PageQuery) => Promise<Page<T>>, from: Position | null, hold: (row: T) => Promise<HeldCredential>
-): AsyncGenerator<HeldCredential> {
+  page: (query: PageQuery) => Promise<Page<T>>, from: Position | null, hold: (row: T) => Promise<CredentialAccess>
+): AsyncGenerator<CredentialAccess> {
   for (let after = from; ;) {
     const { items, hasMore } = await page({ limit: batch, after })
     for (const row of items) {

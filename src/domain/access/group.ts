@@ -2,14 +2,14 @@ import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
 import {
-  keepingAdministrator, keptScopes, mayAll, permissionsOf, requireRaisedByOwn, requireRaisedUnrestricted, type Member,
+  keepingAdministrator, keptScopes, mayAll, permissionsOf, requireGainHeld, requireRaisedUnrestricted, type Member,
 } from '../members/member.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { covers, namesOf } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /**
  * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever a
@@ -56,7 +56,7 @@ export async function createGroup ({ store, clock, actor }: Operation, input: Gr
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
     const group = { ...named, scopes: await keptScopes(tx, named.organizationId, named.scopes) }
-    await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
+    await requireGainHeld(tx, actor, group.organizationId, [], group.scopes)
     await tx.groups.insert(group)
     await tx.audit.append(auditEvent(actor, group.createdAt, 'group.created', about(group)))
     return group
@@ -65,7 +65,7 @@ export async function createGroup ({ store, clock, actor }: Operation, input: Gr
 
 /** @throws Failure `not_found`, also for a group of another organization. */
 export async function getGroup ({ store, actor }: Operation, id: string): Promise<Group> {
-  return visible(actor, await store.groups.get(id), 'group', id)
+  return requireVisible(actor, await store.groups.get(id), 'group', id)
 }
 
 export interface GroupChange { name?: string, description?: string | null, scopes?: readonly string[] }
@@ -77,7 +77,7 @@ export interface GroupChange { name?: string, description?: string | null, scope
 export async function updateGroup (operation: Operation, id: string, change: GroupChange): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.groups.get(id), 'group', id)
+    const before = requireVisible(actor, await tx.groups.get(id), 'group', id)
     requireExpected(operation, before)
     const after: Group = {
       ...before,
@@ -86,8 +86,8 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
       scopes: change.scopes === undefined ? before.scopes : await keptScopes(tx, before.organizationId, change.scopes),
     }
     // Nobody gives its members, or takes from them, what they have not themselves.
-    await requireRaisedByOwn(tx, actor, before.organizationId, before.scopes, after.scopes)
-    await requireRaisedByOwn(tx, actor, before.organizationId, after.scopes, before.scopes)
+    await requireGainHeld(tx, actor, before.organizationId, before.scopes, after.scopes)
+    await requireGainHeld(tx, actor, before.organizationId, after.scopes, before.scopes)
     await requireRaisedUnrestricted(tx, actor, before.scopes, after.scopes)
     const kept = await keepingAdministered(operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after))
     await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
@@ -103,10 +103,10 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
 export async function deleteGroup (operation: Operation, id: string): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const group = visible(actor, await tx.groups.get(id), 'group', id)
+    const group = requireVisible(actor, await tx.groups.get(id), 'group', id)
     requireExpected(operation, group)
     await requireUnnamed(tx, actor, group)
-    await requireRaisedByOwn(tx, actor, group.organizationId, [], group.scopes)
+    await requireGainHeld(tx, actor, group.organizationId, [], group.scopes)
     await keepingAdministered(operation, tx, group, true, () => tx.groups.remove(id))
     await tx.audit.append(auditEvent(actor, clock(), 'group.deleted', about(group)))
     return group
@@ -119,7 +119,7 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
     if (member.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
-    await requireRaisedByOwn(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
+    await requireGainHeld(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
     await requireRaisedUnrestricted(
       tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes]
     )
@@ -133,7 +133,7 @@ export async function removeFromGroup (operation: Operation, id: string, memberI
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
-    await requireRaisedByOwn(tx, operation.actor, group.organizationId, [], group.scopes)
+    await requireGainHeld(tx, operation.actor, group.organizationId, [], group.scopes)
     await keepingAdministered(operation, tx, group, true, () => tx.groups.removeMember(group.id, member.id))
     return true
   })
@@ -145,10 +145,10 @@ async function changeMembership (
 ): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const group = visible(actor, await tx.groups.get(id), 'group', id)
+    const group = requireVisible(actor, await tx.groups.get(id), 'group', id)
     requireExpected(operation, group)
-    const found = visible(actor, await tx.members.get(memberId), 'member', memberId)
-    const member = visible(group, found, 'member', memberId)
+    const found = requireVisible(actor, await tx.members.get(memberId), 'member', memberId)
+    const member = requireVisible(group, found, 'member', memberId)
     if (await change(tx, group, member)) {
       await tx.audit.append(auditEvent(actor, clock(), type, { organizationId: group.organizationId, subject: group.id, detail: { name: group.name, member: member.id } }))
     }

@@ -3,10 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { addressClasses, isAllowed } from '../../base/ip-address.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { heldCredentials, placeOf, usableScopes, type Access, type HeldCredential } from './effective-access.ts'
+import { credentialAccesses, placeOf, usableScopes, type ResourceAccess, type CredentialAccess } from './effective-access.ts'
 import type { PageQuery } from '../core/page.ts'
 import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
-import { compilePolicies, weigh, type Doubt, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
+import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import type { Operation, Repositories } from '../store.ts'
 
@@ -50,7 +50,7 @@ export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, q
   const items: CredentialImpact[] = []
   const totals = { credentials: 0, gaining: 0, losing: 0 }
   const behind = passedBy(query)
-  for await (const credential of heldCredentials(store, organizationId ?? undefined, now, null)) {
+  for await (const credential of credentialAccesses(store, organizationId ?? undefined, now, null)) {
     const impact = impactOn(credential, await setsOf(credential.organizationId), now)
     if (impact.differences.length === 0) continue
     totals.credentials++
@@ -62,7 +62,7 @@ export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, q
 }
 
 /** Whether a credential stands behind the one that the page before ended with. */
-function passedBy ({ after }: PageQuery): (credential: HeldCredential) => boolean {
+function passedBy ({ after }: PageQuery): (credential: CredentialAccess) => boolean {
   return credential => {
     if (after === null) return true
     const [place, end] = [placeOf(credential.id), placeOf(after.id)]
@@ -72,16 +72,16 @@ function passedBy ({ after }: PageQuery): (credential: HeldCredential) => boolea
   }
 }
 
-function impactOn (credential: HeldCredential, sets: Sets, now: Date): CredentialImpact {
+function impactOn (credential: CredentialAccess, sets: Sets, now: Date): CredentialImpact {
   const { id, kind, name, organizationId, createdAt, accesses } = credential
   const differences = accesses.map(access => differenceOf(credential, access, sets, now)).filter(({ gains, loses }) => gains.length + loses.length > 0)
   return { id, kind, name, organizationId, createdAt, differences }
 }
 
 /** Over all addresses and all times from now on: what it may have at most and what it always has. */
-function differenceOf (credential: HeldCredential, access: Access, { before, after }: Sets, now: Date): AccessDifference {
+function differenceOf (credential: CredentialAccess, access: ResourceAccess, { before, after }: Sets, now: Date): AccessDifference {
   const scopes = usableScopes(access)
-  const left = (sets: readonly PolicySet[], doubt: Doubt) => new Set(weigh(sets, subjectOf(credential, access), scopes, { address: null, now, anyTime: true }, doubt).scopes)
+  const left = (sets: readonly PolicySet[], doubt: UnknownAs) => new Set(evaluate(sets, subjectOf(credential, access), scopes, { address: null, now, anyTime: true }, doubt).scopes)
   const [most, least] = [{ before: left(before, 'passes'), after: left(after, 'passes') }, { before: left(before, 'refuses'), after: left(after, 'refuses') }]
   const degree = (scope: string, when: 'before' | 'after') => Number(most[when].has(scope)) + Number(least[when].has(scope))
   const gains = scopes.filter(scope => degree(scope, 'after') > degree(scope, 'before'))
@@ -89,7 +89,7 @@ function differenceOf (credential: HeldCredential, access: Access, { before, aft
   return { resource: access.resource, gains, loses, sometimes: [...gains, ...loses].filter(scope => degree(scope, 'before') === 1 || degree(scope, 'after') === 1) }
 }
 
-function subjectOf ({ kind, organizationId, groups }: HeldCredential, { resource }: Access): Subject {
+function subjectOf ({ kind, organizationId, groups }: CredentialAccess, { resource }: ResourceAccess): Subject {
   return { kind, organizationId, groups, resourceId: resource.id }
 }
 
@@ -163,9 +163,9 @@ async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy,
 }
 
 /** The credentials that would be able to undo a policy, were there none. */
-async function administratorsOf (repositories: Repositories, organizationId: string, now: Date): Promise<{ credential: HeldCredential, access: Access }[]> {
-  const found: { credential: HeldCredential, access: Access }[] = []
-  for await (const credential of heldCredentials(repositories, organizationId, now, null)) {
+async function administratorsOf (repositories: Repositories, organizationId: string, now: Date): Promise<{ credential: CredentialAccess, access: ResourceAccess }[]> {
+  const found: { credential: CredentialAccess, access: ResourceAccess }[] = []
+  for await (const credential of credentialAccesses(repositories, organizationId, now, null)) {
     if (credential.kind === 'session' || credential.kind === 'webhook_token') continue
     const access = credential.accesses.find(({ resource }) => resource.id === managementResourceId)
     if (access !== undefined && usableScopes(access).includes(undoing)) found.push({ credential, access })
@@ -184,7 +184,7 @@ const looksInTurn = 10_000
  * Whether there is one of the credentials, an address that it may come from, and a time in the coming week, at which nothing keeps it
  * from undoing. `ifUnknown`, where there are more combinations than can be tried: organizations make policies, and all wait meanwhile.
  */
-async function canUndo (credentials: readonly { credential: HeldCredential, access: Access }[], sets: readonly PolicySet[], now: Date, ifUnknown: boolean): Promise<boolean> {
+async function canUndo (credentials: readonly { credential: CredentialAccess, access: ResourceAccess }[], sets: readonly PolicySet[], now: Date, ifUnknown: boolean): Promise<boolean> {
   const ranges = sets.flatMap(({ policies }) => policies.flatMap(({ conditions }) => conditions?.addresses === undefined ? [] : [conditions.addresses]))
   const entries = ranges.reduce((sum, { length }) => sum + length, 1)
   const each = sets.reduce((sum, { denies, allows }) => sum + denies.length + allows.length, 1)
@@ -201,7 +201,7 @@ async function canUndo (credentials: readonly { credential: HeldCredential, acce
     for (let pair = 0; pair < addresses.length * instants.length; pair++) {
       if ((looks += each) > mostLooks) return ifUnknown
       const [address, at] = [addresses[Math.floor(pair / instants.length)]!, instants[pair % instants.length]!]
-      if (weigh(sets, subject, [undoing], { address, now: at }).scopes.length > 0) return true
+      if (evaluate(sets, subject, [undoing], { address, now: at }).scopes.length > 0) return true
       if (looks > (turns + 1) * looksInTurn) {
         turns = Math.floor(looks / looksInTurn)
         await nextTurn()

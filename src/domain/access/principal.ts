@@ -7,7 +7,7 @@ import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.t
 import type { Clock } from '../../base/clock.ts'
 import { digestOf, isApiKeyText, isManagementTokenText, resemblesManagementToken, sameDigest, type Environment } from '../../secrets/secrets.ts'
 import { isAllowed } from '../../base/ip-address.ts'
-import { effectiveScopes, planLacks, type Access, type ApiKey, type ObjectRestriction } from '../credentials/api-key.ts'
+import { effectiveScopes, planLacks, type AccessLevel, type ApiKey, type ObjectRestriction } from '../credentials/api-key.ts'
 import type { Creator } from '../audit/event.ts'
 import type { Client } from '../credentials/client.ts'
 import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
@@ -43,7 +43,7 @@ export interface Principal {
    */
   groups: readonly string[] | null
   /** The level that an API key was given; null: it is none. `scopes` says what that comes to now. */
-  access: Access | null
+  access: AccessLevel | null
   scopes: readonly string[]
   /** The member that it never does more than, as they are now; null: no member bounds it. */
   creator: Creator | null
@@ -148,7 +148,7 @@ function checkApiKey (options: AuthenticatorOptions, text: string, presentation:
   const { registry } = options
   // Found by its SHA-256: there is nothing left to compare that could take longer the nearer a guess comes.
   const digest = digestOf(text)
-  const held = registry.heldApiKey(digest)
+  const held = registry.cachedApiKey(digest)
   // Its form was looked at when it was found for the first time, before it cost a query.
   if (held !== null) return judgeApiKey(options, held, presentation)
   if (isApiKeyText(text)) return whenKnown(registry.apiKey(digest), judgeFoundKey, options, digest, presentation)

@@ -27,7 +27,7 @@ export interface Registry {
   /** A key that was made here: its digest says which. */
   apiKey (digest: string): Awaitable<ApiKey | null>
   /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
-  heldApiKey (digest: string): ApiKey | null
+  cachedApiKey (digest: string): ApiKey | null
   /**
    * The key that was imported for a resource; for null, for a resource of the deployment: null as well where several have it.
    * Memory that knows which there are answers for all others, and what one organization imported costs or spares no other a query.

@@ -7,11 +7,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { addressBlock } from '../../base/ip-address.ts'
 import { attempt, warn, type Report } from '../../telemetry/background.ts'
-import { bounded } from '../../base/lru.ts'
+import { lru } from '../../base/lru.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './event.ts'
-import { betweenLastAttempts } from '../core/batch-writer.ts'
+import { pauseBetweenLastAttempts } from '../core/batch-writer.ts'
 
 export const sampledTypes = ['client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'] as const
 
@@ -61,7 +61,7 @@ interface Seen { row: Row, minute: number, omitted: number }
 export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults, report: Report = warn): RefusalLog {
   const lost = new Map<Sampled, number>()
   const lose = (type: Sampled, count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
-  const seen = bounded<Seen>(limits.parties, { dispose: ({ row, omitted }, _key, why) => { if (why === 'evict') lose(row.event.type, omitted) } })
+  const seen = lru<Seen>(limits.parties, { dispose: ({ row, omitted }, _key, why) => { if (why === 'evict') lose(row.event.type, omitted) } })
   const waiting: { event: AuditEvent & { type: Sampled }, count: number }[] = []
   const written = new Map<Sampled, { minute: number, rows: number }>()
   let writing = Promise.resolve()
@@ -162,7 +162,7 @@ export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: C
       await writing
       await writeAll()
       while (lost.size > 0 && performance.now() < until) {
-        await pause(betweenLastAttempts)
+        await pause(pauseBetweenLastAttempts)
         await writeAll()
       }
       return [...lost.values()].reduce((sum, count) => sum + count, 0)

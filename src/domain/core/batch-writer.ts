@@ -9,16 +9,16 @@ import { attempt, warn, type Report } from '../../telemetry/background.ts'
 export const writtenInOneStatement = 500
 
 /** What there is to write. */
-export interface Waiting {
+export interface PendingWrites {
   /** How many wait. */
   size (): number
   /** Writes up to so many of them, those that wait the longest: all or nothing. What it rejects for waits again. */
   write (most: number): Promise<void>
 }
 
-export interface Turns {
+export interface BatchWriter {
   /** Sees to it that there will be a turn. Costs a look at a flag while one is due. */
-  ask (): void
+  schedule (): void
   /** Writes all that waits, after the turn that is under way. What cannot be written is left to the turns after. */
   flush (): Promise<void>
   /**
@@ -29,7 +29,7 @@ export interface Turns {
 }
 
 /** Milliseconds between two attempts to write the last of it. */
-export const betweenLastAttempts = 100
+export const pauseBetweenLastAttempts = 100
 
 /** How many turns fit into an interval, where so much waits. */
 const turnsInInterval = 10
@@ -39,7 +39,7 @@ const turnsInInterval = 10
  * writes. So whoever writes does it for a short time, and as often as it takes, within bounds. What `write` rejects with goes
  * to `report`.
  */
-export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = Infinity, report: Report = warn): Turns {
+export function batchWriter ({ size, write }: PendingWrites, intervalMs: number, atOnce = Infinity, report: Report = warn): BatchWriter {
   let timer: NodeJS.Timeout | undefined
   let due = false
   let closed = false
@@ -72,13 +72,13 @@ export function inTurns ({ size, write }: Waiting, intervalMs: number, atOnce = 
     timer = setTimeout(turn, ms, atOnce).unref()
   }
   return {
-    ask () { if (!due) askIn(intervalMs) },
+    schedule () { if (!due) askIn(intervalMs) },
     flush: () => turn(Infinity),
     async close (until = -Infinity) {
       closed = true
       await turn(Infinity)
       while (size() > 0 && performance.now() < until) {
-        await pause(betweenLastAttempts)
+        await pause(pauseBetweenLastAttempts)
         await turn(Infinity)
       }
     },

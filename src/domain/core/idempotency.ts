@@ -32,9 +32,9 @@ export interface RememberedAnswerRepository {
 }
 
 /** A creation that may be sent again: the key that its caller chose, and what it asks for. */
-export interface Repeatable { key: string, request: unknown }
+export interface IdempotentRequest { key: string, request: unknown }
 
-export interface RememberedAnswers {
+export interface Idempotency {
   /**
    * Answers with what `make` makes, or with what it made when the same actor asked for the same with the same key before.
    * `make` does everything through the operation it is given, in one transaction, and may be run again as the transaction is.
@@ -43,13 +43,13 @@ export interface RememberedAnswers {
    * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this process
    * is about it. Of several processes, one makes it and the others wait for its answer.
    */
-  once<T, P> (operation: Operation, repeatable: Repeatable, make: (operation: Operation, prepared: P) => Promise<T>, prepare?: (operation: Operation) => Promise<P>): Promise<T>
+  run<T, P> (operation: Operation, repeatable: IdempotentRequest, make: (operation: Operation, prepared: P) => Promise<T>, prepare?: (operation: Operation) => Promise<P>): Promise<T>
 }
 
-export function rememberedAnswers (secrets: readonly string[]): RememberedAnswers {
+export function idempotency (secrets: readonly string[]): Idempotency {
   const underWay = new Set<string>()
   return {
-    async once (operation, { key, request }, make, prepare = async () => undefined as never) {
+    async run (operation, { key, request }, make, prepare = async () => undefined as never) {
       const id = digestOf(JSON.stringify([operation.actor.id, key]))
       if (underWay.has(id)) throw new Failure('idempotency_in_progress')
       underWay.add(id)

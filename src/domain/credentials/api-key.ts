@@ -3,19 +3,19 @@ import { Failure } from '../../base/errors.ts'
 import { apiKeyHint, digestOf, readDigest, newApiKeyText, newId, type Environment } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
-import { permissionsOf, requireBound, requireNoStronger, type Member } from '../members/member.ts'
+import { permissionsOf, requireSameMember, requireNotStrongerMember, type Member } from '../members/member.ts'
 import { limitsOf, namesLimits, noLimits, type Limits } from '../tenancy/limits.ts'
 import { requireActiveOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture } from './registration-token.ts'
-import { managementResourceId, requireOwn, requireUsableResource, type Resource } from '../resources/resource.ts'
-import { requireAsRestricted } from '../members/delegation.ts'
+import { managementResourceId, requireScopesHeld, requireUsableResource, type Resource } from '../resources/resource.ts'
+import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /** `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it names (CD-03). */
 export const accessLevels = ['full', 'read-only', 'custom'] as const
-export type Access = typeof accessLevels[number]
+export type AccessLevel = typeof accessLevels[number]
 
 /** Type of object → the ids that a key is restricted to. A type that is not named is not restricted. */
 export type ObjectRestriction = Readonly<Record<string, readonly string[]>>
@@ -33,7 +33,7 @@ export interface ApiKey extends Limits, Revised {
   resourceId: string
   environment: Environment
   name: string
-  access: Access
+  access: AccessLevel
   /** With `custom` access: references and patterns of scopes. */
   scopes: readonly string[]
   objects: ObjectRestriction
@@ -131,7 +131,7 @@ export interface ApiKeyInput extends Partial<Limits> {
   resource: string
   environment: Environment
   name: string
-  access?: Access
+  access?: AccessLevel
   scopes?: readonly string[]
   objects?: ObjectRestriction
   allowlist?: readonly string[]
@@ -194,13 +194,13 @@ function requireMayImport ({ organizationId }: Actor, resource: Resource): void 
 
 /** @throws Failure `not_found`, also for a key of another organization. */
 export async function getApiKey ({ store, actor }: Operation, id: string): Promise<ApiKey> {
-  return visible(actor, await store.apiKeys.get(id), 'API key', id)
+  return requireVisible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
 export interface ApiKeyChange extends Partial<Limits> {
   name?: string
   organizations?: readonly string[]
-  access?: Access
+  access?: AccessLevel
   scopes?: readonly string[]
   objects?: ObjectRestriction
   allowlist?: readonly string[]
@@ -235,7 +235,7 @@ export async function updateApiKey (operation: Operation, id: string, change: Ap
     }
     // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
     if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) await requireAccess(operation, tx, resource, after)
-    if (isAboutAuthority) requireAsRestricted(operation.actor, resource, after)
+    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, resource, after)
     if (namesLimits(change)) await limitPredecessors(operation, tx, after, now)
     return after
   })
@@ -254,7 +254,7 @@ export async function rotateApiKey (operation: Operation, id: string, overlapSec
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
-    const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
     requireExpected(operation, before)
     requireChangeable(before)
     if (before.expiresAt !== null && before.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
@@ -300,7 +300,7 @@ export async function revokeApiKey (operation: Operation, id: string, reason: st
       await tx.audit.append(auditEvent(actor, now, 'api_key.revoked', about(after, more)))
       return after
     }
-    const key = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    const key = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
     requireExpected(operation, key)
     for (const predecessor of await workingPredecessors(tx, key, now)) await revoke(predecessor, { revokedWith: id })
     return await revoke(key, {})
@@ -378,8 +378,8 @@ async function newKey (
     revision: 1
   }
   await requireAccess(operation, tx, resource, key)
-  requireBound(actor, key.creatorId)
-  requireAsRestricted(actor, resource, key)
+  requireSameMember(actor, key.creatorId)
+  requireRestrictionsWithin(actor, resource, key)
   return key
 }
 
@@ -403,15 +403,15 @@ async function resolveOrganizations ({ actor }: Operation, tx: Repositories, own
 
 /** Who is told a secret that acts for a key may do what it may, and is bound by the same member and no more than it. @throws Failure `insufficient_permissions`. */
 export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: ApiKey): void {
-  requireOwn(actor, resource, scopesOfAccess(key, resource))
-  requireBound(actor, key.creatorId)
-  requireAsRestricted(actor, resource, key)
+  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
+  requireSameMember(actor, key.creatorId)
+  requireRestrictionsWithin(actor, resource, key)
 }
 
 /** Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure `insufficient_permissions`. */
 async function requireWithinOwn (tx: Repositories, actor: Actor, resource: Resource, key: ApiKey): Promise<void> {
-  requireOwn(actor, resource, scopesOfAccess(key, resource))
-  await requireNoStronger(tx, actor, resource, key.creatorId)
+  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
+  await requireNotStrongerMember(tx, actor, resource, key.creatorId)
 }
 
 /** What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`. */
@@ -423,7 +423,7 @@ function requireOwnReach (actor: Actor, key: ApiKey, { access, scopes, objects, 
 
 function requirePatterns ({ actor }: Operation, resource: Resource, scopes: readonly string[]): string[] {
   const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
-  requireOwn(actor, resource, expand(patterns, resource.scopes))
+  requireScopesHeld(actor, resource, expand(patterns, resource.scopes))
   return patterns
 }
 
@@ -431,7 +431,7 @@ function requirePatterns ({ actor }: Operation, resource: Resource, scopes: read
 async function requireAccess ({ actor }: Operation, tx: Repositories, resource: Resource, key: ApiKey): Promise<void> {
   if (key.access !== 'custom') {
     if (key.scopes.length > 0 || Object.keys(key.objects).length > 0) throw new Failure('invalid_request', { message: `A key with ${key.access} access names no scopes and no objects; use custom access for that.`, details: { field: 'access' } })
-    requireOwn(actor, resource, scopesOfAccess(key, resource))
+    requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
   } else if (planLacks(key, resource, await tx.organizations.get(key.organizationId))) {
     throw new Failure('feature_not_included', { message: `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or read-only access, or change the plan.`, details: { feature: resource.style.customAccessFeature } })
   }
@@ -459,7 +459,7 @@ async function changeKey (
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
-    const before = visible(actor, await tx.apiKeys.get(id), 'API key', id)
+    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
     requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before

@@ -9,10 +9,10 @@ import { defaultGrants } from '../resources/mcp-server.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
-import { requireHandedOn, requireUsableResource } from '../resources/resource.ts'
-import { requireAsRestricted } from '../members/delegation.ts'
+import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
+import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
@@ -178,7 +178,7 @@ export async function createClient (operation: Operation, input: ClientInput): P
 
 /** @throws Failure `not_found`, also for a client of another organization. */
 export async function getClient ({ store, actor }: Operation, id: string): Promise<Client> {
-  return visible(actor, await store.clients.get(id), 'client', id)
+  return requireVisible(actor, await store.clients.get(id), 'client', id)
 }
 
 export interface ClientChange {
@@ -217,7 +217,7 @@ export async function updateClient (operation: Operation, id: string, change: Cl
 export async function revokeClient (operation: Operation, id: string, reason: string | null): Promise<Client> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.clients.get(id), 'client', id)
+    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
     requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = nextGeneration({ ...before, revokedAt: clock(), revokedReason: reason })
@@ -380,7 +380,7 @@ async function changeClient (
 ): Promise<Client> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.clients.get(id), 'client', id)
+    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
     requireExpected(operation, before)
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
     const after = await change(before, tx)
@@ -404,7 +404,7 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
   for (const { resource: name, scopes } of grants) {
     const resource = await requireUsableResource(tx, organizationId, name)
     if (resolved.has(resource.id)) throw new Failure('invalid_request', { message: `The resource ${resource.identifier} is granted twice.`, details: { field: 'grants' } })
-    const granted = requireHandedOn(actor, resource, requireGrantable(scopes, resource.scopes, resource.identifier))
+    const granted = requireDelegable(actor, resource, requireGrantable(scopes, resource.scopes, resource.identifier))
     resolved.set(resource.id, { resourceId: resource.id, scopes: granted })
   }
   return [...resolved.values()]
@@ -414,7 +414,7 @@ async function resolveGrants (tx: Repositories, actor: Actor, organizationId: st
 async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)
-    if (resource !== null) requireHandedOn(actor, resource, scopes)
+    if (resource !== null) requireDelegable(actor, resource, scopes)
   }
 }
 
@@ -423,7 +423,7 @@ async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Cli
   await requireWithinOwn(tx, actor, client)
   for (const { resourceId, scopes } of client.grants) {
     const resource = scopes.length === 0 ? null : await tx.resources.get(resourceId)
-    if (resource !== null) requireAsRestricted(actor, resource, { allowlist: client.allowlist, expiresAt: null })
+    if (resource !== null) requireRestrictionsWithin(actor, resource, { allowlist: client.allowlist, expiresAt: null })
   }
 }
 

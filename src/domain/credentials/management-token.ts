@@ -2,14 +2,14 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newManagementTokenText } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
-import { permissionsOf, requireBound, requireNoStronger, type Member } from '../members/member.ts'
+import { permissionsOf, requireSameMember, requireNotStrongerMember, type Member } from '../members/member.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture } from './registration-token.ts'
-import { managementResourceId, requireOwn, type Resource } from '../resources/resource.ts'
-import { requireAsRestricted } from '../members/delegation.ts'
+import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
+import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /**
  * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer credential to
@@ -118,8 +118,8 @@ export async function createManagementToken (operation: Operation, input: Manage
       lastUsedAt: null,
       revision: 1,
     }
-    requireBound(actor, token.creatorId)
-    requireAsRestricted(actor, await managementResource(tx), token)
+    requireSameMember(actor, token.creatorId)
+    requireRestrictionsWithin(actor, await managementResource(tx), token)
     await tx.managementTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
     return { token, text }
@@ -128,7 +128,7 @@ export async function createManagementToken (operation: Operation, input: Manage
 
 /** @throws Failure `not_found`, also for a token of another organization. */
 export async function getManagementToken ({ store, actor }: Operation, id: string): Promise<ManagementToken> {
-  return visible(actor, await store.managementTokens.get(id), 'access token', id)
+  return requireVisible(actor, await store.managementTokens.get(id), 'access token', id)
 }
 
 export interface ManagementTokenChange {
@@ -148,7 +148,7 @@ export async function updateManagementToken (operation: Operation, id: string, c
     // From where and how long a token works is for who may do what it may.
     if (isAboutAuthority) {
       await requireOwnScopes(tx, operation.actor, before.scopes)
-      await requireNoStronger(tx, operation.actor, await managementResource(tx), before.creatorId)
+      await requireNotStrongerMember(tx, operation.actor, await managementResource(tx), before.creatorId)
     }
     const after: ManagementToken = {
       ...before,
@@ -157,7 +157,7 @@ export async function updateManagementToken (operation: Operation, id: string, c
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
       expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
     }
-    if (isAboutAuthority) requireAsRestricted(operation.actor, await managementResource(tx), after)
+    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, await managementResource(tx), after)
     return after
   })
 }
@@ -187,7 +187,7 @@ async function requireReach (tx: Repositories, actor: Actor, { organizationId, c
 async function requireOwnScopes (tx: Repositories, actor: Actor, scopes: readonly string[]): Promise<string[]> {
   const management = await managementResource(tx)
   const patterns = requireDeclaredPatterns(scopes, management.scopes, management.identifier)
-  requireOwn(actor, management, expand(patterns, management.scopes))
+  requireScopesHeld(actor, management, expand(patterns, management.scopes))
   return patterns
 }
 
@@ -203,7 +203,7 @@ async function changeToken (
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
-    const before = visible(actor, await tx.managementTokens.get(id), 'access token', id)
+    const before = requireVisible(actor, await tx.managementTokens.get(id), 'access token', id)
     requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before

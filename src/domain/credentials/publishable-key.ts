@@ -5,9 +5,9 @@ import { newId, newPublishableText, type Environment } from '../../secrets/secre
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireHandedOn, requireUsableResource } from '../resources/resource.ts'
+import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Revised } from '../store.ts'
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private
@@ -74,7 +74,7 @@ export async function createPublishableKey (
       environment: input.environment,
       name: input.name,
       publicJwk,
-      scopes: requireHandedOn(actor, resource, requireGrantable(input.scopes, resource.scopes, resource.identifier)),
+      scopes: requireDelegable(actor, resource, requireGrantable(input.scopes, resource.scopes, resource.identifier)),
       createdBy: actor.id,
       createdAt: clock(),
       revokedAt: null,
@@ -88,14 +88,14 @@ export async function createPublishableKey (
 
 /** @throws Failure `not_found`, also for a key of another organization. */
 export async function getPublishableKey ({ store, actor }: Operation, id: string): Promise<PublishableKey> {
-  return visible(actor, await store.publishableKeys.get(id), 'publishable key', id)
+  return requireVisible(actor, await store.publishableKeys.get(id), 'publishable key', id)
 }
 
 /** Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`. */
 export async function updatePublishableKey (operation: Operation, id: string, change: { name?: string }): Promise<PublishableKey> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
+    const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
     requireExpected(operation, before)
     if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
     const kept = await tx.publishableKeys.update({ ...before, name: change.name ?? before.name })
@@ -108,7 +108,7 @@ export async function updatePublishableKey (operation: Operation, id: string, ch
 export async function revokePublishableKey (operation: Operation, id: string, reason: string | null): Promise<PublishableKey> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
+    const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
     requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }

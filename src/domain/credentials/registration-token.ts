@@ -6,10 +6,10 @@ import { defaultGrants } from '../resources/mcp-server.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Registry } from '../access/registry.ts'
-import { requireHandedOn, requireUsableResource } from '../resources/resource.ts'
-import { requireAsRestricted } from '../members/delegation.ts'
+import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
+import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
 export interface RegistrationToken extends Revised {
@@ -106,7 +106,7 @@ export async function createRegistrationToken (
 
 /** @throws Failure `not_found`. */
 export async function getRegistrationToken ({ store, actor }: Operation, id: string): Promise<RegistrationToken> {
-  return visible(actor, await store.registrationTokens.get(id), 'registration token', id)
+  return requireVisible(actor, await store.registrationTokens.get(id), 'registration token', id)
 }
 
 /** Changes name, remaining uses or expiry; the last two only for who could hand on what it grants. @throws Failure `insufficient_permissions`. */
@@ -181,8 +181,8 @@ async function requireGrantedByOwn (
   for (const granted of grants) {
     const resource = granted.scopes.length === 0 ? null : await tx.resources.get(granted.resourceId)
     if (resource === null) continue
-    requireHandedOn(actor, resource, granted.scopes)
-    requireAsRestricted(actor, resource, { allowlist, expiresAt: null })
+    requireDelegable(actor, resource, granted.scopes)
+    requireRestrictionsWithin(actor, resource, { allowlist, expiresAt: null })
   }
 }
 
@@ -197,7 +197,7 @@ async function changeToken (
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
-    const before = visible(actor, await tx.registrationTokens.get(id), 'registration token', id)
+    const before = requireVisible(actor, await tx.registrationTokens.get(id), 'registration token', id)
     requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before

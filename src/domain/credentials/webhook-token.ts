@@ -8,7 +8,7 @@ import type { Page, PageQuery } from '../core/page.ts'
 import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal } from '../access/principal.ts'
 import type { Registry } from '../access/registry.ts'
 import { requireUsableResource, type Resource } from '../resources/resource.ts'
-import { requireExpected, visible, type Operation, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Revised } from '../store.ts'
 
 /** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
 export interface BoundObject {
@@ -110,7 +110,7 @@ export async function createWebhookToken (
   const text = newWebhookToken()
   return await store.transaction(async tx => {
     const now = clock()
-    const key = visible(actor, await tx.apiKeys.get(input.apiKeyId), 'API key', input.apiKeyId)
+    const key = requireVisible(actor, await tx.apiKeys.get(input.apiKeyId), 'API key', input.apiKeyId)
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
@@ -136,14 +136,14 @@ export async function createWebhookToken (
 
 /** @throws Failure `not_found`, also for a token of another organization. */
 export async function getWebhookToken ({ store, actor }: Operation, id: string): Promise<WebhookToken> {
-  return visible(actor, await store.webhookTokens.get(id), 'webhook token', id)
+  return requireVisible(actor, await store.webhookTokens.get(id), 'webhook token', id)
 }
 
 /** Revokes it: refused from the next request on. Doing it twice changes nothing. */
 export async function revokeWebhookToken (operation: Operation, id: string, reason: string | null): Promise<WebhookToken> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = visible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
+    const before = requireVisible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
     requireExpected(operation, before)
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }

@@ -1,7 +1,7 @@
 import { repeatedly, type Report } from '../../telemetry/background.ts'
 import { inBatches } from '../../base/batches.ts'
 import { secondsAfter } from '../../base/clock.ts'
-import { newMeasures, type Measures } from '../../telemetry/metrics.ts'
+import { newMetrics, type Metrics } from '../../telemetry/metrics.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'
 import { reapAbandonedClients } from '../credentials/client.ts'
 import { removeDeadSigningKeys } from '../tokens/signing-key-rotation.ts'
@@ -25,14 +25,14 @@ export interface Retention {
 export const defaultRetention: Retention = { usageDays: 400 }
 
 /** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
-interface Chore { limit: number, remove (operation: Operation, retention: Retention, now: Date, limit: number): Promise<number> }
+interface RetentionJob { limit: number, remove (operation: Operation, retention: Retention, now: Date, limit: number): Promise<number> }
 
 /** How many rows one statement removes, or one transaction where each is audited: some milliseconds of work. */
 const rows = 500
 const auditedRows = 10
 
 /** By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them. */
-export const chores: Readonly<Record<string, Chore>> = {
+export const jobs: Readonly<Record<string, RetentionJob>> = {
   revoked_token: { limit: rows, remove: ({ store }, _, now, limit) => store.revokedTokens.prune(secondsAfter(now, -clockMargin), limit) },
   used_assertion: { limit: rows, remove: ({ store }, _, now, limit) => store.usedAssertions.prune(secondsAfter(now, -clockMargin), limit) },
   remembered_answer: { limit: rows, remove: ({ store }, _, now, limit) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin), limit) },
@@ -48,11 +48,11 @@ export const chores: Readonly<Record<string, Chore>> = {
  * past their end, registered clients that were never used, token usage and usage of keys older than it is to be kept. Returns how to stop; the
  * batch that is under way is waited for, the rest is left to the next round.
  */
-export function keepHouse (
-  operation: Operation, report: Report, retention: Retention = defaultRetention, measures: Measures = newMeasures()
+export function startHousekeeping (
+  operation: Operation, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
 ): { stop (): Promise<void> } {
   const stopping = new AbortController()
-  const { stop } = repeatedly(every, () => clean(operation, retention, measures, stopping.signal), report)
+  const { stop } = repeatedly(every, () => runHousekeeping(operation, retention, metrics, stopping.signal), report)
   return {
     stop () {
       stopping.abort()
@@ -65,17 +65,17 @@ export function keepHouse (
  * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it
  * together, where it is several.
  */
-export async function clean (
-  operation: Operation, retention: Retention = defaultRetention, measures: Measures = newMeasures(), signal: AbortSignal = new AbortController().signal
+export async function runHousekeeping (
+  operation: Operation, retention: Retention = defaultRetention, metrics: Metrics = newMetrics(), signal: AbortSignal = new AbortController().signal
 ): Promise<void> {
   const failed: unknown[] = []
-  for (const [kind, { limit, remove }] of Object.entries(chores)) {
+  for (const [kind, { limit, remove }] of Object.entries(jobs)) {
     try {
       const now = operation.clock()
-      measures.pruned.add(kind, '', 0)
+      metrics.pruned.increment(kind, '', 0)
       await inBatches(limit, async most => {
         const removed = await remove(operation, retention, now, most)
-        measures.pruned.add(kind, '', removed)
+        metrics.pruned.increment(kind, '', removed)
         return removed
       }, signal)
     } catch (error) {
@@ -84,5 +84,5 @@ export async function clean (
   }
   if (failed.length > 0) throw failed.length === 1 ? failed[0] : new AggregateError(failed, `${failed.length} chores failed`)
   if (signal.aborted) return
-  measures.prunedAt = operation.clock().getTime()
+  metrics.prunedAt = operation.clock().getTime()
 }

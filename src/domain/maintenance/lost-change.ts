@@ -6,7 +6,7 @@
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { visible, type Operation } from '../store.ts'
+import { requireVisible, type Operation } from '../store.ts'
 
 /**
  * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential
@@ -143,7 +143,7 @@ export async function noticeHistory (
 /** Lets pass again what was refused: what the database says of it is true. @throws Failure `not_found`. */
 export async function acceptLostChange ({ store, clock, actor }: Operation, id: string): Promise<LostChange> {
   return await store.transaction(async tx => {
-    const change = visible(actor, await tx.lostChanges.get(id), 'lost change', id)
+    const change = requireVisible(actor, await tx.lostChanges.get(id), 'lost change', id)
     if (change.state !== 'undecided') return change
     const now = clock()
     await tx.lostChanges.accept(id, now, actor.id)

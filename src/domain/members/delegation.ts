@@ -18,7 +18,7 @@ export interface Restrictions {
  * otherwise a credential would shake off its own allowlist and its own end. Credentials for other resources are what the
  * organization manages; they are bound as whoever makes them says. @throws Failure `insufficient_permissions`.
  */
-export function requireAsRestricted ({ restrictions }: Actor, resource: Resource, given: Restrictions): void {
+export function requireRestrictionsWithin ({ restrictions }: Actor, resource: Resource, given: Restrictions): void {
   if (restrictions === null || resource.id !== managementResourceId) return
   const { allowlist, expiresAt, objects = {} } = restrictions
   if (!isWithin(given.allowlist, allowlist)) {

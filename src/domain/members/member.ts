@@ -3,10 +3,10 @@ import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { managementResourceId, requireOwn, type Resource } from '../resources/resource.ts'
-import { requireAsRestricted } from './delegation.ts'
+import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
+import { requireRestrictionsWithin } from './delegation.ts'
 import { expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]
@@ -82,7 +82,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
     const member = { ...named, scopes: named.scopes && await keptScopes(tx, named.organizationId, named.scopes) }
-    await requireRaisedByOwn(tx, actor, member.organizationId, [], permissionsOf(member))
+    await requireGainHeld(tx, actor, member.organizationId, [], permissionsOf(member))
     await requireOwnRole(tx, actor, member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
@@ -92,7 +92,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
 
 /** @throws Failure `not_found`, also for a member of another organization. */
 export async function getMember ({ store, actor }: Operation, id: string): Promise<Member> {
-  return visible(actor, await store.members.get(id), 'member', id)
+  return requireVisible(actor, await store.members.get(id), 'member', id)
 }
 
 /**
@@ -112,7 +112,7 @@ export async function updateMember (
         ? before.scopes
         : change.scopes && await keptScopes(tx, before.organizationId, change.scopes)
     }
-    await requireRaisedByOwn(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
+    await requireGainHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
     if (after.role !== before.role) await requireOwnRole(tx, operation.actor, after)
     return after
@@ -133,7 +133,7 @@ async function changeMember (
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
-    const before = visible(actor, await tx.members.get(id), 'member', id)
+    const before = requireVisible(actor, await tx.members.get(id), 'member', id)
     requireExpected(operation, before)
     const after = await change(before, now, tx)
     if (after === before) return before
@@ -148,10 +148,10 @@ async function changeMember (
  * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a member
  * who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
  */
-export async function requireRaisedByOwn (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
+export async function requireGainHeld (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
   const before = resource === null ? [] : expand(had, resource.scopes)
-  if (resource !== null) requireOwn(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
+  if (resource !== null) requireScopesHeld(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
   await requireWithinCreator(tx, actor, organizationId, had, has)
 }
 
@@ -167,7 +167,7 @@ export async function requireRaisedUnrestricted (
   if (resource === null) return
   const before = expand(had, resource.scopes)
   if (expand(has, resource.scopes).every(scope => before.includes(scope))) return
-  requireAsRestricted(actor, resource, { allowlist: [], expiresAt: null })
+  requireRestrictionsWithin(actor, resource, { allowlist: [], expiresAt: null })
 }
 
 /** Nobody changes or removes a member who may do what they may not themselves. @throws Failure `insufficient_permissions`. */
@@ -212,7 +212,7 @@ async function hasAdministrator (tx: Repositories, organizationId: string): Prom
 
 /** A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws Failure `insufficient_permissions`. */
 async function requireOwnRole (tx: Repositories, actor: Actor, { organizationId, role }: Member): Promise<void> {
-  await requireRaisedByOwn(tx, actor, organizationId, [], rolePatterns[role])
+  await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
 }
 
 /** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */
@@ -279,7 +279,7 @@ function about (member: Member) {
  * A member's credential is told no secret but such as are bound to that member: through another's the member would keep what
  * they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
  */
-export function requireBound ({ creator }: Actor, creatorId: string | null): void {
+export function requireSameMember ({ creator }: Actor, creatorId: string | null): void {
   if (creator === null || creatorId === creator.id) return
   throw new Failure('insufficient_permissions', {
     message: `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or rotates.`, details: { creator: creator.id },
@@ -287,7 +287,7 @@ export function requireBound ({ creator }: Actor, creatorId: string | null): voi
 }
 
 /** A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure `insufficient_permissions`. */
-export async function requireNoStronger (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
+export async function requireNotStrongerMember (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))

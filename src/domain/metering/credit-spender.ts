@@ -3,14 +3,14 @@ import { newId } from '../../secrets/secrets.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { Store } from '../store.ts'
 
-export interface Spender {
+export interface CreditSpender {
   /**
    * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`, and
    * `invalid_request` for an amount that is not whole: alone, not with those that came at the same time.
    */
   spend (spending: Omit<Spending, 'id'>): Promise<{ id: string, verdict: SpendVerdict }>
   /** Resolves when everything asked for so far is decided. */
-  settled (): Promise<void>
+  drain (): Promise<void>
 }
 
 interface Waiting {
@@ -22,7 +22,7 @@ interface Waiting {
 /** How many spendings one transaction takes: short enough that the ones behind it do not wait for long. */
 const greatestBatch = 100
 
-export function spender (store: Store): Spender {
+export function creditSpender (store: Store): CreditSpender {
   const waiting: Waiting[] = []
   let running: Promise<void> | null = null
 
@@ -48,6 +48,6 @@ export function spender (store: Store): Spender {
       })
       return { id: spending.id, verdict }
     },
-    settled: async () => { await running },
+    drain: async () => { await running },
   }
 }

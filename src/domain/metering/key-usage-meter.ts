@@ -6,7 +6,7 @@ import { getApiKey, type ApiKey } from '../credentials/api-key.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'
 import { getOrganization } from '../tenancy/organization.ts'
 import type { Operation } from '../store.ts'
-import { inTurns, takeFirst } from '../core/batch-writer.ts'
+import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 import { writtenAtOnce } from './last-used.ts'
 
 /** What a key did on a day. */
@@ -33,7 +33,7 @@ export interface UsageRepository {
   prune (before: string, limit: number): Promise<number>
 }
 
-export interface UsageMeter {
+export interface KeyUsageMeter {
   /** Counts a call of the key on the day of `now`. Costs one write to memory. */
   count (keyId: string, now: Date): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
@@ -43,7 +43,7 @@ export interface UsageMeter {
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
-export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn): UsageMeter {
+export function keyUsageMeter (write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn): KeyUsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
 
@@ -72,13 +72,13 @@ export function usageMeter (write: UsageRepository['add'], intervalMs = 1_000, r
     }
   }
   const size = () => [...counted.values()].reduce((sum, keys) => sum + keys.size, 0)
-  const { ask, flush, close } = inTurns({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
+  const { schedule, flush, close } = batchWriter({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
   return {
     count (keyId, now) {
       const time = now.getTime()
       if (time < today.starts || time >= today.ends) today = dayAround(now)
       add(today.day, keyId, 1)
-      ask()
+      schedule()
     },
     flush,
     async close (until) {

@@ -1,11 +1,11 @@
 /** When credentials were last used: counted in memory, written behind the requests' backs. */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
-import { inTurns, takeFirst } from '../core/batch-writer.ts'
+import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 
-export interface UsageLog {
+export interface LastUsedRecorder {
   /** Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to memory. */
-  note (id: string, now?: Date): void
+  touch (id: string, now?: Date): void
   /** Writes what was noted. What cannot be written stays noted for the next time. */
   flush (): Promise<void>
   /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the last use is lost. */
@@ -19,7 +19,7 @@ export interface UsageLog {
 export const writtenAtOnce = 50
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. */
-export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn): UsageLog {
+export function lastUsedRecorder (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn): LastUsedRecorder {
   // In boxes: a time is too long to be kept without one, and whoever is noted again while they wait gets no new one.
   const noted = new Map<string, { at: number }>()
 
@@ -33,13 +33,13 @@ export function usageLog (touch: (usage: ReadonlyMap<string, Date>) => Promise<v
       throw error
     }
   }
-  const { ask, flush, close } = inTurns({ size: () => noted.size, write }, intervalMs, writtenAtOnce, report)
+  const { schedule, flush, close } = batchWriter({ size: () => noted.size, write }, intervalMs, writtenAtOnce, report)
   return {
-    note (id, now = clock()) {
+    touch (id, now = clock()) {
       const waiting = noted.get(id)
       if (waiting === undefined) noted.set(id, { at: now.getTime() })
       else waiting.at = now.getTime()
-      ask()
+      schedule()
     },
     flush,
     async close (until) {

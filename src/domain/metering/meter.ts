@@ -2,17 +2,17 @@
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { repeatedly, type Background } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
-import { newWatch } from '../../telemetry/telemetry.ts'
-import { callAllowance, monthState } from './quota-lease.ts'
+import { newTelemetry } from '../../telemetry/telemetry.ts'
+import { quotaLeases, monthState } from './quota-lease.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import { monthEnd, secondsUntil } from '../core/calendar.ts'
 import { refundCredits } from './credit.ts'
 import { organizationHolder, type Limits } from '../tenancy/limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
-import { unshared, type SharedCounts } from './shared-counters.ts'
-import { spender } from './credit-spender.ts'
+import { unshared, type SharedCounters } from './shared-counters.ts'
+import { creditSpender } from './credit-spender.ts'
 import type { Store } from '../store.ts'
-import { usageMeter } from './key-usage-meter.ts'
+import { keyUsageMeter } from './key-usage-meter.ts'
 
 /** A call that passed every other check. */
 export interface MeteredCall {
@@ -85,11 +85,11 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
  * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the requests'
  * backs goes to `background`. Call `close` before the store is closed.
  */
-export function meter (store: Store, clock: Clock, counts: SharedCounts = unshared, background: Background = newWatch().background): Meter {
+export function meter (store: Store, clock: Clock, counts: SharedCounters = unshared, background: Background = newTelemetry().background): Meter {
   const rates = rateLimiter(counts.of('calls'))
-  const calls = callAllowance(store.allowances, undefined, undefined, background.report('allowances'))
-  const usage = usageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
-  const credits = spender(store)
+  const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))
+  const usage = keyUsageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
+  const credits = creditSpender(store)
   const idle = repeatedly(10_000, calls.giveBackIdle, background.report('allowances'))
 
   const admitted = ({ key, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
@@ -154,7 +154,7 @@ export function meter (store: Store, clock: Clock, counts: SharedCounts = unshar
     flush: usage.flush,
     async close (until) {
       await idle.stop()
-      await credits.settled()
+      await credits.drain()
       await calls.close()
       return await usage.close(until)
     },

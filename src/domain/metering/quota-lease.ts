@@ -4,10 +4,10 @@
  * a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
 import { warn, type Report } from '../../telemetry/background.ts'
-import { bounded } from '../../base/lru.ts'
+import { lru } from '../../base/lru.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from '../core/calendar.ts'
-import type { Policy, RateLimitState } from './rate-limiter.ts'
+import type { LimitName, RateLimitState } from './rate-limiter.ts'
 
 /** A holder is the chain of a key, or an organization in one environment: whoever a limit is counted for. */
 export interface AllowanceRepository {
@@ -35,9 +35,9 @@ export interface TakenCall {
   giveBack (): void
 }
 
-export interface CallAllowance {
+export interface QuotaLeases {
   /** Takes a call of the holder's month of `now`. Answered in the same turn while the block in memory lasts. */
-  take (holder: string, callsPerMonth: number, now: Date, policy?: Policy): Awaitable<TakenCall>
+  take (holder: string, callsPerMonth: number, now: Date, policy?: LimitName): Awaitable<TakenCall>
   /** Gives back to the database what was taken ahead for holders that were not used for `idleSeconds`. */
   giveBackIdle (): Promise<void>
   /** Gives back all of it. */
@@ -80,9 +80,9 @@ function mostAfter (size: number, quota: number): number {
  * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle has nothing
  * to do with the calendar.
  */
-export function callAllowance (
+export function quotaLeases (
   allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now(), report: Report = warn
-): CallAllowance {
+): QuotaLeases {
   const giving = new Set<Promise<void>>()
   let surplus: GivenBack[] = []
   const giveSurplus = async () => {
@@ -101,7 +101,7 @@ export function callAllowance (
     const done = Promise.resolve().then(giveSurplus).catch(report).finally(() => { giving.delete(done) })
     giving.add(done)
   }
-  const blocks = bounded<Block>(holders, {
+  const blocks = lru<Block>(holders, {
     ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
   })
 
@@ -132,7 +132,7 @@ export function callAllowance (
     block.emptyAt = now.getTime()
   }
 
-  const decide = (block: Block, now: Date, policy: Policy): Awaitable<TakenCall> => {
+  const decide = (block: Block, now: Date, policy: LimitName): Awaitable<TakenCall> => {
     if (block.left > 0) {
       block.left--
       return { taken: true, state: stateOf(block, now, policy), giveBack: () => { block.left++ } }
@@ -156,12 +156,12 @@ export function callAllowance (
   }
 }
 
-function stateOf ({ quota, taken, left }: Block, now: Date, policy: Policy): RateLimitState {
+function stateOf ({ quota, taken, left }: Block, now: Date, policy: LimitName): RateLimitState {
   return monthState(policy, quota, quota - taken + left, now)
 }
 
 /** The state of a limit that begins anew with the month after `now`, UTC. */
-export function monthState (policy: Policy, quota: number, remaining: number, now: Date): RateLimitState {
+export function monthState (policy: LimitName, quota: number, remaining: number, now: Date): RateLimitState {
   const end = monthEnd(now)
   return { policy, quota, windowSeconds: (end.getTime() - monthStart(now).getTime()) / 1_000, remaining: Math.max(0, remaining), resetSeconds: secondsUntil(end, now) }
 }

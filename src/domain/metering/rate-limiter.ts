@@ -1,15 +1,15 @@
-import { bounded } from '../../base/lru.ts'
+import { lru } from '../../base/lru.ts'
 import type { Share } from './shared-counters.ts'
 
 /**
  * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a key,
  * or of all keys of its organization.
  */
-export type Policy = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
+export type LimitName = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
 
 /** What a caller is told of one of its limits. */
 export interface RateLimitState {
-  policy: Policy
+  policy: LimitName
   quota: number
   windowSeconds: number
   /** As this server knows it: another one may have taken more meanwhile. */
@@ -24,7 +24,7 @@ export interface RateLimiter {
    * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly. `waitSeconds`
    * null: taken; else nothing was, and in so many seconds, at least 1, there is room.
    */
-  take (id: string, perMinute: number, now: Date, policy?: Policy): { waitSeconds: number | null, state: RateLimitState }
+  take (id: string, perMinute: number, now: Date, policy?: LimitName): { waitSeconds: number | null, state: RateLimitState }
   /** Takes one out again. */
   giveBack (id: string): void
 }
@@ -45,7 +45,7 @@ interface Bucket {
  * more than that should not be in use within a minute. With `share`, what other servers let through is in them too.
  */
 export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
-  const known = bounded<Bucket>(buckets)
+  const known = lru<Bucket>(buckets)
   const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
     let bucket = known.get(id)
     if (bucket === undefined) known.set(id, bucket = { used: 0, at: now, perMinute })
@@ -99,7 +99,7 @@ function secondsToLeak (units: number, perMinute: number): number {
   return Math.ceil(Math.ceil(units / perMinute) / 1_000)
 }
 
-function stateOf ({ used }: Bucket, perMinute: number, policy: Policy): RateLimitState {
+function stateOf ({ used }: Bucket, perMinute: number, policy: LimitName): RateLimitState {
   const remaining = Math.max(0, Math.floor((perMinute * call - used) / call))
   const resetSeconds = secondsToLeak(remaining === 0 ? used + call - perMinute * call : used, perMinute)
   return { policy, quota: perMinute, windowSeconds: 60, remaining, resetSeconds }

@@ -5,25 +5,25 @@
  */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
-import { inTurns } from '../core/batch-writer.ts'
+import { batchWriter } from '../core/batch-writer.ts'
 
 /** The other servers on the same database. */
 export interface Peers {
   /** The longest text that can be told at once, in bytes. */
   readonly longest: number
   /** Tells all of them. @throws Failure `storage_unavailable`. */
-  tell (news: string): Promise<void>
+  broadcast (news: string): Promise<void>
   /** From now on `ear` is told what others tell, while this server can hear them at all. */
-  hear (ear: (news: string) => void): void
+  onBroadcast (ear: (news: string) => void): void
 }
 
 /** Counts that were made elsewhere, to be added; fewer than none: they were taken back. */
-export type Absorb = (key: string, n: number, now: Date) => void
+export type Merge = (key: string, n: number, now: Date) => void
 
 /** Begins to share one kind of count; what it returns is to be called with each that is made here. */
-export type Share = (absorb: Absorb) => (key: string, n: number) => void
+export type Share = (absorb: Merge) => (key: string, n: number) => void
 
-export interface SharedCounts {
+export interface SharedCounters {
   /** The counts that every server calls `name`; undefined: there are no other servers. */
   of (name: string): Share | undefined
   /** Tells what has not been told. */
@@ -31,7 +31,7 @@ export interface SharedCounts {
 }
 
 /** Where one server is all there is. */
-export const unshared: SharedCounts = { of: () => undefined, close: async () => {} }
+export const unshared: SharedCounters = { of: () => undefined, close: async () => {} }
 
 /** When so many keys wait they are told at once. */
 const manyKeys = 5_000
@@ -43,12 +43,12 @@ const mostKeys = 10_000
 type Count = [string, string, number]
 
 /** Tells what was counted once in `intervalMs`, or sooner where it is about many keys. */
-export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500, report: Report = warn): SharedCounts {
-  const absorbing = new Map<string, Absorb>()
+export function sharedCounters (peers: Peers, clock: Clock, intervalMs = 500, report: Report = warn): SharedCounters {
+  const absorbing = new Map<string, Merge>()
   let untold = new Map<string, Count>()
   let isFull = false
 
-  peers.hear(news => {
+  peers.onBroadcast(news => {
     const now = clock()
     for (const [name, key, n] of readNews(news)) absorbing.get(name)?.(key, n, now)
   })
@@ -57,16 +57,16 @@ export function sharedCounts (peers: Peers, clock: Clock, intervalMs = 500, repo
     const known = untold.get(`${name} ${key}`)
     if (known !== undefined) known[2] += n
     else if (untold.size < mostKeys) untold.set(`${name} ${key}`, [name, key, n])
-    if (untold.size < manyKeys) ask()
+    if (untold.size < manyKeys) schedule()
     else if (!isFull) tellAtOnce()
   }
   const tellAll = async () => {
     const counts = [...untold.values()].filter(([, , n]) => n !== 0)
     untold = new Map()
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
-    for (const news of inPieces(counts, peers.longest)) await peers.tell(news).catch(report)
+    for (const news of inPieces(counts, peers.longest)) await peers.broadcast(news).catch(report)
   }
-  const { ask, flush, close } = inTurns({ size: () => untold.size, write: tellAll }, intervalMs, Infinity, report)
+  const { schedule, flush, close } = batchWriter({ size: () => untold.size, write: tellAll }, intervalMs, Infinity, report)
   const tellAtOnce = () => {
     isFull = true
     flush().finally(() => { isFull = false })

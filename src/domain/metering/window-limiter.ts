@@ -1,5 +1,5 @@
 /** Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of several. */
-import { bounded } from '../../base/lru.ts'
+import { lru } from '../../base/lru.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Share } from './shared-counters.ts'
 
@@ -9,7 +9,7 @@ export interface WindowLimit {
   windowSeconds: number
 }
 
-export interface WindowCounter {
+export interface WindowLimiter {
   /** Null: there is room. Else the whole seconds until there is room again, at least 1. */
   exhausted (key: string): number | null
   /** Counts one. */
@@ -23,8 +23,8 @@ interface Window { ends: number, counted: number }
  * in it too, and a window ends for all when it ends for the last: else each server would begin one at another time, and what was
  * counted in the window that ends would be forgotten in the one that begins.
  */
-export function windowCounter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowCounter {
-  const windows = bounded<Window>(parties)
+export function windowLimiter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowLimiter {
+  const windows = lru<Window>(parties)
   const add = (key: string, n: number, now: number): Window => {
     let window = windows.get(key)
     if (window === undefined || window.ends <= now) windows.set(key, window = { ends: now + windowSeconds * 1_000, counted: 0 })

@@ -31,10 +31,10 @@ export interface Circumstances {
 }
 
 /** What is made of a condition on something that cannot be told: that which refuses more, or that which refuses less. */
-export type Doubt = 'refuses' | 'passes'
+export type UnknownAs = 'refuses' | 'passes'
 
 /** What policies leave of a request. The ids are those of the policies that took something away. */
-export interface Weighing {
+export interface Evaluation {
   /** Refuses the request, whatever it asks for; null: nothing does. */
   refusedBy: string | null
   /** The scopes that are left. */
@@ -102,7 +102,7 @@ export function isEmpty ({ denies, allows }: PolicySet): boolean {
 }
 
 /** What the policies of `sets` leave of `scopes` for this request. */
-export function weigh (sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt = 'refuses'): Weighing {
+export function evaluate (sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs = 'refuses'): Evaluation {
   const withheld = new Map<string, string>()
   for (const set of sets) {
     const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt, withheld) ?? weighAllows(set, subject, scopes, circumstances, doubt, withheld)
@@ -112,7 +112,7 @@ export function weigh (sets: readonly PolicySet[], subject: Subject, scopes: rea
 }
 
 /** The id of the policy that refuses everything. What is refused of the scopes is added to `withheld`. */
-function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt, withheld: Map<string, string>): string | null {
+function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs, withheld: Map<string, string>): string | null {
   const ifUnknown = doubt === 'refuses'
   for (const policy of denies) {
     if (!(policy.isAbout(subject) ?? ifUnknown) || !(policy.holds(circumstances) ?? ifUnknown)) continue
@@ -123,7 +123,7 @@ function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly 
 }
 
 /** As `weighDenies`. An allow binds what it may be about, and opens to nothing but what it is about and holds for. */
-function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: Doubt, withheld: Map<string, string>): string | null {
+function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs, withheld: Map<string, string>): string | null {
   const ifUnknown = doubt === 'refuses'
   const first = allows.find(policy => policy.isAbout(subject) ?? ifUnknown)
   if (first === undefined) return null

@@ -9,7 +9,7 @@ import type { Page, PageQuery } from '../core/page.ts'
 import { requireStillAdministered } from '../access/policy-impact.ts'
 import { requireUsableResource } from '../resources/resource.ts'
 import { isScopePattern } from '../resources/scope.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 import { problemOfWindow, type TimeWindow } from './time-window.ts'
 
 export const effects = ['allow', 'deny'] as const
@@ -113,7 +113,7 @@ export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect
 export function planUpdate (operation: Operation, id: string, change: PolicyChange): PolicyPlan {
   const { clock, actor } = operation
   return async repositories => {
-    const before = visible(actor, await repositories.policies.get(id), 'policy', id)
+    const before = requireVisible(actor, await repositories.policies.get(id), 'policy', id)
     requireExpected(operation, before)
     if (before.conditions === null && (change.conditions === undefined || change.effect === undefined)) {
       throw invalid('conditions', `What is stored of the policy ${id} cannot be read here, so it denies everything: give effect and conditions, or delete it.`)
@@ -126,7 +126,7 @@ export function planUpdate (operation: Operation, id: string, change: PolicyChan
 /** @throws Failure `not_found`. */
 export function planDeletion (operation: Operation, id: string): PolicyPlan {
   return async repositories => {
-    const before = visible(operation.actor, await repositories.policies.get(id), 'policy', id)
+    const before = requireVisible(operation.actor, await repositories.policies.get(id), 'policy', id)
     requireExpected(operation, before)
     return { before, after: null }
   }
@@ -148,7 +148,7 @@ export async function changePolicy ({ store, clock, actor }: Operation, plan: Po
 
 /** @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to one. */
 export async function getPolicy ({ store, actor }: Operation, id: string): Promise<Policy> {
-  return visible(actor, await store.policies.get(id), 'policy', id)
+  return requireVisible(actor, await store.policies.get(id), 'policy', id)
 }
 
 async function write ({ policies }: Repositories, { before, after }: PlannedPolicy): Promise<Policy> {
@@ -186,7 +186,7 @@ async function requireConditions (repositories: Repositories, actor: Actor, orga
 }
 
 async function requireGroup ({ groups }: Repositories, organizationId: string | null, id: string): Promise<void> {
-  visible({ organizationId }, await groups.get(id), 'group', id)
+  requireVisible({ organizationId }, await groups.get(id), 'group', id)
 }
 
 /** A policy of the deployment may name an organization's resource. */

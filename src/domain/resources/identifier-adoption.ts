@@ -4,7 +4,7 @@
  */
 import { ConfigurationError } from '../../base/errors.ts'
 import { auditEvent, systemActor } from '../audit/event.ts'
-import { about, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
+import { auditDetail, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
 import type { Operation, Repositories } from '../store.ts'
 
 /** Rows in one transaction. */
@@ -64,7 +64,7 @@ async function adopt (tx: Repositories, row: Resource, ending: readonly string[]
 
 async function end (tx: Repositories, resource: Resource, now: Date): Promise<Resource> {
   const after = { ...resource, revokedAt: now }
-  await tx.audit.append(auditEvent(systemActor, now, 'resource.revoked', about(after)))
+  await tx.audit.append(auditEvent(systemActor, now, 'resource.revoked', auditDetail(after)))
   return after
 }
 

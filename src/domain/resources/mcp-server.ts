@@ -4,7 +4,7 @@ import { createResource, revokeResource, updateResource, type Resource } from '.
 import { resourceMetadataUrl } from './resource-metadata.ts'
 import { requireGrantable, type Scope } from './scope.ts'
 import { styles } from './style.ts'
-import { visible, type Operation, type Repositories } from '../store.ts'
+import { requireVisible, type Operation, type Repositories } from '../store.ts'
 import type { ClientGrant } from '../credentials/client.ts'
 
 export interface McpServerInput {
@@ -30,7 +30,7 @@ export async function createMcpServer (operation: Operation, input: McpServerInp
 /** By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP server. */
 export async function getMcpServer ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
   const found = await store.resources.get(idOrIdentifier) ?? await store.resources.byIdentifier(idOrIdentifier)
-  return visible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
+  return requireVisible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
 }
 
 export interface McpServerChange { name?: string, scopes?: readonly Scope[], defaultScopes?: readonly string[] }

@@ -10,7 +10,7 @@ import {
 } from './scope.ts'
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised, type Store } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised, type Store } from '../store.ts'
 import type { Clock } from '../../base/clock.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
@@ -122,7 +122,7 @@ export async function createResource (operation: Operation, input: ResourceInput
     await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
     await tx.resources.insert(resource)
     if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
-    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', about(resource)))
+    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', auditDetail(resource)))
   })
   return resource
 }
@@ -196,7 +196,7 @@ async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resour
 export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
-  await tx.audit.append(auditEvent(actor, at, 'resource.updated', about(after)))
+  await tx.audit.append(auditEvent(actor, at, 'resource.updated', auditDetail(after)))
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
@@ -250,7 +250,7 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
     const kept = await tx.resources.update(after)
     const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))
     if (narrowed.length > 0) await tx.clients.raiseGenerations({ resourceId: after.id })
-    await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', about(after)))
+    await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', auditDetail(after)))
     return kept
   })
 }
@@ -265,7 +265,7 @@ export async function revokeResource (operation: Operation, idOrIdentifier: stri
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     const kept = await tx.resources.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt, 'resource.revoked', about(after)))
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'resource.revoked', auditDetail(after)))
     return kept
   })
 }
@@ -319,10 +319,10 @@ async function requireElsewhere (tx: Repositories, identifier: string): Promise<
  * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
  * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
  */
-export function requireHandedOn (
+export function requireDelegable (
   actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]
 ): readonly string[] {
-  requireOwn(actor, resource, grantableNow(scopes, resource.scopes))
+  requireScopesHeld(actor, resource, grantableNow(scopes, resource.scopes))
   if (actor.creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
     throw new Failure('insufficient_permissions', {
@@ -339,7 +339,7 @@ export function requireHandedOn (
 }
 
 /** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
-export function requireOwn (
+export function requireScopesHeld (
   actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
 ): readonly string[] {
   const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
@@ -367,7 +367,7 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
       if (present === null) {
         const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
         await tx.resources.insert(resource)
-        await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', about(resource)))
+        await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', auditDetail(resource)))
       } else if (!isSeeded(seed, present)) {
         const own = seed.id === managementResourceId
           ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style }
@@ -396,7 +396,7 @@ async function find (repositories: Repositories, idOrIdentifier: string): Promis
 
 function readable (actor: Actor, found: Resource | null, name: string): Resource {
   if (found !== null && found.organizationId === null) return found
-  return visible(actor, found, 'resource', name)
+  return requireVisible(actor, found, 'resource', name)
 }
 
 function changeable (actor: Actor, found: Resource | null, name: string): Resource {
@@ -476,7 +476,7 @@ function requireDefaults (
   names: readonly string[]
 ): string[] {
   const wanted = requireGrantable(names, scopes, identifier)
-  requireHandedOn(
+  requireDelegable(
     actor, { id, scopes }, requireGrantable(names.filter(name => !defaultScopes.includes(name)), scopes, identifier)
   )
   return namesOf(wanted)
@@ -527,7 +527,7 @@ function requireStyle (style: Style): Style {
 }
 
 /** What an audit row says of a resource. */
-export function about (resource: Resource) {
+export function auditDetail (resource: Resource) {
   const { identifier, name, kind, scopes, defaultScopes, style, signingAlgorithm } = resource
   return {
     organizationId: resource.organizationId,

@@ -4,7 +4,7 @@ import { auditEvent, type Actor } from '../audit/event.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Reason } from '../access/principal.ts'
-import { requireExpected, visible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]
@@ -122,7 +122,7 @@ export async function requireActiveOrganization (tx: Repositories, actor: Actor,
 
 /** As `visible`, for an organization itself. @throws Failure `not_found`. */
 export function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
-  const { organizationId: _, ...organization } = visible(actor, found && { ...found, organizationId: found.id }, 'organization', id)
+  const { organizationId: _, ...organization } = requireVisible(actor, found && { ...found, organizationId: found.id }, 'organization', id)
   return organization
 }
 

@@ -1,5 +1,5 @@
 import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
-import { bounded } from '../../base/lru.ts'
+import { lru } from '../../base/lru.ts'
 import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
@@ -95,7 +95,7 @@ export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<bo
 export function jwtReader<Claims extends object> (
   typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = remembered
 ): JwtReader<Claims> {
-  const verified = bounded<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
+  const verified = lru<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
   const keep = (given: string, claims: Claims & Signed): void => {
     // A copy: what was given may be a piece of a whole request, all of which it would keep, a client's secret too.
     const token = Buffer.from(given).toString('latin1')

@@ -2,7 +2,7 @@
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { inTurns, takeFirst } from '../core/batch-writer.ts'
+import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 
 /** What a client got in a minute. */
 export interface TokenUsage {
@@ -64,11 +64,11 @@ export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, inte
       throw error
     }
   }
-  const { ask, flush, close } = inTurns({ size: () => counted.size, write }, intervalMs, Infinity, report)
+  const { schedule, flush, close } = batchWriter({ size: () => counted.size, write }, intervalMs, Infinity, report)
   return {
     count (clientId, organizationId) {
       note({ clientId, organizationId, minute: new Date(Math.floor(clock().getTime() / 60_000) * 60_000), tokens: 1 })
-      ask()
+      schedule()
     },
     flush,
     async close (until) {

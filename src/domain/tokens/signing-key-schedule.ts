@@ -7,12 +7,12 @@ import type { Operation } from '../store.ts'
 const every = 60_000
 
 /** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
-export function keepSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number, report: Report): { stop (): Promise<void> } {
-  return repeatedly(every, () => tendSigningKeys(signingKeys, operation, days), report)
+export function startKeyRotation (signingKeys: SigningKeys, operation: Operation, days: number, report: Report): { stop (): Promise<void> } {
+  return repeatedly(every, () => checkKeyRotation(signingKeys, operation, days), report)
 }
 
 /** One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did. */
-export async function tendSigningKeys (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
+export async function checkKeyRotation (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
   await signingKeys.rotateWhenDue(operation, days)
   // Another server may have made it a moment ago.
   await signingKeys.catchUp()

@@ -1,12 +1,12 @@
 /** What every creation has in common: 201, and answered once for each Idempotency-Key. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { RememberedAnswers } from '../../domain/core/idempotency.ts'
+import type { Idempotency } from '../../domain/core/idempotency.ts'
 import type { Operation } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, type ManagementDependencies } from './operation.ts'
 import { revision, type Tagged } from './etags.ts'
 
-export interface CreationDependencies extends ManagementDependencies { answers: RememberedAnswers }
+export interface CreationDependencies extends ManagementDependencies { answers: Idempotency }
 
 /**
  * Answers a creation with what `make` makes through the operation it is given, and through nothing else: with an
@@ -29,7 +29,7 @@ export async function createdAfter<T extends object, P> (
   const key = idempotencyKey(request)
   if (key === null) return await make(operation, await prepare(operation))
   const { method, url, body } = request
-  const answer = await dependencies.answers.once(operation, { key, request: { method, url, body } }, async (inside, prepared: P) => {
+  const answer = await dependencies.answers.run(operation, { key, request: { method, url, body } }, async (inside, prepared: P) => {
     const made = await make(inside, prepared)
     return { shown: (made as Tagged)[revision] ?? null, made }
   }, prepare)

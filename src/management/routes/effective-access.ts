@@ -2,12 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { canonicalAddress } from '../../base/ip-address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../../domain/maintenance/drift.ts'
-import { heldCredential, heldCredentials, underPolicies, usableScopes, type HeldCredential } from '../../domain/access/effective-access.ts'
+import { credentialAccess, credentialAccesses, underPolicies, usableScopes, type CredentialAccess } from '../../domain/access/effective-access.ts'
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import { getResource } from '../../domain/resources/resource.ts'
 import type { Operation, Store } from '../../domain/store.ts'
-import { visible } from '../../domain/store.ts'
+import { requireVisible } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
@@ -67,7 +67,7 @@ export function effectiveAccessRoutes (dependencies: ManagementDependencies & { 
       const address = readAddress(request.query.address)
       const resourceId = request.query.resource === undefined ? null : (await getResource(operation, request.query.resource)).id
       const source = request.query.credential === undefined
-        ? heldCredentials(operation.store, id, operation.clock(), query.after)
+        ? credentialAccesses(operation.store, id, operation.clock(), query.after)
         : one(await credentialOf(operation, id, request.query.credential))
       const items = await take(query.limit + 1, source, resourceId)
       const sets = await setsOf(operation.store, id)
@@ -113,9 +113,9 @@ function readAddress (text: string | undefined): string | null {
   return address
 }
 
-async function credentialOf ({ store, clock }: Operation, organizationId: string, id: string): Promise<HeldCredential> {
-  const found = await heldCredential(store, id, clock())
-  return visible({ organizationId }, found, 'credential', id)
+async function credentialOf ({ store, clock }: Operation, organizationId: string, id: string): Promise<CredentialAccess> {
+  const found = await credentialAccess(store, id, clock())
+  return requireVisible({ organizationId }, found, 'credential', id)
 }
 
 async function * one<T> (item: T): AsyncGenerator<T> {
@@ -123,8 +123,8 @@ async function * one<T> (item: T): AsyncGenerator<T> {
 }
 
 /** The first few that have to do with the resource, with what they have on it. */
-async function take (count: number, source: AsyncGenerator<HeldCredential>, resourceId: string | null): Promise<HeldCredential[]> {
-  const taken: HeldCredential[] = []
+async function take (count: number, source: AsyncGenerator<CredentialAccess>, resourceId: string | null): Promise<CredentialAccess[]> {
+  const taken: CredentialAccess[] = []
   for await (const credential of source) {
     const accesses = resourceId === null ? credential.accesses : credential.accesses.filter(({ resource }) => resource.id === resourceId)
     if (resourceId === null || accesses.length > 0) taken.push({ ...credential, accesses })
@@ -137,7 +137,7 @@ async function setsOf ({ policies }: Store, organizationId: string): Promise<Pol
   return [compilePolicies(await policies.of(null)), compilePolicies(await policies.of(organizationId))]
 }
 
-function wireCredential (credential: HeldCredential, sets: readonly PolicySet[], circumstances: { address: string | null, now: Date }) {
+function wireCredential (credential: CredentialAccess, sets: readonly PolicySet[], circumstances: { address: string | null, now: Date }) {
   const { id, kind, name, allowlist, createdAt, accesses } = credential
   return {
     credential: id,

@@ -5,7 +5,7 @@ import { digestOf, isManagementTokenText } from '../../secrets/secrets.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import { policiesFor, weigh } from '../../domain/policy/policy-evaluation.ts'
+import { policiesFor, evaluate } from '../../domain/policy/policy-evaluation.ts'
 import type { Authenticator, Presentation, Principal } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
@@ -113,7 +113,7 @@ function underPolicies (
   const { organizationId, groups, resourceId } = principal
   return whenKnown(policiesFor(registry, organizationId), sets => {
     if (sets.length === 0) return said.get(principal) ?? sayOnce(principal, say)
-    const { refusedBy, scopes } = weigh(sets, { kind, organizationId, groups, resourceId }, principal.scopes, { address, now: clock() })
+    const { refusedBy, scopes } = evaluate(sets, { kind, organizationId, groups, resourceId }, principal.scopes, { address, now: clock() })
     return refusedBy === null ? say({ ...principal, scopes }) : inactive
   })
 }

@@ -6,12 +6,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../../domain/access/end-user-session.ts'
-import type { SharedCounts } from '../../domain/metering/shared-counters.ts'
+import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
-import { windowCounter, type WindowCounter } from '../../domain/metering/window-limiter.ts'
+import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { descriptions } from '../shared/descriptions.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
-import type { Watch } from '../../telemetry/telemetry.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ProtocolLimits } from '../shared/limits.ts'
 import { noStore, OAuthError, slowDown } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
@@ -21,8 +21,8 @@ export interface SessionOptions extends ProtocolOptions {
   refusals: RefusalLog
   tokens: TokenMeter
   limits: ProtocolLimits
-  counts: SharedCounts
-  watch: Watch
+  counts: SharedCounters
+  telemetry: Telemetry
 }
 
 /** RFC 7523 §2.1. */
@@ -32,7 +32,7 @@ const bodyLimit = 16 * 1024
 /** The session endpoint as a plugin of its own: it alone reads forms. */
 export function session (options: SessionOptions) {
   const { exchange } = sessionExchange(options)
-  const failures = windowCounter(options.limits.failuresPerAddress, options.clock, options.counts.of('session failures'))
+  const failures = windowLimiter(options.limits.failuresPerAddress, options.clock, options.counts.of('session failures'))
   return async (app: FastifyInstance): Promise<void> => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, new URLSearchParams(String(body))))
@@ -43,9 +43,9 @@ export function session (options: SessionOptions) {
     app.post(paths.session, { schema: descriptions.session }, async request => {
       const assertion = assertionOf(request.body)
       await options.catchUp?.()
-      const answer = await inSpan(options.watch.tracing, 'token issuance', () => exchange(assertion))
+      const answer = await inSpan(options.telemetry.tracing, 'token issuance', () => exchange(assertion))
       if (!answer.ok) throw refuse(options, failures, request, answer)
-      options.watch.measures.tokens.add(grantType)
+      options.telemetry.metrics.tokens.increment(grantType)
       options.tokens.count(answer.key.id, answer.key.organizationId)
       const scope = answer.scopes.join(' ') || undefined
       return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }
@@ -74,7 +74,7 @@ function assertionOf (body: unknown): string {
 
 /** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
 function refuse (
-  { refusals }: SessionOptions, failures: WindowCounter, request: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
+  { refusals }: SessionOptions, failures: WindowLimiter, request: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
 ): OAuthError {
   const address = addressOf(request)
   const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address, requestId: request.id }

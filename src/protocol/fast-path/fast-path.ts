@@ -13,9 +13,9 @@ import { inSpan } from '../../telemetry/tracing.ts'
 import { isAbandoned, type Client } from '../../domain/credentials/client.ts'
 import { signJwt } from '../../domain/tokens/jws.ts'
 import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
-import type { UsageLog } from '../../domain/metering/last-used.ts'
-import type { WindowCounter } from '../../domain/metering/window-limiter.ts'
-import { failureKey, holdsSecret, obstacleTo, sharesSecret, type LookedUp } from '../provider/client-authentication.ts'
+import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
+import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
+import { failureKey, holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp } from '../provider/client-authentication.ts'
 import { introspect, type IntrospectionOptions } from '../endpoints/introspection.ts'
 import { paths } from '../shared/paths.ts'
 import { plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret } from './plain-request.ts'
@@ -24,9 +24,9 @@ import { decideGrant, longestScope, noScope, underPolicies, type Granted, type G
 export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
   issuer: string
   ring: () => KeyRing
-  usage: UsageLog
+  usage: LastUsedRecorder
   /** Counts failures by client and address. */
-  failures: WindowCounter
+  failures: WindowLimiter
 }
 
 /**
@@ -47,7 +47,7 @@ const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, End
 ])
 
 /** The body of the answer with status 200. Null: the provider has to answer, and finds the request's body unread. */
-export async function takeShortcut (options: ShortcutOptions, passing: Passing): Promise<string | null> {
+export async function tryFastPath (options: ShortcutOptions, passing: Passing): Promise<string | null> {
   const { raw } = passing.request
   const endpoint = endpoints.get(raw.url)
   const length = endpoint === undefined ? null : plainBodyLength(raw)
@@ -79,7 +79,7 @@ function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, p
 }
 
 function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id }: Client): string | null {
-  if (answer !== null) usage.note(id)
+  if (answer !== null) usage.touch(id)
   return answer
 }
 
@@ -92,20 +92,20 @@ function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: 
   return whenKnown(passing.lookedUp.client, client => {
     const now = clock()
     if (client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) || !holdsSecret(client, digest, now)) return null
-    return whenKnown(obstacleTo(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null)
+    return whenKnown(reasonAgainstClient(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null)
   })
 }
 
 async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing): Promise<string | null> {
   if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
-  const { registry, ring, tokens, watch: { measures, tracing } } = options
+  const { registry, ring, tokens, telemetry: { metrics, tracing } } = options
   const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(passing.request))
   if (deniedBy !== null) return null
   const scope = granted.scopes.join(' ') || undefined
   if (scope === undefined) passing.warning = noScope(client)
   const claims = claimsOf(options, client, granted, scope)
   const text = await inSpan(tracing, 'token issuance', () => signJwt(signerFor(ring(), granted.resource.signingAlgorithm), 'at+jwt', claims))
-  measures.tokens.add(form.grant_type)
+  metrics.tokens.increment(form.grant_type)
   tokens.count(client.id, client.organizationId)
   return JSON.stringify({ access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope })
 }

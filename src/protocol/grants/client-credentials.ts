@@ -3,7 +3,7 @@ import type { KoaContextWithOIDC, Provider, TokenEndpointGrantContext } from 'oi
 import { errors } from 'oidc-provider'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import { policiesFor, weigh } from '../../domain/policy/policy-evaluation.ts'
+import { policiesFor, evaluate } from '../../domain/policy/policy-evaluation.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import { hostResourceId, type Resource } from '../../domain/resources/resource.ts'
 import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
@@ -12,7 +12,7 @@ import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
 import { warnings } from '../../base/process-warning.ts'
-import type { Watch } from '../../telemetry/telemetry.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { recordOf } from '../provider/client-authentication.ts'
 
 /** What a client gets now: a resource and its scopes on it. */
@@ -57,7 +57,7 @@ export const longestScope = 4_096
 export interface GrantOptions {
   registry: Registry
   clock: Clock
-  watch: Watch
+  telemetry: Telemetry
   /** Where what was issued is counted. */
   tokens: TokenMeter
   /** Told of a client that a policy refused, with the policy's id. */
@@ -72,7 +72,7 @@ export async function underPolicies (
   { registry, clock }: Pick<GrantOptions, 'registry' | 'clock'>, { organizationId }: Client, granted: Granted, address: string
 ): Promise<{ granted: Granted, deniedBy: string | null }> {
   const subject = { kind: 'access_token' as const, organizationId, groups: [], resourceId: granted.resource.id }
-  const { refusedBy, scopes, withheld } = weigh(await policiesFor(registry, organizationId), subject, granted.scopes, { address, now: clock() })
+  const { refusedBy, scopes, withheld } = evaluate(await policiesFor(registry, organizationId), subject, granted.scopes, { address, now: clock() })
   const [first = null] = withheld.values()
   return { granted: { ...granted, scopes: [...scopes] }, deniedBy: refusedBy ?? (scopes.length === 0 ? first : null) }
 }
@@ -95,7 +95,7 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     const { client, params } = ctx.oidc
     if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
     const record = recordOf(client)
-    const { measures, tracing } = options.watch
+    const { metrics, tracing } = options.telemetry
     const { resource, scopes } = await grantNow(options, ctx, record)
     const scope = scopes.join(' ') || undefined
     const token = new provider.ClientCredentials({ client, scope })
@@ -109,7 +109,7 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
     })
     ctx.oidc.entity('ClientCredentials', token)
     const text = await inSpan(tracing, 'token issuance', () => token.save())
-    measures.tokens.add('client_credentials')
+    metrics.tokens.increment('client_credentials')
     options.tokens.count(record.id, record.organizationId)
     if (scope === undefined) ctx.set('warning', noScope(record))
     // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.

@@ -12,14 +12,14 @@ import { currentSecrets, type Client as ClientRecord } from '../../domain/creden
 import { reasonAgainstOrganization, type Organization } from '../../domain/tenancy/organization.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Store } from '../../domain/store.ts'
-import type { WindowCounter } from '../../domain/metering/window-limiter.ts'
+import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { requireAssertion } from './client-assertion.ts'
 import { slowDown } from '../shared/oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
 
 /** What a request is known to have presented, kept with its context. */
-export interface Presented {
+export interface ClientPresentation {
   /** The `client_id` as sent. */
   clientId: string
   /** The client of this id, a revoked one included; null: there is none. */
@@ -37,7 +37,7 @@ export interface ClientAuthenticationOptions {
   registry: Registry
   clock: Clock
   /** Counts failures by client and address. */
-  failures: WindowCounter
+  failures: WindowLimiter
   /** What was looked up for this request before the provider got it; null: nothing was. */
   lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
   /** The address that failures are counted by. */
@@ -54,7 +54,7 @@ export const addressRefused = 'ip_whitelist_mismatch'
 const placeholderSecret = 'kept-as-a-digest'
 
 const records = new WeakMap<ProviderClient, ClientRecord>()
-const presented = new WeakMap<KoaContextWithOIDC, Presented>()
+const presented = new WeakMap<KoaContextWithOIDC, ClientPresentation>()
 
 /** The record behind a client of the provider: the only source of its authority. */
 export function recordOf (client: ProviderClient): ClientRecord {
@@ -64,7 +64,7 @@ export function recordOf (client: ProviderClient): ClientRecord {
 }
 
 /** What the request presented; undefined as long as no client was named. */
-export function presentedBy (ctx: KoaContextWithOIDC): Presented | undefined {
+export function presentedBy (ctx: KoaContextWithOIDC): ClientPresentation | undefined {
   return presented.get(ctx)
 }
 
@@ -100,7 +100,7 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
   }
 }
 
-function noteReuse (reused: NonNullable<Presented['reused']>): void {
+function noteReuse (reused: NonNullable<ClientPresentation['reused']>): void {
   const known = presented.get(contextOf())
   if (known !== undefined) known.reused = reused
 }
@@ -172,7 +172,7 @@ export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenti
 }
 
 /** What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24). */
-export function obstacleTo (registry: Registry, record: ClientRecord, address: string): Awaitable<errors.CustomOIDCProviderError | null> {
+export function reasonAgainstClient (registry: Registry, record: ClientRecord, address: string): Awaitable<errors.CustomOIDCProviderError | null> {
   return whenKnown(record.organizationId === null ? null : registry.organization(record.organizationId), obstacleIn, record, address)
 }
 
@@ -185,7 +185,7 @@ function obstacleIn (organization: Organization | null, record: ClientRecord, ad
 }
 
 async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
-  const obstacle = await obstacleTo(registry, record, address)
+  const obstacle = await reasonAgainstClient(registry, record, address)
   if (obstacle !== null) throw obstacle
 }
 

@@ -7,13 +7,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider, errors } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
 import { newId } from '../../secrets/secrets.ts'
-import type { Watch } from '../../telemetry/telemetry.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { isAbandoned, useAbandoned, type Client } from '../../domain/credentials/client.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
-import type { SharedCounts } from '../../domain/metering/shared-counters.ts'
+import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
-import type { UsageLog } from '../../domain/metering/last-used.ts'
-import { windowCounter, type WindowCounter } from '../../domain/metering/window-limiter.ts'
+import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
+import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { explainRefusal } from './client-assertion.ts'
 import { addressRefused, failureKey, presentedBy, recordOf } from './client-authentication.ts'
 import { descriptions } from '../shared/descriptions.ts'
@@ -24,15 +24,15 @@ import type { ProtocolOptions } from '../shared/options.ts'
 import { paths } from '../shared/paths.ts'
 import { buildProvider } from './provider.ts'
 import { revoke } from '../endpoints/revocation.ts'
-import { takeShortcut, type Passing } from '../fast-path/fast-path.ts'
+import { tryFastPath, type Passing } from '../fast-path/fast-path.ts'
 
-export interface BridgeOptions extends ProtocolOptions {
+export interface ProviderAdapterOptions extends ProtocolOptions {
   refusals: RefusalLog
-  usage: UsageLog
+  usage: LastUsedRecorder
   tokens: TokenMeter
   limits: ProtocolLimits
-  counts: SharedCounts
-  watch: Watch
+  counts: SharedCounters
+  telemetry: Telemetry
 }
 
 interface Current {
@@ -46,8 +46,8 @@ interface Exchange extends Passing { failure: unknown, refused: errors.OIDCProvi
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
 /** The routes that oidc-provider answers, and the provider itself as it is now. */
-export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
-  const failures = windowCounter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
+export function providerAdapter (options: ProviderAdapterOptions): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
+  const failures = windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
   const current = currentProvider(options, failures)
   const ahead = { ...options, failures }
   const mount = async (app: FastifyInstance): Promise<void> => {
@@ -63,7 +63,7 @@ export function bridge (options: BridgeOptions): { mount: (app: FastifyInstance)
         if (name === 'token') await options.catchUp?.()
         const exchange: Exchange = { request, lookedUp: null, warning: null, failure: null, refused: null }
         takeOver(reply)
-        const body = options.shortcut === false ? null : await takeShortcut(ahead, exchange)
+        const body = options.shortcut === false ? null : await tryFastPath(ahead, exchange)
         if (body !== null) {
           endIfClosing(reply.raw)
           return sendAhead(reply.raw, body, exchange)
@@ -136,9 +136,9 @@ function closeWithoutWaiting (app: FastifyInstance): Record<'endIfClosing' | 'en
 }
 
 /** The provider of the keys that sign now: built anew when one of them is another one. */
-function currentProvider (options: BridgeOptions, failures: WindowCounter): () => Current {
+function currentProvider (options: ProviderAdapterOptions, failures: WindowLimiter): () => Current {
   const { clock, limits, counts } = options
-  const addressFailures = windowCounter(limits.failuresPerAddress, clock, counts.of('address failures'))
+  const addressFailures = windowLimiter(limits.failuresPerAddress, clock, counts.of('address failures'))
   let built: Current & { kids: string } | null = null
   return () => {
     const ring = options.ring()
@@ -166,7 +166,7 @@ function currentProvider (options: BridgeOptions, failures: WindowCounter): () =
 const forBrowsers = ['access-control-allow-origin', 'access-control-expose-headers', 'vary']
 
 /** Runs around the provider: what it leaves open is completed behind it, and what was thrown becomes an answer. */
-function completing (options: BridgeOptions, addressFailures: WindowCounter) {
+function completing (options: ProviderAdapterOptions, addressFailures: WindowLimiter) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     const exchange = exchangeOf(ctx)
     try {
@@ -184,7 +184,7 @@ function completing (options: BridgeOptions, addressFailures: WindowCounter) {
   }
 }
 
-async function complete (options: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
+async function complete (options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC): Promise<void> {
   const refused = errorOf(ctx)
   if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
   if (refused === 'invalid_client') {
@@ -203,10 +203,10 @@ async function complete (options: BridgeOptions, addressFailures: WindowCounter,
     answer(ctx, JSON.parse(told) as object)
   }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
-  options.usage.note(client.id)
+  options.usage.touch(client.id)
 }
 
-async function completeRevocation (options: BridgeOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
+async function completeRevocation (options: ProviderAdapterOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
   const { request } = exchangeOf(ctx)
   const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: addressOf(request), requestId: request.id }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
@@ -217,7 +217,7 @@ async function completeRevocation (options: BridgeOptions, client: Client, ctx: 
  * An unknown client has cost a look-up that found nothing, a known one came from memory: now it costs the same, so that
  * how long a refusal takes does not tell whether there is such a client (SECURITY T9).
  */
-async function equalize ({ registry }: BridgeOptions, addressFailures: WindowCounter, ctx: KoaContextWithOIDC): Promise<void> {
+async function equalize ({ registry }: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC): Promise<void> {
   if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
   const seconds = addressFailures.exhausted(addressBlock(countedAddress(exchangeOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
@@ -245,7 +245,7 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 }
 
 /** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
-function onRefusal (refusals: RefusalLog, failures: WindowCounter, addressFailures: WindowCounter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
+function onRefusal (refusals: RefusalLog, failures: WindowLimiter, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
   const exchange = exchangeOf(ctx)
   exchange.refused = error

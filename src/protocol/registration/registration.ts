@@ -14,9 +14,9 @@ import { findRegistrationToken, type RegistrationToken } from '../../domain/cred
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import { grantableNow } from '../../domain/resources/scope.ts'
-import type { SharedCounts } from '../../domain/metering/shared-counters.ts'
+import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { Operation } from '../../domain/store.ts'
-import { windowCounter, type WindowCounter } from '../../domain/metering/window-limiter.ts'
+import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
 import { readClientMetadata, sentMembers } from './client-metadata.ts'
 import { descriptions } from '../shared/descriptions.ts'
@@ -28,7 +28,7 @@ import { paths } from '../shared/paths.ts'
 export interface RegistrationOptions extends ProtocolOptions {
   refusals: RefusalLog
   limits: ProtocolLimits
-  counts: SharedCounts
+  counts: SharedCounters
   /** Whose schema judges metadata. */
   provider: () => Provider
 }
@@ -36,7 +36,7 @@ export interface RegistrationOptions extends ProtocolOptions {
 const bodyLimit = 16 * 1024
 const nobody: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonymous', organizationId: null, scopes: [] }
 
-interface Counters { failures: WindowCounter, perAddress: WindowCounter, all: WindowCounter, changes: WindowCounter, repeats: WindowCounter }
+interface Counters { failures: WindowLimiter, perAddress: WindowLimiter, all: WindowLimiter, changes: WindowLimiter, repeats: WindowLimiter }
 
 type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
 
@@ -44,11 +44,11 @@ type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
 export function registration (options: RegistrationOptions) {
   const { clock, limits, counts } = options
   const counters: Counters = {
-    failures: windowCounter(limits.failuresPerAddress, clock, counts.of('registration failures')),
-    perAddress: windowCounter(limits.registrationsPerAddress, clock, counts.of('registrations of an address')),
-    all: windowCounter(limits.registrations, clock, counts.of('registrations')),
-    changes: windowCounter(limits.changesPerClient, clock, counts.of('changes of a client')),
-    repeats: windowCounter(limits.repeatsPerClient, clock, counts.of('repeated changes of a client')),
+    failures: windowLimiter(limits.failuresPerAddress, clock, counts.of('registration failures')),
+    perAddress: windowLimiter(limits.registrationsPerAddress, clock, counts.of('registrations of an address')),
+    all: windowLimiter(limits.registrations, clock, counts.of('registrations')),
+    changes: windowLimiter(limits.changesPerClient, clock, counts.of('changes of a client')),
+    repeats: windowLimiter(limits.repeatsPerClient, clock, counts.of('repeated changes of a client')),
   }
   return async (app: FastifyInstance): Promise<void> => {
     app.removeContentTypeParser(['text/plain'])
@@ -128,7 +128,7 @@ async function replace (options: RegistrationOptions, counters: Counters, reques
  * Every change is a write and an audit row, one that changes nothing an entry that all servers have to hear of, and whoever
  * registered has the means to make them: they are counted.
  */
-function takeChange (changes: WindowCounter, { id }: Client): void {
+function takeChange (changes: WindowLimiter, { id }: Client): void {
   const seconds = changes.exhausted(id)
   if (seconds !== null) throw new OAuthError(429, 'slow_down', 'Too many changes of this client; try again later.', { 'retry-after': String(seconds) })
   changes.count(id)

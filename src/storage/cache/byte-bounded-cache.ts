@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import { getHeapStatistics } from 'node:v8'
 
-export type Kept<T extends object> = LRUCache<string, T>
+export type ByteBoundedCache<T extends object> = LRUCache<string, T>
 
 /** What all records together may take, in bytes: half of what the process may. More: `NODE_OPTIONS=--max-old-space-size=…`. */
 const budget = getHeapStatistics().heap_size_limit / 2
@@ -14,7 +14,7 @@ const fixed = 600
  * Memory for records of one kind, up to `share` of all that is there for records; those that were not asked for the longest are
  * let go of first.
  */
-export function newKept<T extends object> (share: number): Kept<T> {
+export function byteBoundedCache<T extends object> (share: number): ByteBoundedCache<T> {
   return new LRUCache<string, T>({ maxSize: Math.floor(budget * share), sizeCalculation: bytesOf })
 }
 

@@ -17,17 +17,17 @@ import type { SigningKey } from '../../domain/tokens/signing-key.ts'
 import type { Repositories } from '../../domain/store.ts'
 import type { WebhookToken } from '../../domain/credentials/webhook-token.ts'
 import { oneAfterTheOther } from '../../base/serial-reload.ts'
-import type { Absences } from './negative-facts.ts'
+import type { NegativeFacts } from './negative-facts.ts'
 import type { Change } from './changes.ts'
 import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
-import { newKept, type Kept } from './byte-bounded-cache.ts'
+import { byteBoundedCache, type ByteBoundedCache } from './byte-bounded-cache.ts'
 import type { Reads } from '../engine/reads.ts'
 import { RevokedSet } from './revoked-set.ts'
 
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
   kind: Difference['kind']
-  kept: Pick<Kept<object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
+  kept: Pick<ByteBoundedCache<object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
   load (key: string): Awaitable<object | null>
 }
 
@@ -38,13 +38,13 @@ const deployment = 'deployment'
 const batch = 100
 
 /** A registry that asks the database every time: what several servers on one database need. */
-export function unbuffered (
+export function uncachedRegistry (
   { managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
 ): Registry {
   return {
     state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
-    heldApiKey: () => null,
+    cachedApiKey: () => null,
     importedApiKey: (digest, resourceId) => resourceId === null ? whenKnown(reads.importedForDeployment(digest), theOnly) : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
@@ -76,23 +76,23 @@ function importedName (digest: string, resourceId: string): string {
  * A registry that keeps in memory what it was asked for. It is right only where every change is handed to `apply` before it is
  * acknowledged, whichever server made it. What does not exist is not kept: it may come into being.
  */
-export class View implements Registry, ReplicaMemory {
+export class CachedRegistry implements Registry, ReplicaMemory {
   readonly source = 'memory'
   readonly #source: Registry
-  readonly #apiKeys = newKept<ApiKey>(1 / 2)
-  readonly #apiKeysById = newKept<ApiKey>(1 / 16)
-  readonly #clients = newKept<Client>(1 / 4)
-  readonly #managementTokens = newKept<ManagementToken>(1 / 64)
-  readonly #members = newKept<Member>(1 / 32)
-  readonly #organizations = newKept<Organization>(1 / 16)
-  readonly #policies = newKept<PolicySet>(1 / 64)
-  readonly #publishableKeys = newKept<PublishableKey>(1 / 64)
-  readonly #resources = newKept<Resource>(1 / 64)
-  readonly #resourcesByIdentifier = newKept<Resource>(1 / 64)
+  readonly #apiKeys = byteBoundedCache<ApiKey>(1 / 2)
+  readonly #apiKeysById = byteBoundedCache<ApiKey>(1 / 16)
+  readonly #clients = byteBoundedCache<Client>(1 / 4)
+  readonly #managementTokens = byteBoundedCache<ManagementToken>(1 / 64)
+  readonly #members = byteBoundedCache<Member>(1 / 32)
+  readonly #organizations = byteBoundedCache<Organization>(1 / 16)
+  readonly #policies = byteBoundedCache<PolicySet>(1 / 64)
+  readonly #publishableKeys = byteBoundedCache<PublishableKey>(1 / 64)
+  readonly #resources = byteBoundedCache<Resource>(1 / 64)
+  readonly #resourcesByIdentifier = byteBoundedCache<Resource>(1 / 64)
   /** All of them, or nothing: what is not among them does not exist, and costs no query. */
-  readonly #signingKeys = newKept<ReadonlyMap<string, SigningKey>>(1 / 64)
-  readonly #webhookTokens = newKept<WebhookToken>(1 / 64)
-  readonly #absences: Absences
+  readonly #signingKeys = byteBoundedCache<ReadonlyMap<string, SigningKey>>(1 / 64)
+  readonly #webhookTokens = byteBoundedCache<WebhookToken>(1 / 64)
+  readonly #absences: NegativeFacts
   readonly #lookups: { hits: number, misses: number }
   #revoked = new RevokedSet()
   #imported: ImportedKeys | null = null
@@ -101,7 +101,7 @@ export class View implements Registry, ReplicaMemory {
   #meanwhile: Change[] | null = null
 
   /** Knows of no absences before it is reloaded for the first time. `lookups` are counted for whoever looks. */
-  constructor (source: Registry, absences: Absences, lookups = { hits: 0, misses: 0 }) {
+  constructor (source: Registry, absences: NegativeFacts, lookups = { hits: 0, misses: 0 }) {
     this.#source = source
     this.#absences = absences
     this.#lookups = lookups
@@ -115,7 +115,7 @@ export class View implements Registry, ReplicaMemory {
     return this.#through(this.#apiKeys, digest, () => this.#source.apiKey(digest))
   }
 
-  heldApiKey (digest: string): ApiKey | null {
+  cachedApiKey (digest: string): ApiKey | null {
     const held = this.#apiKeys.get(digest)
     if (held === undefined) return null
     this.#lookups.hits++
@@ -332,7 +332,7 @@ export class View implements Registry, ReplicaMemory {
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
-  #through<T extends object, Found extends T | null> (kept: Kept<T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
+  #through<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
     const known = kept.get(key)
     if (known === undefined) {
       this.#lookups.misses++
@@ -342,7 +342,7 @@ export class View implements Registry, ReplicaMemory {
     return known
   }
 
-  #load<T extends object, Found extends T | null> (kept: Kept<T>, key: string, load: () => Awaitable<Found>): Awaitable<Found> {
+  #load<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>): Awaitable<Found> {
     const before = this.#state
     const loading = load()
     if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, before)
@@ -351,7 +351,7 @@ export class View implements Registry, ReplicaMemory {
     return loading
   }
 
-  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: Kept<T>, key: string, loading: Promise<Found>, before: object): Promise<Found> {
+  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, loading: Promise<Found>, before: object): Promise<Found> {
     const loaded = await loading
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
     if (loaded !== null && this.#state === before) kept.set(ownText(key, loaded), loaded)

@@ -32,7 +32,7 @@ export type Change =
   | { of: 'everything' }
 
 /** Takes note of a change. Called after its statement has run. */
-export type Note = (change: Change) => void
+export type ChangeReport = (change: Change) => void
 
 const known: Record<Change['of'], true> = {
   organization: true,
@@ -71,4 +71,4 @@ export function readChange (written: { of: string }): Change {
  * Told of changes that are kept, by whichever server, before they are acknowledged to whoever made them: what it returns is
  * waited for. Of `everything` when this server was away.
  */
-export type Follower = (change: Change) => Awaitable<void>
+export type ChangeListener = (change: Change) => Awaitable<void>

@@ -8,7 +8,7 @@ import type { Reads } from '../engine/reads.ts'
  * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: they are asked for one by one. For
  * these "no" is the answer that has to be quick, whatever strangers make up.
  */
-export interface Absences {
+export interface NegativeFacts {
   revoked (): AsyncIterable<{ jti: string, expiresAt: Date }[]>
   imported: (() => AsyncIterable<ImportedKey[]>) | null
 }
@@ -17,7 +17,7 @@ export interface Absences {
 const pageSize = 2_000
 
 /** As the database has them. */
-export function absencesIn (reads: Reads): Absences {
+export function negativeFactsIn (reads: Reads): NegativeFacts {
   const { importedKeys } = reads
   return {
     revoked: () => inPages(pageSize, ({ jti }) => jti, (after, limit) => reads.revokedTokens(after, limit)),

@@ -7,7 +7,7 @@ import { postgresqlTarget } from '../../config/database-url.ts'
 import type { Isolation } from '../../domain/store.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
-import { newWatch, type Watch } from '../../telemetry/telemetry.ts'
+import { newTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { failingAsAWhole } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './timeouts.ts'
@@ -15,7 +15,7 @@ import { migrationsAt } from '../migrations/inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
 import { Room } from './free-space.ts'
-import { Turnstile } from './transaction-limiter.ts'
+import { TransactionLimiter } from './transaction-limiter.ts'
 
 /** An open database. Everything that goes through it fails as `asFailure` says. */
 export interface Database {
@@ -70,7 +70,7 @@ const longestWait = 250
  * PostgreSQL database has to exist, and is first reached for by the first query.
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
-export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, watch: Watch = newWatch()): Promise<Database> {
+export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, telemetry: Telemetry = newTelemetry()): Promise<Database> {
   const provider = providerOf(url)
   const limits = { ...defaultLimits, ...limitsOf(url), ...changedLimits }
   requireGenerated(provider)
@@ -78,13 +78,13 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = opened
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
-  const changes = new Turnstile(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
-  const waiting = new Turnstile(Infinity, limits.turn)
+  const changes = new TransactionLimiter(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
+  const waiting = new TransactionLimiter(Infinity, limits.turn)
   const room = new Room()
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
     client = await newPrismaClient(provider, failingAsAWhole(adapter))
-    return failing(client, watch, room, () => closed)
+    return failing(client, telemetry, room, () => closed)
   }
   const guarded = whenNeeded(load, () => closed)
   return {
@@ -94,12 +94,12 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
       if (closed) throw closedFailure()
       const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
       const options = { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }
-      const result = await runTransaction(guarded, watch, room, options, work, isolation === 'serializable' ? changes : waiting)
+      const result = await runTransaction(guarded, telemetry, room, options, work, isolation === 'serializable' ? changes : waiting)
       room.found()
       return result
     },
     connections,
-    reads: failingReads(reads, watch, () => closed),
+    reads: failingReads(reads, telemetry, () => closed),
     onLoss,
     onConnect,
     limits,
@@ -212,7 +212,7 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
  * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
  * and to a SQLite file that another server may have by then.
  */
-function failing (client: PrismaClient, { measures }: Watch, room: Room, isClosed: () => boolean): PrismaClient {
+function failing (client: PrismaClient, { metrics }: Telemetry, room: Room, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
@@ -223,11 +223,11 @@ function failing (client: PrismaClient, { measures }: Watch, room: Room, isClose
           return await query(args)
         } catch (error) {
           const failure = isSerializationConflict(error) ? error : asFailure(error)
-          measures.databaseErrors.add(codeOf(failure))
+          metrics.databaseErrors.increment(codeOf(failure))
           room.failed(failure)
           throw failure
         } finally {
-          measures.statements.note((performance.now() - began) / 1000, operation)
+          metrics.statements.observe((performance.now() - began) / 1000, operation)
         }
       },
     },
@@ -235,17 +235,17 @@ function failing (client: PrismaClient, { measures }: Watch, room: Room, isClose
 }
 
 /** As `failing`, for what goes past the client. */
-function failingReads (reads: Reads, { measures }: Watch, isClosed: () => boolean): Reads {
+function failingReads (reads: Reads, { metrics }: Telemetry, isClosed: () => boolean): Reads {
   const fail = (error: unknown): never => {
     const failure = asFailure(error)
-    measures.databaseErrors.add(codeOf(failure))
+    metrics.databaseErrors.increment(codeOf(failure))
     throw failure
   }
   const guarded = <Values extends (string | number)[], T>(read: (...values: Values) => Awaitable<T>, nothing: T) => (...values: Values): Awaitable<T> => {
     if (isClosed()) throw closedFailure()
     if (values.some(value => typeof value === 'string' && value.includes('\0'))) return nothing
     const began = performance.now()
-    const note = () => { measures.statements.note((performance.now() - began) / 1000, 'read') }
+    const note = () => { metrics.statements.observe((performance.now() - began) / 1000, 'read') }
     try {
       const found = read(...values)
       if (found instanceof Promise) return found.catch(fail).finally(note)
@@ -300,37 +300,37 @@ function changesAtOnce (connections: number): number {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, watch: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: Turnstile): Promise<T> {
+async function runTransaction<T> (client: PrismaClient, telemetry: Telemetry, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: TransactionLimiter): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await turnstile.run(() => inSpan(watch.tracing, 'database transaction', () => measured(watch, () => runOnce(client, watch, room, options, work))))
+      return await turnstile.run(() => inSpan(telemetry.tracing, 'database transaction', () => measured(telemetry, () => runOnce(client, telemetry, room, options, work))))
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
-      watch.measures.transactionRetries++
+      telemetry.metrics.transactionRetries++
       if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
-      turnstile.narrow()
+      turnstile.serialize()
       // Of several servers that stand in each other's way, each waits for another while.
       await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
     }
   }
 }
 
-async function measured<T> ({ measures }: Watch, transaction: () => Promise<T>): Promise<T> {
+async function measured<T> ({ metrics }: Telemetry, transaction: () => Promise<T>): Promise<T> {
   const began = performance.now()
   let outcome = 'rolled_back'
-  measures.openTransactions++
+  metrics.openTransactions++
   try {
     const result = await transaction()
     outcome = 'committed'
     return result
   } finally {
-    measures.openTransactions--
-    measures.transactions.note((performance.now() - began) / 1000, outcome)
+    metrics.openTransactions--
+    metrics.transactions.observe((performance.now() - began) / 1000, outcome)
   }
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, { measures }: Watch, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (client: PrismaClient, { metrics }: Telemetry, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {
@@ -346,7 +346,7 @@ async function runOnce<T> (client: PrismaClient, { measures }: Watch, room: Room
     if ((thrown as { error: unknown } | null)?.error === error || isSerializationConflict(error)) throw error
     // No statement's: that of BEGIN, or of COMMIT.
     const failure = asFailure(error)
-    measures.databaseErrors.add(codeOf(failure))
+    metrics.databaseErrors.increment(codeOf(failure))
     room.failed(failure)
     throw failure
   }

@@ -5,7 +5,7 @@ import { Failure } from '../../base/errors.ts'
  * add to the same audit chain, they go one at a time until nobody waits any more: so however many come at once, each has to
  * give way to other servers only.
  */
-export class Turnstile {
+export class TransactionLimiter {
   readonly #width: number
   readonly #patience: number
   readonly #waiting = new Set<() => void>()
@@ -13,9 +13,9 @@ export class Turnstile {
   #narrow = false
 
   /** Whoever waits longer than `patience`, in milliseconds, is turned away. */
-  constructor (width: number, patience: number) {
-    this.#width = width
-    this.#patience = patience
+  constructor (concurrency: number, timeoutMs: number) {
+    this.#width = concurrency
+    this.#patience = timeoutMs
   }
 
   /** Runs `act` when it is its turn. @throws Failure `storage_unavailable` when that takes too long. */
@@ -31,7 +31,7 @@ export class Turnstile {
   }
 
   /** One at a time from now on, until nobody waits. */
-  narrow (): void {
+  serialize (): void {
     this.#narrow = true
   }
 

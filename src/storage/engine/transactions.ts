@@ -1,7 +1,7 @@
 import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories, Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
-import type { Change, Follower, Note } from '../cache/changes.ts'
+import type { Change, ChangeListener, ChangeReport } from '../cache/changes.ts'
 import type { Database } from './database.ts'
 import type { Appended } from '../replication/feed.ts'
 import type { Queries } from './prisma.ts'
@@ -10,10 +10,10 @@ import { repositoriesOver } from '../tables/repositories.ts'
 /** What is done about what a transaction changed. */
 export interface Keeping {
   /** For each change, once it is kept. */
-  note: Note
-  followers: readonly Follower[]
+  note: ChangeReport
+  followers: readonly ChangeListener[]
   /** Adds to a transaction what follows from what it changed. */
-  complete? (queries: Queries, changes: readonly Change[], note: Note): Promise<void>
+  complete? (queries: Queries, changes: readonly Change[], note: ChangeReport): Promise<void>
   /**
    * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they
    * are to know what this transaction found. Null: nobody else has to know.
@@ -31,7 +31,7 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
     const result = await database.transaction(async queries => {
       changes = []
       let recorded = false
-      const record: Note = change => { changes.push(change) }
+      const record: ChangeReport = change => { changes.push(change) }
       const repositories = repositoriesOver(queries, record, keys)
       const recording = <T>(append: (record: T) => Promise<void>) => async (record: T): Promise<void> => { recorded = await append(record).then(() => true) }
       const { audit, credits } = repositories

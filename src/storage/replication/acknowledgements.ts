@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { attempt, type Report } from '../../telemetry/background.ts'
 import { longestLease } from '../../config/config.ts'
-import type { Measures } from '../../telemetry/metrics.ts'
-import { countOut, standings, type Standing } from './feed.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { evict, replicaPositions, type ReplicaPosition } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
 import type { Queries } from '../engine/prisma.ts'
 
@@ -16,7 +16,7 @@ const longestRead = 1_000
 const snapshot = /^\d{1,20}:\d{1,20}:[\d,]*$/
 
 /** A change that is kept, and not yet known to all. */
-class Pending {
+class PendingChange {
   readonly committed = performance.now()
   readonly #xid: bigint
   readonly #shared: number
@@ -28,7 +28,7 @@ class Pending {
   /** When the rows of the others were first known. */
   observed: number
   /** The servers that have not said that they have it. Null: the database has not said yet who there is, so nobody can be ruled out. */
-  silent: readonly Standing[] | null = null
+  unconfirmed: readonly ReplicaPosition[] | null = null
   #wake = () => {}
 
   /** `shared`: the lease that all go by; null: only the rows of the others say. */
@@ -40,25 +40,25 @@ class Pending {
   }
 
   /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
-  hear (replicaId: string, position: string): void {
+  onReport (replicaId: string, position: string): void {
     this.#heard.set(replicaId, position)
-    this.#update(this.silent)
+    this.#update(this.unconfirmed)
   }
 
   /** The rows of the others, read after the change was committed. */
-  see (rows: readonly Standing[]): void {
+  see (rows: readonly ReplicaPosition[]): void {
     const behind = rows.filter(({ position }) => !isVisible(this.#xid, position))
-    if (this.silent === null) {
+    if (this.unconfirmed === null) {
       this.isAlone = behind.length === 0
       this.observed = performance.now()
       this.lease = Math.max(this.#shared, ...behind.map(each => each.lease))
     }
     // Who joined since the first look has read everything after the change.
-    this.#update(this.silent?.filter(({ id }) => behind.some(row => row.id === id)) ?? behind)
+    this.#update(this.unconfirmed?.filter(({ id }) => behind.some(row => row.id === id)) ?? behind)
   }
 
   /** Resolves when something is heard, at the latest after so many milliseconds. */
-  async news (within: number): Promise<void> {
+  async waitForReport (within: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, Math.max(0, within))
     this.#wake = resolve
@@ -66,8 +66,8 @@ class Pending {
     clearTimeout(timer)
   }
 
-  #update (silent: readonly Standing[] | null): void {
-    this.silent = silent?.filter(({ id }) => !this.#hasBeenAppliedBy(id)) ?? null
+  #update (silent: readonly ReplicaPosition[] | null): void {
+    this.unconfirmed = silent?.filter(({ id }) => !this.#hasBeenAppliedBy(id)) ?? null
     this.#wake()
   }
 
@@ -78,28 +78,28 @@ class Pending {
 }
 
 /** Holds changes back until no server can go by what was before them. */
-export class Acknowledgements {
+export class AcknowledgementBarrier {
   readonly #queries: Queries
   readonly #replicaId: string
-  readonly #measures: Measures
+  readonly #metrics: Metrics
   readonly #report: Report
-  readonly #pending = new Set<Pending>()
+  readonly #pending = new Set<PendingChange>()
   #isReading = false
   /** Has the next read begin. */
   #read = () => {}
 
-  constructor (queries: Queries, replicaId: string, measures: Measures, report: Report) {
+  constructor (queries: Queries, replicaId: string, metrics: Metrics, report: Report) {
     this.#queries = queries
     this.#replicaId = replicaId
-    this.#measures = measures
+    this.#metrics = metrics
     this.#report = report
   }
 
   /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
-  hear (replicaId: string, said: string): void {
+  onReport (replicaId: string, said: string): void {
     // Anybody who may connect to the database can say anything.
     const position = snapshot.test(said) ? said : ''
-    for (const pending of this.#pending) pending.hear(replicaId, position)
+    for (const pending of this.#pending) pending.onReport(replicaId, position)
   }
 
   /**
@@ -108,25 +108,25 @@ export class Acknowledgements {
    * among them, so only their rows say. Never rejects: the change is kept already.
    */
   async acknowledge (xid: bigint, lease: number | null): Promise<void> {
-    const pending = new Pending(xid, lease)
+    const pending = new PendingChange(xid, lease)
     // Before the rows are read: what is said meanwhile must not be lost.
     this.#pending.add(pending)
     this.#look()
     try {
       const how = await this.#wait(pending)
-      this.#measures.acknowledgements.note((performance.now() - pending.committed) / 1000, how)
+      this.#metrics.acknowledgements.observe((performance.now() - pending.committed) / 1000, how)
     } finally {
       this.#pending.delete(pending)
     }
   }
 
   /** How it ended: there was nobody to wait for, all said that they have it, or the time was up. */
-  async #wait (pending: Pending): Promise<'alone' | 'applied' | 'lapsed'> {
+  async #wait (pending: PendingChange): Promise<'alone' | 'applied' | 'lapsed'> {
     const { committed } = pending
-    while (!mayAcknowledge(pending.silent?.length ?? Infinity, committed, performance.now(), pending.lease)) {
-      await pending.news(committed + pending.lease - performance.now())
+    while (!mayAcknowledge(pending.unconfirmed?.length ?? Infinity, committed, performance.now(), pending.lease)) {
+      await pending.waitForReport(committed + pending.lease - performance.now())
     }
-    if (pending.silent?.length === 0) return pending.isAlone ? 'alone' : 'applied'
+    if (pending.unconfirmed?.length === 0) return pending.isAlone ? 'alone' : 'applied'
     this.#countOut(pending).catch(this.#report)
     return 'lapsed'
   }
@@ -148,7 +148,7 @@ export class Acknowledgements {
       // Those that come while the database answers were committed after it was asked.
       const asking = [...this.#pending]
       await attempt(async () => {
-        const rows = await within(longestRead, standings(this.#queries, this.#replicaId))
+        const rows = await within(longestRead, replicaPositions(this.#queries, this.#replicaId))
         if (rows !== null) for (const pending of asking) pending.see(rows)
       }, this.#report)
       const timer = setTimeout(resolve, patience)
@@ -159,9 +159,9 @@ export class Acknowledgements {
   }
 
   /** So that one server that has died costs one wait, not one with each change. Whoever lives joins again. */
-  async #countOut ({ silent, observed, lease }: Pending): Promise<void> {
+  async #countOut ({ unconfirmed, observed, lease }: PendingChange): Promise<void> {
     while (!mayCountOut(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
-    for (const standing of silent ?? []) await countOut(this.#queries, standing)
+    for (const standing of unconfirmed ?? []) await evict(this.#queries, standing)
   }
 }
 

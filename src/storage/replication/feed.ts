@@ -26,10 +26,10 @@ export async function channels (client: pg.Client): Promise<string[]> {
 }
 
 /** PostgreSQL takes less than 8,000 bytes at once, and the server's id goes before the news. */
-export const longestNews = 7_900
+export const longestBroadcast = 7_900
 
 /** Tells every server that listens, this one included. */
-export async function tellCounts (queries: Queries, replicaId: string, news: string): Promise<void> {
+export async function broadcastCounts (queries: Queries, replicaId: string, news: string): Promise<void> {
   await queries.$queryRaw`SELECT pg_notify(${countsChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, ${`${replicaId} ${news}`})::text`
 }
 
@@ -163,15 +163,15 @@ export async function leave (client: pg.Client, { id, joined }: Membership): Pro
 }
 
 /** A server that is waited for, how far it says it is, and its sign of life. */
-export interface Standing { id: string, beat: bigint, lease: number, position: string }
+export interface ReplicaPosition { id: string, beat: bigint, lease: number, position: string }
 
 /** Those other than `replicaId` that are waited for. */
-export async function standings (queries: Queries, replicaId: string): Promise<Standing[]> {
-  return await queries.$queryRaw<Standing[]>`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
+export async function replicaPositions (queries: Queries, replicaId: string): Promise<ReplicaPosition[]> {
+  return await queries.$queryRaw<ReplicaPosition[]>`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
 }
 
 /** Counts a server out, unless it has given a sign of life since. */
-export async function countOut (queries: Queries, { id, beat }: Standing): Promise<void> {
+export async function evict (queries: Queries, { id, beat }: ReplicaPosition): Promise<void> {
   await queries.$executeRaw`UPDATE "Replica" SET "leftAt" = timezone('UTC', clock_timestamp()) WHERE id = ${id} AND beat = ${beat} AND "leftAt" IS NULL`
 }
 

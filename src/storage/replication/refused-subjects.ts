@@ -82,7 +82,7 @@ export function withholding (registry: Registry, refusing: Refusing): Registry {
     // What follows from records may not be gone by without asking for each of them again.
     get state () { return refusing.isEmpty ? registry.state : null },
     apiKey: digest => pass(registry.apiKey(digest), 'api_key'),
-    heldApiKey: digest => pass(registry.heldApiKey(digest), 'api_key') as ReturnType<Registry['heldApiKey']>,
+    cachedApiKey: digest => pass(registry.cachedApiKey(digest), 'api_key') as ReturnType<Registry['cachedApiKey']>,
     importedApiKey: (digest, resourceId) => pass(registry.importedApiKey(digest, resourceId), 'api_key'),
     apiKeyById: id => pass(registry.apiKeyById(id), 'api_key'),
     client: id => pass(registry.client(id), 'client'),
@@ -126,7 +126,7 @@ export function askedBy (registry: Registry, ask: <T>(read: () => Awaitable<T>) 
   return {
     get state () { return registry.state },
     apiKey: digest => ask(() => registry.apiKey(digest)),
-    heldApiKey: digest => registry.heldApiKey(digest),
+    cachedApiKey: digest => registry.cachedApiKey(digest),
     importedApiKey: (digest, resourceId) => ask(() => registry.importedApiKey(digest, resourceId)),
     apiKeyById: id => ask(() => registry.apiKeyById(id)),
     client: id => ask(() => registry.client(id)),

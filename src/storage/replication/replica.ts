@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '../../telemetry/background.ts'
 import { version } from '../../config/config.ts'
 import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
-import type { Measures } from '../../telemetry/metrics.ts'
-import type { Change, Follower } from '../cache/changes.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Change, ChangeListener } from '../cache/changes.ts'
 import {
   changesChannel, channels, countsChannel, join, leave, poll, prune, recentEntries, reportsChannel, type Entry, type Membership, type Poll,
 } from './feed.ts'
@@ -16,7 +16,7 @@ import { newListener } from '../engine/postgresql/postgresql.ts'
 import type { Recollection } from './recollection.ts'
 import { mostChanges, remembered } from './remembered-entries.ts'
 import { historyOf, replicationOf, type Run } from './database-history.ts'
-import type { View } from '../cache/cached-registry.ts'
+import type { CachedRegistry } from '../cache/cached-registry.ts'
 
 export interface ReplicaOptions {
   id: string
@@ -24,8 +24,8 @@ export interface ReplicaOptions {
   limits: Limits
   /** Milliseconds. That of the servers that are there already counts. */
   lease: number
-  view: View
-  followers: readonly Follower[]
+  view: CachedRegistry
+  followers: readonly ChangeListener[]
   recollection: Recollection
   /**
    * Notes that this server follows a history of the database that none has followed yet; `remembersAll`: it has been
@@ -36,7 +36,7 @@ export interface ReplicaOptions {
   heard: (replicaId: string, position: string) => void
   /** Another server has told what it counted. */
   counted: (news: string) => void
-  measures: Measures
+  metrics: Metrics
   /** Takes what the following of the feed failed with. */
   report: Report
 }
@@ -155,7 +155,7 @@ export class Replica {
         })
         if (this.#closing.signal.aborted) await this.#leave(client, { id: this.#options.id, joined })
       } catch (error) {
-        this.#options.measures.polls.add('failed')
+        this.#options.metrics.polls.increment('failed')
         this.#options.report(error)
       } finally {
         attending = false
@@ -200,7 +200,7 @@ export class Replica {
       waiting = await this.#orLeave(this.#apply(found), client, { id, joined })
       position = found.position
       this.#options.recollection.forget(sent)
-      this.#options.measures.polls.add('answered')
+      this.#options.metrics.polls.increment('answered')
       const { isDone, failure } = this.#reading
       if (failure !== null) await this.#orLeave(Promise.reject(failure), client, { id, joined })
       if (isDone) {
@@ -315,7 +315,7 @@ export class Replica {
   async #pruneNowAndThen (client: pg.Client): Promise<boolean> {
     if (performance.now() < this.#pruneAt) return true
     if (await prune(client, this.#options)) return false
-    this.#options.measures.replication = await replicationOf(runBy(client))
+    this.#options.metrics.replication = await replicationOf(runBy(client))
     // Several servers need not do it at the same time.
     this.#pruneAt = performance.now() + this.#lease * pruning * (0.5 + Math.random())
     return true

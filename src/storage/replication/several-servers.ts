@@ -7,12 +7,12 @@ import type { ManagementToken } from '../../domain/credentials/management-token.
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Operation } from '../../domain/store.ts'
 import { newId } from '../../secrets/secrets.ts'
-import type { Watch } from '../../telemetry/telemetry.ts'
-import { absencesIn } from '../cache/negative-facts.ts'
-import { Acknowledgements } from './acknowledgements.ts'
-import type { Change, Follower } from '../cache/changes.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import { negativeFactsIn } from '../cache/negative-facts.ts'
+import { AcknowledgementBarrier } from './acknowledgements.ts'
+import type { Change, ChangeListener } from '../cache/changes.ts'
 import type { Database } from '../engine/database.ts'
-import { append, longestNews, replicaPage, tellCounts } from './feed.ts'
+import { append, longestBroadcast, replicaPage, broadcastCounts } from './feed.ts'
 import type { Storage } from '../index.ts'
 import { instant } from './lease.ts'
 import { settleRevoked, type About, type AboutHolder } from '../tables/lost-changes.ts'
@@ -22,17 +22,17 @@ import { Replica } from './replica.ts'
 import { withReads } from '../engine/reads.ts'
 import { repositoriesOver } from '../tables/repositories.ts'
 import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from '../engine/transactions.ts'
-import { unbuffered, View } from '../cache/cached-registry.ts'
+import { uncachedRegistry, CachedRegistry } from '../cache/cached-registry.ts'
 
-interface Options { url: string, keys: ChainKeys, lease: number, watch: Watch }
+interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Telemetry }
 
 /** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
-export function storeOfSeveralServers (database: Database, { url, keys, lease, watch: { measures, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
+export function storeOfSeveralServers (database: Database, { url, keys, lease, telemetry: { metrics, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
-  const followers: Follower[] = []
+  const followers: ChangeListener[] = []
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuse, keys), reads)
-  const stored = unbuffered(repositories, reads)
+  const stored = uncachedRegistry(repositories, reads)
   const refused = new RefusedSubjects(reads)
   followers.push(async ({ of }) => { if (of === 'lostChanges' || of === 'everything') await refused.reload() })
   const operation = (): Operation => ({ store, clock: systemClock, actor: systemActor })
@@ -42,14 +42,14 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     find: about => found(stored, about),
     notice: entries => noticeLostChanges(operation(), entries),
     lost (entries, noticed) {
-      measures.lostChanges += entries
+      metrics.lostChanges += entries
       background.log.error({ entries, noticed: noticed.length }, 'the database has lost changes that had been answered: ' +
         'what they were about is refused until an operator decides (latchkey replicas lost)')
     },
   })
   const direct = askedBy(stored, read => recollection.believing(read))
-  const view = new View(direct, absencesIn(reads), measures.registry)
-  const acknowledgements = new Acknowledgements(database.queries, id, measures, background.report('counting_out'))
+  const view = new CachedRegistry(direct, negativeFactsIn(reads), metrics.registry)
+  const acknowledgements = new AcknowledgementBarrier(database.queries, id, metrics, background.report('counting_out'))
   let hearCounts: (news: string) => void = () => {}
   const replica = new Replica({
     id,
@@ -61,13 +61,13 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     recollection,
     async notice (history, remembersAll) {
       if (!await noticeHistory(operation(), id, history, remembersAll)) return
-      measures.maybeLostChanges++
+      metrics.maybeLostChanges++
       background.log.error(history, 'the database has another history than the one that servers followed before: ' +
         'it may have lost changes that had been answered')
     },
-    measures,
+    metrics,
     report: background.report('feed'),
-    heard: (from, position) => { acknowledgements.hear(from, position) },
+    heard: (from, position) => { acknowledgements.onReport(from, position) },
     counted: news => { hearCounts(news) },
   })
   database.onLoss(() => { replica.doubt() })
@@ -88,7 +88,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
   const answers = { memory: withholding(view, refused), database: withholding(direct, refusedInDatabase(reads)) }
   return {
     store,
-    registry: trusted(replica, answers, measures.registry),
+    registry: trusted(replica, answers, metrics.registry),
     replicas: [{
       id,
       get source () { return replica.isTrusted() ? 'memory' : 'database' },
@@ -99,7 +99,7 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, w
     directory: { page: query => replicaPage(database.queries, query) },
     follow: follower => { followers.push(follower) },
     join: () => replica.join(),
-    peers: { longest: longestNews, tell: news => tellCounts(database.queries, id, news), hear: ear => { hearCounts = ear } },
+    peers: { longest: longestBroadcast, broadcast: news => broadcastCounts(database.queries, id, news), onBroadcast: ear => { hearCounts = ear } },
     isTrusted: () => replica.isTrusted(),
     feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
     inMemory: () => view.sizes(),
@@ -170,7 +170,7 @@ function trusted (
   return {
     get state () { return replica.isTrusted() ? memory.state : null },
     apiKey: digest => answering().apiKey(digest),
-    heldApiKey: digest => replica.isTrusted() ? memory.heldApiKey(digest) : null,
+    cachedApiKey: digest => replica.isTrusted() ? memory.cachedApiKey(digest) : null,
     importedApiKey: (digest, resourceId) => answering().importedApiKey(digest, resourceId),
     apiKeyById: keyId => answering().apiKeyById(keyId),
     client: clientId => answering().client(clientId),

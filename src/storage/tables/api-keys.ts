@@ -1,10 +1,10 @@
 import type { ApiKey, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from './rows.ts'
 
-export function apiKeyRepository (queries: Queries, note: Note): ApiKeyRepository {
+export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries
   return {
     async insert (key) {

@@ -1,5 +1,5 @@
 import type { AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../../domain/credentials/client.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from './rows.ts'
@@ -9,7 +9,7 @@ const whole = {
   grants: { orderBy: { position: 'asc' } },
 } satisfies Prisma.ClientInclude
 
-export function clientRepository (queries: Queries, note: Note): ClientRepository {
+export function clientRepository (queries: Queries, note: ChangeReport): ClientRepository {
   const { client: table } = queries
   return {
     async insert ({ secrets, grants, ...client }) {

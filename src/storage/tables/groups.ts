@@ -1,9 +1,9 @@
 import type { Group, GroupRepository } from '../../domain/access/group.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
-export function groupRepository ({ group: table, groupMember: memberships }: Queries, note: Note): GroupRepository {
+export function groupRepository ({ group: table, groupMember: memberships }: Queries, note: ChangeReport): GroupRepository {
   return {
     async insert (group) {
       await table.create({ data: { ...group, scopes: json(group.scopes) } })

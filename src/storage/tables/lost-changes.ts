@@ -1,13 +1,13 @@
 import {
   everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused,
 } from '../../domain/maintenance/lost-change.ts'
-import type { Change, Note } from '../cache/changes.ts'
+import type { Change, ChangeReport } from '../cache/changes.ts'
 import type { Columns } from './columns.ts'
 import { joining } from '../replication/feed.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { pageOf, toPage, type Row } from './rows.ts'
 
-export function lostChangeRepository (queries: Queries, note: Note): LostChangeRepository {
+export function lostChangeRepository (queries: Queries, note: ChangeReport): LostChangeRepository {
   const { lostChange: table } = queries
   return {
     async insert (change) {
@@ -67,7 +67,7 @@ async function follow (
  * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now. The
  * operator need not decide about it.
  */
-export async function settleRevoked (queries: Queries, changes: readonly Change[], note: Note): Promise<void> {
+export async function settleRevoked (queries: Queries, changes: readonly Change[], note: ChangeReport): Promise<void> {
   const revoked = await revokedBy(queries, changes)
   let settled = 0
   for (const [kind, subjects] of Object.entries(revoked)) {

@@ -1,9 +1,9 @@
 import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../../domain/credentials/management-token.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from './rows.ts'
 
-export function managementTokenRepository (queries: Queries, note: Note): ManagementTokenRepository {
+export function managementTokenRepository (queries: Queries, note: ChangeReport): ManagementTokenRepository {
   const { managementToken: table } = queries
   return {
     async insert (token) {

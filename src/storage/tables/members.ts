@@ -1,9 +1,9 @@
 import type { Member, MemberRepository } from '../../domain/members/member.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
-export function memberRepository ({ member: table }: Queries, note: Note): MemberRepository {
+export function memberRepository ({ member: table }: Queries, note: ChangeReport): MemberRepository {
   return {
     async insert (member) {
       const { groups: _, ...columns } = member

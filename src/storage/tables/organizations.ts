@@ -1,10 +1,10 @@
 import type { Organization, OrganizationRepository } from '../../domain/tenancy/organization.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
-export function organizationRepository ({ organization: table }: Queries, note: Note): OrganizationRepository {
+export function organizationRepository ({ organization: table }: Queries, note: ChangeReport): OrganizationRepository {
   return {
     async insert (organization) {
       await table.create({ data: { ...organization, features: json(organization.features) } })

@@ -1,10 +1,10 @@
 import { effects, readConditions, type Policy, type PolicyRepository } from '../../domain/policy/policy.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
 
-export function policyRepository ({ policy: table }: Queries, note: Note): PolicyRepository {
+export function policyRepository ({ policy: table }: Queries, note: ChangeReport): PolicyRepository {
   return {
     async insert (policy) {
       await table.create({ data: { ...policy, conditions: json(policy.conditions) } })

@@ -1,10 +1,10 @@
 import type { JWK } from 'jose'
 import type { PublishableKey, PublishableKeyRepository } from '../../domain/credentials/publishable-key.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
-export function publishableKeyRepository ({ publishableKey: table }: Queries, note: Note): PublishableKeyRepository {
+export function publishableKeyRepository ({ publishableKey: table }: Queries, note: ChangeReport): PublishableKeyRepository {
   return {
     async insert (key) {
       await table.create({ data: columns(key) })

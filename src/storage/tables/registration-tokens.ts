@@ -1,10 +1,10 @@
 import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../../domain/credentials/registration-token.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
 export function registrationTokenRepository (
-  { registrationToken: table }: Queries, note: Note
+  { registrationToken: table }: Queries, note: ChangeReport
 ): RegistrationTokenRepository {
   return {
     async insert (token) {

@@ -3,7 +3,7 @@ import type { Repositories } from '../../domain/store.ts'
 import { allowanceRepository } from './allowances.ts'
 import { apiKeyRepository } from './api-keys.ts'
 import { auditLog } from './audit-log.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { clientRepository } from './clients.ts'
 import { creditRepository } from './credits.ts'
 import { groupRepository } from './groups.ts'
@@ -25,7 +25,7 @@ import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
 
 /** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys` seal audit rows. */
-export function repositoriesOver (queries: Queries, note: Note, keys: ChainKeys): Repositories {
+export function repositoriesOver (queries: Queries, note: ChangeReport, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),
     resources: resourceRepository(queries, note),

@@ -2,14 +2,14 @@ import type { Resource, ResourceRepository } from '../../domain/resources/resour
 import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import type { Style } from '../../domain/resources/style.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
-export function resourceRepository (queries: Queries, note: Note): ResourceRepository {
+export function resourceRepository (queries: Queries, note: ChangeReport): ResourceRepository {
   const { resource: table, retiredScope } = queries
   return {
     async insert ({ scopes, ...resource }) {

@@ -1,10 +1,10 @@
 import type { RevokedTokenRepository } from '../../domain/tokens/access-token.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Columns } from './columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import type { Row } from './rows.ts'
 
-export function revokedTokenRepository ({ revokedToken: table }: Queries, note: Note): RevokedTokenRepository {
+export function revokedTokenRepository ({ revokedToken: table }: Queries, note: ChangeReport): RevokedTokenRepository {
   return {
     async insert (token) {
       await table.upsert({ where: { jti: token.jti }, create: token, update: {} })

@@ -1,11 +1,11 @@
 import type { JWK } from 'jose'
 import type { SigningKey, SigningKeyRepository } from '../../domain/tokens/signing-key.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, type Row } from './rows.ts'
 
-export function signingKeyRepository ({ signingKey: table }: Queries, note: Note): SigningKeyRepository {
+export function signingKeyRepository ({ signingKey: table }: Queries, note: ChangeReport): SigningKeyRepository {
   const changed = { of: 'signingKeys' } as const
   return {
     async insert (key) {

@@ -1,12 +1,12 @@
 import type { WebhookToken, WebhookTokenRepository } from '../../domain/credentials/webhook-token.ts'
-import type { Note } from '../cache/changes.ts'
+import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
 /** How many a change names: of more it does not say which. */
 const mostNamed = 1_000
 
-export function webhookTokenRepository ({ webhookToken: table }: Queries, note: Note): WebhookTokenRepository {
+export function webhookTokenRepository ({ webhookToken: table }: Queries, note: ChangeReport): WebhookTokenRepository {
   return {
     async insert (token) {
       await table.create({ data: columns(token) })

@@ -4,9 +4,9 @@ import type { AuditEvent } from '../../../src/domain/audit/event.ts'
 import { requirePublicKeys } from '../../../src/domain/credentials/client-keys.ts'
 import { refusalLog, type RefusalEntry } from '../../../src/domain/audit/refusal-log.ts'
 import { resourceMetadataUrl } from '../../../src/domain/resources/resource-metadata.ts'
-import { usageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
-import { usageLog, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
-import { windowCounter } from '../../../src/domain/metering/window-limiter.ts'
+import { keyUsageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
+import { lastUsedRecorder, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
+import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { Failure } from '../../../src/base/errors.ts'
 import { until } from '../../support/waiting.ts'
 
@@ -102,16 +102,16 @@ tap.test('what was used is written once for many uses, and again after a failure
   const { clock, advance } = clockAt(1_000)
   const written: [string, number][][] = []
   let failing = true
-  const usage = usageLog(async noted => {
+  const usage = lastUsedRecorder(async noted => {
     if (failing) throw new Error('away')
     written.push([...noted].map(([id, at]) => [id, at.getTime()]))
   }, clock)
-  usage.note('a')
-  usage.note('b')
+  usage.touch('a')
+  usage.touch('b')
   await usage.flush()
   failing = false
   advance(500)
-  usage.note('a')
+  usage.touch('a')
   await usage.close()
   await usage.flush()
   t.strictSame(written, [[['a', 1_500], ['b', 1_000]]])
@@ -119,7 +119,7 @@ tap.test('what was used is written once for many uses, and again after a failure
 
 tap.test('a window takes as many as it takes and opens again', async t => {
   const { clock, advance } = clockAt(0)
-  const counter = windowCounter({ max: 2, windowSeconds: 60 }, clock)
+  const counter = windowLimiter({ max: 2, windowSeconds: 60 }, clock)
   counter.count('a')
   t.equal(counter.exhausted('a'), null)
   counter.count('a')
@@ -158,19 +158,19 @@ tap.test('of more credentials than are written at once those that wait the longe
   const { clock, advance } = clockAt(1_000)
   const touched: string[][] = []
   const added: string[][] = []
-  const writes = [usageLog(async noted => { touched.push([...noted.keys()]) }, clock, 1), usageMeter(async rows => { added.push(rows.map(row => row.keyId)) }, 1)] as const
+  const writes = [lastUsedRecorder(async noted => { touched.push([...noted.keys()]) }, clock, 1), keyUsageMeter(async rows => { added.push(rows.map(row => row.keyId)) }, 1)] as const
   const ids = Array.from({ length: writtenAtOnce + 3 }, (_, i) => `key_${i}`)
   for (const id of ids) {
-    writes[0].note(id)
+    writes[0].touch(id)
     writes[1].count(id, clock())
   }
   advance(1_000)
   // Used again: it does not go back to the end of the line.
-  writes[0].note('key_0')
+  writes[0].touch('key_0')
   writes[1].count('key_0', clock())
   await until('all are written', () => touched.flat().length >= ids.length && added.flat().length >= ids.length)
   for (const written of [touched, added]) t.strictSame(written, [ids.slice(0, writtenAtOnce), ids.slice(writtenAtOnce)])
-  for (const id of ids) writes[0].note(id)
+  for (const id of ids) writes[0].touch(id)
   await writes[0].close()
   t.strictSame(touched.slice(2), [ids], 'closing leaves nobody waiting')
 })

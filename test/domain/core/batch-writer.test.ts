@@ -2,9 +2,9 @@ import { mock } from 'node:test'
 import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { tokenMeter } from '../../../src/domain/tokens/issuance-meter.ts'
-import { inTurns, writtenInOneStatement } from '../../../src/domain/core/batch-writer.ts'
-import { usageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
-import { usageLog, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
+import { batchWriter, writtenInOneStatement } from '../../../src/domain/core/batch-writer.ts'
+import { keyUsageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
+import { lastUsedRecorder, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
 import { until } from '../../support/waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
@@ -25,14 +25,14 @@ tap.test('while the database is away each kind of usage is tried once in an inte
   const interval = 40
   const [last, calls, tokens] = [place<[string, Date]>(), place<{ keyId: string, calls: number }>(), place<{ clientId: string, tokens: number }>()]
   const places = [last.here, calls.here, tokens.here]
-  const uses = usageLog(last.write, () => noon, interval)
-  const meter = usageMeter(calls.write, interval)
+  const uses = lastUsedRecorder(last.write, () => noon, interval)
+  const meter = keyUsageMeter(calls.write, interval)
   const issued = tokenMeter(tokens.write, () => noon, interval)
   for (const each of places) each.away = true
   const ids = Array.from({ length: 3 * writtenAtOnce }, (_, i) => `id_${i}`)
   const use = () => {
     for (const id of ids) {
-      uses.note(id)
+      uses.touch(id)
       meter.count(id, noon)
       issued.count(id, null)
     }
@@ -54,15 +54,15 @@ tap.test('while the database is away each kind of usage is tried once in an inte
 
 tap.test('what could not be written is written later also when nothing more comes, until it is closed', async t => {
   const { here, write } = place<[string, Date]>()
-  const uses = usageLog(write, () => noon, 10)
+  const uses = lastUsedRecorder(write, () => noon, 10)
   here.away = true
-  uses.note('id_a')
+  uses.touch('id_a')
   await uses.flush()
   here.away = false
   await until('it is written', () => here.written.length > 0)
   t.strictSame(here.written, [['id_a', noon]])
   here.away = true
-  uses.note('id_b')
+  uses.touch('id_b')
   await uses.close()
   const { length } = here.tries
   await pause(30)
@@ -76,7 +76,7 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
   const turns: number[] = []
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
-  const { ask, flush } = inTurns({
+  const { schedule, flush } = batchWriter({
     size: () => waiting,
     async write (most) {
       t.equal(++writing, 1)
@@ -92,8 +92,8 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
     for (let i = 0; i < 5; i++) await setImmediate()
     return turns.length
   }
-  ask()
-  ask()
+  schedule()
+  schedule()
   t.strictSame([await after(interval - 1), await after(1)], [0, 1], 'what begins to wait waits an interval')
   t.strictSame([await after(interval / 2 - 1), await after(1)], [1, 2], 'fifteen were left: two turns')
   t.strictSame([await after(interval - 1), await after(1)], [2, 3], 'five were left: one')

@@ -1,8 +1,8 @@
 /** What is removed by itself, when, and what stays. */
 import tap from 'tap'
 import { systemActor } from '../../../src/domain/audit/event.ts'
-import { clean } from '../../../src/domain/maintenance/housekeeping.ts'
-import { newMeasures } from '../../../src/telemetry/metrics.ts'
+import { runHousekeeping } from '../../../src/domain/maintenance/housekeeping.ts'
+import { newMetrics } from '../../../src/telemetry/metrics.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
@@ -30,20 +30,20 @@ for (const { name, database } of fresh) {
     const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now, revokedAt: null, revokedReason: null, revision: 1 }
     await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: dayBefore })
     await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(dayBefore.getTime() + 1) })
-    const measures = newMeasures()
-    await clean(operation, { usageDays: 30 }, measures)
+    const metrics = newMetrics()
+    await runHousekeeping(operation, { usageDays: 30 }, metrics)
     t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), ['2027-02-13', '2027-03-15'])
     const months = await Promise.all(['2027-03', '2027-02', '2027-01', '2026-12'].map(async month => (await store.allowances.taken('key_x', month)).calls))
     t.strictSame(months, [1, 1, 0, 0], 'a month goes as a whole')
     t.ok(await store.revokedTokens.has('alive'))
     t.notOk(await store.revokedTokens.has('dead'))
-    t.strictSame(measures.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['token_usage', 0], ['allowance', 2]])
+    t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['token_usage', 0], ['allowance', 2]])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
     t.equal(await store.rememberedAnswers.get('spent'), null)
     t.ok(await store.rememberedAnswers.get('fresh'))
-    t.equal(measures.prunedAt, now.getTime())
-    await clean(operation, { usageDays: 30 }, measures)
-    t.equal(measures.pruned.total, 8, 'a second round finds nothing')
+    t.equal(metrics.prunedAt, now.getTime())
+    await runHousekeeping(operation, { usageDays: 30 }, metrics)
+    t.equal(metrics.pruned.total, 8, 'a second round finds nothing')
   })
 
   tap.test(`one chore that fails is reported and keeps none of the others from its work [${name}]`, async t => {
@@ -51,9 +51,9 @@ for (const { name, database } of fresh) {
     t.teardown(close)
     await store.usage.add([{ keyId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
     const broken = { ...store, revokedTokens: { ...store.revokedTokens, prune: async () => { throw new Error('no') } } }
-    const measures = newMeasures()
-    await t.rejects(clean({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, measures), { message: 'no' })
+    const metrics = newMetrics()
+    await t.rejects(runHousekeeping({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, metrics), { message: 'no' })
     t.strictSame(await store.usage.ofKey('key_y', { from: '2019-12-31', to: '2020-12-30' }), [])
-    t.equal(measures.prunedAt, null, 'and the round does not count as done')
+    t.equal(metrics.prunedAt, null, 'and the round does not count as done')
   })
 }

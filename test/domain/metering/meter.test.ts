@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import type { ApiKey } from '../../../src/domain/credentials/api-key.ts'
-import { blockSize, callAllowance } from '../../../src/domain/metering/quota-lease.ts'
+import { blockSize, quotaLeases } from '../../../src/domain/metering/quota-lease.ts'
 import { noLimits, type Limits } from '../../../src/domain/tenancy/limits.ts'
 import { meter, type Meter, type MeterVerdict } from '../../../src/domain/metering/meter.ts'
 import { openStorage } from '../../../src/storage/index.ts'
@@ -99,7 +99,7 @@ for (const { name, fresh } of databases) {
     await t.test(`Y4: what is held for a key that nobody uses is given back after ten seconds, and for one too many at once [${name}]`, async t => {
       const { store: { allowances } } = await newTenant(t)
       let uptime = 1
-      const held = callAllowance(allowances, 2, () => uptime)
+      const held = quotaLeases(allowances, 2, () => uptime)
       const taken = async (id: string) => (await allowances.taken(id, '2026-01')).calls
       await held.take('key_a', 1_000, noon)
       await held.take('key_b', 1_000, noon)
@@ -127,8 +127,8 @@ for (const { name, fresh } of databases) {
       }
       const holder = `${organizationId} watched`
       const taken = async () => (await allowances.taken(holder, '2026-01')).calls
-      const one = callAllowance(watched)
-      const other = callAllowance(watched)
+      const one = quotaLeases(watched)
+      const other = quotaLeases(watched)
       await one.take(holder, 10_000, noon)
       t.strictSame([asked.splice(0), await taken()], [['takeCalls'], 100])
       for (let i = 0; i < 100; i++) await one.take(holder, 10_000, noon)
@@ -144,7 +144,7 @@ for (const { name, fresh } of databases) {
       const { store: { allowances }, organizationId } = await newTenant(t)
       const given: number[] = []
       const counted = { ...allowances, giveBackCalls: async (back: Parameters<typeof allowances.giveBackCalls>[0]) => { given.push(back.length); await allowances.giveBackCalls(back) } }
-      const held = callAllowance(counted)
+      const held = quotaLeases(counted)
       const holders = Array.from({ length: 30 }, (_, i) => `${organizationId} ${i}`)
       for (const holder of holders) await held.take(holder, 1_000, noon)
       await held.close()

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
-import { sharedCounts, unshared, type Peers, type SharedCounts } from '../../../src/domain/metering/shared-counters.ts'
-import { windowCounter } from '../../../src/domain/metering/window-limiter.ts'
+import { sharedCounters, unshared, type Peers, type SharedCounters } from '../../../src/domain/metering/shared-counters.ts'
+import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { clockAt, noon } from '../../support/metering.ts'
 
 /** Servers that hear each other; what is told is delivered when the test says so. */
@@ -13,11 +13,11 @@ function wire (longest = 7_500) {
     const self = ears.push(() => {}) - 1
     return {
       longest,
-      tell: async news => { underWay.push({ from: self, news }) },
-      hear: ear => { ears[self] = ear },
+      broadcast: async news => { underWay.push({ from: self, news }) },
+      onBroadcast: ear => { ears[self] = ear },
     }
   }
-  const deliver = async (servers: SharedCounts[]) => {
+  const deliver = async (servers: SharedCounters[]) => {
     for (const server of servers) await server.close()
     for (const { from, news } of underWay.splice(0)) ears.forEach((ear, i) => { if (i !== from) ear(news) })
   }
@@ -27,13 +27,13 @@ function wire (longest = 7_500) {
 function severalServers (n: number) {
   const clock = clockAt(noon)
   const { peers, deliver } = wire()
-  const counts = Array.from({ length: n }, () => sharedCounts(peers(), clock.now))
+  const counts = Array.from({ length: n }, () => sharedCounters(peers(), clock.now))
   return { clock, counts, limiters: counts.map(each => rateLimiter(each.of('calls'))), exchange: () => deliver(counts) }
 }
 
 t.test('CD-10: what is counted for very many keys is told at once, all of it', async t => {
   const { peers, underWay } = wire()
-  const counts = sharedCounts(peers(), clockAt(noon).now)
+  const counts = sharedCounters(peers(), clockAt(noon).now)
   const count = counts.of('calls')!(() => {})
   for (let key = 0; key < 25_000; key++) {
     count(`key_${key}`, 1)
@@ -106,8 +106,8 @@ t.test('Y4: what was heard long ago has leaked, also where nobody asked meanwhil
 t.test('N3: failures on one server count on every other', async t => {
   const clock = clockAt(noon)
   const { peers, deliver } = wire()
-  const counts = [sharedCounts(peers(), clock.now), sharedCounts(peers(), clock.now)]
-  const [one, other] = counts.map(each => windowCounter({ max: 30, windowSeconds: 60 }, clock.now, each.of('failures')))
+  const counts = [sharedCounters(peers(), clock.now), sharedCounters(peers(), clock.now)]
+  const [one, other] = counts.map(each => windowLimiter({ max: 30, windowSeconds: 60 }, clock.now, each.of('failures')))
   for (let i = 0; i < 30; i++) (i % 2 === 0 ? one! : other!).count('cli_a 127.0.0.1')
   t.equal(one!.exhausted('cli_a 127.0.0.1'), null)
   await deliver(counts)
@@ -121,8 +121,8 @@ t.test('N3: failures on one server count on every other', async t => {
 t.test('N3: a window ends on all servers at the same time, also on one that started in the middle of it', async t => {
   const clock = clockAt(noon)
   const { peers, deliver } = wire()
-  const counts = Array.from({ length: 3 }, () => sharedCounts(peers(), clock.now))
-  const start = (i: number) => windowCounter({ max: 30, windowSeconds: 60 }, clock.now, counts[i]!.of('failures'))
+  const counts = Array.from({ length: 3 }, () => sharedCounters(peers(), clock.now))
+  const start = (i: number) => windowLimiter({ max: 30, windowSeconds: 60 }, clock.now, counts[i]!.of('failures'))
   const servers = counts.map((_, i) => start(i))
   const passed: number[] = []
   // Tries one server every 20 seconds, as often as it lets it.
@@ -140,8 +140,8 @@ t.test('N3: a window ends on all servers at the same time, also on one that star
 t.test('N3: the end of a window that another clock told makes none longer than it is to be', async t => {
   const { peers, ears } = wire()
   const clock = clockAt(noon)
-  const counts = sharedCounts(peers(), clock.now)
-  const counter = windowCounter({ max: 1, windowSeconds: 60 }, clock.now, counts.of('failures'))
+  const counts = sharedCounters(peers(), clock.now)
+  const counter = windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, counts.of('failures'))
   const told = (key: string, seconds: number) => { ears[0]!(JSON.stringify([['failures', `${noon.getTime() + seconds * 1_000} ${key}`, 1]])) }
   for (const [key, seconds] of [['ahead', 600], ['over', -5], ['shorter', 20]] as const) told(key, seconds)
   t.strictSame(['ahead', 'over', 'shorter'].map(key => counter.exhausted(key)), [60, 60, 20])
@@ -153,8 +153,8 @@ t.test('N3: the end of a window that another clock told makes none longer than i
 t.test('N3: much news goes in pieces of the length that can be told, and nothing is lost of it', async t => {
   const clock = clockAt(noon)
   const { peers, deliver, underWay } = wire(200)
-  const counts = [sharedCounts(peers(), clock.now), sharedCounts(peers(), clock.now)]
-  const [one, other] = counts.map(each => windowCounter({ max: 1, windowSeconds: 60 }, clock.now, each.of('failures')))
+  const counts = [sharedCounters(peers(), clock.now), sharedCounters(peers(), clock.now)]
+  const [one, other] = counts.map(each => windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, each.of('failures')))
   const keys = Array.from({ length: 100 }, (_, i) => `cli_ü${i}`)
   for (const key of [...keys, 'x'.repeat(300)]) one!.count(key)
   await counts[0]!.close()
@@ -165,8 +165,8 @@ t.test('N3: much news goes in pieces of the length that can be told, and nothing
 
 t.test('N3: what is no news of ours changes nothing, and servers that cannot be told stop nobody', async t => {
   const { peers, ears } = wire()
-  const counts = sharedCounts({ ...peers(), tell: async () => { throw new Error('gone') } }, () => noon)
-  const counter = windowCounter({ max: 1, windowSeconds: 60 }, () => noon, counts.of('failures'))
+  const counts = sharedCounters({ ...peers(), broadcast: async () => { throw new Error('gone') } }, () => noon)
+  const counter = windowLimiter({ max: 1, windowSeconds: 60 }, () => noon, counts.of('failures'))
   for (const news of ['', 'null', '{}', '[1]', '[["failures","a"]]', '[["failures","a",1.5]]', '[["failures",{},1]]', '[["other","a",1]]', '[[']) ears[0]!(news)
   t.equal(counter.exhausted('a'), null)
   counter.count('b')

@@ -4,7 +4,7 @@ import tap from 'tap'
 import { addressClasses, isAllowed, rangeStarts } from '../../../src/base/ip-address.ts'
 import { coverage, covers } from '../../../src/domain/resources/scope.ts'
 import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../../src/domain/policy/policy.ts'
-import { compilePolicies, isEmpty, weigh, type Circumstances, type Subject } from '../../../src/domain/policy/policy-evaluation.ts'
+import { compilePolicies, isEmpty, evaluate, type Circumstances, type Subject } from '../../../src/domain/policy/policy-evaluation.ts'
 import { compileWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 
 const monday = new Date('2027-02-01T12:00:00Z')
@@ -19,7 +19,7 @@ const policy = (effect: Policy['effect'], conditions: PolicyConditions | null = 
 const deny = (conditions?: PolicyConditions | null) => policy('deny', conditions)
 const allow = (conditions?: PolicyConditions | null) => policy('allow', conditions)
 const left = (owners: Policy[][], to: Partial<Subject> = {}, at: Partial<Circumstances> = {}) => {
-  const { refusedBy, scopes } = weigh(owners.map(compilePolicies), { ...subject, ...to }, held, { ...here, ...at })
+  const { refusedBy, scopes } = evaluate(owners.map(compilePolicies), { ...subject, ...to }, held, { ...here, ...at })
   return refusedBy === null ? scopes : 'refused'
 }
 
@@ -66,7 +66,7 @@ tap.test('an address that is not known refuses, unless what could pass is asked 
   const unknown = { address: null }
   t.equal(left([[deny({ addresses: ['192.0.2.0/24'] })]], {}, unknown), 'refused')
   t.equal(left([[allow({ addresses: ['10.0.0.0/8'] })]], {}, unknown), 'refused')
-  const most = (effect: Policy['effect'], conditions: PolicyConditions, at: Circumstances) => weigh([compilePolicies([policy(effect, conditions)])], subject, held, at, 'passes').scopes
+  const most = (effect: Policy['effect'], conditions: PolicyConditions, at: Circumstances) => evaluate([compilePolicies([policy(effect, conditions)])], subject, held, at, 'passes').scopes
   t.strictSame(most('deny', { addresses: ['192.0.2.0/24'] }, { address: null, now: monday }), held)
   const over = { times: { until: '2027-01-01T00:00:00Z' } }
   t.strictSame(left([[deny(over)]], {}, { anyTime: true }), held, 'what is over holds at no time to come')
@@ -76,8 +76,8 @@ tap.test('an address that is not known refuses, unless what could pass is asked 
 
 tap.test('the policy that took something away is named', async t => {
   const [all, write] = [deny(), deny({ scopes: ['invoices:write'] })]
-  t.equal(weigh([compilePolicies([write, all])], subject, held, here).refusedBy, all.id)
-  t.strictSame([...weigh([compilePolicies([write])], subject, held, here).withheld], [['invoices:write', write.id]])
+  t.equal(evaluate([compilePolicies([write, all])], subject, held, here).refusedBy, all.id)
+  t.strictSame([...evaluate([compilePolicies([write])], subject, held, here).withheld], [['invoices:write', write.id]])
   t.ok(isEmpty(compilePolicies([policy('deny', {}, { enabled: false })])))
 })
 
@@ -121,14 +121,14 @@ function byTheDocument (owners: readonly Policy[][], who: Subject, wanted: strin
 
 tap.test('for every set of policies: a scope is left exactly when the rule of the document says so', async () => {
   fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), anySubject, anywhere, scope, (owners, who, circumstances, wanted) => {
-    const { scopes } = weigh(owners.map(compilePolicies), who, held, circumstances)
+    const { scopes } = evaluate(owners.map(compilePolicies), who, held, circumstances)
     return scopes.includes(wanted) === byTheDocument(owners, who, wanted, circumstances)
   }), { numRuns: 3_000 })
 })
 
 tap.test('for every set of policies: nothing is ever added, a further deny never gives, and order does not matter', async () => {
   fc.assert(fc.property(anySet, anyPolicy, anySubject, anywhere, (policies, more, who, circumstances) => {
-    const leaves = (set: Policy[]) => weigh([compilePolicies(set)], who, held, circumstances).scopes
+    const leaves = (set: Policy[]) => evaluate([compilePolicies(set)], who, held, circumstances).scopes
     const before = leaves(policies)
     const after = leaves([...policies, { ...more, effect: 'deny' }])
     const reversed = leaves([...policies].reverse())
@@ -140,9 +140,9 @@ tap.test('for every set of policies: what doubt refuses is refused wherever it i
   fc.assert(fc.property(anySet, anySubject, anywhere, (policies, who, circumstances) => {
     const set = [compilePolicies(policies)]
     const unknown = { address: null, now: new Date('2027-01-30T00:00:00Z'), anyTime: true }
-    const exact = weigh(set, who, held, circumstances).scopes
-    const least = weigh(set, who, held, unknown, 'refuses').scopes
-    const most = weigh(set, who, held, unknown, 'passes').scopes
+    const exact = evaluate(set, who, held, circumstances).scopes
+    const least = evaluate(set, who, held, unknown, 'refuses').scopes
+    const most = evaluate(set, who, held, unknown, 'passes').scopes
     return least.every(each => exact.includes(each)) && exact.every(each => most.includes(each))
   }), { numRuns: 2_000 })
 })
@@ -158,10 +158,10 @@ const untold = fc.record({
 tap.test('N13: for every set of policies: a fact that cannot be told refuses all that any value of it would, and passes no more', async () => {
   fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), anySubject, anywhere, untold, (owners, who, circumstances, lost) => {
     const sets = owners.map(compilePolicies)
-    const exact = weigh(sets, who, held, circumstances).scopes
+    const exact = evaluate(sets, who, held, circumstances).scopes
     const { groups = who.groups, resourceId = who.resourceId, ...rest } = lost
     const told = [sets, { ...who, groups, resourceId }, held, { ...circumstances, ...rest }] as const
-    return weigh(...told).scopes.every(each => exact.includes(each)) && exact.every(each => weigh(...told, 'passes').scopes.includes(each))
+    return evaluate(...told).scopes.every(each => exact.includes(each)) && exact.every(each => evaluate(...told, 'passes').scopes.includes(each))
   }), { numRuns: 5_000 })
 })
 
@@ -229,7 +229,7 @@ tap.test('how long weighing takes does not grow with the patterns of a policy', 
   const weighed = (patterns: number) => {
     const sets = [compilePolicies(Array.from({ length: 20 }, (_, i) => deny({ scopes: Array.from({ length: patterns }, (_, j) => `type${j}:${i}`) })))]
     const { user } = process.cpuUsage()
-    for (let i = 0; i < 40; i++) weigh(sets, subject, scopes, here)
+    for (let i = 0; i < 40; i++) evaluate(sets, subject, scopes, here)
     return process.cpuUsage().user - user
   }
   weighed(10)

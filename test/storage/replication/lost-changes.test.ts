@@ -269,7 +269,7 @@ tap.test('what was removed because everybody had it for long is not taken for lo
 
 tap.test('a server that starts on a database of another history than the servers before it says that changes may be lost, once [postgresql]', async t => {
   const maybe = async () => (await on(a, 'GET', '/audit?type=database.maybe_lost_changes')).data
-  const counted = ({ latchkey: { watch: { measures } } }: TestServer) => measures.maybeLostChanges
+  const counted = ({ latchkey: { telemetry: { metrics } } }: TestServer) => metrics.maybeLostChanges
   const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   t.teardown(() => own.drop())
   const startOn = async () => {

@@ -5,7 +5,7 @@ import tap from 'tap'
 import { longestLease } from '../../../src/config/config.ts'
 import { newSecret } from '../../../src/secrets/secrets.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { newWatch } from '../../../src/telemetry/telemetry.ts'
+import { newTelemetry } from '../../../src/telemetry/telemetry.ts'
 import { administer, freshDatabase } from '../../support/postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { eventually, patience, timed, until } from '../../support/waiting.ts'
@@ -39,7 +39,7 @@ const live = async (): Promise<number> => (await sql('SELECT count(*)::int AS n 
 const isTrusted = async (server: TestServer): Promise<boolean> => /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
 
 /** How often a change on `server` was held back for the others while `act` ran, by why it was no longer. */
-async function heldBack ({ latchkey: { watch: { measures: { acknowledgements } } } }: TestServer, act: () => Promise<unknown>): Promise<Json> {
+async function heldBack ({ latchkey: { telemetry: { metrics: { acknowledgements } } } }: TestServer, act: () => Promise<unknown>): Promise<Json> {
   const counts = () => new Map(acknowledgements.entries().map(([why, , , { count }]) => [why, count]))
   const before = counts()
   await act()
@@ -228,7 +228,7 @@ tap.test('CK-04: who answered while it did not go by its memory does not do so a
 
 tap.test('a check that memory can answer asks the database nothing [postgresql]', async t => {
   const { key } = await keyInMemory()
-  const { statements, registry } = b.latchkey.watch.measures
+  const { statements, registry } = b.latchkey.telemetry.metrics
   const asked = () => statements.entries().reduce((sum, [, , , { count }]) => sum + count, 0)
   const check = async () => {
     await until('trust', () => isTrusted(b))
@@ -320,10 +320,10 @@ tap.test('B3: while the database is silent no key passes that was revoked meanwh
 
 tap.test('B3: once the connection that listens is closed, the view is out of use at once; it is joined anew [postgresql]', async t => {
   const { key } = await keyInMemory()
-  const { misses } = b.latchkey.watch.measures.registry
+  const { misses } = b.latchkey.telemetry.metrics.registry
   await sql('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey replica\' AND datname = current_database()')
   t.equal((await b.withKey(key)).status, 200)
-  t.ok(b.latchkey.watch.measures.registry.misses > misses, 'the database was asked')
+  t.ok(b.latchkey.telemetry.metrics.registry.misses > misses, 'the database was asked')
   for (const server of [a, b]) await until('trust', () => isTrusted(server))
 })
 
@@ -518,8 +518,8 @@ tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]
 
 tap.test('a hundred changes that wait for a server that has died read who is there together [postgresql]', async t => {
   const fresh = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const watch = newWatch()
-  const { store, join, close } = await openStorage(fresh.url, { lease, watch })
+  const telemetry = newTelemetry()
+  const { store, join, close } = await openStorage(fresh.url, { lease, telemetry })
   t.teardown(async () => {
     await close()
     await fresh.drop()
@@ -527,10 +527,10 @@ tap.test('a hundred changes that wait for a server that has died read who is the
   await join()
   await administer(fresh.url, `INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
     VALUES ('rpl_dead', 'h', 1, '0', ${lease}, 1, (SELECT pg_current_snapshot()::text), 0, now(), now())`)
-  const reads = () => watch.measures.statements.entries().filter(([operation]) => operation === '$queryRaw').reduce((sum, [, , , { count }]) => sum + count, 0)
+  const reads = () => telemetry.metrics.statements.entries().filter(([operation]) => operation === '$queryRaw').reduce((sum, [, , , { count }]) => sum + count, 0)
   const before = reads()
   const waits = await Promise.all(Array.from({ length: 100 }, (_, i) => timed(() => store.revokedTokens.insert({ jti: `t_${i}`, clientId: 'c', revokedAt: new Date(), expiresAt: new Date() }))))
-  const { acknowledgements } = watch.measures
+  const { acknowledgements } = telemetry.metrics
   t.ok(Math.max(...waits) >= lease, 'some waited for all of a lease')
   // One of each change is the entry that it leaves in the feed.
   const looks = reads() - before - 100

@@ -10,12 +10,12 @@ import type { Policy } from '../../../src/domain/policy/policy.ts'
 import type { RegistrationToken } from '../../../src/domain/credentials/registration-token.ts'
 import type { Resource } from '../../../src/domain/resources/resource.ts'
 import type { SigningKey } from '../../../src/domain/tokens/signing-key.ts'
-import { absencesIn } from '../../../src/storage/cache/negative-facts.ts'
+import { negativeFactsIn } from '../../../src/storage/cache/negative-facts.ts'
 import { migrate, openDatabase } from '../../../src/storage/engine/database.ts'
 import { openStorage, type Storage } from '../../../src/storage/index.ts'
 import { repositoriesOver } from '../../../src/storage/tables/repositories.ts'
-import { unbuffered, View } from '../../../src/storage/cache/cached-registry.ts'
-import { newWatch, type Watch } from '../../../src/telemetry/telemetry.ts'
+import { uncachedRegistry, CachedRegistry } from '../../../src/storage/cache/cached-registry.ts'
+import { newTelemetry, type Telemetry } from '../../../src/telemetry/telemetry.ts'
 import { databases, type FreshDatabase } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 
@@ -140,10 +140,10 @@ const event: AuditEvent = {
 }
 
 /** A store with an organization and two resources in it, open until the test is over. */
-async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { watch: Watch }> {
+async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { telemetry: Telemetry }> {
   const { url, drop } = await fresh()
-  const watch = newWatch()
-  const storage = await openStorage(url, { limits: patientLimits, watch })
+  const telemetry = newTelemetry()
+  const storage = await openStorage(url, { limits: patientLimits, telemetry })
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -152,7 +152,7 @@ async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<St
   await storage.store.organizations.insert({ ...organization, id: 'org_b', name: 'B', createdAt: later(1) })
   await storage.store.resources.insert(resource)
   await storage.store.resources.insert({ ...resource, id: 'res_b', identifier: 'https://api.example/b', organizationId: null, scopes: [], createdAt: later(1) })
-  return { ...storage, watch }
+  return { ...storage, telemetry }
 }
 
 async function allPages<T extends { createdAt: Date, id: string }> (limit: number, page: (query: PageQuery) => Promise<Page<T>>): Promise<string[][]> {
@@ -170,7 +170,7 @@ const failure = (code: string) => ({ name: 'Failure', code })
 
 for (const { name, fresh } of databases) {
   t.test(`[${name}] repositories`, async t => {
-    const { store, registry, watch } = await opened(t, fresh)
+    const { store, registry, telemetry } = await opened(t, fresh)
     const { organizations, resources, clients, members, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
     await clients.insert(client)
     await members.insert(member)
@@ -274,7 +274,7 @@ for (const { name, fresh } of databases) {
       await apiKeys.touch(new Map([['key_used_0', later(50)], ['key_used_1', later(200)], ['unknown', later(200)]]))
       t.strictSame((await apiKeys.get('key_used_0'))?.lastUsedAt, new Date('2026-01-01T00:01:40.000Z'))
       t.strictSame((await apiKeys.get('key_used_1'))?.lastUsedAt, new Date('2026-01-01T00:03:20.000Z'))
-      const statements = () => watch.measures.statements.entries().reduce((sum, [, , , { count }]) => sum + count, 0)
+      const statements = () => telemetry.metrics.statements.entries().reduce((sum, [, , , { count }]) => sum + count, 0)
       const before = statements()
       await apiKeys.touch(new Map(ids.slice(100, 150).map((id, i) => [id, later(300 + i)])))
       t.equal(statements() - before, 1, 'fifty seconds are one statement')
@@ -551,7 +551,7 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new View({ ...unbuffered(repositories, database.reads), organization: slow }, absencesIn(database.reads))
+  const view = new CachedRegistry({ ...uncachedRegistry(repositories, database.reads), organization: slow }, negativeFactsIn(database.reads))
   await organizations.insert(organization)
 
   const early = view.organization('org_a')
