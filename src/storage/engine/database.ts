@@ -139,7 +139,7 @@ function providerOf (url: string): Provider {
 
 /** In a clone they are not there before they have been generated; what needs them would fail only at the first change. */
 function requireGenerated (provider: Provider): void {
-  const folder = join(import.meta.dirname, 'generated', provider)
+  const folder = join(import.meta.dirname, '..', 'generated', provider)
   if (!existsSync(folder)) throw new ConfigurationError([`DATABASE_URL: the generated client of its database is missing (${folder}); run \`npm run generate\``])
 }
 
