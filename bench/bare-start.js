@@ -1,10 +1,19 @@
-// What a start is compared with: a bare Fastify that loads the packages that Latchkey on SQLite has loaded by its first token, listens, and answers.
+// What a start is compared with: a bare Fastify that loads the packages that Latchkey on SQLite has loaded by its first
+// token, listens, and answers.
 import { enableCompileCache } from 'node:module'
 
 enableCompileCache(process.argv[3])
 await Promise.all([
-  '@fastify/ajv-compiler', 'helmet', '@prisma/adapter-better-sqlite3', '@prisma/client/runtime/client', 'better-sqlite3',
-  'commander', 'fastify-plugin', 'jose', 'lru-cache', 'oidc-provider',
+  '@fastify/ajv-compiler',
+  'helmet',
+  '@prisma/adapter-better-sqlite3',
+  '@prisma/client/runtime/client',
+  'better-sqlite3',
+  'commander',
+  'fastify-plugin',
+  'jose',
+  'lru-cache',
+  'oidc-provider'
 ].map(name => import(name)))
 const { default: Fastify } = await import('fastify')
 const app = Fastify({ logger: true })

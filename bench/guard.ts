@@ -1,14 +1,16 @@
 /**
- * A guarded route against the same route bare; introspection against that bare route, which is sent nothing, and against one
- * that reads what introspection has to read (RFC 7662 §2.1: a form, by POST), and does nothing with it.
+ * A guarded route against the same route bare; introspection against that bare route, which is sent nothing, and
+ * against one that reads what introspection has to read (RFC 7662 §2.1: a form, by POST), and does nothing with it.
  */
-import { alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings } from './measuring.ts'
+import {
+  alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings
+} from './measuring.ts'
 
 interface Latchkey { url: string, key: string, clients: string[] }
 
 /**
- * Against the bare route that is sent the same request, and against it without a credential: then the server reads a header less,
- * which is no work of the guard's.
+ * Against the bare route that is sent the same request, and against it without a credential: then the server reads a
+ * header less, which is no work of the guard's.
  */
 export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients }) => {
   const withKey = get({ 'x-api-key': key })
@@ -28,26 +30,29 @@ export const guard: Part = settings => withServer(settings, async ({ url, pid, k
   ]
 })
 
-export const introspection: Part = settings => withServer(settings, async ({ url, pid, clients }) => {
-  const token = await tokenFor(url, clients[0]!)
-  const script = [
-    'wrk.method = "POST"',
-    `wrk.headers["authorization"] = "Basic ${clients[0]}"`,
-    'wrk.headers["content-type"] = "application/x-www-form-urlencoded"',
-    `wrk.body = "token=${token}"`,
-  ].join('\n')
-  await requireActive(url, clients[0]!, token)
-  const measured = alternate([
-    { name: 'bare route', pid, url: `${url}/bare`, script: get() },
-    { name: 'bare route, same form', pid, url: `${url}/bare-form`, script },
-    { name: 'introspection of a token', pid, url: `${url}/api/v1/oauth/introspect`, script },
-  ], settings)
-  return ['bare route', 'bare route, same form'].map(against => throughput(measured, 'introspection of a token', against, 0.35))
-})
+export const introspection: Part = settings =>
+  withServer(settings, async ({ url, pid, clients }) => {
+    const token = await tokenFor(url, clients[0]!)
+    const script = [
+      'wrk.method = "POST"', `wrk.headers["authorization"] = "Basic ${clients[0]}"`,
+      'wrk.headers["content-type"] = "application/x-www-form-urlencoded"', `wrk.body = "token=${token}"`
+    ].join('\n')
+    await requireActive(url, clients[0]!, token)
+    const measured = alternate([
+      { name: 'bare route', pid, url: `${url}/bare`, script: get() },
+      { name: 'bare route, same form', pid, url: `${url}/bare-form`, script },
+      { name: 'introspection of a token', pid, url: `${url}/api/v1/oauth/introspect`, script }
+    ], settings)
+    return ['bare route', 'bare route, same form'].map(against =>
+      throughput(measured, 'introspection of a token', against, 0.35)
+    )
+  })
 
 /** An introspection that says no is answered with 200, too. */
 async function requireActive (url: string, client: string, token: string): Promise<void> {
-  const response = await fetch(`${url}/api/v1/oauth/introspect`, { method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ token }) })
+  const response = await fetch(`${url}/api/v1/oauth/introspect`, {
+    method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ token })
+  })
   const text = await response.text()
   if (!text.includes('"active":true')) throw new Error(`introspection: ${response.status} ${text}`)
 }

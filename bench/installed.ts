@@ -22,14 +22,19 @@ export async function installed (name: string, port: number, clientCount: number
   const organization = await createOrganization(operation, { name: 'Bench' })
   const clients: string[] = []
   for (let i = 0; i < clientCount; i++) {
-    const { client, secret } = await createClient(operation, { organizationId: organization.id, name: 'bench', grants: [{ resource: url, scopes: ['company:read'] }] })
+    const { client, secret } = await createClient(operation, {
+      organizationId: organization.id, name: 'bench', grants: [{ resource: url, scopes: ['company:read'] }]
+    })
     clients.push(Buffer.from(`${client.id}:${secret}`).toString('base64'))
   }
   await latchkey.close()
   return { url, clients, environment: environmentWith(variables) }
 }
 
-/** Asks again and again, on a new connection each time, until the answer is 200. Returns how long that took from `began`, in milliseconds. */
+/**
+ * Asks again and again, on a new connection each time, until the answer is 200. Returns how long that took from
+ * `began`, in milliseconds.
+ */
 export async function firstAnswer (began: number, ask: () => Promise<number>): Promise<number> {
   for (;;) {
     const status = await ask().catch(() => null)
@@ -42,7 +47,9 @@ export async function firstAnswer (began: number, ask: () => Promise<number>): P
 
 /** The status of a token request. */
 export function askForToken ({ url, clients }: Installed): Promise<number> {
-  return ask(`${url}/api/v1/auth/token`, { authorization: `Basic ${clients[0]}`, 'content-type': 'application/x-www-form-urlencoded' }, 'grant_type=client_credentials')
+  return ask(`${url}/api/v1/auth/token`, {
+    authorization: `Basic ${clients[0]}`, 'content-type': 'application/x-www-form-urlencoded'
+  }, 'grant_type=client_credentials')
 }
 
 export function ask (url: string, headers: Record<string, string> = {}, body?: string): Promise<number> {

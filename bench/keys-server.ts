@@ -1,6 +1,7 @@
 /**
- * A server with any number of API keys in its database, and one guarded route. The first key is made as all are; the others are
- * copies of its row with texts of their own, made as fast as SQLite takes them. Writes the texts to a file and prints where.
+ * A server with any number of API keys in its database, and one guarded route. The first key is made as all are; the
+ * others are copies of its row with texts of their own, made as fast as SQLite takes them. Writes the texts to a file
+ * and prints where.
  */
 import Database from 'better-sqlite3'
 import Fastify from 'fastify'
@@ -12,12 +13,18 @@ import { createApiKey, createOrganization, loadConfig, openLatchkey, updateResou
 const [folder, count, port] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])]
 const issuer = `http://127.0.0.1:${port}`
 mkdirSync(folder, { recursive: true })
-const config = loadConfig({ PORT: String(port), LATCHKEY_DATA: folder, LATCHKEY_ISSUER: issuer, LATCHKEY_LOG_LEVEL: 'silent' })
+const config = loadConfig({
+  PORT: String(port), LATCHKEY_DATA: folder, LATCHKEY_ISSUER: issuer, LATCHKEY_LOG_LEVEL: 'silent'
+})
 
 const seeding = await openLatchkey(config)
-await updateResource(seeding.operation, issuer, { scopes: [{ name: 'company:read', keyOnly: false, description: null }] })
+await updateResource(seeding.operation, issuer, {
+  scopes: [{ name: 'company:read', keyOnly: false, description: null }]
+})
 const { id: organizationId } = await createOrganization(seeding.operation, { name: 'Bench' })
-const first = await createApiKey(seeding.operation, { organizationId, name: 'bench', resource: issuer, environment: 'live', scopes: ['company:read'] })
+const first = await createApiKey(seeding.operation, {
+  organizationId, name: 'bench', resource: issuer, environment: 'live', scopes: ['company:read']
+})
 await seeding.close()
 
 const texts = [first.text, ...copies(join(folder, 'latchkey.db'), first.key.id, first.text, count - 1)]
@@ -38,7 +45,11 @@ function copies (path: string, id: string, text: string, count: number): string[
   const prefix = text.slice(0, text.indexOf('_'))
   const row = database.prepare('SELECT * FROM "ApiKey" WHERE "id" = ?').get(id) as Record<string, unknown>
   const columns = Object.keys(row)
-  const insert = database.prepare(`INSERT INTO "ApiKey" (${columns.map(each => `"${each}"`).join(', ')}) VALUES (${columns.map(each => `@${each}`).join(', ')})`)
+  const insert = database.prepare(
+    `INSERT INTO "ApiKey" (${columns.map(each => `"${each}"`).join(', ')}) VALUES (${
+      columns.map(each => `@${each}`).join(', ')
+    })`
+  )
   const made = Array.from({ length: count }, () => newApiKeyText(prefix, 'live'))
   database.pragma('synchronous = OFF')
   database.transaction(() => {

@@ -1,16 +1,21 @@
 /** A server with many keys, all of them in use, against one with a thousand. */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { measure, median, perSecond, resident, scratch, start, type Load, type Measured, type Part, type Server } from './measuring.ts'
+import {
+  measure, median, perSecond, resident, scratch, start, type Load, type Measured, type Part, type Server
+} from './measuring.ts'
 
-interface Keyed { url: string, pid: number, keys: string }
+interface Keyed {
+  url: string, pid: number, keys: string
+}
 
 /** How many keys the one has; wrk has as many ready for either, so that taking one costs it about the same. */
 const few = 1_000
 
 export const keys: Part = async settings => {
   const [small, large] = [
-    await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'few'), few, 4302]), await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'many'), settings.keys, 4303]),
+    await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'few'), few, 4302]),
+    await start<Omit<Keyed, 'pid'>>('keys-server.ts', [join(scratch, 'many'), settings.keys, 4303])
   ]
   try {
     const empty = resident(large.pid)
@@ -31,8 +36,20 @@ export const keys: Part = async settings => {
     const [one, other] = [measured.get(large)!, measured.get(small)!]
     const what = `${settings.keys} keys, throughput`
     return [
-      { what, against: `${few} keys`, values: one.map(({ rate }, i) => rate / other[i]!.rate), reach: ['≥', 0.8], absolute: `${perSecond(one)} against ${perSecond(other)}; ${Math.round(perKey)} bytes a key` },
-      { what: `${settings.keys} keys, p99`, against: `${few} keys`, values: one.map(({ p99 }, i) => p99 / other[i]!.p99), reach: ['≤', 2], absolute: `${milliseconds(one)} against ${milliseconds(other)}` },
+      {
+        what,
+        against: `${few} keys`,
+        values: one.map(({ rate }, i) => rate / other[i]!.rate),
+        reach: ['≥', 0.8],
+        absolute: `${perSecond(one)} against ${perSecond(other)}; ${Math.round(perKey)} bytes a key`
+      },
+      {
+        what: `${settings.keys} keys, p99`,
+        against: `${few} keys`,
+        values: one.map(({ p99 }, i) => p99 / other[i]!.p99),
+        reach: ['≤', 2],
+        absolute: `${milliseconds(one)} against ${milliseconds(other)}`
+      }
     ]
   } finally {
     small.process.kill('SIGKILL')
@@ -59,8 +76,8 @@ function warm (server: Server<Keyed>, count: number, slots: number): void {
 }
 
 /**
- * All keys are in memory before the first is sent, in one text: of a table of a million texts Lua's collector makes pauses that
- * would be taken for the server's. A file with fewer than `slots` is gone through again.
+ * All keys are in memory before the first is sent, in one text: of a table of a million texts Lua's collector makes
+ * pauses that would be taken for the server's. A file with fewer than `slots` is gone through again.
  */
 function sending ({ url, pid, keys }: Keyed, slots: number, first: number, next: string): Load {
   const { host } = new URL(url)
@@ -77,7 +94,8 @@ function sending ({ url, pid, keys }: Keyed, slots: number, first: number, next:
     'request = function()',
     `  ${next}`,
     '  local key = keys:sub((at - 1) * width + 1, at * width - 1)',
-    // Lua looks at the last characters of a text, and at some in its middle, to find out whether it has it: the key stands there.
+    // Lua looks at the last characters of a text, and at some in its middle, to find out whether it has it: the key
+    // stands there.
     `  return "GET /guarded HTTP/1.1\\r\\nx-api-key: " .. key .. "\\r\\nHost: ${host}\\r\\n\\r\\n"`,
     'end',
   ].join('\n')

@@ -19,17 +19,23 @@ const clientCount = Number(process.argv[2] ?? 1000)
 const port = Number(process.argv[3] ?? 4300)
 const data = mkdtempSync(join(tmpdir(), 'latchkey-bench-'))
 const issuer = `http://127.0.0.1:${port}`
-const config = loadConfig({ PORT: String(port), LATCHKEY_DATA: data, LATCHKEY_ISSUER: issuer, LATCHKEY_LOG_LEVEL: 'silent' })
+const config = loadConfig({
+  PORT: String(port), LATCHKEY_DATA: data, LATCHKEY_ISSUER: issuer, LATCHKEY_LOG_LEVEL: 'silent'
+})
 
 const latchkey = await openLatchkey(config)
 const { operation } = latchkey
 await updateResource(operation, issuer, { scopes: [{ name: 'company:read', keyOnly: false, description: null }] })
 const organization = await createOrganization(operation, { name: 'Bench' })
 const owner = { organizationId: organization.id, name: 'bench' }
-const { text: key } = await createApiKey(operation, { ...owner, resource: issuer, environment: 'live', scopes: ['company:read'] })
+const { text: key } = await createApiKey(operation, {
+  ...owner, resource: issuer, environment: 'live', scopes: ['company:read']
+})
 const clients: string[] = []
 for (let i = 0; i < clientCount; i++) {
-  const { client, secret } = await createClient(operation, { ...owner, grants: [{ resource: issuer, scopes: ['company:read'] }] })
+  const { client, secret } = await createClient(operation, {
+    ...owner, grants: [{ resource: issuer, scopes: ['company:read'] }]
+  })
   clients.push(Buffer.from(`${client.id}:${secret}`).toString('base64'))
 }
 
@@ -51,25 +57,45 @@ await app.listen({ port, host: '127.0.0.1' })
 process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: organization.id }) + '\n')
 
 /**
- * The least that a token endpoint can do: sign one ES256 JWT with the claims of ours, on the thread pool. Reads no body. `/sign`
- * as one writes it with `node:crypto`, `/sign-quickly` by what the token endpoint signs with.
+ * The least that a token endpoint can do: sign one ES256 JWT with the claims of ours, on the thread pool. Reads no
+ * body. `/sign` as one writes it with `node:crypto`, `/sign-quickly` by what the token endpoint signs with.
  */
 async function bareSigner (context: FastifyInstance): Promise<void> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const signingKey = { kid: randomBytes(32).toString('base64url'), algorithm: 'ES256' as const, privateJwk: privateKey.export({ format: 'jwk' }) }
+  const signingKey = {
+    kid: randomBytes(32).toString('base64url'),
+    algorithm: 'ES256' as const,
+    privateJwk: privateKey.export({ format: 'jwk' })
+  }
   const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: signingKey.kid })).toString('base64url')
   const subject = `cli_${'x'.repeat(22)}`
   context.removeAllContentTypeParsers()
   context.addContentTypeParser('*', (_request, payload, done) => { payload.resume(); done(null) })
   const claims = () => {
     const iat = Math.floor(Date.now() / 1000)
-    return { jti: randomBytes(32).toString('base64url'), sub: subject, iat, exp: iat + 3600, scope: 'company:read', client_id: subject, iss: issuer, aud: issuer, org_id: organization.id, gen: 1 }
+    return {
+      jti: randomBytes(32).toString('base64url'),
+      sub: subject,
+      iat,
+      exp: iat + 3600,
+      scope: 'company:read',
+      client_id: subject,
+      iss: issuer,
+      aud: issuer,
+      org_id: organization.id,
+      gen: 1
+    }
   }
-  const answerWith = (text: string) => ({ access_token: text, expires_in: 3600, scope: 'company:read', token_type: 'Bearer' })
+  const answerWith = (text: string) => ({
+    access_token: text, expires_in: 3600, scope: 'company:read', token_type: 'Bearer'
+  })
   context.post('/sign', async () => {
     const input = `${header}.${Buffer.from(JSON.stringify(claims())).toString('base64url')}`
     const signature = await new Promise<Buffer>((resolve, reject) => {
-      sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, value) => { if (error) reject(error); else resolve(value) })
+      sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, value) => {
+        if (error) reject(error)
+        else resolve(value)
+      })
     })
     return answerWith(`${input}.${signature.toString('base64url')}`)
   })

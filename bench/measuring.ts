@@ -1,6 +1,6 @@
 /**
- * How all parts measure: server processes pinned to one core, the load (wrk) on the other; what is compared in alternating
- * rounds, so that a machine that drifts drifts for all of it.
+ * How all parts measure: server processes pinned to one core, the load (wrk) on the other; what is compared in
+ * alternating rounds, so that a machine that drifts drifts for all of it.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -50,15 +50,24 @@ export function cleanUp (): void {
 export type Server<Said> = Said & { process: ChildProcess, pid: number }
 
 /** Starts a server of this folder on the first core; it prints one line of JSON once it listens. */
-export async function start<Said extends object> (file: string, parameters: readonly (string | number)[], environment: NodeJS.ProcessEnv = process.env): Promise<Server<Said>> {
+export async function start<Said extends object> (
+  file: string, parameters: readonly (string | number)[], environment: NodeJS.ProcessEnv = process.env
+): Promise<Server<Said>> {
   const child = run([join(import.meta.dirname, file), ...parameters.map(String)], environment)
   const said = JSON.parse(await firstLine(child, file)) as Said
   return { ...said, process: child, pid: child.pid! }
 }
 
-/** A Node process on the first core. What it says is not read while something is measured: who says much has to say it to nobody. */
-export function run (parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env, said: 'pipe' | 'ignore' = 'pipe'): ChildProcess {
-  const child = spawn('taskset', ['-c', '0', process.execPath, ...parameters], { stdio: ['ignore', said, 'inherit'], env: environment })
+/**
+ * A Node process on the first core. What it says is not read while something is measured: who says much has to say it
+ * to nobody.
+ */
+export function run (
+  parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env, said: 'pipe' | 'ignore' = 'pipe'
+): ChildProcess {
+  const child = spawn('taskset', ['-c', '0', process.execPath, ...parameters], {
+    stdio: ['ignore', said, 'inherit'], env: environment
+  })
   running.add(child)
   child.once('exit', () => { running.delete(child) })
   return child
@@ -106,9 +115,9 @@ export interface Measured {
 }
 
 /**
- * wrk never sleeps: something in its epoll is ready at all times, and belongs to nobody. To wake a process on another core costs
- * a virtual machine as much as a request, and whoever answers has to do it whenever wrk is idle, which is to say: only if it is
- * slower than wrk. A ratio of two servers on either side of that edge says nothing about them.
+ * wrk never sleeps: something in its epoll is ready at all times, and belongs to nobody. To wake a process on another
+ * core costs a virtual machine as much as a request, and whoever answers has to do it whenever wrk is idle, which is to
+ * say: only if it is slower than wrk. A ratio of two servers on either side of that edge says nothing about them.
  */
 const neverSleeping = `
 local ffi = require("ffi")
@@ -136,9 +145,14 @@ export function measure ({ name, url, pid, script, parameters = [] }: Load, seco
   if (!scripts.has(script)) writeFileSync(file, neverSleeping + script)
   scripts.set(script, file)
   const before = cpuTime(pid)
-  const { stdout, stderr, status, signal } = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--', ...parameters.map(String)], { encoding: 'utf8' })
+  const { stdout, stderr, status, signal } = spawnSync('taskset', [
+    '-c', '1', 'wrk', '-t1', '-c32', `-d${seconds}s`, '--latency', '--timeout', '20s', '-s', file, url, '--',
+    ...parameters.map(String)
+  ], { encoding: 'utf8' })
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
-  if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) throw new Error(`${name}: ${stdout}${stderr} (wrk ended with ${signal ?? status})`)
+  if (/Non-2xx|Socket errors/.test(stdout) || !(rate > 0)) {
+    throw new Error(`${name}: ${stdout}${stderr} (wrk ended with ${signal ?? status})`)
+  }
   const requests = Number(/(\d+) requests in/.exec(stdout)![1])
   return { rate, requests, cpu: (cpuTime(pid) - before) / requests, p50: latency(stdout, 50), p99: latency(stdout, 99) }
 }
@@ -158,7 +172,9 @@ function latency (stdout: string, percentile: number): number {
 export function alternate (loads: readonly Load[], { rounds, seconds }: Settings): Map<string, Measured[]> {
   for (const load of loads) measure(load, 2)
   const measured = new Map<string, Measured[]>(loads.map(({ name }) => [name, []]))
-  for (let round = 0; round < rounds; round++) for (const load of loads) measured.get(load.name)!.push(measure(load, seconds))
+  for (let round = 0; round < rounds; round++) {
+    for (const load of loads) measured.get(load.name)!.push(measure(load, seconds))
+  }
   return measured
 }
 
@@ -167,7 +183,13 @@ export function throughput (measured: Map<string, Measured[]>, what: string, aga
   const [one, other] = [measured.get(what)!, measured.get(against)!]
   const values = one.map(({ rate }, round) => rate / other[round]!.rate)
   const cpu = median(one.map(({ cpu }, round) => other[round]!.cpu / cpu)).toFixed(2)
-  return { what, against, values, reach: ['≥', atLeast], absolute: `${perSecond(one)} against ${perSecond(other)}; by processor time ${cpu}` }
+  return {
+    what,
+    against,
+    values,
+    reach: ['≥', atLeast],
+    absolute: `${perSecond(one)} against ${perSecond(other)}; by processor time ${cpu}`
+  }
 }
 
 export function perSecond (measured: readonly Measured[]): string {
@@ -188,7 +210,9 @@ export function resident (pid: number): number {
 }
 
 export function get (headers: Record<string, string> = {}): string {
-  return `wrk.method = "GET"\n${Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`).join('\n')}\n`
+  return `wrk.method = "GET"\n${
+    Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`).join('\n')
+  }\n`
 }
 
 /** A token request of every client in turn. `clients`: their Basic credentials. */
@@ -206,7 +230,11 @@ export function tokenRequests (clients: readonly string[]): string {
 }
 
 export async function tokenFor (url: string, client: string): Promise<string> {
-  const response = await fetch(`${url}/api/v1/auth/token`, { method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ grant_type: 'client_credentials' }) })
+  const response = await fetch(`${url}/api/v1/auth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${client}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' })
+  })
   if (response.status !== 200) throw new Error(`no token: ${response.status} ${await response.text()}`)
   return (await response.json() as { access_token: string }).access_token
 }
@@ -220,13 +248,17 @@ export function packagedCommand (): string {
   if (status !== 0) throw new Error(`the package could not be built: ${stdout}`)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
-  for (const each of ['bin', 'dist', 'prisma', 'package.json']) cpSync(join(root, each), join(folder, each), { recursive: true })
+  for (const each of ['bin', 'dist', 'prisma', 'package.json']) {
+    cpSync(join(root, each), join(folder, each), { recursive: true })
+  }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   return command
 }
 
 /** The environment without anything meant for another Latchkey or another Node. */
 export function environmentWith (more: Record<string, string>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(LATCHKEY_|NODE_|DATABASE_URL$|PORT$|HOST$)/.test(name))
+  const inherited = Object.entries(process.env).filter(([name]) =>
+    !/^(LATCHKEY_|NODE_|DATABASE_URL$|PORT$|HOST$)/.test(name)
+  )
   return { ...Object.fromEntries(inherited), ...more }
 }

@@ -10,11 +10,18 @@ export const memory: Part = async ({ soak }) => {
   const child = run([command, 'serve'], server.environment, 'ignore')
   try {
     await firstAnswer(performance.now(), () => askForToken(server))
-    for (const path of ['/healthz', '/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) await ask(server.url + path)
+    for (const path of ['/healthz', '/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) {
+      await ask(server.url + path)
+    }
     await pause(30_000)
     const idle = resident(child.pid!)
     const during: number[] = []
-    const load = { name: 'token requests', pid: child.pid!, url: `${server.url}/api/v1/auth/token`, script: tokenRequests(server.clients) }
+    const load = {
+      name: 'token requests',
+      pid: child.pid!,
+      url: `${server.url}/api/v1/auth/token`,
+      script: tokenRequests(server.clients)
+    }
     const slices = Math.max(6, Math.round(soak / 10))
     for (let i = 0; i < slices; i++) {
       measure(load, Math.max(1, Math.round(soak / slices)))
@@ -22,8 +29,21 @@ export const memory: Part = async ({ soak }) => {
     }
     const [start, middle, end] = [during[0]!, during[Math.floor(slices / 2)]!, during.at(-1)!]
     return [
-      { what: 'resident memory, idle', against: '', values: [idle], reach: ['≤', 130], unit: ' MB', absolute: '30 s after a token and a few requests' },
-      { what: `memory after ${soak} s of load`, against: 'in the middle of it', values: [end / middle], reach: ['≤', 1.05], absolute: `${Math.round(start)}, ${Math.round(middle)}, ${Math.round(end)} MB at start, middle, end` },
+      {
+        what: 'resident memory, idle',
+        against: '',
+        values: [idle],
+        reach: ['≤', 130],
+        unit: ' MB',
+        absolute: '30 s after a token and a few requests'
+      },
+      {
+        what: `memory after ${soak} s of load`,
+        against: 'in the middle of it',
+        values: [end / middle],
+        reach: ['≤', 1.05],
+        absolute: `${Math.round(start)}, ${Math.round(middle)}, ${Math.round(end)} MB at start, middle, end`
+      }
     ]
   } finally {
     await stop(child)

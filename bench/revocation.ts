@@ -1,6 +1,6 @@
 /**
- * Four servers on one PostgreSQL: a key that one of them has revoked, and said so, is refused by the others at once. Each key is
- * used on all of the others before, so that they have it in their memory if they have one.
+ * Four servers on one PostgreSQL: a key that one of them has revoked, and said so, is refused by the others at once.
+ * Each key is used on all of the others before, so that they have it in their memory if they have one.
  */
 import { Agent, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
@@ -23,7 +23,9 @@ export const revocation: Part = async ({ tries }) => {
   try {
     const [issuer, secret, adminToken] = [`http://127.0.0.1:${ports[0]}`, newSecret(), newSecret()]
     const made = await seed(postgres.url, issuer, secret, adminToken, tries)
-    for (const port of ports) servers.push(await start('replica-server.ts', [scratch, postgres.url, issuer, port, secret, adminToken]))
+    for (const port of ports) {
+      servers.push(await start('replica-server.ts', [scratch, postgres.url, issuer, port, secret, adminToken]))
+    }
     const [first, ...others] = servers.map(({ url }) => url)
     const outcome: Outcome = { passes: 0, acknowledgements: [] }
     const left = made.values()
@@ -37,7 +39,9 @@ export const revocation: Part = async ({ tries }) => {
       values: [passes],
       reach: ['≤', 0],
       unit: ' passes',
-      absolute: `acknowledged in ${quantile(acknowledgements, 0.5).toFixed(1)} ms (p50), ${quantile(acknowledgements, 0.99).toFixed(1)} ms (p99), ${atOnce} at a time`,
+      absolute: `acknowledged in ${quantile(acknowledgements, 0.5).toFixed(1)} ms (p50), ${
+        quantile(acknowledgements, 0.99).toFixed(1)
+      } ms (p99), ${atOnce} at a time`
     }]
   } finally {
     await Promise.all(servers.map(server => stop(server.process)))
@@ -47,9 +51,13 @@ export const revocation: Part = async ({ tries }) => {
 
 interface Outcome { passes: number, acknowledgements: number[] }
 
-async function revokeAndTry ({ id, text }: Key, first: string, others: readonly string[], adminToken: string, outcome: Outcome): Promise<void> {
+async function revokeAndTry (
+  { id, text }: Key, first: string, others: readonly string[], adminToken: string, outcome: Outcome
+): Promise<void> {
   const use = (url: string) => send('GET', `${url}/guarded`, { 'x-api-key': text })
-  for (const status of await Promise.all(others.map(use))) if (status !== 200) throw new Error(`a key that nobody revoked was answered with ${status}`)
+  for (const status of await Promise.all(others.map(use))) {
+    if (status !== 200) throw new Error(`a key that nobody revoked was answered with ${status}`)
+  }
   const began = performance.now()
   const revoked = await send('POST', `${first}/api/v1/api-keys/${id}/revoke`, { authorization: `Bearer ${adminToken}` })
   if (revoked !== 200) throw new Error(`the revocation was answered with ${revoked}`)
@@ -73,14 +81,23 @@ function send (method: string, url: string, headers: Record<string, string>): Pr
 }
 
 /** A database with so many keys: the first is made as all are, the others are copies of its row. */
-async function seed (databaseUrl: string, issuer: string, secret: string, adminToken: string, count: number): Promise<Key[]> {
+async function seed (
+  databaseUrl: string, issuer: string, secret: string, adminToken: string, count: number
+): Promise<Key[]> {
   const latchkey = await openLatchkey(loadConfig({
-    DATABASE_URL: databaseUrl, LATCHKEY_DATA: scratch, LATCHKEY_ISSUER: issuer, LATCHKEY_SECRET: secret, LATCHKEY_ADMIN_TOKEN: adminToken, LATCHKEY_LOG_LEVEL: 'silent',
+    DATABASE_URL: databaseUrl,
+    LATCHKEY_DATA: scratch,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_SECRET: secret,
+    LATCHKEY_ADMIN_TOKEN: adminToken,
+    LATCHKEY_LOG_LEVEL: 'silent'
   }))
   const { operation } = latchkey
   await updateResource(operation, issuer, { scopes: [{ name: 'company:read', keyOnly: false, description: null }] })
   const organization = await createOrganization(operation, { name: 'Bench' })
-  const made = await createApiKey(operation, { organizationId: organization.id, name: 'bench', resource: issuer, environment: 'live', scopes: ['company:read'] })
+  const made = await createApiKey(operation, {
+    organizationId: organization.id, name: 'bench', resource: issuer, environment: 'live', scopes: ['company:read']
+  })
   await latchkey.close()
   const prefix = made.text.slice(0, made.text.indexOf('_'))
   const keys = Array.from({ length: count }, () => ({ id: newId('key'), text: newApiKeyText(prefix, 'live') }))
@@ -89,7 +106,13 @@ async function seed (databaseUrl: string, issuer: string, secret: string, adminT
   try {
     await client.query(`
       INSERT INTO "ApiKey" SELECT copy.* FROM "ApiKey" t, jsonb_array_elements($1::jsonb) changed, jsonb_populate_record(t, changed) copy WHERE t."id" = $2`,
-    [JSON.stringify(keys.map(({ id, text }) => ({ id, chainId: id, digest: digestOf(text), hint: apiKeyHint(text) }))), made.key.id])
+    [
+      JSON.stringify(
+        keys.map(({ id, text }) => ({ id, chainId: id, digest: digestOf(text), hint: apiKeyHint(text) }))
+      ),
+      made.key.id
+    ]
+    )
   } finally {
     await client.end()
   }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: what Latchkey promises about speed, each against something beside it in the same run, as ratios, with their
- * spread over alternating rounds. `--only guard,token,…` runs some of it. Fails when an answer is not what it has to be, not when
- * a figure is missed: those are read in the last column.
+ * `npm run bench`: what Latchkey promises about speed, each against something beside it in the same run, as ratios,
+ * with their spread over alternating rounds. `--only guard,token,…` runs some of it. Fails when an answer is not what
+ * it has to be, not when a figure is missed: those are read in the last column.
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -27,18 +27,27 @@ const { values } = parseArgs({
   },
 })
 const { only, ...figures } = values
-const settings = Object.fromEntries(Object.entries(figures).map(([name, text]) => [name, Number(text)])) as unknown as Settings
+const settings = Object.fromEntries(
+  Object.entries(figures).map(([name, text]) => [name, Number(text)])
+) as unknown as Settings
 
 function print ({ what, against, values, reach: [sign, figure], unit = '', absolute }: Row): void {
   const digits = figure >= 10 ? 0 : 2
   const reached = sign === '≥' ? median(values) >= figure : median(values) <= figure
   const spread = `${Math.min(...values).toFixed(digits)} – ${Math.max(...values).toFixed(digits)}`
-  process.stdout.write(line([what, against, median(values).toFixed(digits), spread, `${sign} ${figure}${unit}`, reached ? 'yes' : 'NO', absolute]))
+  process.stdout.write(
+    line([
+      what, against, median(values).toFixed(digits), spread, `${sign} ${figure}${unit}`, reached ? 'yes' : 'NO',
+      absolute
+    ])
+  )
 }
 
 function line (cells: readonly string[]): string {
   const widths = [32, 28, 7, 16, 9, 8, 0]
-  return cells.map((cell, i) => i === 0 || i === 1 || i === cells.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(' ').trimEnd() + '\n'
+  return cells.map((cell, i) =>
+    i === 0 || i === 1 || i === cells.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
+  ).join(' ').trimEnd() + '\n'
 }
 
 for (const [tool, remedy] of [['wrk', 'apt-get install wrk'], ['taskset', 'apt-get install util-linux']] as const) {
@@ -49,6 +58,9 @@ if (unknown.length > 0) throw new Error(`--only takes ${Object.keys(parts).join(
 
 process.on('exit', cleanUp)
 process.once('SIGINT', () => process.exit(130))
-process.stdout.write(`${settings.rounds} alternating rounds of ${settings.seconds} s, 32 connections, ${settings.clients} clients in turn; medians\n\n`)
+process.stdout.write(
+  `${settings.rounds} alternating rounds of ${settings.seconds} s, 32 connections, ${settings.clients} clients in ` +
+    'turn; medians\n\n'
+)
 process.stdout.write(line(['what', 'against', 'median', 'spread', 'reach', 'reached', 'for orientation']))
 for (const name of only.split(',')) for (const row of await parts[name]!(settings)) print(row)

@@ -1,4 +1,7 @@
-/** From the start of the process to the first token, against a bare Fastify that loads the same packages and answers once. Both with compiled code kept from their last start. */
+/**
+ * From the start of the process to the first token, against a bare Fastify that loads the same packages and answers
+ * once. Both with compiled code kept from their last start.
+ */
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, askForToken, firstAnswer, installed } from './installed.ts'
@@ -13,18 +16,28 @@ export const startUp: Part = async ({ rounds }) => {
   const bare = join(scratch, 'package', 'bare-start.js')
   cpSync(join(import.meta.dirname, 'bare-start.js'), bare)
   const ours = () => timed([command, 'serve'], () => askForToken(server), server.environment)
-  const theirs = () => timed([bare, String(barePort), join(scratch, 'bare-compiled')], () => ask(`http://127.0.0.1:${barePort}/`), server.environment)
+  const theirs = () =>
+    timed(
+      [bare, String(barePort), join(scratch, 'bare-compiled')], () => ask(`http://127.0.0.1:${barePort}/`),
+      server.environment
+    )
   // Twice each for nothing: the first writes what the next ones find compiled.
   for (let i = 0; i < 2; i++) for (const each of [ours, theirs]) await each()
   const times: [number, number][] = []
   for (let round = 0; round < Math.max(rounds, 5); round++) times.push([await ours(), await theirs()])
   const middle = (which: 0 | 1) => `${Math.round(median(times.map(pair => pair[which])))} ms`
   return [{
-    what: 'start to the first token', against: 'bare Fastify, same packages', values: times.map(([one, other]) => one / other), reach: ['≤', 1.5], absolute: `${middle(0)} against ${middle(1)}`,
+    what: 'start to the first token',
+    against: 'bare Fastify, same packages',
+    values: times.map(([one, other]) => one / other),
+    reach: ['≤', 1.5],
+    absolute: `${middle(0)} against ${middle(1)}`
   }]
 }
 
-async function timed (parameters: string[], asking: () => Promise<number>, environment: NodeJS.ProcessEnv): Promise<number> {
+async function timed (
+  parameters: string[], asking: () => Promise<number>, environment: NodeJS.ProcessEnv
+): Promise<number> {
   const began = performance.now()
   const child = run(parameters, environment)
   child.stdout!.resume()

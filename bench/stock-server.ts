@@ -1,4 +1,7 @@
-/** oidc-provider as it comes, with its in-memory adapter and the same kind of client and token: what the token endpoint is compared with. */
+/**
+ * oidc-provider as it comes, with its in-memory adapter and the same kind of client and token: what the token endpoint
+ * is compared with.
+ */
 import { createServer } from 'node:http'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import Provider, { type Configuration } from 'oidc-provider'
@@ -18,7 +21,14 @@ const clients = Array.from({ length: clientCount }, () => ({
 
 const provider = new Provider(issuer, {
   clients: clients as unknown as Configuration['clients'],
-  jwks: { keys: [{ ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'bench' }] },
+  jwks: {
+    keys: [{
+      ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
+      alg: 'ES256',
+      use: 'sig',
+      kid: 'bench'
+    }]
+  },
   scopes: ['company:read'],
   ttl: { ClientCredentials: 3600 },
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
@@ -28,11 +38,22 @@ const provider = new Provider(issuer, {
     resourceIndicators: {
       enabled: true,
       defaultResource: () => issuer,
-      getResourceServerInfo: () => ({ scope: 'company:read', audience: issuer, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign: { alg: 'ES256' } } }),
-    },
-  },
+      getResourceServerInfo: () => ({
+        scope: 'company:read',
+        audience: issuer,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: 3600,
+        jwt: { sign: { alg: 'ES256' } }
+      })
+    }
+  }
 } as unknown as Configuration)
 
 createServer(provider.callback()).listen(port, '127.0.0.1', () => {
-  process.stdout.write(JSON.stringify({ url: issuer, clients: clients.map(each => Buffer.from(`${each.client_id}:${each.client_secret}`).toString('base64')) }) + '\n')
+  process.stdout.write(
+    JSON.stringify({
+      url: issuer,
+      clients: clients.map(each => Buffer.from(`${each.client_id}:${each.client_secret}`).toString('base64'))
+    }) + '\n'
+  )
 })

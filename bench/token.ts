@@ -8,10 +8,30 @@ export const token: Part = async settings => {
   const stock = await start<Issuer>('stock-server.ts', [settings.clients, 4301])
   try {
     const measured = alternate([
-      { name: 'bare route that signs', pid: latchkey.pid, url: `${latchkey.url}/sign`, script: tokenRequests(latchkey.clients) },
-      { name: 'the same, signing as ours', pid: latchkey.pid, url: `${latchkey.url}/sign-quickly`, script: tokenRequests(latchkey.clients) },
-      { name: 'token endpoint', pid: latchkey.pid, url: `${latchkey.url}/api/v1/auth/token`, script: tokenRequests(latchkey.clients) },
-      { name: 'oidc-provider as it comes', pid: stock.pid, url: `${stock.url}/token`, script: tokenRequests(stock.clients) },
+      {
+        name: 'bare route that signs',
+        pid: latchkey.pid,
+        url: `${latchkey.url}/sign`,
+        script: tokenRequests(latchkey.clients)
+      },
+      {
+        name: 'the same, signing as ours',
+        pid: latchkey.pid,
+        url: `${latchkey.url}/sign-quickly`,
+        script: tokenRequests(latchkey.clients)
+      },
+      {
+        name: 'token endpoint',
+        pid: latchkey.pid,
+        url: `${latchkey.url}/api/v1/auth/token`,
+        script: tokenRequests(latchkey.clients)
+      },
+      {
+        name: 'oidc-provider as it comes',
+        pid: stock.pid,
+        url: `${stock.url}/token`,
+        script: tokenRequests(stock.clients)
+      }
     ], settings)
     return [
       throughput(measured, 'token endpoint', 'bare route that signs', 0.85),

@@ -8,7 +8,10 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 const needed = 24
 
 if (Number(process.versions.node.split('.')[0]) < needed) {
-  console.error(`latchkey needs Node.js ${needed} or newer; this is ${process.version}. In a clone, \`npm ci\` brings the right one along: use \`npx latchkey …\` and \`npm start\`.`)
+  console.error(
+    `latchkey needs Node.js ${needed} or newer; this is ${process.version}. In a clone, \`npm ci\` brings the right ` +
+      'one along: use `npx latchkey …` and `npm start`.'
+  )
   process.exitCode = 1
 } else {
   // A start makes more garbage than a server ever has at once; room for it would be kept.
@@ -16,7 +19,10 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
   setFlagsFromString('--liftoff-only')
   const sources = new URL('../src/', import.meta.url)
-  const load = file => import(existsSync(sources) ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href)
+  const load = file =>
+    import(
+      existsSync(sources) ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href
+    )
   const { isPrivate } = await load('base/file-ownership')
   keepCompiled(process.env.LATCHKEY_DATA || 'data', isPrivate)
   await load('cli/main')
@@ -25,8 +31,8 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
 }
 
 /**
- * Keeps what was compiled for the next start, but only where no other account can have put something in its place: it is run
- * without another look.
+ * Keeps what was compiled for the next start, but only where no other account can have put something in its place: it
+ * is run without another look.
  */
 function keepCompiled (data, isPrivate) {
   const folder = join(data, 'compile-cache')
@@ -42,8 +48,8 @@ function keepCompiled (data, isPrivate) {
 }
 
 /**
- * Lets the room for new objects grow as usual once all is loaded, up to so many megabytes. Unbounded, it grows for as long as
- * there is load, to 128 and more on a large machine, and a server is none the quicker for it.
+ * Lets the room for new objects grow as usual once all is loaded, up to so many megabytes. Unbounded, it grows for as
+ * long as there is load, to 128 and more on a large machine, and a server is none the quicker for it.
  */
 function growUpTo (megabytes) {
   setFlagsFromString('--semi-space-growth-factor=2')

@@ -10,8 +10,9 @@ export interface Declaration {
 }
 
 /** Creates the resource, or brings the one that is there up to date. */
-export async function declare ({ operation, registry }: Latchkey, { identifier, name, scopes, style }: Declaration): Promise<void> {
+export async function declare (
+  { operation, registry }: Latchkey, { identifier, name, scopes, style }: Declaration
+): Promise<void> {
   const declared = { name, style, scopes: scopes.map(scope => ({ name: scope, keyOnly: false, description: null })) }
-  if (await registry.resourceByIdentifier(identifier) === null) await createResource(operation, { identifier, ...declared })
-  else await updateResource(operation, identifier, declared)
+  if (await registry.resourceByIdentifier(identifier) === null) { await createResource(operation, { identifier, ...declared }) } else await updateResource(operation, identifier, declared)
 }

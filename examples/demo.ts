@@ -1,6 +1,7 @@
 /**
- * The main job of an example, as real requests against a real server: `npm run demo`, or `npm run demo -- --example craftkit`.
- * It starts on an empty temporary database, with the example mounted behind the guard, and stays up afterwards. With
+ * The main job of an example, as real requests against a real server: `npm run demo`, or `npm run demo -- --example
+ * craftkit`. It starts on an empty temporary database, with the example mounted behind the guard, and stays up
+ * afterwards. With
  * `--once` it ends: exit code 0 if every step held.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -13,7 +14,10 @@ import type { Leftovers } from './example.ts'
 import { examples } from './examples.ts'
 import { Transcript, Unexpected } from './transcript.ts'
 
-const { once, example: name } = parseArgs({ options: { once: { type: 'boolean', default: false }, example: { type: 'string', default: 'ledgerbee' } } }).values
+const { once, example: name } =
+  parseArgs({
+    options: { once: { type: 'boolean', default: false }, example: { type: 'string', default: 'ledgerbee' } }
+  }).values
 const example = examples[name]
 if (example === undefined) {
   console.error(`There is no example ${JSON.stringify(name)}; there are: ${Object.keys(examples).join(', ')}.`)
@@ -23,14 +27,23 @@ if (example === undefined) {
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
 const port = await freePort()
 const origin = `http://127.0.0.1:${port}`
-const config = loadConfig({ PORT: String(port), LATCHKEY_ISSUER: origin, LATCHKEY_DATA: folder, LATCHKEY_LOG_LEVEL: 'error', ...example.environment })
+const config = loadConfig({
+  PORT: String(port),
+  LATCHKEY_ISSUER: origin,
+  LATCHKEY_DATA: folder,
+  LATCHKEY_LOG_LEVEL: 'error',
+  ...example.environment
+})
 
 const latchkey = await openLatchkey(config)
 const app = await buildServer(latchkey)
 await example.mount(app, latchkey)
 await app.listen({ port, host: config.host })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
-console.log(`Latchkey listens at ${origin}, with ${example.title}, a small protected API, behind its guard. The empty database is in ${folder}.`)
+console.log(
+  `Latchkey listens at ${origin}, with ${example.title}, a small protected API, behind its guard. The empty database ` +
+    `is in ${folder}.`
+)
 
 const http = new Transcript(origin)
 try {

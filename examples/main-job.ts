@@ -1,4 +1,7 @@
-/** The main job of Latchkey in five acts, told by real requests. Every act says what it expects and stops where it does not hold. */
+/**
+ * The main job of Latchkey in five acts, told by real requests. Every act says what it expects and stops where it does
+ * not hold.
+ */
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { basic, type Answer, type Transcript } from './transcript.ts'
 
@@ -44,14 +47,17 @@ async function discover (http: Transcript, origin: string): Promise<Endpoints> {
 }
 
 async function setUp (http: Transcript, origin: string, admin: Record<string, string>): Promise<Setup> {
-  const create = async (collection: string, json: object) => await http.send('POST', `/api/v1/${collection}`, { headers: admin, json })
+  const create = async (collection: string, json: object) =>
+    await http.send('POST', `/api/v1/${collection}`, { headers: admin, json })
 
   http.step('An operator creates an organization')
   const { status, body: { id: organization } } = await create('organizations', { name: 'Acme' })
   http.expect('it exists', status === 201)
 
   http.step('… and declares a second API beside LedgerBee, which declared itself at start')
-  const other = await create('resources', { identifier: 'https://reports.acme.test', scopes: [{ name: 'reports:read' }] })
+  const other = await create('resources', {
+    identifier: 'https://reports.acme.test', scopes: [{ name: 'reports:read' }]
+  })
   http.expect('it exists', other.status === 201)
   const otherApi: string = other.body.identifier
 
@@ -61,18 +67,30 @@ async function setUp (http: Transcript, origin: string, admin: Record<string, st
   http.expect('its secret is shown, this once', client.status === 201 && typeof client.body.clientSecret === 'string')
 
   http.step('… but no client can have a scope that is for API keys only')
-  const refused = await create('clients', { organization, name: 'portal', grants: [{ resource: origin, scopes: ['portal-provision'] }] })
+  const refused = await create('clients', {
+    organization, name: 'portal', grants: [{ resource: origin, scopes: ['portal-provision'] }]
+  })
   http.expect('400 SCOPE_API_KEY_ONLY', refused.status === 400 && refused.body.code === 'SCOPE_API_KEY_ONLY')
 
   http.step('… an API key')
-  const key = await create('api-keys', { organization, resource: origin, environment: 'live', name: 'ci', scopes: ['company:read', 'portal-provision'] })
+  const key = await create('api-keys', {
+    organization, resource: origin, environment: 'live', name: 'ci', scopes: ['company:read', 'portal-provision']
+  })
   http.expect('it says what it is, and is shown this once', key.status === 201 && key.body.key.startsWith('lb_live_'))
 
   http.step('… and a registration token, good for one agent')
-  const invitation = await create('registration-tokens', { organization, name: 'agents', resource: origin, scopes: ['invoices:read'], uses: 1 })
+  const invitation = await create('registration-tokens', {
+    organization, name: 'agents', resource: origin, scopes: ['invoices:read'], uses: 1
+  })
   http.expect('it is shown this once', invitation.status === 201 && typeof invitation.body.token === 'string')
 
-  return { clientId: client.body.clientId, clientSecret: client.body.clientSecret, key: key.body.key, invitation: invitation.body.token, otherApi }
+  return {
+    clientId: client.body.clientId,
+    clientSecret: client.body.clientSecret,
+    key: key.body.key,
+    invitation: invitation.body.token,
+    otherApi
+  }
 }
 
 async function getToken (http: Transcript, endpoints: Endpoints, { clientId, clientSecret }: Setup): Promise<Program> {
@@ -83,7 +101,9 @@ async function getToken (http: Transcript, endpoints: Endpoints, { clientId, cli
   return { id: clientId, secret: clientSecret, login, withToken: bearer(body.access_token) }
 }
 
-async function passTheGuard (http: Transcript, origin: string, { key, otherApi }: Setup, program: Program, endpoints: Endpoints): Promise<void> {
+async function passTheGuard (
+  http: Transcript, origin: string, { key, otherApi }: Setup, program: Program, endpoints: Endpoints
+): Promise<void> {
   const company = async (headers: Record<string, string>) => await http.send('GET', '/api/v1/company', { headers })
   const withKey = { 'x-api-key': key }
 
@@ -94,17 +114,23 @@ async function passTheGuard (http: Transcript, origin: string, { key, otherApi }
   http.expect('200', (await company(withKey)).status === 200)
 
   http.step('A route for API keys only lets the key in and the token not')
-  const provision = async (headers: Record<string, string>) => await http.send('POST', '/api/v1/customers', { headers, json: { name: 'Globex' } })
+  const provision = async (headers: Record<string, string>) =>
+    await http.send('POST', '/api/v1/customers', { headers, json: { name: 'Globex' } })
   http.expect('201 for the key', (await provision(withKey)).status === 201)
   expectRefusal(http, await provision(program.withToken), 403, 'endpoint_requires_api_key_auth')
 
   http.step('Nothing opens nothing, and the answer says where to begin')
   const nothing = await company({})
   expectRefusal(http, nothing, 401, 'missing_credentials')
-  http.expect('it names the metadata', challengeOf(nothing).includes(`resource_metadata="${origin}/.well-known/oauth-protected-resource"`))
+  http.expect(
+    'it names the metadata',
+    challengeOf(nothing).includes(`resource_metadata="${origin}/.well-known/oauth-protected-resource"`)
+  )
 
   http.step('Too little scope is refused')
-  expectRefusal(http, await http.send('GET', '/api/v1/invoices', { headers: program.withToken }), 403, 'insufficient_scope')
+  expectRefusal(
+    http, await http.send('GET', '/api/v1/invoices', { headers: program.withToken }), 403, 'insufficient_scope'
+  )
 
   http.step('An API key is no bearer token, even a valid one')
   expectRefusal(http, await company(bearer(key)), 401, 'api_key_as_bearer_token')
@@ -115,10 +141,13 @@ async function passTheGuard (http: Transcript, origin: string, { key, otherApi }
   expectRefusal(http, await company(bearer(foreign.body.access_token)), 401, 'invalid_token')
 }
 
-async function letAgentIn (http: Transcript, endpoints: Endpoints, { invitation }: Setup, program: Program): Promise<Program> {
-  const register = async (name: string) => await http.send('POST', endpoints.registration, {
-    headers: bearer(invitation), json: { client_name: name, grant_types: ['client_credentials'] }
-  })
+async function letAgentIn (
+  http: Transcript, endpoints: Endpoints, { invitation }: Setup, program: Program
+): Promise<Program> {
+  const register = async (name: string) =>
+    await http.send('POST', endpoints.registration, {
+      headers: bearer(invitation), json: { client_name: name, grant_types: ['client_credentials'] }
+    })
 
   http.step('An agent registers itself with the registration token (RFC 7591)')
   const { status, body: { client_id: id, client_secret: secret, scope } } = await register('Agent 7')
@@ -132,7 +161,8 @@ async function letAgentIn (http: Transcript, endpoints: Endpoints, { invitation 
   http.expect('200', (await http.send('GET', '/api/v1/invoices', { headers: withToken })).status === 200)
 
   http.step('Who may introspect for LedgerBee learns what a token is worth (RFC 7662)')
-  const introspect = async (text: string) => (await http.send('POST', endpoints.introspection, { headers: program.login, form: { token: text } })).body
+  const introspect = async (text: string) =>
+    (await http.send('POST', endpoints.introspection, { headers: program.login, form: { token: text } })).body
   const known = await introspect(token.access_token)
   http.expect('it is active and the agent\'s', known.active === true && known.client_id === id)
   http.expect('a made-up one is not, and nothing more is said', JSON.stringify(await introspect('made-up')) === '{"active":false}')
@@ -140,29 +170,46 @@ async function letAgentIn (http: Transcript, endpoints: Endpoints, { invitation 
   return { id, secret, login, withToken }
 }
 
-async function changeAndRevoke (http: Transcript, origin: string, endpoints: Endpoints, admin: Record<string, string>, program: Program): Promise<void> {
+async function changeAndRevoke (
+  http: Transcript, origin: string, endpoints: Endpoints, admin: Record<string, string>, program: Program
+): Promise<void> {
   const company = async (headers: Record<string, string>) => await http.send('GET', '/api/v1/company', { headers })
   const path = `/api/v1/clients/${program.id}`
 
   http.step('The operator changes the client\'s scopes; the token it holds is dead at once')
   const scopes = ['company:read', 'invoices:read', 'invoices:write']
-  http.expect('the change is made', (await http.send('PATCH', path, { headers: admin, json: { grants: [{ resource: origin, scopes }] } })).status === 200)
+  http.expect(
+    'the change is made',
+    (await http.send('PATCH', path, { headers: admin, json: { grants: [{ resource: origin, scopes }] } })).status ===
+      200
+  )
   expectRefusal(http, await company(program.withToken), 401, 'invalid_token')
 
   http.step('A new token has the new scopes')
   const { body: renewed } = await requestToken(http, endpoints, program.login)
   http.expect(scopes.join(' '), renewed.scope === scopes.join(' '))
   const withRenewed = bearer(renewed.access_token)
-  http.expect('201', (await http.send('POST', '/api/v1/invoices', { headers: withRenewed, json: { customer: 'Globex', cents: 4200 } })).status === 201)
+  http.expect(
+    '201',
+    (await http.send('POST', '/api/v1/invoices', { headers: withRenewed, json: { customer: 'Globex', cents: 4200 } }))
+      .status === 201
+  )
 
   http.step('Anybody can verify its signature with the published keys (RFC 7517)')
   const { body: jwks } = await http.send('GET', endpoints.keys)
-  const { payload } = await jwtVerify(renewed.access_token, createLocalJWKSet(jwks), { issuer: origin, audience: origin, typ: 'at+jwt' })
+  const { payload } = await jwtVerify(renewed.access_token, createLocalJWKSet(jwks), {
+    issuer: origin, audience: origin, typ: 'at+jwt'
+  })
   http.expect('it verifies, as an access token by RFC 9068 for LedgerBee', payload.client_id === program.id)
-  http.expect('the keys are public halves', jwks.keys.length > 0 && jwks.keys.every((key: object) => !Object.hasOwn(key, 'd')))
+  http.expect(
+    'the keys are public halves', jwks.keys.length > 0 && jwks.keys.every((key: object) => !Object.hasOwn(key, 'd'))
+  )
 
   http.step('The operator revokes the client; its token is dead at once, and there are no more')
-  http.expect('it is revoked', (await http.send('POST', `${path}/revoke`, { headers: admin, json: { reason: 'the demo is over' } })).status === 200)
+  http.expect(
+    'it is revoked',
+    (await http.send('POST', `${path}/revoke`, { headers: admin, json: { reason: 'the demo is over' } })).status === 200
+  )
   expectRefusal(http, await company(withRenewed), 401, 'invalid_token')
   const turnedAway = await requestToken(http, endpoints, program.login)
   http.expect('401 invalid_client', turnedAway.status === 401 && turnedAway.body.error === 'invalid_client')
@@ -178,7 +225,9 @@ function bearer (token: string): Record<string, string> {
   return { authorization: `Bearer ${token}` }
 }
 
-async function requestToken (http: Transcript, { token }: Endpoints, login: Record<string, string>, more: Record<string, string> = {}): Promise<Answer> {
+async function requestToken (
+  http: Transcript, { token }: Endpoints, login: Record<string, string>, more: Record<string, string> = {}
+): Promise<Answer> {
   return await http.send('POST', token, { headers: login, form: { grant_type: 'client_credentials', ...more } })
 }
 

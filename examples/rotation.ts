@@ -1,6 +1,6 @@
 /**
- * A key is rotated while a program uses it all the time: `node examples/rotation.ts > docs/rotation.md`. Every command is
- * run by a real shell against a real server, and what it prints is what stands there. Takes some twenty seconds.
+ * A key is rotated while a program uses it all the time: `node examples/rotation.ts > docs/rotation.md`. Every command
+ * is run by a real shell against a real server, and what it prints is what stands there. Takes some twenty seconds.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -19,7 +19,8 @@ const overlap = 8
 
 const api = `"$LATCHKEY"${craftdeskPath}/v1/projects`
 const manage = '"$LATCHKEY"/api/v1/api-keys'
-const headerFrom = (answer: string, file: string) => `sed 's/.*"key":"\\([^"]*\\)".*/authorization: Bearer \\1/' ${answer} > ${file}`
+const headerFrom = (answer: string, file: string) =>
+  `sed 's/.*"key":"\\([^"]*\\)".*/authorization: Bearer \\1/' ${answer} > ${file}`
 const both = `for key in old new; do curl -s -o answer -w "$key %{http_code}\\n" -H @$key ${api}; done`
 
 const story: Piece[] = [
@@ -51,7 +52,8 @@ The new key has the properties of the old one. \`overlapSeconds\` says for how l
 the old one at once, with all that led to it and are still in their overlap; 2592000 (30 days) is the most. It is ${overlap} here
 so that the end of this page comes soon.`,
   [
-    `curl -s -H @admin -H 'content-type: application/json' -d '{"overlapSeconds":${overlap}}' ${manage}/$ID/rotate > rotated`,
+    `curl -s -H @admin -H 'content-type: application/json' -d '{"overlapSeconds":${overlap}}' ${manage}/$ID/rotate > ` +
+      'rotated',
     'grep -o \'"rotatedFrom":"[^"]*"\' rotated',
     headerFrom('rotated', 'new'),
     both,
@@ -87,7 +89,9 @@ leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-rotation-'))
 const port = await freePort()
 const origin = `http://127.0.0.1:${port}`
-const config = loadConfig({ PORT: String(port), LATCHKEY_ISSUER: origin, LATCHKEY_DATA: join(folder, 'data'), LATCHKEY_LOG_LEVEL: 'error' })
+const config = loadConfig({
+  PORT: String(port), LATCHKEY_ISSUER: origin, LATCHKEY_DATA: join(folder, 'data'), LATCHKEY_LOG_LEVEL: 'error'
+})
 const latchkey = await openLatchkey(config)
 const app = await buildServer(latchkey)
 await examples.craftdesk!.mount(app, latchkey)
@@ -95,7 +99,9 @@ await app.listen({ port, host: config.host })
 try {
   const { id: organization } = await createOrganization(latchkey.operation, { name: 'Acme' })
   await writeFile(join(folder, 'admin'), `authorization: Bearer ${config.generatedAdminToken}\n`, { mode: 0o600 })
-  const key = { organization, resource: origin + craftdeskPath, environment: 'live', name: 'Dashboard', access: 'read-only' }
+  const key = {
+    organization, resource: origin + craftdeskPath, environment: 'live', name: 'Dashboard', access: 'read-only'
+  }
   await writeFile(join(folder, 'key.json'), `${JSON.stringify(key)}\n`)
   console.log(await tell(story))
 } finally {
@@ -125,7 +131,9 @@ async function tell (pieces: readonly Piece[]): Promise<string> {
 
 /** One shell for all of the commands, in the temporary folder. */
 function openShell () {
-  const child = spawn('sh', [], { cwd: folder, env: { PATH: process.env.PATH, LATCHKEY: origin }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn('sh', [], {
+    cwd: folder, env: { PATH: process.env.PATH, LATCHKEY: origin }, stdio: ['pipe', 'pipe', 'inherit']
+  })
   const ended = new Promise<void>(resolve => child.once('close', () => resolve()))
   let printed = ''
   let whenPrinted = () => {}

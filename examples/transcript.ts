@@ -1,4 +1,7 @@
-/** Real HTTP requests, printed with their answers as they happen; secrets are shortened, expectations are kept account of. */
+/**
+ * Real HTTP requests, printed with their answers as they happen; secrets are shortened, expectations are kept account
+ * of.
+ */
 import { STATUS_CODES } from 'node:http'
 
 export interface Sent {
@@ -52,14 +55,24 @@ export class Transcript {
 
   async send (method: string, path: string, { headers = {}, json, form }: Sent = {}): Promise<Answer> {
     const body = json ? JSON.stringify(json) : form ? new URLSearchParams(form).toString() : undefined
-    const type: Record<string, string> = json ? { 'content-type': 'application/json' } : form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
+    const type: Record<string, string> = json
+      ? { 'content-type': 'application/json' }
+      : form
+        ? { 'content-type': 'application/x-www-form-urlencoded' }
+        : {}
     const sent = { ...headers, ...type }
     if (this.#sentInStep++ > 0) console.log()
-    this.#print('>', [`${method} ${path}`, ...Object.entries(sent).map(header => header.join(': ')), ...(body ? ['', body] : [])])
-    const response = await fetch(this.#origin + path, { method, headers: sent, ...(body ? { body } : {}), redirect: 'manual' })
+    this.#print('>', [
+      `${method} ${path}`, ...Object.entries(sent).map(header => header.join(': ')), ...(body ? ['', body] : [])
+    ])
+    const response = await fetch(this.#origin + path, {
+      method, headers: sent, ...(body ? { body } : {}), redirect: 'manual'
+    })
     const answer: Answer = { status: response.status, headers: response.headers, body: readBody(await response.text()) }
     for (const secret of secretsOf(answer.body)) this.hide(secret)
-    this.#print('<', [`${answer.status} ${STATUS_CODES[answer.status]}`, ...shownHeaders(response.headers), ...shownBody(answer.body)])
+    this.#print('<', [
+      `${answer.status} ${STATUS_CODES[answer.status]}`, ...shownHeaders(response.headers), ...shownBody(answer.body)
+    ])
     return answer
   }
 
@@ -101,7 +114,10 @@ function readBody (text: string): unknown {
 function secretsOf (body: any): string[] {
   const found = [...secretMembers.map(member => body?.[member]), body?.signingKey?.jwk?.d]
   const pem = body?.signingKey?.pem
-  return [...found.filter(secret => typeof secret === 'string'), ...(typeof pem === 'string' ? [JSON.stringify(pem).slice(1, -1)] : [])]
+  return [
+    ...found.filter(secret => typeof secret === 'string'),
+    ...(typeof pem === 'string' ? [JSON.stringify(pem).slice(1, -1)] : [])
+  ]
 }
 
 function shownHeaders (headers: Headers): string[] {
@@ -124,6 +140,8 @@ function laidOut (value: unknown, indent: string): string {
   if (typeof value !== 'object' || value === null || indent.length + flat.length <= width) return flat
   const deeper = `${indent}  `
   const isList = Array.isArray(value)
-  const members = Object.entries(value).map(([name, member]) => `${deeper}${isList ? '' : `${JSON.stringify(name)}: `}${laidOut(member, deeper)}`)
+  const members = Object.entries(value).map(([name, member]) =>
+    `${deeper}${isList ? '' : `${JSON.stringify(name)}: `}${laidOut(member, deeper)}`
+  )
   return `${isList ? '[' : '{'}\n${members.join(',\n')}\n${indent}${isList ? ']' : '}'}`
 }

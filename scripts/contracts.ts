@@ -48,7 +48,11 @@ async function runContracts (): Promise<{ output: string, code: number }> {
 function runTap (parameters: string[], postgres?: string): Promise<number> {
   const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
   return new Promise((resolve, reject) => {
-    const child = spawn('tap', parameters, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, PATH, ...(postgres === undefined ? {} : { LATCHKEY_TEST_POSTGRES: postgres }) } })
+    const child = spawn('tap', parameters, {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, PATH, ...(postgres === undefined ? {} : { LATCHKEY_TEST_POSTGRES: postgres }) }
+    })
     child.on('error', reject)
     child.on('close', code => resolve(code ?? -1))
   })

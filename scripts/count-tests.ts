@@ -11,7 +11,12 @@ export interface Counts { all: Count, byDatabase: Map<string, Count>, failures: 
 
 /** Counts the tests of a run from what tap wrote about it. */
 export function countTests (tap: string): Counts {
-  const counts: Counts = { all: nothing(), byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]), failures: [], skips: new Set() }
+  const counts: Counts = {
+    all: nothing(),
+    byDatabase: new Map([['sqlite', nothing()], ['postgresql', nothing()]]),
+    failures: [],
+    skips: new Set()
+  }
   const parser = new Parser()
   follow(parser, null, counts)
   parser.end(tap)
@@ -34,7 +39,9 @@ function follow (parser: Parser, database: string | null, counts: Counts): { lea
     }
     if (typeof result.skip === 'string') counts.skips.add(result.skip)
     // An assertion outside a test is no test, but one that fails must not go unseen.
-    if (ended?.leaf || (ended === null && !block.leaf && !result.ok)) record(counts, ended?.database ?? database, result)
+    if (ended?.leaf || (ended === null && !block.leaf && !result.ok)) {
+      record(counts, ended?.database ?? database, result)
+    }
   })
   return block
 }
@@ -43,7 +50,9 @@ function databaseIn (title: string): string | null {
   return /\[(sqlite|postgresql)\]/.exec(title)?.[1] ?? null
 }
 
-function record (counts: Counts, database: string | null, result: { ok: boolean, skip?: unknown, todo?: unknown }): void {
+function record (
+  counts: Counts, database: string | null, result: { ok: boolean, skip?: unknown, todo?: unknown }
+): void {
   const outcome = result.skip || result.todo ? 'skipped' : result.ok ? 'passed' : 'failed'
   counts.all[outcome]++
   if (database !== null) counts.byDatabase.get(database)![outcome]++

@@ -1,13 +1,16 @@
-// npm run fuzz -- --seconds 60 [--seed N] [--database sqlite|postgresql]: hostile requests against a real server, made from its OpenAPI
-// document, some on connections that are reset; for so many seconds on each database. Exit code 1 when an answer is a 5xx, tells of
-// the inside or of a secret, is not what the document announces, or hangs, when something fails unanswered, or memory grows.
+// npm run fuzz -- --seconds 60 [--seed N] [--database sqlite|postgresql]: hostile requests against a real server, made
+// from its OpenAPI document, some on connections that are reset; for so many seconds on each database. Exit code 1 when
+// an answer is a 5xx, tells of the inside or of a secret, is not what the document announces, or hangs, when something
+// fails unanswered, or memory grows.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { databases } from '../test/support/databases.ts'
 import { fuzz, type FuzzReport } from '../test/support/fuzz.ts'
 import { startServer } from '../test/support/test-server.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' }, database: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' }, database: { type: 'string' } }
+})
 const seconds = Number(values.seconds)
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
 const chosen = databases.filter(({ name }) => values.database === undefined || values.database === name)
@@ -16,13 +19,18 @@ if (!(seconds > 0) || !Number.isSafeInteger(seed) || chosen.length === 0) {
   process.exit(2)
 }
 
-/** Bytes by which the heap may grow over three quarters of the time: it holds what the server may keep of what it was asked for. */
+/**
+ * Bytes by which the heap may grow over three quarters of the time: it holds what the server may keep of what it was
+ * asked for.
+ */
 const mostGrowth = 64 * 2 ** 20
 
 let failed = false
 for (const { name, fresh } of chosen) {
   const { url, drop } = await fresh()
-  const server = await startServer({ database: url, registration: 'open', environment: { LATCHKEY_LOG_LEVEL: 'silent' } })
+  const server = await startServer({
+    database: url, registration: 'open', environment: { LATCHKEY_LOG_LEVEL: 'silent' }
+  })
   const report = await fuzz(server, { seed, seconds })
   await server.close()
   await drop()
@@ -35,16 +43,25 @@ for (const { name, fresh } of chosen) {
 }
 process.exit(failed ? 1 : 0)
 
-function tell (name: string, { requests, resets, statuses, reached, operations, heap }: FuzzReport, growth: number): void {
+function tell (
+  name: string, { requests, resets, statuses, reached, operations, heap }: FuzzReport, growth: number
+): void {
   const classes = Map.groupBy(statuses, ([status]) => `${Math.floor(status / 100)}xx`)
   const line = (name: string) => {
     const found = classes.get(name) ?? []
     const each = found.sort(([one], [other]) => one - other).map(([status, times]) => `${status}: ${times}`).join(', ')
     return `${name}  ${found.reduce((total, [, times]) => total + times, 0)}${each === '' ? '' : `  (${each})`}`
   }
-  console.log(`${name}: ${requests} requests in ${seconds} s, ${resets} of them reset, seed ${seed}; ${reached.size} of ${operations} operations did something`)
+  console.log(
+    `${name}: ${requests} requests in ${seconds} s, ${resets} of them reset, seed ${seed}; ${reached.size} of ` +
+      `${operations} operations did something`
+  )
   for (const name of ['2xx', '3xx', '4xx', '5xx']) console.log(line(name))
-  console.log(`heap  ${megabytes(heap.early)} after a quarter, ${megabytes(heap.late)} at the end (${growth > 0 ? '+' : ''}${megabytes(growth)})`)
+  console.log(
+    `heap  ${megabytes(heap.early)} after a quarter, ${megabytes(heap.late)} at the end (${growth > 0 ? '+' : ''}${
+      megabytes(growth)
+    })`
+  )
 }
 
 function megabytes (bytes: number): string {

@@ -12,7 +12,8 @@ const prismaCli = join(root, 'node_modules', 'prisma', 'build', 'index.js')
 
 /** @returns whether the sources and the Prisma command line are both here */
 function canGenerate (): boolean {
-  return existsSync(join(root, 'prisma', 'models.prisma')) && existsSync(join(root, 'src', 'storage')) && existsSync(prismaCli)
+  return existsSync(join(root, 'prisma', 'models.prisma')) && existsSync(join(root, 'src', 'storage')) &&
+    existsSync(prismaCli)
 }
 
 function generate (provider: string): Promise<void> {
@@ -25,7 +26,9 @@ function generate (provider: string): Promise<void> {
     CHECKPOINT_DISABLE: '1'
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [prismaCli, 'generate'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [prismaCli, 'generate'], {
+      cwd: root, env, stdio: ['ignore', 'pipe', 'pipe']
+    })
     let output = ''
     child.stdout.on('data', (chunk) => { output += chunk })
     child.stderr.on('data', (chunk) => { output += chunk })
@@ -38,8 +41,9 @@ function generate (provider: string): Promise<void> {
 }
 
 /**
- * The generated client has its query compiler from a module that is one string in base64: it would stay in memory as source, as
- * string and as WebAssembly, some eight megabytes. It is laid beside the client as a file instead, which nobody keeps.
+ * The generated client has its query compiler from a module that is one string in base64: it would stay in memory as
+ * source, as string and as WebAssembly, some eight megabytes. It is laid beside the client as a file instead, which
+ * nobody keeps.
  */
 function keepCompilerAsFile (provider: string): void {
   const folder = join(root, 'src', 'storage', 'generated', provider, 'internal')
@@ -47,7 +51,9 @@ function keepCompilerAsFile (provider: string): void {
   const source = readFileSync(file, 'utf8')
   const loading = /const \{ wasm \} = await import\("(.+)\.mjs"\)\s+return await decodeBase64AsWasm\(wasm\)/
   const [, name] = loading.exec(source) ?? []
-  if (name === undefined) throw new Error(`the client for ${provider} loads its query compiler in another way than this script knows`)
+  if (name === undefined) {
+    throw new Error(`the client for ${provider} loads its query compiler in another way than this script knows`)
+  }
   const { wasm } = createRequire(import.meta.url)(`${name}.js`) as { wasm: string }
   writeFileSync(join(folder, 'query_compiler.wasm'), Buffer.from(wasm, 'base64'))
   writeFileSync(file, source.replace(loading, `const { readFile } = await import('node:fs/promises')

@@ -12,7 +12,9 @@ function environmentExample (): string {
   const entries = [...variables, ...commandVariables].map(
     ({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`
   )
-  return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config/config.ts.\n\n${entries.join('\n')}`
+  return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config/config.ts.\n\n${
+    entries.join('\n')
+  }`
 }
 
 function variableTable (): string {
@@ -28,12 +30,16 @@ function styleList (): string {
 }
 
 function errorDocument (): string {
-  const rows = Object.entries(failures).map(([code, { status, message }]) => `| \`${code.toUpperCase()}\` | ${status} | ${message} |`)
+  const rows = Object.entries(failures).map(([code, { status, message }]) =>
+    `| \`${code.toUpperCase()}\` | ${status} | ${message} |`
+  )
   return [
     '# Errors of the management API',
     '',
-    'Generated from `src/base/errors.ts`. An answer is `{"error": text, "code": CODE, "details"?: {…}}`; the text may say more than',
-    'the sentence below. The OAuth endpoints answer as RFC 6749 §5.2, RFC 7591 §3.2.2 and RFC 6750 §3.1 say; guarded routes in the',
+    'Generated from `src/base/errors.ts`. An answer is `{"error": text, "code": CODE, "details"?: {…}}`; the text ' +
+      'may say more than',
+    'the sentence below. The OAuth endpoints answer as RFC 6749 §5.2, RFC 7591 §3.2.2 and RFC 6750 §3.1 say; guarded ' +
+      'routes in the',
     'style of their resource.',
     '',
     '| code | status | |', '|---|---|---|', ...rows, '',
@@ -41,7 +47,9 @@ function errorDocument (): string {
 }
 
 function metricTable (): string {
-  const rows = metrics.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`)
+  const rows = metrics.map(({ name, type, labels, help }) =>
+    `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`
+  )
   return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
 }
 

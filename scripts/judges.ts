@@ -1,8 +1,8 @@
 // npm run judges: programs of others that take more than a minute to judge ours, one after the other.
 // npm run judges -- schemathesis           only those whose names have one of these words in them
 //
-// A judge is a file of tests in test/judges/; what it brings besides stands in a folder beside it. One that is not installed is
-// skipped, in one line that says how to install it; with LATCHKEY_JUDGES=required it fails.
+// A judge is a file of tests in test/judges/; what it brings besides stands in a folder beside it. One that is not
+// installed is skipped, in one line that says how to install it; with LATCHKEY_JUDGES=required it fails.
 import { readdirSync } from 'node:fs'
 import { failuresOf, root, runTests } from './run-tests.ts'
 

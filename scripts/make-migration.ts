@@ -1,5 +1,5 @@
-// npm run migration -- name-of-the-change     writes the migrations that lead to prisma/models.prisma, for both databases
-// npm run check:migrations                    fails when prisma/models.prisma has changed without one
+// npm run migration -- name-of-the-change     writes the migrations that lead to prisma/models.prisma, for both
+// databases npm run check:migrations                    fails when prisma/models.prisma has changed without one
 //
 // Read what was written before committing it: a renamed column, say, is planned as one dropped and one added.
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -11,7 +11,9 @@ import { migratedModelsPath, modelsPath, planMigration, providers } from './plan
 const [argument] = process.argv.slice(2)
 const before = existsSync(migratedModelsPath) ? await readFile(migratedModelsPath, 'utf8') : ''
 const models = await readFile(modelsPath, 'utf8')
-const plans = await Promise.all(providers.map(async provider => ({ provider, sql: await planMigration(provider, before, models) })))
+const plans = await Promise.all(
+  providers.map(async provider => ({ provider, sql: await planMigration(provider, before, models) }))
+)
 const changed = plans.some(({ sql }) => sql !== null)
 
 if (argument === '--check') {

@@ -1,9 +1,9 @@
-// npm run mutate: breaks the line that a test guards, for each entry of test/mutations/mutations.ts, and demands that this test fails.
-// npm run mutate -- --only 7,20-25     these entries alone, by their number in --list
-// npm run mutate -- --list             the tests that the seed draws, and which of them have an entry
-// npm run mutate -- --check            runs nothing; every entry still names one test and one place in the sources
-// npm run mutate -- --jobs 4            so many tests at a time; 2 unless given
-// Exit code 1 when a break goes unseen, a test does not run or fails without its break, or an entry does not apply any more.
+// npm run mutate: breaks the line that a test guards, for each entry of test/mutations/mutations.ts, and demands that
+// this test fails. npm run mutate -- --only 7,20-25     these entries alone, by their number in --list npm run mutate
+// -- --list             the tests that the seed draws, and which of them have an entry npm run mutate -- --check
+// runs nothing; every entry still names one test and one place in the sources npm run mutate -- --jobs 4            so
+// many tests at a time; 2 unless given Exit code 1 when a break goes unseen, a test does not run or fails without its
+// break, or an entry does not apply any more.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { Parser } from 'tap-parser'
 import { makeTemplates } from '../test/support/databases.ts'
 import { mutations } from '../test/mutations/mutations.ts'
 import { startPostgres } from '../test/support/postgres.ts'
-import { locate, sourcesUnder, type Break } from '../test/mutations/breaks.ts'
+import { locate, pattern, sourcesUnder, type Break } from '../test/mutations/breaks.ts'
 import { draw, nameOf, titledTests } from '../test/mutations/titles.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -47,7 +47,9 @@ if (values.list) {
 
 const sources = sourcesUnder(root)
 const located = mutations.map(each => locate(each, tests, sources))
-const stale = located.flatMap((each, index) => typeof each === 'string' ? [`${index + 1} "${mutations[index]!.title}": ${each}`] : [])
+const stale = located.flatMap((each, index) =>
+  typeof each === 'string' ? [`${index + 1} "${mutations[index]!.title}": ${each}`] : []
+)
 for (const line of stale) console.error(`stale: ${line}`)
 if (values.check) {
   if (stale.length > 0) console.error(`${stale.length} entries of test/mutations/mutations.ts do not apply any more`)
@@ -55,8 +57,12 @@ if (values.check) {
 }
 
 const chosen = chosenBy(values.only)
-interface Entry { each: Break, number: number }
-const queue = located.map((each, index) => ({ each, number: index + 1 })).filter((entry): entry is Entry => typeof entry.each !== 'string' && chosen(entry.number))
+interface Entry {
+  each: Break, number: number
+}
+const queue = located.map((each, index) => ({ each, number: index + 1 })).filter((entry): entry is Entry =>
+  typeof entry.each !== 'string' && chosen(entry.number)
+)
 
 /** `inconclusive`: the test did not run, or failed without its break. */
 type Verdict = 'seen' | 'not seen' | 'inconclusive'
@@ -74,13 +80,22 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 const postgres = await startPostgres()
 try {
-  const environment = { ...process.env, LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), TAP_TIMEOUT: String(patienceMs / 1_000) }
+  const environment = {
+    ...process.env,
+    LATCHKEY_TEST_POSTGRES: postgres.url,
+    ...await makeTemplates(folder, postgres.url),
+    TAP_TIMEOUT: String(patienceMs / 1_000)
+  }
   // Breaks of one file follow each other: where it has to be run as a whole, it is run once without a break.
   const files = [...Map.groupBy(queue, entry => entry.each.file).values()]
   const again: Entry[] = []
-  const trees = await Promise.all(Array.from({ length: Number(values.jobs) }, (_, i) => copyTree(join(folder, String(i)))))
+  const trees = await Promise.all(
+    Array.from({ length: Number(values.jobs) }, (_, i) => copyTree(join(folder, String(i))))
+  )
   await Promise.all(trees.map(async tree => {
-    for (let entries = files.shift(); entries !== undefined; entries = files.shift()) again.push(...await tryAll(entries, tree, environment))
+    for (let entries = files.shift(); entries !== undefined; entries = files.shift()) {
+      again.push(...await tryAll(entries, tree, environment))
+    }
   }))
   // On a busy machine what a test starts first may be given up: by itself it may not be.
   for (const entry of again) {
@@ -91,9 +106,15 @@ try {
   await postgres.stop()
 }
 
-if (missing.length > 0) console.log(`${missing.length} of the ${drawn} tests that seed ${values.seed} draws have no entry: see --list`)
+if (missing.length > 0) {
+  console.log(`${missing.length} of the ${drawn} tests that seed ${values.seed} draws have no entry: see --list`)
+}
 const { seen, 'not seen': unseen, inconclusive } = counts
-console.log(`mutations: ${seen + unseen + inconclusive} tried, ${seen} seen, ${unseen} not seen${inconclusive === 0 ? '' : `, ${inconclusive} without a verdict`}`)
+console.log(
+  `mutations: ${seen + unseen + inconclusive} tried, ${seen} seen, ${unseen} not seen${
+    inconclusive === 0 ? '' : `, ${inconclusive} without a verdict`
+  }`
+)
 process.exit(unseen + inconclusive + stale.length === 0 ? 0 : 1)
 
 /** The numbers in `7,20-25`; all of them where there is no choice. */
@@ -119,7 +140,9 @@ async function tryAll (entries: readonly Entry[], tree: string, environment: Nod
   for (const entry of entries) {
     const { each, number } = entry
     const name = nameOf(each.title)
-    const alone = { ...environment, TAP_GREP: [...each.around, each.title].map(title => String(nameOf(title))).join('\n') }
+    const alone = {
+      ...environment, TAP_GREP: [...each.around, each.title].map(title => String(nameOf(title))).join('\n')
+    }
     // One that goes on from what those before it left does not pass alone: then all of its file is run.
     const passesAlone = (await runTests(each.file, tree, alone)).of(name) === 'passed'
     const before = passesAlone ? null : await (whole ??= runTests(each.file, tree, environment))
@@ -128,20 +151,26 @@ async function tryAll (entries: readonly Entry[], tree: string, environment: Nod
       : await tryOne(each, name, tree, passesAlone ? alone : environment)
     counts[verdict]++
     if (verdict === 'inconclusive') again.push(entry)
-    console.log(`${String(number).padStart(3)}  ${verdict}  ${each.file}  ${each.title}${said === '' ? '' : `\n     ${said}`}`)
+    console.log(
+      `${String(number).padStart(3)}  ${verdict}  ${each.file}  ${each.title}${said === '' ? '' : `\n     ${said}`}`
+    )
   }
   return again
 }
 
-async function tryOne (each: Break, name: RegExp, tree: string, environment: NodeJS.ProcessEnv): Promise<[Verdict, string]> {
+async function tryOne (
+  each: Break, name: RegExp, tree: string, environment: NodeJS.ProcessEnv
+): Promise<[Verdict, string]> {
   const path = join(tree, each.source)
   const whole = await readFile(path, 'utf8')
   try {
-    await writeFile(path, whole.split(each.find).join(each.replace))
+    await writeFile(path, whole.replace(pattern(each.find), () => each.replace))
     const after = await runTests(each.file, tree, environment)
     const outcome = after.of(name)
     if (outcome === 'failed') return ['seen', values.verbose ? after.failures(name) : '']
-    return [outcome === 'passed' ? 'not seen' : 'inconclusive', `the test ${outcome} with ${each.source} broken; ${after.end}`]
+    return [
+      outcome === 'passed' ? 'not seen' : 'inconclusive', `the test ${outcome} with ${each.source} broken; ${after.end}`
+    ]
   } finally {
     await writeFile(path, whole)
   }

@@ -13,7 +13,9 @@ export const modelsPath = join(prismaFolder, 'models.prisma')
 /** The models as the migrations make them: a copy of models.prisma taken with the newest migration. */
 export const migratedModelsPath = join(prismaFolder, 'migrated.prisma')
 
-/** The SQL that leads from one set of models, empty for an empty database, to another; null when there is nothing to do. */
+/**
+ * The SQL that leads from one set of models, empty for an empty database, to another; null when there is nothing to do.
+ */
 export async function planMigration (provider: Provider, from: string, to: string): Promise<string | null> {
   const datasource = await readFile(join(prismaFolder, provider, 'datasource.prisma'), 'utf8')
   const schema = (models: string) => ({ files: [{ path: 'schema.prisma', content: `${datasource}\n${models}` }] })

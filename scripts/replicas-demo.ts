@@ -1,11 +1,14 @@
-// npm run replicas-demo [-- --servers N --rounds N]: real server processes on one PostgreSQL behind a round-robin. A key is
-// revoked on one of them while all of them are asked about it; then one of them is stopped, and it is done again.
-// Exit code 1 when a request passed that was sent after the revocation had been answered, or an answer took longer than it may.
+// npm run replicas-demo [-- --servers N --rounds N]: real server processes on one PostgreSQL behind a round-robin. A
+// key is revoked on one of them while all of them are asked about it; then one of them is stopped, and it is done
+// again. Exit code 1 when a request passed that was sent after the revocation had been answered, or an answer took
+// longer than it may.
 import { parseArgs } from 'node:util'
 import { roundRobin, startFleet, type Fleet } from '../test/support/cluster.ts'
 import { startPostgres } from '../test/support/postgres.ts'
 
-const { values } = parseArgs({ options: { servers: { type: 'string', default: '3' }, rounds: { type: 'string', default: '60' } } })
+const { values } = parseArgs({
+  options: { servers: { type: 'string', default: '3' }, rounds: { type: 'string', default: '60' } }
+})
 const [size, rounds] = [Number(values.servers), Number(values.rounds)]
 if (!(size >= 2) || !(rounds >= 1)) {
   console.error('npm run replicas-demo -- [--servers N] [--rounds N]')
@@ -23,7 +26,11 @@ interface Round { asked: number, passedBefore: number, stale: number, wrong: num
 /** Asks about one key without pause, revokes it on `writer`, and asks on for a while; waits for every answer. */
 async function round (fleet: Fleet, through: string, writer: string, meanwhile: () => void = () => {}): Promise<Round> {
   const { id, key } = await fleet.createKey(writer)
-  for (const { url } of fleet.members) await Promise.race([fleet.check(url, key), new Promise(resolve => setTimeout(resolve, 100))])
+  for (const { url } of fleet.members) {
+    await Promise.race([
+      fleet.check(url, key), new Promise(resolve => setTimeout(resolve, 100))
+    ])
+  }
   const result: Round = { asked: 0, passedBefore: 0, stale: 0, wrong: 0, took: 0 }
   let answered = Infinity
   const over = new AbortController()
@@ -41,7 +48,12 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
       const asking = ask()
       underWay.add(asking)
       // One that is stopped does not keep the others from being asked.
-      await Promise.race([asking.finally(() => { underWay.delete(asking) }), new Promise(resolve => setTimeout(resolve, 20))])
+      await Promise.race([
+        asking.finally(() => {
+          underWay.delete(asking)
+        }),
+        new Promise(resolve => setTimeout(resolve, 20))
+      ])
     }
   }
   const all = Array.from({ length: askers }, asker)
@@ -62,7 +74,13 @@ function tell (what: string, results: readonly Round[]): void {
   const sum = (name: keyof Round) => results.reduce((total, each) => total + each[name], 0)
   const took = results.map(each => each.took).sort((one, other) => one - other)
   const quantile = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))]!.toFixed(1)
-  console.log(`${what}: ${results.length} revoked, ${sum('asked')} requests, ${sum('passedBefore')} passed before the answer, stale passes: ${sum('stale')}, other answers: ${sum('wrong')}; answered after ${quantile(0.5)} ms (p50), ${quantile(0.99)} ms (p99)`)
+  console.log(
+    `${what}: ${results.length} revoked, ${sum('asked')} requests, ${
+      sum('passedBefore')
+    } passed before the answer, stale passes: ${sum('stale')}, other answers: ${sum('wrong')}; answered after ${
+      quantile(0.5)
+    } ms (p50), ${quantile(0.99)} ms (p99)`
+  )
   if (sum('stale') > 0 || sum('wrong') > 0) process.exitCode = 1
 }
 
@@ -87,7 +105,8 @@ try {
   require(`the answer waited for it no longer than the lease of ${lease} ms`, stopped.took < lease + slack)
 
   const known = await fleet.createKey(urls[0]!)
-  const live = async () => (await fleet.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length
+  const live = async () =>
+    (await fleet.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length
   while (await live() < size) await new Promise(resolve => setTimeout(resolve, 50))
   for (let i = 0; i < 20; i++) await fleet.check(last.url, known.key)
   last.process.kill('SIGSTOP')
@@ -104,7 +123,9 @@ try {
   const statuses = await Promise.all(first)
   require(`stopped again: the answer came after ${took.toFixed(0)} ms`, took < lease + slack)
   require(`the next change did not wait for it any more: ${tookAgain.toFixed(0)} ms`, tookAgain < lease / 2)
-  require('continued, its first 20 answers about the revoked key are refusals', statuses.every(status => status === 401))
+  require(
+    'continued, its first 20 answers about the revoked key are refusals', statuses.every(status => status === 401)
+  )
 } finally {
   await balancer.close()
   await fleet.stop()

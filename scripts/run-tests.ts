@@ -30,11 +30,14 @@ export function isInterrupted (): boolean {
 }
 
 /**
- * Runs tap with these arguments. Failures are printed once more at the end, and each reason for skipping on a line of its own.
+ * Runs tap with these arguments. Failures are printed once more at the end, and each reason for skipping on a line of
+ * its own.
  * @returns the exit code of tap and the number of tests.
  */
 export async function runTests (tapArguments: string[]): Promise<{ code: number, count: Count }> {
-  if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) throw new Error('tap build failed')
+  if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) {
+    throw new Error('tap build failed')
+  }
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-tap-'))
   const output = join(folder, 'output.tap')
   const postgres = await startPostgres()
@@ -42,7 +45,10 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
     // Only failures are worth a line in a log.
     const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
     const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], {
-      LATCHKEY_TEST_POSTGRES: postgres.url, ...await makeTemplates(folder, postgres.url), ...compiledOnce, ...unrecorded,
+      LATCHKEY_TEST_POSTGRES: postgres.url,
+      ...await makeTemplates(folder, postgres.url),
+      ...compiledOnce,
+      ...unrecorded
     })
     const { all, byDatabase, failures, skips } = countTests(await readFile(output, 'utf8'))
     // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.
@@ -58,7 +64,10 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
   }
 }
 
-/** The number of failed tests. A run that failed without one, because of a file that ended early say, must not look good. */
+/**
+ * The number of failed tests. A run that failed without one, because of a file that ended early say, must not look
+ * good.
+ */
 export function failuresOf ({ code, count }: { code: number, count: Count }): number {
   return code !== 0 || count.passed + count.skipped === 0 ? Math.max(count.failed, 1) : count.failed
 }

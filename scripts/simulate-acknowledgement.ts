@@ -1,13 +1,20 @@
 // npm run simulate -- [--seeds N] [--servers N] [--seed N] [--break RULE]
 //
-// Plays the acknowledgement protocol (docs/replicas.md) through in many worlds, of up to so many servers. Exit code 1 when in
-// one of them something passed after a change that would have refused it was acknowledged. With --break one rule is replaced
-// by a wrong one: then it has to be found out.
+// Plays the acknowledgement protocol (docs/replicas.md) through in many worlds, of up to so many servers. Exit code 1
+// when in one of them something passed after a change that would have refused it was acknowledged. With --break one
+// rule is replaced by a wrong one: then it has to be found out.
 import { parseArgs } from 'node:util'
 import { rules, simulate } from '../test/simulation/simulation.ts'
 import { wrong } from '../test/simulation/wrong.ts'
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '200' }, servers: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' }, break: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '200' },
+    servers: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    break: { type: 'string' }
+  }
+})
 const [seeds, most, first] = [values.seeds, values.servers, values.seed].map(Number) as [number, number, number]
 const broken = values.break === undefined ? {} : wrong[values.break]?.rules
 if (![seeds, most, first].every(Number.isSafeInteger) || seeds < 1 || most < 2 || broken === undefined) {
@@ -31,7 +38,19 @@ for (let seed = first; seed < first + seeds; seed++) {
   process.exit(1)
 }
 waits.sort((one, other) => one - other)
-const quantile = (share: number) => `${waits[Math.min(waits.length - 1, Math.floor(waits.length * share))]!.toFixed(1)} ms`
-console.log(`${seeds} worlds of up to ${greatest} servers, ${sum.acknowledged} changes acknowledged, ${sum.lapsed} of them after a whole lease`)
-console.log(`looked ${sum.looks} times at what a server would say, ${(sum.trusted / sum.looks * 100).toFixed(1)} % of the time from memory: nothing stale`)
-console.log(`acknowledgements: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, longest ${quantile(1)}; ${sum.polls} polls, ${sum.joins} joins`)
+const quantile = (share: number) =>
+  `${waits[Math.min(waits.length - 1, Math.floor(waits.length * share))]!.toFixed(1)} ms`
+console.log(
+  `${seeds} worlds of up to ${greatest} servers, ${sum.acknowledged} changes acknowledged, ${sum.lapsed} of them ` +
+    'after a whole lease'
+)
+console.log(
+  `looked ${sum.looks} times at what a server would say, ${
+    (sum.trusted / sum.looks * 100).toFixed(1)
+  } % of the time from memory: nothing stale`
+)
+console.log(
+  `acknowledgements: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, longest ${
+    quantile(1)
+  }; ${sum.polls} polls, ${sum.joins} joins`
+)

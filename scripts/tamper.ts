@@ -1,6 +1,7 @@
-// npm run tamper [-- --database sqlite|postgresql]: a database administrator without LATCHKEY_SECRET rewrites the history of a real
-// server in every way we know, each followed by a change and a restart. Prints what `latchkey audit verify` names, without and
-// with heads that were exported. Exit code 1 when one is named by neither, or a server sealed it.
+// npm run tamper [-- --database sqlite|postgresql]: a database administrator without LATCHKEY_SECRET rewrites the
+// history of a real server in every way we know, each followed by a change and a restart. Prints what `latchkey audit
+// verify` names, without and with heads that were exported. Exit code 1 when one is named by neither, or a server
+// sealed it.
 import { parseArgs } from 'node:util'
 import { inWords, playAdministrator, ways } from '../test/support/database-administrator.ts'
 import { databases } from '../test/support/databases.ts'
@@ -19,7 +20,11 @@ for (const { name, fresh } of played) {
     const isNamed = withHeads !== null && (inWords(api) === inWords(command)) && (way.named === null || api !== null)
     if (!isNamed) unnamed++
     const changes = refused.victim || refused.deployment ? 'changes refused' : 'changes kept'
-    console.log(`${isNamed ? '  ' : '! '}${what}\n      ${changes}; verify: ${inWords(api)}; with heads: ${inWords(withHeads)}; heads alone: ${inWords(heads)}`)
+    console.log(
+      `${isNamed ? '  ' : '! '}${what}\n      ${changes}; verify: ${inWords(api)}; with heads: ${
+        inWords(withHeads)
+      }; heads alone: ${inWords(heads)}`
+    )
   })
 }
 console.log(`\n${ways.length} ways on ${played.length} database${played.length === 1 ? '' : 's'}: ${unnamed} not named`)

@@ -1,5 +1,5 @@
-// npm run test:postgresql: the suites of storage and of the contracts on PostgreSQL as people have it: through PgBouncer in session
-// mode, and with a German DateStyle and a schema of its own. Arguments: other files of tests.
+// npm run test:postgresql: the suites of storage and of the contracts on PostgreSQL as people have it: through
+// PgBouncer in session mode, and with a German DateStyle and a schema of its own. Arguments: other files of tests.
 import { globSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,10 +10,16 @@ import { startPostgres } from '../test/support/postgres.ts'
 import { countTests } from './count-tests.ts'
 import { root, run } from './run-tests.ts'
 
-const files = process.argv.length > 2 ? process.argv.slice(2) : ['test/storage/*.test.ts', 'test/contracts/*.test.ts'].flatMap(pattern => globSync(pattern, { cwd: root })).sort()
+const files = process.argv.length > 2
+  ? process.argv.slice(2)
+  : ['test/storage/*.test.ts', 'test/contracts/*.test.ts'].flatMap(pattern => globSync(pattern, { cwd: root })).sort()
 
 let failed = 0
-for (const [way, runThat] of Object.entries({ 'German DateStyle, schema of its own': german, 'PgBouncer in session mode': throughPgbouncer })) {
+for (
+  const [way, runThat] of Object.entries({
+    'German DateStyle, schema of its own': german, 'PgBouncer in session mode': throughPgbouncer
+  })
+) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgresql-'))
   const postgres = await startPostgres()
   try {

@@ -8,7 +8,9 @@ import { failuresOf, isInterrupted, root, run, runTests } from './run-tests.ts'
 const paths = process.argv.slice(2).filter(argument => !/^-|[*?{[]/.test(argument))
 const absent = paths.filter(path => !existsSync(join(root, path.split(':', 1)[0]!)))
 if (absent.length > 0) {
-  console.error(`There is no ${absent.join(', no ')}: name files under test/, as in npm test -- test/guard/guard.test.ts`)
+  console.error(
+    `There is no ${absent.join(', no ')}: name files under test/, as in npm test -- test/guard/guard.test.ts`
+  )
   process.exit(1)
 }
 
@@ -17,7 +19,9 @@ const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(nam
 
 // A failed check does not spare the tests: one run shows everything there is to mend.
 const failedChecks = await runChecks()
-const tests = isInterrupted() ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 } } : await runTests(process.argv.slice(2))
+const tests = isInterrupted()
+  ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 } }
+  : await runTests(process.argv.slice(2))
 if (failedChecks.length > 0) console.log(`failed checks: ${failedChecks.join(', ')}`)
 const failed = failuresOf(tests) + failedChecks.length
 console.log(`${tests.count.passed} passed, ${failed} failed`)

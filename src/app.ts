@@ -1,6 +1,8 @@
 /** The architecture on one screen: opens storage, opens the keys, and registers the floors. */
 import ajvCompiler from '@fastify/ajv-compiler'
-import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest, type RawServerDefault } from 'fastify'
+import Fastify, {
+  type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest, type RawServerDefault
+} from 'fastify'
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -11,7 +13,9 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { inspectConfig, loadConfig, version, type Config } from './config/config.ts'
 import type { ChainKeys } from './domain/audit/chain.ts'
 import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './domain/audit/retention.ts'
-import { compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace } from './domain/audit/verification.ts'
+import {
+  compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace
+} from './domain/audit/verification.ts'
 import { systemActor } from './domain/audit/event.ts'
 import { startHousekeeping } from './domain/maintenance/housekeeping.ts'
 import { adoptIdentifiers } from './domain/resources/identifier-adoption.ts'
@@ -37,7 +41,9 @@ import { ConfigurationError, Failure } from './base/errors.ts'
 import { isOverTls, trustsProxies } from './http/forwarded.ts'
 import { limitJsonBody } from './http/json-limits.ts'
 import { writeServerFile, localUrl, removeServerFile } from './config/server-file.ts'
-import { aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop } from './observability/index.ts'
+import {
+  aggregate, exposition, measureRequests, operationalRoutes, prober, watchEventLoop
+} from './observability/index.ts'
 import type { RequestTracing } from './observability/tracing.ts'
 import { shutDownOnSignal } from './server/shutdown.ts'
 import { guard, loggedRequest, type GuardOptions } from './guard/index.ts'
@@ -81,23 +87,27 @@ export interface Latchkey {
   /** Loads what the first change would else have to wait for. @throws Failure `storage_unavailable`. */
   prepareForChanges (): Promise<void>
   /**
-   * Writes what is pending and lets go of the database. What could not be written by `telemetry.availability.writeUntil` is lost: it is
-   * logged, and in `telemetry.metrics.lost`.
+   * Writes what is pending and lets go of the database. What could not be written by
+   * `telemetry.availability.writeUntil` is lost: it is logged, and in `telemetry.metrics.lost`.
    */
   close (): Promise<void>
 }
 
 /**
- * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage is given
- * up, where that is to be sooner or later than usual.
+ * Opens an authorization server. Reads the environment unless it is given a configuration. `limits`: how soon storage
+ * is given up, where that is to be sooner or later than usual.
  * @throws ConfigurationError naming everything that keeps it from starting.
  */
-export async function openLatchkey (config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}): Promise<Latchkey> {
+export async function openLatchkey (
+  config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}
+): Promise<Latchkey> {
   pinNextTickShape()
   const { issuer } = config
   const tracing = await openTracing(config)
   const telemetry = newTelemetry(tracing)
-  const storage = await openStorage(config.databaseUrl, { limits, secrets: config.secrets, telemetry, lease: config.replicaLease }).catch(unreachable(config))
+  const storage = await openStorage(config.databaseUrl, {
+    limits, secrets: config.secrets, telemetry, lease: config.replicaLease
+  }).catch(unreachable(config))
   const { store, registry, replicas, directory, close } = storage
   const signingKeys = await prepare(storage, config, clock).catch(async error => {
     await close()
@@ -107,18 +117,30 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
   const { ring } = signingKeys
   const { report } = telemetry.background
   const eventLoop = watchEventLoop(telemetry.availability, config.shedLag, report('event_loop'))
-  const sources = { metrics: telemetry.metrics, eventLoop, inMemory: storage.inMemory, isTrusted: storage.isTrusted, refusedSubjects: storage.refusedSubjects, connections: storage.connections, version }
+  const sources = {
+    metrics: telemetry.metrics,
+    eventLoop,
+    inMemory: storage.inMemory,
+    isTrusted: storage.isTrusted,
+    refusedSubjects: storage.refusedSubjects,
+    connections: storage.connections,
+    version
+  }
   const reader = tokenReader(issuer, signingKeys)
   const refusals = refusalLog(store, clock, undefined, report('refusals'))
   const keyUsage = lastUsedRecorder(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
   const clientUsage = lastUsedRecorder(usage => store.clients.touch(usage), clock, undefined, report('client_use'))
-  const managementTokenUsage = lastUsedRecorder(usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use'))
+  const managementTokenUsage = lastUsedRecorder(
+    usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use')
+  )
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const operation = { store, clock, actor: systemActor }
   const checks = authenticator({ registry, reader, clock, adminTokenDigest: config.adminTokenDigest })
   const house = startHousekeeping(operation, report('housekeeping'), config, telemetry.metrics)
   const keySchedule = startKeyRotation(signingKeys, operation, config.signingKeyDays, report('signing_keys'))
-  const counts = storage.peers === null ? unshared : sharedCounters(storage.peers, clock, undefined, report('shared_counts'))
+  const counts = storage.peers === null
+    ? unshared
+    : sharedCounters(storage.peers, clock, undefined, report('shared_counts'))
   const calls = meter(store, clock, counts, telemetry.background)
   const probe = prober(readinessChecks(storage, ring), telemetry.availability)
   const key = newSecret()
@@ -144,7 +166,9 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
     meter: calls,
     authenticator: checks,
     sessions: sessionChecks({ issuer, registry, keys: signingKeys, clock }),
-    webhooks: webhookChecks({ registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation) }),
+    webhooks: webhookChecks({
+      registry, judgeKey: (key, presentation) => judgeApiKey({ registry, clock }, key, presentation)
+    })
   }
   const unknown = unknownPaths(issuer + paths.token)
 
@@ -162,7 +186,9 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
       await app.register(protocol({ ...floor, registration: config.registration }))
       await app.register(management({ ...floor, replicas, directory, signingKeys, secrets: config.secrets }))
-      await app.register(operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null }))
+      await app.register(
+        operationalRoutes(config.metrics === 'on' ? operational : { ...operational, exposition: null })
+      )
       // Whatever program listens with these routes: commands beside it are to find it.
       app.addHook('onListen', done => { announce(app, config, key, done) })
     },
@@ -177,9 +203,18 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
       const { writeUntil } = telemetry.availability
       // Together: while one waits for the database to come back, so do the others.
       await Promise.all([
-        ...Object.entries({ key_use: keyUsage, management_token_use: managementTokenUsage, client_use: clientUsage, calls, tokens_issued: tokens, refusals })
-          .map(async ([job, each]) => { noteLoss(telemetry, job as Job, await each.close(writeUntil)) }),
-        counts.close(),
+        ...Object.entries({
+          key_use: keyUsage,
+          management_token_use: managementTokenUsage,
+          client_use: clientUsage,
+          calls,
+          tokens_issued: tokens,
+          refusals
+        })
+          .map(async ([job, each]) => {
+            noteLoss(telemetry, job as Job, await each.close(writeUntil))
+          }),
+        counts.close()
       ])
       await close()
       await eventLoop.stop()
@@ -189,8 +224,8 @@ export async function openLatchkey (config: Config = loadConfig(), clock: Clock 
 }
 
 /**
- * Tells commands on this machine where the server listens. One that needs nothing of its data folder, having its secrets
- * and its database from elsewhere, serves on without one.
+ * Tells commands on this machine where the server listens. One that needs nothing of its data folder, having its
+ * secrets and its database from elsewhere, serves on without one.
  */
 function announce (app: FastifyInstance, config: Config, key: string, done: () => void): void {
   const address = app.server.address()
@@ -222,12 +257,15 @@ function readinessChecks ({ ping, isFull, pendingMigrations, feedProblem }: Stor
     database: async () => { await ping(); return null },
     disk_space: () => isFull() ? 'the database has no room for what is to be written' : null,
     feed: feedProblem,
-    migrations: async () => (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
-    signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with',
+    migrations: async () =>
+      (await pendingMigrations()).length === 0 ? null : 'the database lacks migrations of this version',
+    signing_key: () => ring().jwks.keys.length > 0 ? null : 'there is no key to sign with'
   }
 }
 
-function watchRequests (app: FastifyInstance, { availability, metrics, background }: Telemetry, tracing: RequestTracing | null): void {
+function watchRequests (
+  app: FastifyInstance, { availability, metrics, background }: Telemetry, tracing: RequestTracing | null
+): void {
   background.logTo(app.log)
   // A connection that cannot be accepted is no reason to end: without a listener it would be.
   app.server.on('error', background.report('listener'))
@@ -264,10 +302,18 @@ function noteLoss ({ metrics, background }: Telemetry, job: Job, lost: number): 
 /** While serving that is an answer; at the start it is a reason not to. */
 const unreachable = ({ databaseUrl }: Pick<Config, 'databaseUrl'>) => (thrown: unknown): never => {
   const error = startProblem(thrown, databaseUrl)
-  if (error instanceof Failure && error.code === 'storage_full') throw new ConfigurationError([`DATABASE_URL: the database is full (${lastLine(error.detail)}); make room on its disk`])
+  if (error instanceof Failure && error.code === 'storage_full') {
+    throw new ConfigurationError([
+      `DATABASE_URL: the database is full (${lastLine(error.detail)}); make room on its disk`
+    ])
+  }
   if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
   const said = lastLine(error.detail)
-  throw new ConfigurationError([`DATABASE_URL: the database cannot be reached or written${said === '' ? '' : ` (${said})`}; start it, or name another`])
+  throw new ConfigurationError([
+    `DATABASE_URL: the database cannot be reached or written${
+      said === '' ? '' : ` (${said})`
+    }; start it, or name another`
+  ])
 }
 
 /** Of what was said the driver's part, behind where Prisma heard it. No driver repeats the password. */
@@ -275,7 +321,10 @@ function lastLine (said = ''): string {
   return said.trim().split('\n').at(-1)!
 }
 
-/** Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every change of them. */
+/**
+ * Brings a database to what a server of this configuration needs, and opens its keys, which from then on follow every
+ * change of them.
+ */
 async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
   const { store, registry, follow } = storage
   await closeOffMigrated(storage, clock)
@@ -303,13 +352,18 @@ async function followed ({ of }: Change, signingKeys: SigningKeys): Promise<void
 }
 
 /**
- * A server with all of Latchkey's routes; more may be registered before it listens. Closing it closes `latchkey`. Its log
- * goes to `log`, standard output unless given.
+ * A server with all of Latchkey's routes; more may be registered before it listens. Closing it closes `latchkey`. Its
+ * log goes to `log`, standard output unless given.
  */
 export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
   let told = false
   const app: FastifyInstance = Fastify(serverOptions(latchkey.config, log, () => {
-    if (!told) app.log.warn('LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such requests pass nowhere, and limits count them by the proxy')
+    if (!told) {
+      app.log.warn(
+        'LATCHKEY_TRUST_PROXY: a trusted proxy sent an X-Forwarded-For that holds no IP address: allowlists let such ' +
+          'requests pass nowhere, and limits count them by the proxy'
+      )
+    }
     told = true
   }))
   for (const sentence of latchkey.config.unknownVariables) app.log.warn(sentence)
@@ -321,20 +375,32 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   latchkey.watchRequests(app)
   refuseUnknownPaths(app, latchkey.answerUnknownPath)
   limitJsonBodies(app)
-  if (latchkey.config.issuer.startsWith('https:')) app.addHook('onRequest', (request, _reply, done) => { done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required')) })
+  if (latchkey.config.issuer.startsWith('https:')) {
+    app.addHook('onRequest', (request, _reply, done) => {
+      done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required'))
+    })
+  }
   const setSecurityHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    strictTransportSecurity: latchkey.config.issuer.startsWith('https:') && { maxAge: 31_536_000, includeSubDomains: false },
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    strictTransportSecurity: latchkey.config.issuer.startsWith('https:') &&
+      { maxAge: 31_536_000, includeSubDomains: false },
+    crossOriginResourcePolicy: { policy: 'cross-origin' }
   })
-  app.addHook('onRequest', (request, reply, done) => { setSecurityHeaders(request.raw, reply.raw, error => { done(error as Error | undefined) }) })
+  app.addHook('onRequest', (request, reply, done) => {
+    setSecurityHeaders(request.raw, reply.raw, error => {
+      done(error as Error | undefined)
+    })
+  })
   await app.register(latchkey.routes)
   app.addHook('preClose', async () => { closeLingeringConnections(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app
 }
 
-/** Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not send. */
+/**
+ * Fastify's own parser, behind a look at the text. An empty text is no body: clients name the type of what they do not
+ * send.
+ */
 function limitJsonBodies (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
@@ -352,7 +418,9 @@ function limitJsonBodies (app: FastifyInstance): void {
 /** How long requests that have begun may take once the server is closing, in milliseconds. */
 const closingPatience = 10_000
 
-/** A server that closes no longer enforces its timeouts, so whoever never finishes a request would keep it from ending. */
+/**
+ * A server that closes no longer enforces its timeouts, so whoever never finishes a request would keep it from ending.
+ */
 function closeLingeringConnections ({ server }: FastifyInstance): void {
   const timer = setTimeout(() => { server.closeAllConnections() }, closingPatience)
   timer.unref()
@@ -384,7 +452,10 @@ export async function serve (): Promise<void> {
 /** Milliseconds in which those are answered who have waited for the server to start. */
 const firstAnswers = 500
 
-/** Behind the first answers, so that neither they nor the first change wait. What fails is tried again by whoever needs it. */
+/**
+ * Behind the first answers, so that neither they nor the first change wait. What fails is tried again by whoever needs
+ * it.
+ */
 async function prepareForChanges ({ server }: FastifyInstance, latchkey: Latchkey): Promise<void> {
   const closing = new AbortController()
   server.once('close', () => { closing.abort() })
@@ -411,7 +482,11 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, place: Pl
     await own.listen({ host, port })
   } catch (error) {
     await app.close()
-    throw new ConfigurationError([`LATCHKEY_METRICS: cannot listen on ${host}:${port} (${(error as NodeJS.ErrnoException).code}); choose another address or port`])
+    throw new ConfigurationError([
+      `LATCHKEY_METRICS: cannot listen on ${host}:${port} (${
+        (error as NodeJS.ErrnoException).code
+      }); choose another address or port`
+    ])
   }
   app.server.once('close', () => { own.close().catch(() => {}) })
   return own
@@ -420,8 +495,12 @@ async function serveMetrics (app: FastifyInstance, latchkey: Latchkey, place: Pl
 /** What keeps a server from listening, by the variable that would change it. */
 function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Error {
   switch (error.code) {
-    case 'EADDRINUSE': return new ConfigurationError([`PORT: another program listens on ${host}:${port}; stop it, or choose another port`])
-    case 'EACCES': return new ConfigurationError([`PORT: this account may not listen on ${port}; choose 1024 or more`])
+    case 'EADDRINUSE':
+      return new ConfigurationError([
+        `PORT: another program listens on ${host}:${port}; stop it, or choose another port`
+      ])
+    case 'EACCES':
+      return new ConfigurationError([`PORT: this account may not listen on ${port}; choose 1024 or more`])
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND': return new ConfigurationError([`HOST: ${host} is no address of this machine`])
     default: return error
@@ -429,7 +508,8 @@ function cannotListen (error: NodeJS.ErrnoException, { port, host }: Config): Er
 }
 
 /**
- * Applies the migrations that the database lacks, and returns. `ending`: ids of resources to end, where two are one URL.
+ * Applies the migrations that the database lacks, and returns. `ending`: ids of resources to end, where two are one
+ * URL.
  * @throws ConfigurationError where two are that are in use.
  */
 export async function migrateOnly (ending: readonly string[] = []): Promise<void> {
@@ -447,10 +527,13 @@ export async function migrateOnly (ending: readonly string[] = []): Promise<void
 export interface AuditVerdict { checked: number, fault: ChainFault | null, recovered: RecoveredBreak[] }
 
 /**
- * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads that were
- * exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no database.
+ * Verifies the audit log in the database that the configuration names, without a server, and compares it with heads
+ * that were exported. Tells `onChecked` of every some thousand rows. @throws ConfigurationError where there is no
+ * database.
  */
-export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows: number) => void): Promise<AuditVerdict> {
+export async function verifyAudit (
+  heads: readonly KnownHead[], onChecked: (rows: number) => void
+): Promise<AuditVerdict> {
   return await withAuditLog(async ({ store: { audit } }, keys) => {
     const verification = { audit, keys }
     let checked = 0
@@ -473,16 +556,20 @@ export async function verifyAudit (heads: readonly KnownHead[], onChecked: (rows
 }
 
 /**
- * As `recoverAudit`, in the database that the configuration names, without a server: one whose start needs a change that
- * cannot be recorded does not start. @throws ConfigurationError where there is no database.
+ * As `recoverAudit`, in the database that the configuration names, without a server: one whose start needs a change
+ * that cannot be recorded does not start. @throws ConfigurationError where there is no database.
  */
 export async function recoverAuditOffline (organizationId: string | null): Promise<Recovered> {
-  return await withAuditLog(async ({ store }, keys) => await recoverAudit({ store, clock: systemClock, actor: systemActor }, keys, organizationId))
+  return await withAuditLog(async ({ store }, keys) =>
+    await recoverAudit({ store, clock: systemClock, actor: systemActor }, keys, organizationId)
+  )
 }
 
 async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Promise<T>): Promise<T> {
   const { databaseUrl, secrets } = loadConfig()
-  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  if (databaseUrl.startsWith('file:') && !existsSync(databaseUrl.slice('file:'.length))) {
+    throw new ConfigurationError([`DATABASE_URL: there is no database at ${databaseUrl}; name another`])
+  }
   const storage = await openStorage(databaseUrl, { secrets }).catch(unreachable({ databaseUrl }))
   try {
     await closeOffMigrated(storage, systemClock)
@@ -492,7 +579,9 @@ async function withAuditLog<T> (work: (storage: Storage, keys: ChainKeys) => Pro
   }
 }
 
-/** Copies the SQLite database as it is now into a new file. @throws ConfigurationError naming what stands in the way. */
+/**
+ * Copies the SQLite database as it is now into a new file. @throws ConfigurationError naming what stands in the way.
+ */
 export async function backupOnly (target: string): Promise<void> {
   await backUp(inspectConfig().databaseUrl, target)
 }
@@ -501,14 +590,18 @@ export async function backupOnly (target: string): Promise<void> {
 export interface LogDestination { write (line: string): void }
 
 /**
- * How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold. `unreadable` is told
- * of each forwarded address that is none.
+ * How a Fastify instance has to be set up for Latchkey's promises about limits, logs and addresses to hold.
+ * `unreadable` is told of each forwarded address that is none.
  */
 export function serverOptions (
-  { logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>, log?: LogDestination, unreadable: () => void = () => {}
+  { logLevel, trustProxy }: Pick<Config, 'logLevel' | 'trustProxy'>,
+  log?: LogDestination,
+  unreadable: () => void = () => {}
 ): FastifyHttpOptions<RawServerDefault> {
   return {
-    logger: logLevel === 'silent' ? false : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
+    logger: logLevel === 'silent'
+      ? false
+      : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
     // An id that a caller chose could be made to look like somebody else's.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
@@ -529,7 +622,10 @@ export function serverOptions (
   }
 }
 
-/** Fastify's own validation. A schema is compiled for the first request it is for: all of them would be a fifth of the start. */
+/**
+ * Fastify's own validation. A schema is compiled for the first request it is for: all of them would be a fifth of the
+ * start.
+ */
 const compileWhenNeeded: ReturnType<typeof ajvCompiler> = (schemas, options) => {
   const compile = ajvCompiler()(schemas, options)
   return route => {
@@ -552,9 +648,15 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket): vo
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return
   const [status, message] = error.code === 'HPE_HEADER_OVERFLOW'
     ? ['431 Request Header Fields Too Large', 'The headers are larger than this server reads.']
-    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'The request took too long to arrive.'] : ['400 Bad Request', 'The request is malformed.']
+    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'The request took too long to arrive.']
+      : ['400 Bad Request', 'The request is malformed.']
   const body = JSON.stringify({ error: message, code: 'INVALID_REQUEST' })
-  socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${
+      Buffer.byteLength(body)
+    }\r\nconnection: close\r\n\r\n${body}`
+  )
 }
 
 function welcome ({ issuer, dataFolder, databaseUrl, generatedAdminToken }: Config): string {

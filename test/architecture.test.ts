@@ -42,7 +42,11 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map(name => join(src, name))
 
 function importsOf (file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/(?:^|\s)(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm)]
+  return [
+    ...readFileSync(file, 'utf8').matchAll(
+      /(?:^|\s)(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm
+    )
+  ]
     .map(match => (match[1] ?? match[2] ?? match[3])!)
 }
 
@@ -57,7 +61,10 @@ tap.test('imports go to the own floor or down, never up, never sideways', async 
     }
     for (const specifier of importsOf(file).filter(each => each.startsWith('.'))) {
       const target = floorOf(resolve(dirname(file), specifier))
-      t.ok(target === floor || below.includes(target), `${relative(src, file)} (${floor}) may not import ${specifier} (${target})`)
+      t.ok(
+        target === floor || below.includes(target),
+        `${relative(src, file)} (${floor}) may not import ${specifier} (${target})`
+      )
     }
   }
 })
@@ -65,7 +72,9 @@ tap.test('imports go to the own floor or down, never up, never sideways', async 
 tap.test('a library that is confined to a floor is imported by no other', async t => {
   for (const file of files) {
     for (const specifier of importsOf(file)) {
-      const [library, floor] = Object.entries(confined).find(([name]) => specifier === name || specifier.startsWith(`${name}/`)) ?? []
+      const [library, floor] = Object.entries(confined).find(([name]) =>
+        specifier === name || specifier.startsWith(`${name}/`)
+      ) ?? []
       if (library !== undefined) t.equal(floorOf(file), floor, `${relative(src, file)} imports ${library}`)
     }
   }
@@ -73,17 +82,25 @@ tap.test('a library that is confined to a floor is imported by no other', async 
 
 tap.test('schemas are built by schema.ts, and the library gives them types alone', async t => {
   for (const file of files) {
-    const loaded = readFileSync(file, 'utf8').match(/^import (?!type )[^'\n]*'(?:typebox|@fastify\/type-provider-typebox)'/gm)
+    const loaded = readFileSync(file, 'utf8').match(
+      /^import (?!type )[^'\n]*'(?:typebox|@fastify\/type-provider-typebox)'/gm
+    )
     t.equal(loaded, null, `${relative(src, file)} loads TypeBox`)
   }
 })
 
 tap.test('the environment is read by config.ts alone', async t => {
-  for (const file of files.filter(each => /process\.env/.test(readFileSync(each, 'utf8')))) t.equal(relative(src, file), 'config.ts')
+  for (const file of files.filter(each => /process\.env/.test(readFileSync(each, 'utf8')))) {
+    t.equal(relative(src, file), 'config.ts')
+  }
 })
 
 tap.test('N8: the address of a request, which may be missing, is asked for by address.ts alone', async t => {
-  for (const file of files.filter(each => /equest(?:\(\))?\.ips?\b|\bips?\b[^(){}]*\}: FastifyRequest/.test(readFileSync(each, 'utf8')))) t.equal(relative(src, file), 'address.ts')
+  for (
+    const file of files.filter(each =>
+      /equest(?:\(\))?\.ips?\b|\bips?\b[^(){}]*\}: FastifyRequest/.test(readFileSync(each, 'utf8'))
+    )
+  ) t.equal(relative(src, file), 'address.ts')
 })
 
 tap.test('secrets are made, digested and compared by secrets.ts alone', async t => {
@@ -91,6 +108,6 @@ tap.test('secrets are made, digested and compared by secrets.ts alone', async t 
   const allowed = new Set(['secrets.ts', 'domain/token.ts'])
   for (const file of files) {
     const text = readFileSync(file, 'utf8')
-    if (/randomBytes|timingSafeEqual|createHash|createHmac|createCipheriv|\bhash\('sha/.test(text)) t.ok(allowed.has(relative(src, file)), relative(src, file))
+    if (/randomBytes|timingSafeEqual|createHash|createHmac|createCipheriv|\bhash\('sha/.test(text)) { t.ok(allowed.has(relative(src, file)), relative(src, file)) }
   }
 })

@@ -1,4 +1,7 @@
-/** The example's business: projects and their tasks, per workspace and environment, in memory. Knows nothing of credentials. */
+/**
+ * The example's business: projects and their tasks, per workspace and environment, in memory. Knows nothing of
+ * credentials.
+ */
 
 export interface Task { id: string, title: string, done: boolean }
 export interface Project { id: string, name: string, tasks: Task[] }

@@ -1,4 +1,7 @@
-/** CraftDesk's main job, told by real requests: levels of access, chosen projects, a creator who loses a role, limits, OAuth beside keys. */
+/**
+ * CraftDesk's main job, told by real requests: levels of access, chosen projects, a creator who loses a role, limits,
+ * OAuth beside keys.
+ */
 import { basic, type Answer } from '../transcript.ts'
 import { bearer, operatorOf, type Leftovers, type Stage } from '../example.ts'
 import { craftdeskPath } from './api.ts'
@@ -8,8 +11,11 @@ export async function craftdeskJob (stage: Stage): Promise<Leftovers> {
   const operator = operatorOf(stage)
   const resource = origin + craftdeskPath
   const call = async (credential: string | null, method: string, path: string, json?: object) =>
-    await http.send(method, craftdeskPath + path, { headers: credential === null ? {} : bearer(credential), ...(json ? { json } : {}) })
-  const refused = (answer: Answer, status: number) => http.expect(`${status}`, answer.status === status && answer.body.code === status)
+    await http.send(method, craftdeskPath + path, {
+      headers: credential === null ? {} : bearer(credential), ...(json ? { json } : {})
+    })
+  const refused = (answer: Answer, status: number) =>
+    http.expect(`${status}`, answer.status === status && answer.body.code === status)
 
   http.step('An operator creates a workspace whose plan includes custom keys, and a member of it')
   const { id: workspace } = await operator.create('organizations', { name: 'Acme', features: ['custom-scopes'] })
@@ -29,8 +35,13 @@ export async function craftdeskJob (stage: Stage): Promise<Leftovers> {
   refused(await call(readOnly.key, 'POST', '/v1/projects', { name: 'Mine' }), 403)
 
   http.step('A custom key does what was chosen, on the project that was chosen')
-  const custom = await make('Launch bot', { access: 'custom', scopes: ['projects:read', 'tasks:*'], objects: { projects: [launch.id] } })
-  http.expect('201', (await call(custom.key, 'POST', `/v1/projects/${launch.id}/tasks`, { title: 'Invite everybody' })).status === 201)
+  const custom = await make('Launch bot', {
+    access: 'custom', scopes: ['projects:read', 'tasks:*'], objects: { projects: [launch.id] }
+  })
+  http.expect(
+    '201',
+    (await call(custom.key, 'POST', `/v1/projects/${launch.id}/tasks`, { title: 'Invite everybody' })).status === 201
+  )
   refused(await call(custom.key, 'GET', `/v1/projects/${secret.id}/tasks`), 403)
   http.expect('the list has the one project', (await call(custom.key, 'GET', '/v1/projects')).body.data.length === 1)
 
@@ -61,10 +72,14 @@ export async function craftdeskJob (stage: Stage): Promise<Leftovers> {
   refused(await call(custom.key, 'GET', '/v1/projects'), 401)
 
   http.step('OAuth opens the same routes')
-  const client = await operator.create('clients', { organization: workspace, name: 'Calendar', grants: [{ resource, scopes: ['projects:read'] }] })
+  const client = await operator.create('clients', {
+    organization: workspace, name: 'Calendar', grants: [{ resource, scopes: ['projects:read'] }]
+  })
   const authorization = basic(client.clientId, client.clientSecret)
   http.hide(authorization.slice('Basic '.length))
-  const { body: { access_token: token } } = await http.send('POST', '/api/v1/auth/token', { headers: { authorization }, form: { grant_type: 'client_credentials' } })
+  const { body: { access_token: token } } = await http.send('POST', '/api/v1/auth/token', {
+    headers: { authorization }, form: { grant_type: 'client_credentials' }
+  })
   http.expect('200, with the same projects', (await call(token, 'GET', '/v1/projects')).body.data.length === 2)
   refused(await call(token, 'POST', '/v1/projects', { name: 'Mine' }), 403)
 

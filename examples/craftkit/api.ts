@@ -9,21 +9,31 @@ import { render, type Studio } from './studio.ts'
 /** Where the routes are mounted. */
 export const craftkitPath = '/craftkit'
 
-const scopes = ['renders:read', 'renders:write', 'templates:read', 'templates:write', 'projects:write', 'webhooks:write']
+const scopes = [
+  'renders:read', 'renders:write', 'templates:read', 'templates:write', 'projects:write', 'webhooks:write'
+]
 
 export async function declareCraftkit (latchkey: Latchkey): Promise<void> {
   await declare(latchkey, { identifier: identifierOf(latchkey), name: 'CraftKit', scopes, style: styles.craftkit })
 }
 
 /** The routes, of one environment if it is named. Mount them at `craftkitPath`. */
-export function craftkit (latchkey: Latchkey, studio: Studio, only: Pick<GuardOptions, 'environment'> = {}): FastifyPluginAsyncTypebox {
+export function craftkit (
+  latchkey: Latchkey, studio: Studio, only: Pick<GuardOptions, 'environment'> = {}
+): FastifyPluginAsyncTypebox {
   const projectOf = ({ principal }: FastifyRequest) => studio.of(principal.organizationId, principal.environment)
 
   /** A render in the name of the principal; what a test credential makes is watermarked. */
-  const answerRender = (request: FastifyRequest, reply: FastifyReply, template: string, values: Record<string, string>) => {
+  const answerRender = (
+    request: FastifyRequest, reply: FastifyReply, template: string, values: Record<string, string>
+  ) => {
     const { principal } = request
-    if (!mayTouch(principal, 'templates', template)) return sendError(reply, 403, 'forbidden', 'The credential is restricted to other templates.')
-    const made = render(projectOf(request), { template, values, owner: principal.id, endUser: principal.subject, watermarked: principal.environment === 'test' })
+    if (!mayTouch(principal, 'templates', template)) {
+      return sendError(reply, 403, 'forbidden', 'The credential is restricted to other templates.')
+    }
+    const made = render(projectOf(request), {
+      template, values, owner: principal.id, endUser: principal.subject, watermarked: principal.environment === 'test'
+    })
     return made === null ? sendError(reply, 404, 'not_found', 'There is no such template.') : reply.code(201).send(made)
   }
 
@@ -39,36 +49,55 @@ export function craftkit (latchkey: Latchkey, studio: Studio, only: Pick<GuardOp
       data: [...projectOf(request).templates.values()].filter(({ id }) => mayTouch(request.principal, 'templates', id)),
     }))
 
-    app.post('/v1/renders', { config: { scopes: ['renders:write'] }, schema: { body: Order } }, async (request, reply) =>
-      await answerRender(request, reply, request.body.template, request.body.values))
+    app.post(
+      '/v1/renders', { config: { scopes: ['renders:write'] }, schema: { body: Order } },
+      async (request, reply) => await answerRender(request, reply, request.body.template, request.body.values)
+    )
 
     const RenderParams = Type.Object({ render_id: Type.String() })
-    app.get('/v1/renders/:render_id', { config: { scopes: ['renders:read'] }, schema: { params: RenderParams } }, async (request, reply) =>
-      projectOf(request).renders.get(request.params.render_id) ?? sendError(reply, 404, 'not_found', 'There is no such render.'))
+    app.get(
+      '/v1/renders/:render_id',
+      { config: { scopes: ['renders:read'] }, schema: { params: RenderParams } },
+      async (request, reply) =>
+        projectOf(request).renders.get(request.params.render_id) ??
+          sendError(reply, 404, 'not_found', 'There is no such render.')
+    )
 
     // Whoever embeds the editor asks with a project key whether it may; its end users come with sessions.
-    app.get('/v1/embed', { config: { scopes: ['renders:write'], feature: 'embedding' } }, async ({ principal }) => ({ project: principal.organizationId, environment: principal.environment }))
+    app.get(
+      '/v1/embed', { config: { scopes: ['renders:write'], feature: 'embedding' } },
+      async ({ principal }) => ({ project: principal.organizationId, environment: principal.environment })
+    )
 
-    app.post('/v1/embed/renders', { config: { scopes: ['renders:write'], feature: 'embedding', session: true }, schema: { body: Order } }, async (request, reply) =>
-      await answerRender(request, reply, request.body.template, request.body.values))
+    app.post('/v1/embed/renders', {
+      config: { scopes: ['renders:write'], feature: 'embedding', session: true }, schema: { body: Order }
+    }, async (request, reply) => await answerRender(request, reply, request.body.template, request.body.values))
 
-    app.post('/v1/webhooks/:token', { config: { scopes: ['renders:write'], webhook: { param: 'token', type: 'templates' } }, schema: { body: Values } }, async (request, reply) =>
-      await answerRender(request, reply, request.boundObject!.id, request.body))
+    app.post('/v1/webhooks/:token', {
+      config: { scopes: ['renders:write'], webhook: { param: 'token', type: 'templates' } }, schema: { body: Values }
+    }, async (request, reply) => await answerRender(request, reply, request.boundObject!.id, request.body))
 
     await app.register(configuration(projectOf))
   }
 }
 
-/** What a project is, is for CraftKit's own pages, which come with access tokens: no key changes it, whatever its scopes. */
+/**
+ * What a project is, is for CraftKit's own pages, which come with access tokens: no key changes it, whatever its
+ * scopes.
+ */
 function configuration (projectOf: (request: FastifyRequest) => ReturnType<Studio['of']>): FastifyPluginAsyncTypebox {
   return async app => {
     app.addHook('preHandler', async ({ principal }, reply) => {
-      if (principal.kind !== 'access_token') return sendError(reply, 403, 'forbidden', 'A project key renders; it does not change the project.')
+      if (principal.kind !== 'access_token') {
+        return sendError(reply, 403, 'forbidden', 'A project key renders; it does not change the project.')
+      }
     })
 
     const TemplateParams = Type.Object({ template_id: Type.String({ pattern: '^tpl_[a-z]{1,40}$' }) })
     const Text = Type.Object({ text: Type.String({ maxLength: 10_000 }) }, { additionalProperties: false })
-    app.put('/v1/templates/:template_id', { config: { scopes: ['templates:write'] }, schema: { params: TemplateParams, body: Text } }, async request => {
+    app.put('/v1/templates/:template_id', {
+      config: { scopes: ['templates:write'] }, schema: { params: TemplateParams, body: Text }
+    }, async request => {
       const template = { id: request.params.template_id, text: request.body.text }
       projectOf(request).templates.set(template.id, template)
       return template
@@ -80,11 +109,17 @@ function configuration (projectOf: (request: FastifyRequest) => ReturnType<Studi
       return { id: request.principal.organizationId, name: request.body.name }
     })
 
-    const Target = Type.Object({ target: Type.String({ pattern: '^https://', maxLength: 500 }) }, { additionalProperties: false })
-    app.put('/v1/webhook-configuration', { config: { scopes: ['webhooks:write'] }, schema: { body: Target } }, async request => {
-      projectOf(request).webhookTarget = request.body.target
-      return { target: request.body.target }
+    const Target = Type.Object({ target: Type.String({ pattern: '^https://', maxLength: 500 }) }, {
+      additionalProperties: false
     })
+    app.put(
+      '/v1/webhook-configuration',
+      { config: { scopes: ['webhooks:write'] }, schema: { body: Target } },
+      async request => {
+        projectOf(request).webhookTarget = request.body.target
+        return { target: request.body.target }
+      }
+    )
   }
 }
 
@@ -94,7 +129,9 @@ function identifierOf ({ config }: Latchkey): string {
 
 /** CraftKit's own errors look like the guard's. */
 function presentError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.statusCode !== undefined && error.statusCode < 500) return sendError(reply, error.statusCode, 'invalid_request', error.message)
+  if (error.statusCode !== undefined && error.statusCode < 500) {
+    return sendError(reply, error.statusCode, 'invalid_request', error.message)
+  }
   request.log.error({ err: error }, 'CraftKit failed')
   return sendError(reply, 500, 'internal', 'CraftKit failed to answer.')
 }

@@ -12,14 +12,19 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   const operator = operatorOf(stage)
   const resource = origin + craftkitPath
   const call = async (credential: string | null, method: string, path: string, json?: object) =>
-    await http.send(method, craftkitPath + path, { headers: credential === null ? {} : bearer(credential), ...(json ? { json } : {}) })
-  const refused = (answer: Answer, status: number, code: string) => http.expect(`${status} ${code}`, answer.status === status && answer.body.error.code === code)
+    await http.send(method, craftkitPath + path, {
+      headers: credential === null ? {} : bearer(credential), ...(json ? { json } : {})
+    })
+  const refused = (answer: Answer, status: number, code: string) =>
+    http.expect(`${status} ${code}`, answer.status === status && answer.body.error.code === code)
   const order = { template: 'tpl_letter', values: { customer: 'Ada' } }
 
   http.step('An operator creates a project whose plan includes embedding, and a live and a test key for it')
   const { id: project } = await operator.create('organizations', { name: 'Acme', features: ['embedding'] })
   const make = async (environment: string) =>
-    await operator.create('api-keys', { organization: project, resource, environment, name: 'backend', scopes: ['renders:*', 'templates:read'] })
+    await operator.create('api-keys', {
+      organization: project, resource, environment, name: 'backend', scopes: ['renders:*', 'templates:read']
+    })
   const [live, test] = [await make('live'), await make('test')]
 
   http.step('The live key renders; what the test key renders is watermarked')
@@ -34,12 +39,17 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   refused(await call(live.key, 'PUT', '/v1/templates/tpl_letter', { text: 'Hi' }), 403, 'forbidden')
 
   http.step('For the end users of a site the operator makes a publishable key and the signing key that belongs to it')
-  const pair: Pair = await operator.create('publishable-keys', { organization: project, resource, environment: 'live', name: 'site', scopes: ['renders:write'] })
+  const pair: Pair = await operator.create('publishable-keys', {
+    organization: project, resource, environment: 'live', name: 'site', scopes: ['renders:write']
+  })
 
   http.step('The site\'s backend signs who its user is, and gets a session token for them (after RFC 7523)')
   const assertion = await sign(pair, origin)
   http.hide(assertion)
-  const exchange = async () => await http.send('POST', '/api/v1/auth/session', { form: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion } })
+  const exchange = async () =>
+    await http.send('POST', '/api/v1/auth/session', {
+      form: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }
+    })
   const { body: { access_token: session } } = await exchange()
   http.expect('an assertion is good once', (await exchange()).status === 400)
 
@@ -49,7 +59,9 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   refused(await call(session, 'POST', '/v1/renders', order), 401, 'invalid_credentials')
 
   http.step('A webhook from elsewhere comes with a token in its path, good for one template')
-  const { token } = await operator.create('webhook-tokens', { apiKey: live.id, object: { type: 'templates', id: 'tpl_invoice' } })
+  const { token } = await operator.create('webhook-tokens', {
+    apiKey: live.id, object: { type: 'templates', id: 'tpl_invoice' }
+  })
   const hooked = await call(null, 'POST', `/v1/webhooks/${token}`, { customer: 'Bob' })
   http.expect('what it renders is the key\'s', hooked.status === 201 && hooked.body.owner === live.id && hooked.body.text === 'Invoice for Bob')
 
@@ -75,6 +87,7 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
 /** What the site's backend does: states who the end user is, for a minute and for this server alone. */
 async function sign ({ publishableKey, signingKey }: Pair, issuer: string): Promise<string> {
   return await new SignJWT().setProtectedHeader({ alg: 'ES256' })
-    .setIssuer(publishableKey).setAudience(issuer).setSubject('user-7').setJti(randomUUID()).setIssuedAt().setExpirationTime('1m')
+    .setIssuer(publishableKey).setAudience(issuer).setSubject('user-7').setJti(randomUUID()).setIssuedAt()
+    .setExpirationTime('1m')
     .sign(await importJWK(signingKey.jwk, 'ES256'))
 }

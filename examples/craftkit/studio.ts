@@ -1,4 +1,7 @@
-/** The example's business: templates and what was rendered from them, per project and environment, in memory. Knows nothing of credentials. */
+/**
+ * The example's business: templates and what was rendered from them, per project and environment, in memory. Knows
+ * nothing of credentials.
+ */
 import { randomUUID } from 'node:crypto'
 
 export interface Template { id: string, text: string }
@@ -39,8 +42,15 @@ export function openStudio (): Studio {
 }
 
 function newProject (): Project {
-  const templates = [{ id: 'tpl_invoice', text: 'Invoice for {{customer}}' }, { id: 'tpl_letter', text: 'Dear {{customer}},' }]
-  return { name: 'Untitled', webhookTarget: null, templates: new Map(templates.map(template => [template.id, template])), renders: new Map() }
+  const templates = [{ id: 'tpl_invoice', text: 'Invoice for {{customer}}' }, {
+    id: 'tpl_letter', text: 'Dear {{customer}},'
+  }]
+  return {
+    name: 'Untitled',
+    webhookTarget: null,
+    templates: new Map(templates.map(template => [template.id, template])),
+    renders: new Map()
+  }
 }
 
 export type Order = Omit<Render, 'id' | 'text'> & { values: Readonly<Record<string, string>> }
@@ -49,7 +59,9 @@ export type Order = Omit<Render, 'id' | 'text'> & { values: Readonly<Record<stri
 export function render (project: Project, { values, ...order }: Order): Render | null {
   const template = project.templates.get(order.template)
   if (template === undefined) return null
-  const filled = template.text.replace(/\{\{(\w+)\}\}/g, (_, name: string) => Object.hasOwn(values, name) ? values[name]! : '')
+  const filled = template.text.replace(
+    /\{\{(\w+)\}\}/g, (_, name: string) => Object.hasOwn(values, name) ? values[name]! : ''
+  )
   const made: Render = { id: `rnd_${randomUUID()}`, ...order, text: order.watermarked ? `TEST ${filled} TEST` : filled }
   project.renders.set(made.id, made)
   return made

@@ -9,16 +9,23 @@ import { closeAccount, drawUpBalance, enter, openAccount, type Books } from './b
 /** Where the routes are mounted. */
 export const craneLedgerPath = '/crane-ledger'
 
-const scopes = ['accounts', 'transactions', 'reports'].flatMap(type => [`${type}:read`, `${type}:write`, `${type}:delete`])
+const scopes = ['accounts', 'transactions', 'reports'].flatMap(
+  type => [`${type}:read`, `${type}:write`, `${type}:delete`]
+)
 
 /** What a report costs, in credits. */
 const reportCost = 5
 
 export async function declareCraneLedger (latchkey: Latchkey): Promise<void> {
-  await declare(latchkey, { identifier: identifierOf(latchkey), name: 'Crane Ledger', scopes, style: styles['crane-ledger'] })
+  await declare(latchkey, {
+    identifier: identifierOf(latchkey), name: 'Crane Ledger', scopes, style: styles['crane-ledger']
+  })
 }
 
-/** The routes. The guard has checked scope, organization and credits before a handler runs. Mount them at `craneLedgerPath`. */
+/**
+ * The routes. The guard has checked scope, organization and credits before a handler runs. Mount them at
+ * `craneLedgerPath`.
+ */
 export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsyncTypebox {
   const ledgerOf = ({ organizationId, principal }: FastifyRequest) => books.of(organizationId, principal.environment)
   return async app => {
@@ -26,43 +33,68 @@ export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsy
     app.setErrorHandler(presentError)
     app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'There is no such route.'))
     // Who gets no report pays for none.
-    app.addHook('onError', async ({ spending }) => { if (spending !== null) await latchkey.meter.refund(spending, 'no report') })
+    app.addHook('onError', async ({ spending }) => {
+      if (spending !== null) await latchkey.meter.refund(spending, 'no report')
+    })
 
     app.get('/organizations', { config: { scopes: [] } }, async ({ principal }) => {
       const organizations = await Promise.all(principal.organizations.map(id => latchkey.registry.organization(id)))
-      return { data: organizations.flatMap(found => found === null ? [] : [{ id: found.id, name: found.name, status: found.status }]) }
+      return {
+        data: organizations.flatMap(found =>
+          found === null ? [] : [{ id: found.id, name: found.name, status: found.status }]
+        )
+      }
     })
 
     const organization = 'organization_id'
 
-    app.get('/organizations/:organization_id/accounts', { config: { organization, scopes: ['accounts:read'] } }, async request =>
-      ({ data: ledgerOf(request).accounts }))
+    app.get(
+      '/organizations/:organization_id/accounts', { config: { organization, scopes: ['accounts:read'] } },
+      async request => ({ data: ledgerOf(request).accounts })
+    )
 
-    const Account = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }), currency: Type.String({ pattern: '^[A-Z]{3}$' }) }, { additionalProperties: false })
-    app.post('/organizations/:organization_id/accounts', { config: { organization, scopes: ['accounts:write'] }, schema: { body: Account } }, async (request, reply) =>
-      await reply.code(201).send(openAccount(ledgerOf(request), request.body)))
+    const Account = Type.Object({
+      name: Type.String({ minLength: 1, maxLength: 200 }), currency: Type.String({ pattern: '^[A-Z]{3}$' })
+    }, { additionalProperties: false })
+    app.post('/organizations/:organization_id/accounts', {
+      config: { organization, scopes: ['accounts:write'] }, schema: { body: Account }
+    }, async (request, reply) => await reply.code(201).send(openAccount(ledgerOf(request), request.body)))
 
     const AccountParams = Type.Object({ organization_id: Type.String(), account_id: Type.String() })
-    app.delete('/organizations/:organization_id/accounts/:account_id', { config: { organization, scopes: ['accounts:delete'] }, schema: { params: AccountParams } }, async (request, reply) => {
-      if (!closeAccount(ledgerOf(request), request.params.account_id)) return sendError(reply, 404, 'There is no such account.')
+    app.delete('/organizations/:organization_id/accounts/:account_id', {
+      config: { organization, scopes: ['accounts:delete'] }, schema: { params: AccountParams }
+    }, async (request, reply) => {
+      if (!closeAccount(ledgerOf(request), request.params.account_id)) {
+        return sendError(reply, 404, 'There is no such account.')
+      }
       return await reply.code(204).send()
     })
 
-    app.get('/organizations/:organization_id/transactions', { config: { organization, scopes: ['transactions:read'] } }, async request =>
-      ({ data: ledgerOf(request).transactions }))
+    app.get(
+      '/organizations/:organization_id/transactions', { config: { organization, scopes: ['transactions:read'] } },
+      async request => ({ data: ledgerOf(request).transactions })
+    )
 
-    const Transaction = Type.Object({ account: Type.String(), cents: Type.Integer(), description: Type.String({ maxLength: 200 }) }, { additionalProperties: false })
-    app.post('/organizations/:organization_id/transactions', { config: { organization, scopes: ['transactions:write'] }, schema: { body: Transaction } }, async (request, reply) => {
+    const Transaction = Type.Object({
+      account: Type.String(), cents: Type.Integer(), description: Type.String({ maxLength: 200 })
+    }, { additionalProperties: false })
+    app.post('/organizations/:organization_id/transactions', {
+      config: { organization, scopes: ['transactions:write'] }, schema: { body: Transaction }
+    }, async (request, reply) => {
       const transaction = enter(ledgerOf(request), request.body)
       if (transaction === null) return sendError(reply, 404, 'There is no such account.')
       return await reply.code(201).send(transaction)
     })
 
-    app.get('/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:read'] } }, async request =>
-      ({ data: ledgerOf(request).reports }))
+    app.get(
+      '/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:read'] } },
+      async request => ({ data: ledgerOf(request).reports })
+    )
 
     const Order = Type.Object({ kind: Type.Literal('balance') }, { additionalProperties: false })
-    app.post('/organizations/:organization_id/reports', { config: { organization, scopes: ['reports:write'], credits: reportCost }, schema: { body: Order } }, async (request, reply) => {
+    app.post('/organizations/:organization_id/reports', {
+      config: { organization, scopes: ['reports:write'], credits: reportCost }, schema: { body: Order }
+    }, async (request, reply) => {
       const report = drawUpBalance(ledgerOf(request), request.principal.environment)
       return await reply.code(201).send({ ...report, creditsSpent: reportCost })
     })
@@ -80,7 +112,9 @@ function presentError (error: FastifyError, request: FastifyRequest, reply: Fast
   return sendError(reply, 500, 'Crane Ledger failed to answer.')
 }
 
-const kinds: Readonly<Record<number, [type: string, code: string]>> = { 404: ['not_found_error', 'not_found'], 500: ['api_error', 'internal'] }
+const kinds: Readonly<Record<number, [type: string, code: string]>> = {
+  404: ['not_found_error', 'not_found'], 500: ['api_error', 'internal']
+}
 
 function sendError (reply: FastifyReply, status: number, message: string): FastifyReply {
   const [type, code] = kinds[status] ?? ['invalid_request_error', 'invalid_request']

@@ -1,9 +1,18 @@
-/** The example's business: accounts and what moves on them, per organization and environment, in memory. Knows nothing of credentials. */
+/**
+ * The example's business: accounts and what moves on them, per organization and environment, in memory. Knows nothing
+ * of credentials.
+ */
 import { randomUUID } from 'node:crypto'
 
-export interface Account { id: string, name: string, currency: string }
-export interface Transaction { id: string, account: string, cents: number, description: string }
-export interface Report { id: string, kind: 'balance', environment: string, lines: { account: string, cents: number }[] }
+export interface Account {
+  id: string, name: string, currency: string
+}
+export interface Transaction {
+  id: string, account: string, cents: number, description: string
+}
+export interface Report {
+  id: string, kind: 'balance', environment: string, lines: { account: string, cents: number }[]
+}
 
 export interface Ledger {
   accounts: Account[]

@@ -7,8 +7,14 @@ export async function craneLedgerJob (stage: Stage): Promise<Leftovers> {
   const { http, origin } = stage
   const operator = operatorOf(stage)
   const call = async (key: string, method: string, path: string, json?: object) =>
-    await http.send(method, craneLedgerPath + path, { headers: { ...bearer(key), 'x-forwarded-proto': 'https' }, ...(json ? { json } : {}) })
-  const refused = (answer: Answer, status: number, code: string) => http.expect(`${status} ${code}`, answer.status === status && answer.body.error.code === code && answer.body.error.status === status)
+    await http.send(method, craneLedgerPath + path, {
+      headers: { ...bearer(key), 'x-forwarded-proto': 'https' }, ...(json ? { json } : {})
+    })
+  const refused = (answer: Answer, status: number, code: string) =>
+    http.expect(
+      `${status} ${code}`,
+      answer.status === status && answer.body.error.code === code && answer.body.error.status === status
+    )
 
   http.step('An operator creates two organizations, and gives the first real credits and mock ones')
   const { id: acme } = await operator.create('organizations', { name: 'Acme' })
@@ -18,31 +24,42 @@ export async function craneLedgerJob (stage: Stage): Promise<Leftovers> {
 
   http.step('… and a live and a test key')
   const make = async (environment: string, name: string, scopes: string[]) =>
-    await operator.create('api-keys', { organization: acme, resource: origin + craneLedgerPath, environment, name, scopes })
+    await operator.create('api-keys', {
+      organization: acme, resource: origin + craneLedgerPath, environment, name, scopes
+    })
   const live = await make('live', 'production', ['accounts:read', 'accounts:write', 'reports:*'])
   const mock = await make('test', 'trial', ['*:read', '*:write'])
   http.expect('each says what it is', live.key.startsWith('cl_live_') && mock.key.startsWith('cl_test_'))
 
   http.step('Over plain HTTP nobody gets through, with a good key or without')
-  refused(await http.send('GET', `${craneLedgerPath}/organizations`, { headers: bearer(live.key) }), 403, 'https_required')
+  refused(
+    await http.send('GET', `${craneLedgerPath}/organizations`, { headers: bearer(live.key) }), 403, 'https_required'
+  )
 
   http.step('Over TLS the key finds out which organizations it reaches')
   const found = await call(live.key, 'GET', '/organizations')
   http.expect('Acme and no other', found.body.data.length === 1 && found.body.data[0].id === acme)
 
   http.step('It opens an account and draws up a report, which costs 5 credits')
-  http.expect('201', (await call(live.key, 'POST', `/organizations/${acme}/accounts`, { name: 'Cash', currency: 'EUR' })).status === 201)
+  http.expect(
+    '201',
+    (await call(live.key, 'POST', `/organizations/${acme}/accounts`, { name: 'Cash', currency: 'EUR' })).status === 201
+  )
   const report = await call(live.key, 'POST', `/organizations/${acme}/reports`, { kind: 'balance' })
   http.expect('it is a live report for 5 credits', report.body.environment === 'live' && report.body.creditsSpent === 5)
 
   http.step('The test key sees books of its own, and spends mock credits')
   const mocked = await call(mock.key, 'POST', `/organizations/${acme}/reports`, { kind: 'balance' })
-  http.expect('a test report, without the live account', mocked.body.environment === 'test' && mocked.body.lines.length === 0)
+  http.expect(
+    'a test report, without the live account', mocked.body.environment === 'test' && mocked.body.lines.length === 0
+  )
   const { body: balance } = await operator.send('GET', `organizations/${acme}/credits`)
   http.expect('2 real credits are left, 95 mock ones', balance.live === 2 && balance.test === 95)
 
   http.step('For what is left there is no report')
-  refused(await call(live.key, 'POST', `/organizations/${acme}/reports`, { kind: 'balance' }), 402, 'insufficient_credits')
+  refused(
+    await call(live.key, 'POST', `/organizations/${acme}/reports`, { kind: 'balance' }), 402, 'insufficient_credits'
+  )
 
   http.step('Another organization is answered like one that does not exist')
   const foreign = await call(live.key, 'GET', `/organizations/${globex}/accounts`)
@@ -64,12 +81,17 @@ export async function craneLedgerJob (stage: Stage): Promise<Leftovers> {
   http.expect('the new one does', (await call(next.key, 'GET', '/organizations')).status === 200)
 
   http.step('… and ends the old one early')
-  http.expect('200', (await operator.send('POST', `api-keys/${live.id}/revoke`, { reason: 'switched over' })).status === 200)
+  http.expect(
+    '200', (await operator.send('POST', `api-keys/${live.id}/revoke`, { reason: 'switched over' })).status === 200
+  )
   refused(await call(live.key, 'GET', '/organizations'), 401, 'invalid_api_key')
   http.expect('the new one goes on', (await call(next.key, 'GET', '/organizations')).status === 200)
 
   return {
-    curl: [`curl -i -H 'authorization: Bearer ${next.key}' -H 'x-forwarded-proto: https' ${origin}${craneLedgerPath}/organizations`],
-    latchkey: 'key list',
+    curl: [
+      `curl -i -H 'authorization: Bearer ${next.key}' -H 'x-forwarded-proto: https' ` +
+        `${origin}${craneLedgerPath}/organizations`
+    ],
+    latchkey: 'key list'
   }
 }

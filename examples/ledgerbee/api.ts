@@ -26,20 +26,35 @@ export function ledgerbee ({ guard, config }: Latchkey, books: Books): FastifyPl
 
     app.get('/api/v1/company', { config: { scopes: ['company:read'] } }, async ({ principal }) => {
       const { currency, invoices } = ledgerOf(books, principal)
-      return { organization: principal.organizationId, environment: principal.environment, currency, invoices: invoices.length }
+      return {
+        organization: principal.organizationId, environment: principal.environment, currency, invoices: invoices.length
+      }
     })
 
-    app.get('/api/v1/invoices', { config: { scopes: ['invoices:read'] } }, async ({ principal }) => ({ data: ledgerOf(books, principal).invoices }))
+    app.get(
+      '/api/v1/invoices', { config: { scopes: ['invoices:read'] } },
+      async ({ principal }) => ({ data: ledgerOf(books, principal).invoices })
+    )
 
-    const Invoice = Type.Object({ customer: Type.String({ minLength: 1, maxLength: 200 }), cents: Type.Integer({ minimum: 1 }) }, { additionalProperties: false })
-    app.post('/api/v1/invoices', { config: { scopes: ['invoices:write'] }, schema: { body: Invoice } }, async ({ principal, body }, reply) => {
-      const invoice = newInvoice(body.customer, body.cents)
-      ledgerOf(books, principal).invoices.push(invoice)
-      return await reply.code(201).send(invoice)
+    const Invoice = Type.Object({
+      customer: Type.String({ minLength: 1, maxLength: 200 }), cents: Type.Integer({ minimum: 1 })
+    }, { additionalProperties: false })
+    app.post(
+      '/api/v1/invoices',
+      { config: { scopes: ['invoices:write'] }, schema: { body: Invoice } },
+      async ({ principal, body }, reply) => {
+        const invoice = newInvoice(body.customer, body.cents)
+        ledgerOf(books, principal).invoices.push(invoice)
+        return await reply.code(201).send(invoice)
+      }
+    )
+
+    const Customer = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) }, {
+      additionalProperties: false
     })
-
-    const Customer = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false })
-    app.post('/api/v1/customers', { config: { scopes: ['portal-provision'], apiKeyOnly: true }, schema: { body: Customer } }, async ({ principal, body }, reply) => {
+    app.post('/api/v1/customers', {
+      config: { scopes: ['portal-provision'], apiKeyOnly: true }, schema: { body: Customer }
+    }, async ({ principal, body }, reply) => {
       const customer = newCustomer(body.name)
       ledgerOf(books, principal).customers.push(customer)
       return await reply.code(201).send(customer)

@@ -1,6 +1,6 @@
 /**
- * Whether new requests are taken. Each edge asks before it reads anything, and presents the failure in its own words; what
- * operators and balancers ask (`/healthz`, `/readyz`, `/prom`) is answered always.
+ * Whether new requests are taken. Each edge asks before it reads anything, and presents the failure in its own words;
+ * what operators and balancers ask (`/healthz`, `/readyz`, `/prom`) is answered always.
  */
 import { Failure } from './errors.ts'
 
@@ -12,7 +12,10 @@ export interface Availability {
   rejecting: Rejecting | null
   /** The server is about to shut down: no balancer should send anybody any more. */
   draining: boolean
-  /** Until when it is tried again, by `performance.now()`, to write what waits in memory once the server closes; it is tried once in any case. */
+  /**
+   * Until when it is tried again, by `performance.now()`, to write what waits in memory once the server closes; it is
+   * tried once in any case.
+   */
   writeUntil: number
 }
 

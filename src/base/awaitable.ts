@@ -5,8 +5,8 @@
 export type Awaitable<T> = T | Promise<T>
 
 /**
- * Applies `use` to a value now if it is at hand, else when it comes. What else `use` needs can be handed through: a function
- * that encloses nothing need not be made anew for every request.
+ * Applies `use` to a value now if it is at hand, else when it comes. What else `use` needs can be handed through: a
+ * function that encloses nothing need not be made anew for every request.
  */
 export function whenKnown<T, U, C = undefined, D = undefined, E = undefined> (
   value: Awaitable<T>, use: (value: T, c: C, d: D, e: E) => Awaitable<U>, c?: C, d?: D, e?: E
@@ -23,7 +23,9 @@ export function whenBothKnown<A, B, U, C = undefined, D = undefined, E = undefin
 }
 
 // Apart, so that what it encloses costs nothing where there is nothing to wait for.
-function later<T, U, C, D, E> (value: Promise<T>, use: (value: T, c: C, d: D, e: E) => Awaitable<U>, c: C, d: D, e: E): Promise<U> {
+function later<T, U, C, D, E> (
+  value: Promise<T>, use: (value: T, c: C, d: D, e: E) => Awaitable<U>, c: C, d: D, e: E
+): Promise<U> {
   return value.then(known => use(known, c, d, e))
 }
 

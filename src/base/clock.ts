@@ -1,4 +1,7 @@
-/** Where the present comes from. Every rule that depends on time takes a clock, so that tests move it instead of waiting. */
+/**
+ * Where the present comes from. Every rule that depends on time takes a clock, so that tests move it instead of
+ * waiting.
+ */
 export type Clock = () => Date
 
 /** The machine's own clock. */

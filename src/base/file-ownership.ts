@@ -1,4 +1,7 @@
-/** Whose a file is. What is trusted because of the folder it lies in must be this account's, and nothing that another account may write. */
+/**
+ * Whose a file is. What is trusted because of the folder it lies in must be this account's, and nothing that another
+ * account may write.
+ */
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -36,8 +39,9 @@ export function readOwn (file: string): string | null {
 }
 
 /**
- * Whether nothing at this path can be another account's work: it is there, it and all that is in it is this account's, and
- * nobody else may put something else in its place, or in that of a folder above it. False where that cannot be told.
+ * Whether nothing at this path can be another account's work: it is there, it and all that is in it is this account's,
+ * and nobody else may put something else in its place, or in that of a folder above it. False where that cannot be
+ * told.
  */
 export function isPrivate (path: string): boolean {
   try {
@@ -49,7 +53,9 @@ export function isPrivate (path: string): boolean {
   }
 }
 
-/** Whether no other account can rename what is in this folder, or what is above it. In one like /tmp owners alone can. */
+/**
+ * Whether no other account can rename what is in this folder, or what is above it. In one like /tmp owners alone can.
+ */
 function isOutOfReach (folder: string): boolean {
   const stats = lstatSync(folder)
   const sticky = (stats.mode & 0o1000) !== 0

@@ -1,27 +1,40 @@
-/** Addresses and allowlists. An IPv4-mapped IPv6 address is its IPv4 form; zone ids and leading-zero octets are refused. */
+/**
+ * Addresses and allowlists. An IPv4-mapped IPv6 address is its IPv4 form; zone ids and leading-zero octets are refused.
+ */
 import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { Failure } from './errors.ts'
 
-/** In the place of an address that cannot be told (RFC 7239 §6.2 has the word, too). It is none: no allowlist lets it pass. */
+/**
+ * In the place of an address that cannot be told (RFC 7239 §6.2 has the word, too). It is none: no allowlist lets it
+ * pass.
+ */
 export const unknownAddress = 'unknown'
 
 /**
- * Where a request comes from, as seen through trusted proxies, without a port; `unknownAddress` where that cannot be told: a
- * proxy may send what is no address, and Fastify, which promises a text, has none once the caller has reset the connection, or
- * where the server listens on a path and not on a port.
+ * Where a request comes from, as seen through trusted proxies, without a port; `unknownAddress` where that cannot be
+ * told: a proxy may send what is no address, and Fastify, which promises a text, has none once the caller has reset the
+ * connection, or where the server listens on a path and not on a port.
  */
 export function addressOf ({ ip }: { ip: string | undefined }): string {
   return readAddress(ip) ?? unknownAddress
 }
 
-/** Whom limits count a request by: its address or, where that cannot be told, that of its peer, so that not all of these are one. */
-export function countedAddress (request: { ip: string | undefined, socket: { remoteAddress?: string | undefined } }): string {
+/**
+ * Whom limits count a request by: its address or, where that cannot be told, that of its peer, so that not all of these
+ * are one.
+ */
+export function countedAddress (
+  request: { ip: string | undefined, socket: { remoteAddress?: string | undefined } }
+): string {
   return readAddress(request.ip) ?? readAddress(request.socket.remoteAddress) ?? unknownAddress
 }
 
 const withPort = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([\da-f:.]{2,45})\])(?::\d{1,5})?$/i
 
-/** The address in a node identifier (RFC 7239 §6): with or without a port, IPv6 with or without brackets. Null: there is none. */
+/**
+ * The address in a node identifier (RFC 7239 §6): with or without a port, IPv6 with or without brackets. Null: there is
+ * none.
+ */
 export function readAddress (text: string | undefined): string | null {
   if (text === undefined) return null
   const [, v4, v6] = withPort.exec(text) ?? []
@@ -67,8 +80,10 @@ export function readAllowlist (entries: readonly string[], field = 'allowlist'):
     const entry = readEntry(text)
     if (entry === null) {
       throw new Failure('invalid_allowlist', {
-        message: `${JSON.stringify(text.slice(0, 64))} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
-        details: { field, entry: text.slice(0, 64) },
+        message: `${
+          JSON.stringify(text.slice(0, 64))
+        } is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
+        details: { field, entry: text.slice(0, 64) }
       })
     }
     return spell(entry)
@@ -93,8 +108,8 @@ function compile (entries: readonly string[]): Compiled {
 }
 
 /**
- * Whether an address is in one of these ranges. Null: that cannot be told, because what is given is no address, `unknownAddress`
- * say, or nothing.
+ * Whether an address is in one of these ranges. Null: that cannot be told, because what is given is no address,
+ * `unknownAddress` say, or nothing.
  */
 export function isWithin (address: string | null | undefined, ranges: readonly string[]): boolean | null {
   const canonical = typeof address === 'string' ? canonicalAddress(address) : null
@@ -104,14 +119,17 @@ export function isWithin (address: string | null | undefined, ranges: readonly s
   return lists[family].check(canonical, family)
 }
 
-/** Whether an allowlist lets an address pass. An empty list lets everything pass; what is no address never passes another. */
+/**
+ * Whether an allowlist lets an address pass. An empty list lets everything pass; what is no address never passes
+ * another.
+ */
 export function isAllowed (address: string | null | undefined, allowlist: readonly string[]): boolean {
   return allowlist.length === 0 || isWithin(address, allowlist) === true
 }
 
 /**
- * Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. All that are
- * none count as one.
+ * Whom a limit counts: an IPv4 address, or the /64 of an IPv6 one, because its owner has all of it to choose from. All
+ * that are none count as one.
  */
 export function addressBlock (address: string): string {
   const canonical = canonicalAddress(address)
@@ -125,7 +143,10 @@ export function addressBlock (address: string): string {
 
 const families = { ipv4: { width: 32, first: '0.0.0.0' }, ipv6: { width: 128, first: '::' } } as const
 
-/** One address out of every stretch into which the ends of these ranges divide all addresses. What is no range is left out. */
+/**
+ * One address out of every stretch into which the ends of these ranges divide all addresses. What is no range is left
+ * out.
+ */
 export function rangeStarts (entries: readonly string[]): string[] {
   const starts = new Set<string>([families.ipv4.first, families.ipv6.first])
   for (const text of entries) {
@@ -139,7 +160,10 @@ export function rangeStarts (entries: readonly string[]): string[] {
   return [...starts]
 }
 
-/** One address out of every set of addresses that the same of these lists hold, in whatever ranges. What is no range is left out. */
+/**
+ * One address out of every set of addresses that the same of these lists hold, in whatever ranges. What is no range is
+ * left out.
+ */
 export function addressClasses (lists: readonly (readonly string[])[]): string[] {
   const classes = new Map<string, string>()
   for (const family of ['ipv4', 'ipv6'] as const) {
@@ -170,7 +194,9 @@ export function addressClasses (lists: readonly (readonly string[])[]): string[]
 function numberOf ({ address, family }: Entry): bigint {
   if (family === 'ipv4') return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n)
   const [head, tail] = address.replace(/\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/, asGroups).split('::')
-  const [left, right] = [head, tail].map(part => part === undefined || part === '' ? [] : part.split(':')) as [string[], string[]]
+  const [left, right] = [head, tail].map(part => part === undefined || part === '' ? [] : part.split(':')) as [
+    string[], string[]
+  ]
   const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
   return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n)
 }

@@ -1,6 +1,6 @@
 /**
- * What an answer says beside its success, for people: `Warning: 299 - "text"` (RFC 7234 §5.5). RFC 9111 leaves the field
- * out, so no cache does anything with it, and a client that does not know it loses nothing.
+ * What an answer says beside its success, for people: `Warning: 299 - "text"` (RFC 7234 §5.5). RFC 9111 leaves the
+ * field out, so no cache does anything with it, and a client that does not know it loses nothing.
  */
 
 /** The value of the header. `texts`: ASCII. */

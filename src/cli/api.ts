@@ -53,26 +53,31 @@ function queryString (query: Query = {}): string {
 }
 
 /**
- * Nothing is sent to an address that a server left in its data folder before what answers there has shown that it is that
- * server: once it has ended, another program may listen in its place.
+ * Nothing is sent to an address that a server left in its data folder before what answers there has shown that it is
+ * that server: once it has ended, another program may listen in its place.
  */
 async function requireOwnServer ({ url, local }: Connection): Promise<void> {
   if (local === null) return
   const isOwn = await isAnswering(local).catch(error => { throw new CommandError(unreachable(url, error as Error)) })
   if (!isOwn) {
     throw new CommandError(
-      `What answers at ${url} is not the server that wrote server.json into the data folder: that one has ended, and its ` +
+      `What answers at ${url} is not the server that wrote server.json into the data folder: that one has ended, and ` +
+      'its ' +
       'token is sent to no other. Start it again, or name another with --url and --token.'
     )
   }
 }
 
-async function call<T> (connection: Connection, method: Method, path: string, body?: object, wait = patience): Promise<Answer<T>> {
+async function call<T> (
+  connection: Connection, method: Method, path: string, body?: object, wait = patience
+): Promise<Answer<T>> {
   await requireOwnServer(connection)
   const { url, token } = connection
   const response = await reach(url, `${url}/api/v1${path}`, {
     method,
-    headers: { ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' })
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect is not followed: the token was meant for this server.
     redirect: 'manual',
@@ -90,11 +95,17 @@ async function download (connection: Connection, path: string): Promise<Readable
   await requireOwnServer(connection)
   const { url, token } = connection
   const began = new AbortController()
-  const timer = setTimeout(() => { began.abort(new DOMException('', 'TimeoutError')) }, patience)
-  const response = await reach(url, `${url}/api/v1${path}`, { headers: proof(token), redirect: 'manual', signal: began.signal })
+  const timer = setTimeout(() => {
+    began.abort(new DOMException('', 'TimeoutError'))
+  }, patience)
+  const response = await reach(url, `${url}/api/v1${path}`, {
+    headers: proof(token), redirect: 'manual', signal: began.signal
+  })
   clearTimeout(timer)
   if (!response.ok || response.body === null) await read(url, response)
-  if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) throw notOurs(url, response, 'NDJSON')
+  if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) {
+    throw notOurs(url, response, 'NDJSON')
+  }
   return Readable.fromWeb(response.body as never)
 }
 
@@ -109,7 +120,9 @@ async function read<T> (url: string, response: Response): Promise<Answer<T>> {
 }
 
 function notOurs (url: string, { status }: Response, missing: string): CommandError {
-  return new CommandError(`${url} answered ${status} without ${missing}. Is it a Latchkey server? Name the right one with --url.`)
+  return new CommandError(
+    `${url} answered ${status} without ${missing}. Is it a Latchkey server? Name the right one with --url.`
+  )
 }
 
 async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
@@ -122,8 +135,12 @@ async function reach (server: string, url: string, init: RequestInit): Promise<R
 
 function unreachable (server: string, error: Error): string {
   const { code, found, remedy } = whyUnreachable(server, error)
-  if (code === 'ECONNREFUSED') return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
+  if (code === 'ECONNREFUSED') {
+    return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
+  }
   if (code === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
   if (remedy !== null) return `${found}. ${remedy}`
   return `${server} cannot be reached (${code}). Check --url or LATCHKEY_URL.`
@@ -143,5 +160,7 @@ function explain (status: number, value: unknown, url: string): string {
   // On one line: what a server says must not look like something that this program says.
   const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
   const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
-  return status === 401 ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.` : marked
+  return status === 401
+    ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.`
+    : marked
 }

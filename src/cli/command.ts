@@ -57,7 +57,9 @@ export function showPage<T> (
       process.stderr.write(`${whenEmpty}\n`)
       return ''
     }
-    if (pagination.hasMore) process.stderr.write(`There are more: --cursor ${printable(String(pagination.nextCursor))}\n`)
+    if (pagination.hasMore) {
+      process.stderr.write(`There are more: --cursor ${printable(String(pagination.nextCursor))}\n`)
+    }
     return tableLines(headings, data.map(row))
   }
 }
@@ -74,7 +76,8 @@ export function scopeOption (description = 'a scope; repeat it for several'): Op
 
 /** `--allow-ip`, once per address or range. */
 export function allowlistOption (): Option {
-  return new Option('--allow-ip <address>', 'an address or CIDR range it may come from; repeat it for several').argParser(repeated)
+  return new Option('--allow-ip <address>', 'an address or CIDR range it may come from; repeat it for several')
+    .argParser(repeated)
 }
 
 /** `--allow-any-ip`, to take an allowlist away. */
@@ -108,7 +111,9 @@ export function readAmount (text: string): Amount {
 
 /** `--expires`, which several kinds of secret take. */
 export function expiryOption (): Option {
-  return new Option('--expires <when>', 'a duration (90d), a day (2027-01-31), a time or never').argParser(text => readExpiry(text))
+  return new Option('--expires <when>', 'a duration (90d), a day (2027-01-31), a time or never').argParser(text =>
+    readExpiry(text)
+  )
 }
 
 /** A change that changes something. @throws UsageError naming the flags there are. */

@@ -22,8 +22,24 @@ import { webhookTokenCommands } from './commands/webhook-token.ts'
 
 export function commands (): Command[] {
   return [
-    doctorCommand(), backupCommand(), organizationCommands(), memberCommands(), groupCommands(), policyCommands(), accessCommands(),
-    resourceCommands(), clientCommands(), keyCommands(), publishableKeyCommands(), webhookTokenCommands(), registrationTokenCommands(), accessTokenCommands(),
-    mcpServerCommands(), signingKeyCommands(), auditCommands(), replicasCommand(), whoamiCommand(),
+    doctorCommand(),
+    backupCommand(),
+    organizationCommands(),
+    memberCommands(),
+    groupCommands(),
+    policyCommands(),
+    accessCommands(),
+    resourceCommands(),
+    clientCommands(),
+    keyCommands(),
+    publishableKeyCommands(),
+    webhookTokenCommands(),
+    registrationTokenCommands(),
+    accessTokenCommands(),
+    mcpServerCommands(),
+    signingKeyCommands(),
+    auditCommands(),
+    replicasCommand(),
+    whoamiCommand()
   ]
 }

@@ -1,4 +1,7 @@
-/** What destroys asks first, on a terminal: `--yes` answers beforehand. A program is not asked: it has said what it wants. */
+/**
+ * What destroys asks first, on a terminal: `--yes` answers beforehand. A program is not asked: it has said what it
+ * wants.
+ */
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { UsageError } from './failure.ts'
@@ -11,8 +14,12 @@ export function confirming (root: Command): Command {
   for (const command of root.commands) {
     confirming(command)
     if (!destroying.has(command.name())) continue
-    if (!command.options.some(({ long }) => long === '--yes')) command.option('--yes', 'do not ask: there is no way back')
-    command.hook('preAction', async (_, action) => { await confirm(action) })
+    if (!command.options.some(({ long }) => long === '--yes')) {
+      command.option('--yes', 'do not ask: there is no way back')
+    }
+    command.hook('preAction', async (_, action) => {
+      await confirm(action)
+    })
   }
   return root
 }

@@ -25,12 +25,16 @@ export interface GlobalOptions { url?: string, token?: string, json?: boolean }
 export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
   const named = options.url ?? environment.url
   const chosen = options.token ?? environment.token
-  // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this command.
+  // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this
+  // command.
   const local = named !== null && chosen !== null ? { server: null, token: null } : readFolder(environment)
   const localUrl = local.server === null ? null : readUrl(local.server.url)
   const url = named === null ? localUrl : readUrl(named)
   if (url === null) {
-    throw new CommandError(`No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one with --url or LATCHKEY_URL.`)
+    throw new CommandError(
+      `No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one ` +
+        'with --url or LATCHKEY_URL.'
+    )
   }
   const token = chosen ?? (url === localUrl ? local.token : null)
   if (token === null) {
@@ -40,13 +44,16 @@ export function findConnection (options: GlobalOptions, environment = readClient
 }
 
 /** The server that wrote there, and its token as it reads it: the variable first, else the file. */
-function readFolder ({ dataFolder, adminToken }: ClientEnvironment): { server: LocalServer | null, token: string | null } {
+function readFolder (
+  { dataFolder, adminToken }: ClientEnvironment
+): { server: LocalServer | null, token: string | null } {
   const tokenFile = join(dataFolder, 'admin-token')
   const serverFile = join(dataFolder, 'server.json')
   const server = orSay(serverFile, () => readServerFile(dataFolder))
   if (server !== null && !isAnnounceable(server)) {
     throw new CommandError(
-      `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is the ` +
+      `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is ` +
+      'the ' +
       'right one, name it with --url and --token.'
     )
   }

@@ -27,9 +27,16 @@ export type Objects = Record<string, string[]>
 /** The flags of what a key may do, for all that make or change one. */
 export function withAuthorityFlags (command: Command, scopes?: string): Command {
   command
-    .addOption(new Option('--access <level>', 'all its creator may, all they may read, or what is named here').choices(['full', 'read-only', 'custom']))
+    .addOption(
+      new Option('--access <level>', 'all its creator may, all they may read, or what is named here').choices([
+        'full', 'read-only', 'custom'
+      ])
+    )
     .addOption(scopeOption(scopes ?? 'a scope or a pattern (invoices:*, *:read); repeat it for several'))
-    .addOption(new Option('--object <type:id>', 'an object that it is restricted to, of the type; repeat it for several').argParser(collectObject))
+    .addOption(
+      new Option('--object <type:id>', 'an object that it is restricted to, of the type; repeat it for several')
+        .argParser(collectObject)
+    )
     .option('--also-org <id>', 'a further organization whose data it reaches; repeat it for several', repeated)
     .addOption(allowlistOption())
   return withLimitFlags(command).addOption(expiryOption())
@@ -40,14 +47,22 @@ export function withNewKeyFlags (command: Command): Command {
   command
     .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--resource <identifier>', 'the protected API it is for')
-    .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
+    .addOption(
+      new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory()
+    )
     .requiredOption('--name <text>', 'what people call it')
   return withAuthorityFlags(command).option('--creator <id>', 'the member that it never does more than')
 }
 
 /** What the flags say of a new key. */
 export function newKeyOf (flags: KeyFlags): object {
-  return { organization: flags.org, resource: flags.resource, environment: flags.env, creator: flags.creator, ...keyChangeOf(flags) }
+  return {
+    organization: flags.org,
+    resource: flags.resource,
+    environment: flags.env,
+    creator: flags.creator,
+    ...keyChangeOf(flags)
+  }
 }
 
 /** What the flags say that may be said of any key; undefined: leave it as it is. */

@@ -15,11 +15,15 @@ export function withLimitFlags (command: Command): Command {
 
 /** What the flags say of limits; undefined: leave it as it is. */
 export function limitChangeOf ({ callsPerMonth, creditsPerMonth, callsPerMinute }: LimitFlags) {
-  return { callsPerMonth: callsPerMonth?.count, creditsPerMonth: creditsPerMonth?.count, callsPerMinute: callsPerMinute?.count }
+  return {
+    callsPerMonth: callsPerMonth?.count, creditsPerMonth: creditsPerMonth?.count, callsPerMinute: callsPerMinute?.count
+  }
 }
 
 /** Null: there are none. */
 export function limitsText ({ callsPerMonth, creditsPerMonth, callsPerMinute }: Limits): string | null {
-  const limits = [[callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [callsPerMinute, 'calls a minute']] as const
+  const limits = [[callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [
+    callsPerMinute, 'calls a minute'
+  ]] as const
   return limits.filter(([count]) => count !== null).map(([count, of]) => `${count} ${of}`).join(', ') || null
 }

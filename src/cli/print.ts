@@ -1,4 +1,7 @@
-/** What is written to a terminal: short aligned lines, and JSON. Names come from strangers and answers from servers: nothing they hold steers it. */
+/**
+ * What is written to a terminal: short aligned lines, and JSON. Names come from strangers and answers from servers:
+ * nothing they hold steers it.
+ */
 
 /** A label and its value; null and undefined are left out. */
 export type Field = readonly [label: string, value: string | number | null | undefined]
@@ -11,7 +14,9 @@ export function fieldLines (fields: readonly Field[]): string {
 }
 
 /** Aligned columns under a line of headings. */
-export function tableLines (headings: readonly string[], rows: ReadonlyArray<ReadonlyArray<string | number | null | undefined>>): string {
+export function tableLines (
+  headings: readonly string[], rows: ReadonlyArray<ReadonlyArray<string | number | null | undefined>>
+): string {
   const cells = [headings, ...rows.map(row => row.map(cell => printable(String(cell ?? '-'))))]
   const widths = headings.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
   return cells.map(row => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('')
@@ -32,13 +37,18 @@ export function words (list: readonly string[] | undefined): string | null {
   return list === undefined || list.length === 0 ? null : list.join(' ')
 }
 
-/** The API's JSON as it is, but for characters that steer a terminal: those are spelled as JSON spells them, which changes no value. */
+/**
+ * The API's JSON as it is, but for characters that steer a terminal: those are spelled as JSON spells them, which
+ * changes no value.
+ */
 export function jsonLines (json: string): string {
   return json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
     if (character === '\n' || character === '\t') return character
     // No string of JSON holds one as it is: it stands between tokens.
     if (character === '\r') return ' '
-    return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+    return Array.from(
+      { length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
+    ).join('')
   })
 }
 

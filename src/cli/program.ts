@@ -6,15 +6,16 @@ import { printable } from './print.ts'
 import { migrateCommand, serveCommand } from './commands/server.ts'
 
 /**
- * `latchkey`, ready to parse a line that begins with `first`. It throws where commander would have ended the process. A server,
- * which has its memory for long, is spared the other commands.
+ * `latchkey`, ready to parse a line that begins with `first`. It throws where commander would have ended the process. A
+ * server, which has its memory for long, is spared the other commands.
  */
 export async function program (first: string | undefined): Promise<Command> {
   const root = new Command('latchkey')
     .description('An authorization server for machines.')
     .version(version, '--version')
     .option('--url <url>', 'the server; else LATCHKEY_URL, else the one that runs here')
-    .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; else the local admin token')
+    .option('--token <token>', 'what to prove oneself with; better in LATCHKEY_TOKEN, where `ps` does not show it; ' +
+      'else the local admin token')
     .option('--json', 'print the API\'s answer as it is')
     .hook('preAction', (_root, action) => { nameUnknownVariables(action) })
   const own = [serveCommand(), migrateCommand()]

@@ -26,7 +26,9 @@ function readFuture (text: string, clock: Clock): string {
   try {
     return secondsAfter(clock(), readDuration(text)).toISOString()
   } catch {
-    throw new InvalidArgumentError('Write a duration (90d, 12h), a day (2027-01-31), a time (2027-01-31T12:00:00Z) or never.')
+    throw new InvalidArgumentError(
+      'Write a duration (90d, 12h), a day (2027-01-31), a time (2027-01-31T12:00:00Z) or never.'
+    )
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach must
- * be told its name and its secrets. Problems are found together and each names its variable.
+ * The one reader of the environment. Everything has a default that runs on a laptop; a server that others can reach
+ * must be told its name and its secrets. Problems are found together and each names its variable.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
@@ -41,7 +41,10 @@ export interface Config {
   shedLag: number | null
   /** Seconds. */
   shutdown: { delay: number, patience: number }
-  /** Milliseconds: PostgreSQL, where there may be several servers. For so long at most a change waits for another server. */
+  /**
+   * Milliseconds: PostgreSQL, where there may be several servers. For so long at most a change waits for another
+   * server.
+   */
   replicaLease: number
   /** Days for which the usage of keys is kept. */
   usageDays: number
@@ -75,24 +78,113 @@ export const longestLease = 60_000
 /** Every variable that a server reads. .env.example and the README's table are generated from this. */
 export const variables: readonly Variable[] = [
   { name: 'PORT', default: '3000', description: 'The port to listen on.' },
-  { name: 'HOST', default: '127.0.0.1', description: 'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and `LATCHKEY_ADMIN_TOKEN`.' },
-  { name: 'LATCHKEY_DATA', default: './data', description: 'The folder for the SQLite database and for what is generated on a laptop.' },
-  { name: 'DATABASE_URL', default: 'file:<LATCHKEY_DATA>/latchkey.db', description: '`file:…` (SQLite) or `postgresql://…` (docs/postgresql.md has its parameters).' },
-  { name: 'LATCHKEY_ISSUER', default: 'http://localhost:<PORT>', description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.' },
-  { name: 'LATCHKEY_SECRET', default: 'generated into <LATCHKEY_DATA> when local', description: 'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.' },
-  { name: 'LATCHKEY_SIGNING_KEY_DAYS', default: '90', description: 'Days after which another key signs; `0`: by command only.' },
-  { name: 'LATCHKEY_ADMIN_TOKEN', default: 'generated into <LATCHKEY_DATA> when local', description: 'The automation and break-glass credential of the management API, 32 characters or more. No secret here is the same text as another.' },
-  { name: 'LATCHKEY_REGISTRATION', default: 'token', description: 'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, without scopes).' },
-  { name: 'LATCHKEY_TRUST_PROXY', default: 'none', description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.' },
-  { name: 'LATCHKEY_LOG_LEVEL', default: 'info', description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
-  { name: 'LATCHKEY_METRICS', default: 'on', description: 'Where `/prom` is answered: `on` (beside everything else), `off`, or an address and port of its own, as in `127.0.0.1:9464`, which then has `/healthz` and `/readyz` too.' },
-  { name: 'LATCHKEY_SHED_LAG', default: 'off', description: 'Milliseconds of event loop lag (mean over half a second) above which new requests get 503 until it has halved: `500`, say. At least 50.' },
-  { name: 'LATCHKEY_SHUTDOWN_DELAY', default: '0', description: 'Seconds for which a server that was told to end serves on while `/readyz` says no, so that balancers notice.' },
-  { name: 'LATCHKEY_SHUTDOWN_PATIENCE', default: '10', description: 'Seconds that requests which have begun may take once new ones are turned away, and usage and refusals to be written.' },
-  { name: 'LATCHKEY_REPLICA_LEASE', default: '2000', description: 'On PostgreSQL: milliseconds that a change waits at most for another server that does not answer, 200 to 60000. Servers that join others go by theirs.' },
-  { name: 'LATCHKEY_USAGE_DAYS', default: '400', description: 'Days for which it is kept how much each key was used; at least 31.' },
-  { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: 'none', description: 'Switches traces on: the base URL of a collector that takes OTLP over HTTP, to which `/v1/traces` is added.' },
-  { name: 'OTEL_EXPORTER_OTLP_HEADERS', default: 'none', description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.' },
+  {
+    name: 'HOST',
+    default: '127.0.0.1',
+    description:
+      'The address to listen on. Another than loopback needs `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` ' +
+        'and `LATCHKEY_ADMIN_TOKEN`.'
+  },
+  {
+    name: 'LATCHKEY_DATA',
+    default: './data',
+    description: 'The folder for the SQLite database and for what is generated on a laptop.'
+  },
+  {
+    name: 'DATABASE_URL',
+    default: 'file:<LATCHKEY_DATA>/latchkey.db',
+    description: '`file:…` (SQLite) or `postgresql://…` (docs/postgresql.md has its parameters).'
+  },
+  {
+    name: 'LATCHKEY_ISSUER',
+    default: 'http://localhost:<PORT>',
+    description: 'The issuer identifier: the origin that clients reach this server by. https unless it is this machine.'
+  },
+  {
+    name: 'LATCHKEY_SECRET',
+    default: 'generated into <LATCHKEY_DATA> when local',
+    description:
+      'Seals the signing keys, 32 characters or more. Several, separated by commas, newest first, for rotation.'
+  },
+  {
+    name: 'LATCHKEY_SIGNING_KEY_DAYS',
+    default: '90',
+    description: 'Days after which another key signs; `0`: by command only.'
+  },
+  {
+    name: 'LATCHKEY_ADMIN_TOKEN',
+    default: 'generated into <LATCHKEY_DATA> when local',
+    description:
+      'The automation and break-glass credential of the management API, 32 characters or more. No secret here is the ' +
+        'same text as another.'
+  },
+  {
+    name: 'LATCHKEY_REGISTRATION',
+    default: 'token',
+    description:
+      'Who may register a client: `closed` (nobody), `token` (who has a registration token), `open` (everybody, ' +
+        'without scopes).'
+  },
+  {
+    name: 'LATCHKEY_TRUST_PROXY',
+    default: 'none',
+    description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.'
+  },
+  {
+    name: 'LATCHKEY_LOG_LEVEL',
+    default: 'info',
+    description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.'
+  },
+  {
+    name: 'LATCHKEY_METRICS',
+    default: 'on',
+    description:
+      'Where `/prom` is answered: `on` (beside everything else), `off`, or an address and port of its own, as ' +
+        'in `127.0.0.1:9464`, which then has `/healthz` and `/readyz` too.'
+  },
+  {
+    name: 'LATCHKEY_SHED_LAG',
+    default: 'off',
+    description:
+      'Milliseconds of event loop lag (mean over half a second) above which new requests get 503 until it has ' +
+        'halved: `500`, say. At least 50.'
+  },
+  {
+    name: 'LATCHKEY_SHUTDOWN_DELAY',
+    default: '0',
+    description:
+      'Seconds for which a server that was told to end serves on while `/readyz` says no, so that balancers notice.'
+  },
+  {
+    name: 'LATCHKEY_SHUTDOWN_PATIENCE',
+    default: '10',
+    description:
+      'Seconds that requests which have begun may take once new ones are turned away, and usage and refusals to be ' +
+        'written.'
+  },
+  {
+    name: 'LATCHKEY_REPLICA_LEASE',
+    default: '2000',
+    description:
+      'On PostgreSQL: milliseconds that a change waits at most for another server that does not answer, 200 to ' +
+        '60000. Servers that join others go by theirs.'
+  },
+  {
+    name: 'LATCHKEY_USAGE_DAYS',
+    default: '400',
+    description: 'Days for which it is kept how much each key was used; at least 31.'
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: 'none',
+    description:
+      'Switches traces on: the base URL of a collector that takes OTLP over HTTP, to which `/v1/traces` is added.'
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: 'none',
+    description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.'
+  },
   { name: 'OTEL_SERVICE_NAME', default: 'latchkey', description: 'What this server is called in traces.' },
   { name: 'OTEL_TRACES_SAMPLER_ARG', default: '1', description: 'The share of traces that is recorded, 0 to 1.' },
 ]
@@ -149,21 +241,40 @@ function readConfig (environment: Environment, folder: string, generate: Generat
   // What is generated is good for one machine: whoever can be reached from elsewhere has to choose.
   const local = isLoopback(host) && isLoopback(hostOf(issuer))
   if (!isLoopback(host) && read('LATCHKEY_ISSUER') === undefined) {
-    problems.push(`LATCHKEY_ISSUER: is required when HOST is ${host}: name the origin that clients reach this server by`)
+    problems.push(
+      `LATCHKEY_ISSUER: is required when HOST is ${host}: name the origin that clients reach this server by`
+    )
   }
   const databaseUrl = readDatabaseUrl(read('DATABASE_URL'), dataFolder, folder, problems)
-  const registration = readChoice('LATCHKEY_REGISTRATION', read('LATCHKEY_REGISTRATION') ?? 'token', ['closed', 'token', 'open'] as const, problems)
-  const logLevel = readChoice('LATCHKEY_LOG_LEVEL', read('LATCHKEY_LOG_LEVEL') ?? 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, problems)
+  const registration = readChoice(
+    'LATCHKEY_REGISTRATION', read('LATCHKEY_REGISTRATION') ?? 'token', ['closed', 'token', 'open'] as const, problems
+  )
+  const logLevel = readChoice(
+    'LATCHKEY_LOG_LEVEL', read('LATCHKEY_LOG_LEVEL') ?? 'info',
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, problems
+  )
   const trustProxy = readTrustProxy(read('LATCHKEY_TRUST_PROXY'), problems)
   const metrics = readMetrics(read('LATCHKEY_METRICS'), problems)
-  const shedLag = [undefined, 'off'].includes(read('LATCHKEY_SHED_LAG')) ? null : readNumber('LATCHKEY_SHED_LAG', read('LATCHKEY_SHED_LAG'), { least: 50, most: 60_000, usual: 500 }, problems)
+  const shedLag = [undefined, 'off'].includes(read('LATCHKEY_SHED_LAG'))
+    ? null
+    : readNumber('LATCHKEY_SHED_LAG', read('LATCHKEY_SHED_LAG'), { least: 50, most: 60_000, usual: 500 }, problems)
   const shutdown = {
-    delay: readNumber('LATCHKEY_SHUTDOWN_DELAY', read('LATCHKEY_SHUTDOWN_DELAY'), { least: 0, most: 600, usual: 0 }, problems),
-    patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), { least: 0, most: 600, usual: 10 }, problems),
+    delay: readNumber(
+      'LATCHKEY_SHUTDOWN_DELAY', read('LATCHKEY_SHUTDOWN_DELAY'), { least: 0, most: 600, usual: 0 }, problems
+    ),
+    patience: readNumber('LATCHKEY_SHUTDOWN_PATIENCE', read('LATCHKEY_SHUTDOWN_PATIENCE'), {
+      least: 0, most: 600, usual: 10
+    }, problems)
   }
-  const replicaLease = readNumber('LATCHKEY_REPLICA_LEASE', read('LATCHKEY_REPLICA_LEASE'), { least: 200, most: longestLease, usual: 2_000 }, problems)
-  const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), { least: 31, most: 36_500, usual: 400 }, problems)
-  const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), { least: 0, most: 3_650, usual: 90 }, problems)
+  const replicaLease = readNumber('LATCHKEY_REPLICA_LEASE', read('LATCHKEY_REPLICA_LEASE'), {
+    least: 200, most: longestLease, usual: 2_000
+  }, problems)
+  const usageDays = readNumber('LATCHKEY_USAGE_DAYS', read('LATCHKEY_USAGE_DAYS'), {
+    least: 31, most: 36_500, usual: 400
+  }, problems)
+  const signingKeyDays = readNumber('LATCHKEY_SIGNING_KEY_DAYS', read('LATCHKEY_SIGNING_KEY_DAYS'), {
+    least: 0, most: 3_650, usual: 90
+  }, problems)
   const tracing = readTracing(read, problems)
   const unknown = unknownVariables(environment)
   const secretText = readSecret('LATCHKEY_SECRET', read('LATCHKEY_SECRET'), local, problems)
@@ -295,7 +406,11 @@ function readPort (text: string | undefined, problems: string[]): number {
 function readIssuer (text: string | undefined, port: number, problems: string[]): string {
   if (text === undefined) return `http://localhost:${port}`
   if (!URL.canParse(text) || new URL(text).origin !== text || !/^https?:/.test(text)) {
-    problems.push(`LATCHKEY_ISSUER: ${JSON.stringify(text)} is not an origin; write https://auth.example.com, without path or trailing slash`)
+    problems.push(
+      `LATCHKEY_ISSUER: ${
+        JSON.stringify(text)
+      } is not an origin; write https://auth.example.com, without path or trailing slash`
+    )
   } else if (!text.startsWith('https://') && !isLoopback(hostOf(text))) {
     problems.push(`LATCHKEY_ISSUER: ${text} is not https; secrets would cross the network in clear`)
   }
@@ -327,7 +442,9 @@ function readTrustProxy (text: string | undefined, problems: string[]): string[]
   for (const entry of entries) {
     try {
       readAllowlist([entry])
-      if (entry.endsWith('/0')) problems.push(`LATCHKEY_TRUST_PROXY: ${entry} trusts the whole internet to say who it is; name your proxies`)
+      if (entry.endsWith('/0')) {
+        problems.push(`LATCHKEY_TRUST_PROXY: ${entry} trusts the whole internet to say who it is; name your proxies`)
+      }
     } catch {
       problems.push(`LATCHKEY_TRUST_PROXY: ${JSON.stringify(entry)} is neither an address nor a CIDR range`)
     }
@@ -335,7 +452,10 @@ function readTrustProxy (text: string | undefined, problems: string[]): string[]
   return entries
 }
 
-function readNumber (name: string, text: string | undefined, { least, most, usual }: { least: number, most: number, usual: number }, problems: string[]): number {
+function readNumber (
+  name: string, text: string | undefined, { least, most, usual }: { least: number, most: number, usual: number },
+  problems: string[]
+): number {
   if (text === undefined) return usual
   const number = /^\d{1,6}$/.test(text) ? Number(text) : NaN
   if (number >= least && number <= most) return number
@@ -348,8 +468,12 @@ function readMetrics (text: string | undefined, problems: string[]): Config['met
   if (text === 'off') return 'off'
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? []
   const bare = host?.replace(/^\[|\]$/g, '') ?? ''
-  if ((isIP(bare) !== 0 || bare === 'localhost') && Number(port) >= 1 && Number(port) <= 65535) return { host: bare, port: Number(port) }
-  problems.push(`LATCHKEY_METRICS: ${JSON.stringify(text)} is neither on, off nor an address and port like 127.0.0.1:9464`)
+  if ((isIP(bare) !== 0 || bare === 'localhost') && Number(port) >= 1 && Number(port) <= 65535) {
+    return { host: bare, port: Number(port) }
+  }
+  problems.push(
+    `LATCHKEY_METRICS: ${JSON.stringify(text)} is neither on, off nor an address and port like 127.0.0.1:9464`
+  )
   return 'off'
 }
 
@@ -364,7 +488,12 @@ function readTracing (read: (name: string) => string | undefined, problems: stri
     problems.push('OTEL_EXPORTER_OTLP_ENDPOINT: is not an http or https URL')
     return null
   }
-  return { url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`, headers, serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey', ratio }
+  return {
+    url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`,
+    headers,
+    serviceName: read('OTEL_SERVICE_NAME') ?? 'latchkey',
+    ratio
+  }
 }
 
 function readHeaders (text: string | undefined, problems: string[]): Record<string, string> {
@@ -382,12 +511,19 @@ function readHeaders (text: string | undefined, problems: string[]): Record<stri
 /** Undefined: to be generated. Several secrets are separated by commas. */
 function readSecret (name: string, text: string | undefined, local: boolean, problems: string[]): string | undefined {
   if (text === undefined) {
-    if (!local) problems.push(`${name}: is required for a server that others can reach; generate one with \`openssl rand -base64 48\``)
+    if (!local) {
+      problems.push(
+        `${name}: is required for a server that others can reach; generate one with \`openssl rand -base64 48\``
+      )
+    }
     return undefined
   }
   for (const secret of name === 'LATCHKEY_SECRET' ? listed(text) : [text]) {
     if (secret.length < 32 || new Set(secret).size < 10) {
-      problems.push(`${name}: is too easy to guess (32 characters or more, not a pattern); generate one with \`openssl rand -base64 48\``)
+      problems.push(
+        `${name}: is too easy to guess (32 characters or more, not a pattern); generate one with \`openssl rand ` +
+          '-base64 48`'
+      )
     }
   }
   return text
@@ -396,19 +532,28 @@ function readSecret (name: string, text: string | undefined, local: boolean, pro
 interface NamedSecret { name: string, text: string }
 
 /**
- * A problem for each two secrets that are one text. The admin token is sent in requests, the password of the database is known to its
- * administrators, and a header for the collector to the collector: none of them may open what LATCHKEY_SECRET seals, or be the admin token.
+ * A problem for each two secrets that are one text. The admin token is sent in requests, the password of the database
+ * is known to its administrators, and a header for the collector to the collector: none of them may open what
+ * LATCHKEY_SECRET seals, or be the admin token.
  */
-function secretsInCommon (secret: string | undefined, admin: string | undefined, foreign: readonly NamedSecret[]): string[] {
+function secretsInCommon (
+  secret: string | undefined, admin: string | undefined, foreign: readonly NamedSecret[]
+): string[] {
   const secrets = listed(secret ?? '')
   const all = [
-    ...secrets.map((text, i) => ({ name: secrets.length > 1 ? `LATCHKEY_SECRET (number ${i + 1})` : 'LATCHKEY_SECRET', text })),
+    ...secrets.map((text, i) => ({
+      name: secrets.length > 1 ? `LATCHKEY_SECRET (number ${i + 1})` : 'LATCHKEY_SECRET', text
+    })),
     { name: 'LATCHKEY_ADMIN_TOKEN', text: admin ?? '' },
     ...foreign,
   ].filter(({ text }) => text !== '')
   const isOurs = ({ name }: NamedSecret) => name.startsWith('LATCHKEY_')
-  return all.flatMap((one, i) => all.slice(i + 1).filter(other => other.text === one.text && isOurs(one)).map(other =>
-    `${one.name}: is the same as ${other.name}; what is told the one would have the other: generate another with \`openssl rand -base64 48\``))
+  return all.flatMap((one, i) =>
+    all.slice(i + 1).filter(other => other.text === one.text && isOurs(one)).map(other =>
+      `${one.name}: is the same as ${other.name}; what is told the one would have the other: generate another with ` +
+        '`openssl rand -base64 48`'
+    )
+  )
 }
 
 /** What others gave this server to be known by. */
@@ -416,7 +561,9 @@ function foreignSecrets (databaseUrl: string, tracing: TracingConfig | null): Na
   const headers = Object.entries(tracing?.headers ?? {})
   return [
     { name: 'the password in DATABASE_URL', text: passwordOf(databaseUrl) },
-    ...headers.map(([name, value]) => ({ name: `the header ${name} in OTEL_EXPORTER_OTLP_HEADERS`, text: value.replace(/^(Bearer|Basic) +/i, '') })),
+    ...headers.map(([name, value]) => ({
+      name: `the header ${name} in OTEL_EXPORTER_OTLP_HEADERS`, text: value.replace(/^(Bearer|Basic) +/i, '')
+    }))
   ]
 }
 
@@ -448,8 +595,8 @@ function generated (file: string, make: () => string): { text: string, isNew: bo
 }
 
 /**
- * Writes a file that only its owner may read, and that is not there yet; leaves nothing behind when the disk is full. What is
- * sealed under a secret survives a power cut, so the secret has to.
+ * Writes a file that only its owner may read, and that is not there yet; leaves nothing behind when the disk is full.
+ * What is sealed under a secret survives a power cut, so the secret has to.
  */
 function writeNew (file: string, text: string): void {
   // wx: of two servers that start at once, one writes and the other fails, rather than each with a secret of its own.
@@ -471,7 +618,16 @@ function orRefuse<T> (file: string, access: () => T): T {
   try {
     return access()
   } catch (error) {
-    if (error instanceof ForeignFile) throw new ConfigurationError([`LATCHKEY_DATA: ${error.message}, and so may know or choose what is in it; name a folder of this account, or take the file and their permission away (chown, chmod go-w)`])
-    throw new ConfigurationError([`LATCHKEY_DATA: ${file} cannot be read or written (${(error as NodeJS.ErrnoException).code}); name a folder that this account may use`])
+    if (error instanceof ForeignFile) {
+      throw new ConfigurationError([
+        `LATCHKEY_DATA: ${error.message}, and so may know or choose what is in it; name a folder of this account, or ` +
+          'take the file and their permission away (chown, chmod go-w)'
+      ])
+    }
+    throw new ConfigurationError([
+      `LATCHKEY_DATA: ${file} cannot be read or written (${
+        (error as NodeJS.ErrnoException).code
+      }); name a folder that this account may use`
+    ])
   }
 }

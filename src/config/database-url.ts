@@ -44,7 +44,9 @@ export interface PostgresqlTarget {
   connections: number
 }
 
-/** What Latchkey sets on each connection, whatever the database or the role has: `storage/engine/postgresql/client.ts`. */
+/**
+ * What Latchkey sets on each connection, whatever the database or the role has: `storage/engine/postgresql/client.ts`.
+ */
 export const settingsOfOurOwn: ReadonlySet<string> = new Set([
   'datestyle', 'intervalstyle', 'timezone', 'client_encoding', 'standard_conforming_strings', 'bytea_output',
   'search_path', 'default_transaction_isolation', 'default_transaction_deferrable', 'synchronous_commit',
@@ -154,8 +156,8 @@ const refused: Record<string, string> = {
 }
 
 /**
- * What a `postgresql://` URL says, with the problems of it: each begins with `DATABASE_URL`, and none repeats what may be
- * a part of the password. With problems, the target is not to be used.
+ * What a `postgresql://` URL says, with the problems of it: each begins with `DATABASE_URL`, and none repeats what may
+ * be a part of the password. With problems, the target is not to be used.
  */
 export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, problems: string[] } {
   const draft: Draft = {
@@ -202,11 +204,13 @@ export function readPostgresqlUrl (text: string): { target: PostgresqlTarget, pr
   return { target, problems }
 }
 
-const severalHosts = 'DATABASE_URL: names several hosts; name one, and let it lead to the primary (a virtual address, ' +
+const severalHosts =
+  'DATABASE_URL: names several hosts; name one, and let it lead to the primary (a virtual address, ' +
   'or a proxy that asks which server is the primary)'
 const unreadable = 'DATABASE_URL: is not a postgresql:// URL that can be read; percent-encode what is special in the ' +
   'user and the password (: / ? # @ %), as in %2F for /'
-const restOfPassword = 'DATABASE_URL: what follows the parameter password is no parameter; percent-encode an & in it (%26)'
+const restOfPassword =
+  'DATABASE_URL: what follows the parameter password is no parameter; percent-encode an & in it (%26)'
 const slashInName = 'DATABASE_URL: the name of the database has a / in it; percent-encode it (%2F), as in the user ' +
   'and the password'
 
@@ -275,8 +279,8 @@ function readWait (value: string, draft: Draft): string | undefined {
 }
 
 /**
- * `-c name=value` and `--name=value`, as libpq takes them: a backslash keeps what follows. Other words are for the server,
- * at the start.
+ * `-c name=value` and `--name=value`, as libpq takes them: a backslash keeps what follows. Other words are for the
+ * server, at the start.
  */
 function readOptions (value: string, draft: Draft): string | undefined {
   const words = value.match(/(?:\\.|[^\\\s])+/gs) ?? []
@@ -310,7 +314,9 @@ function tlsOf ({ mode, files, directTls }: Draft, problems: string[]): Postgres
   if (mode === undefined && named.length === 0) return undefined
   if (mode === 'disable') {
     const rest = named.join(', ')
-    if (rest !== '') refuse(`the parameter sslmode=disable contradicts ${rest}; write ${encrypted}, or leave the rest out`)
+    if (rest !== '') {
+      refuse(`the parameter sslmode=disable contradicts ${rest}; write ${encrypted}, or leave the rest out`)
+    }
     return null
   }
   if (mode === 'verify-ca' && ca === undefined) refuse(withoutCa)

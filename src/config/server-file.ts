@@ -1,4 +1,7 @@
-/** `server.json`: where commands of this account find the server of a data folder, and what it proves by that it is that one. */
+/**
+ * `server.json`: where commands of this account find the server of a data folder, and what it proves by that it is that
+ * one.
+ */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -25,7 +28,9 @@ function fileOf (dataFolder: string): string {
   return join(dataFolder, 'server.json')
 }
 
-/** The URL by which a program on this machine reaches a server that listens at an address or a host, wildcards included. */
+/**
+ * The URL by which a program on this machine reaches a server that listens at an address or a host, wildcards included.
+ */
 export function localUrl (host: string, port: number): string {
   const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
   return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
@@ -42,7 +47,9 @@ export function writeServerFile (dataFolder: string, server: LocalServer): void 
   renameSync(part, file)
 }
 
-/** Takes the file back, unless another server has written its own since. Never throws: a file that stays proves nothing. */
+/**
+ * Takes the file back, unless another server has written its own since. Never throws: a file that stays proves nothing.
+ */
 export function removeServerFile (dataFolder: string, { key }: LocalServer): void {
   try {
     if (readServerFile(dataFolder)?.key === key) rmSync(fileOf(dataFolder), { force: true })
@@ -51,7 +58,9 @@ export function removeServerFile (dataFolder: string, { key }: LocalServer): voi
   }
 }
 
-/** Null: no server has written there. @throws ForeignFile; SyntaxError for a damaged file; what the file system says. */
+/**
+ * Null: no server has written there. @throws ForeignFile; SyntaxError for a damaged file; what the file system says.
+ */
 export function readServerFile (dataFolder: string): LocalServer | null {
   const text = readOwn(fileOf(dataFolder))
   if (text === null) return null
@@ -61,8 +70,8 @@ export function readServerFile (dataFolder: string): LocalServer | null {
 }
 
 /**
- * Whether the address is one that a server on this machine can have announced: it says on which of the machine's addresses it
- * listens. The files of a data folder may come from a stranger, and send no token to another machine.
+ * Whether the address is one that a server on this machine can have announced: it says on which of the machine's
+ * addresses it listens. The files of a data folder may come from a stranger, and send no token to another machine.
  */
 export function isAnnounceable ({ url }: LocalServer): boolean {
   const { protocol, hostname } = new URL(url)
@@ -72,8 +81,8 @@ export function isAnnounceable ({ url }: LocalServer): boolean {
 }
 
 /**
- * Whether what answers at the address is the server that wrote the file: after it has ended, another program may listen there,
- * another account's, too. @throws what `fetch` throws when nothing answers.
+ * Whether what answers at the address is the server that wrote the file: after it has ended, another program may listen
+ * there, another account's, too. @throws what `fetch` throws when nothing answers.
  */
 export async function isAnswering ({ url, key }: LocalServer): Promise<boolean> {
   const challenge = newSecret()

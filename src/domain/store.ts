@@ -1,6 +1,6 @@
 /**
- * The store as a whole: each concept's port in one place, and the transaction that spans them. A change and its audit row
- * are always written in one transaction. Implemented by storage/.
+ * The store as a whole: each concept's port in one place, and the transaction that spans them. A change and its audit
+ * row are always written in one transaction. Implemented by storage/.
  */
 import type { AuditLog, Actor } from './audit/event.ts'
 import type { AllowanceRepository } from './metering/quota-lease.ts'
@@ -50,8 +50,8 @@ export interface Repositories {
 }
 
 /**
- * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, `storage_full` when it has no room, and `conflict`
- * when a unique value is taken.
+ * Every method throws Failure `storage_unavailable` when the database cannot be reached in time, `storage_full` when it
+ * has no room, and `conflict` when a unique value is taken.
  */
 export interface Store extends Repositories {
   /**
@@ -64,8 +64,8 @@ export interface Store extends Repositories {
 }
 
 /**
- * `serializable` unless said otherwise. `read committed` is for work of which every decision is the condition of an update:
- * it waits for the rows that others hold, and need not run again.
+ * `serializable` unless said otherwise. `read committed` is for work of which every decision is the condition of an
+ * update: it waits for the rows that others hold, and need not run again.
  */
 export type Isolation = 'serializable' | 'read committed'
 
@@ -81,7 +81,10 @@ export interface Operation {
 /** What can be changed: the number of its present state, one more with every change of it that somebody made. */
 export interface Revised { revision: number }
 
-/** Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure `precondition_failed`. */
+/**
+ * Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure
+ * `precondition_failed`.
+ */
 export function requireExpected ({ expects }: Operation, { revision }: Revised): void {
   if (expects === undefined || expects.includes(revision)) return
   throw new Failure('precondition_failed')
@@ -91,7 +94,9 @@ export function requireExpected ({ expects }: Operation, { revision }: Revised):
  * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
  * answered like what does not exist.
  */
-export function requireVisible<T extends { organizationId: string | null }> (actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string): T {
+export function requireVisible<T extends { organizationId: string | null }> (
+  actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string
+): T {
   if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
   throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
 }

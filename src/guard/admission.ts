@@ -1,6 +1,6 @@
 /**
- * What a request must pass: one good credential, then environment, place, kind, scope, policies and object, then the limits. Decides,
- * and answers nothing.
+ * What a request must pass: one good credential, then environment, place, kind, scope, policies and object, then the
+ * limits. Decides, and answers nothing.
  */
 import type { FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
@@ -9,7 +9,9 @@ import type { Clock } from '../base/clock.ts'
 import type { Meter, MeterVerdict } from '../domain/metering/meter.ts'
 import type { Organization } from '../domain/tenancy/organization.ts'
 import { policiesFor, evaluate, type PolicySet } from '../domain/policy/policy-evaluation.ts'
-import { mayTouch, type Authenticator, type Presentation, type Principal, type Reason, type Refusal, type Verdict } from '../domain/access/principal.ts'
+import {
+  mayTouch, type Authenticator, type Presentation, type Principal, type Reason, type Refusal, type Verdict
+} from '../domain/access/principal.ts'
 import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import type { Resource } from '../domain/resources/resource.ts'
@@ -46,7 +48,10 @@ export class Call implements Presentation {
   /** One moment for everything that is asked about it. */
   readonly now: Date
 
-  constructor (dependencies: AdmissionDependencies, need: RouteRequirements, resource: Resource | null, environment: Environment | null, request: FastifyRequest) {
+  constructor (
+    dependencies: AdmissionDependencies, need: RouteRequirements, resource: Resource | null,
+    environment: Environment | null, request: FastifyRequest
+  ) {
     this.dependencies = dependencies
     this.need = need
     this.resource = resource
@@ -62,7 +67,9 @@ export class Call implements Presentation {
 }
 
 /** "No" is a value. `limits`: the state of every limit that was looked at. */
-export type Admission = Admitted | { ok: false, refusal: Refusal, retryAfterSeconds: number | null, limits: readonly RateLimitState[] }
+export type Admission = Admitted | {
+  ok: false, refusal: Refusal, retryAfterSeconds: number | null, limits: readonly RateLimitState[]
+}
 
 export interface Admitted {
   ok: true
@@ -95,7 +102,10 @@ function settle (judged: Judged, call: Call, verdict: Yes): Awaitable<Admission>
   if (judged.kind === 'management_token') managementTokenUsage.touch(judged.id, now)
   if (key === null) return yes(judged, call, verdict)
   keyUsage.touch(key.id, now)
-  return whenKnown(meter.admit({ key, organization: verdict.organization, credits: need.credits, now }), admitMetered, judged, call, verdict)
+  return whenKnown(
+    meter.admit({ key, organization: verdict.organization, credits: need.credits, now }), admitMetered, judged, call,
+    verdict
+  )
 }
 
 function admitMetered (metered: MeterVerdict, principal: Principal, call: Call, verdict: Yes): Admission {
@@ -105,15 +115,29 @@ function admitMetered (metered: MeterVerdict, principal: Principal, call: Call, 
 
 const unmetered: MeterVerdict & { ok: true } = { ok: true, spending: null, limits: [] }
 
-function yes (principal: Principal, { need, request }: Call, verdict: Yes, { spending, limits } = unmetered): Admission {
-  return { ok: true, principal, organizationId: organizationOf(need, principal, request), boundObject: need.webhook === null ? null : boundObjectOf(verdict), spending, limits }
+function yes (
+  principal: Principal, { need, request }: Call, verdict: Yes, { spending, limits } = unmetered
+): Admission {
+  return {
+    ok: true,
+    principal,
+    organizationId: organizationOf(need, principal, request),
+    boundObject: need.webhook === null ? null : boundObjectOf(verdict),
+    spending,
+    limits
+  }
 }
 
 function boundObjectOf (verdict: Yes): BoundObject | null {
   return 'object' in verdict ? verdict.object : null
 }
 
-function no (refusal: Refusal, { retryAfterSeconds, limits }: { retryAfterSeconds: number | null, limits: readonly RateLimitState[] } = { retryAfterSeconds: null, limits: [] }): Admission {
+function no (
+  refusal: Refusal,
+  { retryAfterSeconds, limits }: { retryAfterSeconds: number | null, limits: readonly RateLimitState[] } = {
+    retryAfterSeconds: null, limits: []
+  }
+): Admission {
   return { ok: false, refusal, retryAfterSeconds, limits }
 }
 
@@ -121,12 +145,16 @@ function no (refusal: Refusal, { retryAfterSeconds, limits }: { retryAfterSecond
 function authenticate (call: Call, presented: PresentedCredential): Awaitable<Verdict | WebhookVerdict> {
   const { dependencies: { authenticator, sessions, webhooks }, need, resource, request } = call
   if (need.webhook !== null) {
-    if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') return { ok: false, refusal: anonymous('several_credentials') }
+    if (!('refusal' in presented) || presented.refusal.reason !== 'no_credential') {
+      return { ok: false, refusal: anonymous('several_credentials') }
+    }
     return webhooks.check(parameter(request, need.webhook.param), { resource, type: need.webhook.type })
   }
   if ('refusal' in presented) return { ok: false, refusal: presented.refusal }
   const { credential } = presented
-  return need.session && credential.kind === 'access_token' ? sessions.check(credential.text, call) : authenticator.check(credential, call)
+  return need.session && credential.kind === 'access_token'
+    ? sessions.check(credential.text, call)
+    : authenticator.check(credential, call)
 }
 
 /** What stands against a call; `policy`: the id of the one that does. */
@@ -135,7 +163,10 @@ interface Objection { against: Reason, policy?: string }
 /** The principal with what policies leave it, or what stands against the call. */
 type Judged = Principal | Objection
 
-/** Environment → organization and its plan → kind of credential → scope → policies → object: what a good credential may fail at. */
+/**
+ * Environment → organization and its plan → kind of credential → scope → policies → object: what a good credential may
+ * fail at.
+ */
 function judgeCall (call: Call, verdict: Yes): Awaitable<Judged> {
   const { need, environment } = call
   const { principal } = verdict
@@ -168,7 +199,9 @@ function judgeObject (judged: Judged, { need: { object }, request }: Call, princ
 function underPolicies (call: Call, { principal, policies }: Yes): Awaitable<Judged> {
   const place = organizationOf(call.need, principal, call.request)
   if (policies !== undefined && place === principal.organizationId) return weighPolicies(policies, call, principal)
-  return whenKnown(policiesFor(call.dependencies.registry, principal.organizationId, place), weighPolicies, call, principal)
+  return whenKnown(
+    policiesFor(call.dependencies.registry, principal.organizationId, place), weighPolicies, call, principal
+  )
 }
 
 /** A webhook's token is a kind of its own, though a key answers for it. */
@@ -178,7 +211,9 @@ function weighPolicies (sets: readonly PolicySet[], call: Call, principal: Princ
   const { organizationId, groups, resourceId, scopes } = principal
   const kind = need.webhook === null ? principal.kind : 'webhook_token'
   if (kind === 'admin_token') return principal
-  const { refusedBy, scopes: left, withheld } = evaluate(sets, { kind, organizationId, groups, resourceId }, scopes, { address, now })
+  const { refusedBy, scopes: left, withheld } = evaluate(sets, { kind, organizationId, groups, resourceId }, scopes, {
+    address, now
+  })
   if (refusedBy !== null) return { against: 'policy_denied', policy: refusedBy }
   const denied = need.scopes.find(scope => withheld.has(scope))
   if (denied !== undefined) return { against: 'policy_denied', policy: withheld.get(denied)! }
@@ -186,27 +221,39 @@ function weighPolicies (sets: readonly PolicySet[], call: Call, principal: Princ
 }
 
 /** What a refusal says besides its reason. */
-function about ({ against, policy }: Objection, { scopes }: RouteRequirements): Pick<Refusal, 'requiredScopes' | 'policy'> {
+function about (
+  { against, policy }: Objection, { scopes }: RouteRequirements
+): Pick<Refusal, 'requiredScopes' | 'policy'> {
   if (against === 'insufficient_scope') return { requiredScopes: scopes }
   return policy === undefined ? {} : { policy }
 }
 
 /** Foreign and missing organizations get one answer (CL-05). */
-function reasonAgainstPlace ({ dependencies: { registry }, need, request }: Call, principal: Principal): Awaitable<Reason | null> {
+function reasonAgainstPlace (
+  { dependencies: { registry }, need, request }: Call, principal: Principal
+): Awaitable<Reason | null> {
   const organizationId = organizationOf(need, principal, request)
-  if (need.organization !== null && (organizationId === null || !principal.organizations.includes(organizationId))) return 'organization_not_found'
+  if (need.organization !== null && (organizationId === null || !principal.organizations.includes(organizationId))) {
+    return 'organization_not_found'
+  }
   // Its own organization was looked at with the credential.
   if (need.feature === null && organizationId === principal.organizationId) return null
-  return whenKnown(organizationId === null ? null : registry.organization(organizationId), reasonAgainstOrganizationOf, need)
+  return whenKnown(
+    organizationId === null ? null : registry.organization(organizationId), reasonAgainstOrganizationOf, need
+  )
 }
 
-function reasonAgainstOrganizationOf (organization: Organization | null, { feature }: RouteRequirements): Reason | null {
+function reasonAgainstOrganizationOf (
+  organization: Organization | null, { feature }: RouteRequirements
+): Reason | null {
   if (organization === null || organization.status === 'deleted') return 'organization_not_found'
   if (organization.status !== 'active') return 'organization_suspended'
   return feature === null || organization.features.includes(feature) ? null : 'feature_missing'
 }
 
-function organizationOf ({ organization }: RouteRequirements, principal: Principal, request: FastifyRequest): string | null {
+function organizationOf (
+  { organization }: RouteRequirements, principal: Principal, request: FastifyRequest
+): string | null {
   return organization === null ? principal.organizationId : parameter(request, organization)
 }
 
@@ -219,5 +266,10 @@ export function anonymous (reason: Reason): Refusal {
 }
 
 function refusalOf ({ principal, key }: Yes, reason: Reason): Refusal {
-  return { reason, presented: key === null ? 'access_token' : 'api_key', subject: principal.id, organizationId: principal.organizationId }
+  return {
+    reason,
+    presented: key === null ? 'access_token' : 'api_key',
+    subject: principal.id,
+    organizationId: principal.organizationId
+  }
 }

@@ -1,4 +1,7 @@
-/** How a guard answers: in the words of its resource's style, with the challenge of RFC 6750, and with a row for what was refused. */
+/**
+ * How a guard answers: in the words of its resource's style, with the challenge of RFC 6750, and with a row for what
+ * was refused.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
 import { whenKnown, type Awaitable } from '../base/awaitable.ts'
@@ -19,7 +22,9 @@ import { errorStyles, type Answer, type Occasion } from './styles.ts'
 export interface AnswerDependencies { refusals: RefusalLog, clock: Clock, telemetry: Telemetry }
 
 /** For the numbers and the span: a reason and a kind of credential, both from closed sets. */
-export function noteVerdict ({ telemetry: { metrics, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string): void {
+export function noteVerdict (
+  { telemetry: { metrics, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string
+): void {
   metrics.verdicts.increment(outcome, credential)
   if (tracing !== null) tracing.annotate({ 'latchkey.verdict': outcome, 'latchkey.credential': credential })
 }
@@ -29,7 +34,12 @@ const challenged = new Set([400, 401, 403])
 
 /** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
 export function refuse (
-  dependencies: AnswerDependencies, of: GuardedResource, resource: Resource | null, refusal: Refusal, request: FastifyRequest, reply: FastifyReply
+  dependencies: AnswerDependencies,
+  of: GuardedResource,
+  resource: Resource | null,
+  refusal: Refusal,
+  request: FastifyRequest,
+  reply: FastifyReply
 ): Awaitable<false> {
   const { refusals, clock } = dependencies
   const { reason, subject, organizationId, presented, policy } = refusal
@@ -39,7 +49,8 @@ export function refuse (
   if (reason !== 'no_credential') {
     const about = { reason, subject, organizationId, address: addressOf(request), requestId: request.id, detail }
     refusals.record({ ...about, type: 'credential.refused' })
-    // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh tokens).
+    // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh
+    // tokens).
     if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
   }
   return whenKnown(of.metadataUrl(resource), metadataUrl => {

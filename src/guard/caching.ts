@@ -1,10 +1,14 @@
-/** What caches may do with the answer to a credential: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared ones. */
+/**
+ * What caches may do with the answer to a credential: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared
+ * ones.
+ */
 import type { FastifyReply } from 'fastify'
 import type { Style } from '../domain/resources/style.ts'
 
 /**
- * Keeps an answer out of shared caches, unless its route has said what caches may do, and apart from the answers to other
- * credentials. Runs when the headers are complete, because a route or a plugin may set its own `Vary` at any time before.
+ * Keeps an answer out of shared caches, unless its route has said what caches may do, and apart from the answers to
+ * other credentials. Runs when the headers are complete, because a route or a plugin may set its own `Vary` at any time
+ * before.
  */
 export function keepApart (reply: FastifyReply, style: Style): void {
   const control = reply.getHeader('cache-control')
@@ -24,7 +28,11 @@ const known = new WeakMap<Style, CredentialHeaders>()
 function credentialHeaders (style: Style): CredentialHeaders {
   const found = known.get(style)
   if (found !== undefined) return found
-  const names = [...new Set(['authorization', ...style.transports.flatMap(transport => transport.in === 'header' ? transport.name : [])])]
+  const names = [
+    ...new Set([
+      'authorization', ...style.transports.flatMap(transport => transport.in === 'header' ? transport.name : [])
+    ])
+  ]
   const made = { names, text: names.join(', ') }
   known.set(style, made)
   return made

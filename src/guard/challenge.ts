@@ -46,7 +46,10 @@ export function challenge (refusal: Refusal, resourceMetadata: string | null): s
 /** The error code of RFC 6750 §3.1. */
 export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_token' | 'insufficient_scope' {
   if (reason === 'several_credentials') return 'invalid_request'
-  if (reason === 'insufficient_scope' || reason === 'policy_denied' || reason === 'object_not_allowed' || reason === 'api_key_required' || reason === 'session_required') return 'insufficient_scope'
+  if (
+    reason === 'insufficient_scope' || reason === 'policy_denied' || reason === 'object_not_allowed' ||
+    reason === 'api_key_required' || reason === 'session_required'
+  ) return 'insufficient_scope'
   return 'invalid_token'
 }
 
@@ -55,6 +58,10 @@ export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_to
  * or belongs elsewhere is for the log.
  */
 export function publicDescription ({ reason, presented }: Refusal): string {
-  const collapses = presented === 'api_key' && ['malformed', 'unknown', 'foreign_deployment', 'wrong_resource', 'wrong_environment', 'revoked', 'expired', 'rotated'].includes(reason)
+  const collapses = presented === 'api_key' &&
+    [
+      'malformed', 'unknown', 'foreign_deployment', 'wrong_resource', 'wrong_environment', 'revoked', 'expired',
+      'rotated'
+    ].includes(reason)
   return collapses ? descriptions.unknown : descriptions[reason]
 }

@@ -1,7 +1,7 @@
 /**
- * The guard: a Fastify plugin that lets a request through with exactly one valid credential whose scopes cover the route,
- * and answers everything else in the resource's own words. Mount it in a context of its own; every route of that context
- * says what it needs, or the server does not boot.
+ * The guard: a Fastify plugin that lets a request through with exactly one valid credential whose scopes cover the
+ * route, and answers everything else in the resource's own words. Mount it in a context of its own; every route of that
+ * context says what it needs, or the server does not boot.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
@@ -78,7 +78,9 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       needs.push(need)
       route.config = { ...route.config, errorStyle: of.style(null).errors }
       // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
-      route.onRequest = [(request, reply, done) => { whenKnown(orStop(admit, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.onRequest)]
+      route.onRequest = [(request, reply, done) => {
+        whenKnown(orStop(admit, { dependencies, of, need, request, reply }), goOn, done)
+      }, ...hooksOf(route.onRequest)]
       // Behind the route's own, and behind those of its context: they may say what caches may do, or add to `Vary`.
       route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
         // What was not admitted was answered here, and is stored nowhere.
@@ -86,7 +88,9 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
         done(null, payload)
       }]
       if (mayHaveBody(route)) {
-        route.preValidation = [(request, reply, done) => { whenKnown(orStop(admitBody, { dependencies, of, need, request, reply }), goOn, done) }, ...hooksOf(route.preValidation)]
+        route.preValidation = [(request, reply, done) => {
+          whenKnown(orStop(admitBody, { dependencies, of, need, request, reply }), goOn, done)
+        }, ...hooksOf(route.preValidation)]
       }
     })
     app.addHook('onReady', async () => {
@@ -114,7 +118,9 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
 }
 
 /** A request in front of a guard, and what its answer will be written to. */
-interface Arrival { dependencies: Dependencies, of: GuardedResource, need: RouteRequirements, request: FastifyRequest, reply: FastifyReply }
+interface Arrival {
+  dependencies: Dependencies, of: GuardedResource, need: RouteRequirements, request: FastifyRequest, reply: FastifyReply
+}
 
 /** Whether the request may pass. If not, the answer is sent. */
 function admit (arrival: Arrival): Awaitable<boolean> {
@@ -150,8 +156,8 @@ function judge (arrival: Arrival): Awaitable<boolean> {
 }
 
 /**
- * The break-glass token, if the request presents it: before the resource is looked at, because what is stored of that could
- * keep out the one credential that can mend it. Null: it does not.
+ * The break-glass token, if the request presents it: before the resource is looked at, because what is stored of that
+ * could keep out the one credential that can mend it. Null: it does not.
  */
 function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): PresentedCredential | null {
   const text = onlyBearer(request, managementStyle)
@@ -165,13 +171,21 @@ function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolea
   const { dependencies, of, need, request, reply } = arrival
   const style = of.style(resource)
   // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
-  if (style.requireTls === true && !isOverTls(request)) return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
+  if (style.requireTls === true && !isOverTls(request)) {
+    return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
+  }
   const presented = presentedCredential(request, style)
-  return whenKnown(admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource, presented)
+  return whenKnown(
+    admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource,
+    presented
+  )
 }
 
 /** Hands the route of an admitted request what its judgement brought; answers the others. */
-function answerTo (admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null, presented: PresentedCredential): Awaitable<boolean> {
+function answerTo (
+  admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null,
+  presented: PresentedCredential
+): Awaitable<boolean> {
   if (admitted.limits.length > 0) reply.headers(rateLimitHeaders(admitted.limits))
   if (!admitted.ok) {
     if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))
@@ -187,7 +201,15 @@ function answerTo (admitted: Admission, { dependencies, of, request, reply }: Ar
 
 /** Every use of the break-glass credential is in the audit log (OC-02). */
 function adminUse (request: FastifyRequest): RefusalEntry {
-  return { type: 'admin_token.used', reason: null, subject: 'admin', organizationId: null, address: addressOf(request), requestId: request.id, detail: { method: request.method } }
+  return {
+    type: 'admin_token.used',
+    reason: null,
+    subject: 'admin',
+    organizationId: null,
+    address: addressOf(request),
+    requestId: request.id,
+    detail: { method: request.method }
+  }
 }
 
 function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<boolean> {
@@ -199,7 +221,9 @@ function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<bo
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
 function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | null {
   if (!isForm(headers['content-type']) || !hasParameter(body, 'access_token')) return null
-  return { reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId }
+  return {
+    reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId
+  }
 }
 
 /** The names of media types are the same in any case (RFC 9110 §8.3.1). */
@@ -207,7 +231,10 @@ function isForm (type: string | undefined): boolean {
   return type !== undefined && type.toLowerCase().startsWith('application/x-www-form-urlencoded')
 }
 
-/** Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text itself. */
+/**
+ * Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text
+ * itself.
+ */
 function hasParameter (form: unknown, name: string): boolean {
   if (form instanceof URLSearchParams) return form.has(name)
   if (typeof form === 'string' || Buffer.isBuffer(form)) return new URLSearchParams(String(form)).has(name)

@@ -6,7 +6,10 @@ import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import type { Style } from '../domain/resources/style.ts'
 import type { Environment } from '../secrets/secrets.ts'
 
-/** The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential is for. */
+/**
+ * The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential
+ * is for.
+ */
 export type GuardedOption = string | { any: true, style: Style }
 
 /** The resource as it is now, looked up at every request; null: any. */
@@ -23,7 +26,9 @@ export interface GuardedResource {
 }
 
 /** @throws when there is no such resource: a guard without one has nothing to check for. */
-export async function guardedResource (registry: Registry, option: GuardedOption, environment: Environment | null): Promise<GuardedResource> {
+export async function guardedResource (
+  registry: Registry, option: GuardedOption, environment: Environment | null
+): Promise<GuardedResource> {
   if (typeof option !== 'string') {
     return {
       environment,
@@ -35,7 +40,11 @@ export async function guardedResource (registry: Registry, option: GuardedOption
     }
   }
   const found = await registry.resourceByIdentifier(option)
-  if (found === null) throw new Error(`There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`)
+  if (found === null) {
+    throw new Error(
+      `There is no resource ${option} to guard; create it first: latchkey resource create ${option} --scope …`
+    )
+  }
   /** What was found when the registry was in this state. */
   let known: { state: object | null, resource: Resource } = { state: null, resource: found }
   const look = (state: object | null) => whenKnown(registry.resource(found.id), resource => {

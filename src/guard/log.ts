@@ -8,8 +8,9 @@ type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'route
 const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i
 
 /**
- * The path of a request, as it may be repeated: the query may hold a credential, a webhook's path does (LB-04, CK-11), and
- * somebody may take a key for its id. A webhook is named by its route: whatever was sent in the token's place stays out.
+ * The path of a request, as it may be repeated: the query may hold a credential, a webhook's path does (LB-04, CK-11),
+ * and somebody may take a key for its id. A webhook is named by its route: whatever was sent in the token's place stays
+ * out.
  */
 export function pathOf ({ url, routeOptions }: Located): string {
   if (routeOptions?.config?.webhook !== undefined && routeOptions.url !== undefined) return routeOptions.url
@@ -30,8 +31,8 @@ const idPattern = /^([a-z]{2,8}_([0-9A-Za-z]{22}|host|management)|[0-9a-f]{8}(-[
 const wordPattern = /^[.]?[a-z]{1,12}([-_.][a-z]{1,12})?$|^v\d$|^$/
 
 /**
- * The path as far as it cannot hold a secret, whoever's: a route's own segments and ids in its parameters, of an unknown path
- * its words. Somebody may have put a key of another system where an id belongs.
+ * The path as far as it cannot hold a secret, whoever's: a route's own segments and ids in its parameters, of an
+ * unknown path its words. Somebody may have put a key of another system where an id belongs.
  */
 function loggedPath (request: Located): string {
   const { routeOptions } = request

@@ -11,7 +11,10 @@ declare module 'fastify' {
     public?: boolean
     /** A route that answers API keys only. */
     apiKeyOnly?: boolean
-    /** The path parameter that holds an organization's id. One that the credential does not reach is answered like one that does not exist. */
+    /**
+     * The path parameter that holds an organization's id. One that the credential does not reach is answered like one
+     * that does not exist.
+     */
     organization?: string
     /** What the plan of the organization has to include. */
     feature?: string
@@ -21,7 +24,10 @@ declare module 'fastify' {
     credits?: number
     /** A route that takes a session of an end user, and nothing else. */
     session?: boolean
-    /** A route whose path holds a webhook's token in this parameter, bound to an object of this type; it takes nothing else. */
+    /**
+     * A route whose path holds a webhook's token in this parameter, bound to an object of this type; it takes nothing
+     * else.
+     */
     webhook?: { param: string, type: string }
     /** Set by the guard: how its refusals look on this route. */
     errorStyle?: ErrorStyleName
@@ -46,12 +52,19 @@ export function requirementsOf ({ method, url, config = {} }: RouteOptions): Rou
   const route = `${String(method)} ${url}`
   if (config.public === true) return null
   if (!Array.isArray(config.scopes)) {
-    throw new Error(`The guarded route ${route} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for any valid credential, or { public: true }.`)
+    throw new Error(
+      `The guarded route ${route} does not say what it needs: give it config: { scopes: ['…'] }, { scopes: [] } for ` +
+        'any valid credential, or { public: true }.'
+    )
   }
   const { credits = 0, organization = null, object = null, webhook = null } = config
-  if (!Number.isSafeInteger(credits) || credits < 0) throw new Error(`The guarded route ${route} costs ${credits} credits: use a whole number.`)
+  if (!Number.isSafeInteger(credits) || credits < 0) {
+    throw new Error(`The guarded route ${route} costs ${credits} credits: use a whole number.`)
+  }
   for (const param of [organization, object?.param, webhook?.param]) {
-    if (typeof param === 'string' && !url.split('/').includes(`:${param}`)) throw new Error(`The guarded route ${route} has no path parameter :${param}.`)
+    if (typeof param === 'string' && !url.split('/').includes(`:${param}`)) {
+      throw new Error(`The guarded route ${route} has no path parameter :${param}.`)
+    }
   }
   return {
     route,
@@ -70,6 +83,10 @@ export function requirementsOf ({ method, url, config = {} }: RouteOptions): Rou
 export function requireKnownScopes (resource: Resource, needs: readonly RouteRequirements[]): void {
   for (const { route, scopes } of needs) {
     const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
-    if (unknown !== undefined) throw new Error(`The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`)
+    if (unknown !== undefined) {
+      throw new Error(
+        `The guarded route ${route} needs the scope ${unknown}, which ${resource.identifier} does not declare.`
+      )
+    }
   }
 }

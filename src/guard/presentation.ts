@@ -13,7 +13,10 @@ interface Found { in: 'authorization' | 'header' | 'query' | 'misplaced' | 'acce
 /** Said of a place that holds more than one, and of a request that has several places with one. */
 const several = Symbol('several')
 
-/** Reads the one credential of a request. More than one, in whatever places: refused, even if one of them is good (RFC 6750 §2). */
+/**
+ * Reads the one credential of a request. More than one, in whatever places: refused, even if one of them is good (RFC
+ * 6750 §2).
+ */
 export function presentedCredential (request: FastifyRequest, style: Style): PresentedCredential {
   const found = findOnly(request, style)
   if (found === several) return refused('several_credentials', null)
@@ -39,8 +42,8 @@ const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
 function readAuthorization (value: string, style: Style): PresentedCredential {
   const keysToo = takesKeysAsBearer(style)
-  // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone take as
-  // long as all other checks of a token that is known.
+  // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone
+  // take as long as all other checks of a token that is known.
   if (!keysToo && value.startsWith('Bearer eyJ')) return accessToken(value.slice('Bearer '.length))
   const text = bearerPattern.exec(value)?.[1]
   if (keysToo) return readKeyOrToken(text)
@@ -52,7 +55,9 @@ function accessToken (text: string): PresentedCredential {
   return { credential: { kind: 'access_token', text }, inQuery: false }
 }
 
-/** Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots. */
+/**
+ * Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots.
+ */
 function readKeyOrToken (text: string | undefined): PresentedCredential {
   if (text === undefined) return refused('malformed', 'api_key')
   return { credential: { kind: isJwtByForm(text) ? 'access_token' : 'api_key', text }, inQuery: false }
@@ -65,28 +70,37 @@ function findOnly (request: FastifyRequest, style: Style): Found | typeof severa
   for (const transport of style.transports) {
     if (transport.in === 'header') {
       found = add(found, 'header', headerNamed(request, transport.name))
-      // By the name of the header it is a key in the query: to pass over it would leave it in logs, and its sender in the dark.
-      if (query[transport.name] !== undefined && !takesKeysInQuery(style, transport.name)) found = add(found, 'misplaced', valueOf(query[transport.name]))
+      // By the name of the header it is a key in the query: to pass over it would leave it in logs, and its sender in
+      // the dark.
+      if (query[transport.name] !== undefined && !takesKeysInQuery(style, transport.name)) {
+        found = add(found, 'misplaced', valueOf(query[transport.name]))
+      }
     } else if (transport.in === 'query') found = add(found, 'query', valueOf(query[transport.name]))
   }
   return add(found, 'access_token', valueOf(query.access_token))
 }
 
 /**
- * The Authorization header, where its scheme is one that the guard knows. Another scheme proves nothing here and is no credential:
- * a proxy in front of a staging system has its own (RFC 6750 §2 is about tokens alone).
+ * The Authorization header, where its scheme is one that the guard knows. Another scheme proves nothing here and is no
+ * credential: a proxy in front of a staging system has its own (RFC 6750 §2 is about tokens alone).
  */
 function bearerNamed (request: FastifyRequest): string | typeof several | null {
   const value = headerNamed(request, 'authorization')
-  return value === null || value === several || value.startsWith('Bearer ') || /^bearer(\s|$)/i.test(value) ? value : null
+  return value === null || value === several || value.startsWith('Bearer ') || /^bearer(\s|$)/i.test(value)
+    ? value
+    : null
 }
 
-function add (found: Found | typeof several | null, place: Found['in'], text: string | typeof several | null): Found | typeof several | null {
+function add (
+  found: Found | typeof several | null, place: Found['in'], text: string | typeof several | null
+): Found | typeof several | null {
   if (text === null) return found
   return found === null && text !== several ? { in: place, text } : several
 }
 
-/** The header of a name. Node keeps only the first of several Authorization headers in `headers`; they must not hide. */
+/**
+ * The header of a name. Node keeps only the first of several Authorization headers in `headers`; they must not hide.
+ */
 function headerNamed ({ raw: { headers, rawHeaders } }: FastifyRequest, name: string): string | typeof several | null {
   if (headers[name] === undefined) return null
   let value: string | null = null

@@ -1,15 +1,20 @@
 /**
- * The fields of draft-ietf-httpapi-ratelimit-headers-11 §3 and §4: Lists of Strings with Parameters (RFC 9651). `q` and `r`
- * are whole, `w` more than 0, `t` never later than the Retry-After beside it (§6). No `pk`: a key has one share of each.
+ * The fields of draft-ietf-httpapi-ratelimit-headers-11 §3 and §4: Lists of Strings with Parameters (RFC 9651). `q` and
+ * `r` are whole, `w` more than 0, `t` never later than the Retry-After beside it (§6). No `pk`: a key has one share of
+ * each.
  */
 import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
 
-/** `RateLimit-Policy` and `RateLimit` for every limit that a key or its organization has; no fields when there is none. */
+/**
+ * `RateLimit-Policy` and `RateLimit` for every limit that a key or its organization has; no fields when there is none.
+ */
 export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<string, string> {
   if (limits.length === 0) return {}
   return {
     'ratelimit-policy': limits.map(policyItem).join(', '),
-    ratelimit: limits.map(({ policy, remaining, resetSeconds }) => `"${policy}";r=${remaining};t=${resetSeconds}`).join(', '),
+    ratelimit: limits.map(({ policy, remaining, resetSeconds }) => `"${policy}";r=${remaining};t=${resetSeconds}`).join(
+      ', '
+    )
   }
 }
 

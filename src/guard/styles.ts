@@ -1,6 +1,6 @@
 /**
- * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise one
- * is in the log. Adding a style adds an entry here and its name in domain/resources/style.ts.
+ * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise
+ * one is in the log. Adding a style adds an entry here and its name in domain/resources/style.ts.
  */
 import type { Reason, Refusal } from '../domain/access/principal.ts'
 import type { ErrorStyleName, KeyTransport } from '../domain/resources/style.ts'
@@ -69,18 +69,27 @@ function publicReason ({ reason, presented }: Refusal): string {
 /** A sentence for people, with the way out. */
 function sentence (refusal: Refusal, transports: readonly KeyTransport[]): string {
   switch (refusal.reason) {
-    case 'no_credential': return `This route needs a credential: ${placesOfCredentials(transports)}.`
-    case 'several_credentials': return 'The request carries more than one credential; send exactly one.'
-    case 'credential_in_query': return refusal.presented === 'api_key'
-      ? 'An API key is not accepted in the URL, which ends up in logs; ' +
-        `send it ${placeOfKeys(transports)}, and replace this one.`
-      : 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
-    case 'key_as_bearer': return `An API key was sent as a bearer token; send it ${placeOfKeys(transports)}.`
-    case 'insufficient_scope': return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
-    case 'api_key_required': return 'This route answers API keys only.'
-    case 'superseded': return 'The client was changed after this token was issued; ask for a new token.'
-    case 'tls_required': return 'This API is only spoken to over TLS; use https, and replace the key: it has crossed the network in clear.'
-    default: return `${publicDescription(refusal)}.`
+    case 'no_credential':
+      return `This route needs a credential: ${placesOfCredentials(transports)}.`
+    case 'several_credentials':
+      return 'The request carries more than one credential; send exactly one.'
+    case 'credential_in_query':
+      return refusal.presented === 'api_key'
+        ? 'An API key is not accepted in the URL, which ends up in logs; ' +
+          `send it ${placeOfKeys(transports)}, and replace this one.`
+        : 'An access token is not accepted in the URL; send it as Authorization: Bearer.'
+    case 'key_as_bearer':
+      return `An API key was sent as a bearer token; send it ${placeOfKeys(transports)}.`
+    case 'insufficient_scope':
+      return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
+    case 'api_key_required':
+      return 'This route answers API keys only.'
+    case 'superseded':
+      return 'The client was changed after this token was issued; ask for a new token.'
+    case 'tls_required':
+      return 'This API is only spoken to over TLS; use https, and replace the key: it has crossed the network in clear.'
+    default:
+      return `${publicDescription(refusal)}.`
   }
 }
 
@@ -100,12 +109,17 @@ function placesOfCredentials (transports: readonly KeyTransport[]): string {
 function upperCode (refusal: Refusal): string {
   const { reason } = refusal
   const status = statuses[reason]
-  if (reason === 'organization_suspended' || status === 404 || status === 429 || status === 402 || reason === 'tls_required' || reason === 'feature_missing') return reason.toUpperCase()
+  if (
+    reason === 'organization_suspended' || status === 404 || status === 429 || status === 402 ||
+    reason === 'tls_required' || reason === 'feature_missing'
+  ) return reason.toUpperCase()
   return { 400: 'INVALID_REQUEST', 401: 'UNAUTHORIZED', 403: 'INSUFFICIENT_PERMISSIONS' }[status]!
 }
 
 function details (refusal: Refusal): Record<string, unknown> {
-  return { reason: publicReason(refusal), ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {}) }
+  return {
+    reason: publicReason(refusal), ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {})
+  }
 }
 
 export interface PublicRefusal { status: number, code: string, message: string, details: Record<string, unknown> }
@@ -114,7 +128,13 @@ export interface PublicRefusal { status: number, code: string, message: string, 
 export function publicRefusal (
   reason: Reason, transports: readonly KeyTransport[], requiredScopes: readonly string[] = []
 ): PublicRefusal {
-  const refusal: Refusal = { reason, presented: null, subject: null, organizationId: null, ...(reason === 'insufficient_scope' ? { requiredScopes } : {}) }
+  const refusal: Refusal = {
+    reason,
+    presented: null,
+    subject: null,
+    organizationId: null,
+    ...(reason === 'insufficient_scope' ? { requiredScopes } : {})
+  }
   return {
     status: statuses[reason],
     code: upperCode(refusal),
@@ -126,27 +146,52 @@ export function publicRefusal (
 /** CL-12's codes, and what else its API can say. */
 function craneCode ({ reason }: Refusal): string {
   switch (reason) {
-    case 'expired': case 'rotated': return 'expired_api_key'
-    case 'insufficient_scope': case 'policy_denied': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'insufficient_permissions'
-    case 'address_not_allowed': return 'ip_not_allowed'
-    case 'tls_required': return 'https_required'
+    case 'expired':
+    case 'rotated':
+      return 'expired_api_key'
+    case 'insufficient_scope':
+    case 'policy_denied':
+    case 'object_not_allowed':
+    case 'api_key_required':
+    case 'session_required':
+      return 'insufficient_permissions'
+    case 'address_not_allowed':
+      return 'ip_not_allowed'
+    case 'tls_required':
+      return 'https_required'
   }
   return statuses[reason] === 401 ? 'invalid_api_key' : reason
 }
 
 const craneTypes: Readonly<Record<number, string>> = {
-  400: 'invalid_request_error', 401: 'authentication_error', 402: 'billing_error', 403: 'permission_error', 404: 'not_found_error', 429: 'rate_limit_error'
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error'
 }
 
 /** CK-05 to CK-07 and CK-14: what is no permission to be here at all is `invalid_credentials`, whatever the reason. */
 function craftkitCode ({ reason }: Refusal): string {
   switch (reason) {
-    case 'no_credential': return 'missing_authorization'
-    case 'organization_suspended': return 'partner_suspended'
-    case 'organization_not_found': return 'not_found'
-    case 'feature_missing': return 'invalid_credentials'
-    case 'rate_limited': case 'quota_exceeded': return 'rate_limited'
-    case 'insufficient_scope': case 'policy_denied': case 'object_not_allowed': case 'api_key_required': case 'session_required': return 'forbidden'
+    case 'no_credential':
+      return 'missing_authorization'
+    case 'organization_suspended':
+      return 'partner_suspended'
+    case 'organization_not_found':
+      return 'not_found'
+    case 'feature_missing':
+      return 'invalid_credentials'
+    case 'rate_limited':
+    case 'quota_exceeded':
+      return 'rate_limited'
+    case 'insufficient_scope':
+    case 'policy_denied':
+    case 'object_not_allowed':
+    case 'api_key_required':
+    case 'session_required':
+      return 'forbidden'
   }
   return statuses[reason] === 401 ? 'invalid_credentials' : reason
 }
@@ -159,7 +204,14 @@ const craftkitSentences: Readonly<Record<string, string>> = {
 
 /** CraftDesk's three words for a status, and the field that its errors hang on. */
 const craftdeskMessages: Readonly<Record<number, string>> = {
-  400: 'Bad Request', 401: 'Unauthorized', 402: 'Payment Required', 403: 'Forbidden', 404: 'Not Found', 429: 'Too Many Requests', 500: 'Server Error', 503: 'Service Unavailable'
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  500: 'Server Error',
+  503: 'Service Unavailable'
 }
 
 const json = 'application/json; charset=utf-8'
@@ -185,7 +237,14 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
       )
     },
     failure: ({ status, message, code }, { path, now, requestId }) =>
-      answer(status, { statusCode: status, timestamp: now.toISOString(), path, message, code: code.toUpperCase(), details: { requestId } }),
+      answer(status, {
+        statusCode: status,
+        timestamp: now.toISOString(),
+        path,
+        message,
+        code: code.toUpperCase(),
+        details: { requestId }
+      })
   },
   'crane-ledger': {
     refusal: (refusal, { transports }) => {
@@ -217,7 +276,11 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
       )
     },
     failure: ({ status, message }, { requestId }) =>
-      answer(status, { message: craftdeskMessages[status] ?? 'Server Error', code: status, errors: { server: [message, `Request ${requestId}`] } }),
+      answer(status, {
+        message: craftdeskMessages[status] ?? 'Server Error',
+        code: status,
+        errors: { server: [message, `Request ${requestId}`] }
+      })
   },
   opencrane: {
     refusal: (refusal, { transports }) =>
@@ -225,7 +288,8 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
         statuses[refusal.reason],
         { error: sentence(refusal, transports), code: upperCode(refusal), details: details(refusal) }
       ),
-    failure: ({ status, message, code }, { requestId }) => answer(status, { error: message, code: code.toUpperCase(), details: { requestId } }),
+    failure: ({ status, message, code }, { requestId }) =>
+      answer(status, { error: message, code: code.toUpperCase(), details: { requestId } })
   },
   rfc9457: {
     refusal: (refusal, { path, transports }) => {
@@ -241,6 +305,8 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
       return answer(status, problem, 'application/problem+json; charset=utf-8')
     },
     failure: ({ status, code }, { path, requestId }) =>
-      answer(status, { type: 'about:blank', title: failures[code].message, status, instance: path, code: code.toUpperCase(), requestId }, 'application/problem+json; charset=utf-8'),
-  },
+      answer(status, {
+        type: 'about:blank', title: failures[code].message, status, instance: path, code: code.toUpperCase(), requestId
+      }, 'application/problem+json; charset=utf-8')
+  }
 }

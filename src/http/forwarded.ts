@@ -2,10 +2,12 @@
 import { isWithin, readAddress } from '../base/ip-address.ts'
 
 /**
- * Whether an address of the chain is a trusted proxy's, for Fastify's `trustProxy`. `unreadable` is called for one that is no
- * address, which a trusted proxy has sent.
+ * Whether an address of the chain is a trusted proxy's, for Fastify's `trustProxy`. `unreadable` is called for one that
+ * is no address, which a trusted proxy has sent.
  */
-export function trustsProxies (trusted: readonly string[], unreadable: () => void): (address: string | undefined) => boolean {
+export function trustsProxies (
+  trusted: readonly string[], unreadable: () => void
+): (address: string | undefined) => boolean {
   return text => {
     const address = readAddress(text)
     if (address === null && text !== undefined) unreadable()

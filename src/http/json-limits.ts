@@ -10,7 +10,9 @@ const mostMembers = 2_000
 const quote = 34
 const backslash = 92
 
-/** @throws Failure `invalid_request` for what no route of ours has a use for. What is no JSON is for the parser to say. */
+/**
+ * @throws Failure `invalid_request` for what no route of ours has a use for. What is no JSON is for the parser to say.
+ */
 export function limitJsonBody (text: string): void {
   let depth = 0
   let members = 0
@@ -28,7 +30,11 @@ export function limitJsonBody (text: string): void {
       case 91: case 123: depth++; break // [ {
       case 93: case 125: depth-- // ] }
     }
-    if (depth > deepest) throw new Failure('invalid_request', { message: `The body is nested deeper than ${deepest} levels.` })
-    if (members > mostMembers) throw new Failure('invalid_request', { message: `The body has more than ${mostMembers} members.` })
+    if (depth > deepest) {
+      throw new Failure('invalid_request', { message: `The body is nested deeper than ${deepest} levels.` })
+    }
+    if (members > mostMembers) {
+      throw new Failure('invalid_request', { message: `The body has more than ${mostMembers} members.` })
+    }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What builds the schemas of routes, by the types of TypeBox: a schema is plain JSON, and its builders some twenty lines, where
- * the library would bring 370 modules to every start and eight megabytes to every server.
+ * What builds the schemas of routes, by the types of TypeBox: a schema is plain JSON, and its builders some twenty
+ * lines, where the library would bring 370 modules to every start and eight megabytes to every server.
  */
 import type { Type as TypeBox } from 'typebox'
 
@@ -30,13 +30,17 @@ const builders = {
   Number: (options?: Json) => ({ type: 'number', ...options }),
   Object: object,
   Optional: mayBeAbsent,
-  Partial: ({ properties }: { properties: Record<string, Json> }) => object(Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, mayBeAbsent(schema)]))),
-  Record: ({ pattern = '^.*$' }: { pattern?: string }, values: Json, options?: Json) => ({ type: 'object', patternProperties: { [pattern]: values }, ...options }),
+  Partial: ({ properties }: { properties: Record<string, Json> }) =>
+    object(Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, mayBeAbsent(schema)]))),
+  Record: ({ pattern = '^.*$' }: { pattern?: string }, values: Json, options?: Json) => ({
+    type: 'object', patternProperties: { [pattern]: values }, ...options
+  }),
   String: (options?: Json) => ({ type: 'string', ...options }),
   Union: (anyOf: readonly Json[], options?: Json) => ({ anyOf, ...options }),
   Unknown: (options?: Json) => ({ ...options }),
   Unsafe: (schema: Json) => schema,
-  With: (schema: Json, options: Json) => optional.has(schema) ? mayBeAbsent({ ...schema, ...options }) : { ...schema, ...options },
+  With: (schema: Json, options: Json) =>
+    optional.has(schema) ? mayBeAbsent({ ...schema, ...options }) : { ...schema, ...options }
 }
 
 export const Type = builders as unknown as Pick<typeof TypeBox, keyof typeof builders>

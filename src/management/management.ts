@@ -1,4 +1,6 @@
-/** The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane. */
+/**
+ * The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane.
+ */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Replica } from '../domain/maintenance/drift.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
@@ -43,18 +45,44 @@ import { refuseHalfCharacters } from './conventions/well-formed-text.ts'
 export const managementPath = '/api/v1'
 
 const managed = [
-  'organizations', 'members', 'groups', 'policies', 'effective-access', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens',
-  'mcp-servers', 'signing-keys',
+  'organizations',
+  'members',
+  'groups',
+  'policies',
+  'effective-access',
+  'resources',
+  'clients',
+  'api-keys',
+  'publishable-keys',
+  'webhook-tokens',
+  'registration-tokens',
+  'access-tokens',
+  'mcp-servers',
+  'signing-keys'
 ]
 
 /** What a credential may be granted on the management API. */
 export const managementScopes: readonly Scope[] = [
-  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]), 'audit:read', 'audit:write', 'usage:read', 'credits:read', 'credits:write', 'server:read', 'replicas:read', 'replicas:write',
+  ...managed.flatMap(collection => [`${collection}:read`, `${collection}:write`]),
+  'audit:read',
+  'audit:write',
+  'usage:read',
+  'credits:read',
+  'credits:write',
+  'server:read',
+  'replicas:read',
+  'replicas:write'
 ].map(name => ({ name, keyOnly: false, description: null }))
 
 /** The management API as the resource that its credentials are for. */
 export function managementResource (issuer: string): Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'> {
-  return { id: managementResourceId, identifier: issuer + managementPath, name: 'Latchkey management API', scopes: managementScopes, style: managementStyle }
+  return {
+    id: managementResourceId,
+    identifier: issuer + managementPath,
+    name: 'Latchkey management API',
+    scopes: managementScopes,
+    style: managementStyle
+  }
 }
 
 export interface ManagementOptions extends GuardDependencies, CreationDependencies, AuditDependencies {
@@ -72,7 +100,8 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
   const guarded = guard(dependencies)
   return async app => {
     app.setErrorHandler(presentError)
-    // Records, secrets and what a credential may do: no cache keeps any of it, whatever the status. With `done` and not as a promise.
+    // Records, secrets and what a credential may do: no cache keeps any of it, whatever the status. With `done` and not
+    // as a promise.
     app.addHook('onSend', (_request, reply, payload, done) => {
       reply.header('cache-control', 'no-store')
       done(null, payload)
@@ -119,7 +148,9 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
 }
 
 /** RFC 9110 §15.5.16. Bodies here are small: none is decompressed for a caller. */
-function refuseCompressed ({ headers }: FastifyRequest, reply: FastifyReply, _payload: unknown, done: (refusal?: Error) => void): void {
+function refuseCompressed (
+  { headers }: FastifyRequest, reply: FastifyReply, _payload: unknown, done: (refusal?: Error) => void
+): void {
   if (!isCompressed(headers)) return done()
   reply.header('accept-encoding', 'identity')
   done(new Failure('unsupported_media_type', { message: 'Send the body uncompressed, without Content-Encoding.' }))
@@ -127,13 +158,29 @@ function refuseCompressed ({ headers }: FastifyRequest, reply: FastifyReply, _pa
 
 /** Fastify hands a missing body to the schema as null; a JSON text `null` is none of the objects that routes take. */
 function refuseNull ({ body }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
-  done(body === null ? new Failure('invalid_request', { message: 'The body must be a JSON object.', details: { field: 'body' } }) : undefined)
+  done(
+    body === null
+      ? new Failure('invalid_request', { message: 'The body must be a JSON object.', details: { field: 'body' } })
+      : undefined
+  )
 }
 
-/** Refusals of the routes about oneself have one shape, the guard's there, whether it refuses or the schema of the query does. */
-function wordAsLedgerBee (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void): void {
+/**
+ * Refusals of the routes about oneself have one shape, the guard's there, whether it refuses or the schema of the query
+ * does.
+ */
+function wordAsLedgerBee (
+  request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void
+): void {
   const { error, code, details } = payload as { error?: string, code?: string, details?: object }
   if (reply.statusCode < 400 || error === undefined) return done(null, payload)
   const path = request.url.split('?', 1)[0]
-  done(null, { statusCode: reply.statusCode, timestamp: new Date().toISOString(), path, message: error, code, details: details ?? {} })
+  done(null, {
+    statusCode: reply.statusCode,
+    timestamp: new Date().toISOString(),
+    path,
+    message: error,
+    code,
+    details: details ?? {}
+  })
 }

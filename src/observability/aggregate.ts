@@ -1,4 +1,6 @@
-/** The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started. */
+/**
+ * The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started.
+ */
 import type { Counter, HistogramVec } from '../telemetry/metrics.ts'
 import type { Sources } from './prometheus.ts'
 
@@ -46,9 +48,12 @@ export function aggregate ({ metrics, eventLoop, inMemory, connections }: Source
       openTransactions: metrics.openTransactions,
       retries: metrics.transactionRetries,
       errors: countsOf(metrics.databaseErrors),
-      connections: connections(),
+      connections: connections()
     },
-    pruned: { rows: countsOf(metrics.pruned), at: metrics.prunedAt === null ? null : new Date(metrics.prunedAt).toISOString() },
+    pruned: {
+      rows: countsOf(metrics.pruned),
+      at: metrics.prunedAt === null ? null : new Date(metrics.prunedAt).toISOString()
+    },
     eventLoop: { meanMilliseconds: rounded(mean * 1000), maxMilliseconds: rounded(max * 1000) },
     memory: { residentBytes: rss, heapUsedBytes: heapUsed },
   }
@@ -74,7 +79,9 @@ function timing<Name extends string> (tally: HistogramVec, name: Name) {
   const all = tally.entries().map(entry => entry[3])
   const count = all.reduce((sum, each) => sum + each.count, 0)
   const seconds = all.reduce((sum, each) => sum + each.sum, 0)
-  return { [name]: count, meanMilliseconds: count === 0 ? 0 : rounded(seconds / count * 1000) } as Record<Name, number> & { meanMilliseconds: number }
+  return { [name]: count, meanMilliseconds: count === 0 ? 0 : rounded(seconds / count * 1000) } as
+    & Record<Name, number>
+    & { meanMilliseconds: number }
 }
 
 function rounded (milliseconds: number): number {

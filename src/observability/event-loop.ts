@@ -16,10 +16,12 @@ const interval = 500
 const resolution = 10
 
 /**
- * Watches the event loop. With `shedAbove` milliseconds of mean lag the availability is closed to new requests until it has fallen to half of
- * that; null: it stays open however late we are.
+ * Watches the event loop. With `shedAbove` milliseconds of mean lag the availability is closed to new requests until it
+ * has fallen to half of that; null: it stays open however late we are.
  */
-export function watchEventLoop (availability: Availability, shedAbove: number | null, report: Report = warn): EventLoop {
+export function watchEventLoop (
+  availability: Availability, shedAbove: number | null, report: Report = warn
+): EventLoop {
   const histogram = monitorEventLoopDelay({ resolution })
   histogram.enable()
   let lag = { mean: 0, p99: 0, max: 0 }
@@ -41,9 +43,9 @@ export function watchEventLoop (availability: Availability, shedAbove: number | 
 }
 
 /**
- * The lateness, in seconds, of the timers that ran within `elapsed` milliseconds. A reset makes the histogram forget when its
- * timer last ran, so it never holds the first gap; when every turn of the loop is longer than the time between two looks, that
- * is all of them.
+ * The lateness, in seconds, of the timers that ran within `elapsed` milliseconds. A reset makes the histogram forget
+ * when its timer last ran, so it never holds the first gap; when every turn of the loop is longer than the time between
+ * two looks, that is all of them.
  */
 function lagOf (histogram: ELDHistogram, elapsed: number): { mean: number, p99: number, max: number } {
   const held = histogram.count
@@ -51,7 +53,9 @@ function lagOf (histogram: ELDHistogram, elapsed: number): { mean: number, p99: 
   const first = Math.max(0, elapsed - sum)
   const max = held === 0 ? first : Math.max(first, histogram.max / 1e6)
   const late = (milliseconds: number) => Math.max(0, milliseconds - resolution) / 1000
-  return { mean: late(elapsed / (held + 1)), p99: late(held < 100 ? max : histogram.percentile(99) / 1e6), max: late(max) }
+  return {
+    mean: late(elapsed / (held + 1)), p99: late(held < 100 ? max : histogram.percentile(99) / 1e6), max: late(max)
+  }
 }
 
 /** A server that shuts down stays shut. */

@@ -1,4 +1,6 @@
-/** Whether this server should be sent requests. Asked often and by anybody: the database is asked at most once a second. */
+/**
+ * Whether this server should be sent requests. Asked often and by anybody: the database is asked at most once a second.
+ */
 import type { Availability } from '../base/availability.ts'
 
 /** Null: all is well; else what is not, in a few public words. May throw: then it is not. */
@@ -37,7 +39,9 @@ export function prober (checks: Readonly<Record<string, Check>>, availability: A
       if (asking === null || now - asking.since > freshness) asking = { since: now, outcome: checkAll(checks) }
       const outcome = await asking.outcome
       const closing = availability.draining || availability.rejecting === 'shutting_down'
-      const serving: CheckOutcome = { ok: !closing, problem: closing ? 'the server is shutting down' : null, milliseconds: 0 }
+      const serving: CheckOutcome = {
+        ok: !closing, problem: closing ? 'the server is shutting down' : null, milliseconds: 0
+      }
       const all = { serving, ...outcome }
       return { ready: Object.values(all).every(check => check.ok), checks: all }
     },
@@ -45,7 +49,9 @@ export function prober (checks: Readonly<Record<string, Check>>, availability: A
 }
 
 async function checkAll (checks: Readonly<Record<string, Check>>): Promise<Record<string, CheckOutcome>> {
-  const outcomes = await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await outcomeOf(check)] as const))
+  const outcomes = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => [name, await outcomeOf(check)] as const)
+  )
   return Object.fromEntries(outcomes)
 }
 

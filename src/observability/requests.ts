@@ -16,7 +16,10 @@ export function measureRequests (app: FastifyInstance, metrics: Metrics): void {
     response.on('close', ended)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    metrics.requests.observe(reply.elapsedTime / 1000, request.routeOptions.url ?? 'none', request.method, statusClasses[Math.floor(reply.statusCode / 100) - 1] ?? 'none')
+    metrics.requests.observe(
+      reply.elapsedTime / 1000, request.routeOptions.url ?? 'none', request.method,
+      statusClasses[Math.floor(reply.statusCode / 100) - 1] ?? 'none'
+    )
     done()
   })
 }

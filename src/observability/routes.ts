@@ -31,7 +31,11 @@ const Ready = Type.Object({ status: Type.Literal('ready') })
 const NotReady = Type.Object({
   error: Type.String(),
   code: Type.Literal('NOT_READY'),
-  details: Type.Object({ notReady: Type.Array(Type.String(), { description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.' }) }),
+  details: Type.Object({
+    notReady: Type.Array(Type.String(), {
+      description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.'
+    })
+  })
 })
 
 export function operationalRoutes ({ prober, key, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {
@@ -45,7 +49,9 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
         response: { 200: Alive },
       },
     }, async ({ headers: { [challengeHeader]: challenge } }, reply) => {
-      if (typeof challenge === 'string' && challenge.length <= longestChallenge) reply.header(proofHeader, proofOf(key, challenge))
+      if (typeof challenge === 'string' && challenge.length <= longestChallenge) {
+        reply.header(proofHeader, proofOf(key, challenge))
+      }
       return await reply.headers(noStore).send({ status: 'alive' })
     })
 
@@ -63,7 +69,9 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
       const notReady = Object.entries(checks).filter(([, { ok }]) => !ok).map(([name]) => name)
       request.log.warn({ checks }, failures.not_ready.message)
       return await reply.code(503).headers({ ...noStore, 'retry-after': '1' })
-        .send({ error: `The server is not ready to serve: ${notReady.join(', ')}.`, code: 'NOT_READY', details: { notReady } })
+        .send({
+          error: `The server is not ready to serve: ${notReady.join(', ')}.`, code: 'NOT_READY', details: { notReady }
+        })
     })
 
     if (exposition === null) return
@@ -73,8 +81,10 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
         summary: 'Numbers in the text format of Prometheus',
         description: 'docs/operations.md lists them.',
         tags: ['operation'],
-        response: { 200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } } },
-      },
+        response: {
+          200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } }
+        }
+      }
     }, async (_request, reply) => {
       const { contentType, text } = await exposition()
       return await reply.headers({ ...noStore, 'content-type': contentType }).send(text)

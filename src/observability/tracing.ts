@@ -1,13 +1,15 @@
 /**
- * Spans by OpenTelemetry, sent by OTLP over HTTP. Loaded only where tracing is switched on. It keeps its own context and
- * registers nothing globally: an application that Latchkey is mounted in may have a tracing of its own.
+ * Spans by OpenTelemetry, sent by OTLP over HTTP. Loaded only where tracing is switched on. It keeps its own context
+ * and registers nothing globally: an application that Latchkey is mounted in may have a tracing of its own.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler } from '@opentelemetry/sdk-trace'
+import {
+  BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler
+} from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
 
@@ -44,8 +46,14 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
     // Strangers say that their trace is recorded, and choose its id: they do not decide how much we send.
     sampler: new ParentBasedSampler({ root: sampler, remoteParentSampled: sampler }),
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: 5_000 }), scheduledDelayMillis: 1_000, exportTimeoutMillis: 6_000 })],
-    spanLimits: { attributeValueLengthLimit: 256 },
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter: new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: 5_000 }),
+        scheduledDelayMillis: 1_000,
+        exportTimeoutMillis: 6_000
+      })
+    ],
+    spanLimits: { attributeValueLengthLimit: 256 }
   })
   const tracer = provider.getTracer('latchkey', version)
   const current = new AsyncLocalStorage<Context>()
@@ -72,7 +80,11 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
         const span = tracer.startSpan(route === undefined ? request.method : `${request.method} ${route}`, {
           kind: SpanKind.SERVER,
           // The route, not the path: what stands in its parameters is the caller's.
-          attributes: { 'http.request.method': request.method, ...(route === undefined ? {} : { 'http.route': route }), 'latchkey.request_id': request.id },
+          attributes: {
+            'http.request.method': request.method,
+            ...(route === undefined ? {} : { 'http.route': route }),
+            'latchkey.request_id': request.id
+          }
         }, parent)
         spans.set(request, span)
         current.run(trace.setSpan(parent, span), done)
@@ -89,11 +101,16 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
   }
 }
 
-/** Records this share of traces, 0 to 1, drawn here. The ratio sampler of OpenTelemetry goes by the trace's id, which callers choose. */
+/**
+ * Records this share of traces, 0 to 1, drawn here. The ratio sampler of OpenTelemetry goes by the trace's id, which
+ * callers choose.
+ */
 function share (ratio: number): Sampler {
   return {
-    shouldSample: () => ({ decision: Math.random() < ratio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }),
-    toString: () => `share ${ratio}`,
+    shouldSample: () => ({
+      decision: Math.random() < ratio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD
+    }),
+    toString: () => `share ${ratio}`
   }
 }
 

@@ -62,15 +62,30 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
 
 /** RFC 9110 §15.5.16: bodies of these endpoints are small, and none is decompressed for a stranger. */
 function refuseCompressed ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
-  done(isCompressed(headers) ? new OAuthError(415, 'invalid_request', 'Send the body uncompressed, without Content-Encoding.', { 'accept-encoding': 'identity' }) : undefined)
+  done(
+    isCompressed(headers)
+      ? new OAuthError(415, 'invalid_request', 'Send the body uncompressed, without Content-Encoding.', {
+        'accept-encoding': 'identity'
+      })
+      : undefined
+  )
 }
 
 const single = ['authorization', 'content-type']
 
-/** Node keeps the first of them and drops the rest: a second proof, or a second meaning of the body, must not hide (RFC 6749 §2.3). */
-function refuseRepeatedHeaders ({ raw: { rawHeaders } }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
+/**
+ * Node keeps the first of them and drops the rest: a second proof, or a second meaning of the body, must not hide (RFC
+ * 6749 §2.3).
+ */
+function refuseRepeatedHeaders (
+  { raw: { rawHeaders } }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void
+): void {
   const repeated = single.find(name => timesSent(rawHeaders, name) > 1)
-  done(repeated === undefined ? undefined : new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`))
+  done(
+    repeated === undefined
+      ? undefined
+      : new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`)
+  )
 }
 
 /** How many lines of that name there are; the names are at the even places, in any case. */
@@ -91,7 +106,12 @@ async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
       method,
       url: paths.authorization,
       schema: { ...descriptions.authorization, operationId },
-      handler: () => { throw new OAuthError(400, 'unsupported_response_type', 'This server has no response types: use the grant client_credentials at the token endpoint.') },
+      handler: () => {
+        throw new OAuthError(
+          400, 'unsupported_response_type',
+          'This server has no response types: use the grant client_credentials at the token endpoint.'
+        )
+      }
     })
   }
 }
@@ -123,8 +143,11 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
     exposeHeadRoute: false,
     config: { refusesMethod: true },
     schema: unlisted,
-    onRequest: async (_request, reply) => await reply.code(405).headers({ ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ') })
-      .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
-    handler: () => undefined,
+    onRequest: async (_request, reply) =>
+      await reply.code(405).headers({
+        ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ')
+      })
+        .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
+    handler: () => undefined
   })
 }

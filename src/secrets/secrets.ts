@@ -16,7 +16,10 @@ export function digestOf (secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
-/** A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither, or base64url that no encoder writes. */
+/**
+ * A SHA-256 as `digestOf` spells it, from base64url or hex. Null: the text is neither, or base64url that no encoder
+ * writes.
+ */
 export function readDigest (text: string): string | null {
   if (text.length === 43) return isBase64url(text) ? text : null
   return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex').toString('base64url') : null
@@ -133,11 +136,12 @@ export function isWebhookToken (text: string): boolean {
 }
 
 /**
- * Whether a text has the form of a secret that is no token of a client: an API key, an access token of the management API, the
- * secret of a webhook or of a registration, the admin token.
+ * Whether a text has the form of a secret that is no token of a client: an API key, an access token of the management
+ * API, the secret of a webhook or of a registration, the admin token.
  */
 export function isLastingSecretText (text: string): boolean {
-  return isApiKeyText(text) || isManagementTokenText(text) || isWebhookToken(text) || /^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/.test(text)
+  return isApiKeyText(text) || isManagementTokenText(text) || isWebhookToken(text) ||
+    /^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/.test(text)
 }
 
 /** A path whose segments that look like a webhook's secret, however they are encoded, are taken out. */
@@ -163,7 +167,10 @@ export function readApiKeyText (text: string): ApiKeyText | null {
   return match === null || !hasRightCheck(text) ? null : { prefix: match[1]!, environment: match[2] as Environment }
 }
 
-/** Whether a text has the form of an API key, and its check is right: `readApiKeyText` for whoever asks at every request. */
+/**
+ * Whether a text has the form of an API key, and its check is right: `readApiKeyText` for whoever asks at every
+ * request.
+ */
 export function isApiKeyText (text: string): boolean {
   return apiKeyPattern.test(text) && hasRightCheck(text)
 }
@@ -173,15 +180,16 @@ export function resemblesApiKey (text: string): boolean {
   return /^[a-z][a-z0-9]{0,15}_(live|test)_/.test(text)
 }
 
-// Strangers choose the texts that these go through. None looks at a character more than a fixed number of times: a key is found
-// by its middle, and what may be the first part of a JWT is passed over as a whole, also where no second part follows.
+// Strangers choose the texts that these go through. None looks at a character more than a fixed number of times: a key
+// is found by its middle, and what may be the first part of a JWT is passed over as a whole, also where no second part
+// follows.
 const apiKeyForm = /(?<=[a-z][a-z0-9]{0,15})(_(?:live|test)_)[0-9A-Za-z]+/g
 const labelledForm = /(lk[a-z]{3}_|whk_)[\w-]{8,}/g
 const jwtForm = /(eyJ)[\w-]+(\.[\w.-]+)?/g
 
 /**
- * A text with everything in it that looks like a secret of ours cut short: API keys, labelled secrets, those of webhooks, JWTs.
- * Each keeps what tells people its kind. For logs, and for errors that quote what was sent.
+ * A text with everything in it that looks like a secret of ours cut short: API keys, labelled secrets, those of
+ * webhooks, JWTs. Each keeps what tells people its kind. For logs, and for errors that quote what was sent.
  */
 export function withoutSecrets (text: string): string {
   return text.replace(apiKeyForm, '$1…').replace(labelledForm, '$1…')
@@ -191,7 +199,10 @@ export function withoutSecrets (text: string): string {
 /** As long as no id of ours is, and as mixed as no word: the secrets that carry no label, ours and other systems'. */
 const randomRun = /(?<![\w-])(?=[\w-]*[A-Z0-9])(?=[\w-]*[a-z])[\w-]{33,}/g
 
-/** As `withoutSecrets`, with what could be anybody's secret cut short too: for errors that quote what was sent where a name belongs. */
+/**
+ * As `withoutSecrets`, with what could be anybody's secret cut short too: for errors that quote what was sent where a
+ * name belongs.
+ */
 export function withoutAnySecrets (text: string): string {
   return withoutSecrets(text).replace(randomRun, run => `${run.slice(0, 4)}…`)
 }
@@ -203,21 +214,30 @@ function derivedKey (master: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', master, 'latchkey', purpose, 32))
 }
 
-/** Encrypts with AES-256-GCM under a key derived from `master` for `purpose`; `label` is bound to the result and needed to open it. */
+/**
+ * Encrypts with AES-256-GCM under a key derived from `master` for `purpose`; `label` is bound to the result and needed
+ * to open it.
+ */
 export function seal (plaintext: string, master: string, label: string, purpose = signingKeySealing): string {
   const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', derivedKey(master, purpose), iv).setAAD(Buffer.from(label))
   const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
-  return ['v1', iv.toString('base64url'), cipher.getAuthTag().toString('base64url'), body.toString('base64url')].join('.')
+  return ['v1', iv.toString('base64url'), cipher.getAuthTag().toString('base64url'), body.toString('base64url')].join(
+    '.'
+  )
 }
 
 /** Opens what `seal` made under any of `masters`. Null: none of them fits, or text, label or purpose were altered. */
-export function unseal (sealed: string, masters: readonly string[], label: string, purpose = signingKeySealing): string | null {
+export function unseal (
+  sealed: string, masters: readonly string[], label: string, purpose = signingKeySealing
+): string | null {
   const [version, iv, tag, body] = sealed.split('.')
   if (version !== 'v1' || iv === undefined || tag === undefined || body === undefined) return null
   for (const master of masters) {
     try {
-      const decipher = createDecipheriv('aes-256-gcm', derivedKey(master, purpose), Buffer.from(iv, 'base64url'), { authTagLength: 16 })
+      const decipher = createDecipheriv('aes-256-gcm', derivedKey(master, purpose), Buffer.from(iv, 'base64url'), {
+        authTagLength: 16
+      })
       decipher.setAAD(Buffer.from(label)).setAuthTag(Buffer.from(tag, 'base64url'))
       return decipher.update(Buffer.from(body, 'base64url'), undefined, 'utf8') + decipher.final('utf8')
     } catch {
@@ -228,8 +248,8 @@ export function unseal (sealed: string, masters: readonly string[], label: strin
 }
 
 /**
- * A text with a mark behind it which says that this deployment made it, for `purpose`. Everybody may read it; who changes it
- * breaks the mark. `text` has no full stop.
+ * A text with a mark behind it which says that this deployment made it, for `purpose`. Everybody may read it; who
+ * changes it breaks the mark. `text` has no full stop.
  */
 export function withMark (text: string, master: string, purpose: string): string {
   return `${text}.${markOf(text, master, purpose)}`
@@ -244,13 +264,17 @@ export function readMarked (marked: string, masters: readonly string[], purpose:
 
 function markOf (text: string, master: string, purpose: string): string {
   // 128 bits: it is checked, never looked up.
-  return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16).toString('base64url')
+  return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16)
+    .toString('base64url')
 }
 
 /** A key to authenticate rows with; `id` names it without telling anything of it. */
 export interface MacKey { readonly id: string, readonly key: Buffer }
 
-/** The keys for the audit log, derived from each of `masters`, in their order: the first authenticates, all of them verify. */
+/**
+ * The keys for the audit log, derived from each of `masters`, in their order: the first authenticates, all of them
+ * verify.
+ */
 export function auditKeys (masters: readonly string[]): readonly MacKey[] {
   return masters.map(master => ({
     id: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain key id v1', 6)).toString('base64url'),

@@ -1,6 +1,6 @@
 /**
- * Looks a deployment over without changing anything, whether its server runs or not. Every finding that is not as it should
- * be names what to do.
+ * Looks a deployment over without changing anything, whether its server runs or not. Every finding that is not as it
+ * should be names what to do.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,10 @@ import { UnusableDatabase } from '../storage/engine/unusable-database.ts'
 export interface Finding {
   /** `configuration`, `data folder`, `database`, … */
   check: string
-  /** `warning`: it works, and may not always. `skipped`: another check has to be mended first, or there is nothing to look at. */
+  /**
+   * `warning`: it works, and may not always. `skipped`: another check has to be mended first, or there is nothing to
+   * look at.
+   */
   status: 'ok' | 'warning' | 'failed' | 'skipped'
   found: string
   /** What to do; null: nothing. */
@@ -61,7 +64,9 @@ function configuration (environment: Environment | undefined, folder: string | u
     return inspectConfig(environment, folder)
   } catch (error) {
     const problems = error instanceof ConfigurationError ? error.problems : [String(error)]
-    return problems.map(problem => failed('configuration', problem, 'Set the variable it names; the README has the table of all of them.'))
+    return problems.map(problem =>
+      failed('configuration', problem, 'Set the variable it names; the README has the table of all of them.')
+    )
   }
 }
 
@@ -73,15 +78,28 @@ function unknownVariables ({ unknownVariables }: Config): Finding[] {
 /** Secrets and the database are nobody else's business. */
 function dataFolder ({ dataFolder, databaseUrl }: Config): Finding {
   const check = 'data folder'
-  if (!existsSync(dataFolder)) return skipped(check, `there is no ${dataFolder}: everything is configured from elsewhere`)
+  if (!existsSync(dataFolder)) {
+    return skipped(check, `there is no ${dataFolder}: everything is configured from elsewhere`)
+  }
   const files = ['secret', 'admin-token', 'server.json'].map(name => join(dataFolder, name))
   const database = databaseUrl.startsWith('file:') ? [databaseUrl.slice('file:'.length)] : []
   const foreign = [dataFolder, ...files, ...database].filter(path => !belongsToUs(path))
-  if (foreign.length > 0) return failed(check, `another account owns ${foreign.join(', ')}`, `Run the server by the account that owns them, or make them this account's: chown "$(id -u)" ${foreign.join(' ')}`)
-  const open = [dataFolder, ...files, ...database].filter(path => existsSync(path) && (statSync(path).mode & 0o077) !== 0)
+  if (foreign.length > 0) {
+    return failed(
+      check, `another account owns ${foreign.join(', ')}`,
+      `Run the server by the account that owns them, or make them this account's: chown "$(id -u)" ${foreign.join(' ')}`
+    )
+  }
+  const open = [dataFolder, ...files, ...database].filter(path =>
+    existsSync(path) && (statSync(path).mode & 0o077) !== 0
+  )
   // Only the folder is looked at by others on the way to what is in it; there, closed files are enough.
   const exposed = open.filter(path => path !== dataFolder || (statSync(path).mode & 0o022) !== 0)
-  if (exposed.length > 0) return failed(check, `others may use ${exposed.join(', ')}`, `Take their permission away: chmod go= ${exposed.join(' ')}`)
+  if (exposed.length > 0) {
+    return failed(
+      check, `others may use ${exposed.join(', ')}`, `Take their permission away: chmod go= ${exposed.join(' ')}`
+    )
+  }
   const closed = [dataFolder, ...database].filter(path => existsSync(path) && !mayWrite(path))
   if (database.length > 0 && closed.length > 0) {
     return failed(
@@ -103,10 +121,22 @@ function mayWrite (path: string): boolean {
   }
 }
 
-async function databaseFindings ({ databaseUrl }: Config): Promise<{ inspection: Inspection | null, findings: Finding[] }> {
+async function databaseFindings (
+  { databaseUrl }: Config
+): Promise<{ inspection: Inspection | null, findings: Finding[] }> {
   try {
     const inspection = await inspectDatabase(databaseUrl)
-    if (inspection === null) return { inspection, findings: [failed('database', `there is no ${databaseUrl.slice('file:'.length)}`, 'Start the server once, or restore a backup to this place.')] }
+    if (inspection === null) {
+      return {
+        inspection,
+        findings: [
+          failed(
+            'database', `there is no ${databaseUrl.slice('file:'.length)}`,
+            'Start the server once, or restore a backup to this place.'
+          )
+        ]
+      }
+    }
     return { inspection, findings: [databaseVersion(inspection), migrations(inspection)] }
   } catch (error) {
     const { found, remedy } = databaseProblem(error, databaseUrl)
@@ -178,8 +208,15 @@ function inSentence (remedy: string): string {
 
 function migrations ({ applied, pending, unknown }: Inspection): Finding {
   if (unknown.length > 0) return failed('migrations', newer(unknown), inSentence(remedyForNewer))
-  if (applied === null) return failed('migrations', 'the database is empty', 'Run `latchkey migrate`, or start the server once.')
-  if (pending.length > 0) return failed('migrations', `${pending.length} not applied: ${pending.join(', ')}`, 'Back up, then run `latchkey migrate` or start a server of this version.')
+  if (applied === null) {
+    return failed('migrations', 'the database is empty', 'Run `latchkey migrate`, or start the server once.')
+  }
+  if (pending.length > 0) {
+    return failed(
+      'migrations', `${pending.length} not applied: ${pending.join(', ')}`,
+      'Back up, then run `latchkey migrate` or start a server of this version.'
+    )
+  }
   return ok('migrations', `all ${applied.length} are applied`)
 }
 
@@ -187,10 +224,18 @@ function signingKeys (inspection: Inspection | null, { secrets }: Config): Findi
   const check = 'signing keys'
   if (inspection === null || inspection.applied === null) return skipped(check, 'there is no database to look into')
   const { signingKeys } = inspection
-  if (signingKeys.length === 0) return failed(check, 'there is none that can sign', 'Start the server once: on an empty database it makes one. Otherwise restore a backup.')
+  if (signingKeys.length === 0) {
+    return failed(
+      check, 'there is none that can sign',
+      'Start the server once: on an empty database it makes one. Otherwise restore a backup.'
+    )
+  }
   const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets, key.kid) === null)
   if (closed.length > 0) {
-    return failed(check, `${closed.length} of ${signingKeys.length} were sealed under another secret`, 'List that secret behind the present one: LATCHKEY_SECRET=present,former')
+    return failed(
+      check, `${closed.length} of ${signingKeys.length} were sealed under another secret`,
+      'List that secret behind the present one: LATCHKEY_SECRET=present,former'
+    )
   }
   return ok(check, `${signingKeys.length} there, and LATCHKEY_SECRET opens them`)
 }
@@ -200,15 +245,35 @@ function olderSecrets (inspection: Inspection | null, { secrets }: Config): Find
   const check = 'older secrets'
   if (inspection === null || inspection.applied === null) return skipped(check, 'there is no database to look into')
   const [newest, ...older] = secrets as [string, ...string[]]
-  const keys = inspection.signingKeys.filter(key => unseal(key.sealedPrivateKey, [newest], key.kid) === null && unseal(key.sealedPrivateKey, older, key.kid) !== null)
-  const heads = inspection.auditKeys.filter(key => auditKeys(older).some(({ id }) => id === key) && key !== auditKeys([newest])[0]!.id)
+  const keys = inspection.signingKeys.filter(key =>
+    unseal(key.sealedPrivateKey, [newest], key.kid) === null && unseal(key.sealedPrivateKey, older, key.kid) !== null
+  )
+  const heads = inspection.auditKeys.filter(key =>
+    auditKeys(older).some(({ id }) => id === key) && key !== auditKeys([newest])[0]!.id
+  )
   const unknown = inspection.auditKeys.some(key => key !== '' && !auditKeys(secrets).some(({ id }) => id === key))
-  if (unknown) return failed(check, 'audit chains are sealed under another secret', 'List that secret behind the present one, LATCHKEY_SECRET=present,former, and start a server with it.')
-  if (keys.length > 0 || heads.length > 0) {
-    const found = [keys.length > 0 ? `${keys.length} signing keys` : '', heads.length > 0 ? 'audit chains' : ''].filter(text => text !== '').join(' and ')
-    return failed(check, `${found} are still sealed under an older secret of LATCHKEY_SECRET`, 'Restart a server with this LATCHKEY_SECRET: it seals them under the first one. Until then the older one has to stay.')
+  if (unknown) {
+    return failed(
+      check, 'audit chains are sealed under another secret',
+      'List that secret behind the present one, LATCHKEY_SECRET=present,former, and start a server with it.'
+    )
   }
-  return ok(check, older.length === 0 ? 'none is needed' : 'nothing is sealed under them any more: once every server knows the first, they can go')
+  if (keys.length > 0 || heads.length > 0) {
+    const found = [keys.length > 0 ? `${keys.length} signing keys` : '', heads.length > 0 ? 'audit chains' : ''].filter(
+      text => text !== ''
+    ).join(' and ')
+    return failed(
+      check, `${found} are still sealed under an older secret of LATCHKEY_SECRET`,
+      'Restart a server with this LATCHKEY_SECRET: it seals them under the first one. Until then the older one has ' +
+        'to stay.'
+    )
+  }
+  return ok(
+    check,
+    older.length === 0
+      ? 'none is needed'
+      : 'nothing is sealed under them any more: once every server knows the first, they can go'
+  )
 }
 
 /** What a URL answered; null: nothing did, and why. */
@@ -424,12 +489,16 @@ function standbys (inspection: Inspection | null): Finding {
   const check = 'standbys'
   if (inspection === null) return skipped(check, 'there is no database to ask')
   const { provider, replication } = inspection
-  if (replication === null) return skipped(check, provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
+  if (replication === null) {
+    return skipped(check, provider === 'sqlite' ? 'SQLite has none' : 'the database does not tell')
+  }
   const { standbys, synchronous } = replication
   if (standbys === 0) return ok(check, 'none follows the database')
   if (synchronous) return ok(check, `${standbys}, and answers wait for one`)
   const found = `${standbys}, and no answer waits for any: a failover can undo a revocation`
-  return { check, status: 'warning', found, remedy: 'Name them in synchronous_standby_names of the primary: docs/replicas.md.' }
+  return {
+    check, status: 'warning', found, remedy: 'Name them in synchronous_standby_names of the primary: docs/replicas.md.'
+  }
 }
 
 function lostChanges (inspection: Inspection | null): Finding {
@@ -445,7 +514,9 @@ function lostChanges (inspection: Inspection | null): Finding {
 function serverClock ({ response }: Asked): Finding {
   const check = 'clock of the server'
   const date = Date.parse(response?.date ?? '')
-  return Number.isNaN(date) ? skipped(check, 'no server answered with a date') : skew(check, date, 1_000 + (response?.took ?? 0))
+  return Number.isNaN(date)
+    ? skipped(check, 'no server answered with a date')
+    : skew(check, date, 1_000 + (response?.took ?? 0))
 }
 
 function skew (check: string, theirs: number, uncertainty: number): Finding {

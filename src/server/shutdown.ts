@@ -14,7 +14,10 @@ export interface ShutdownOptions {
 /** Milliseconds that are left to connections even when patience is used up: to be told, rather than cut off. */
 const lastWord = 500
 
-/** Milliseconds at most in which connections that are kept open are not closed yet: a request that is on its way is answered that it is to go elsewhere. */
+/**
+ * Milliseconds at most in which connections that are kept open are not closed yet: a request that is on its way is
+ * answered that it is to go elsewhere.
+ */
 const turningAway = 1_000
 
 /**
@@ -38,8 +41,12 @@ export function shutDownOnSignal (app: FastifyInstance, telemetry: Telemetry, le
   }
 }
 
-/** Resolves when everybody is answered, everything is written or given up (`metrics.lost`), and the server is closed. */
-export async function shutDown (app: FastifyInstance, { availability, metrics }: Telemetry, { delay, patience }: ShutdownOptions): Promise<void> {
+/**
+ * Resolves when everybody is answered, everything is written or given up (`metrics.lost`), and the server is closed.
+ */
+export async function shutDown (
+  app: FastifyInstance, { availability, metrics }: Telemetry, { delay, patience }: ShutdownOptions
+): Promise<void> {
   availability.draining = true
   await pause(delay * 1000)
   availability.rejecting = 'shutting_down'
@@ -56,5 +63,9 @@ export async function shutDown (app: FastifyInstance, { availability, metrics }:
 }
 
 async function connectionsOf ({ server }: FastifyInstance): Promise<number> {
-  return await new Promise(resolve => { server.getConnections((error, count) => { resolve(error == null ? count : 0) }) })
+  return await new Promise(resolve => {
+    server.getConnections((error, count) => {
+      resolve(error == null ? count : 0)
+    })
+  })
 }

@@ -21,14 +21,17 @@ export interface Storage {
   registry: Registry
   /** The servers on this database whose memory can be compared with it: this one. */
   replicas: readonly Replica[]
-  /** Has `follower` told of what transactions change from now on, on this server and, once it has joined them, on others. */
+  /**
+   * Has `follower` told of what transactions change from now on, on this server and, once it has joined them, on
+   * others.
+   */
   follow (follower: ChangeListener): void
   /** The servers that are on this database. */
   directory: ReplicaDirectory
   /**
-   * Enters this server among those on its database: from here on checks go by its memory, as long as it hears of what the
-   * others change, and their changes wait until it has. On SQLite there are no others. Resolves once
-   * checks go by memory, or, while that cannot be, still ask the database.
+   * Enters this server among those on its database: from here on checks go by its memory, as long as it hears of what
+   * the others change, and their changes wait until it has. On SQLite there are no others. Resolves once checks go by
+   * memory, or, while that cannot be, still ask the database.
    */
   join (): Promise<void>
   /** The other servers, to be told what is counted here. Null: there can be none. */
@@ -49,13 +52,19 @@ export interface Storage {
   refusedSubjects (): number
   /** Connections of this server to its database, by state. */
   connections (): Record<string, number>
-  /** Takes leave of the other servers, and rolls back transactions that are not done; afterwards everything is `storage_unavailable`. */
+  /**
+   * Takes leave of the other servers, and rolls back transactions that are not done; afterwards everything is
+   * `storage_unavailable`.
+   */
   close (): Promise<void>
 }
 
 export interface StorageOptions {
   limits?: Partial<Limits>
-  /** LATCHKEY_SECRET, the newest first: audit rows are sealed under it. Without any, under one that ends with the process. */
+  /**
+   * LATCHKEY_SECRET, the newest first: audit rows are sealed under it. Without any, under one that ends with the
+   * process.
+   */
   secrets?: readonly string[]
   telemetry?: Telemetry
   /** Milliseconds that a change waits at most for another server, and that a server may go by what it last heard. */
@@ -70,12 +79,20 @@ const defaultLease = 2_000
 
 /**
  * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
- * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on which this
- * version cannot work; Failure `storage_unavailable` when the database cannot be reached.
+ * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on
+ * which this version cannot work; Failure `storage_unavailable` when the database cannot be reached.
  */
-export async function openStorage (url: string, { limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}): Promise<Storage> {
+export async function openStorage (
+  url: string,
+  { limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}
+): Promise<Storage> {
   const database = await openDatabase(url, limits, telemetry)
-  const common = { ping: database.ping, isFull: database.isFull, pendingMigrations: () => pendingMigrations(database), connections: database.connections }
+  const common = {
+    ping: database.ping,
+    isFull: database.isFull,
+    pendingMigrations: () => pendingMigrations(database),
+    connections: database.connections
+  }
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)

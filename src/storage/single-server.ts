@@ -13,7 +13,9 @@ import { transactions, withAuditOfItsOwn } from './engine/transactions.ts'
 import { uncachedRegistry, CachedRegistry } from './cache/cached-registry.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (database: Database, keys: ChainKeys, { metrics }: Telemetry): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
+export async function storeOfOneServer (
+  database: Database, keys: ChainKeys, { metrics }: Telemetry
+): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
   const note: ChangeReport = change => view.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
@@ -21,13 +23,29 @@ export async function storeOfOneServer (database: Database, keys: ChainKeys, { m
   await view.reload()
   const followers: ChangeListener[] = []
   const id = newId('rpl')
-  const self = { id, host: hostname(), pid: process.pid, version, lease: null, createdAt: new Date(), leftAt: null, live: true, behind: 0 }
+  const self = {
+    id,
+    host: hostname(),
+    pid: process.pid,
+    version,
+    lease: null,
+    createdAt: new Date(),
+    leftAt: null,
+    live: true,
+    behind: 0
+  }
   return {
     store: withAuditOfItsOwn(repositories, transactions(database, keys, { note, followers })),
     registry: view,
-    replicas: [{ id, source: 'memory', held: () => view.held(), differences: () => view.differences(), reload: () => view.reload() }],
-    directory: { page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false }) },
-    follow: follower => { followers.push(follower) },
+    replicas: [{
+      id, source: 'memory', held: () => view.held(), differences: () => view.differences(), reload: () => view.reload()
+    }],
+    directory: {
+      page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false })
+    },
+    follow: follower => {
+      followers.push(follower)
+    },
     join: async () => {},
     peers: null,
     isTrusted: () => true,

@@ -1,4 +1,7 @@
-/** Work that no request waits for. What it throws is counted and told here, and goes no further: neither to the process nor to a request. */
+/**
+ * Work that no request waits for. What it throws is counted and told here, and goes no further: neither to the process
+ * nor to a request.
+ */
 import type { Metrics } from './metrics.ts'
 
 /** What is done without being asked for, by its name in the numbers. */
@@ -63,10 +66,17 @@ export async function attempt (work: () => unknown, report: Report): Promise<voi
   }
 }
 
-/** Does `work` every so many milliseconds, but never twice at a time, and again at its time when it has failed. `stop` waits for what is running. */
+/**
+ * Does `work` every so many milliseconds, but never twice at a time, and again at its time when it has failed. `stop`
+ * waits for what is running.
+ */
 export function repeatedly (milliseconds: number, work: () => unknown, report: Report): { stop (): Promise<void> } {
   let running: Promise<void> | null = null
-  const timer = setInterval(() => { running ??= attempt(work, report).then(() => { running = null }) }, milliseconds).unref()
+  const timer = setInterval(() => {
+    running ??= attempt(work, report).then(() => {
+      running = null
+    })
+  }, milliseconds).unref()
   return {
     async stop () {
       clearInterval(timer)

@@ -1,7 +1,7 @@
 /**
  * What a server counts about itself: plain numbers that are added to where something happens, and read when somebody
- * looks. Labels come from closed sets (reasons, operations, route patterns), never from what a caller sent; a mistake in
- * that would cost memory, so every table ends after a fixed number of labels.
+ * looks. Labels come from closed sets (reasons, operations, route patterns), never from what a caller sent; a mistake
+ * in that would cost memory, so every table ends after a fixed number of labels.
  */
 
 /** How many labels a table tells apart; what comes after them is counted as `other`. */
@@ -23,7 +23,9 @@ export class Counter {
 
   /** Every count so far. */
   entries (): [label: string, second: string, count: number][] {
-    return [...this.#counts].flatMap(([label, counts]) => Array.from(counts, ([second, count]): [string, string, number] => [label, second, count]))
+    return [...this.#counts].flatMap(([label, counts]) =>
+      Array.from(counts, ([second, count]): [string, string, number] => [label, second, count])
+    )
   }
 
   get total (): number {
@@ -72,11 +74,18 @@ export class HistogramVec {
 
   entries (): [label: string, second: string, third: string, durations: Histogram][] {
     return [...this.#durations].flatMap(([label, seconds]) =>
-      [...seconds].flatMap(([second, thirds]) => Array.from(thirds, ([third, durations]): [string, string, string, Histogram] => [label, second, third, durations])))
+      [...seconds].flatMap(([second, thirds]) =>
+        Array.from(
+          thirds, ([third, durations]): [string, string, string, Histogram] => [label, second, third, durations]
+        )
+      )
+    )
   }
 
   #begin (label: string, second: string, third: string): Histogram {
-    if (this.#labels >= mostLabels && label !== other) return this.#durations.get(other)?.get('')?.get('') ?? this.#begin(other, '', '')
+    if (this.#labels >= mostLabels && label !== other) {
+      return this.#durations.get(other)?.get('')?.get('') ?? this.#begin(other, '', '')
+    }
     this.#labels++
     const seconds = this.#durations.get(label) ?? new Map<string, Map<string, Histogram>>()
     const thirds = seconds.get(second) ?? new Map<string, Histogram>()
@@ -108,7 +117,10 @@ export interface Metrics {
   openTransactions: number
   /** Times that a transaction ran again because another was in its way. */
   transactionRetries: number
-  /** Changes by how long they were held back for other servers, and why no longer: nobody was there (`alone`), all had them (`applied`), the lease was over (`lapsed`). */
+  /**
+   * Changes by how long they were held back for other servers, and why no longer: nobody was there (`alone`), all had
+   * them (`applied`), the lease was over (`lapsed`).
+   */
   acknowledgements: HistogramVec
   /** Entries of the change feed that this server knew and that the database has lost. */
   lostChanges: number

@@ -1,4 +1,7 @@
-/** Log lines on standard output. One that cannot be written is lost and reported: a full disk keeps no server from serving or from ending. */
+/**
+ * Log lines on standard output. One that cannot be written is lost and reported: a full disk keeps no server from
+ * serving or from ending.
+ */
 import { writeSync } from 'node:fs'
 import type { Report } from './background.ts'
 
@@ -6,7 +9,10 @@ import type { Report } from './background.ts'
 const attempts = 100
 const between = 1
 
-/** Writes in the same turn, so that what was logged before a crash is there. A reader that has gone is no failure: it has seen enough. */
+/**
+ * Writes in the same turn, so that what was logged before a crash is there. A reader that has gone is no failure: it
+ * has seen enough.
+ */
 export function standardOutput (report: Report): { write (text: string): void } {
   return {
     write (text) {

@@ -1,4 +1,7 @@
-/** What the floors of one server share beside their work: its numbers, its spans, its availability, and where failures go that no request waits for. */
+/**
+ * What the floors of one server share beside their work: its numbers, its spans, its availability, and where failures
+ * go that no request waits for.
+ */
 import { newBackground, type Background } from './background.ts'
 import { newAvailability, type Availability } from '../base/availability.ts'
 import { newMetrics, type Metrics } from './metrics.ts'

@@ -1,11 +1,14 @@
-/** Where spans go, if anywhere. Implemented by observability/; a server that is not traced has none, and pays nothing. */
+/**
+ * Where spans go, if anywhere. Implemented by observability/; a server that is not traced has none, and pays nothing.
+ */
 
 /** Values come from closed sets or are ids of ours: never a credential, a query or what else a caller sent. */
 export type SpanAttributes = Record<string, string | number | boolean>
 
 export interface Tracing {
   /**
-   * Runs `work` in a span of its own, a child of the one that runs now. It ends when `work` has, or when the promise that
+   * Runs `work` in a span of its own, a child of the one that runs now. It ends when `work` has, or when the promise
+   * that
    * `work` returned is settled; what is thrown marks the span and passes unchanged.
    */
   span<T> (name: string, work: () => T): T

@@ -3,7 +3,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 
-/** Does something in a process of its own, and counts what is left of it when nothing waits any more and all was collected. */
+/**
+ * Does something in a process of its own, and counts what is left of it when nothing waits any more and all was
+ * collected.
+ */
 const program = (before: string) => `
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getHeapSnapshot } from 'node:v8'
@@ -45,6 +48,8 @@ test('a process that opened a server keeps one object of process.nextTick, so th
 })
 
 test('what whoever asks for that has in an AsyncLocalStorage is not kept with it', async t => {
-  const left = await leftAfter(t.testdir(), 'const ask = () => { new AsyncLocalStorage().run(new StoreOfWhoeverAsks(), keepTickShape) }; ask()')
+  const left = await leftAfter(
+    t.testdir(), 'const ask = () => { new AsyncLocalStorage().run(new StoreOfWhoeverAsks(), keepTickShape) }; ask()'
+  )
   t.same(left, { ticks: 1, stores: 0 })
 })

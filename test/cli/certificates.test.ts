@@ -31,7 +31,9 @@ tap.test('an authority of one\'s own is named by NODE_EXTRA_CA_CERTS, and the re
   const certified = authority.certify('127.0.0.1')
   const refused = await listOf(t, certified)
   t.equal(refused.code, 1)
-  t.match(refused.stderr, /^latchkey: the certificate of https:\/\/127\.0\.0\.1:\d+ comes from an authority that is not known/)
+  t.match(
+    refused.stderr, /^latchkey: the certificate of https:\/\/127\.0\.0\.1:\d+ comes from an authority that is not known/
+  )
   t.match(refused.stderr, 'NODE_EXTRA_CA_CERTS=/path/to/ca.pem')
   t.match(await listOf(t, certified, { NODE_EXTRA_CA_CERTS: ca }), { code: 0, stderr: /There is no organization yet/ })
 })

@@ -1,4 +1,7 @@
-/** The command line as its users see it: transcripts against a real server. Lines with `! ` go to stderr, `[1]` is an exit code. */
+/**
+ * The command line as its users see it: transcripts against a real server. Lines with `! ` go to stderr, `[1]` is an
+ * exit code.
+ */
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +19,9 @@ function split (command: string): string[] {
 }
 
 async function latchkey (command: string, environment: Record<string, string> = {}) {
-  return await run(process.execPath, [latchkeyCommand, ...split(command)], { env: { ...server.environment, ...environment } })
+  return await run(process.execPath, [latchkeyCommand, ...split(command)], {
+    env: { ...server.environment, ...environment }
+  })
 }
 
 async function follow (t: Test, text: string): Promise<void> {
@@ -524,51 +529,56 @@ state       active
 `))
 
 tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
-  for (const [command, message] of [
-    ['', /Usage: latchkey/],
-    ['org', /Usage: latchkey org/],
-    ['orgs', /unknown command 'orgs'/],
-    ['org erase x', /unknown command 'erase'/],
-    ['org delete x', /add --yes; to refuse them for a while: npx latchkey org suspend x/],
-    ['access-token create --name x', /--org ORG, or --deployment/],
-    ['access-token create --name x --org y --deployment', /cannot be used with/],
-    ['access-token update x', /give at least one of --name, --scope, --allow-ip, --allow-any-ip, --expires/],
-    ['access-token list --status gone', /Allowed choices are active, expired, revoked/],
-    ['mcp-server create https://x.test', /required option '--org <id>' not specified/],
-    ['mcp-server update x', /give at least one of --name, --scope, --default-scope, --without-defaults/],
-    ['resource create https://x.test --algorithm HS256', /Allowed choices are ES256, RS256, EdDSA/],
-    ['signing-key list --state new', /Allowed choices are pending, active, retired, revoked, gone/],
-    ['org create', /missing required argument 'name'/],
-    ['org create a b', /too many arguments/],
-    ['org create Acme --colour red', /unknown option '--colour'/],
-    ['org show ""', /"" is not an id/],
-    ['org show ..', /"\.\." is not an id/],
-    ['org update x', /Nothing to change: give at least one of --name/],
-    ['client create --org x', /required option '--name <text>' not specified/],
-    ['client create --org x --name y --scope z', /name it with --resource/],
-    ['client create --org x --name y --auth-method private_key_jwt', /--jwks FILE/],
-    ['client create --org x --name y --auth-method none', /Allowed choices are client_secret_basic/],
-    ['client update x --allow-ip ::1 --allow-any-ip', /cannot be used with/],
-    ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
-    ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
-    ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
-    ['key list --limit 0', /whole number from 1 up/],
-    ['key list --status gone', /Allowed choices are active, expired, rotated, revoked/],
-    ['key update x', /Nothing to change: give at least one of those that --help lists/],
-    ['key update x --object projects', /projects:prj_1/],
-    ['key update x --object constructor:', /projects:prj_1/],
-    ['key update x --object a:b --any-object', /cannot be used with/],
-    ['key update x --calls-per-month 0', /or unlimited/],
-    ['key update x --access all', /Allowed choices are full, read-only, custom/],
-    ['key rotate x --overlap tomorrow', /24h, 90d/],
-    ['key import --org x --resource y --env live --name z --hint h', /required option '--digest <sha256>' not specified/],
-    ['member create Ada --org x', /required option '--role <name>' not specified/],
-    ['member update x', /give at least one of --name, --role, --scope, --role-scopes/],
-    ['org update x --feature a --without-features', /cannot be used with/],
-    ['publishable-key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
-    ['webhook-token create --type t --object x', /required option '--key <id>' not specified/],
-    ['registration-token create --org x --uses 0', /or unlimited/]
-  ] as const) {
+  for (
+    const [command, message] of [
+      ['', /Usage: latchkey/],
+      ['org', /Usage: latchkey org/],
+      ['orgs', /unknown command 'orgs'/],
+      ['org erase x', /unknown command 'erase'/],
+      ['org delete x', /add --yes; to refuse them for a while: npx latchkey org suspend x/],
+      ['access-token create --name x', /--org ORG, or --deployment/],
+      ['access-token create --name x --org y --deployment', /cannot be used with/],
+      ['access-token update x', /give at least one of --name, --scope, --allow-ip, --allow-any-ip, --expires/],
+      ['access-token list --status gone', /Allowed choices are active, expired, revoked/],
+      ['mcp-server create https://x.test', /required option '--org <id>' not specified/],
+      ['mcp-server update x', /give at least one of --name, --scope, --default-scope, --without-defaults/],
+      ['resource create https://x.test --algorithm HS256', /Allowed choices are ES256, RS256, EdDSA/],
+      ['signing-key list --state new', /Allowed choices are pending, active, retired, revoked, gone/],
+      ['org create', /missing required argument 'name'/],
+      ['org create a b', /too many arguments/],
+      ['org create Acme --colour red', /unknown option '--colour'/],
+      ['org show ""', /"" is not an id/],
+      ['org show ..', /"\.\." is not an id/],
+      ['org update x', /Nothing to change: give at least one of --name/],
+      ['client create --org x', /required option '--name <text>' not specified/],
+      ['client create --org x --name y --scope z', /name it with --resource/],
+      ['client create --org x --name y --auth-method private_key_jwt', /--jwks FILE/],
+      ['client create --org x --name y --auth-method none', /Allowed choices are client_secret_basic/],
+      ['client update x --allow-ip ::1 --allow-any-ip', /cannot be used with/],
+      ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
+      ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
+      ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
+      ['key list --limit 0', /whole number from 1 up/],
+      ['key list --status gone', /Allowed choices are active, expired, rotated, revoked/],
+      ['key update x', /Nothing to change: give at least one of those that --help lists/],
+      ['key update x --object projects', /projects:prj_1/],
+      ['key update x --object constructor:', /projects:prj_1/],
+      ['key update x --object a:b --any-object', /cannot be used with/],
+      ['key update x --calls-per-month 0', /or unlimited/],
+      ['key update x --access all', /Allowed choices are full, read-only, custom/],
+      ['key rotate x --overlap tomorrow', /24h, 90d/],
+      [
+        'key import --org x --resource y --env live --name z --hint h',
+        /required option '--digest <sha256>' not specified/
+      ],
+      ['member create Ada --org x', /required option '--role <name>' not specified/],
+      ['member update x', /give at least one of --name, --role, --scope, --role-scopes/],
+      ['org update x --feature a --without-features', /cannot be used with/],
+      ['publishable-key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
+      ['webhook-token create --type t --object x', /required option '--key <id>' not specified/],
+      ['registration-token create --org x --uses 0', /or unlimited/]
+    ] as const
+  ) {
     const { code, stdout, stderr } = await latchkey(command)
     t.equal(code, 2, command)
     t.match(stderr, message)
@@ -602,20 +612,37 @@ tap.test('a list says when there is more, and where it goes on', async t => {
 tap.test('where the server is: options before environment before the local data folder', async t => {
   const elsewhere = { LATCHKEY_DATA: '/nonexistent/latchkey' }
   const token = await adminToken()
-  t.match(await latchkey('org list', elsewhere), { code: 1, stderr: /No server is known.*npm start.*--url or LATCHKEY_URL/ })
+  t.match(await latchkey('org list', elsewhere), {
+    code: 1, stderr: /No server is known.*npm start.*--url or LATCHKEY_URL/
+  })
   t.match(await latchkey('org list', { ...elsewhere, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }), { code: 0 })
-  t.match(await latchkey(`org list --url ${server.url}/ --token ${token}`, { ...elsewhere, LATCHKEY_URL: 'http://127.0.0.1:1', LATCHKEY_TOKEN: 'other' }), { code: 0 })
+  t.match(
+    await latchkey(`org list --url ${server.url}/ --token ${token}`, {
+      ...elsewhere, LATCHKEY_URL: 'http://127.0.0.1:1', LATCHKEY_TOKEN: 'other'
+    }),
+    { code: 0 }
+  )
   t.match(await latchkey('org list --url nonsense'), { code: 1, stderr: /write it like https/ })
-  t.match(await latchkey('org list', { LATCHKEY_URL: 'http://127.0.0.1:2', LATCHKEY_TOKEN: 'x' }), { code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npm start.*--url/ })
+  t.match(await latchkey('org list', { LATCHKEY_URL: 'http://127.0.0.1:2', LATCHKEY_TOKEN: 'x' }), {
+    code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npm start.*--url/
+  })
 })
 
 tap.test('the local admin token goes to the local server and to nobody else', async t => {
-  t.match(await latchkey('org list --url http://127.0.0.1:2'), { code: 1, stderr: /There is no token for http:\/\/127\.0\.0\.1:2: set LATCHKEY_TOKEN, or pass --token/ })
+  t.match(await latchkey('org list --url http://127.0.0.1:2'), {
+    code: 1, stderr: /There is no token for http:\/\/127\.0\.0\.1:2: set LATCHKEY_TOKEN, or pass --token/
+  })
 })
 
 tap.test('a token is never printed, whatever is wrong with it', async t => {
-  for (const secret of ['wrong-token-4711', 'wrong token 4711', 'wröng-4711', 'wrong\n4711', 'wrong\u20ac4711', 'lk_live_4711']) {
-    const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'org', 'list', '--token', secret], { env: server.environment })
+  for (
+    const secret of [
+      'wrong-token-4711', 'wrong token 4711', 'wröng-4711', 'wrong\n4711', 'wrong\u20ac4711', 'lk_live_4711'
+    ]
+  ) {
+    const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'org', 'list', '--token', secret], {
+      env: server.environment
+    })
     t.equal(code, 1)
     t.notMatch(stdout + stderr, /4711/)
     t.match(stderr, /token/)
@@ -623,10 +650,18 @@ tap.test('a token is never printed, whatever is wrong with it', async t => {
 })
 
 tap.test('an API key of the management API works as a token, within its organization', async t => {
-  const { identifier } = (JSON.parse((await latchkey('--json resource show res_management')).stdout)) as { identifier: string }
-  const created = await latchkey(`--json key create --org ${words.get('org')} --resource ${identifier} --scope clients:read --env live --name operator`)
+  const { identifier } = (JSON.parse((await latchkey('--json resource show res_management')).stdout)) as {
+    identifier: string
+  }
+  const created = await latchkey(
+    `--json key create --org ${
+      words.get('org')
+    } --resource ${identifier} --scope clients:read --env live --name operator`
+  )
   const { key } = JSON.parse(created.stdout) as { key: string }
-  t.match(await latchkey('whoami', { LATCHKEY_TOKEN: key }), { code: 0, stdout: new RegExp(`^kind +api_key\nname +operator\norganization +${words.get('org')}$`, 'm') })
+  t.match(await latchkey('whoami', { LATCHKEY_TOKEN: key }), {
+    code: 0, stdout: new RegExp(`^kind +api_key\nname +operator\norganization +${words.get('org')}$`, 'm')
+  })
   t.match(await latchkey('client list', { LATCHKEY_TOKEN: key }), { code: 0 })
   t.match(await latchkey('org create Third', { LATCHKEY_TOKEN: key }), { code: 1, stderr: /INSUFFICIENT_PERMISSIONS/ })
 })
@@ -639,12 +674,20 @@ tap.test('a client with keys of its own: public ones are sent, private ones neve
     await writeFile(join(folder, name), content)
     return join(folder, name)
   }
-  const create = async (file: string) => await latchkey(`client create --org ${words.get('org')} --name own-keys --jwks ${file}`)
-  const set = (key: KeyObject) => JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }] })
+  const create = async (file: string) =>
+    await latchkey(`client create --org ${words.get('org')} --name own-keys --jwks ${file}`)
+  const set = (key: KeyObject) =>
+    JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }] })
 
-  t.match(await create(await write('public.json', set(publicKey))), { code: 0, stdout: /proves itself by {2}private_key_jwt\n(?!.*secret)/s })
-  t.match(await create(await write('private.json', set(privateKey))), { code: 1, stderr: /holds a private key.*Nothing was sent/ })
-  t.match(await create(await write('one.json', JSON.stringify(publicKey.export({ format: 'jwk' })))), { code: 1, stderr: /is no JWK set/ })
+  t.match(await create(await write('public.json', set(publicKey))), {
+    code: 0, stdout: /proves itself by {2}private_key_jwt\n(?!.*secret)/s
+  })
+  t.match(await create(await write('private.json', set(privateKey))), {
+    code: 1, stderr: /holds a private key.*Nothing was sent/
+  })
+  t.match(await create(await write('one.json', JSON.stringify(publicKey.export({ format: 'jwk' })))), {
+    code: 1, stderr: /is no JWK set/
+  })
   t.match(await create(await write('broken.json', '{')), { code: 1, stderr: /is not JSON/ })
   t.match(await create(join(folder, 'missing.json')), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
 })
@@ -684,7 +727,9 @@ $ latchkey org credits {org} --env live
 
 tap.test('a number of credits is a whole one', async t => {
   for (const amount of ['0', '-1', '1.5', 'many', '9007199254740993']) {
-    t.match(await latchkey(`org credits ${words.get('org')} --env live --grant ${amount}`), { code: 2, stderr: /Write a whole number from 1 up/ }, amount)
+    t.match(await latchkey(`org credits ${words.get('org')} --env live --grant ${amount}`), {
+      code: 2, stderr: /Write a whole number from 1 up/
+    }, amount)
   }
 })
 
@@ -693,15 +738,24 @@ async function adminToken (): Promise<string> {
 }
 
 tap.test('what is made with a token that is confined to an organization belongs there, without --org', async t => {
-  const { stdout } = await latchkey(words.fill('key create --org {org} --resource res_management --access full --env live --name agent --json'))
+  const { stdout } = await latchkey(
+    words.fill('key create --org {org} --resource res_management --access full --env live --name agent --json')
+  )
   const LATCHKEY_TOKEN = JSON.parse(stdout).key
-  for (const command of ['client create --name agent', 'member create Ada --role viewer', 'registration-token create --name agents',
-    'key create --resource https://api.acme.test --scope invoices:read --env live --name own']) {
+  for (
+    const command of [
+      'client create --name agent', 'member create Ada --role viewer', 'registration-token create --name agents',
+      'key create --resource https://api.acme.test --scope invoices:read --env live --name own'
+    ]
+  ) {
     const { code, stdout, stderr } = await latchkey(`${command} --json`, { LATCHKEY_TOKEN })
     t.equal(code, 0, stderr)
     t.equal(JSON.parse(stdout).organization, words.fill('{org}'), command)
     const refused = await latchkey(command)
-    t.match(refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ }, 'the admin token is confined to none')
+    t.match(
+      refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ },
+      'the admin token is confined to none'
+    )
   }
 })
 
@@ -734,15 +788,24 @@ tap.test('on a terminal, what destroys asks first, and --yes answers beforehand'
   const { id } = JSON.parse(stdout) as { id: string }
   const onTerminal = async (command: string, typed: string) => {
     const line = [process.execPath, latchkeyCommand, ...split(command)].map(word => `'${word}'`).join(' ')
-    return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], { env: server.environment })
+    return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], {
+      env: server.environment
+    })
   }
-  const statusOf = async () => (JSON.parse((await latchkey(`org show ${id} --json`)).stdout) as { status: string }).status
+  const statusOf = async () =>
+    (JSON.parse((await latchkey(`org show ${id} --json`)).stdout) as { status: string }).status
   const refused = await onTerminal(`org delete ${id}`, 'n')
   t.match(refused, { code: 2, stdout: /there is no way back\. Do it\? \[y\/N\].*Nothing was changed\./s })
   t.equal(await statusOf(), 'active')
   t.equal((await onTerminal(`org delete ${id}`, 'y')).code, 0)
   t.equal(await statusOf(), 'deleted')
-  const key = JSON.parse((await latchkey(words.fill('key create --org {org} --resource https://api.acme.test --scope invoices:read --env live --name asked --json'))).stdout) as { id: string }
+  const key = JSON.parse(
+    (await latchkey(
+      words.fill(
+        'key create --org {org} --resource https://api.acme.test --scope invoices:read --env live --name asked --json'
+      )
+    )).stdout
+  ) as { id: string }
   t.match((await onTerminal(`key revoke ${key.id} --yes`, 'n')).stdout, /^revoked {7}/m, 'without a question')
 })
 
@@ -751,17 +814,35 @@ tap.test('many keys are taken over from a file, which can be given again, and a 
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'keys.ndjson')
   const digestOf = (text: string) => createHash('sha256').update(text).digest('hex')
-  const line = (i: number, more = {}) => JSON.stringify({ digest: digestOf(`made elsewhere, number ${i}`), hint: `…${1000 + i}`, name: `legacy ${i}`, resource: 'https://api.acme.test', environment: 'live', scopes: ['invoices:read'], ...more })
+  const line = (i: number, more = {}) =>
+    JSON.stringify({
+      digest: digestOf(`made elsewhere, number ${i}`),
+      hint: `…${1000 + i}`,
+      name: `legacy ${i}`,
+      resource: 'https://api.acme.test',
+      environment: 'live',
+      scopes: ['invoices:read'],
+      ...more
+    })
   await writeFile(file, Array.from({ length: 30 }, (_, i) => `${line(i)}\n`).join('') + '\n')
   const { id } = JSON.parse((await latchkey('org create Importing --json')).stdout) as { id: string }
-  t.match(await latchkey(`key import-file ${file} --org ${id}`), { code: 0, stdout: '30 keys imported; 0 were here already.\n' })
-  t.match(await latchkey(`key import-file ${file} --org ${id} --json`), { code: 0, stdout: '{"imported":0,"present":30}\n' })
+  t.match(await latchkey(`key import-file ${file} --org ${id}`), {
+    code: 0, stdout: '30 keys imported; 0 were here already.\n'
+  })
+  t.match(await latchkey(`key import-file ${file} --org ${id} --json`), {
+    code: 0, stdout: '{"imported":0,"present":30}\n'
+  })
   const other = JSON.parse((await latchkey('org create Other --json')).stdout) as { id: string }
-  t.match(await latchkey(`key import-file ${file} --org ${other.id}`), { code: 1, stderr: new RegExp(`keys\\.ndjson:1: .* exists already for https://api\\.acme\\.test: key_\\w+ of ${id}\\.`) }, 'what another organization has is not there')
+  t.match(await latchkey(`key import-file ${file} --org ${other.id}`), {
+    code: 1,
+    stderr: new RegExp(`keys\\.ndjson:1: .* exists already for https://api\\.acme\\.test: key_\\w+ of ${id}\\.`)
+  }, 'what another organization has is not there')
   await writeFile(file, `${line(30)}\n${line(31, { scopes: ['nothing:there'] })}\n${line(32)}\n`)
   const refused = await latchkey(`key import-file ${file} --org ${id}`)
   t.match(refused, { code: 1, stderr: /keys\.ndjson:2: .*nothing:there.*run it again/s })
   const { data } = JSON.parse((await latchkey(`key list --org ${id} --json --limit 100`)).stdout) as { data: unknown[] }
   t.equal(data.length, 31, 'what stood above it is there, what stood below it is not')
-  t.match(await latchkey(`key import-file ${folder}/absent --org ${id}`), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
+  t.match(await latchkey(`key import-file ${folder}/absent --org ${id}`), {
+    code: 1, stderr: /cannot be read \(ENOENT\)/
+  })
 })

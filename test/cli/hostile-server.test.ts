@@ -11,22 +11,45 @@ const evil = '\u001b[2J\u009b2J\u001b]0;x\u0007\r\b\u007f\u202e\u2066\u200b\u202
 /** As JSON may hold it: what RFC 8259 lets stand in a string stands there as it is. */
 const raw = JSON.stringify(evil)
 
-const members = ['id', 'name', 'status', 'createdAt', 'createdBy', 'description', 'organization', 'actor', 'type', 'subject', 'address', 'identifier', 'effect', 'kind', 'credential', 'resource', 'hint', 'chain', 'hash', 'message', 'role', 'clientId', 'reason']
-const record = `{${members.map(name => `"${name}":${raw}`).join(',')},"sequence":1,"detail":{"reason":${raw}},"conditions":{},"scopes":[${raw}],"features":[${raw}],"allowlist":[],"objects":{},"grants":[],"secrets":[],"limits":{}}`
+const members = [
+  'id', 'name', 'status', 'createdAt', 'createdBy', 'description', 'organization', 'actor', 'type', 'subject',
+  'address', 'identifier', 'effect', 'kind', 'credential', 'resource', 'hint', 'chain', 'hash', 'message', 'role',
+  'clientId', 'reason'
+]
+const record = `{${
+  members.map(name => `"${name}":${raw}`).join(',')
+},"sequence":1,"detail":{"reason":${raw}},"conditions":{},"scopes":[${raw}],"features":[${raw}],"allowlist":[],"objects":{},"grants":[],"secrets":[],"limits":{}}`
 const page = `{"data":[${record}],"pagination":{"limit":1,"hasMore":true,"nextCursor":${raw}}}`
-const impact = `{"dryRun":true,"wouldLockOut":false,"totals":{"credentials":${raw},"gaining":${raw},"losing":${raw}},"data":[],"pagination":{"limit":1,"hasMore":true}}`
+const impact =
+  `{"dryRun":true,"wouldLockOut":false,"totals":{"credentials":${raw},"gaining":${raw},"losing":${raw}},"data":[],"pagination":{"limit":1,"hasMore":true}}`
 const fault = `{"checked":1,"fault":${record}}`
 const refusal = `{\r\n"error":${raw},"code":${raw}}`
 
 const answers: Record<string, (response: ServerResponse) => void> = {
-  ok: response => { response.writeHead(200, { 'content-type': 'application/json' }).end(record) },
-  page: response => { response.writeHead(200, { 'content-type': 'application/json' }).end(page) },
-  impact: response => { response.writeHead(200, { 'content-type': 'application/json' }).end(impact) },
-  fault: response => { response.writeHead(200, { 'content-type': 'application/json' }).end(fault) },
-  refusal: response => { response.writeHead(409, { 'content-type': 'application/json' }).end(refusal) },
-  stranger: response => { response.writeHead(401, { 'content-type': 'application/json' }).end(refusal) },
-  nonsense: response => { response.writeHead(200, { 'content-type': 'text/html' }).end(evil) },
-  lines: response => { response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`${record}\n${record}\r\n`) },
+  ok: response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(record)
+  },
+  page: response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(page)
+  },
+  impact: response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(impact)
+  },
+  fault: response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(fault)
+  },
+  refusal: response => {
+    response.writeHead(409, { 'content-type': 'application/json' }).end(refusal)
+  },
+  stranger: response => {
+    response.writeHead(401, { 'content-type': 'application/json' }).end(refusal)
+  },
+  nonsense: response => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end(evil)
+  },
+  lines: response => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`${record}\n${record}\r\n`)
+  }
 }
 
 let answer = answers.ok!
@@ -39,17 +62,33 @@ tap.teardown(() => { server.close() })
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
 const commands: [string, string[]][] = [
-  ['ok', ['org', 'show', 'x']], ['ok', ['org', 'show', 'x', '--json']], ['ok', ['org', 'create', 'x']], ['ok', ['client', 'show', 'x']], ['ok', ['whoami']],
-  ['page', ['org', 'list']], ['page', ['org', 'list', '--json']], ['page', ['audit', 'list']], ['page', ['policy', 'list']],
-  ['impact', ['policy', 'create', 'x', '--effect', 'deny', '--dry-run']], ['impact', ['policy', 'create', 'x', '--effect', 'deny', '--dry-run', '--json']],
-  ['fault', ['audit', 'verify']], ['fault', ['audit', 'verify', '--json']], ['lines', ['audit', 'export']],
-  ...['refusal', 'stranger', 'nonsense'].flatMap(kind => [['org', 'show', 'x'], ['org', 'show', 'x', '--json'], ['audit', 'export']].map(each => [kind, each] as [string, string[]])),
+  ['ok', ['org', 'show', 'x']],
+  ['ok', ['org', 'show', 'x', '--json']],
+  ['ok', ['org', 'create', 'x']],
+  ['ok', ['client', 'show', 'x']],
+  ['ok', ['whoami']],
+  ['page', ['org', 'list']],
+  ['page', ['org', 'list', '--json']],
+  ['page', ['audit', 'list']],
+  ['page', ['policy', 'list']],
+  ['impact', ['policy', 'create', 'x', '--effect', 'deny', '--dry-run']],
+  ['impact', ['policy', 'create', 'x', '--effect', 'deny', '--dry-run', '--json']],
+  ['fault', ['audit', 'verify']],
+  ['fault', ['audit', 'verify', '--json']],
+  ['lines', ['audit', 'export']],
+  ...['refusal', 'stranger', 'nonsense'].flatMap(kind =>
+    [['org', 'show', 'x'], ['org', 'show', 'x', '--json'], ['audit', 'export']].map(each =>
+      [kind, each] as [string, string[]]
+    )
+  )
 ]
 
 tap.test('nothing of what a server sends steers a terminal: answers, lists, errors, exports, with and without --json', async t => {
   for (const [kind, parameters] of commands) {
     answer = answers[kind]!
-    const ran = await run(process.execPath, [latchkeyCommand, ...parameters], { env: ownEnvironment({ LATCHKEY_URL: url, LATCHKEY_TOKEN: 'x', LATCHKEY_DATA: '/nonexistent' }) })
+    const ran = await run(process.execPath, [latchkeyCommand, ...parameters], {
+      env: ownEnvironment({ LATCHKEY_URL: url, LATCHKEY_TOKEN: 'x', LATCHKEY_DATA: '/nonexistent' })
+    })
     const said = ran.stdout + ran.stderr
     const what = `${kind}: ${parameters.join(' ')}`
     t.ok(said.length > 0, `${what} says something`)
@@ -57,12 +96,19 @@ tap.test('nothing of what a server sends steers a terminal: answers, lists, erro
     t.notMatch(said, /^latchkey: all is well/m, `${what}: it begins no line of its own`)
     if (!parameters.includes('--json')) continue
     const json = ran.stdout === '' ? ran.stderr : ran.stdout
-    if (kind !== 'nonsense' && kind !== 'fault') t.strictSame(JSON.parse(json), JSON.parse({ ok: record, page, impact, refusal, stranger: refusal }[kind]!), `${what}: the same value`)
+    if (kind !== 'nonsense' && kind !== 'fault') {
+      t.strictSame(
+        JSON.parse(json), JSON.parse({ ok: record, page, impact, refusal, stranger: refusal }[kind]!),
+        `${what}: the same value`
+      )
+    }
   }
 })
 
 tap.test('JSON keeps its value, whatever stands in it', async t => {
   for (const value of [evil, 'Jürgen 株式会社 🙂', '\\u001b', '"', '\t']) {
-    for (const text of [JSON.stringify({ [value]: value }), JSON.stringify({ value }, null, '\t').replaceAll('\n', '\r\n')]) t.strictSame(JSON.parse(jsonLines(text)), JSON.parse(text))
+    for (
+      const text of [JSON.stringify({ [value]: value }), JSON.stringify({ value }, null, '\t').replaceAll('\n', '\r\n')]
+    ) t.strictSame(JSON.parse(jsonLines(text)), JSON.parse(text))
   }
 })

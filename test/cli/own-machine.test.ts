@@ -35,9 +35,13 @@ tap.test('a server whose data folder cannot be written serves all the same, and 
   const odd = await startServer({ database: database.url, environment: { LATCHKEY_DATA: '/proc/latchkey/data' } })
   t.teardown(odd.close)
   t.equal((await odd.admin('GET', '/organizations')).status, 200)
-  const warned = odd.lines.filter(line => line.includes('commands on this machine do not find this server by themselves'))
+  const warned = odd.lines.filter(line =>
+    line.includes('commands on this machine do not find this server by themselves')
+  )
   t.equal(warned.length, 1)
-  t.match(JSON.parse(warned[0]!), { level: 40, msg: /^LATCHKEY_DATA: \/proc\/latchkey\/data cannot be written \(E\w+\)/ })
+  t.match(JSON.parse(warned[0]!), {
+    level: 40, msg: /^LATCHKEY_DATA: \/proc\/latchkey\/data cannot be written \(E\w+\)/
+  })
 })
 
 tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', async t => {
@@ -65,7 +69,11 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
   t.teardown(() => { rmSync(empty, { recursive: true }) })
   for (const LATCHKEY_DATA of [server.folder, empty]) {
     const own = { LATCHKEY_DATA, LATCHKEY_ADMIN_TOKEN: server.adminToken }
-    for (const ran of [await latchkey(own, 'whoami', '--url', url), await latchkey({ ...own, LATCHKEY_URL: url }, 'whoami')]) {
+    for (
+      const ran of [
+        await latchkey(own, 'whoami', '--url', url), await latchkey({ ...own, LATCHKEY_URL: url }, 'whoami')
+      ]
+    ) {
       t.match(ran, { code: 1, stderr: /^latchkey: There is no token for http/ })
       t.notMatch(ran.stdout + ran.stderr, server.adminToken)
     }

@@ -2,7 +2,10 @@ import tap from 'tap'
 import { fieldLines, instant, tableLines, words } from '../../src/cli/print.ts'
 
 tap.test('fields are aligned, what is missing is left out', async t => {
-  t.equal(fieldLines([['id', 'a'], ['revoked', null], ['uses left', 0], ['reason', undefined]]), 'id         a\nuses left  0\n')
+  t.equal(
+    fieldLines([['id', 'a'], ['revoked', null], ['uses left', 0], ['reason', undefined]]),
+    'id         a\nuses left  0\n'
+  )
 })
 
 tap.test('tables are aligned and show a dash for what is missing', async t => {

@@ -35,8 +35,12 @@ tap.test('an older Node.js is refused before anything is opened', t => {
 tap.test('a first start on a full disk leaves nothing behind that keeps the next one from its secrets', async t => {
   const home = folder(t)
   const start = (limit: string): string => {
-    const program = `import { loadConfig } from ${JSON.stringify(join(import.meta.dirname, '../..', 'src', 'config.ts'))}; loadConfig({}, process.argv[1])`
-    return spawnSync('sh', ['-c', `ulimit -f ${limit}; exec "$0" --input-type=module -e "$1" "$2"`, process.execPath, program, home], { encoding: 'utf8' }).stderr
+    const program = `import { loadConfig } from ${
+      JSON.stringify(join(import.meta.dirname, '../..', 'src', 'config.ts'))
+    }; loadConfig({}, process.argv[1])`
+    return spawnSync('sh', [
+      '-c', `ulimit -f ${limit}; exec "$0" --input-type=module -e "$1" "$2"`, process.execPath, program, home
+    ], { encoding: 'utf8' }).stderr
   }
   t.match(start('0'), /cannot be read or written \(EFBIG\)/)
   t.strictSame(readdirSync(join(home, 'data')), [])
@@ -48,7 +52,12 @@ tap.test('with no environment at all a laptop gets everything it needs, once', a
   const home = folder(t)
   const first = loadConfig({}, home)
   t.match(first, {
-    port: 3000, host: '127.0.0.1', issuer: 'http://localhost:3000', registration: 'token', trustProxy: [], databaseUrl: `file:${home}/data/latchkey.db`,
+    port: 3000,
+    host: '127.0.0.1',
+    issuer: 'http://localhost:3000',
+    registration: 'token',
+    trustProxy: [],
+    databaseUrl: `file:${home}/data/latchkey.db`
   })
   t.ok(first.generatedAdminToken)
   t.equal(first.adminTokenDigest, digestOf(first.generatedAdminToken!))
@@ -64,34 +73,76 @@ tap.test('S1: what was generated for one thing is not taken for another', async 
   loadConfig({}, home)
   for (const [file, variable] of [['admin-token', 'LATCHKEY_SECRET'], ['secret', 'LATCHKEY_ADMIN_TOKEN']] as const) {
     const text = readFileSync(join(home, 'data', file), 'utf8').trim()
-    t.match(problemsOf(() => loadConfig({ [variable]: text }, home)), [/^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; /], file)
+    t.match(problemsOf(() => loadConfig({ [variable]: text }, home)), [
+      /^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; /
+    ], file)
   }
-  t.match(loadConfig({ LATCHKEY_SECRET: `${other},${good}`, DATABASE_URL: 'postgresql://latchkey:secret@db/x' }, home).secrets, [other, good])
+  t.match(
+    loadConfig({ LATCHKEY_SECRET: `${other},${good}`, DATABASE_URL: 'postgresql://latchkey:secret@db/x' }, home)
+      .secrets,
+    [other, good]
+  )
 })
 
 tap.test('S1: a configuration that is not safe is refused by the name of its variable', async t => {
-  const remote = { HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: other }
+  const remote = {
+    HOST: '0.0.0.0', LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: other
+  }
   const cases: [string, Record<string, string>, RegExp][] = [
     ['a port that is none', { PORT: 'http' }, /^PORT: "http"/],
     ['a port out of range', { PORT: '65536' }, /^PORT: /],
-    ['a public issuer without TLS', { ...remote, LATCHKEY_ISSUER: 'http://auth.example.com' }, /^LATCHKEY_ISSUER: .*not https/],
-    ['an issuer with a path', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/oidc' }, /^LATCHKEY_ISSUER: .*not an origin/],
-    ['an issuer with a trailing slash', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/' }, /^LATCHKEY_ISSUER: /],
+    [
+      'a public issuer without TLS', { ...remote, LATCHKEY_ISSUER: 'http://auth.example.com' },
+      /^LATCHKEY_ISSUER: .*not https/
+    ],
+    [
+      'an issuer with a path', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/oidc' },
+      /^LATCHKEY_ISSUER: .*not an origin/
+    ],
+    [
+      'an issuer with a trailing slash', { ...remote, LATCHKEY_ISSUER: 'https://auth.example.com/' },
+      /^LATCHKEY_ISSUER: /
+    ],
     ['an issuer that is no URL', { ...remote, LATCHKEY_ISSUER: 'auth.example.com' }, /^LATCHKEY_ISSUER: /],
     ['no issuer on a public address', { ...remote, LATCHKEY_ISSUER: '' }, /^LATCHKEY_ISSUER: is required/],
     ['no secret on a public address', { ...remote, LATCHKEY_SECRET: '' }, /^LATCHKEY_SECRET: is required/],
-    ['no admin token on a public address', { ...remote, LATCHKEY_ADMIN_TOKEN: '' }, /^LATCHKEY_ADMIN_TOKEN: is required/],
-    ['no secret for a public issuer', { LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET: is required/],
+    [
+      'no admin token on a public address', { ...remote, LATCHKEY_ADMIN_TOKEN: '' },
+      /^LATCHKEY_ADMIN_TOKEN: is required/
+    ],
+    [
+      'no secret for a public issuer', { LATCHKEY_ISSUER: 'https://auth.example.com', LATCHKEY_ADMIN_TOKEN: good },
+      /^LATCHKEY_SECRET: is required/
+    ],
     ['a short secret', { LATCHKEY_SECRET: 'changeme' }, /^LATCHKEY_SECRET: is too easy/],
     ['a patterned secret', { LATCHKEY_SECRET: 'a'.repeat(64) }, /^LATCHKEY_SECRET: is too easy/],
     ['one weak secret of several', { LATCHKEY_SECRET: `${good},changeme` }, /^LATCHKEY_SECRET: is too easy/],
-    ['the secret as admin token', { LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; (?!.*b3K9)/],
-    ['an older secret as admin token', { LATCHKEY_SECRET: `${other}, ${good}`, LATCHKEY_ADMIN_TOKEN: good }, /^LATCHKEY_SECRET \(number 2\): is the same as LATCHKEY_ADMIN_TOKEN; /],
-    ['a secret twice', { LATCHKEY_SECRET: `${good},${other},${good}` }, /^LATCHKEY_SECRET \(number 1\): is the same as LATCHKEY_SECRET \(number 3\); /],
-    ['the secret as password of the database', { LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://latchkey:${good}@db/x` }, /^LATCHKEY_SECRET: is the same as the password in DATABASE_URL; /],
-    ['the admin token as password of the database, escaped', { LATCHKEY_ADMIN_TOKEN: good, DATABASE_URL: `postgresql://latchkey:${good.replace('b', '%62')}@db/x` }, /^LATCHKEY_ADMIN_TOKEN: is the same as the password/],
-    ['the secret as password in a parameter', { LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://db/x?password=${good}` }, /^LATCHKEY_SECRET: is the same as the password/],
-    ['the admin token for the collector', { LATCHKEY_ADMIN_TOKEN: good, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${good}` }, /^LATCHKEY_ADMIN_TOKEN: is the same as the header authorization in OTEL_/],
+    [
+      'the secret as admin token', { LATCHKEY_SECRET: good, LATCHKEY_ADMIN_TOKEN: good },
+      /^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; (?!.*b3K9)/
+    ],
+    [
+      'an older secret as admin token', { LATCHKEY_SECRET: `${other}, ${good}`, LATCHKEY_ADMIN_TOKEN: good },
+      /^LATCHKEY_SECRET \(number 2\): is the same as LATCHKEY_ADMIN_TOKEN; /
+    ],
+    [
+      'a secret twice', { LATCHKEY_SECRET: `${good},${other},${good}` },
+      /^LATCHKEY_SECRET \(number 1\): is the same as LATCHKEY_SECRET \(number 3\); /
+    ],
+    ['the secret as password of the database', {
+      LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://latchkey:${good}@db/x`
+    }, /^LATCHKEY_SECRET: is the same as the password in DATABASE_URL; /],
+    ['the admin token as password of the database, escaped', {
+      LATCHKEY_ADMIN_TOKEN: good, DATABASE_URL: `postgresql://latchkey:${good.replace('b', '%62')}@db/x`
+    }, /^LATCHKEY_ADMIN_TOKEN: is the same as the password/],
+    ['the secret as password in a parameter', {
+      LATCHKEY_SECRET: good, DATABASE_URL: `postgresql://db/x?password=${good}`
+    }, /^LATCHKEY_SECRET: is the same as the password/],
+    ['the admin token for the collector', {
+      LATCHKEY_ADMIN_TOKEN: good,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
+      OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${good}`
+    }, /^LATCHKEY_ADMIN_TOKEN: is the same as the header authorization in OTEL_/],
     ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
     ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
@@ -109,8 +160,12 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
 })
 
 tap.test('S1: all problems are named at once', async t => {
-  const problems = problemsOf(() => loadConfig({ PORT: '0', DATABASE_URL: 'x', LATCHKEY_SECRET: 'y', LATCHKEY_REGISTRATION: 'z' }, folder(t)))
-  t.same(problems.map(problem => problem.split(':')[0]), ['PORT', 'DATABASE_URL', 'LATCHKEY_REGISTRATION', 'LATCHKEY_SECRET'])
+  const problems = problemsOf(() =>
+    loadConfig({ PORT: '0', DATABASE_URL: 'x', LATCHKEY_SECRET: 'y', LATCHKEY_REGISTRATION: 'z' }, folder(t))
+  )
+  t.same(problems.map(problem => problem.split(':')[0]), [
+    'PORT', 'DATABASE_URL', 'LATCHKEY_REGISTRATION', 'LATCHKEY_SECRET'
+  ])
 })
 
 tap.test('a generated secret that was damaged is not replaced by a new one', async t => {
@@ -185,6 +240,8 @@ tap.test('code and documents name no variable that is not in the one list', asyn
   t.ok(files.length > 100)
   for (const file of files) {
     const named = readFileSync(join(root, file), 'utf8').match(/\bLATCHKEY_[A-Z][A-Z_]*[A-Z]\b/g) ?? []
-    t.strictSame(named.filter(name => !known.includes(name) && !/^LATCHKEY_(TEST_|PRISMA_|JUDGES$)/.test(name)), [], file)
+    t.strictSame(
+      named.filter(name => !known.includes(name) && !/^LATCHKEY_(TEST_|PRISMA_|JUDGES$)/.test(name)), [], file
+    )
   }
 })

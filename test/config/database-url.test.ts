@@ -1,4 +1,7 @@
-/** DATABASE_URL of a PostgreSQL: every parameter is honoured or refused by its name, with the way out, and nothing of a password is repeated. */
+/**
+ * DATABASE_URL of a PostgreSQL: every parameter is honoured or refused by its name, with the way out, and nothing of a
+ * password is repeated.
+ */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
@@ -6,7 +9,15 @@ import { loadConfig } from '../../src/config/config.ts'
 import { postgresqlTarget, readPostgresqlUrl } from '../../src/config/database-url.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 
-const usual = { schema: 'public', namesSchema: false, directTls: false, applicationName: 'latchkey', settings: [], startOptions: '', connections: 10 }
+const usual = {
+  schema: 'public',
+  namesSchema: false,
+  directTls: false,
+  applicationName: 'latchkey',
+  settings: [],
+  startOptions: '',
+  connections: 10
+}
 
 tap.test('what is honoured', async t => {
   const pem = join(t.testdir(), 'file.pem')
@@ -28,13 +39,20 @@ tap.test('what is honoured', async t => {
     ['//h/d?sslmode=require', { tls: { verify: 'full', ca: null } }],
     ['//h/d?sslmode=verify-full&sslrootcert=system', { tls: { verify: 'full', ca: null } }],
     [`//h/d?sslmode=verify-ca&sslrootcert=${pem}`, { tls: { verify: 'chain', ca: pem } }],
-    [`//h/d?sslrootcert=${pem}&sslcert=${pem}&sslkey=${pem}`, { tls: { verify: 'full', ca: pem, certificate: pem, key: pem } }],
+    [`//h/d?sslrootcert=${pem}&sslcert=${pem}&sslkey=${pem}`, {
+      tls: { verify: 'full', ca: pem, certificate: pem, key: pem }
+    }],
     ['//h/d?sslmode=no-verify', { tls: { verify: 'none' } }],
     ['//h/d?sslmode=require&sslnegotiation=direct', { directTls: true }],
-    ['//h/d?options=-c%20work_mem%3D8MB%20--geqo-x=off%20-cjit=a%5C%20b%20endpoint=e', { settings: [['work_mem', '8MB'], ['geqo_x', 'off'], ['jit', 'a b']], startOptions: 'endpoint=e' }],
+    ['//h/d?options=-c%20work_mem%3D8MB%20--geqo-x=off%20-cjit=a%5C%20b%20endpoint=e', {
+      settings: [['work_mem', '8MB'], ['geqo_x', 'off'], ['jit', 'a b']], startOptions: 'endpoint=e'
+    }],
     ['//h/d?application_name=a%20b', { applicationName: 'a b' }],
     ['//h/d?connect_timeout=5&pool_timeout=9&connection_limit=20', { connectLimit: 9_000, connections: 20 }],
-    ['//h/d?client_encoding=utf8&target_session_attrs=read-write&channel_binding=prefer&gssencmode=disable&keepalives=1', {}],
+    [
+      '//h/d?client_encoding=utf8&target_session_attrs=read-write&channel_binding=prefer&gssencmode=disable&keepalives=1',
+      {}
+    ]
   ]
   for (const [rest, expected] of cases) {
     t.match(readPostgresqlUrl(`postgresql:${rest}`), { problems: [] }, rest)
@@ -52,7 +70,10 @@ tap.test('what is refused, by name and with the way out', async t => {
     ['?sslmode=allow', /^the parameter sslmode=allow leaves it open /],
     ['?sslmode=on', /^the parameter sslmode is none of disable, /],
     ['?sslmode=verify-ca', /sslmode=verify-ca .*; name its file with sslrootcert/],
-    ['?sslmode=verify-full&sslrootcert=/nowhere.pem', /^the parameter sslrootcert names \/nowhere\.pem, which cannot be read \(ENOENT\); name a PEM file/],
+    [
+      '?sslmode=verify-full&sslrootcert=/nowhere.pem',
+      /^the parameter sslrootcert names \/nowhere\.pem, which cannot be read \(ENOENT\); name a PEM file/
+    ],
     ['?sslmode=disable&sslrootcert=/dev/null', /sslmode=disable contradicts sslrootcert; /],
     ['?sslmode=no-verify&sslrootcert=/dev/null', /sslmode=no-verify looks at no certificate/],
     ['?sslcert=/dev/null', /^sslcert and sslkey are needed together; /],
@@ -74,8 +95,11 @@ tap.test('what is refused, by name and with the way out', async t => {
     ['?application_name=%00', /^the parameter application_name is not 1 to 40 /],
     ['?search_path=x', /^the parameter search_path is not a parameter; write schema=NAME/],
     ['?__proto__=x', /^the parameter __proto__ is none that Latchkey knows /],
-    ['?anything=x', /^the parameter anything is none that Latchkey knows \(docs\/postgresql\.md has them\); leave it out$/],
-    ['/e', /^the name of the database has a \/ in it; /],
+    [
+      '?anything=x',
+      /^the parameter anything is none that Latchkey knows \(docs\/postgresql\.md has them\); leave it out$/
+    ],
+    ['/e', /^the name of the database has a \/ in it; /]
   ]
   for (const [rest, expected] of cases) {
     const { problems } = readPostgresqlUrl(`postgresql://u:hunter2@h/d${rest}`)
@@ -84,7 +108,9 @@ tap.test('what is refused, by name and with the way out', async t => {
     t.notMatch(problems.join(), 'hunter2')
     t.throws(() => postgresqlTarget(`postgresql://u:hunter2@h/d${rest}`), ConfigurationError)
   }
-  for (const hosts of ['a,b', 'a:1,b:2', 'u:p,q@a,b', ',']) t.match(readPostgresqlUrl(`postgresql://${hosts}/d`).problems, [/names several hosts; name one/], hosts)
+  for (const hosts of ['a,b', 'a:1,b:2', 'u:p,q@a,b', ',']) {
+    t.match(readPostgresqlUrl(`postgresql://${hosts}/d`).problems, [/names several hosts; name one/], hosts)
+  }
 })
 
 tap.test('a password that is not encoded is neither taken for something else nor repeated', async t => {
@@ -105,6 +131,8 @@ tap.test('problems of the URL are named with all others, at the start', async t 
     loadConfig({ PORT: 'x', DATABASE_URL: 'postgres://u:hunter2@h/d?sslmode=prefer&anything=1' }, t.testdir())
     t.fail('it was taken')
   } catch (error) {
-    t.match((error as ConfigurationError).problems, [/^PORT: /, /^DATABASE_URL: the parameter sslmode/, /^DATABASE_URL: the parameter anything/])
+    t.match((error as ConfigurationError).problems, [
+      /^PORT: /, /^DATABASE_URL: the parameter sslmode/, /^DATABASE_URL: the parameter anything/
+    ])
   }
 })

@@ -8,7 +8,9 @@ import { digestOf, newApiKeyText } from '../../src/secrets/secrets.ts'
 import { databases } from '../support/databases.ts'
 import { MovableClock, type Answer, type Json } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
-import { loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi } from '../support/protected-api.ts'
+import {
+  loggedReasons, onBothDatabases, refusalsOf, refused, startApi, usageOf, type ProtectedApi
+} from '../support/protected-api.ts'
 
 const api: ProtectedApi = {
   path: craftkitPath,
@@ -25,7 +27,9 @@ const messages: Record<string, string> = {
 }
 
 /** CraftKit's refusal, whole. */
-function refusedAs (t: Test, answer: Answer, status: number, code: string, message = messages[code], what?: string): void {
+function refusedAs (
+  t: Test, answer: Answer, status: number, code: string, message = messages[code], what?: string
+): void {
   refused(t, answer, status, { error: { code, message } }, what)
 }
 
@@ -36,35 +40,53 @@ const order = { template: 'tpl_letter', values: { customer: 'Ada' } }
 await onBothDatabases(api, (test, served) => {
   const { server, resource, call, admin, clock, createOrganization } = served
   const createProject = async (features: string[] = []) => await createOrganization({ features })
-  const createKey = async (organization: string, input: Json = {}) => await served.createKey({ organization, scopes: projectScopes, ...input })
+  const createKey = async (organization: string, input: Json = {}) =>
+    await served.createKey({ organization, scopes: projectScopes, ...input })
   const rendering = async (credential: string | null) => await call(credential, 'POST', '/v1/renders', order)
 
   const createPair = async (organization: string, environment = 'live'): Promise<Json> => {
-    const answer = await admin('POST', '/publishable-keys', { organization, resource, environment, name: 'site', scopes: ['renders:write'] })
+    const answer = await admin('POST', '/publishable-keys', {
+      organization, resource, environment, name: 'site', scopes: ['renders:write']
+    })
     if (answer.status !== 201) throw new Error(answer.text)
     return answer.json
   }
   const assertionBy = async ({ publishableKey, signingKey }: Json, claims: Json = {}) => {
     const now = Math.floor(clock.now().getTime() / 1_000)
-    return await new SignJWT({ iss: publishableKey, aud: server.issuer, sub: 'user-7', jti: randomUUID(), iat: now, exp: now + 60, ...claims })
+    return await new SignJWT({
+      iss: publishableKey, aud: server.issuer, sub: 'user-7', jti: randomUUID(), iat: now, exp: now + 60, ...claims
+    })
       .setProtectedHeader({ alg: 'ES256' }).sign(await importJWK(signingKey.jwk as JWK, 'ES256'))
   }
-  const exchange = async (assertion: string) => await server.send({
-    method: 'POST', path: '/api/v1/auth/session', body: new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }),
-  })
-  const sessionOf = async (pair: Json): Promise<string> => (await exchange(await assertionBy(pair))).json.access_token as string
+  const exchange = async (assertion: string) =>
+    await server.send({
+      method: 'POST',
+      path: '/api/v1/auth/session',
+      body: new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
+    })
+  const sessionOf = async (pair: Json): Promise<string> =>
+    (await exchange(await assertionBy(pair))).json.access_token as string
   const embedded = async (credential: string | null) => await call(credential, 'POST', '/v1/embed/renders', order)
 
   test('CK-01: every route under /v1 takes a project key as bearer credential, and nothing without one', async t => {
     const project = await createProject()
-    const routes = [['GET', '/v1/templates'], ['POST', '/v1/renders'], ['GET', '/v1/renders/rnd_1'], ['GET', '/v1/embed'], ['POST', '/v1/embed/renders'],
-      ['PUT', '/v1/templates/tpl_a'], ['PATCH', '/v1/project'], ['PUT', '/v1/webhook-configuration']] as const
-    for (const [method, path] of routes) refusedAs(t, await call(null, method, path), 401, 'missing_authorization', undefined, `${method} ${path}`)
+    const routes = [
+      ['GET', '/v1/templates'], ['POST', '/v1/renders'], ['GET', '/v1/renders/rnd_1'], ['GET', '/v1/embed'],
+      ['POST', '/v1/embed/renders'], ['PUT', '/v1/templates/tpl_a'], ['PATCH', '/v1/project'],
+      ['PUT', '/v1/webhook-configuration']
+    ] as const
+    for (const [method, path] of routes) {
+      refusedAs(t, await call(null, method, path), 401, 'missing_authorization', undefined, `${method} ${path}`)
+    }
     for (const environment of ['live', 'test']) {
       const { key } = await createKey(project, { environment })
       t.match(key, new RegExp(`^ck_${environment}_[0-9A-Za-z]{33}$`))
       const templates = await call(key, 'GET', '/v1/templates')
-      t.strictSame([templates.status, templates.json], [200, { data: [{ id: 'tpl_invoice', text: 'Invoice for {{customer}}' }, { id: 'tpl_letter', text: 'Dear {{customer}},' }] }])
+      t.strictSame([templates.status, templates.json], [200, {
+        data: [{ id: 'tpl_invoice', text: 'Invoice for {{customer}}' }, {
+          id: 'tpl_letter', text: 'Dear {{customer}},'
+        }]
+      }])
       t.equal((await rendering(key)).status, 201)
     }
   })
@@ -118,7 +140,10 @@ await onBothDatabases(api, (test, served) => {
       refusedAs(t, answer, 401, 'missing_authorization')
       t.equal(answer.headers['www-authenticate'], metadata)
     }
-    t.equal((await server.send({ path: new URL(metadata.slice(26, -1)).pathname })).json.resource, resource, 'the metadata is where it says')
+    t.equal(
+      (await server.send({ path: new URL(metadata.slice(26, -1)).pathname })).json.resource, resource,
+      'the metadata is where it says'
+    )
   })
 
   test('CK-06: an unknown or revoked key is invalid_credentials', async t => {
@@ -145,30 +170,53 @@ await onBothDatabases(api, (test, served) => {
     const { id, key } = await createKey(project)
     for (const template of ['tpl_invoice', 'tpl_letter']) {
       const made = await call(key, 'POST', '/v1/renders', { template, values: { customer: 'Ada' } })
-      t.strictSame([made.status, made.json], [201, { id: made.json.id, template, owner: id, endUser: null, watermarked: false, text: template === 'tpl_letter' ? 'Dear Ada,' : 'Invoice for Ada' }])
+      t.strictSame([made.status, made.json], [201, {
+        id: made.json.id,
+        template,
+        owner: id,
+        endUser: null,
+        watermarked: false,
+        text: template === 'tpl_letter' ? 'Dear Ada,' : 'Invoice for Ada'
+      }])
       t.strictSame((await call(key, 'GET', `/v1/renders/${made.json.id}`)).json, made.json)
     }
-    const changes = [['PUT', '/v1/templates/tpl_letter', { text: 'Hi' }, 'templates:write'], ['PATCH', '/v1/project', { name: 'Mine' }, 'projects:write'],
-      ['PUT', '/v1/webhook-configuration', { target: 'https://hooks.test' }, 'webhooks:write']] as const
+    const changes = [['PUT', '/v1/templates/tpl_letter', { text: 'Hi' }, 'templates:write'], ['PATCH', '/v1/project', {
+      name: 'Mine'
+    }, 'projects:write'], [
+      'PUT', '/v1/webhook-configuration', { target: 'https://hooks.test' }, 'webhooks:write'
+    ]] as const
     const mighty = await createKey(project, { access: 'full', scopes: undefined })
     const scopes = changes.map(([,,, scope]) => scope)
     const client = await server.createClient({ organization: project, grants: [{ resource, scopes }] })
     const token = await server.tokenFor(client)
     for (const [method, path, body, scope] of changes) {
-      refusedAs(t, await call(key, method, path, body), 403, 'forbidden', `The credential lacks a scope that this route needs: ${scope}.`)
+      refusedAs(
+        t, await call(key, method, path, body), 403, 'forbidden',
+        `The credential lacks a scope that this route needs: ${scope}.`
+      )
       const answer = await call(mighty.key, method, path, body)
-      t.strictSame([answer.status, answer.json], [403, { error: { code: 'forbidden', message: 'A project key renders; it does not change the project.' } }], 'whatever its scopes')
+      t.strictSame([answer.status, answer.json], [403, {
+        error: { code: 'forbidden', message: 'A project key renders; it does not change the project.' }
+      }], 'whatever its scopes')
     }
     t.equal((await call(key, 'POST', '/v1/renders', order)).json.text, 'Dear Ada,', 'nothing was changed')
-    for (const [method, path, body] of changes) t.equal((await call(token, method, path, body)).status, 200, 'a token may')
+    for (const [method, path, body] of changes) {
+      t.equal((await call(token, method, path, body)).status, 200, 'a token may')
+    }
     t.equal((await call(key, 'POST', '/v1/renders', order)).json.text, 'Hi')
   })
 
   test('CK-09: a key sees nothing of another project', async t => {
     const [mine, theirs] = [await createKey(await createProject()), await createKey(await createProject())]
     const { json: made } = await rendering(theirs.key)
-    const [foreign, missing] = [await call(mine.key, 'GET', `/v1/renders/${made.id}`), await call(mine.key, 'GET', '/v1/renders/rnd_0')]
-    for (const answer of [foreign, missing]) t.strictSame([answer.status, answer.json], [404, { error: { code: 'not_found', message: 'There is no such render.' } }])
+    const [foreign, missing] = [
+      await call(mine.key, 'GET', `/v1/renders/${made.id}`), await call(mine.key, 'GET', '/v1/renders/rnd_0')
+    ]
+    for (const answer of [foreign, missing]) {
+      t.strictSame([answer.status, answer.json], [404, {
+        error: { code: 'not_found', message: 'There is no such render.' }
+      }])
+    }
     t.equal((await call(theirs.key, 'GET', `/v1/renders/${made.id}`)).status, 200)
   })
 
@@ -187,15 +235,31 @@ await onBothDatabases(api, (test, served) => {
     const { key } = await createKey(project)
 
     const answer = await exchange(await assertionBy(pair))
-    t.strictSame([answer.status, answer.json], [200, { access_token: answer.json.access_token, token_type: 'Bearer', expires_in: 900, scope: 'renders:write' }])
+    t.strictSame([answer.status, answer.json], [200, {
+      access_token: answer.json.access_token, token_type: 'Bearer', expires_in: 900, scope: 'renders:write'
+    }])
     const made = await embedded(answer.json.access_token)
-    t.strictSame([made.status, made.json], [201, { id: made.json.id, template: 'tpl_letter', owner: pair.id, endUser: 'user-7', watermarked: false, text: 'Dear Ada,' }])
+    t.strictSame([made.status, made.json], [201, {
+      id: made.json.id, template: 'tpl_letter', owner: pair.id, endUser: 'user-7', watermarked: false, text: 'Dear Ada,'
+    }])
 
     refusedAs(t, await embedded(key), 403, 'forbidden', 'This route takes a session token only.')
-    refusedAs(t, await rendering(answer.json.access_token), 401, 'invalid_credentials', undefined, 'a session is no project key')
-    refusedAs(t, await embedded(pair.publishableKey), 401, 'invalid_credentials', undefined, 'the publishable key alone opens nothing')
+    refusedAs(
+      t, await rendering(answer.json.access_token), 401, 'invalid_credentials', undefined, 'a session is no project key'
+    )
+    refusedAs(
+      t, await embedded(pair.publishableKey), 401, 'invalid_credentials', undefined,
+      'the publishable key alone opens nothing'
+    )
     for (const assertion of [key, pair.publishableKey]) t.equal((await exchange(assertion)).status, 400)
-    const withKey = await server.send({ method: 'POST', path: '/api/v1/auth/session', headers: { authorization: `Bearer ${key}` }, body: new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: await assertionBy(pair) }) })
+    const withKey = await server.send({
+      method: 'POST',
+      path: '/api/v1/auth/session',
+      headers: { authorization: `Bearer ${key}` },
+      body: new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: await assertionBy(pair)
+      })
+    })
     t.equal(withKey.status, 400, 'a project key beside it mints nothing')
 
     clock.advance(900 + 60)
@@ -207,7 +271,11 @@ await onBothDatabases(api, (test, served) => {
     const [pair, other] = [await createPair(project), await createPair(project)]
     const now = Math.floor(clock.now().getTime() / 1_000)
     const assertion = await assertionBy(pair)
-    t.strictSame((await Promise.all([exchange(assertion), exchange(assertion), exchange(assertion)])).map(({ status }) => status).sort(), [200, 400, 400])
+    t.strictSame(
+      (await Promise.all([exchange(assertion), exchange(assertion), exchange(assertion)])).map(({ status }) => status)
+        .sort(),
+      [200, 400, 400]
+    )
     const bad = {
       replayed: assertion,
       expired: await assertionBy(pair, { iat: now - 600, exp: now - 300 }),
@@ -218,7 +286,9 @@ await onBothDatabases(api, (test, served) => {
     }
     for (const [what, text] of Object.entries(bad)) {
       const answer = await exchange(text)
-      t.strictSame([answer.status, answer.json.error, Object.keys(answer.json)], [400, 'invalid_grant', ['error', 'error_description']], what)
+      t.strictSame([answer.status, answer.json.error, Object.keys(answer.json)], [400, 'invalid_grant', [
+        'error', 'error_description'
+      ]], what)
     }
     const session = await sessionOf(pair)
     await admin('POST', `/publishable-keys/${pair.id}/revoke`)
@@ -229,23 +299,39 @@ await onBothDatabases(api, (test, served) => {
   test('CK-11: a webhook comes with a token in its path, and what it renders is owned by the key behind the token', async t => {
     const project = await createProject()
     const { id, key } = await createKey(project)
-    const { status, json: { id: tokenId, token } } = await admin('POST', '/webhook-tokens', { apiKey: id, object: { type: 'templates', id: 'tpl_letter' } })
+    const { status, json: { id: tokenId, token } } = await admin('POST', '/webhook-tokens', {
+      apiKey: id, object: { type: 'templates', id: 'tpl_letter' }
+    })
     t.equal(status, 201)
     const hook = async (text: string) => await call(null, 'POST', `/v1/webhooks/${text}`, { customer: 'Bob' })
     const made = await hook(token)
-    t.strictSame([made.status, made.json], [201, { id: made.json.id, template: 'tpl_letter', owner: id, endUser: null, watermarked: false, text: 'Dear Bob,' }])
+    t.strictSame([made.status, made.json], [201, {
+      id: made.json.id, template: 'tpl_letter', owner: id, endUser: null, watermarked: false, text: 'Dear Bob,'
+    }])
     t.strictSame((await call(key, 'GET', `/v1/renders/${made.json.id}`)).json, made.json)
 
-    for (const text of [`${token.slice(0, -1)}${token.endsWith('a') ? 'b' : 'a'}`, 'nonsense', key]) refusedAs(t, await hook(text), 401, 'invalid_credentials', undefined, text.slice(0, 8))
-    refusedAs(t, await call(key, 'POST', `/v1/webhooks/${token}`, {}), 400, 'several_credentials', 'The request carries more than one credential; send exactly one.')
-    for (const path of ['/v1/renders', '/v1/templates']) refusedAs(t, await call(token, path === '/v1/renders' ? 'POST' : 'GET', path), 401, 'invalid_credentials', undefined, 'it is good for its webhook alone')
+    for (const text of [`${token.slice(0, -1)}${token.endsWith('a') ? 'b' : 'a'}`, 'nonsense', key]) {
+      refusedAs(t, await hook(text), 401, 'invalid_credentials', undefined, text.slice(0, 8))
+    }
+    refusedAs(
+      t, await call(key, 'POST', `/v1/webhooks/${token}`, {}), 400, 'several_credentials',
+      'The request carries more than one credential; send exactly one.'
+    )
+    for (const path of ['/v1/renders', '/v1/templates']) {
+      refusedAs(
+        t, await call(token, path === '/v1/renders' ? 'POST' : 'GET', path), 401, 'invalid_credentials', undefined,
+        'it is good for its webhook alone'
+      )
+    }
     t.notOk(server.lines.some(line => line.includes(token.slice(4))), 'the log does not have it')
 
     const next = (await admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 0 })).json
     t.equal((await hook(token)).json.owner, next.id, 'it goes over to the key that replaces its own')
     await admin('POST', `/webhook-tokens/${tokenId}/revoke`)
     refusedAs(t, await hook(token), 401, 'invalid_credentials')
-    const second = (await admin('POST', '/webhook-tokens', { apiKey: next.id, object: { type: 'templates', id: 'tpl_letter' } })).json.token as string
+    const second =
+      (await admin('POST', '/webhook-tokens', { apiKey: next.id, object: { type: 'templates', id: 'tpl_letter' } }))
+        .json.token as string
     t.equal((await hook(second)).status, 201)
     await admin('POST', `/api-keys/${next.id}/revoke`)
     refusedAs(t, await hook(second), 401, 'invalid_credentials', undefined, 'it ends with its key')
@@ -255,10 +341,20 @@ await onBothDatabases(api, (test, served) => {
     const project = await createProject(['embedding'])
     const [live, test] = [await createKey(project), await createKey(project, { environment: 'test' })]
     const made = await rendering(test.key)
-    t.strictSame([made.status, made.json], [201, { id: made.json.id, template: 'tpl_letter', owner: test.id, endUser: null, watermarked: true, text: 'TEST Dear Ada, TEST' }])
+    t.strictSame([made.status, made.json], [201, {
+      id: made.json.id,
+      template: 'tpl_letter',
+      owner: test.id,
+      endUser: null,
+      watermarked: true,
+      text: 'TEST Dear Ada, TEST'
+    }])
     t.equal((await call(live.key, 'GET', `/v1/renders/${made.json.id}`)).status, 404)
     t.equal((await rendering(live.key)).json.watermarked, false)
-    t.equal((await embedded(await sessionOf(await createPair(project, 'test')))).json.watermarked, true, 'so is what its sessions render')
+    t.equal(
+      (await embedded(await sessionOf(await createPair(project, 'test')))).json.watermarked, true,
+      'so is what its sessions render'
+    )
   })
 
   test('CK-13: a key of another deployment is invalid_credentials, and log and audit say why', async t => {
@@ -267,7 +363,9 @@ await onBothDatabases(api, (test, served) => {
     const before = loggedReasons(server).length
     const foreign = newApiKeyText('ck', 'live')
     refusedAs(t, await rendering(foreign), 401, 'invalid_credentials')
-    refusedAs(t, await rendering(`${foreign.slice(0, -1)}${foreign.endsWith('a') ? 'b' : 'a'}`), 401, 'invalid_credentials')
+    refusedAs(
+      t, await rendering(`${foreign.slice(0, -1)}${foreign.endsWith('a') ? 'b' : 'a'}`), 401, 'invalid_credentials'
+    )
     const ledger = await server.createKey({ organization: project })
     refusedAs(t, await rendering(ledger.key), 401, 'invalid_credentials')
     t.strictSame(loggedReasons(server).slice(before), ['foreign_deployment', 'malformed', 'wrong_resource'])
@@ -303,9 +401,13 @@ await onBothDatabases(api, (test, served) => {
     t.match(await usageOf(served, old.id), { days: [{ day: day(), calls: 1, credits: 0 }] })
     clock.advance(86_400)
     for (let i = 0; i < 2; i++) t.equal((await rendering(next.key)).status, 201)
-    const callsToday = async (id: string) => ((await usageOf(served, id)).days as Json[]).find(each => each.day === day())?.calls ?? 0
+    const callsToday = async (id: string) =>
+      ((await usageOf(served, id)).days as Json[]).find(each => each.day === day())?.calls ?? 0
     t.strictSame([await callsToday(old.id), await callsToday(next.id)], [0, 2])
-    const lastUsed = await eventually(async () => (await admin('GET', `/api-keys/${old.id}`)).json.lastUsedAt as string | null, instant => instant !== null)
+    const lastUsed = await eventually(
+      async () => (await admin('GET', `/api-keys/${old.id}`)).json.lastUsedAt as string | null,
+      instant => instant !== null
+    )
     t.ok(Math.abs(Date.parse(lastUsed!) - usedAt.getTime()) < 1_000, 'and when it was used last')
     await admin('POST', `/api-keys/${old.id}/revoke`)
     t.strictSame([(await rendering(old.key)).status, (await rendering(next.key)).status], [401, 201])
@@ -316,7 +418,12 @@ tap.test('CK-04: a key that was revoked on one replica is refused on the other f
   const database = await databases.find(({ name }) => name === 'postgresql')!.fresh()
   const clock = new MovableClock()
   const one = await startApi(api, { database: database.url, clock })
-  const other = await startApi(api, { database: database.url, clock, issuer: one.server.issuer, environment: { LATCHKEY_SECRET: one.server.secret, LATCHKEY_ADMIN_TOKEN: one.server.adminToken } })
+  const other = await startApi(api, {
+    database: database.url,
+    clock,
+    issuer: one.server.issuer,
+    environment: { LATCHKEY_SECRET: one.server.secret, LATCHKEY_ADMIN_TOKEN: one.server.adminToken }
+  })
   t.teardown(async () => {
     await Promise.all([one.server.close(), other.server.close()])
     await database.drop()
@@ -341,9 +448,14 @@ tap.test('CK-13: where only live keys are served, a test key is invalid_credenti
   const served = await startApi(liveOnly)
   t.teardown(served.server.close)
   const organization = await served.createOrganization()
-  const [live, test] = [await served.createKey({ organization, scopes: projectScopes }), await served.createKey({ organization, scopes: projectScopes, environment: 'test' })]
+  const [live, test] = [
+    await served.createKey({ organization, scopes: projectScopes }),
+    await served.createKey({ organization, scopes: projectScopes, environment: 'test' })
+  ]
   refusedAs(t, await served.call(test.key, 'POST', '/v1/renders', order), 401, 'invalid_credentials')
   t.strictSame(loggedReasons(served.server), ['wrong_environment'])
-  t.strictSame(await eventually(async () => await refusalsOf(served, test.id), reasons => reasons.length > 0), ['wrong_environment'])
+  t.strictSame(await eventually(async () => await refusalsOf(served, test.id), reasons => reasons.length > 0), [
+    'wrong_environment'
+  ])
   t.equal((await served.call(live.key, 'POST', '/v1/renders', order)).status, 201)
 })

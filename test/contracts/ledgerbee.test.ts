@@ -3,7 +3,9 @@ import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
 import { newApiKeyText, seal } from '../../src/secrets/secrets.ts'
 import { databases } from '../support/databases.ts'
-import { apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
+import {
+  apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer
+} from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()
@@ -12,7 +14,19 @@ tap.teardown(close)
 
 for (const { name, server } of servers) {
   const test = (title: string, body: (t: Test) => Promise<void>) => tap.test(`${title} [${name}]`, body)
-  const { send, admin, bearer, withKey, tokenFor, tokenRequest, createClient, createKey, createOrganization, createRegistrationToken, issuer } = server
+  const {
+    send,
+    admin,
+    bearer,
+    withKey,
+    tokenFor,
+    tokenRequest,
+    createClient,
+    createKey,
+    createOrganization,
+    createRegistrationToken,
+    issuer
+  } = server
   const metadataUrl = `${issuer}/.well-known/oauth-protected-resource`
 
   test('LB-01: a key in x-api-key authenticates every route that its scopes cover', async t => {
@@ -36,13 +50,27 @@ for (const { name, server } of servers) {
 
   test('LB-01: without a credential a protected route is 401 and says where to find out more', async t => {
     const answer = await send({ path: '/api/v1/company' })
-    t.equal(answer.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`, 'no error where nothing was presented (RFC 6750 §3.1)')
-    refused(t, answer, { path: '/api/v1/company', message: 'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.', reason: 'missing_credentials' })
+    t.equal(
+      answer.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`,
+      'no error where nothing was presented (RFC 6750 §3.1)'
+    )
+    refused(t, answer, {
+      path: '/api/v1/company',
+      message:
+        'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: ' +
+          'Bearer.',
+      reason: 'missing_credentials'
+    })
   })
 
   test('LB-01: a key that this server never made is refused, however well it is formed', async t => {
     const { key } = await createKey()
-    for (const text of [forgeKey(key), `${key.slice(0, -1)}${key.endsWith('a') ? 'b' : 'a'}`, key.slice(0, -1), `${key}x`, key.replace('lb_', 'lx_'), 'nonsense']) {
+    for (
+      const text of [
+        forgeKey(key), `${key.slice(0, -1)}${key.endsWith('a') ? 'b' : 'a'}`, key.slice(0, -1), `${key}x`,
+        key.replace('lb_', 'lx_'), 'nonsense'
+      ]
+    ) {
       const answer = await withKey(text)
       challenged(t, answer, 'invalid_token', 'The credential is not valid')
       refused(t, answer, { message: 'The credential is not valid.', reason: 'invalid_api_key' })
@@ -60,7 +88,10 @@ for (const { name, server } of servers) {
     challenged(t, answer, 'invalid_token', 'The credential is not valid')
     refused(t, answer, { message: 'The credential is not valid.', reason: 'invalid_api_key' })
     t.equal((await withKey(other.key)).status, 200)
-    t.equal((await admin('POST', `/api-keys/${key.id}/revoke`)).json.revokedAt, revocation.json.revokedAt, 'revoking twice changes nothing')
+    t.equal(
+      (await admin('POST', `/api-keys/${key.id}/revoke`)).json.revokedAt, revocation.json.revokedAt,
+      'revoking twice changes nothing'
+    )
   })
 
   test('LB-02: a key has the scopes that were configured for it, as they are now', async t => {
@@ -87,7 +118,10 @@ for (const { name, server } of servers) {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const answer = await send({ path: '/api/v1/invoices', headers: { authorization: `${scheme} ${key}` } })
       challenged(t, answer, 'invalid_token', 'The bearer credential is an API key, not an access token')
-      refused(t, answer, { message: 'An API key was sent as a bearer token; send it in the x-api-key header.', reason: 'api_key_as_bearer_token' })
+      refused(t, answer, {
+        message: 'An API key was sent as a bearer token; send it in the x-api-key header.',
+        reason: 'api_key_as_bearer_token'
+      })
     }
   })
 
@@ -118,30 +152,42 @@ for (const { name, server } of servers) {
     for (const answer of refusals) t.notMatch(answer.text + JSON.stringify(answer.headers), key.slice(8, -1))
     const logged = server.lines.slice(before).join('')
     t.match(logged, '/api/v1/invoices', 'the requests were logged')
-    for (const trace of [key, key.slice(8, -1), encoded, 'x-api-key=']) t.notOk(logged.includes(trace), `no ${trace.slice(0, 12)}… in the log`)
+    for (const trace of [key, key.slice(8, -1), encoded, 'x-api-key=']) {
+      t.notOk(logged.includes(trace), `no ${trace.slice(0, 12)}… in the log`)
+    }
     t.notOk((await admin('GET', '/audit')).text.includes(key.slice(8, -1)), 'nor in the audit log')
   })
 
   test('LB-05: a key used from outside its allowlist is refused with ip_whitelist_mismatch', async t => {
     const key = await createKey({ allowlist: ['127.0.0.9', '127.1.0.0/16', '2001:db8::/32'] })
-    for (const from of ['127.0.0.9', '127.1.0.0', '127.1.255.255']) t.equal((await withKey(key.key, '/api/v1/invoices', { from })).status, 200, from)
+    for (const from of ['127.0.0.9', '127.1.0.0', '127.1.255.255']) {
+      t.equal((await withKey(key.key, '/api/v1/invoices', { from })).status, 200, from)
+    }
     for (const from of ['127.0.0.1', '127.0.0.10', '127.2.0.0', '127.0.255.255']) {
       const answer = await withKey(key.key, '/api/v1/invoices', { from })
       challenged(t, answer, 'invalid_token', 'The credential may not be used from this address')
-      refused(t, answer, { message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch' })
+      refused(t, answer, {
+        message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch'
+      })
     }
     t.equal((await admin('PATCH', `/api-keys/${key.id}`, { allowlist: ['127.0.0.1'] })).status, 200)
     t.equal((await withKey(key.key)).status, 200, 'a changed allowlist counts from the next request on')
-    refused(t, await withKey(key.key, '/api/v1/invoices', { from: '127.0.0.9' }), { message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch' })
+    refused(t, await withKey(key.key, '/api/v1/invoices', { from: '127.0.0.9' }), {
+      message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch'
+    })
   })
 
   test('LB-05: an allowlist entry that is none is refused when the key is made', async t => {
     const organization = (await createOrganization()).id
     for (const entry of ['127.0.0.0.1', '127.0.0.1/33', '010.0.0.1', 'fe80::1%eth0', 'example.com', '']) {
-      const answer = await admin('POST', '/api-keys', { organization, resource: issuer, environment: 'live', name: 'k', scopes: [], allowlist: [entry] })
+      const answer = await admin('POST', '/api-keys', {
+        organization, resource: issuer, environment: 'live', name: 'k', scopes: [], allowlist: [entry]
+      })
       t.equal(answer.status, 400)
       t.strictSame(answer.json, {
-        error: `${JSON.stringify(entry)} is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
+        error: `${
+          JSON.stringify(entry)
+        } is neither an IP address nor a CIDR range; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.`,
         code: 'INVALID_ALLOWLIST',
         details: { field: 'allowlist', entry },
       })
@@ -151,7 +197,13 @@ for (const { name, server } of servers) {
 
   test('LB-06: GET /api/v1/api-key tells a key its own scopes, allowlist and expiry, and never the secret', async t => {
     const expiresAt = new Date(clock.now().getTime() + 86_400_000).toISOString()
-    const key = await createKey({ name: 'nightly', environment: 'test', scopes: ['company:read', 'portal-provision'], allowlist: ['127.0.0.0/8', '2001:DB8:0::/32'], expiresAt })
+    const key = await createKey({
+      name: 'nightly',
+      environment: 'test',
+      scopes: ['company:read', 'portal-provision'],
+      allowlist: ['127.0.0.0/8', '2001:DB8:0::/32'],
+      expiresAt
+    })
     const answer = await withKey(key.key, '/api/v1/api-key')
     t.equal(answer.status, 200)
     t.strictSame(answer.json, {
@@ -165,26 +217,41 @@ for (const { name, server } of servers) {
       expiresAt,
     })
     t.notOk(answer.text.includes(key.key.slice(8)))
-    t.equal((await withKey((await createKey()).key, '/api/v1/api-key')).json.expiresAt, null, 'one that never expires says so')
+    t.equal(
+      (await withKey((await createKey()).key, '/api/v1/api-key')).json.expiresAt, null, 'one that never expires says so'
+    )
   })
 
   test('LB-06: GET /api/v1/api-key answers the key itself only', async t => {
     const token = await tokenFor(await createClient())
     const answer = await bearer(token, '/api/v1/api-key')
     challenged(t, answer, 'insufficient_scope', 'This route takes an API key only')
-    refused(t, answer, { path: '/api/v1/api-key', status: 403, message: 'This route answers API keys only.', code: 'INSUFFICIENT_PERMISSIONS', reason: 'endpoint_requires_api_key_auth' })
+    refused(t, answer, {
+      path: '/api/v1/api-key',
+      status: 403,
+      message: 'This route answers API keys only.',
+      code: 'INSUFFICIENT_PERMISSIONS',
+      reason: 'endpoint_requires_api_key_auth'
+    })
     t.equal((await send({ path: '/api/v1/api-key' })).status, 401)
     t.equal((await admin('GET', '/api-key')).status, 403)
     const key = await createKey()
     await admin('POST', `/api-keys/${key.id}/revoke`)
-    refused(t, await withKey(key.key, '/api/v1/api-key'), { path: '/api/v1/api-key', message: 'The credential is not valid.', reason: 'invalid_api_key' })
+    refused(t, await withKey(key.key, '/api/v1/api-key'), {
+      path: '/api/v1/api-key', message: 'The credential is not valid.', reason: 'invalid_api_key'
+    })
   })
 
   test('LB-07: client id and secret, form encoded, become a bearer token that protected routes accept', async t => {
     const client = await createClient({ scopes: ['company:read', 'invoices:read'] })
     const requests = [
       await tokenRequest(client),
-      await send({ method: 'POST', path: '/api/v1/auth/token', headers: { authorization: basic(client.clientId, client.clientSecret) }, body: new URLSearchParams({ grant_type: 'client_credentials' }) }),
+      await send({
+        method: 'POST',
+        path: '/api/v1/auth/token',
+        headers: { authorization: basic(client.clientId, client.clientSecret) },
+        body: new URLSearchParams({ grant_type: 'client_credentials' })
+      })
     ]
     for (const answer of requests) {
       t.equal(answer.status, 200)
@@ -192,7 +259,9 @@ for (const { name, server } of servers) {
       t.equal(answer.headers['cache-control'], 'no-store')
       const { access_token: token, ...rest } = answer.json
       t.strictSame(rest, { token_type: 'Bearer', expires_in: 3600, scope: 'company:read invoices:read' })
-      const seen = { kind: 'access_token', id: client.clientId, organizationId: client.organization, environment: 'live' }
+      const seen = {
+        kind: 'access_token', id: client.clientId, organizationId: client.organization, environment: 'live'
+      }
       t.strictSame((await bearer(token)).json, { invoices: [], seen })
       t.strictSame((await bearer(token, '/api/v1/company')).json, { company: 'Acme', seen })
     }
@@ -200,16 +269,26 @@ for (const { name, server } of servers) {
 
   test('LB-07: wrong client credentials get no token', async t => {
     const client = await createClient()
-    const wrong = [{ ...client, clientSecret: `${client.clientSecret}x` }, { ...client, clientSecret: 'x' }, { ...client, clientId: 'cli_nobody' }]
+    const wrong = [{ ...client, clientSecret: `${client.clientSecret}x` }, { ...client, clientSecret: 'x' }, {
+      ...client, clientId: 'cli_nobody'
+    }]
     for (const credentials of wrong) oauthRefused(t, await tokenRequest(credentials), 401, 'invalid_client')
     oauthRefused(t, await tokenRequest(client, { grant_type: 'password' }), 400, 'unsupported_grant_type')
-    const json = await send({ method: 'POST', path: '/api/v1/auth/token', body: { grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret } })
+    const json = await send({
+      method: 'POST',
+      path: '/api/v1/auth/token',
+      body: { grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret }
+    })
     oauthRefused(t, json, 400, 'invalid_request')
   })
 
   test('LB-08: the scopes asked for are ignored in favour of the configured ones, and the answer names those', async t => {
     const client = await createClient({ scopes: ['invoices:read', 'company:read'] })
-    for (const scope of ['invoices:write', 'invoices:read', 'invoices:read invoices:write portal-provision', 'openid offline_access', '']) {
+    for (
+      const scope of [
+        'invoices:write', 'invoices:read', 'invoices:read invoices:write portal-provision', 'openid offline_access', ''
+      ]
+    ) {
       const { status, json } = await tokenRequest(client, { scope })
       t.equal(status, 200, JSON.stringify(scope))
       t.equal(json.scope, 'invoices:read company:read')
@@ -280,14 +359,24 @@ for (const { name, server } of servers) {
     const client = await createClient({ scopes: ['invoices:read'] })
     const old = await tokenFor(client)
     t.equal((await bearer(old)).status, 200)
-    t.equal((await admin('PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['invoices:read', 'company:read'] }] })).status, 200)
+    t.equal(
+      (await admin('PATCH', `/clients/${client.clientId}`, {
+        grants: [{ resource: issuer, scopes: ['invoices:read', 'company:read'] }]
+      })).status,
+      200
+    )
     superseded(t, await bearer(old))
     const { json } = await tokenRequest(client)
     t.equal(json.scope, 'invoices:read company:read')
     t.equal((await bearer(json.access_token, '/api/v1/company')).status, 200)
     await admin('PATCH', `/clients/${client.clientId}`, { grants: [] })
     superseded(t, await bearer(json.access_token))
-    t.equal((await admin('PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['invoices:read'] }] })).status, 200)
+    t.equal(
+      (await admin('PATCH', `/clients/${client.clientId}`, {
+        grants: [{ resource: issuer, scopes: ['invoices:read'] }]
+      })).status,
+      200
+    )
     superseded(t, await bearer(old), 'the old scopes again do not bring the old token back')
   })
 
@@ -295,7 +384,11 @@ for (const { name, server } of servers) {
     const client = await createClient()
     const token = await tokenFor(client)
     t.equal((await admin('PATCH', `/clients/${client.clientId}`, { name: 'billing two' })).status, 200)
-    t.equal((await admin('PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['everything'] }] })).status, 400)
+    t.equal(
+      (await admin('PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['everything'] }] }))
+        .status,
+      400
+    )
     t.equal((await bearer(token)).status, 200)
   })
 
@@ -303,7 +396,9 @@ for (const { name, server } of servers) {
     const client = await createClient()
     const old = await tokenFor(client)
     t.equal((await bearer(old)).status, 200)
-    t.equal((await admin('PATCH', `/clients/${client.clientId}`, { allowlist: ['127.0.0.1', '127.0.0.2'] })).status, 200)
+    t.equal(
+      (await admin('PATCH', `/clients/${client.clientId}`, { allowlist: ['127.0.0.1', '127.0.0.2'] })).status, 200
+    )
     superseded(t, await bearer(old), 'though its caller is on the new list')
     const fresh = await tokenFor(client)
     t.equal((await bearer(fresh)).status, 200)
@@ -315,23 +410,31 @@ for (const { name, server } of servers) {
     const organization = (await createOrganization()).id
     for (const scope of ['portal-provision', 'portal-sso-mint']) {
       const problem = {
-        error: `The scope "${scope}" of ${issuer} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
+        error:
+          `The scope "${scope}" of ${issuer} is API-key only: no OAuth client can be granted it. Create an API key ` +
+            'instead.',
         code: 'SCOPE_API_KEY_ONLY',
         details: { field: 'scopes', scope, resource: issuer },
       }
-      const creation = await admin('POST', '/clients', { organization, name: 'x', grants: [{ resource: issuer, scopes: ['invoices:read', scope] }] })
+      const creation = await admin('POST', '/clients', {
+        organization, name: 'x', grants: [{ resource: issuer, scopes: ['invoices:read', scope] }]
+      })
       t.equal(creation.status, 400)
       t.strictSame(creation.json, problem)
       t.strictSame((await admin('GET', `/clients?organization=${organization}`)).json.data, [])
 
       const client = await createClient()
       const token = await tokenFor(client)
-      const update = await admin('PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: [scope] }] })
+      const update = await admin('PATCH', `/clients/${client.clientId}`, {
+        grants: [{ resource: issuer, scopes: [scope] }]
+      })
       t.equal(update.status, 400)
       t.strictSame(update.json, problem)
       t.equal((await bearer(token)).status, 200, 'a refused change changes nothing')
 
-      const preset = await admin('POST', '/registration-tokens', { organization, name: 'x', resource: issuer, scopes: [scope] })
+      const preset = await admin('POST', '/registration-tokens', {
+        organization, name: 'x', resource: issuer, scopes: [scope]
+      })
       t.equal(preset.status, 400)
       t.strictSame(preset.json, problem)
       t.strictSame((await admin('GET', `/registration-tokens?organization=${organization}`)).json.data, [])
@@ -340,11 +443,20 @@ for (const { name, server } of servers) {
 
   test('LB-14: no client gets an API-key-only scope by registering, nor by changing its registration', async t => {
     const { token } = await createRegistrationToken()
-    const body = { client_name: 'agent', scope: 'invoices:read portal-provision portal-sso-mint', scopes: ['portal-provision'], grants: [{ resource: issuer, scopes: ['portal-provision'] }] }
-    const registered = await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body })
+    const body = {
+      client_name: 'agent',
+      scope: 'invoices:read portal-provision portal-sso-mint',
+      scopes: ['portal-provision'],
+      grants: [{ resource: issuer, scopes: ['portal-provision'] }]
+    }
+    const registered = await send({
+      method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body
+    })
     t.equal(registered.status, 201)
     t.equal(registered.json.scope, 'invoices:read')
-    const access = await tokenRequest({ clientId: registered.json.client_id, clientSecret: registered.json.client_secret }, { scope: 'portal-provision' })
+    const access = await tokenRequest({
+      clientId: registered.json.client_id, clientSecret: registered.json.client_secret
+    }, { scope: 'portal-provision' })
     t.equal(access.json.scope, 'invoices:read')
     const changed = await send({
       method: 'PUT',
@@ -364,7 +476,14 @@ for (const { name, server } of servers) {
       t.equal(json.scope, 'invoices:read invoices:write company:read')
       const answer = await bearer(json.access_token, '/api/v1/partners/customers', { method: 'POST' })
       t.match(answer.headers['www-authenticate'], /error="insufficient_scope".*scope="portal-provision"/)
-      refused(t, answer, { path: '/api/v1/partners/customers', status: 403, message: 'The credential lacks a scope that this route needs: portal-provision.', code: 'INSUFFICIENT_PERMISSIONS', reason: 'insufficient_scope', requiredScopes: ['portal-provision'] })
+      refused(t, answer, {
+        path: '/api/v1/partners/customers',
+        status: 403,
+        message: 'The credential lacks a scope that this route needs: portal-provision.',
+        code: 'INSUFFICIENT_PERMISSIONS',
+        reason: 'insufficient_scope',
+        requiredScopes: ['portal-provision']
+      })
     }
     const { key } = await createKey({ scopes: ['portal-provision'] })
     t.equal((await withKey(key, '/api/v1/partners/customers', { method: 'POST' })).status, 201, 'a key may have it')
@@ -382,10 +501,18 @@ for (const { name, server } of servers) {
     const { json } = await tokenRequest(client, { scope: 'invoices:write' })
     t.equal(json.scope, 'invoices:read')
     t.equal((await bearer(json.access_token, '/api/v1/invoices', { method: 'POST' })).status, 403)
-    const registered = await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${preset.token}` }, body: {} })
+    const registered = await send({
+      method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${preset.token}` }, body: {}
+    })
     t.equal(registered.json.scope, 'invoices:read')
-    t.equal((await tokenRequest({ clientId: registered.json.client_id, clientSecret: registered.json.client_secret })).json.scope, 'invoices:read')
-    t.strictSame((await send({ path: '/.well-known/oauth-protected-resource' })).json.scopes_supported, ['company:read', 'invoices:read'], 'and it is not offered any more')
+    t.equal(
+      (await tokenRequest({ clientId: registered.json.client_id, clientSecret: registered.json.client_secret })).json
+        .scope,
+      'invoices:read'
+    )
+    t.strictSame((await send({ path: '/.well-known/oauth-protected-resource' })).json.scopes_supported, [
+      'company:read', 'invoices:read'
+    ], 'and it is not offered any more')
   })
 
   test('LB-15: an expired token, and one whose client or grant was revoked, is 401 with error="invalid_token"', async t => {
@@ -394,27 +521,44 @@ for (const { name, server } of servers) {
     clock.advance(3600)
     const revoked = await tokenFor(client)
     const byBasic = { authorization: basic(client.clientId, client.clientSecret) }
-    const revocation = await send({ method: 'POST', path: '/api/v1/oauth/revoke', headers: byBasic, body: new URLSearchParams({ token: revoked }) })
+    const revocation = await send({
+      method: 'POST', path: '/api/v1/oauth/revoke', headers: byBasic, body: new URLSearchParams({ token: revoked })
+    })
     t.equal(revocation.status, 200)
     t.equal(revocation.text, '')
     const orphan = await tokenFor(client)
     t.equal((await bearer(orphan)).status, 200, 'another token of the client lives on')
     await admin('POST', `/clients/${client.clientId}/revoke`)
-    const cases = [[expired, 'The credential has expired'], [revoked, 'The credential was revoked'], [orphan, 'The credential was revoked']] as const
+    const cases = [[expired, 'The credential has expired'], [revoked, 'The credential was revoked'], [
+      orphan, 'The credential was revoked'
+    ]] as const
     for (const [token, description] of cases) {
       const answer = await bearer(token)
       challenged(t, answer, 'invalid_token', description)
       refused(t, answer, { message: `${description}.`, reason: 'invalid_token' })
     }
-    for (const token of [revoked, orphan]) t.equal((await bearer(token, '/api/v1/principal')).status, 401, 'on every guarded route')
+    for (const token of [revoked, orphan]) {
+      t.equal((await bearer(token, '/api/v1/principal')).status, 401, 'on every guarded route')
+    }
   })
 
   test('LB-16: a credential without the route\'s scope is 403 with code INSUFFICIENT_PERMISSIONS', async t => {
     const token = await tokenFor(await createClient({ scopes: ['invoices:read'] }))
     const { key } = await createKey({ scopes: ['invoices:read'] })
     for (const answer of [await bearer(token, '/api/v1/company'), await withKey(key, '/api/v1/company')]) {
-      t.equal(answer.headers['www-authenticate'], `Bearer error="insufficient_scope", error_description="The credential lacks a scope that this route needs", scope="company:read", resource_metadata="${metadataUrl}"`)
-      refused(t, answer, { path: '/api/v1/company', status: 403, message: 'The credential lacks a scope that this route needs: company:read.', code: 'INSUFFICIENT_PERMISSIONS', reason: 'insufficient_scope', requiredScopes: ['company:read'] })
+      t.equal(
+        answer.headers['www-authenticate'],
+        'Bearer error="insufficient_scope", error_description="The credential lacks a scope that this route needs", ' +
+          `scope="company:read", resource_metadata="${metadataUrl}"`
+      )
+      refused(t, answer, {
+        path: '/api/v1/company',
+        status: 403,
+        message: 'The credential lacks a scope that this route needs: company:read.',
+        code: 'INSUFFICIENT_PERMISSIONS',
+        reason: 'insufficient_scope',
+        requiredScopes: ['company:read']
+      })
     }
   })
 
@@ -431,10 +575,16 @@ for (const { name, server } of servers) {
       organization: 'org_other',
       client_id: 'chosen-by-me',
     }
-    const { status, headers, json } = await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${preset.token}` }, body: metadata })
+    const { status, headers, json } = await send({
+      method: 'POST',
+      path: '/api/v1/oauth/register',
+      headers: { authorization: `Bearer ${preset.token}` },
+      body: metadata
+    })
     t.equal(status, 201)
     t.equal(headers['cache-control'], 'no-store')
-    const { client_id: clientId, client_secret: clientSecret, registration_access_token: registrationToken, ...rest } = json
+    const { client_id: clientId, client_secret: clientSecret, registration_access_token: registrationToken, ...rest } =
+      json
     t.match(clientId, /^cli_/)
     t.match(clientSecret, /^[\w-]{43}$/)
     t.match(registrationToken, /^lkrat_[\w-]{43}$/)
@@ -452,11 +602,20 @@ for (const { name, server } of servers) {
       scope: 'company:read',
     })
     const answer = await bearer(await tokenFor({ clientId, clientSecret }), '/api/v1/company')
-    t.strictSame(answer.json, { company: 'Acme', seen: { kind: 'access_token', id: clientId, organizationId: preset.organization, environment: 'live' } })
+    t.strictSame(answer.json, {
+      company: 'Acme',
+      seen: { kind: 'access_token', id: clientId, organizationId: preset.organization, environment: 'live' }
+    })
   })
 
   test('LB-17: who registers without a registration token, or with one that is spent, expired or revoked, gets no client', async t => {
-    const register = (authorization?: string) => send({ method: 'POST', path: '/api/v1/oauth/register', headers: authorization === undefined ? {} : { authorization }, body: {} })
+    const register = (authorization?: string) =>
+      send({
+        method: 'POST',
+        path: '/api/v1/oauth/register',
+        headers: authorization === undefined ? {} : { authorization },
+        body: {}
+      })
     const missing = await register()
     t.equal(missing.headers['www-authenticate'], 'Bearer')
     oauthRefused(t, missing, 401, 'invalid_token')
@@ -494,7 +653,9 @@ for (const { name, server } of servers) {
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],
   })
-  const documents = [['LB-18', '/.well-known/oauth-authorization-server'], ['LB-20', '/.well-known/openid-configuration']] as const
+  const documents = [['LB-18', '/.well-known/oauth-authorization-server'], [
+    'LB-20', '/.well-known/openid-configuration'
+  ]] as const
   for (const [id, path] of documents) {
     test(`${id}: ${path} describes the authorization server, whatever Host and forwarded headers say`, async t => {
       const answer = await send({ path })
@@ -504,7 +665,15 @@ for (const { name, server } of servers) {
       // Scopes are advice that is remembered for ten seconds.
       clock.advance(11)
       t.strictSame((await send({ path })).json, serverDocument())
-      const bent = await send({ path, headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example;proto=https' } })
+      const bent = await send({
+        path,
+        headers: {
+          host: 'evil.example',
+          'x-forwarded-host': 'evil.example',
+          'x-forwarded-proto': 'https',
+          forwarded: 'host=evil.example;proto=https'
+        }
+      })
       t.strictSame(bent.json, serverDocument())
     })
   }
@@ -524,13 +693,24 @@ for (const { name, server } of servers) {
 
   test('LB-19: each path-scoped resource has a document of its own, as long as it exists', async t => {
     const identifier = `${issuer}/mcp/acme`
-    const created = await admin('POST', '/resources', { identifier, name: 'Acme MCP', scopes: [{ name: 'tools:call' }, { name: 'tools:admin', keyOnly: true }] })
+    const created = await admin('POST', '/resources', {
+      identifier, name: 'Acme MCP', scopes: [{ name: 'tools:call' }, { name: 'tools:admin', keyOnly: true }]
+    })
     t.equal(created.status, 201)
     const path = '/.well-known/oauth-protected-resource/mcp/acme'
     t.strictSame((await send({ path })).json, {
-      resource: identifier, authorization_servers: [issuer], scopes_supported: ['tools:call'], bearer_methods_supported: ['header'], resource_name: 'Acme MCP',
+      resource: identifier,
+      authorization_servers: [issuer],
+      scopes_supported: ['tools:call'],
+      bearer_methods_supported: ['header'],
+      resource_name: 'Acme MCP'
     })
-    for (const other of [`${path}/`, '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource/mcp/other', `${path}%2f`, `${path}/../other`]) {
+    for (
+      const other of [
+        `${path}/`, '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource/mcp/other',
+        `${path}%2f`, `${path}/../other`
+      ]
+    ) {
       const answer = await send({ path: other })
       t.equal(answer.status, 404, other)
       t.strictSame(Object.keys(answer.json), ['error', 'error_description'])
@@ -545,7 +725,9 @@ for (const { name, server } of servers) {
     const client = await first.createClient()
     const old = await retire(first, clock)
     await first.close()
-    const second = await startServer({ database: retiredDatabase.url, clock, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret } })
+    const second = await startServer({
+      database: retiredDatabase.url, clock, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret }
+    })
     t.teardown(async () => {
       await second.close()
       await retiredDatabase.drop()
@@ -562,7 +744,10 @@ for (const { name, server } of servers) {
     const token = await second.tokenFor(client)
     t.strictSame(answer.json.keys.map((key: Json) => key.kid), [decodeJwt(token).header.kid, old.kid])
     t.equal((await second.bearer(token)).status, 200)
-    t.equal((await second.bearer(await old.sign(decodeJwt(token).payload))).status, 200, 'what the old key signed still passes')
+    t.equal(
+      (await second.bearer(await old.sign(decodeJwt(token).payload))).status, 200,
+      'what the old key signed still passes'
+    )
   })
 
   test('LB-24: a client\'s allowlist is enforced where its tokens are minted and where they are used', async t => {
@@ -571,39 +756,67 @@ for (const { name, server } of servers) {
     for (const from of ['127.0.0.1', '127.0.0.6', '127.9.0.0']) {
       const answer = await tokenRequest(client, {}, { from })
       oauthRefused(t, answer, 401, 'invalid_client')
-      t.equal(answer.json.error_description, `The address ${from} is not on this client's allowlist (ip_whitelist_mismatch).`)
+      t.equal(
+        answer.json.error_description, `The address ${from} is not on this client's allowlist (ip_whitelist_mismatch).`
+      )
     }
     for (const minted of inside) {
       const token = await tokenFor(client, {}, { from: minted })
-      for (const from of inside) t.equal((await bearer(token, '/api/v1/invoices', { from })).status, 200, `minted at ${minted}, used from ${from}`)
+      for (const from of inside) {
+        t.equal(
+          (await bearer(token, '/api/v1/invoices', { from })).status, 200, `minted at ${minted}, used from ${from}`
+        )
+      }
       const answer = await bearer(token)
       challenged(t, answer, 'invalid_token', 'The credential may not be used from this address')
-      refused(t, answer, { message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch' })
+      refused(t, answer, {
+        message: 'The credential may not be used from this address.', reason: 'ip_whitelist_mismatch'
+      })
     }
     const stranger = await tokenRequest({ ...client, clientSecret: 'wrong' })
     t.notMatch(stranger.text, 'ip_whitelist_mismatch', 'a stranger does not learn that there is an allowlist')
   })
 
-  interface Expected { path?: string, status?: number, message: string, code?: string, reason: string, requiredScopes?: string[] }
+  interface Expected {
+    path?: string
+    status?: number
+    message: string
+    code?: string
+    reason: string
+    requiredScopes?: string[]
+  }
 
   /** The whole answer: a member more would be a leak. */
-  function refused (t: Test, answer: Answer, { path = '/api/v1/invoices', status = 401, message, code = 'UNAUTHORIZED', reason, requiredScopes }: Expected): void {
+  function refused (
+    t: Test, answer: Answer,
+    { path = '/api/v1/invoices', status = 401, message, code = 'UNAUTHORIZED', reason, requiredScopes }: Expected
+  ): void {
     t.equal(answer.status, status)
     t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
     t.equal(answer.headers['cache-control'], 'no-store')
     t.strictSame(answer.json, {
-      statusCode: status, timestamp: clock.now().toISOString(), path, message, code, details: { reason, ...(requiredScopes ? { requiredScopes } : {}) },
+      statusCode: status,
+      timestamp: clock.now().toISOString(),
+      path,
+      message,
+      code,
+      details: { reason, ...(requiredScopes ? { requiredScopes } : {}) }
     })
   }
 
   function challenged (t: Test, answer: Answer, error: string, description: string): void {
-    t.equal(answer.headers['www-authenticate'], `Bearer error="${error}", error_description="${description}", resource_metadata="${metadataUrl}"`)
+    t.equal(
+      answer.headers['www-authenticate'],
+      `Bearer error="${error}", error_description="${description}", resource_metadata="${metadataUrl}"`
+    )
   }
 
   function superseded (t: Test, answer: Answer, why = ''): void {
     t.equal(answer.status, 401, why)
     challenged(t, answer, 'invalid_token', 'The client was changed after the token was issued; ask for a new one')
-    refused(t, answer, { message: 'The client was changed after this token was issued; ask for a new token.', reason: 'invalid_token' })
+    refused(t, answer, {
+      message: 'The client was changed after this token was issued; ask for a new token.', reason: 'invalid_token'
+    })
   }
 }
 
@@ -612,7 +825,10 @@ for (const [mode, statuses] of [['closed', [403, 403]], ['token', [401, 201]], [
     const server = await startServer({ registration: mode })
     t.teardown(server.close)
     const { token, organization } = await server.createRegistrationToken()
-    const register = (headers: Record<string, string>) => server.send({ method: 'POST', path: '/api/v1/oauth/register', headers, body: { client_name: 'agent', scope: 'invoices:read' } })
+    const register = (headers: Record<string, string>) =>
+      server.send({
+        method: 'POST', path: '/api/v1/oauth/register', headers, body: { client_name: 'agent', scope: 'invoices:read' }
+      })
     const [without, withToken] = [await register({}), await register({ authorization: `Bearer ${token}` })]
     t.strictSame([without.status, withToken.status], statuses)
     const document = (await server.send({ path: '/.well-known/oauth-authorization-server' })).json
@@ -625,7 +841,9 @@ for (const [mode, statuses] of [['closed', [403, 403]], ['token', [401, 201]], [
       t.equal(status, 200)
       t.strictSame(Object.keys(json), ['access_token', 'token_type', 'expires_in'])
       t.equal((await server.bearer(json.access_token)).status, 403)
-      const claimed = await server.admin('PATCH', `/clients/${client.clientId}`, { organization, grants: [{ resource: server.issuer, scopes: ['invoices:read'] }] })
+      const claimed = await server.admin('PATCH', `/clients/${client.clientId}`, {
+        organization, grants: [{ resource: server.issuer, scopes: ['invoices:read'] }]
+      })
       t.equal(claimed.status, 200)
       t.equal((await server.bearer(json.access_token)).status, 401, 'what it had before ends')
       t.equal((await server.bearer(await server.tokenFor(client))).status, 200)
@@ -637,11 +855,22 @@ tap.test('LB-05: allowlists know IPv6, and IPv4-mapped addresses are the IPv4 on
   const server = await startServer({ trustProxy: '127.0.0.1' })
   t.teardown(server.close)
   const { key } = await server.createKey({ allowlist: ['2001:db8::/32', '192.0.2.7', 'fd00::1'] })
-  const from = (address: string) => server.send({ path: '/api/v1/invoices', headers: { 'x-api-key': key, 'x-forwarded-for': address } })
-  for (const address of ['2001:db8::1', '2001:DB8:ffff:ffff:ffff:ffff:ffff:ffff', '2001:0db8:0:0::1', '192.0.2.7', '::ffff:192.0.2.7', '::ffff:c000:207', 'fd00:0::1']) {
+  const from = (address: string) =>
+    server.send({ path: '/api/v1/invoices', headers: { 'x-api-key': key, 'x-forwarded-for': address } })
+  for (
+    const address of [
+      '2001:db8::1', '2001:DB8:ffff:ffff:ffff:ffff:ffff:ffff', '2001:0db8:0:0::1', '192.0.2.7', '::ffff:192.0.2.7',
+      '::ffff:c000:207', 'fd00:0::1'
+    ]
+  ) {
     t.equal((await from(address)).status, 200, address)
   }
-  for (const address of ['2001:db9::', '2001:db7:ffff:ffff:ffff:ffff:ffff:ffff', '192.0.2.8', '::ffff:192.0.2.8', 'fd00::2', '::1', '::', '2001:db8::1%eth0']) {
+  for (
+    const address of [
+      '2001:db9::', '2001:db7:ffff:ffff:ffff:ffff:ffff:ffff', '192.0.2.8', '::ffff:192.0.2.8', 'fd00::2', '::1', '::',
+      '2001:db8::1%eth0'
+    ]
+  ) {
     const answer = await from(address)
     t.equal(answer.status, 401, address)
     t.strictSame(answer.json.details, { reason: 'ip_whitelist_mismatch' })
@@ -680,5 +909,11 @@ async function retire ({ latchkey, secret }: TestServer, clock: MovableClock) {
     revokedReason: null,
     revision: 1,
   })
-  return { kid, sign: async (claims: Json) => await new SignJWT({ ...claims, jti: 'signed-before-the-rotation' }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey) }
+  return {
+    kid,
+    sign: async (claims: Json) =>
+      await new SignJWT({ ...claims, jti: 'signed-before-the-rotation' }).setProtectedHeader({
+        alg: 'ES256', typ: 'at+jwt', kid
+      }).sign(privateKey)
+  }
 }

@@ -1,7 +1,9 @@
 /** The four examples on one server: each in its own words, and the keys of one are nothing to another. */
 import tap from 'tap'
 import { examples } from '../../examples/examples.ts'
-import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing } from '../support/test-server.ts'
+import {
+  MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing
+} from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()
@@ -15,31 +17,65 @@ const server = await startServer({
 })
 tap.teardown(server.close)
 const { issuer } = server
-const organization = (await server.admin('POST', '/organizations', { name: 'Acme', features: ['custom-scopes'] })).json.id as string
+const organization = (await server.admin('POST', '/organizations', { name: 'Acme', features: ['custom-scopes'] })).json
+  .id as string
 
-interface Api { name: string, path: string, resource: string, scope: string, carry (key: string): Record<string, string> }
+interface Api {
+  name: string, path: string, resource: string, scope: string, carry(key: string): Record<string, string>
+}
 
 const asBearer = (key: string) => ({ authorization: `Bearer ${key}` })
 const apis: readonly Api[] = [
-  { name: 'LedgerBee', path: '/api/v1/invoices', resource: issuer, scope: 'invoices:read', carry: key => ({ 'x-api-key': key }) },
-  { name: 'Crane Ledger', path: `/crane-ledger/organizations/${organization}/accounts`, resource: `${issuer}/crane-ledger`, scope: 'accounts:read', carry: asBearer },
-  { name: 'CraftKit', path: '/craftkit/v1/templates', resource: `${issuer}/craftkit`, scope: 'templates:read', carry: asBearer },
-  { name: 'CraftDesk', path: '/craftdesk/v1/projects', resource: `${issuer}/craftdesk`, scope: 'projects:read', carry: asBearer },
+  {
+    name: 'LedgerBee',
+    path: '/api/v1/invoices',
+    resource: issuer,
+    scope: 'invoices:read',
+    carry: key => ({ 'x-api-key': key })
+  },
+  {
+    name: 'Crane Ledger',
+    path: `/crane-ledger/organizations/${organization}/accounts`,
+    resource: `${issuer}/crane-ledger`,
+    scope: 'accounts:read',
+    carry: asBearer
+  },
+  {
+    name: 'CraftKit',
+    path: '/craftkit/v1/templates',
+    resource: `${issuer}/craftkit`,
+    scope: 'templates:read',
+    carry: asBearer
+  },
+  {
+    name: 'CraftDesk',
+    path: '/craftdesk/v1/projects',
+    resource: `${issuer}/craftdesk`,
+    scope: 'projects:read',
+    carry: asBearer
+  }
 ]
 
 const call = async ({ path }: Api, headers: Outgoing['headers']) =>
   await server.send({ path, headers: { 'x-forwarded-proto': 'https', ...headers as Record<string, string> } })
-const createKey = async ({ resource }: Api, scopes: string[]): Promise<KeyAnswer> => await server.createKey({ organization, resource, scopes })
+const createKey = async ({ resource }: Api, scopes: string[]): Promise<KeyAnswer> =>
+  await server.createKey({ organization, resource, scopes })
 
 const needed = 'This route needs a credential: an API key or an access token as Authorization: Bearer.'
-const neededOfLedgerbee = 'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.'
+const neededOfLedgerbee =
+  'This route needs a credential: an API key in the x-api-key header, or an access token as Authorization: Bearer.'
 const notValid = 'The credential is not valid.'
 const lacks = (scope: string) => `The credential lacks a scope that this route needs: ${scope}.`
 const kinds = ['none', 'malformed', 'revoked', 'lacking scope'] as const
 type Kind = typeof kinds[number]
 
 const statuses: Record<Kind, number> = { none: 401, malformed: 401, revoked: 401, 'lacking scope': 403 }
-const sentences = ({ name, scope }: Api): Record<Kind, string> => ({ none: name === 'LedgerBee' ? neededOfLedgerbee : needed, malformed: notValid, revoked: notValid, 'lacking scope': lacks(scope) })
+const sentences = ({ name, scope }: Api): Record<Kind, string> => ({
+  none: name === 'LedgerBee' ? neededOfLedgerbee : needed,
+  malformed: notValid,
+  revoked: notValid,
+  'lacking scope': lacks(scope)
+})
 
 /** The whole body of each failure, in each style. */
 const bodies: Record<string, (api: Api, kind: Kind) => Json> = {
@@ -49,7 +85,9 @@ const bodies: Record<string, (api: Api, kind: Kind) => Json> = {
     path: api.path,
     message: sentences(api)[kind],
     code: kind === 'lacking scope' ? 'INSUFFICIENT_PERMISSIONS' : 'UNAUTHORIZED',
-    details: kind === 'lacking scope' ? { reason: 'insufficient_scope', requiredScopes: [api.scope] } : { reason: kind === 'none' ? 'missing_credentials' : 'invalid_api_key' },
+    details: kind === 'lacking scope'
+      ? { reason: 'insufficient_scope', requiredScopes: [api.scope] }
+      : { reason: kind === 'none' ? 'missing_credentials' : 'invalid_api_key' }
   }),
   'Crane Ledger': (api, kind) => ({
     error: {
@@ -68,8 +106,10 @@ const bodies: Record<string, (api: Api, kind: Kind) => Json> = {
     }[kind],
   }),
   CraftDesk: (api, kind) => ({
-    message: kind === 'lacking scope' ? 'Forbidden' : 'Unauthorized', code: statuses[kind], errors: { api_key: [sentences(api)[kind]] },
-  }),
+    message: kind === 'lacking scope' ? 'Forbidden' : 'Unauthorized',
+    code: statuses[kind],
+    errors: { api_key: [sentences(api)[kind]] }
+  })
 }
 
 tap.test('the same four failures, in the words of each API', async t => {
@@ -99,7 +139,9 @@ tap.test('every API takes its own keys, and no other API takes them', async t =>
     t.equal((await call(own, own.carry(key))).status, 200, own.name)
     for (const other of apis.filter(api => api !== own)) {
       const answer = await call(other, other.carry(key))
-      t.strictSame([answer.status, answer.json], [401, bodies[other.name]!(other, 'malformed')], `${own.name} at ${other.name}`)
+      t.strictSame(
+        [answer.status, answer.json], [401, bodies[other.name]!(other, 'malformed')], `${own.name} at ${other.name}`
+      )
     }
   }
 })
@@ -119,10 +161,14 @@ tap.test('what no API has is answered in the words of the API that it was asked 
 })
 
 tap.test('a token is for the API that it was asked for', async t => {
-  const client = await server.createClient({ organization, grants: apis.map(({ resource, scope }) => ({ resource, scopes: [scope] })) })
+  const client = await server.createClient({
+    organization, grants: apis.map(({ resource, scope }) => ({ resource, scopes: [scope] }))
+  })
   for (const own of apis) {
     const token = await server.tokenFor(client, { resource: own.resource })
-    for (const api of apis) t.equal((await call(api, asBearer(token))).status, api === own ? 200 : 401, `${own.name} at ${api.name}`)
+    for (const api of apis) {
+      t.equal((await call(api, asBearer(token))).status, api === own ? 200 : 401, `${own.name} at ${api.name}`)
+    }
   }
 })
 

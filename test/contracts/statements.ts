@@ -1,6 +1,6 @@
 /**
- * The statements that Latchkey is measured by. One works when a test with its id in front of the title passes: its row is its
- * text, or `{"statement", "test"}` with the test's file where that is not in test/contracts. The others have
+ * The statements that Latchkey is measured by. One works when a test with its id in front of the title passes: its row
+ * is its text, or `{"statement", "test"}` with the test's file where that is not in test/contracts. The others have
  * `{"statement", "missing"}` with the reason. `npm run contracts` prints them.
  */
 import { readFileSync } from 'node:fs'

@@ -25,7 +25,9 @@ export interface CrashOptions {
 /** What may be killed, and when. */
 export const crashes = {
   sqlite: ['server under load', 'server while it starts', 'server while it stops'],
-  postgresql: ['server under load', 'database under load', 'both under load', 'server while it starts', 'server while it stops'],
+  postgresql: [
+    'server under load', 'database under load', 'both under load', 'server while it starts', 'server while it stops'
+  ]
 } as const
 export type Crash = typeof crashes[DatabaseName][number]
 
@@ -41,7 +43,10 @@ export interface CrashReport {
   halfDone: string[]
   /** Answers that no caller should have got, starts that failed, chains that do not verify. */
   wrong: string[]
-  /** Milliseconds from the start of a process to its listening, after a crash; and from the start of a database that was killed to the first answer. */
+  /**
+   * Milliseconds from the start of a process to its listening, after a crash; and from the start of a database that was
+   * killed to the first answer.
+   */
   restarts: number[]
   recoveries: number[]
 }
@@ -52,11 +57,22 @@ const looksBack = 40
 /** Every so many cycles, and in the end, the server verifies its audit log as a whole. */
 const verifyEvery = 10
 
-export async function crash ({ database, cycles, seed, callers = 6, firstStarts = 4, meddle, onCycle }: CrashOptions): Promise<CrashReport> {
+export async function crash (
+  { database, cycles, seed, callers = 6, firstStarts = 4, meddle, onCycle }: CrashOptions
+): Promise<CrashReport> {
   const dice = newDice(seed)
   const home = await newHome(database)
   const journal = new Journal()
-  const report: CrashReport = { crashes: new Map(), acknowledged: journal.acknowledged, unanswered: 0, lost: [], halfDone: [], wrong: [], restarts: [], recoveries: [] }
+  const report: CrashReport = {
+    crashes: new Map(),
+    acknowledged: journal.acknowledged,
+    unanswered: 0,
+    lost: [],
+    halfDone: [],
+    wrong: [],
+    restarts: [],
+    recoveries: []
+  }
   const world = worldOf(home.port, home.adminToken, home.databaseUrl)
   const stage = { world, journal, dice, wrong: (what: string) => { report.wrong.push(what) } }
   const everybody = Array.from({ length: callers }, (_, i) => new Caller(stage, `caller ${i + 1}`))
@@ -69,7 +85,17 @@ export async function crash ({ database, cycles, seed, callers = 6, firstStarts 
     for (let cycle = 1; cycle <= cycles; cycle++) {
       const kind = crashOf(cycle, database, dice)
       report.crashes.set(kind, (report.crashes.get(kind) ?? 0) + 1)
-      server = await crashOnce(kind, { home, server, dice, everybody, report, meddle: async () => { await meddle?.(home.databaseUrl, cycle) }, world })
+      server = await crashOnce(kind, {
+        home,
+        server,
+        dice,
+        everybody,
+        report,
+        meddle: async () => {
+          await meddle?.(home.databaseUrl, cycle)
+        },
+        world
+      })
       const isLast = cycle === cycles
       for (const subject of journal.due(isLast ? Infinity : looksBack, dice.number)) {
         const lost = await journal.check(subject, world).catch((error: unknown) => `${subject}: ${String(error)}`)
@@ -80,7 +106,9 @@ export async function crash ({ database, cycles, seed, callers = 6, firstStarts 
         if (!halves.has(half)) report.halfDone.push(`cycle ${cycle}: ${half}`)
         halves.add(half)
       }
-      report.wrong.push(...(await heads.compare(isLast || cycle % verifyEvery === 0)).map(fault => `cycle ${cycle}: ${fault}`))
+      report.wrong.push(
+        ...(await heads.compare(isLast || cycle % verifyEvery === 0)).map(fault => `cycle ${cycle}: ${fault}`)
+      )
       await heads.remember()
       report.unanswered = journal.unanswered
       onCycle?.(cycle, report)
@@ -119,7 +147,15 @@ function crashOf (cycle: number, database: DatabaseName, dice: Dice): Crash {
   return dice.number(2) === 0 ? 'server under load' : dice.pick(possible)
 }
 
-interface Scene { home: Home, server: Server, dice: Dice, everybody: readonly Caller[], report: CrashReport, world: World, meddle: () => Promise<void> }
+interface Scene {
+  home: Home,
+  server: Server,
+  dice: Dice,
+  everybody: readonly Caller[],
+  report: CrashReport,
+  world: World,
+  meddle: () => Promise<void>
+}
 
 /** Resolves with a server that serves. */
 async function crashOnce (kind: Crash, scene: Scene): Promise<Server> {
@@ -180,7 +216,9 @@ async function started (home: Home, report: CrashReport): Promise<Server> {
 /** Milliseconds until the server, which was never restarted, answers out of its database again. */
 async function recovered (world: World, report: CrashReport): Promise<number> {
   const began = performance.now()
-  const answer = await eventually(() => world.admin('GET', '/organizations?limit=1').catch(() => null), found => found?.status === 200)
+  const answer = await eventually(
+    () => world.admin('GET', '/organizations?limit=1').catch(() => null), found => found?.status === 200
+  )
   if (answer?.status === 200) return performance.now() - began
   report.wrong.push(`the server did not recover within ${patience / 1_000} seconds of its database`)
   return Infinity
@@ -196,15 +234,21 @@ class Heads {
   }
 
   async remember (): Promise<void> {
-    for (const { id: chain, sequence, hash } of await this.#world.rows('SELECT "id", "sequence", "hash" FROM "AuditChain"')) this.#known.set(chain, { chain, sequence: Number(sequence), hash })
+    for (
+      const { id: chain, sequence, hash } of await this.#world.rows('SELECT "id", "sequence", "hash" FROM "AuditChain"')
+    ) this.#known.set(chain, { chain, sequence: Number(sequence), hash })
   }
 
-  /** What is wrong with the chains, by the server's own verification: of what was known, and if `wholly` of everything. */
+  /**
+   * What is wrong with the chains, by the server's own verification: of what was known, and if `wholly` of everything.
+   */
   async compare (wholly: boolean): Promise<string[]> {
     const known = [...this.#known.values()].slice(wholly ? 0 : -200)
     const faults: string[] = []
     for (let i = 0; i < known.length; i += 200) {
-      const { status, text, json } = await this.#world.admin('POST', '/audit/verify', { heads: known.slice(i, i + 200) })
+      const { status, text, json } = await this.#world.admin('POST', '/audit/verify', {
+        heads: known.slice(i, i + 200)
+      })
       if (status !== 200 || json.fault !== null) faults.push(`a head that was known before: ${text}`)
     }
     for (let path = wholly ? '/audit/verify' : null; path !== null;) {

@@ -1,6 +1,6 @@
 /**
- * What the server has told its callers, kept in the memory of this process, out of reach of every crash: for each thing that
- * was acknowledged a claim of how it looks from now on, and how to look.
+ * What the server has told its callers, kept in the memory of this process, out of reach of every crash: for each thing
+ * that was acknowledged a claim of how it looks from now on, and how to look.
  */
 import type { World } from './world.ts'
 
@@ -11,7 +11,9 @@ interface Claim {
   /** What was acknowledged: `key revoked`. */
   kind: string
   look: Look
-  /** How it may look. More than one while a change of it was asked for and not answered: then it is there or it is not. */
+  /**
+   * How it may look. More than one while a change of it was asked for and not answered: then it is there or it is not.
+   */
   allowed: Set<string>
 }
 
@@ -48,7 +50,10 @@ export class Journal {
     claim.allowed = new Set([value])
   }
 
-  /** The subjects to look at: all that is fresh, and `others` of the rest by the choice of `pick`; all of them: Infinity. */
+  /**
+   * The subjects to look at: all that is fresh, and `others` of the rest by the choice of `pick`; all of them:
+   * Infinity.
+   */
   due (others: number, pick: (below: number) => number): string[] {
     const rest = [...this.#claims.keys()].filter(subject => !this.#fresh.has(subject))
     if (others === Infinity) return [...this.#fresh, ...rest]

@@ -71,15 +71,35 @@ export class Caller {
   #repertoire (): readonly (() => Promise<boolean>)[] {
     const spend = () => this.#spend()
     return [
-      spend, spend, spend, spend,
-      () => this.#createOrganization(), () => this.#renameOrganization(), () => this.#createOnce(),
-      () => this.#createKey(), () => this.#createKey(), () => this.#rotateKey(0), () => this.#rotateKey(3_600), () => this.#revokeKey(),
-      () => this.#createClient(), () => this.#rotateSecret(0), () => this.#rotateSecret(3_600), () => this.#revokeClient(), () => this.#getToken(), () => this.#revokeToken(),
+      spend,
+      spend,
+      spend,
+      spend,
+      () => this.#createOrganization(),
+      () => this.#renameOrganization(),
+      () => this.#createOnce(),
+      () => this.#createKey(),
+      () => this.#createKey(),
+      () => this.#rotateKey(0),
+      () => this.#rotateKey(3_600),
+      () => this.#revokeKey(),
+      () => this.#createClient(),
+      () => this.#rotateSecret(0),
+      () => this.#rotateSecret(3_600),
+      () => this.#revokeClient(),
+      () => this.#getToken(),
+      () => this.#revokeToken(),
       () => this.#grant(),
-      () => this.#createRegistrationToken(), () => this.#register(), () => this.#register(),
-      () => this.#createNamed('group', '/groups', { scopes: [paidScope] }, this.#groups), () => this.#changeNamed('group', '/groups', this.#groups), () => this.#deleteNamed('group', '/groups', this.#groups),
-      () => this.#createNamed('policy', '/policies', { effect: 'deny', enabled: false }, this.#policies), () => this.#changeNamed('policy', '/policies', this.#policies), () => this.#deleteNamed('policy', '/policies', this.#policies),
-      ...(this.#stage.dice.number(20) === 0 ? [() => this.#rotateSigningKey()] : []),
+      () => this.#createRegistrationToken(),
+      () => this.#register(),
+      () => this.#register(),
+      () => this.#createNamed('group', '/groups', { scopes: [paidScope] }, this.#groups),
+      () => this.#changeNamed('group', '/groups', this.#groups),
+      () => this.#deleteNamed('group', '/groups', this.#groups),
+      () => this.#createNamed('policy', '/policies', { effect: 'deny', enabled: false }, this.#policies),
+      () => this.#changeNamed('policy', '/policies', this.#policies),
+      () => this.#deleteNamed('policy', '/policies', this.#policies),
+      ...(this.#stage.dice.number(20) === 0 ? [() => this.#rotateSigningKey()] : [])
     ]
   }
 
@@ -110,7 +130,10 @@ export class Caller {
     return `${this.#name} ${++this.#made}`
   }
 
-  /** One of these, which its caller keeps only if it puts it back: what was asked of it and not answered is not asked again. */
+  /**
+   * One of these, which its caller keeps only if it puts it back: what was asked of it and not answered is not asked
+   * again.
+   */
   #take<T> (from: T[]): T | null {
     return from.length === 0 ? null : from.splice(this.#stage.dice.number(from.length), 1)[0]!
   }
@@ -134,7 +157,9 @@ export class Caller {
   async #renameOrganization (): Promise<boolean> {
     const [{ id }, name] = [this.#organization!, this.#newName()]
     return await this.#change({
-      kind: 'organization changed', turns: [[`organization ${id}`, name]], ask: world => world.admin('PATCH', `/organizations/${id}`, { name }),
+      kind: 'organization changed',
+      turns: [[`organization ${id}`, name]],
+      ask: world => world.admin('PATCH', `/organizations/${id}`, { name })
     })
   }
 
@@ -144,7 +169,11 @@ export class Caller {
 
   async #createKey (): Promise<boolean> {
     return await this.#change({
-      kind: 'key created', ask: world => world.admin('POST', '/api-keys', this.#newKey(this.#newName())), then: ({ json }) => { this.#learnKey('key created', json, []) },
+      kind: 'key created',
+      ask: world => world.admin('POST', '/api-keys', this.#newKey(this.#newName())),
+      then: ({ json }) => {
+        this.#learnKey('key created', json, [])
+      }
     })
   }
 
@@ -161,7 +190,9 @@ export class Caller {
       // Without an overlap every key of the chain ends.
       turns: overlapSeconds === 0 ? [key.id, ...key.overlapping].map(id => [`key ${id}`, '401'] as const) : [],
       ask: world => world.admin('POST', `/api-keys/${key.id}/rotate`, { overlapSeconds }),
-      then: ({ json }) => { this.#learnKey('key rotated', json, overlapSeconds === 0 ? [] : [...key.overlapping, key.id]) },
+      then: ({ json }) => {
+        this.#learnKey('key rotated', json, overlapSeconds === 0 ? [] : [...key.overlapping, key.id])
+      }
     })
   }
 
@@ -169,13 +200,16 @@ export class Caller {
     const key = this.#take(this.#keys)
     if (key === null) return await this.#createKey()
     const turns = [key.id, ...key.overlapping].map(id => [`key ${id}`, '401'] as const)
-    return await this.#change({ kind: 'key revoked', turns, ask: world => world.admin('POST', `/api-keys/${key.id}/revoke`) })
+    return await this.#change({
+      kind: 'key revoked', turns, ask: world => world.admin('POST', `/api-keys/${key.id}/revoke`)
+    })
   }
 
   /** A key made with an Idempotency-Key: sent again, also when there was no answer, it is the same key. */
   async #createOnce (): Promise<boolean> {
     const name = this.#newName()
-    const ask = (world: World) => world.admin('POST', '/api-keys', this.#newKey(name), { 'idempotency-key': name.replaceAll(' ', '-') })
+    const ask = (world: World) =>
+      world.admin('POST', '/api-keys', this.#newKey(name), { 'idempotency-key': name.replaceAll(' ', '-') })
     let first: string | null = null
     const look: Look = async world => {
       const again = await ask(world)
@@ -189,7 +223,9 @@ export class Caller {
   }
 
   async #createClient (): Promise<boolean> {
-    const body = { organization: this.#organization!.id, name: this.#newName(), grants: [{ resource: paidApi, scopes: [paidScope] }] }
+    const body = {
+      organization: this.#organization!.id, name: this.#newName(), grants: [{ resource: paidApi, scopes: [paidScope] }]
+    }
     return await this.#change({
       kind: 'client created',
       ask: world => world.admin('POST', '/clients', body),
@@ -222,8 +258,12 @@ export class Caller {
     const client = this.#take(this.#clients)
     if (client === null) return await this.#createClient()
     const { id, secret, tokens } = client
-    const turns = [`secret ${secret} of ${id}`, ...tokens.map(token => `token ${token}`)].map(subject => [subject, '401'] as const)
-    return await this.#change({ kind: 'client revoked', turns, ask: world => world.admin('POST', `/clients/${id}/revoke`) })
+    const turns = [`secret ${secret} of ${id}`, ...tokens.map(token => `token ${token}`)].map(subject =>
+      [subject, '401'] as const
+    )
+    return await this.#change({
+      kind: 'client revoked', turns, ask: world => world.admin('POST', `/clients/${id}/revoke`)
+    })
   }
 
   async #getToken (): Promise<boolean> {
@@ -247,7 +287,12 @@ export class Caller {
     return await this.#change({
       kind: 'token revoked',
       turns: [[`token ${token}`, '401']],
-      ask: world => world.send({ method: 'POST', path: '/api/v1/oauth/revoke', body: new URLSearchParams({ token, client_id: id, client_secret: secret }) }),
+      ask: world =>
+        world.send({
+          method: 'POST',
+          path: '/api/v1/oauth/revoke',
+          body: new URLSearchParams({ token, client_id: id, client_secret: secret })
+        }),
       // Without an answer it may be alive, and may be ended by what ends the client's tokens.
       then: () => { tokens.shift() },
     })
@@ -257,7 +302,10 @@ export class Caller {
     const amount = 50 + this.#stage.dice.number(100)
     return await this.#change({
       kind: 'credits granted',
-      ask: world => world.admin('POST', `/organizations/${this.#organization!.id}/credits`, { environment: 'live', amount, reason: this.#newName() }),
+      ask: world =>
+        world.admin('POST', `/organizations/${this.#organization!.id}/credits`, {
+          environment: 'live', amount, reason: this.#newName()
+        }),
       then: ({ json: { id } }) => {
         this.#credits += amount
         this.#expect('credits granted', `entry ${id}`, String(amount), entryWith(id))
@@ -288,11 +336,17 @@ export class Caller {
     const uses = 1 + this.#stage.dice.number(4)
     return await this.#change({
       kind: 'registration token created',
-      ask: world => world.admin('POST', '/registration-tokens', { organization: this.#organization!.id, name: this.#newName(), resource: paidApi, scopes: [paidScope], uses }),
+      ask: world =>
+        world.admin('POST', '/registration-tokens', {
+          organization: this.#organization!.id, name: this.#newName(), resource: paidApi, scopes: [paidScope], uses
+        }),
       then: ({ json: { id, token: text } }) => {
         this.#keep(this.#registrationTokens, { id, text, left: uses })
-        this.#expect('registration token created', `registration token ${id}`, String(uses), memberOf(`/registration-tokens/${id}`, 'usesLeft'))
-      },
+        this.#expect(
+          'registration token created', `registration token ${id}`, String(uses),
+          memberOf(`/registration-tokens/${id}`, 'usesLeft')
+        )
+      }
     })
   }
 
@@ -303,9 +357,15 @@ export class Caller {
     return await this.#change({
       kind: 'client registered',
       turns: [[`registration token ${id}`, String(left - 1)]],
-      ask: world => world.send({
-        method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${text}` }, body: { client_name: this.#newName(), grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
-      }),
+      ask: world =>
+        world.send({
+          method: 'POST',
+          path: '/api/v1/oauth/register',
+          headers: { authorization: `Bearer ${text}` },
+          body: {
+            client_name: this.#newName(), grant_types: ['client_credentials'], redirect_uris: [], response_types: []
+          }
+        }),
       then: ({ json: { client_id: client, client_secret: secret } }) => {
         if (left > 1) this.#keep(this.#registrationTokens, { id, text, left: left - 1 })
         this.#expect('client registered', `secret ${secret} of ${client}`, '200', tokenWith(client, secret))
@@ -330,20 +390,30 @@ export class Caller {
     if (among.length === 0) return await this.#createKey()
     const { id } = this.#stage.dice.pick(among)
     const name = this.#newName()
-    return await this.#change({ kind: `${what} changed`, turns: [[`${what} ${id}`, name]], ask: world => world.admin('PATCH', `${path}/${id}`, { name }) })
+    return await this.#change({
+      kind: `${what} changed`,
+      turns: [[`${what} ${id}`, name]],
+      ask: world => world.admin('PATCH', `${path}/${id}`, { name })
+    })
   }
 
   async #deleteNamed (what: string, path: string, among: Named[]): Promise<boolean> {
     const one = this.#take(among)
     if (one === null) return await this.#createKey()
-    return await this.#change({ kind: `${what} deleted`, turns: [[`${what} ${one.id}`, '404']], ask: world => world.admin('DELETE', `${path}/${one.id}`) })
+    return await this.#change({
+      kind: `${what} deleted`,
+      turns: [[`${what} ${one.id}`, '404']],
+      ask: world => world.admin('DELETE', `${path}/${one.id}`)
+    })
   }
 
   async #rotateSigningKey (): Promise<boolean> {
     return await this.#change({
       kind: 'signing key rotated',
       ask: world => world.admin('POST', '/signing-keys/rotate', { now: true }),
-      then: ({ json: { id } }) => { this.#expect('signing key rotated', `signing key ${id}`, id, memberOf(`/signing-keys/${id}`, 'id')) },
+      then: ({ json: { id } }) => {
+        this.#expect('signing key rotated', `signing key ${id}`, id, memberOf(`/signing-keys/${id}`, 'id'))
+      }
     })
   }
 }
@@ -367,10 +437,15 @@ function tokenWith (id: string, secret: string): Look {
 }
 
 async function askToken (world: World, id: string, secret: string): Promise<Answered> {
-  return await world.send({ method: 'POST', path: '/api/v1/auth/token', body: new URLSearchParams({ grant_type: 'client_credentials', client_id: id, client_secret: secret }) })
+  return await world.send({
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    body: new URLSearchParams({ grant_type: 'client_credentials', client_id: id, client_secret: secret })
+  })
 }
 
 /** What an entry moved. */
 function entryWith (id: string): Look {
-  return async world => String((await world.rows(`SELECT "amount" FROM "CreditEntry" WHERE "id" = '${id}'`))[0]?.amount ?? 'nothing')
+  return async world =>
+    String((await world.rows(`SELECT "amount" FROM "CreditEntry" WHERE "id" = '${id}'`))[0]?.amount ?? 'nothing')
 }

@@ -56,7 +56,9 @@ export interface Server {
 }
 
 export function startServer ({ environment }: Home): Server {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'server.ts')], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'server.ts')], {
+    env: environment, stdio: ['pipe', 'pipe', 'pipe']
+  })
   const said: string[] = []
   child.stderr.on('data', bytes => { said.push(String(bytes)) })
   const end = async (signal: NodeJS.Signals) => {

@@ -1,5 +1,5 @@
-// The server that is killed: Latchkey and a small API behind its guard, of which one route costs credits. Its environment is
-// that of `latchkey serve`; it says `ready` once it listens.
+// The server that is killed: Latchkey and a small API behind its guard, of which one route costs credits. Its
+// environment is that of `latchkey serve`; it says `ready` once it listens.
 import { buildServer, openLatchkey, styles } from '../../src/index.ts'
 import { declare } from '../../examples/declare.ts'
 import { paidApi, paidScope, spendingCost } from './names.ts'

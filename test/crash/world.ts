@@ -35,27 +35,40 @@ export type Rows = (sql: string) => Promise<Record<string, any>[]>
 export function worldOf (port: number, adminToken: string, databaseUrl: string): World {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const send: World['send'] = asked => exchange(port, agent, asked)
-  const database = databaseUrl.startsWith('file:') ? fileReader(databaseUrl.slice('file:'.length)) : serverReader(databaseUrl)
+  const database = databaseUrl.startsWith('file:')
+    ? fileReader(databaseUrl.slice('file:'.length))
+    : serverReader(databaseUrl)
   return {
     send,
-    admin: (method, path, body, headers = {}) => send({
-      method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}`, ...headers }, ...(body === undefined ? {} : { body }),
-    }),
+    admin: (method, path, body, headers = {}) =>
+      send({
+        method,
+        path: `/api/v1${path}`,
+        headers: { authorization: `Bearer ${adminToken}`, ...headers },
+        ...(body === undefined ? {} : { body })
+      }),
     rows: async sql => await database.atOnce(rows => rows(sql)),
     ...database,
   }
 }
 
-/** Callers that nobody counts as one: no limit to failures from one address stands in the way of looking whether a refusal still is one. */
+/**
+ * Callers that nobody counts as one: no limit to failures from one address stands in the way of looking whether a
+ * refusal still is one.
+ */
 let callers = 0
 
 function exchange (port: number, agent: Agent, { method = 'GET', path, headers = {}, body }: Asked): Promise<Answered> {
   const payload = body === undefined ? null : body instanceof URLSearchParams ? body.toString() : JSON.stringify(body)
   const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json'
-  const about = payload === null ? (method === 'GET' ? {} : { 'content-length': '0' }) : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
+  const about = payload === null
+    ? (method === 'GET' ? {} : { 'content-length': '0' })
+    : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
   const localAddress = `127.0.1.${callers++ % 64 + 1}`
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, method, path, agent, localAddress, timeout: patience, headers: { ...headers, ...about } }, incoming => {
+    const outgoing = request({
+      host: '127.0.0.1', port, method, path, agent, localAddress, timeout: patience, headers: { ...headers, ...about }
+    }, incoming => {
       const chunks: Buffer[] = []
       incoming.on('data', chunk => chunks.push(chunk))
       incoming.on('error', reject)
@@ -65,7 +78,9 @@ function exchange (port: number, agent: Agent, { method = 'GET', path, headers =
         resolve({ status: incoming.statusCode!, text, json: asJson(text) })
       })
     })
-    outgoing.on('timeout', () => { outgoing.destroy(new Error(`no answer to ${method} ${path} within ${patience / 1_000} seconds`)) })
+    outgoing.on('timeout', () => {
+      outgoing.destroy(new Error(`no answer to ${method} ${path} within ${patience / 1_000} seconds`))
+    })
     outgoing.on('error', reject)
     outgoing.end(payload ?? undefined)
   })

@@ -9,7 +9,9 @@ import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.
 
 const demo = resolve(import.meta.dirname, '../../examples/demo.ts')
 // What is meant for another server must not reach the demo's.
-const environment = ownEnvironment({ PORT: '1', DATABASE_URL: 'postgresql://127.0.0.1:1/none', LATCHKEY_REGISTRATION: 'closed' })
+const environment = ownEnvironment({
+  PORT: '1', DATABASE_URL: 'postgresql://127.0.0.1:1/none', LATCHKEY_REGISTRATION: 'closed'
+})
 
 tap.test('--once tells the main job, every step holds, nothing is left behind', async t => {
   const { code, stdout, stderr } = await run(process.execPath, [demo, '--once'], { env: environment })
@@ -26,7 +28,12 @@ tap.test('--once tells the main job, every step holds, nothing is left behind', 
 tap.test('what it prints shortens every secret', async t => {
   const { stdout } = await run(process.execPath, [demo, '--once'], { env: environment })
   t.match(stdout, /Bearer lkadm_.{4}…/)
-  for (const secret of [/lkadm_[\w-]{10,}/, /lkrgt_[\w-]{10,}/, /lkrat_[\w-]{10,}/, /lb_live_\w{10,}/, /eyJ[\w-]{20,}/, /Basic [\w=]{20,}/, /"(client_s|clientS)ecret": "[^"…]*"/]) t.notMatch(stdout, secret)
+  for (
+    const secret of [
+      /lkadm_[\w-]{10,}/, /lkrgt_[\w-]{10,}/, /lkrat_[\w-]{10,}/, /lb_live_\w{10,}/, /eyJ[\w-]{20,}/,
+      /Basic [\w=]{20,}/, /"(client_s|clientS)ecret": "[^"…]*"/
+    ]
+  ) t.notMatch(stdout, secret)
 })
 
 tap.test('without --once it stays up, and what it says to type works; Ctrl-C cleans up', async t => {
@@ -37,11 +44,14 @@ tap.test('without --once it stays up, and what it says to type works; Ctrl-C cle
     child.stdout.on('data', bytes => { if ((text += String(bytes)).includes('Ctrl-C')) resolve(text) })
     child.once('close', () => reject(new Error(text)))
   })
-  const [withKey, getToken, list] = said.slice(said.indexOf('It stays up')).match(/^ {2}(curl|LATCHKEY_DATA).*$/gm)!.map(line => line.trim()) as [string, string, string]
+  const [withKey, getToken, list] = said.slice(said.indexOf('It stays up')).match(/^ {2}(curl|LATCHKEY_DATA).*$/gm)!
+    .map(line => line.trim()) as [string, string, string]
 
   t.match((await shell(withKey)).stdout, /^HTTP\/1\.1 200 OK[^]*"currency":"EUR"/)
   t.match(JSON.parse((await shell(getToken)).stdout), { token_type: 'Bearer', scope: 'invoices:read' })
-  t.match(await shell(list.replace('npx latchkey', `'${process.execPath}' '${latchkeyCommand}'`)), { code: 0, stdout: /Agent 7/ })
+  t.match(await shell(list.replace('npx latchkey', `'${process.execPath}' '${latchkeyCommand}'`)), {
+    code: 0, stdout: /Agent 7/
+  })
 
   child.kill('SIGINT')
   const [code] = await once(child, 'close') as [number | null]

@@ -10,13 +10,20 @@ const environment = ownEnvironment({})
 
 for (const example of ['crane-ledger', 'craftkit', 'craftdesk']) {
   tap.test(`--example ${example} --once tells that API's main job, every step holds, and no secret is printed`, async t => {
-    const { code, stdout, stderr } = await run(process.execPath, [demo, '--example', example, '--once'], { env: environment })
+    const { code, stdout, stderr } = await run(process.execPath, [demo, '--example', example, '--once'], {
+      env: environment
+    })
     t.equal(code, 0)
     t.equal(stderr, '')
     t.match(stdout, `Every step held: ${(stdout.match(/^ {2}✓ /gm) ?? []).length} expectations.`)
     t.ok((stdout.match(/^\d+\. /gm) ?? []).length >= 8)
     t.notMatch(stdout, '✗')
-    for (const secret of [/lkadm_[\w-]{10,}/, /c[lkd]_(live|test)_\w{10,}/, /eyJ[\w-]{20,}/, /whk_[\w-]{10,}/, /Basic [\w=]{20,}/, /"d": "[\w-]{30,}"/, /PRIVATE KEY/]) t.notMatch(stdout, secret)
+    for (
+      const secret of [
+        /lkadm_[\w-]{10,}/, /c[lkd]_(live|test)_\w{10,}/, /eyJ[\w-]{20,}/, /whk_[\w-]{10,}/, /Basic [\w=]{20,}/,
+        /"d": "[\w-]{30,}"/, /PRIVATE KEY/
+      ]
+    ) t.notMatch(stdout, secret)
     t.notOk(existsSync(/(\/\S*latchkey-demo-\w+)/.exec(stdout)![1]!), 'the database is gone')
   })
 }
@@ -28,7 +35,9 @@ tap.test('an example that there is not is named, and so are those that there are
 })
 
 tap.test('CL-10: docs/rotation.md is what a rotation under traffic prints: no call is refused, and the old key ends with its overlap', async t => {
-  const { code, stdout, stderr } = await run(process.execPath, [resolve(root, 'examples/rotation.ts')], { env: environment })
+  const { code, stdout, stderr } = await run(process.execPath, [resolve(root, 'examples/rotation.ts')], {
+    env: environment
+  })
   t.equal(code, 0)
   t.equal(stderr, '')
   t.equal(comparable(stdout), comparable(readFileSync(resolve(root, 'docs/rotation.md'), 'utf8')))
@@ -40,5 +49,7 @@ tap.test('CL-10: docs/rotation.md is what a rotation under traffic prints: no ca
 
 /** Without what differs from run to run: ids and how often something was done. The statuses stay. */
 function comparable (page: string): string {
-  return page.replace(/(org|key)_\w{22}/g, '$1_').replace(/^ +\d+ (\d{3})$/gm, 'n $1').replace(/("callsToday":)\d+/g, '$1n').trimEnd()
+  return page.replace(/(org|key)_\w{22}/g, '$1_').replace(/^ +\d+ (\d{3})$/gm, 'n $1').replace(
+    /("callsToday":)\d+/g, '$1n'
+  ).trimEnd()
 }

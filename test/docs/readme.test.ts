@@ -1,4 +1,7 @@
-/** The README is held to what it shows: its transcript is run again, its program is run, its commands are taken by the command line. */
+/**
+ * The README is held to what it shows: its transcript is run again, its program is run, its commands are taken by the
+ * command line.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -13,7 +16,9 @@ import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string>, files: string[] }
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>, files: string[]
+}
 
 /** The fenced blocks of a language. */
 function blocks (language: string): string[] {
@@ -30,7 +35,9 @@ async function start (t: Test, command: string, parameters: string[]): Promise<S
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-readme-'))
   const port = await freePort()
   const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
-  const environment = ownEnvironment({ LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), PATH, LATCHKEY_LOG_LEVEL: 'warn' })
+  const environment = ownEnvironment({
+    LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), PATH, LATCHKEY_LOG_LEVEL: 'warn'
+  })
   // A process group: npm does not hand every signal on to what it started.
   const child = spawn(command, parameters, { cwd: root, env: environment, stdio: 'ignore', detached: true })
   const closed = once(child, 'close')
@@ -50,8 +57,12 @@ async function answers (port: number): Promise<boolean> {
 
 /** What differs from run to run, as placeholders: ids, secrets, tokens, times. */
 function withPlaceholders (transcript: string): string {
-  let text = transcript.replace(/eyJ[\w.-]*…/g, '{token}').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '{}').replace(/^(secret +).*$/m, '$1{}')
-  const unknown = [...text.matchAll(/(?:org|res|cli)_\w{22}/g), ...text.matchAll(/(?<=client secret +)\S+/g)].map(match => match[0])
+  let text = transcript.replace(/eyJ[\w.-]*…/g, '{token}').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '{}').replace(
+    /^(secret +).*$/m, '$1{}'
+  )
+  const unknown = [...text.matchAll(/(?:org|res|cli)_\w{22}/g), ...text.matchAll(/(?<=client secret +)\S+/g)].map(
+    match => match[0]
+  )
   for (const [index, word] of [...new Set(unknown)].entries()) text = text.replaceAll(word, `{word${index}}`)
   return text
 }
@@ -63,7 +74,9 @@ tap.test('the transcript: npm start, then every command prints what the README s
   const steps = readTranscript(withPlaceholders(blocks('console').join('')))
   t.ok(steps.length >= 6)
   for (const { command, output } of steps) {
-    const { stdout } = await run('sh', ['-c', words.fill(command).replaceAll(':3000', `:${port}`)], { env: environment })
+    const { stdout } = await run('sh', ['-c', words.fill(command).replaceAll(':3000', `:${port}`)], {
+      env: environment
+    })
     const shown = stdout.replaceAll(`:${port}`, ':3000').replace(/\n?$/, '\n')
     t.ok(words.matches(output, shown), command, { expected: output, found: shown })
   }
@@ -84,7 +97,9 @@ tap.test('the program of ten lines guards its route', async t => {
     (await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: environment })).stdout
   )
   const { id } = await latchkey('org', 'create', 'Acme')
-  const create = ['key', 'create', '--org', id, '--resource', `http://localhost:${port}`, '--env', 'live', '--name', 'ci']
+  const create = [
+    'key', 'create', '--org', id, '--resource', `http://localhost:${port}`, '--env', 'live', '--name', 'ci'
+  ]
   const good = await latchkey(...create, '--scope', 'invoices:read')
   const without = await latchkey(...create)
 
@@ -97,11 +112,15 @@ tap.test('the program of ten lines guards its route', async t => {
 })
 
 tap.test('every command it names exists and is spelled as the command line takes it', async t => {
-  for (const script of commands.join('\n').matchAll(/npm (?:run )?(?!ci)(\w+)/g)) t.ok(manifest.scripts[script[1]!], String(script[0]))
+  for (const script of commands.join('\n').matchAll(/npm (?:run )?(?!ci)(\w+)/g)) {
+    t.ok(manifest.scripts[script[1]!], String(script[0]))
+  }
   const examples = commands.filter(line => line.startsWith('npx latchkey '))
   t.ok(examples.length > 0)
   for (const line of examples) {
-    const mine = line.replace('npx latchkey', `'${process.execPath}' '${latchkeyCommand}' --url http://127.0.0.1:1 --token none`)
+    const mine = line.replace(
+      'npx latchkey', `'${process.execPath}' '${latchkeyCommand}' --url http://127.0.0.1:1 --token none`
+    )
     const { code, stderr } = await run('sh', ['-c', mine], { env: ownEnvironment({}) })
     t.equal(code, 1, `${line}\nis understood, and fails only for want of a server: ${stderr}`)
   }

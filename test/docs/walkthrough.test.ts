@@ -1,4 +1,6 @@
-/** docs/walkthrough.md as it stands: every command is run against a server of its own, and prints what the page says. */
+/**
+ * docs/walkthrough.md as it stands: every command is run against a server of its own, and prints what the page says.
+ */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
@@ -13,7 +15,10 @@ tap.teardown(() => rm(bin, { recursive: true, force: true }))
 await writeFile(join(bin, 'latchkey'), `#!/bin/sh\nexec "${process.execPath}" "${latchkeyCommand}" "$@"\n`)
 await chmod(join(bin, 'latchkey'), 0o755)
 
-/** What the page shows is an example: ids, secrets, digests and instants are others each time, but the same one wherever they come back. */
+/**
+ * What the page shows is an example: ids, secrets, digests and instants are others each time, but the same one wherever
+ * they come back.
+ */
 function withPlaceholders (text: string): string {
   const names = new Map<string, string>()
   const named = (word: string): string => {

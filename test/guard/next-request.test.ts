@@ -1,4 +1,7 @@
-/** What is kept in mind of a credential that passes, so that the next check is cheap, must never outlive what it follows from. */
+/**
+ * What is kept in mind of a credential that passes, so that the next check is cheap, must never outlive what it follows
+ * from.
+ */
 import tap from 'tap'
 import { updateApiKey } from '../../src/domain/credentials/api-key.ts'
 import { updateClient } from '../../src/domain/credentials/client.ts'
@@ -40,14 +43,22 @@ for (const { name, server } of servers) {
     await updateOrganization(operation, organization, { status: 'active' })
     await passes()
     for (const organizationId of [organization, null]) {
-      const policy = await changePolicy(operation, planCreation(operation, { organizationId, name: 'none', effect: 'deny', conditions: { scopes: ['invoices:*'] } }), true)
+      const policy = await changePolicy(
+        operation,
+        planCreation(operation, {
+          organizationId, name: 'none', effect: 'deny', conditions: { scopes: ['invoices:*'] }
+        }),
+        true
+      )
       await both([403, 403], `a policy of ${organizationId === null ? 'the deployment' : 'the organization'}`)
       await changePolicy(operation, planDeletion(operation, policy.id), true)
       await passes()
     }
     await updateClient(operation, client.clientId, { allowlist: ['192.0.2.1'] })
     await both([200, 401], 'the client')
-    await updateResource(operation, hostResourceId, { scopes: apiScopes.filter(scope => scope.name !== 'invoices:read') })
+    await updateResource(operation, hostResourceId, {
+      scopes: apiScopes.filter(scope => scope.name !== 'invoices:read')
+    })
     await both([403, 401], 'the scopes of the resource')
     await updateResource(operation, hostResourceId, { scopes: apiScopes })
     await both([403, 401], 'declared anew they are others')
@@ -59,13 +70,22 @@ for (const { name, server } of servers) {
   })
 
   tap.test(`J5: a token that passes lends its signature to no other text, and its text to no other signature [${name}]`, async t => {
-    const [one, other] = [await server.tokenFor(await server.createClient()), await server.tokenFor(await server.createClient())]
+    const [one, other] = [
+      await server.tokenFor(await server.createClient()), await server.tokenFor(await server.createClient())
+    ]
     for (const token of [one, other, one, other]) t.equal((await server.bearer(token)).status, 200)
     const [header, payload, signature] = one.split('.')
     const [, otherPayload, otherSignature] = other.split('.')
-    for (const text of [`${header}.${payload}.${otherSignature}`, `${header}.${otherPayload}.${signature}`, `${header}.${payload}.${signature}=`, `${header}.${payload}. ${signature}`, `${one}!`]) {
+    for (
+      const text of [
+        `${header}.${payload}.${otherSignature}`, `${header}.${otherPayload}.${signature}`,
+        `${header}.${payload}.${signature}=`, `${header}.${payload}. ${signature}`, `${one}!`
+      ]
+    ) {
       const answer = await server.bearer(text)
-      t.match(answer, { status: 401, headers: { 'www-authenticate': /error_description="The credential is malformed"/ } })
+      t.match(answer, {
+        status: 401, headers: { 'www-authenticate': /error_description="The credential is malformed"/ }
+      })
     }
     t.equal((await server.bearer(one)).status, 200)
   })
@@ -76,7 +96,9 @@ tap.test('a request with a credential that is known costs no query [sqlite]', as
   const { registry } = server.latchkey.telemetry.metrics
   const key = await server.createKey()
   const token = await server.tokenFor(await server.createClient())
-  const ask = async () => { t.strictSame([(await server.withKey(key.key)).status, (await server.bearer(token)).status], [200, 200]) }
+  const ask = async () => {
+    t.strictSame([(await server.withKey(key.key)).status, (await server.bearer(token)).status], [200, 200])
+  }
   await ask()
   const { misses } = registry
   for (let i = 0; i < 5; i++) await ask()

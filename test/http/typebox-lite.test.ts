@@ -13,8 +13,10 @@ const samples = (build: typeof Type) => ({
   Number: [build.Number(), build.Number({ maximum: 0.5 })],
   Object: [
     build.Object({}),
-    build.Object({ a: build.String(), b: build.Optional(build.String()), c: build.Integer() }, { additionalProperties: false }),
-    build.Object({ a: build.Optional(build.Object({ b: build.String() })) }),
+    build.Object({ a: build.String(), b: build.Optional(build.String()), c: build.Integer() }, {
+      additionalProperties: false
+    }),
+    build.Object({ a: build.Optional(build.Object({ b: build.String() })) })
   ],
   Optional: [build.Object({
     a: build.With(build.Optional(build.String()), { description: 'a' }),
@@ -22,8 +24,14 @@ const samples = (build: typeof Type) => ({
     c: build.Unsafe(build.Optional(build.String())),
     d: build.Optional(build.Optional(build.String())),
   })],
-  Partial: [build.Partial(build.Object({ a: build.String(), b: build.Optional(build.String()) })), build.Object({ ...build.Partial(build.Object({ a: build.String() })).properties, b: build.String() })],
-  Record: [build.Record(build.String(), build.Unknown()), build.Record(build.String({ pattern: '^[a-z]+$' }), build.String(), { maxProperties: 3 })],
+  Partial: [
+    build.Partial(build.Object({ a: build.String(), b: build.Optional(build.String()) })),
+    build.Object({ ...build.Partial(build.Object({ a: build.String() })).properties, b: build.String() })
+  ],
+  Record: [
+    build.Record(build.String(), build.Unknown()),
+    build.Record(build.String({ pattern: '^[a-z]+$' }), build.String(), { maxProperties: 3 })
+  ],
   String: [build.String(), build.String({ pattern: '^a$', maxLength: 1 })],
   Union: [build.Union([build.String(), build.Null()]), build.Union([build.String()], { description: 'a' })],
   Unknown: [build.Unknown(), build.Unknown({ description: 'a' })],
@@ -34,7 +42,11 @@ const samples = (build: typeof Type) => ({
 t.test('a schema is what TypeBox makes of the same words, in every builder', async t => {
   const [ours, theirs] = [samples(Type), samples(TypeBox)]
   t.strictSame(Object.keys(ours).sort(), Object.keys(Type).sort(), 'no builder was left out')
-  for (const [name, schemas] of Object.entries(ours)) t.strictSame(JSON.parse(JSON.stringify(schemas)), JSON.parse(JSON.stringify(theirs[name as keyof typeof theirs])), name)
+  for (const [name, schemas] of Object.entries(ours)) {
+    t.strictSame(
+      JSON.parse(JSON.stringify(schemas)), JSON.parse(JSON.stringify(theirs[name as keyof typeof theirs])), name
+    )
+  }
 })
 
 t.test('what is optional in one object is not so wherever its schema is used', async t => {

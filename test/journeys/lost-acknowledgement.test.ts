@@ -1,4 +1,7 @@
-/** What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has decided. */
+/**
+ * What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has
+ * decided.
+ */
 import tap from 'tap'
 import { examine } from '../../src/server/doctor.ts'
 import { newSecret } from '../../src/secrets/secrets.ts'
@@ -33,7 +36,9 @@ const command = async (...words: string[]) => {
 }
 /** What `doctor` says of one thing, on the database that the servers are on. */
 const found = async (check: string) => {
-  const findings = await examine({ DATABASE_URL: wire.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: fleet.adminToken })
+  const findings = await examine({
+    DATABASE_URL: wire.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: fleet.adminToken
+  })
   return findings.find(finding => finding.check === check)
 }
 /** What a metric shows on each server. */
@@ -45,10 +50,15 @@ const events = async (type: string) => (await fleet.manage(one, 'GET', `/audit?t
 
 tap.test('LK-13: a revocation that a promoted standby has lost stays so on every server until an operator has decided [postgresql]', async t => {
   const asynchronous = 'latchkey_database_standbys{replication="asynchronous"}'
-  t.strictSame(await eventually(() => numbers(asynchronous), found => found.every(n => n === 1)), [1, 1], 'that it can happen is a number')
+  t.strictSame(
+    await eventually(() => numbers(asynchronous), found => found.every(n => n === 1)), [1, 1],
+    'that it can happen is a number'
+  )
   t.match(await found('standbys'), { status: 'warning', found: /^1, and no answer waits for any/ })
   await configure("synchronous_standby_names = '*'")
-  t.match(await eventually(() => found('standbys'), ({ status } = {} as never) => status === 'ok'), { status: 'ok', found: '1, and answers wait for one' })
+  t.match(await eventually(() => found('standbys'), ({ status } = {} as never) => status === 'ok'), {
+    status: 'ok', found: '1, and answers wait for one'
+  })
   await configure("synchronous_standby_names = ''")
   t.match(await found('lost changes'), { status: 'ok' })
   const [lost, again, good] = [await fleet.createKey(one), await fleet.createKey(one), await fleet.createKey(one)]
@@ -81,33 +91,47 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
   t.strictSame(await numbers('latchkey_maybe_lost_changes_total'), [0, 0], 'and both know what')
   const noticed = await events('database.lost_changes')
   t.match(noticed.map(({ actor }: { actor: string }) => actor), ['system'].concat(noticed.length > 1 ? ['system'] : []))
-  t.strictSame(noticed.reduce((sum: number, { detail }: { detail: { changes: number } }) => sum + detail.changes, 0), 2, 'each once')
+  t.strictSame(
+    noticed.reduce((sum: number, { detail }: { detail: { changes: number } }) => sum + detail.changes, 0), 2,
+    'each once'
+  )
   const answer = await fetch(`${one}/api/v1/api-key`, { headers: { 'x-api-key': lost.key } })
   t.equal(answer.headers.get('retry-after'), '60')
-  t.match(await answer.json(), { statusCode: 503, code: 'CHANGE_LOST', message: /refused until an operator has decided/ })
+  t.match(await answer.json(), {
+    statusCode: 503, code: 'CHANGE_LOST', message: /refused until an operator has decided/
+  })
   t.match(await events('credential.refused'), [{ detail: { reason: 'change_lost', refused: /^api_key key_/ } }])
 
   for (const n of [0, 1]) {
     await fleet.restart(n)
-    t.strictSame([await both(lost.key), await both(good.key)], [[503, 503], [200, 200]], 'a server that was started again refuses it, too')
+    t.strictSame(
+      [await both(lost.key), await both(good.key)], [[503, 503], [200, 200]],
+      'a server that was started again refuses it, too'
+    )
   }
 
   t.match(await found('lost changes'), { status: 'failed', found: /^2 are refused/, remedy: /latchkey replicas lost/ })
   const listed = await command()
   t.match(listed, { code: 0, stdout: /^ID +KIND +SUBJECT +ORGANIZATION +STATE +CHANGED +NOTICED\n/ })
   const rows = listed.stdout.trimEnd().split('\n').slice(1).map(line => line.split(/ +/))
-  t.strictSame(rows.map(([, kind, subject, , state]) => [kind, subject, state]).sort(), [lost, again].map(({ id }) => ['api_key', id, 'undecided']).sort())
+  t.strictSame(
+    rows.map(([, kind, subject, , state]) => [kind, subject, state]).sort(),
+    [lost, again].map(({ id }) => ['api_key', id, 'undecided']).sort()
+  )
   const [id] = rows.find(([, , subject]) => subject === lost.id)!
   t.match(await command('--accept', id!), { code: 0, stdout: / accepted / })
   t.strictSame(await both(lost.key), [200, 200], 'what was accepted passes')
   t.strictSame(await both(again.key), [503, 503], 'nothing else does')
-  t.match(await events('lost_change.accepted'), [{ actor: 'admin', subject: id, detail: { kind: 'api_key', subject: lost.id } }])
+  t.match(await events('lost_change.accepted'), [{
+    actor: 'admin', subject: id, detail: { kind: 'api_key', subject: lost.id }
+  }])
   await fleet.manage(other, 'POST', `/api-keys/${again.id}/revoke`)
   t.strictSame(await both(again.key), [401, 401], 'what is revoked again is refused for that')
   t.match(await command(), { code: 0, stdout: '', stderr: /^Nothing/ })
   t.match(await command('--state', 'revoked'), { code: 0, stdout: new RegExp(again.id) })
   t.strictSame(await numbers('latchkey_lost_changes_undecided'), [0, 0])
   t.strictSame(await events('database.maybe_lost_changes'), [])
-  const histories = (await administer(standby.url, 'SELECT DISTINCT timeline FROM "Replica" WHERE "leftAt" IS NULL')).rows
+  const histories =
+    (await administer(standby.url, 'SELECT DISTINCT timeline FROM "Replica" WHERE "leftAt" IS NULL')).rows
   t.strictSame(histories, [{ timeline: 2 }])
 })

@@ -29,7 +29,13 @@ tap.test('CK-04: a server that is stopped holds a change up for a lease at most,
   const took = await timed(() => fleet.manage(writer.url, 'POST', `/api-keys/${id}/revoke`))
   t.ok(took > lease / 2 && took < 2 * lease, `${took} ms`)
   t.equal(await lapses() - before, 1)
-  await until('it is counted out', async () => (await fleet.manage(writer.url, 'GET', '/replicas')).data.some(({ leftAt }: { leftAt: string | null }) => leftAt !== null))
+  await until(
+    'it is counted out',
+    async () =>
+      (await fleet.manage(writer.url, 'GET', '/replicas')).data.some(({ leftAt }: { leftAt: string | null }) =>
+        leftAt !== null
+      )
+  )
   await fleet.manage(writer.url, 'POST', `/api-keys/${next.id}/revoke`)
   t.equal(await lapses() - before, 1, 'which does not wait for it')
   const first = Array.from({ length: 10 }, () => fleet.check(other.url, key))

@@ -14,9 +14,17 @@ for (const algorithm of signingAlgorithms) {
     const { ISSUER: issuer, RESOURCE: resource, TOKEN: token } = await startJudged(t, algorithm)
     const port = await freePort()
     const child = spawn(proxy.path, [
-      '--provider=oidc', `--oidc-issuer-url=${issuer}`, '--client-id=unused', '--client-secret=unused',
-      `--cookie-secret=${'x'.repeat(32)}`, '--email-domain=*', '--upstream=static://200', `--http-address=127.0.0.1:${port}`,
-      '--skip-jwt-bearer-tokens', '--bearer-token-login-fallback=false', `--extra-jwt-issuers=${issuer}=${resource}`,
+      '--provider=oidc',
+      `--oidc-issuer-url=${issuer}`,
+      '--client-id=unused',
+      '--client-secret=unused',
+      `--cookie-secret=${'x'.repeat(32)}`,
+      '--email-domain=*',
+      '--upstream=static://200',
+      `--http-address=127.0.0.1:${port}`,
+      '--skip-jwt-bearer-tokens',
+      '--bearer-token-login-fallback=false',
+      `--extra-jwt-issuers=${issuer}=${resource}`
     ], { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })

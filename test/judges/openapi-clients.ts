@@ -1,6 +1,6 @@
 /**
- * Generators of other languages make clients of the document that compile without settings, and create a client and a key on a
- * real server. The one for TypeScript does so in `npm test` (test/management/openapi.test.ts).
+ * Generators of other languages make clients of the document that compile without settings, and create a client and a
+ * key on a real server. The one for TypeScript does so in `npm test` (test/management/openapi.test.ts).
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,19 +35,29 @@ async function stage (t: Test) {
   const judge = async (printed: string): Promise<void> => {
     const [clientId = '', clientSecret = '', keyId = '', key = ''] = printed.trim().split('\n').at(-1)!.split(' ')
     const body = new URLSearchParams({ grant_type: 'client_credentials' })
-    const token = await server.send({ method: 'POST', path: '/api/v1/auth/token', headers: { authorization: basic(clientId, clientSecret) }, body })
+    const token = await server.send({
+      method: 'POST', path: '/api/v1/auth/token', headers: { authorization: basic(clientId, clientSecret) }, body
+    })
     t.match(token, { status: 200, json: { scope: 'invoices:read' } })
-    t.match(await server.send({ path: '/api/v1/api-key', headers: { 'x-api-key': key } }), { status: 200, json: { id: keyId, scopes: ['invoices:read'] } })
+    t.match(await server.send({ path: '/api/v1/api-key', headers: { 'x-api-key': key } }), {
+      status: 200, json: { id: keyId, scopes: ['invoices:read'] }
+    })
   }
   return { server, folder, done, judge }
 }
 
-tap.test('openapi-python-client makes a client that can be imported whole, and creates a client and a key', python, async t => {
-  const { server, folder, done, judge } = await stage(t)
-  await done(join(python.path, 'openapi-python-client'), ['generate', '--path', 'openapi.json', '--output-path', 'made', '--meta', 'setup'])
-  await cp(join(journeys, 'journey.py'), join(folder, 'made', 'journey.py'))
-  await judge(await done(join(python.path, 'python'), ['journey.py', server.url], join(folder, 'made')))
-})
+tap.test(
+  'openapi-python-client makes a client that can be imported whole, and creates a client and a key',
+  python,
+  async t => {
+    const { server, folder, done, judge } = await stage(t)
+    await done(join(python.path, 'openapi-python-client'), [
+      'generate', '--path', 'openapi.json', '--output-path', 'made', '--meta', 'setup'
+    ])
+    await cp(join(journeys, 'journey.py'), join(folder, 'made', 'journey.py'))
+    await judge(await done(join(python.path, 'python'), ['journey.py', server.url], join(folder, 'made')))
+  }
+)
 
 tap.test('oapi-codegen makes a client that compiles, and creates a client and a key', oapiCodegen, async t => {
   const { server, folder, done, judge } = await stage(t)

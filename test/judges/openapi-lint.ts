@@ -18,9 +18,13 @@ tap.test('the document has no error for redocly and none for spectral', tools, a
   await writeFile(join(folder, 'openapi.json'), (await server.send({ path: '/api/v1/openapi.json' })).text)
   await writeFile(join(folder, 'spectral.yaml'), 'extends: ["spectral:oas"]\n')
   const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
-  const redocly = await run(join(tools.path, 'redocly'), ['lint', '--extends', 'recommended', 'openapi.json'], { cwd: folder, env })
+  const redocly = await run(join(tools.path, 'redocly'), ['lint', '--extends', 'recommended', 'openapi.json'], {
+    cwd: folder, env
+  })
   t.equal(redocly.code, 0, redocly.output)
   t.match(redocly.output, /Your API description is valid/)
-  const spectral = await run(join(tools.path, 'spectral'), ['lint', 'openapi.json', '--ruleset', 'spectral.yaml', '--quiet', '--display-only-failures'], { cwd: folder })
+  const spectral = await run(join(tools.path, 'spectral'), [
+    'lint', 'openapi.json', '--ruleset', 'spectral.yaml', '--quiet', '--display-only-failures'
+  ], { cwd: folder })
   t.equal(spectral.code, 0, spectral.output)
 })

@@ -1,7 +1,8 @@
 /**
- * schemathesis makes requests from the document, good ones and bad ones, and holds every answer to it: no 5xx, no status and no
- * body that is not documented, nothing accepted that the schema refuses and nothing refused that it lets pass, methods,
- * authentication, use after the end. LATCHKEY_JUDGE_EXAMPLES says how many for each operation; 200 unless given.
+ * schemathesis makes requests from the document, good ones and bad ones, and holds every answer to it: no 5xx, no
+ * status and no body that is not documented, nothing accepted that the schema refuses and nothing refused that it lets
+ * pass, methods, authentication, use after the end. LATCHKEY_JUDGE_EXAMPLES says how many for each operation; 200
+ * unless given.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -37,7 +38,11 @@ tap.test('OC-01: schemathesis finds nothing, with all checks, that is not explai
   t.equal(findings.length, Number(/found (\d+) unique failures/.exec(output)?.[1] ?? 0), 'all of its report was read')
   const explained = findings.map(finding => ({ finding, exception: exceptions.find(each => each.covers(finding)) }))
   for (const { finding, exception } of explained) {
-    if (exception === undefined) t.fail(`${finding.check} ${finding.operation} ${finding.status}`, { answer: finding.answer, request: finding.request.slice(0, 2_000) })
+    if (exception === undefined) {
+      t.fail(`${finding.check} ${finding.operation} ${finding.status}`, {
+        answer: finding.answer, request: finding.request.slice(0, 2_000)
+      })
+    }
   }
   for (const { because, covers } of exceptions) t.comment(`${findings.filter(covers).length} explained: ${because}`)
   // What it did must not have been done to a server that was broken by then.
@@ -50,7 +55,8 @@ async function configuration (server: TestServer): Promise<string> {
   const { id: organization } = await server.createOrganization()
   const { key } = await server.createKey({ organization })
   const { clientId, clientSecret } = await server.createClient({ organization, introspects: [server.issuer] })
-  const registered = (await server.send({ method: 'POST', path: '/api/v1/oauth/register', body: { client_name: 'fuzzed' } })).json
+  const registered =
+    (await server.send({ method: 'POST', path: '/api/v1/oauth/register', body: { client_name: 'fuzzed' } })).json
   const lines = {
     'auth.openapi.bearer': { bearer: server.adminToken },
     'auth.openapi.clientBasic': { username: clientId, password: clientSecret },
@@ -64,31 +70,49 @@ async function configuration (server: TestServer): Promise<string> {
     // Whose it is, whether it is there, whether it changed, whether there are credits left: no schema says.
     'checks.positive_data_acceptance': { 'expected-statuses': ['2xx', 401, 402, 403, 404, 409, 412, 422, 429] },
   }
-  const tables = Object.entries(lines).sort(([one], [other]) => one.localeCompare(other)).map(([name, values]) => [
-    ...(name === '' ? [] : [`[${name}]`]), ...Object.entries(values).map(([option, value]) => `${option} = ${JSON.stringify(value)}`), '',
-  ].join('\n'))
+  const tables = Object.entries(lines).sort(([one], [other]) => one.localeCompare(other)).map(([name, values]) =>
+    [
+      ...(name === '' ? [] : [`[${name}]`]),
+      ...Object.entries(values).map(([option, value]) => `${option} = ${JSON.stringify(value)}`), ''
+    ].join('\n')
+  )
   return [
     ...tables,
-    '[[operations]]', 'include-operation-id = "getOwnApiKey"', `headers = { "x-api-key" = ${JSON.stringify(key)} }`, '',
-    '[[operations]]', 'include-path-regex = "oauth/register/"', `parameters = { "path.clientId" = ${JSON.stringify(registered.client_id)} }`, '',
+    '[[operations]]',
+    'include-operation-id = "getOwnApiKey"',
+    `headers = { "x-api-key" = ${JSON.stringify(key)} }`,
+    '',
+    '[[operations]]',
+    'include-path-regex = "oauth/register/"',
+    `parameters = { "path.clientId" = ${JSON.stringify(registered.client_id)} }`,
+    ''
   ].join('\n')
 }
 
 /** The failures of a report in the form of JUnit: a case for each operation, several failures in its text. */
 function findingsIn (report: string): Finding[] {
-  return [...report.matchAll(/<testcase name="([^"]*)"[^>]*[^/]>([\s\S]*?)<\/testcase>/g)].flatMap(([, operation = '', failures = '']) =>
-    [...failures.matchAll(/<failure [^>]*>([\s\S]*?)<\/failure>/g)].flatMap(([, text = '']) => findingsOf(unescaped(operation), unescaped(text))))
+  return [...report.matchAll(/<testcase name="([^"]*)"[^>]*[^/]>([\s\S]*?)<\/testcase>/g)].flatMap((
+    [, operation = '', failures = '']
+  ) =>
+    [...failures.matchAll(/<failure [^>]*>([\s\S]*?)<\/failure>/g)].flatMap(([, text = '']) =>
+      findingsOf(unescaped(operation), unescaped(text))
+    )
+  )
 }
 
 /** A numbered test case has one or more failures, the answer and the command that repeats it. */
 function findingsOf (operation: string, text: string): Finding[] {
   return text.split(/(?=^\d+\. Test Case ID: )/m).flatMap(testCase => {
-    const [, status = '0', answer = ''] = /^\[(\d{3})\] [^\n]*:\n\n {4}`?([\s\S]*?)`?\n\nReproduce with:/m.exec(testCase) ?? []
+    const [, status = '0', answer = ''] =
+      /^\[(\d{3})\] [^\n]*:\n\n {4}`?([\s\S]*?)`?\n\nReproduce with:/m.exec(testCase) ?? []
     const [, request = ''] = /Reproduce with: *\n\n {4}([\s\S]*?)(?:\n\n|$)/.exec(testCase) ?? []
-    return [...testCase.matchAll(/^- (ST\d+) /gm)].map(([, check = '']) => ({ check, operation, status: Number(status), answer, request }))
+    return [...testCase.matchAll(/^- (ST\d+) /gm)].map(([, check = '']) => ({
+      check, operation, status: Number(status), answer, request
+    }))
   })
 }
 
 function unescaped (text: string): string {
-  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&apos;', "'").replaceAll('&amp;', '&')
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&apos;', "'")
+    .replaceAll('&amp;', '&')
 }

@@ -12,25 +12,57 @@ const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
 
 function asker (server: TestServer) {
-  return (method: string, path: string, body?: Json, headers: Record<string, string> = {}, more: Partial<Outgoing> = {}): Promise<Answer> =>
-    server.send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, ...headers }, ...(body === undefined ? {} : { body }), ...more })
+  return (
+    method: string, path: string, body?: Json, headers: Record<string, string> = {}, more: Partial<Outgoing> = {}
+  ): Promise<Answer> =>
+    server.send({
+      method,
+      path: `/api/v1${path}`,
+      headers: { authorization: `Bearer ${server.adminToken}`, ...headers },
+      ...(body === undefined ? {} : { body }),
+      ...more
+    })
 }
 
 /** One of everything that is created over HTTP, and how; each call makes another. */
-function creations (server: TestServer, organization: string, apiKey: string): Record<string, { path: string, body: Json, change?: Json }> {
+function creations (
+  server: TestServer, organization: string, apiKey: string
+): Record<string, { path: string, body: Json, change?: Json }> {
   const { issuer } = server
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   return {
     organizations: { path: '/organizations', body: { name: 'Another' }, change: { name: 'Renamed' } },
     members: { path: '/members', body: { organization, name: 'Ada', role: 'admin' }, change: { name: 'Grace' } },
-    resources: { path: '/resources', body: { organization, identifier: `https://${newSecret().toLowerCase()}.test`, scopes: [] }, change: { name: 'Renamed' } },
+    resources: {
+      path: '/resources',
+      body: { organization, identifier: `https://${newSecret().toLowerCase()}.test`, scopes: [] },
+      change: { name: 'Renamed' }
+    },
     clients: { path: '/clients', body: { organization, name: 'billing', grants }, change: { name: 'renamed' } },
-    'api-keys': { path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'ci', scopes: [] }, change: { name: 'renamed' } },
-    'publishable-keys': { path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'pair', scopes: [] }, change: { name: 'renamed' } },
+    'api-keys': {
+      path: '/api-keys',
+      body: { organization, resource: issuer, environment: 'live', name: 'ci', scopes: [] },
+      change: { name: 'renamed' }
+    },
+    'publishable-keys': {
+      path: '/publishable-keys',
+      body: { organization, resource: issuer, environment: 'live', name: 'pair', scopes: [] },
+      change: { name: 'renamed' }
+    },
     'webhook-tokens': { path: '/webhook-tokens', body: { apiKey, object: { type: 'templates', id: 'x' } } },
-    'registration-tokens': { path: '/registration-tokens', body: { organization, name: 'agents' }, change: { name: 'renamed' } },
-    'access-tokens': { path: '/access-tokens', body: { organization, name: 'automation', scopes: ['audit:read'] }, change: { name: 'renamed' } },
-    'mcp-servers': { path: '/mcp-servers', body: { organization, identifier: `https://${newSecret().toLowerCase()}.test/mcp`, scopes: [] }, change: { name: 'Renamed' } },
+    'registration-tokens': {
+      path: '/registration-tokens', body: { organization, name: 'agents' }, change: { name: 'renamed' }
+    },
+    'access-tokens': {
+      path: '/access-tokens',
+      body: { organization, name: 'automation', scopes: ['audit:read'] },
+      change: { name: 'renamed' }
+    },
+    'mcp-servers': {
+      path: '/mcp-servers',
+      body: { organization, identifier: `https://${newSecret().toLowerCase()}.test/mcp`, scopes: [] },
+      change: { name: 'Renamed' }
+    }
   }
 }
 
@@ -43,7 +75,8 @@ for (const { name, server } of servers) {
     const apiKey = await server.createKey({ organization })
     return { organization, apiKey, things: creations(server, organization, apiKey.id) }
   }
-  const total = async (collection: string, organization: string): Promise<number> => (await ask('GET', `/${collection}?limit=200&organization=${organization}`)).json.data.length as number
+  const total = async (collection: string, organization: string): Promise<number> =>
+    (await ask('GET', `/${collection}?limit=200&organization=${organization}`)).json.data.length as number
 
   tap.test(`every collection creates, lists, reads, changes and ends by the same verbs [${name}]`, async t => {
     const { things } = await tenant()
@@ -54,8 +87,15 @@ for (const { name, server } of servers) {
       t.equal(made.headers.etag, '"1"', collection)
       const read = await ask('GET', one)
       t.strictSame([read.status, read.headers.etag], [200, '"1"'], collection)
-      t.ok((await ask('GET', `${path}?limit=200`)).json.data.some((each: Json) => idOf(each) === idOf(made.json)), collection)
-      if (change !== undefined) t.strictSame([(await ask('PATCH', one, change)).headers.etag, (await ask('GET', one)).headers.etag], ['"2"', '"2"'], collection)
+      t.ok(
+        (await ask('GET', `${path}?limit=200`)).json.data.some((each: Json) => idOf(each) === idOf(made.json)),
+        collection
+      )
+      if (change !== undefined) {
+        t.strictSame([(await ask('PATCH', one, change)).headers.etag, (await ask('GET', one)).headers.etag], [
+          '"2"', '"2"'
+        ], collection)
+      }
       const before = change === undefined ? 1 : 2
       const stale = await ask('DELETE', one, undefined, { 'if-match': `"${before + 1}"` })
       t.strictSame([stale.status, stale.json.code], [412, 'PRECONDITION_FAILED'], collection)
@@ -65,7 +105,9 @@ for (const { name, server } of servers) {
       t.equal(after.headers.etag, `"${before + 1}"`, `${collection}: the end is a change`)
       t.ok(after.json.deletedAt ?? after.json.removedAt ?? after.json.revokedAt, `${collection}: the row stays`)
       t.equal((await ask('DELETE', one)).status, 204, `${collection}: twice`)
-      t.equal((await ask('GET', one)).headers.etag, after.headers.etag, `${collection}: the second time changes nothing`)
+      t.equal(
+        (await ask('GET', one)).headers.etag, after.headers.etag, `${collection}: the second time changes nothing`
+      )
       t.equal((await ask('DELETE', `${path}/nothing`)).status, 404, collection)
     }
   })
@@ -73,43 +115,83 @@ for (const { name, server } of servers) {
   tap.test(`If-Match: only who knows the present revision changes it, compared where the change is made [${name}]`, async t => {
     const { apiKey } = await tenant()
     const path = `/api-keys/${apiKey.id}`
-    const change = async (value: string | null, body: Json = { name: 'x' }) => await ask('PATCH', path, body, value === null ? {} : { 'if-match': value })
+    const change = async (value: string | null, body: Json = { name: 'x' }) =>
+      await ask('PATCH', path, body, value === null ? {} : { 'if-match': value })
     t.equal((await change('"1"')).status, 200)
     for (const stale of ['"1"', '"99"', '"1", "3"', 'W/"2"', '"abc"', '""', '"02"', '"2.0"']) {
       const answer = await change(stale, { name: 'stale' })
-      t.strictSame([answer.status, answer.json], [412, { error: 'It was changed meanwhile: get it again, and decide anew with its present ETag.', code: 'PRECONDITION_FAILED' }], stale)
+      t.strictSame([answer.status, answer.json], [412, {
+        error: 'It was changed meanwhile: get it again, and decide anew with its present ETag.',
+        code: 'PRECONDITION_FAILED'
+      }], stale)
     }
     for (const malformed of ['2', 'abc', '"2', '2"', '"2" "3"', '*, "2"', '', '"2",', 'w/"2"', 'x'.repeat(2_000)]) {
       const answer = await change(malformed, { name: 'malformed' })
-      t.strictSame([answer.status, answer.json.code, answer.json.details], [400, 'INVALID_REQUEST', { field: 'if-match' }], malformed)
+      t.strictSame([answer.status, answer.json.code, answer.json.details], [400, 'INVALID_REQUEST', {
+        field: 'if-match'
+      }], malformed)
     }
     t.equal((await ask('GET', path)).json.name, 'x', 'nothing of it was done')
-    for (const good of ['"2"', '*', '"1" , "4"', null]) t.equal((await change(good, { name: String(good) })).status, 200, String(good))
+    for (const good of ['"2"', '*', '"1" , "4"', null]) {
+      t.equal((await change(good, { name: String(good) })).status, 200, String(good))
+    }
     const race = await Promise.all(Array.from({ length: 6 }, (_, i) => change('"6"', { name: `racer ${i}` })))
-    t.strictSame(race.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412], 'of many with one revision, one wins')
-    t.equal((await ask('PATCH', '/api-keys/key_nowhere', { name: 'x' }, { 'if-match': '*' })).status, 404, 'RFC 9110 §13.2.1: what would fail anyhow is not judged by it')
+    t.strictSame(
+      race.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412], 'of many with one revision, one wins'
+    )
+    t.equal(
+      (await ask('PATCH', '/api-keys/key_nowhere', { name: 'x' }, { 'if-match': '*' })).status, 404,
+      'RFC 9110 §13.2.1: what would fail anyhow is not judged by it'
+    )
     t.equal((await server.withKey(apiKey.key)).status, 200)
     await until('its use is noted', async () => (await ask('GET', path)).json.lastUsedAt !== null)
     t.equal((await ask('GET', path)).headers.etag, '"7"', 'being used is no change')
-    t.equal((await ask('POST', `${path}/rotate`, { overlapSeconds: 0 }, { 'if-match': '"6"' })).status, 412, 'rotation too')
+    t.equal(
+      (await ask('POST', `${path}/rotate`, { overlapSeconds: 0 }, { 'if-match': '"6"' })).status, 412, 'rotation too'
+    )
   })
 
   tap.test(`Idempotency-Key: the same request again is answered as before, secrets included, and makes nothing [${name}]`, async t => {
     const { organization, things } = await tenant()
     const further: Record<string, { path: string, body: Json, status?: number }> = {
       ...things,
-      'api-keys/import': { path: '/api-keys/import', body: { organization, resource: server.issuer, environment: 'live', name: 'imported', scopes: [], digest: digestOf(newSecret()), hint: '…abcd' } },
-      'api-keys/rotate': { path: `/api-keys/${(await server.createKey({ organization })).id}/rotate`, body: { overlapSeconds: 0 } },
-      'clients/rotate-secret': { path: `/clients/${(await server.createClient({ organization })).clientId}/rotate-secret`, body: { overlapSeconds: 0 }, status: 200 },
-      credits: { path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 5, reason: 'gift' } },
+      'api-keys/import': {
+        path: '/api-keys/import',
+        body: {
+          organization,
+          resource: server.issuer,
+          environment: 'live',
+          name: 'imported',
+          scopes: [],
+          digest: digestOf(newSecret()),
+          hint: '…abcd'
+        }
+      },
+      'api-keys/rotate': {
+        path: `/api-keys/${(await server.createKey({ organization })).id}/rotate`, body: { overlapSeconds: 0 }
+      },
+      'clients/rotate-secret': {
+        path: `/clients/${(await server.createClient({ organization })).clientId}/rotate-secret`,
+        body: { overlapSeconds: 0 },
+        status: 200
+      },
+      credits: {
+        path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 5, reason: 'gift' }
+      }
     }
     for (const [what, { path, body, status = 201 }] of Object.entries(further)) {
       const headers = { 'idempotency-key': newSecret() }
       const first = await ask('POST', path, body, headers)
       t.equal(first.status, status, `${what}: ${first.text}`)
-      const again = await ask('POST', path, Object.fromEntries(Object.entries(body).toReversed()), { 'idempotency-key': `"${headers['idempotency-key']}"` })
-      t.strictSame([again.status, again.text, again.headers.etag, again.headers['cache-control']], [status, first.text, first.headers.etag, 'no-store'], what)
-      const other = await ask('POST', path, { ...body, name: 'something else', reason: 'something else', overlapSeconds: 1 }, headers)
+      const again = await ask('POST', path, Object.fromEntries(Object.entries(body).toReversed()), {
+        'idempotency-key': `"${headers['idempotency-key']}"`
+      })
+      t.strictSame([again.status, again.text, again.headers.etag, again.headers['cache-control']], [
+        status, first.text, first.headers.etag, 'no-store'
+      ], what)
+      const other = await ask('POST', path, {
+        ...body, name: 'something else', reason: 'something else', overlapSeconds: 1
+      }, headers)
       t.ok([400, 422].includes(other.status), what)
     }
     t.equal((await ask('GET', `/organizations/${organization}/credits`)).json.live, 5)
@@ -123,25 +205,34 @@ for (const { name, server } of servers) {
     server.clock.stop()
     const first = await ask('POST', '/access-tokens', body, key)
     t.equal(first.status, 201)
-    const reused = { error: 'This Idempotency-Key was used for another request; use a new one.', code: 'IDEMPOTENCY_KEY_REUSED' }
+    const reused = {
+      error: 'This Idempotency-Key was used for another request; use a new one.', code: 'IDEMPOTENCY_KEY_REUSED'
+    }
     const member = { organization, name: 'Ada', role: 'admin' }
     for (const [path, other] of [['/access-tokens', { ...body, name: 'other' }], ['/members', member]] as const) {
       const answer = await ask('POST', path, other, key)
       t.strictSame([answer.status, answer.json], [422, reused], path)
     }
-    const own = await ask('POST', '/groups', { organization, name: 'automation', scopes: [] }, { ...key, authorization: `Bearer ${first.json.token}` })
+    const own = await ask('POST', '/groups', { organization, name: 'automation', scopes: [] }, {
+      ...key, authorization: `Bearer ${first.json.token}`
+    })
     t.equal(own.status, 201, 'the keys of one caller are nothing to another')
     const failed = { 'idempotency-key': newSecret() }
     t.equal((await ask('POST', '/members', { ...member, organization: 'org_nowhere' }, failed)).status, 404)
     t.equal((await ask('POST', '/members', member, failed)).status, 201, 'a failure is not remembered')
     for (const bad of ['', ' ', '""', 'a b', 'ü', '"open', 'x'.repeat(129), 'a,b', 'a\\b', '"a", "b"']) {
       const answer = await ask('POST', '/members', member, { 'idempotency-key': Buffer.from(bad).toString('latin1') })
-      t.strictSame([answer.status, answer.json.code, answer.json.details], [400, 'INVALID_REQUEST', { field: 'idempotency-key' }], JSON.stringify(bad))
+      t.strictSame([answer.status, answer.json.code, answer.json.details], [400, 'INVALID_REQUEST', {
+        field: 'idempotency-key'
+      }], JSON.stringify(bad))
     }
     const { rememberedAnswers } = server.latchkey.operation.store
     const id = digestOf(JSON.stringify(['admin', key['idempotency-key']]))
     const row = (await rememberedAnswers.get(id))!
-    t.notOk(JSON.stringify(row).includes(first.json.token) || JSON.stringify(row).includes(key['idempotency-key']), 'neither the secret nor the key is kept in clear')
+    t.notOk(
+      JSON.stringify(row).includes(first.json.token) || JSON.stringify(row).includes(key['idempotency-key']),
+      'neither the secret nor the key is kept in clear'
+    )
     server.clock.advance(86_399)
     t.equal((await ask('POST', '/access-tokens', body, key)).text, first.text, 'a day long')
     server.clock.advance(2)
@@ -157,16 +248,31 @@ for (const { name, server } of servers) {
     const { organization, apiKey, things } = await tenant()
     const json = { 'content-type': 'application/json' }
     for (const [collection, { path }] of Object.entries(things)) {
-      const one = async () => `${path}/${idOf((await ask('POST', path, creations(server, organization, apiKey.id)[collection]!.body)).json)}`
+      const one = async () =>
+        `${path}/${idOf((await ask('POST', path, creations(server, organization, apiKey.id)[collection]!.body)).json)}`
       t.equal((await ask('DELETE', await one(), undefined, json)).status, 204, collection)
-      const revoke = ['organizations', 'members'].includes(collection) ? { organizations: 'suspend', members: 'remove' }[collection] : 'revoke'
+      const revoke = ['organizations', 'members'].includes(collection)
+        ? { organizations: 'suspend', members: 'remove' }[collection]
+        : 'revoke'
       t.equal((await ask('POST', `${await one()}/${revoke}`, undefined, json)).status, 200, collection)
       const nothing = { 'a JSON null': 'null', 'no body': undefined }
       for (const [what, text] of Object.entries(nothing)) {
-        const refused = await server.send({ method: 'POST', path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, ...json }, ...(text === undefined ? {} : { body: text }) })
-        t.strictSame([refused.status, refused.json.code, refused.json.details], [400, 'INVALID_REQUEST', { field: 'body' }], `${collection}: ${what}`)
+        const refused = await server.send({
+          method: 'POST',
+          path: `/api/v1${path}`,
+          headers: { authorization: `Bearer ${server.adminToken}`, ...json },
+          ...(text === undefined ? {} : { body: text })
+        })
+        t.strictSame([refused.status, refused.json.code, refused.json.details], [400, 'INVALID_REQUEST', {
+          field: 'body'
+        }], `${collection}: ${what}`)
       }
-      const ended = await server.send({ method: 'POST', path: `/api/v1${await one()}/${revoke}`, headers: { authorization: `Bearer ${server.adminToken}`, ...json }, body: 'null' })
+      const ended = await server.send({
+        method: 'POST',
+        path: `/api/v1${await one()}/${revoke}`,
+        headers: { authorization: `Bearer ${server.adminToken}`, ...json },
+        body: 'null'
+      })
       t.equal(ended.status, 400, `${collection}: a JSON null is no reason`)
     }
   })
@@ -178,7 +284,10 @@ for (const { name, server } of servers) {
     const wrong: [string, string, Json | undefined, string][] = [
       ['POST', '/clients', { organization, name: 5, grants }, 'name'],
       ['POST', '/clients', { organization, grants }, 'name'],
-      ['POST', '/clients', { organization, name: 'x', grants: [{ resource: server.issuer, scopes: [5] }] }, 'grants.0.scopes.0'],
+      [
+        'POST', '/clients', { organization, name: 'x', grants: [{ resource: server.issuer, scopes: [5] }] },
+        'grants.0.scopes.0'
+      ],
       ['POST', '/clients', { organization, name: 'x', grants: [{ scopes: [] }] }, 'grants.0.resource'],
       ['POST', '/clients', { organization, name: 'x', grants, admin: true }, 'admin'],
       ['POST', '/clients', { name: 'x', grants }, 'organization'],
@@ -188,14 +297,20 @@ for (const { name, server } of servers) {
       ['POST', '/api-keys', { ...key, resource: 'https://nowhere.test' }, 'resource'],
       ['POST', '/api-keys', { ...key, expiresAt: '2027-02-31T00:00:00Z' }, 'expiresAt'],
       ['POST', '/api-keys', { ...key, expiresAt: '2001-01-01T00:00:00Z' }, 'expiresAt'],
-      ['POST', '/policies', { organization, name: 'x', effect: 'deny', conditions: { addresses: ['here'] } }, 'conditions.addresses'],
+      [
+        'POST', '/policies', { organization, name: 'x', effect: 'deny', conditions: { addresses: ['here'] } },
+        'conditions.addresses'
+      ],
       ['GET', '/clients?limit=0', undefined, 'limit'],
       ['GET', '/clients?cursor=x', undefined, 'cursor'],
       ['GET', '/clients?nothing=x', undefined, 'nothing'],
     ]
     for (const [method, path, body, field] of wrong) {
       const answer = await ask(method, path, body)
-      t.strictSame([answer.status, answer.json.details?.field], [400, field], `${method} ${path} ${JSON.stringify(body)}: ${answer.text}`)
+      t.strictSame(
+        [answer.status, answer.json.details?.field], [400, field],
+        `${method} ${path} ${JSON.stringify(body)}: ${answer.text}`
+      )
     }
   })
 
@@ -217,29 +332,53 @@ for (const { name, server } of servers) {
     ]
     for (const [method, path, allow] of others) {
       const answer = await server.send({ method, path })
-      t.strictSame([answer.status, answer.json.code ?? 'METHOD_NOT_ALLOWED', answer.headers.allow], [405, 'METHOD_NOT_ALLOWED', allow], `${method} ${path}`)
+      t.strictSame([answer.status, answer.json.code ?? 'METHOD_NOT_ALLOWED', answer.headers.allow], [
+        405, 'METHOD_NOT_ALLOWED', allow
+      ], `${method} ${path}`)
     }
     // Whatever was sent to it: nothing of that is looked at.
-    for (const [headers, body] of [[{ 'content-type': 'application/json' }, '{"a":'], [{ 'content-type': 'text/x' }, 'a'], [{ 'content-type': 'application/json' }, ' '.repeat(70_000)]] as const) {
+    for (
+      const [headers, body] of [
+        [{ 'content-type': 'application/json' }, '{"a":'], [{ 'content-type': 'text/x' }, 'a'],
+        [{ 'content-type': 'application/json' }, ' '.repeat(70_000)]
+      ] as const
+    ) {
       t.equal((await server.send({ method: 'QUERY', path: '/api/v1/clients', headers, body })).status, 405)
       t.equal((await server.send({ method: 'PUT', path: '/api/v1/clients', headers, body })).status, 405)
       t.equal((await server.send({ method: 'PUT', path: '/api/v1/nothing', headers, body })).status, 404)
     }
-    for (const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/']) {
+    for (
+      const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/']
+    ) {
       t.equal((await server.send({ method: 'PUT', path })).status, 404, path)
     }
-    for (const path of ['/oauth/token', '/oauth2/token', '/token', '/realms/acme/protocol/openid-connect/token', '/connect/token']) {
+    for (
+      const path of [
+        '/oauth/token', '/oauth2/token', '/token', '/realms/acme/protocol/openid-connect/token', '/connect/token'
+      ]
+    ) {
       const answer = await server.send({ method: 'POST', path })
-      t.strictSame([answer.status, answer.json], [404, { error: `There is no such route. Tokens are issued at ${server.issuer}/api/v1/auth/token.`, code: 'NOT_FOUND' }])
+      t.strictSame([answer.status, answer.json], [404, {
+        error: `There is no such route. Tokens are issued at ${server.issuer}/api/v1/auth/token.`, code: 'NOT_FOUND'
+      }])
     }
   })
 
   tap.test(`RFC 9110 §15.5.16: a compressed body is 415 and told what is taken [${name}]`, async t => {
     for (const coding of ['gzip', 'br', 'GZIP', 'gzip, identity']) {
       const api = await ask('POST', '/organizations', { name: 'x' }, { 'content-encoding': coding })
-      t.strictSame([api.status, api.json.code, api.headers['accept-encoding']], [415, 'UNSUPPORTED_MEDIA_TYPE', 'identity'], coding)
-      const token = await server.send({ method: 'POST', path: '/api/v1/auth/token', headers: { 'content-encoding': coding }, body: new URLSearchParams({ grant_type: 'client_credentials' }) })
-      t.strictSame([token.status, token.json.error, token.headers['accept-encoding']], [415, 'invalid_request', 'identity'], coding)
+      t.strictSame([api.status, api.json.code, api.headers['accept-encoding']], [
+        415, 'UNSUPPORTED_MEDIA_TYPE', 'identity'
+      ], coding)
+      const token = await server.send({
+        method: 'POST',
+        path: '/api/v1/auth/token',
+        headers: { 'content-encoding': coding },
+        body: new URLSearchParams({ grant_type: 'client_credentials' })
+      })
+      t.strictSame([token.status, token.json.error, token.headers['accept-encoding']], [
+        415, 'invalid_request', 'identity'
+      ], coding)
     }
     t.equal((await ask('POST', '/organizations', { name: 'x' }, { 'content-encoding': 'identity' })).status, 201)
   })
@@ -253,8 +392,15 @@ for (const { name, server } of servers) {
       const good = answers.filter(({ status }) => status === 201)
       t.ok(good.length >= 1)
       t.equal(new Set(good.map(({ text }) => text)).size, 1, 'one answer')
-      for (const answer of answers.filter(({ status }) => status !== 201)) t.strictSame([answer.status, answer.json.code], [409, 'IDEMPOTENCY_IN_PROGRESS'])
-      t.equal((await ask('GET', `/api-keys?organization=${organization}&name=${encodeURIComponent(`round ${round}`)}`)).json.data.length, 1, 'one row')
+      for (const answer of answers.filter(({ status }) => status !== 201)) {
+        t.strictSame([answer.status, answer.json.code], [409, 'IDEMPOTENCY_IN_PROGRESS'])
+      }
+      t.equal(
+        (await ask('GET', `/api-keys?organization=${organization}&name=${encodeURIComponent(`round ${round}`)}`)).json
+          .data.length,
+        1,
+        'one row'
+      )
       t.equal((await ask('POST', '/api-keys', body, key)).text, good[0]!.text)
     }
   })
@@ -272,7 +418,9 @@ for (const { name, server } of servers) {
         return 'made'
       })
       await begun.promise
-      await t.rejects(run(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome)
+      await t.rejects(
+        run(operation, repeatable, async () => 'made twice'), { code: 'idempotency_in_progress' }, outcome
+      )
       going.resolve()
       if (outcome === 'fails') await t.rejects(first, { code: 'not_found' })
       else t.equal(await first, 'made')
@@ -294,7 +442,12 @@ for (const { name, server } of servers) {
     t.equal(new Set(answers).size, 1)
     t.ok(runs >= 1)
     t.strictSame((await ask('GET', `/members?organization=${organization}`)).json.data.map(idOf), [answers[0]])
-    await t.rejects(idempotency(['another secret than the one it was sealed under']).run(operation, repeatable, async () => 'made again'), { code: 'conflict' }, 'never made twice, also when the answer cannot be read')
+    await t.rejects(
+      idempotency(['another secret than the one it was sealed under']).run(operation, repeatable, async () =>
+        'made again'),
+      { code: 'conflict' },
+      'never made twice, also when the answer cannot be read'
+    )
   })
 
   tap.test(`Idempotency-Key: what was made and its answer are kept together, or neither is [${name}]`, async t => {
@@ -330,7 +483,9 @@ for (const { name, server } of servers) {
   tap.test(`filters: each narrows, unknown ones are refused [${name}]`, async t => {
     const { organization, apiKey, things } = await tenant()
     const made = new Map<string, Json>()
-    for (const [collection, { path, body }] of Object.entries(things)) made.set(collection, (await ask('POST', path, body)).json)
+    for (const [collection, { path, body }] of Object.entries(things)) {
+      made.set(collection, (await ask('POST', path, body)).json)
+    }
     await ask('DELETE', `/clients/${(await server.createClient({ organization, name: 'gone' })).clientId}`)
     const ids = async (path: string): Promise<string[]> => {
       const answer = await ask('GET', path)
@@ -358,12 +513,18 @@ for (const { name, server } of servers) {
       [`/resources?identifier=${encodeURIComponent(server.issuer)}`]: ['res_host'],
       [`/mcp-servers?${of}&status=active`]: [idOf(made.get('mcp-servers')!)],
       [`/mcp-servers?${of}&status=revoked`]: [],
-      [`/api-keys?${of}&environment=live&resource=res_host&name=ci&status=active`]: [idOf(made.get('api-keys')!), apiKey.id],
+      [`/api-keys?${of}&environment=live&resource=res_host&name=ci&status=active`]: [
+        idOf(made.get('api-keys')!), apiKey.id
+      ],
       [`/api-keys?${of}&environment=test`]: [],
       [`/api-keys?${of}&creator=mem_nobody`]: [],
-      [`/publishable-keys?${of}&environment=live&resource=res_host&name=pair&status=active`]: [idOf(made.get('publishable-keys')!)],
+      [`/publishable-keys?${of}&environment=live&resource=res_host&name=pair&status=active`]: [
+        idOf(made.get('publishable-keys')!)
+      ],
       [`/publishable-keys?${of}&status=revoked`]: [],
-      [`/webhook-tokens?${of}&apiKey=${apiKey.id}&resource=res_host&status=active`]: [idOf(made.get('webhook-tokens')!)],
+      [`/webhook-tokens?${of}&apiKey=${apiKey.id}&resource=res_host&status=active`]: [
+        idOf(made.get('webhook-tokens')!)
+      ],
       [`/webhook-tokens?${of}&apiKey=key_nowhere`]: [],
       [`/registration-tokens?${of}&name=agents&status=active`]: [idOf(made.get('registration-tokens')!)],
       [`/registration-tokens?${of}&status=spent`]: [],
@@ -372,7 +533,9 @@ for (const { name, server } of servers) {
       [`/access-tokens?${of}&status=expired`]: [],
       [`/access-tokens?${of}&creator=mem_nobody`]: [],
     }
-    for (const [path, found] of Object.entries(expected)) t.strictSame((await ids(path)).toSorted(), found.toSorted(), path)
+    for (const [path, found] of Object.entries(expected)) {
+      t.strictSame((await ids(path)).toSorted(), found.toSorted(), path)
+    }
     for (const collection of [...Object.keys(things), 'signing-keys']) {
       for (const query of ['nothing=x', 'status=', 'id=x', 'limit=0', 'cursor=x']) {
         const answer = await ask('GET', `/${collection}?${query}`)

@@ -25,7 +25,9 @@ const served = await server.send({ path: '/api/v1/openapi.json' })
 const document = served.json
 const operations = operationsOf(document)
 
-/** Routes that are no operations: files of the reference page. Refusals of other methods and preflights are none either. */
+/**
+ * Routes that are no operations: files of the reference page. Refusals of other methods and preflights are none either.
+ */
 const parts = ['/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js']
 /** Nor is where metadata would be if the issuer had a path. */
 const elsewhere = ['/.well-known/oauth-authorization-server/*', '/.well-known/openid-configuration/*']
@@ -34,15 +36,20 @@ tap.test('OC-01: the document is OpenAPI 3.1, valid for an independent validator
   t.equal(served.status, 200)
   t.equal(served.headers['content-type'], 'application/json; charset=utf-8')
   t.equal(document.openapi, '3.1.0')
-  const { valid, errors } = await new Validator().validate(JSON.parse(served.text)) as { valid: boolean, errors?: unknown }
+  const { valid, errors } = await new Validator().validate(JSON.parse(served.text)) as {
+    valid: boolean, errors?: unknown
+  }
   t.ok(valid, JSON.stringify(errors))
 })
 
 tap.test('OC-01: every route is in the document, and the document has no others', async t => {
   const answers = await Promise.all((await routesOf(server.latchkey)).map(async route => ({
-    ...route, refuses: route.method === 'OPTIONS' || (await server.send({ method: route.method, path: route.url })).status === 405,
+    ...route,
+    refuses: route.method === 'OPTIONS' || (await server.send({ method: route.method, path: route.url })).status === 405
   })))
-  const expected = answers.filter(({ method, url, refuses }) => method !== 'HEAD' && !refuses && ![...parts, ...elsewhere].includes(url))
+  const expected = answers.filter(({ method, url, refuses }) =>
+    method !== 'HEAD' && !refuses && ![...parts, ...elsewhere].includes(url)
+  )
     .map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}').replace('*', '{path}')}`)
   t.strictSame(operations.map(({ method, path }) => `${method} ${path}`).sort(), expected.sort())
 })
@@ -57,10 +64,17 @@ tap.test('OC-01: every operation says what it does and what it answers', async t
     t.ok(tags.length > 0, `${route} stands in a group`)
     t.ok(Array.isArray(security), `${route} says how to authenticate`)
     const successes = Object.entries(responses as Json).filter(([status]) => Number(status) < 300)
-    if (!path.endsWith('/oauth/authorize')) t.ok(successes.length > 0, `${route} says what it answers: give its schema a response`)
+    if (!path.endsWith('/oauth/authorize')) {
+      t.ok(successes.length > 0, `${route} says what it answers: give its schema a response`)
+    }
     for (const [status, response] of successes) {
       const schemas = Object.values(response.content ?? {}).map((media: any) => media.schema)
-      t.ok(status === '204' || path.endsWith('/revoke') || schemas.some(schema => schema !== undefined && Object.keys(schema).length > 0), `${route} has a schema for ${status}`)
+      t.ok(
+        status === '204' || path.endsWith('/revoke') || schemas.some(schema =>
+          schema !== undefined && Object.keys(schema).length > 0
+        ),
+        `${route} has a schema for ${status}`
+      )
     }
   }
 })
@@ -70,11 +84,16 @@ tap.test('OC-01: what stands in the document can be read by every tool', async t
     if (typeof value !== 'object' || value === null) return
     const { pattern, enum: values, type } = value as Json
     if (typeof pattern === 'string') {
-      t.notMatch(pattern, /\(\?|\\[pPbBdDsSwWk\d]/, `${place}: neither lookaround nor classes that dialects understand differently`)
+      t.notMatch(
+        pattern, /\(\?|\\[pPbBdDsSwWk\d]/,
+        `${place}: neither lookaround nor classes that dialects understand differently`
+      )
       for (const flags of ['', 'u']) t.ok(new RegExp(pattern, flags), place)
     }
     if (Array.isArray(values)) t.ok(type !== undefined, `${place} has a type beside its enum`)
-    for (const [name, each] of Object.entries(value)) if (name !== 'example' && name !== 'examples') look(each, `${place}/${name}`)
+    for (const [name, each] of Object.entries(value)) {
+      if (name !== 'example' && name !== 'examples') look(each, `${place}/${name}`)
+    }
   }
   look(document, '')
   const instances = JSON.stringify(document)
@@ -88,29 +107,57 @@ tap.test('OC-01: every request body is a component of its own name, and every gr
       t.ok(schema.$ref.split('/').at(-1) in document.components.schemas, schema.$ref)
     }
     // Beyond the sentence that names the scopes.
-    t.ok(typeof description === 'string' && !/^Needs `/.test(description), `${operationId} is described: ${description}`)
+    t.ok(
+      typeof description === 'string' && !/^Needs `/.test(description), `${operationId} is described: ${description}`
+    )
   }
-  for (const { name, description } of document.tags) t.ok(typeof description === 'string' && description.length > 10, `${name} is described`)
-  t.strictSame(Object.keys(document.components.schemas).filter(name => ['Client', 'Server', 'Request', 'Response'].includes(name)), [],
-    'generators have classes of these names')
+  for (const { name, description } of document.tags) {
+    t.ok(typeof description === 'string' && description.length > 10, `${name} is described`)
+  }
+  t.strictSame(
+    Object.keys(document.components.schemas).filter(name => ['Client', 'Server', 'Request', 'Response'].includes(name)),
+    [], 'generators have classes of these names'
+  )
 })
 
 tap.test('OC-01: parameters are what routes take', async t => {
-  const parameters = operations.flatMap(({ operationId, parameters = [] }) => (parameters as Json[]).map(each => ({ operationId, ...each }) as Json))
+  const parameters = operations.flatMap(({ operationId, parameters = [] }) =>
+    (parameters as Json[]).map(each => ({ operationId, ...each }) as Json)
+  )
   const named = (name: string) => parameters.filter(each => each.name === name)
   t.ok(named('limit').length > 15)
-  for (const { operationId, schema } of named('limit')) t.strictSame(schema, { type: 'integer', minimum: 1, maximum: 200, default: 100 }, operationId)
-  for (const { operationId, schema } of [...named('cursor'), ...named('If-Match'), ...named('Idempotency-Key')]) t.ok(schema.pattern, operationId)
-  for (const { operationId, name, schema } of [...named('from'), ...named('until'), ...named('to')]) t.match(schema.format, /^date(-time)?$/, `${operationId} ${name}`)
-  for (const { operationId, schema } of [...named('dryRun'), ...named('force'), ...named('enabled')]) t.equal(schema.type, 'boolean', operationId)
-  const { admin } = server
-  for (const limit of ['1', '200', '007']) t.equal((await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`)).status, 200, limit)
-  for (const limit of ['0', '201', '1.0', '1e1', ' 1', '', '-1', '١', '0000001', 'true']) {
-    t.match(await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`), { status: 400, json: { details: { field: 'limit' } } }, limit)
+  for (const { operationId, schema } of named('limit')) {
+    t.strictSame(schema, { type: 'integer', minimum: 1, maximum: 200, default: 100 }, operationId)
   }
-  for (const flag of ['1', 'yes', '', 'TRUE']) t.match(await admin('GET', `/policies?enabled=${flag}`), { status: 400, json: { details: { field: 'enabled' } } }, flag)
+  for (const { operationId, schema } of [...named('cursor'), ...named('If-Match'), ...named('Idempotency-Key')]) {
+    t.ok(schema.pattern, operationId)
+  }
+  for (const { operationId, name, schema } of [...named('from'), ...named('until'), ...named('to')]) {
+    t.match(schema.format, /^date(-time)?$/, `${operationId} ${name}`)
+  }
+  for (const { operationId, schema } of [...named('dryRun'), ...named('force'), ...named('enabled')]) {
+    t.equal(schema.type, 'boolean', operationId)
+  }
+  const { admin } = server
+  for (const limit of ['1', '200', '007']) {
+    t.equal((await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`)).status, 200, limit)
+  }
+  for (const limit of ['0', '201', '1.0', '1e1', ' 1', '', '-1', '١', '0000001', 'true']) {
+    t.match(await admin('GET', `/clients?limit=${encodeURIComponent(limit)}`), {
+      status: 400, json: { details: { field: 'limit' } }
+    }, limit)
+  }
+  for (const flag of ['1', 'yes', '', 'TRUE']) {
+    t.match(
+      await admin('GET', `/policies?enabled=${flag}`), { status: 400, json: { details: { field: 'enabled' } } }, flag
+    )
+  }
   for (const tag of ['3', '"3', '"3""4"', '']) {
-    const answer = await server.send({ method: 'DELETE', path: '/api/v1/clients/cli_none', headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag } })
+    const answer = await server.send({
+      method: 'DELETE',
+      path: '/api/v1/clients/cli_none',
+      headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag }
+    })
     t.match(answer, { status: 400, json: { error: /If-Match must be/, details: { field: 'if-match' } } }, tag)
   }
 })
@@ -121,17 +168,22 @@ tap.test('OC-01: the document demands an organization where the admin token has 
     const schema = document.components.schemas[String(media?.schema.$ref).split('/').at(-1)!]
     return schema?.properties?.organization?.description?.startsWith('Whose it is to be.')
   })
-  t.strictSame(creations.map(({ operationId }) => operationId).sort(),
-    ['createApiKey', 'createClient', 'createGroup', 'createMcpServer', 'createMember', 'createPublishableKey', 'createRegistrationToken', 'importApiKey'])
+  t.strictSame(creations.map(({ operationId }) => operationId).sort(), [
+    'createApiKey', 'createClient', 'createGroup', 'createMcpServer', 'createMember', 'createPublishableKey',
+    'createRegistrationToken', 'importApiKey'
+  ])
   for (const { operationId, requestBody } of creations) {
     const { schema } = requestBody.content['application/json']
     t.ok(document.components.schemas[schema.$ref.split('/').at(-1)!].required.includes('organization'), operationId)
   }
   const body = { name: 'g', scopes: [] }
-  t.match(await server.admin('POST', '/groups', body), { status: 400, json: { error: /Name the organization/, details: { field: 'organization' } } })
+  t.match(await server.admin('POST', '/groups', body), {
+    status: 400, json: { error: /Name the organization/, details: { field: 'organization' } }
+  })
   const { id: organization } = await server.createOrganization()
   const { key } = await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes: ['groups:*'] })
-  const asKey = (sent: Json) => server.send({ method: 'POST', path: '/api/v1/groups', headers: { 'x-api-key': key }, body: sent })
+  const asKey = (sent: Json) =>
+    server.send({ method: 'POST', path: '/api/v1/groups', headers: { 'x-api-key': key }, body: sent })
   t.match(await asKey(body), { status: 201, json: { organization } })
   t.match(await asKey({ ...body, organization }), { status: 201, json: { organization } })
   t.match(await asKey({ ...body, organization: null }), { status: 400, json: { details: { field: 'organization' } } })
@@ -151,26 +203,52 @@ tap.test('OC-01: operations name their scopes, ways to authenticate, and refusal
   t.strictSame(Object.keys(securitySchemes.oauth2.flows.clientCredentials.scopes).sort(), [...known].sort())
   t.equal(securitySchemes.oauth2.flows.clientCredentials.tokenUrl, `${server.issuer}/api/v1/auth/token`)
   const codesOf = (operationId: string, status: number): string[] => {
-    const name = operations.find(each => each.operationId === operationId)!.responses[status].$ref.replace('#/components/responses/', '')
+    const name = operations.find(each => each.operationId === operationId)!.responses[status].$ref.replace(
+      '#/components/responses/', ''
+    )
     return document.components.responses[name].content['application/json'].schema.allOf[1].properties.code.enum
   }
   t.strictSame(codesOf('updateClient', 409), ['ORGANIZATION_NOT_ACTIVE', 'CREDENTIAL_REVOKED', 'CONFLICT'])
   t.strictSame(codesOf('updateClient', 404), ['NOT_FOUND'])
   t.strictSame(codesOf('getClient', 403), ['INSUFFICIENT_PERMISSIONS', 'ORGANIZATION_SUSPENDED'])
-  const stated = new Set(operations.flatMap(({ operationId, responses }) => Object.entries(responses as Json).filter(([, each]) => each.$ref !== undefined).flatMap(([status]) => codesOf(operationId, Number(status)))))
-  for (const code of ['INVALID_REQUEST', 'UNAUTHORIZED', 'INTERNAL', 'STORAGE_UNAVAILABLE', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] satisfies Uppercase<keyof typeof failures>[]) t.ok(stated.has(code), code)
+  const stated = new Set(
+    operations.flatMap(({ operationId, responses }) =>
+      Object.entries(responses as Json).filter(([, each]) => each.$ref !== undefined).flatMap(([status]) =>
+        codesOf(operationId, Number(status))
+      )
+    )
+  )
+  for (
+    const code of [
+      'INVALID_REQUEST', 'UNAUTHORIZED', 'INTERNAL', 'STORAGE_UNAVAILABLE', 'PAYLOAD_TOO_LARGE',
+      'UNSUPPORTED_MEDIA_TYPE'
+    ] satisfies Uppercase<keyof typeof failures>[]
+  ) t.ok(stated.has(code), code)
 })
 
 tap.test('OC-01: creations take an Idempotency-Key and changes an If-Match, and say what those can end in', async t => {
-  for (const { method, operationId, parameters = [], responses } of operations.filter(each => each.security.some((way: Json) => 'apiKey' in way))) {
-    const headers = (parameters as Json[]).filter(each => each.in === 'header' && each.required === false).map(({ name }) => name)
+  for (
+    const { method, operationId, parameters = [], responses } of operations.filter(each =>
+      each.security.some((way: Json) => 'apiKey' in way)
+    )
+  ) {
+    const headers = (parameters as Json[]).filter(each => each.in === 'header' && each.required === false).map((
+      { name }
+    ) => name)
     t.equal(headers.includes('Idempotency-Key'), 201 in responses || operationId === 'rotateClientSecret', operationId)
     t.equal(422 in responses, headers.includes('Idempotency-Key'), operationId)
-    if (method === 'PATCH' || method === 'DELETE' || operationId.startsWith('revoke')) t.ok(headers.includes('If-Match'), operationId)
+    if (method === 'PATCH' || method === 'DELETE' || operationId.startsWith('revoke')) {
+      t.ok(headers.includes('If-Match'), operationId)
+    }
     if (method === 'GET') t.strictSame(headers, [], operationId)
     t.equal(412 in responses, headers.includes('If-Match'), operationId)
   }
-  t.notOk(operations.find(({ operationId }) => operationId === 'grantCredits')!.parameters.some((each: Json) => each.name === 'If-Match'), 'an account is added to, whatever the organization is by now')
+  t.notOk(
+    operations.find(({ operationId }) => operationId === 'grantCredits')!.parameters.some((each: Json) =>
+      each.name === 'If-Match'
+    ),
+    'an account is added to, whatever the organization is by now'
+  )
 })
 
 tap.test('OC-01: every example is what its schema says', async t => {
@@ -180,12 +258,18 @@ tap.test('OC-01: every example is what its schema says', async t => {
   const look = (value: unknown, pointer: string): void => {
     if (typeof value !== 'object' || value === null) return
     const { schema, example, examples } = value as Json
-    const shown = schema === undefined ? [] : example !== undefined ? [example] : Object.values(examples ?? {}).map((each: any) => each.value)
+    const shown = schema === undefined
+      ? []
+      : example !== undefined
+        ? [example]
+        : Object.values(examples ?? {}).map((each: any) => each.value)
     for (const each of shown) {
       const validate = ajv.compile({ $ref: `openapi#${pointer}/schema` })
       t.ok(validate(each), `${decodeURIComponent(pointer)}: ${JSON.stringify(validate.errors)} ${JSON.stringify(each)}`)
     }
-    for (const [name, each] of Object.entries(value)) look(each, `${pointer}/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+    for (const [name, each] of Object.entries(value)) {
+      look(each, `${pointer}/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+    }
   }
   look(document.paths, '/paths')
   look(document.components.responses, '/components/responses')
@@ -205,7 +289,10 @@ tap.test('a schema describes an answer and never changes it', async t => {
 tap.test('D1: nothing that a request says bends the document, the page or llms.txt', async t => {
   t.strictSame(document.servers, [{ url: server.issuer }])
   const bends: Outgoing['headers'][] = [
-    { host: 'evil.example' }, { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '/evil' }, { forwarded: 'host=evil.example;proto=https' }, { origin: 'https://evil.example' },
+    { host: 'evil.example' },
+    { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '/evil' },
+    { forwarded: 'host=evil.example;proto=https' },
+    { origin: 'https://evil.example' }
   ]
   for (const path of ['/api/v1/openapi.json', '/reference', '/reference/start.js', '/llms.txt']) {
     const { text } = await server.send({ path })
@@ -216,43 +303,70 @@ tap.test('D1: nothing that a request says bends the document, the page or llms.t
 tap.test('the reference page loads nothing from another host, and its policy would not let it', async t => {
   const page = await server.send({ path: '/reference' })
   t.equal(page.status, 200)
-  t.equal(page.headers['content-security-policy'], "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
+  t.equal(
+    page.headers['content-security-policy'],
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action " +
+      "'none'; base-uri 'none'; frame-ancestors 'none'"
+  )
   const links = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(match => match[1]!)
-  t.strictSame(links.filter(link => link.startsWith('/')).sort(), ['/api/v1/openapi.json', '/llms.txt', ...parts].sort())
+  t.strictSame(
+    links.filter(link => link.startsWith('/')).sort(), ['/api/v1/openapi.json', '/llms.txt', ...parts].sort()
+  )
   t.strictSame(links.filter(link => !link.startsWith('/')), ['data:,'])
   t.notMatch(page.text, /<script[^>]*>[^<]|style=|onload=/, 'nothing within the page that a policy would have to allow')
   for (const path of parts) {
     const part = await server.send({ path })
     t.equal(part.status, 200, path)
-    t.equal(part.headers['content-type'], path.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8')
+    t.equal(
+      part.headers['content-type'], path.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8'
+    )
   }
-  t.match((await server.send({ path: '/reference/start.js' })).text, /"url":"\/api\/v1\/openapi\.json".*"validatorUrl":null/)
-  for (const path of ['/reference/package.json', '/reference/..%2fpackage.json', '/reference/swagger-ui-bundle.js.map']) t.equal((await server.send({ path })).status, 404)
+  t.match(
+    (await server.send({ path: '/reference/start.js' })).text, /"url":"\/api\/v1\/openapi\.json".*"validatorUrl":null/
+  )
+  for (const path of ['/reference/package.json', '/reference/..%2fpackage.json', '/reference/swagger-ui-bundle.js.map']) {
+    t.equal((await server.send({ path })).status, 404)
+  }
 })
 
 tap.test('OC-01: a client made from the document performs the management journey, and every answer is what the document says', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-client-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'api.d.ts'), astToString(await openapiTS(served.text)))
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
-    extends: join(root, 'tsconfig.json'),
-    compilerOptions: { paths: { 'latchkey-api': [join(folder, 'api.d.ts')] }, typeRoots: [join(root, 'node_modules/@types')] },
-    files: [join(root, 'test/generated-client/journey.ts')],
-    include: [],
-    exclude: [],
-  }))
-  t.strictSame(await run(join(root, 'node_modules/typescript/bin/tsc'), '-p', folder), { code: 0, output: '' }, 'it compiles, but for what must not')
+  await writeFile(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: {
+        paths: { 'latchkey-api': [join(folder, 'api.d.ts')] }, typeRoots: [join(root, 'node_modules/@types')]
+      },
+      files: [join(root, 'test/generated-client/journey.ts')],
+      include: [],
+      exclude: []
+    })
+  )
+  t.strictSame(
+    await run(join(root, 'node_modules/typescript/bin/tsc'), '-p', folder), { code: 0, output: '' },
+    'it compiles, but for what must not'
+  )
 
   const judge = judgeOf(document)
   const judged: string[] = []
   const { journey } = await import(pathToFileURL(join(root, 'test/generated-client/journey.ts')).href)
   const types = await journey(server.url, server.adminToken, async (request: Request, response: Response) => {
-    const said = judge(request.method, new URL(request.url).pathname, { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() })
+    const said = judge(request.method, new URL(request.url).pathname, {
+      status: response.status, headers: Object.fromEntries(response.headers), text: await response.text()
+    })
     t.strictSame(said, [], `${request.method} ${request.url}`)
     judged.push(request.method)
   })
   t.ok(judged.length >= 17)
-  for (const type of ['organization.created', 'client.created', 'api_key.created', 'api_key.updated', 'api_key.rotated', 'api_key.revoked', 'client.revoked']) t.ok(types.includes(type), type)
+  for (
+    const type of [
+      'organization.created', 'client.created', 'api_key.created', 'api_key.updated', 'api_key.rotated',
+      'api_key.revoked', 'client.revoked'
+    ]
+  ) t.ok(types.includes(type), type)
 })
 
 function run (...parameters: string[]): Promise<{ code: number | null, output: string }> {
@@ -278,21 +392,29 @@ tap.test('OC-01: the document tells what groups, policies and the OAuth endpoint
   const client = await createClient({ organization })
   const member = await made('/members', { organization, name: 'Ada', role: 'admin' })
   const group = await made('/groups', { organization, name: 'g', scopes: [] })
-  await made('/policies', { organization, name: 'p', effect: 'deny', enabled: false, conditions: { groups: [group.id] } })
+  await made('/policies', {
+    organization, name: 'p', effect: 'deny', enabled: false, conditions: { groups: [group.id] }
+  })
   await announced('POST', '/groups', { organization: 'org_none', name: 'g', scopes: [] }, 'NOT_FOUND')
   await announced('DELETE', `/groups/${group.id}`, undefined, 'CONFLICT')
   await admin('DELETE', `/members/${member.id}`)
   await announced('PUT', `/groups/${group.id}/members/${member.id}`, undefined, 'CREDENTIAL_REVOKED')
   await announced('POST', '/policies', { organization: 'org_none', name: 'p', effect: 'deny' }, 'NOT_FOUND')
-  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny', conditions: { resources: ['res_none'] } }, 'UNKNOWN_RESOURCE')
-  await announced('POST', '/policies', { organization, name: 'p', effect: 'deny', conditions: { addresses: ['nowhere'] } }, 'INVALID_ALLOWLIST')
+  await announced('POST', '/policies', {
+    organization, name: 'p', effect: 'deny', conditions: { resources: ['res_none'] }
+  }, 'UNKNOWN_RESOURCE')
+  await announced('POST', '/policies', {
+    organization, name: 'p', effect: 'deny', conditions: { addresses: ['nowhere'] }
+  }, 'INVALID_ALLOWLIST')
   await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes: ['policies:*'] })
   await announced('POST', '/policies', { organization, name: 'p', effect: 'deny' }, 'WOULD_LOCK_OUT')
   await admin('POST', `/organizations/${organization}/suspend`, {})
   await announced('POST', '/groups', { organization, name: 'g', scopes: [] }, 'ORGANIZATION_NOT_ACTIVE')
   await announced('POST', '/policies', { organization, name: 'p', effect: 'deny' }, 'ORGANIZATION_NOT_ACTIVE')
   for (const path of ['/oauth/revoke', '/oauth/introspect', '/auth/token']) {
-    const form = new URLSearchParams({ token: 'x', grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret })
+    const form = new URLSearchParams({
+      token: 'x', grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret
+    })
     const answer = await send({ method: 'POST', path: `/api/v1${path}`, body: form })
     t.equal(answer.json.error, 'unauthorized_client', path)
     t.strictSame(judge('POST', `/api/v1${path}`, answer), [], path)

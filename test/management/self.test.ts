@@ -12,16 +12,29 @@ tap.test('what a credential learns about itself', async t => {
 
   t.test('LB-06: a key that reaches further or is restricted further is told so, a plain one reads what it always read', async t => {
     const plain = await createKey({ organization })
-    const members = { organization, environment: 'live', resource: issuer, scopes: ['invoices:read'], allowlist: [], expiresAt: null }
+    const members = {
+      organization, environment: 'live', resource: issuer, scopes: ['invoices:read'], allowlist: [], expiresAt: null
+    }
     t.strictSame((await withKey(plain.key, '/api/v1/api-key')).json, { id: plain.id, name: 'ci', ...members })
     const wide = await createKey({ organization, organizations: [second], objects, environment: 'test' })
-    t.strictSame((await withKey(wide.key, '/api/v1/api-key')).json, { id: wide.id, name: 'ci', ...members, environment: 'test', organizations: [organization, second], objects })
+    t.strictSame((await withKey(wide.key, '/api/v1/api-key')).json, {
+      id: wide.id, name: 'ci', ...members, environment: 'test', organizations: [organization, second], objects
+    })
     const level = await createKey({ organization, access: 'read-only', scopes: undefined })
-    t.strictSame((await withKey(level.key, '/api/v1/api-key')).json, { id: level.id, name: 'ci', ...members, scopes: ['company:read', 'invoices:read'], access: 'read-only' })
+    t.strictSame((await withKey(level.key, '/api/v1/api-key')).json, {
+      id: level.id, name: 'ci', ...members, scopes: ['company:read', 'invoices:read'], access: 'read-only'
+    })
   })
 
   t.test('GET /api/v1/principal answers every kind of credential with the same members', async t => {
-    const key = await createKey({ organization, organizations: [second], objects, environment: 'test', allowlist: ['127.0.0.0/8'], expiresAt: '2099-01-01T00:00:00Z' })
+    const key = await createKey({
+      organization,
+      organizations: [second],
+      objects,
+      environment: 'test',
+      allowlist: ['127.0.0.0/8'],
+      expiresAt: '2099-01-01T00:00:00Z'
+    })
     t.strictSame((await withKey(key.key, '/api/v1/principal')).json, {
       kind: 'api_key',
       id: key.id,

@@ -8,7 +8,8 @@ import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServe
 const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
 
-const jwksOf = async (server: TestServer): Promise<string[]> => (await server.send({ path: '/.well-known/jwks.json' })).json.keys.map((key: Json) => key.kid)
+const jwksOf = async (server: TestServer): Promise<string[]> =>
+  (await server.send({ path: '/.well-known/jwks.json' })).json.keys.map((key: Json) => key.kid)
 const kidOf = (token: string): string => decodeJwt(token).header.kid
 const statesOf = async (server: TestServer): Promise<Json> =>
   Object.fromEntries((await server.admin('GET', '/signing-keys')).json.data.map(({ id, state }: Json) => [id, state]))
@@ -17,7 +18,12 @@ for (const { name, server } of servers) {
   const { admin, clock } = server
   clock.stop()
   const rotate = async (body?: Json, headers: Record<string, string> = {}) =>
-    await server.send({ method: 'POST', path: '/api/v1/signing-keys/rotate', headers: { authorization: `Bearer ${server.adminToken}`, ...headers }, ...(body ? { body } : {}) })
+    await server.send({
+      method: 'POST',
+      path: '/api/v1/signing-keys/rotate',
+      headers: { authorization: `Bearer ${server.adminToken}`, ...headers },
+      ...(body ? { body } : {})
+    })
 
   tap.test(`K1: a new key is published before it signs, the old one until its last token is dead; no token is refused [${name}]`, async t => {
     const client = await server.createClient()
@@ -28,8 +34,13 @@ for (const { name, server } of servers) {
     const answer = await rotate()
     t.equal(answer.status, 201)
     const { id: second, ...key } = answer.json
-    t.strictSame(Object.keys(key), ['algorithm', 'state', 'publicJwk', 'createdAt', 'activatedAt', 'retiredAt', 'publishedUntil', 'revokedAt', 'revokedReason'])
-    t.match(key, { algorithm: 'ES256', state: 'pending', publicJwk: { kid: second, kty: 'EC' }, retiredAt: null, publishedUntil: null })
+    t.strictSame(Object.keys(key), [
+      'algorithm', 'state', 'publicJwk', 'createdAt', 'activatedAt', 'retiredAt', 'publishedUntil', 'revokedAt',
+      'revokedReason'
+    ])
+    t.match(key, {
+      algorithm: 'ES256', state: 'pending', publicJwk: { kid: second, kty: 'EC' }, retiredAt: null, publishedUntil: null
+    })
     t.notOk('d' in key.publicJwk)
     t.equal(Date.parse(key.activatedAt) - Date.parse(key.createdAt), 300_000)
     t.strictSame(await jwksOf(server), [first, second], 'published, not signing')
@@ -104,7 +115,10 @@ for (const { name, server } of servers) {
     t.equal(other.ring(), other.ring(), 'the same ring while nothing changes')
     const behind = new MovableClock()
     behind.advance(-86_400)
-    t.ok((await openSigningKeys(store, behind.now, [server.secret])).ring().signing.kid, 'a clock that was set back still signs')
+    t.ok(
+      (await openSigningKeys(store, behind.now, [server.secret])).ring().signing.kid,
+      'a clock that was set back still signs'
+    )
   })
 
   tap.test(`K1: tokens minted while the key changes under load are all good [${name}]`, async t => {

@@ -16,7 +16,10 @@ async function start ({ name, fresh }: typeof databases[number]) {
     mount: async (app, latchkey) => {
       await app.register(async api => {
         await api.register(latchkey.guard, { resource: latchkey.config.issuer })
-        api.get('/renders', { config: { scopes: ['invoices:read'], credits: 3 } }, async ({ principal, spending }) => ({ environment: principal.environment, spending }))
+        api.get(
+          '/renders', { config: { scopes: ['invoices:read'], credits: 3 } },
+          async ({ principal, spending }) => ({ environment: principal.environment, spending })
+        )
         api.get('/failing', { config: { scopes: ['invoices:read'], credits: 3 } }, async request => {
           await latchkey.meter.refund(request.spending!, 'render failed')
           return { refunded: request.spending }
@@ -40,14 +43,17 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
   })
   const year = () => clock.now().getUTCFullYear()
   const { admin, send, withKey, createOrganization, createKey, issuer } = server
-  const grant = (organization: string, amount: unknown, environment = 'live') => admin('POST', `/organizations/${organization}/credits`, { environment, amount, reason: 'test' })
+  const grant = (organization: string, amount: unknown, environment = 'live') =>
+    admin('POST', `/organizations/${organization}/credits`, { environment, amount, reason: 'test' })
   const creditsOf = async (organization: string) => (await admin('GET', `/organizations/${organization}/credits`)).json
 
   /** Calls the management API with a key of an organization for it. */
   const confinedTo = async (organization: string, scopes: string[]) => {
     const { key } = await createKey({ organization, resource: `${issuer}/api/v1`, scopes })
     return async (method: string, path: string, body?: Json): Promise<Answer> =>
-      await send({ method, path: `/api/v1${path}`, headers: { 'x-api-key': key }, ...(body === undefined ? {} : { body }) })
+      await send({
+        method, path: `/api/v1${path}`, headers: { 'x-api-key': key }, ...(body === undefined ? {} : { body })
+      })
   }
 
   test('CL-03: a live key spends real credits and a test key mock ones; without any left a call is refused', async t => {
@@ -55,7 +61,16 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
     t.strictSame(await creditsOf(organization), { organization, live: 0, test: 0 })
     const answer = await grant(organization, 3)
     t.equal(answer.status, 201)
-    t.strictSame(answer.json, { id: answer.json.id, organization, environment: 'live', apiKey: null, amount: 3, balance: 3, reason: 'test', createdAt: clock.now().toISOString() })
+    t.strictSame(answer.json, {
+      id: answer.json.id,
+      organization,
+      environment: 'live',
+      apiKey: null,
+      amount: 3,
+      balance: 3,
+      reason: 'test',
+      createdAt: clock.now().toISOString()
+    })
     await grant(organization, 5, 'test')
     const live = await createKey({ organization })
     const mock = await createKey({ organization, environment: 'test' })
@@ -69,7 +84,11 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
     }
     t.strictSame(await creditsOf(organization), { organization, live: 0, test: 2 })
     t.strictSame((await admin('GET', `/organizations/${organization}/usage`)).json, {
-      organization, from: `${year()}-01-01`, to: `${year()}-01-15`, live: { calls: 1, credits: 3 }, test: { calls: 1, credits: 3 },
+      organization,
+      from: `${year()}-01-01`,
+      to: `${year()}-01-15`,
+      live: { calls: 1, credits: 3 },
+      test: { calls: 1, credits: 3 }
     })
   })
 
@@ -105,14 +124,24 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
     t.equal((await reader('GET', `/organizations/${organization}/usage`)).status, 200)
     t.equal((await reader('GET', `/organizations/${organization}/credits`)).status, 403)
     const stranger = await confinedTo((await createOrganization()).id, ['usage:read', 'credits:read', 'credits:write'])
-    for (const path of [`/api-keys/${key.id}/usage`, `/organizations/${organization}/usage`, `/organizations/${organization}/credits`, `/organizations/${organization}/credits/entries`]) {
+    for (
+      const path of [
+        `/api-keys/${key.id}/usage`, `/organizations/${organization}/usage`, `/organizations/${organization}/credits`,
+        `/organizations/${organization}/credits/entries`
+      ]
+    ) {
       t.equal((await stranger('GET', path)).status, 404, `W3: ${path}`)
     }
   })
 
   test('CL-08: a range is days that exist, in their order, at most 366', async t => {
     const key = await createKey()
-    for (const query of ['from=2026-02-30', 'from=2026-1-1', 'from=yesterday', 'to=2026-13-01', 'from=2026-02-02&to=2026-02-01', 'from=2024-01-01&to=2025-01-01', `to=${'9'.repeat(11)}`, 'from=', 'days=3']) {
+    for (
+      const query of [
+        'from=2026-02-30', 'from=2026-1-1', 'from=yesterday', 'to=2026-13-01', 'from=2026-02-02&to=2026-02-01',
+        'from=2024-01-01&to=2025-01-01', `to=${'9'.repeat(11)}`, 'from=', 'days=3'
+      ]
+    ) {
       const answer = await admin('GET', `/api-keys/${key.id}/usage?${query}`)
       t.equal(answer.status, 400, query)
       t.strictSame(Object.keys(answer.json).toSorted(), ['code', 'details', 'error'])
@@ -130,7 +159,9 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
     t.equal(before.callsToday, 1)
     clock.advance(86_400)
     await withKey(successor.key)
-    const [idle, used] = await Promise.all([old, successor].map(async ({ id }) => (await admin('GET', `/api-keys/${id}/usage`)).json))
+    const [idle, used] = await Promise.all(
+      [old, successor].map(async ({ id }) => (await admin('GET', `/api-keys/${id}/usage`)).json)
+    )
     t.equal(idle!.callsToday, 0)
     t.equal(used!.callsToday, 1)
   })
@@ -141,8 +172,12 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
       clock.advance(days * 86_400 + hours * 3_600)
       await withKey(key.key)
     }
-    t.match((await admin('GET', `/api-keys/${key.id}/usage`)).json, { from: `${year()}-02-01`, to: `${year()}-02-01`, calls: 1 })
-    t.match((await admin('GET', `/api-keys/${key.id}/usage?to=${year()}-01-31`)).json, { from: `${year()}-01-01`, calls: 2 })
+    t.match((await admin('GET', `/api-keys/${key.id}/usage`)).json, {
+      from: `${year()}-02-01`, to: `${year()}-02-01`, calls: 1
+    })
+    t.match((await admin('GET', `/api-keys/${key.id}/usage?to=${year()}-01-31`)).json, {
+      from: `${year()}-01-01`, calls: 2
+    })
   })
 
   test('CD-10: past the quota of the month 429, with Retry-After and the RateLimit fields; in the new month calls pass again', async t => {
@@ -189,17 +224,28 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
     t.match(refunded, /^crd_/)
     t.match(await creditsOf(organization), { live: 3 })
     const { json } = await admin('GET', `/organizations/${organization}/credits/entries`)
-    t.same(json.data.map(({ amount, apiKey }: Json) => [amount, apiKey]).toSorted(), [[-3, key.id], [3, key.id], [3, null]].toSorted())
+    t.same(
+      json.data.map(({ amount, apiKey }: Json) => [amount, apiKey]).toSorted(),
+      [[-3, key.id], [3, key.id], [3, null]].toSorted()
+    )
   })
 
   test('CL-03: credits are granted by the deployment alone, in whole numbers from 1', async t => {
     const organization = (await createOrganization()).id
     const own = await confinedTo(organization, ['credits:read', 'credits:write'])
-    const refused = await own('POST', `/organizations/${organization}/credits`, { environment: 'live', amount: 5, reason: 'free money' })
+    const refused = await own('POST', `/organizations/${organization}/credits`, {
+      environment: 'live', amount: 5, reason: 'free money'
+    })
     t.equal(refused.status, 403)
     t.equal(refused.json.code, 'INSUFFICIENT_PERMISSIONS')
-    for (const amount of [0, -1, 1.5, '5', null, 2 ** 53]) t.equal((await grant(organization, amount)).status, 400, String(amount))
-    for (const body of [{ environment: 'live', amount: 1 }, { environment: 'prod', amount: 1, reason: 'x' }, { environment: 'live', amount: 1, reason: 'x', balance: 100 }, { environment: 'live', amount: 1, reason: 'a\u0000b' }]) {
+    for (const amount of [0, -1, 1.5, '5', null, 2 ** 53]) {
+      t.equal((await grant(organization, amount)).status, 400, String(amount))
+    }
+    for (
+      const body of [{ environment: 'live', amount: 1 }, { environment: 'prod', amount: 1, reason: 'x' }, {
+        environment: 'live', amount: 1, reason: 'x', balance: 100
+      }, { environment: 'live', amount: 1, reason: 'a\u0000b' }]
+    ) {
       t.equal((await admin('POST', `/organizations/${organization}/credits`, body)).status, 400, JSON.stringify(body))
     }
     t.equal((await grant('org_unknown', 1)).status, 404)

@@ -1,9 +1,11 @@
-/** For each of 100 tests drawn at random, a defect of the kind that its title rules out: `npm run mutate` puts it in. */
+/**
+ * For each of 100 tests drawn at random, a defect of the kind that its title rules out: `npm run mutate` puts it in.
+ */
 /* eslint no-template-curly-in-string: "off" -- Titles and texts are as sources have them. */
 
 /**
- * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/, bin/ and examples/, wherever its
- * file is moved to. `replace`: what stands there instead while the test has to fail.
+ * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/, bin/ and
+ * examples/, wherever its file is moved to. `replace`: what stands there instead while the test has to fail.
  */
 export interface Mutation { title: string, find: string, replace: string }
 
@@ -46,8 +48,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y2: a registration token is prolonged by nobody who could not hand on what it grants',
-    find: 'if (change.uses !== undefined || change.expiresAt !== undefined) await requireGrantedByOwn(',
-    replace: 'if (change.uses !== undefined) await requireGrantedByOwn(',
+    find: 'if (change.uses !== undefined || change.expiresAt !== undefined) { await requireGrantedByOwn(',
+    replace: 'if (change.uses !== undefined) { await requireGrantedByOwn(',
   },
   {
     title: 'LB-17: a client without any grant gets a token for the host without scopes',
@@ -92,7 +94,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'CL-13: no key appears in a log, an error body or the audit log',
     find: 'const about = { reason, subject, organizationId, address: addressOf(request)',
-    replace: 'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)',
+    replace:
+      'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)'
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',
@@ -158,12 +161,14 @@ export const mutations: readonly Mutation[] = [
     replace: 'return dryRun === \'true\' ? await rehearse(operation, plan, request.query) : await wire(',
   },
   {
-    title: 'introspection tells what policies leave; where they go by the address it takes client_address [${database}]',
+    title:
+      'introspection tells what policies leave; where they go by the address it takes client_address [${database}]',
     find: 'principal.scopes, { address, now: clock() })',
     replace: 'principal.scopes, { address, now: clock() }, \'passes\')',
   },
   {
-    title: 'Y2: a member changes and removes nobody who may more, and raises nobody to a role above their own [${database}]',
+    title:
+      'Y2: a member changes and removes nobody who may more, and raises nobody to a role above their own [${database}]',
     find: `await requireNotAbove(tx, actor, before)
 `,
     replace: '',
@@ -181,16 +186,18 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-19, D3: protected-resource metadata for the host and for each path',
-    find: 'if (resource === null || resource.revokedAt !== null) throw new OAuthError(404',
-    replace: 'if (resource === null) throw new OAuthError(404',
+    find: 'if (resource === null || resource.revokedAt !== null) { throw new OAuthError(404',
+    replace: 'if (resource === null) { throw new OAuthError(404',
   },
   {
-    title: 'LB-06: a key that reaches further or is restricted further is told so, a plain one reads what it always read',
+    title:
+      'LB-06: a key that reaches further or is restricted further is told so, a plain one reads what it always read',
     find: '...(organizations.length > 1 ? { organizations } : {}),',
     replace: 'organizations,',
   },
   {
-    title: 'CL-03: past the credits of a month it is 429, for a key and for all keys of its organization, until the next month',
+    title:
+      'CL-03: past the credits of a month it is 429, for a key and for all keys of its organization, until the next month',
     find: `await tx.credits.add(account, credits)
     return await refused(tx, 'quota_exceeded', spending)`,
     replace: 'return await refused(tx, \'quota_exceeded\', spending)',
@@ -215,7 +222,8 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
-    title: 'K1: a new key is published before it signs, the old one until its last token is dead; no token is refused [${name}]',
+    title:
+      'K1: a new key is published before it signs, the old one until its last token is dead; no token is refused [${name}]',
     find: 'Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway',
     replace: 'sessionLifetime + publicationTime + leeway',
   },
@@ -233,9 +241,10 @@ export const mutations: readonly Mutation[] = [
     replace: 'return allowsFrom(client, presentation)',
   },
   {
-    title: 'each record that a pass follows from is looked at on the next request, however often it passed before [${name}]',
-    find: 'if (known === undefined || state === null || state !== known.state) return lookAroundKey(',
-    replace: 'if (known === undefined) return lookAroundKey(',
+    title:
+      'each record that a pass follows from is looked at on the next request, however often it passed before [${name}]',
+    find: 'if (known === undefined || state === null || state !== known.state) { return lookAroundKey(',
+    replace: 'if (known === undefined) { return lookAroundKey(',
   },
   {
     title: 'LB-24, N1: the address is the one that a trusted proxy tells, and nobody else',
@@ -276,14 +285,17 @@ export const mutations: readonly Mutation[] = [
     replace: 'return [...loopback].some(host => url.hostname.startsWith(host)) ?',
   },
   {
-    title: 'L2: rows that are older than the chains are closed off, and a change of them is found from then on [${name}]',
+    title:
+      'L2: rows that are older than the chains are closed off, and a change of them is found from then on [${name}]',
     find: 'return isOf(pinningTypes, row) && row.detail.digest === hash ?',
     replace: 'return isOf(pinningTypes, row) ?',
   },
   {
     title: 'D1: no header bends a document',
-    find: 'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))',
-    replace: 'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, async (request, reply) => await reply.headers(open).send(serverMetadata({ ...options, issuer: `${request.protocol}://${request.host}` }, await scopes())))',
+    find:
+      'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))',
+    replace:
+      'app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, async (request, reply) => await reply.headers(open).send(serverMetadata({ ...options, issuer: `${request.protocol}://${request.host}` }, await scopes())))'
   },
   {
     title: 'tables are aligned and show a dash for what is missing',
@@ -313,7 +325,8 @@ export const mutations: readonly Mutation[] = [
     replace: '[\'uses left\', token.usesLeft],',
   },
   {
-    title: 'while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is',
+    title:
+      'while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is',
     find: 'askIn(failed ? intervalMs : intervalMs / Math.min(',
     replace: 'askIn(intervalMs / Math.min(',
   },
@@ -324,8 +337,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'with policies in memory a check asks the database for nothing [sqlite]',
-    find: 'return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))',
-    replace: 'return this.#source.policies(organizationId)',
+    find:
+      'return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))',
+    replace: 'return this.#source.policies(organizationId)'
   },
   {
     title: 'CL-12: the codes are invalid_api_key, expired_api_key, insufficient_permissions and organization_not_found',
@@ -359,7 +373,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'PRAGMA synchronous = NORMAL',
   },
   {
-    title: 'Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they',
+    title:
+      'Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they',
     find: `if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
 `,
     replace: '',
@@ -423,7 +438,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'const scope = granted',
   },
   {
-    title: 'L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it',
+    title:
+      'L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it',
     find: 'rows.push(row === null ? unreadable(id, chain, Number(sequence)) : readChained(row))',
     replace: 'if (row !== null) rows.push(readChained(row))',
   },
@@ -439,8 +455,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y4: what one server gave back another hands out, after a second [${name}]',
-    find: 'if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) return',
-    replace: 'if (block.emptyAt !== null) return',
+    find: 'if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) { return',
+    replace: 'if (block.emptyAt !== null) { return',
   },
   {
     title: 'Y4: a clock that steps back over the end of a month hands nothing out twice [${name}]',
@@ -449,8 +465,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'N7, W3: an id with a NUL in it is the id of nothing [${name}]',
-    find: `if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
-`,
+    find:
+      'if (operation.startsWith(\'find\') && asksForNul((args as { where?: unknown }).where)) ' +
+      '{ return operation === \'findMany\' ? [] : null }',
     replace: '',
   },
   {
@@ -469,7 +486,8 @@ export const mutations: readonly Mutation[] = [
     replace: 'each !== name) continue',
   },
   {
-    title: 'L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]',
+    title:
+      'L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]',
     find: 'return await client.$transaction(remembering, options)',
     replace: 'return await remembering(client)',
   },
@@ -488,7 +506,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'a deployment that is well has nothing to mend [${name}]',
     find: 'const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets, key.kid) === null)',
-    replace: 'const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets.slice(0, 1), key.kid) === null)',
+    replace:
+      'const closed = signingKeys.filter(key => unseal(key.sealedPrivateKey, secrets.slice(0, 1), key.kid) === null)'
   },
   {
     title: 'a first start on a full disk leaves nothing behind that keeps the next one from its secrets',
@@ -528,8 +547,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'an import that cannot be is refused: no digest, the key as its own hint, a key for the management API',
-    find: 'if (digestOf(input.hint) === digest) throw',
-    replace: 'if (input.hint === \'\') throw',
+    find: 'if (digestOf(input.hint) === digest) { throw',
+    replace: 'if (input.hint === \'\') { throw',
   },
   {
     title: 'a second signal ends at once',
@@ -547,7 +566,8 @@ export const mutations: readonly Mutation[] = [
     replace: ' }',
   },
   {
-    title: 'N9: an error that nothing catches is told and counted, ends nothing, and is in the exit code of the process',
+    title:
+      'N9: an error that nothing catches is told and counted, ends nothing, and is in the exit code of the process',
     find: `    process.exitCode = 1
     if (performance.now() < toldAt + quiet) return`,
     replace: '    if (performance.now() < toldAt + quiet) return',
@@ -571,7 +591,8 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
-    title: 'retention of ten times what one batch holds leaves nothing, in batches that let others have their turn [${name}]',
+    title:
+      'retention of ten times what one batch holds leaves nothing, in batches that let others have their turn [${name}]',
     find: 'while (!await pruneBatch(store, keys, chain, through)) await nextTurn()',
     replace: 'if (!await pruneBatch(store, keys, chain, through)) await nextTurn()',
   },
@@ -609,14 +630,15 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (before !== null || remembersAll) return false',
   },
   {
-    title: 'C2: a key that is revoked ends its tokens, and has a successor of its algorithm; keys of others go on [${name}]',
+    title:
+      'C2: a key that is revoked ends its tokens, and has a successor of its algorithm; keys of others go on [${name}]',
     find: 'signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)',
     replace: 'signAtOnce(operation, (await publishNextKey(operation, secrets, \'ES256\')).kid)',
   },
   {
     title: 'L2: a row that no chain has room for is not recovered from: it stays, and goes on being named [${name}]',
-    find: 'if (fault.problem === \'unplaced\') throw',
-    replace: 'if (chain === \'\') throw',
+    find: 'if (fault.problem === \'unplaced\') { throw',
+    replace: 'if (chain === \'\') { throw',
   },
   {
     title: 'a server whose data folder cannot be written serves all the same, and its log says what does not find it',

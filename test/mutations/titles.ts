@@ -19,15 +19,20 @@ export function titledTests (root: string): TitledTest[] {
 }
 
 /**
- * As many tests as `size` says, in an order that the seed decides. It is the order of digests, so that a test that is added,
- * removed or moved to another file changes the place of no other.
+ * As many tests as `size` says, in an order that the seed decides. It is the order of digests, so that a test that is
+ * added, removed or moved to another file changes the place of no other.
  */
 export function draw (tests: readonly TitledTest[], { seed, size }: { seed: string, size: number }): TitledTest[] {
-  const ordered = tests.map(test => ({ test, place: createHash('sha256').update(`${seed}\n${test.title}`).digest('hex') }))
-  return ordered.sort((one, other) => one.place < other.place ? -1 : one.place > other.place ? 1 : 0).slice(0, size).map(each => each.test)
+  const ordered = tests.map(test => ({
+    test, place: createHash('sha256').update(`${seed}\n${test.title}`).digest('hex')
+  }))
+  return ordered.sort((one, other) => one.place < other.place ? -1 : one.place > other.place ? 1 : 0).slice(0, size)
+    .map(each => each.test)
 }
 
-/** Matches what tap prints as the name of a test with this title: placeholders filled in, the database's name after it. */
+/**
+ * Matches what tap prints as the name of a test with this title: placeholders filled in, the database's name after it.
+ */
 export function nameOf (title: string): RegExp {
   const fixed = title.split(/\$\{[^}]*\}/).map(each => each.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${fixed.join('.*')}( \\[(sqlite|postgresql)\\])?$`, 's')
@@ -46,7 +51,10 @@ function innermost (node: ts.Node, around: readonly string[]): Omit<TitledTest, 
   return title === null || inner.length > 0 ? inner : [{ title, around }]
 }
 
-/** The title, if the node is a call of `test('…', …)` or `t.test('…', …)`; null for a wrapper that only hands on a title. */
+/**
+ * The title, if the node is a call of `test('…', …)` or `t.test('…', …)`; null for a wrapper that only hands on a
+ * title.
+ */
 function titleOf (node: ts.Node): string | null {
   if (!ts.isCallExpression(node) || node.arguments.length < 2) return null
   const callee = ts.isPropertyAccessExpression(node.expression) ? node.expression.name : node.expression

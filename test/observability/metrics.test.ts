@@ -15,7 +15,9 @@ tap.teardown(server.close)
 async function scrape ({ send }: TestServer = server) {
   const families = readExposition((await send({ path: '/prom' })).text)
   const value = (name: string, labels: Record<string, string> = {}) =>
-    families.get(name.replace(/_(count|sum|bucket)$/, ''))?.samples.filter(sample => sample.name === name && Object.entries(labels).every(([label, text]) => sample.labels[label] === text)).reduce((sum, sample) => sum + sample.value, 0) ?? 0
+    families.get(name.replace(/_(count|sum|bucket)$/, ''))?.samples.filter(sample =>
+      sample.name === name && Object.entries(labels).every(([label, text]) => sample.labels[label] === text)
+    ).reduce((sum, sample) => sum + sample.value, 0) ?? 0
   return { families, value }
 }
 
@@ -32,13 +34,18 @@ tap.test('OC-14: requests are counted by route pattern, method and class of stat
   await server.admin('GET', '/organizations/org_nowhere')
   await server.send({ path: `/unknown/${newSecret()}` })
   const after = await scrape()
-  const grown = (labels: Record<string, string>) => after.value('latchkey_http_request_duration_seconds_count', labels) - before.value('latchkey_http_request_duration_seconds_count', labels)
+  const grown = (labels: Record<string, string>) =>
+    after.value('latchkey_http_request_duration_seconds_count', labels) -
+    before.value('latchkey_http_request_duration_seconds_count', labels)
   t.equal(grown({ route: '/api/v1/organizations/:id', method: 'GET', status: '2xx' }), 3)
   t.equal(grown({ route: '/api/v1/organizations/:id', method: 'GET', status: '4xx' }), 1)
   t.equal(grown({ route: '/api/v1/organizations', method: 'POST', status: '2xx' }), 1)
   t.equal(grown({ route: 'none', status: '4xx' }), 1)
   const labels = { route: '/api/v1/organizations/:id', method: 'GET', status: '2xx' }
-  t.equal(after.value('latchkey_http_request_duration_seconds_bucket', { ...labels, le: '+Inf' }), after.value('latchkey_http_request_duration_seconds_count', labels))
+  t.equal(
+    after.value('latchkey_http_request_duration_seconds_bucket', { ...labels, le: '+Inf' }),
+    after.value('latchkey_http_request_duration_seconds_count', labels)
+  )
   t.ok(after.value('latchkey_http_request_duration_seconds_sum', labels) > 0)
   t.equal(after.value('latchkey_http_requests_in_flight'), 1, 'the scrape itself')
 })
@@ -76,7 +83,8 @@ tap.test('OC-14: statements, transactions and failures of the database are count
   const identifier = `https://${newSecret().toLowerCase().replace(/[^a-z]/g, '')}.test`
   for (let i = 0; i < 2; i++) await server.admin('POST', '/resources', { identifier, scopes: [] })
   const after = await scrape()
-  const grown = (name: string, labels: Record<string, string> = {}) => after.value(name, labels) - before.value(name, labels)
+  const grown = (name: string, labels: Record<string, string> = {}) =>
+    after.value(name, labels) - before.value(name, labels)
   t.ok(grown('latchkey_database_statement_duration_seconds_count', { operation: 'create' }) >= 2)
   t.ok(grown('latchkey_database_transaction_duration_seconds_count', { outcome: 'committed' }) >= 2)
   t.ok(grown('latchkey_database_transaction_duration_seconds_count', { outcome: 'rolled_back' }) >= 1)
@@ -87,16 +95,28 @@ tap.test('OC-14: statements, transactions and failures of the database are count
 tap.test('OC-14: a thousand strangers with a thousand paths, keys and methods make no new series', async t => {
   const knock = async (i: number) => {
     const text = newSecret()
-    await server.send({ path: `/${text}/${i}?${text}=1`, headers: { 'x-api-key': text, authorization: `Basic ${text}`, host: `${text}.test` } })
-    await server.send({ path: `/api/v1/clients/${text}`, headers: { 'x-api-key': `lb_live_${text.slice(0, 33)}`, 'user-agent': text } })
-    await server.send({ method: 'POST', path: '/api/v1/auth/token', body: new URLSearchParams({ grant_type: text, client_id: text, scope: text }) })
+    await server.send({
+      path: `/${text}/${i}?${text}=1`,
+      headers: { 'x-api-key': text, authorization: `Basic ${text}`, host: `${text}.test` }
+    })
+    await server.send({
+      path: `/api/v1/clients/${text}`, headers: { 'x-api-key': `lb_live_${text.slice(0, 33)}`, 'user-agent': text }
+    })
+    await server.send({
+      method: 'POST',
+      path: '/api/v1/auth/token',
+      body: new URLSearchParams({ grant_type: text, client_id: text, scope: text })
+    })
   }
   await knock(0)
   const before = (await server.send({ path: '/prom' })).text
   for (let i = 1; i < 330; i++) await knock(i)
   const after = (await server.send({ path: '/prom' })).text
   // Usage is written behind the requests' backs: its statements may begin a series of their own meanwhile.
-  const series = (text: string) => text.split('\n').filter(line => line !== '' && !line.startsWith('latchkey_database_')).map(line => line.replace(/ [^ ]+$/, ''))
+  const series = (text: string) =>
+    text.split('\n').filter(line => line !== '' && !line.startsWith('latchkey_database_')).map(line =>
+      line.replace(/ [^ ]+$/, '')
+    )
   t.strictSame(series(after).filter(each => !series(before).includes(each)), [])
 })
 
@@ -129,7 +149,11 @@ tap.test('what is pruned is counted, with the time of the last round', async t =
   const before = await scrape()
   await runHousekeeping(operation, { usageDays: 400 }, telemetry.metrics)
   const after = await scrape()
-  t.equal(after.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }) - before.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }), 1)
+  t.equal(
+    after.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }) -
+      before.value('latchkey_pruned_rows_total', { kind: 'used_assertion' }),
+    1
+  )
   t.ok(after.value('latchkey_pruned_timestamp_seconds') >= Math.floor(now.getTime() / 1000))
 })
 
@@ -152,7 +176,13 @@ tap.test('an answer that nobody waited for is not in flight for ever', async t =
   const port = server.port
   let goAway = () => {}
   const hasty = new Promise<void>(resolve => {
-    const sent = request({ port, host: '127.0.0.1', path: '/api/v1/auth/token', method: 'POST', headers: { 'content-length': '100', 'content-type': 'application/x-www-form-urlencoded' } })
+    const sent = request({
+      port,
+      host: '127.0.0.1',
+      path: '/api/v1/auth/token',
+      method: 'POST',
+      headers: { 'content-length': '100', 'content-type': 'application/x-www-form-urlencoded' }
+    })
     sent.on('error', () => {}).on('close', resolve)
     sent.write('x')
     goAway = () => { sent.destroy() }

@@ -10,7 +10,9 @@ import { startCollector, type SeenSpan } from '../support/trace-collector.ts'
 /** A traced server; `finish` ends it, and with that everything is sent. */
 async function traced (t: Test, options: ServerOptions = {}) {
   const collector = await startCollector()
-  const server = await startServer({ ...options, environment: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...options.environment } })
+  const server = await startServer({
+    ...options, environment: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...options.environment }
+  })
   t.teardown(async () => {
     await server.close()
     await collector.close()
@@ -28,10 +30,13 @@ function requestSpan (spans: readonly SeenSpan[], name: string, status = 200): S
   return span
 }
 
-const childrenOf = (spans: readonly SeenSpan[], parent: SeenSpan) => spans.filter(span => span.parentSpanId === parent.spanId && span.traceId === parent.traceId)
+const childrenOf = (spans: readonly SeenSpan[], parent: SeenSpan) =>
+  spans.filter(span => span.parentSpanId === parent.spanId && span.traceId === parent.traceId)
 
 tap.test('a request is a span, and below it its verdict, the token that was issued, the transactions', async t => {
-  const { server, collector, finish } = await traced(t, { environment: { OTEL_SERVICE_NAME: 'auth', OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=a%20b' } })
+  const { server, collector, finish } = await traced(t, {
+    environment: { OTEL_SERVICE_NAME: 'auth', OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=a%20b' }
+  })
   const client = await server.createClient()
   const token = await server.tokenFor(client)
   t.equal((await server.bearer(token)).status, 200)
@@ -45,7 +50,9 @@ tap.test('a request is a span, and below it its verdict, the token that was issu
   const guarded = requestSpan(spans, 'GET /api/v1/invoices')
   t.match(guarded.attributes, { 'http.request.method': 'GET', 'http.route': '/api/v1/invoices' })
   const [verdict] = childrenOf(spans, guarded)
-  t.match(verdict, { name: 'verdict', attributes: { 'latchkey.verdict': 'admitted', 'latchkey.credential': 'access_token' } })
+  t.match(verdict, {
+    name: 'verdict', attributes: { 'latchkey.verdict': 'admitted', 'latchkey.credential': 'access_token' }
+  })
   const refused = requestSpan(spans, 'GET /api/v1/company', 403)
   t.match(childrenOf(spans, refused)[0]?.attributes, { 'latchkey.verdict': 'insufficient_scope' })
   const created = requestSpan(spans, 'POST /api/v1/organizations', 201)
@@ -67,15 +74,27 @@ tap.test('a request goes on with the trace that it came with (W3C traceparent), 
   const { server, finish } = await traced(t, {
     mount: async (app, latchkey) => {
       app.get('/calling', async () => {
-        await fetch(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`, { headers: latchkey.telemetry.tracing!.outgoing() })
+        await fetch(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`, {
+          headers: latchkey.telemetry.tracing!.outgoing()
+        })
         return {}
       })
     },
   })
   const traceId = '0af7651916cd43dd8448eb211c80319c'
-  await server.send({ path: '/calling', headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'vendor=secret-of-theirs' } })
-  for (const malformed of ['', 'x', `00-${traceId}`, `ff-${traceId}-b7ad6b7169203331-01`, `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `00-${traceId}-b7ad6b7169203331-01-extra`.repeat(50)]) {
-    t.equal((await server.send({ path: '/healthz', headers: { traceparent: malformed } })).status, 200, malformed.slice(0, 60))
+  await server.send({
+    path: '/calling',
+    headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'vendor=secret-of-theirs' }
+  })
+  for (
+    const malformed of [
+      '', 'x', `00-${traceId}`, `ff-${traceId}-b7ad6b7169203331-01`, `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+      `00-${traceId}-b7ad6b7169203331-01-extra`.repeat(50)
+    ]
+  ) {
+    t.equal(
+      (await server.send({ path: '/healthz', headers: { traceparent: malformed } })).status, 200, malformed.slice(0, 60)
+    )
   }
   await server.send({ path: '/readyz', headers: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } })
   const spans = await finish()
@@ -83,21 +102,41 @@ tap.test('a request goes on with the trace that it came with (W3C traceparent), 
   t.equal(span.traceId, traceId)
   t.equal(span.parentSpanId, 'b7ad6b7169203331')
   t.strictSame(seen, [`00-${traceId}-${span.spanId}-01`])
-  t.ok(spans.filter(each => each.name === 'GET /healthz').every(each => each.traceId !== traceId), 'what is malformed begins a trace of its own')
-  t.notOk(spans.some(each => each.name === 'GET /readyz'), 'a trace that its beginner does not record is not recorded here either')
+  t.ok(
+    spans.filter(each => each.name === 'GET /healthz').every(each => each.traceId !== traceId),
+    'what is malformed begins a trace of its own'
+  )
+  t.notOk(
+    spans.some(each => each.name === 'GET /readyz'),
+    'a trace that its beginner does not record is not recorded here either'
+  )
 })
 
 tap.test('no more is recorded than the ratio says, whatever strangers ask for', async t => {
   const { server, finish } = await traced(t, { environment: { OTEL_TRACES_SAMPLER_ARG: '0' } })
-  for (let i = 0; i < 20; i++) await server.send({ path: '/healthz', headers: i % 2 === 0 ? { traceparent: `00-${String(i).padStart(32, '1')}-b7ad6b7169203331-01` } : {} })
+  for (let i = 0; i < 20; i++) {
+    await server.send({
+      path: '/healthz',
+      headers: i % 2 === 0 ? { traceparent: `00-${String(i).padStart(32, '1')}-b7ad6b7169203331-01` } : {}
+    })
+  }
   t.strictSame(await finish(), [])
 })
 
 tap.test('which share is recorded is drawn here: no id of a trace is always in it, and none never', async t => {
   const { server, finish } = await traced(t, { environment: { OTEL_TRACES_SAMPLER_ARG: '0.5' } })
-  const ids = ['00000000000000000000000000000001', 'ffffffff000000000000000000000000', '7fffffff7fffffff0000000000000001']
+  const ids = [
+    '00000000000000000000000000000001', 'ffffffff000000000000000000000000', '7fffffff7fffffff0000000000000001'
+  ]
   const times = 60
-  for (const id of ids) for (let i = 0; i < times; i++) await server.send({ path: '/healthz', headers: { traceparent: `00-${id}-b7ad6b7169203331-01` } })
+  for (const id of ids) {
+    for (let i = 0; i < times; i++) {
+      await server.send({
+        path: '/healthz',
+        headers: { traceparent: `00-${id}-b7ad6b7169203331-01` }
+      })
+    }
+  }
   const spans = await finish()
   for (const id of ids) {
     const recorded = spans.filter(span => span.traceId === id && span.name === 'GET /healthz').length

@@ -33,7 +33,15 @@ function watched () {
 tap.test('N9: work that is done again and again throws, now or later: it is counted, logged once a minute, and done again', async t => {
   const { background, lines, failures } = watched()
   let times = 0
-  const works = [() => { throw new Error('at once') }, async () => { await null; throw new Error('later') }, async () => { await null; throw new AggregateError([], 'several') }, async () => {}]
+  const works = [() => {
+    throw new Error('at once')
+  }, async () => {
+    await null
+    throw new Error('later')
+  }, async () => {
+    await null
+    throw new AggregateError([], 'several')
+  }, async () => {}]
   const { stop } = repeatedly(1, () => works[times++]?.(), background.report('housekeeping'))
   for (const began = performance.now(); times <= works.length && performance.now() < began + patience;) await pause(5)
   await stop()
@@ -42,7 +50,9 @@ tap.test('N9: work that is done again and again throws, now or later: it is coun
   t.equal(lines.length, 1)
   background.logTo({ error: () => { throw new Error('the disk is full') } })
   background.report('refusals')(new Error('x'))
-  t.strictSame(failures(), [['housekeeping', 3], ['refusals', 1]], 'a log that cannot be written is no failure of its own')
+  t.strictSame(
+    failures(), [['housekeeping', 3], ['refusals', 1]], 'a log that cannot be written is no failure of its own'
+  )
 })
 
 tap.test('N9: housekeeping and the schedule of signing keys fail once, and are done at their next time', async t => {
@@ -51,14 +61,22 @@ tap.test('N9: housekeeping and the schedule of signing keys fail once, and are d
   const { background, lines, failures } = watched()
   const metrics = newMetrics()
   let broken = true
-  const breaking = <T extends object>(target: T): T => new Proxy(target, {
-    get: (_, name) => {
-      if (broken) throw new Error('broken')
-      return Reflect.get(target, name) as unknown
-    },
-  })
+  const breaking = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (_, name) => {
+        if (broken) throw new Error('broken')
+        return Reflect.get(target, name) as unknown
+      }
+    })
   const tended = { times: 0 }
-  const signingKeys = { rotateWhenDue: async () => { if (broken) throw new Error('broken') }, catchUp: () => { tended.times++ } } as unknown as SigningKeys
+  const signingKeys = {
+    rotateWhenDue: async () => {
+      if (broken) throw new Error('broken')
+    },
+    catchUp: () => {
+      tended.times++
+    }
+  } as unknown as SigningKeys
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(async () => {
     mock.timers.reset()
@@ -86,16 +104,41 @@ tap.test('N9: an entry that cannot become a row is counted, costs its request no
   const { background, failures } = watched()
   const rows: AuditEvent[] = []
   let now = 0
-  const refusals = refusalLog({ audit: { append: async event => { rows.push(event) } } }, () => new Date(now), undefined, background.report('refusals'))
-  const entry: RefusalEntry = { type: 'credential.refused', reason: 'unknown', subject: null, organizationId: null, address: '192.0.2.1', requestId: 'r' }
-  for (const unfit of [{ address: undefined as never }, { address: 5 as never }, { detail: { n: 1n } }, { subject: {} as never }]) refusals.record({ ...entry, ...unfit })
+  const refusals = refusalLog(
+    {
+      audit: {
+        append: async event => {
+          rows.push(event)
+        }
+      }
+    },
+    () => new Date(now),
+    undefined,
+    background.report('refusals')
+  )
+  const entry: RefusalEntry = {
+    type: 'credential.refused',
+    reason: 'unknown',
+    subject: null,
+    organizationId: null,
+    address: '192.0.2.1',
+    requestId: 'r'
+  }
+  for (
+    const unfit of [{ address: undefined as never }, { address: 5 as never }, { detail: { n: 1n } }, {
+      subject: {} as never
+    }]
+  ) refusals.record({ ...entry, ...unfit })
   refusals.record(entry)
   refusals.record(entry)
   now = 120_000
   refusals.record({ ...entry, reason: 'expired' })
   t.equal(await refusals.close(), 0)
   t.strictSame(failures(), [['refusals', 4]])
-  t.equal(rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), 7, 'the totals are true')
+  t.equal(
+    rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), 7,
+    'the totals are true'
+  )
 })
 
 tap.test('N9: while the database refuses what is written behind the requests\' backs they are answered; then all of it is written', async t => {
@@ -107,26 +150,48 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
   })
   const client = await server.createClient({})
   const key = await server.createKey()
-  const { json: access } = await server.admin('POST', '/access-tokens', { organization: (await server.createOrganization()).id, name: 'ci', scopes: ['audit:read'] })
+  const { json: access } = await server.admin('POST', '/access-tokens', {
+    organization: (await server.createOrganization()).id, name: 'ci', scopes: ['audit:read']
+  })
   const database = new Database(url.slice('file:'.length), { timeout: 5_000 })
-  t.teardown(() => { database.close() })
-  const triggers = { calls: 'INSERT ON KeyUsage', tokens_issued: 'INSERT ON TokenUsage', key_use: 'UPDATE OF lastUsedAt ON ApiKey', client_use: 'UPDATE OF lastUsedAt ON Client', management_token_use: 'UPDATE OF lastUsedAt ON ManagementToken', refusals: 'INSERT ON AuditEvent' }
-  for (const [job, event] of Object.entries(triggers)) database.exec(`CREATE TRIGGER break_${job} BEFORE ${event} BEGIN SELECT RAISE(ABORT, 'broken'); END`)
+  t.teardown(() => {
+    database.close()
+  })
+  const triggers = {
+    calls: 'INSERT ON KeyUsage',
+    tokens_issued: 'INSERT ON TokenUsage',
+    key_use: 'UPDATE OF lastUsedAt ON ApiKey',
+    client_use: 'UPDATE OF lastUsedAt ON Client',
+    management_token_use: 'UPDATE OF lastUsedAt ON ManagementToken',
+    refusals: 'INSERT ON AuditEvent'
+  }
+  for (const [job, event] of Object.entries(triggers)) {
+    database.exec(`CREATE TRIGGER break_${job} BEFORE ${event} BEGIN SELECT RAISE(ABORT, 'broken'); END`)
+  }
   t.equal((await server.withKey(key.key)).status, 200)
   t.equal((await server.tokenRequest(client)).status, 200)
-  t.equal((await server.send({ path: '/api/v1/audit', headers: { authorization: `Bearer ${access.token}` } })).status, 200)
+  t.equal(
+    (await server.send({ path: '/api/v1/audit', headers: { authorization: `Bearer ${access.token}` } })).status, 200
+  )
   t.equal((await server.withKey('nonsense')).status, 401)
   const { metrics } = server.latchkey.telemetry
   const failing = () => new Set(metrics.jobFailures.entries().map(([job]) => job))
   while (failing().size < 6) await pause(20)
   t.strictSame(failing(), new Set(Object.keys(triggers)))
   t.match((await server.send({ path: '/prom' })).text, /^latchkey_background_failures_total\{job="calls"\} [1-9]/m)
-  const lines = server.lines.filter(line => line.includes('a background job failed')).map(line => JSON.parse(line) as { job: string, level: number })
-  t.strictSame(new Set(lines.map(({ job, level }) => `${level} ${job}`)), new Set(Object.keys(triggers).map(job => `50 ${job}`)))
+  const lines = server.lines.filter(line => line.includes('a background job failed')).map(line =>
+    JSON.parse(line) as { job: string, level: number }
+  )
+  t.strictSame(
+    new Set(lines.map(({ job, level }) => `${level} ${job}`)), new Set(Object.keys(triggers).map(job => `50 ${job}`))
+  )
   for (const job of Object.keys(triggers)) database.exec(`DROP TRIGGER break_${job}`)
-  const written = () => [
-    'SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage', 'SELECT count(lastUsedAt) AS n FROM ApiKey', 'SELECT count(lastUsedAt) AS n FROM Client', 'SELECT count(lastUsedAt) AS n FROM ManagementToken',
-  ].map(sql => (database.prepare(sql).get() as { n: number | null }).n)
+  const written = () =>
+    [
+      'SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage',
+      'SELECT count(lastUsedAt) AS n FROM ApiKey', 'SELECT count(lastUsedAt) AS n FROM Client',
+      'SELECT count(lastUsedAt) AS n FROM ManagementToken'
+    ].map(sql => (database.prepare(sql).get() as { n: number | null }).n)
   while (written().some(n => n === null || n === 0)) await pause(20)
   t.strictSame(written(), [1, 1, 1, 1, 1], 'once')
   await server.close()
@@ -134,11 +199,21 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
 })
 
 /** Ends what it started, and says what it wrote on standard error and how it ended. */
-async function served (t: { teardown (work: () => unknown): void }, options: { preload?: string, output?: number } = {}) {
+async function served (
+  t: { teardown(work: () => unknown): void }, options: { preload?: string, output?: number } = {}
+) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-background-'))
   const port = await freePort()
-  const environment = ownEnvironment({ LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), ...(options.preload === undefined ? {} : { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(options.preload)}` }) })
-  const child = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: environment, stdio: ['ignore', options.output ?? 'ignore', 'pipe'] })
+  const environment = ownEnvironment({
+    LATCHKEY_DATA: join(folder, 'data'),
+    PORT: String(port),
+    ...(options.preload === undefined
+      ? {}
+      : { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(options.preload)}` })
+  })
+  const child = spawn(process.execPath, [latchkeyCommand, 'serve'], {
+    cwd: folder, env: environment, stdio: ['ignore', options.output ?? 'ignore', 'pipe']
+  })
   let said = ''
   child.stderr!.on('data', bytes => { said += String(bytes) })
   t.teardown(() => {
@@ -163,16 +238,25 @@ async function served (t: { teardown (work: () => unknown): void }, options: { p
 }
 
 tap.test('N9: an error that nothing catches is told and counted, ends nothing, and is in the exit code of the process', async t => {
-  const preload = 'process.on("SIGUSR2", () => { setTimeout(() => { throw new Error("thrown in a timer") }); setTimeout(() => Promise.reject(new Error("a rejection")), 1_100) })'
+  const preload =
+    'process.on("SIGUSR2", () => { setTimeout(() => { throw new Error("thrown in a timer") }); setTimeout(() => ' +
+      'Promise.reject(new Error("a rejection")), 1_100) })'
   const { url, child, said, end } = await served(t, { preload })
   child.kill('SIGUSR2')
-  const uncaught = async () => /^latchkey_uncaught_errors_total (\d+)$/m.exec(await (await fetch(`${url}/prom`)).text())?.[1]
+  const uncaught = async () =>
+    /^latchkey_uncaught_errors_total (\d+)$/m.exec(await (await fetch(`${url}/prom`)).text())?.[1]
   while (await uncaught() !== '2') await pause(20)
   t.equal((await fetch(`${url}/api/v1/clients`)).status, 401, 'it serves on')
   const lines = said().trim().split('\n').map(line => JSON.parse(line) as object)
   t.match(lines, [
-    { level: 60, origin: 'uncaughtException', uncaught: 1, err: { message: 'thrown in a timer', stack: /Error: thrown/ }, msg: 'an error that nothing caught' },
-    { level: 60, origin: 'unhandledRejection', uncaught: 2, err: { message: 'a rejection' } },
+    {
+      level: 60,
+      origin: 'uncaughtException',
+      uncaught: 1,
+      err: { message: 'thrown in a timer', stack: /Error: thrown/ },
+      msg: 'an error that nothing caught'
+    },
+    { level: 60, origin: 'unhandledRejection', uncaught: 2, err: { message: 'a rejection' } }
   ])
   t.equal(lines.length, 2)
   t.equal(await end(), 1, 'whatever started it gets to know')

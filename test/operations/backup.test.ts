@@ -17,7 +17,9 @@ tap.teardown(async () => {
 
 /** Credentials that work and some that do not any more, with the trail of how they came to be. */
 async function live ({ createClient, createKey, createRegistrationToken, tokenFor, admin }: TestServer) {
-  const [client, revokedClient, key, revokedKey] = [await createClient(), await createClient(), await createKey(), await createKey()]
+  const [client, revokedClient, key, revokedKey] = [
+    await createClient(), await createClient(), await createKey(), await createKey()
+  ]
   const registration = await createRegistrationToken()
   const token = await tokenFor(client)
   await admin('POST', `/clients/${revokedClient.clientId}/revoke`, { reason: 'left a laptop on the train' })
@@ -35,10 +37,15 @@ async function restored (t: Test, { withKey, bearer, tokenRequest, admin }: Test
   t.equal((await withKey(before.key.key)).status, 200, 'a key')
   t.equal((await withKey(before.revokedKey.key)).status, 401, 'a revoked key stays revoked')
   t.equal((await tokenRequest(before.client)).status, 200, 'a client')
-  t.equal((await bearer(before.token)).status, 200, 'a token that was signed before: the signing key is there and opens')
+  t.equal(
+    (await bearer(before.token)).status, 200, 'a token that was signed before: the signing key is there and opens'
+  )
   t.equal((await tokenRequest(before.revokedClient)).status, 401, 'a revoked client stays revoked')
   const audit = await trail(admin)
-  t.strictSame(audit.filter(({ id }) => before.audit.some(each => each.id === id)), before.audit, 'every row of the audit log, as it was')
+  t.strictSame(
+    audit.filter(({ id }) => before.audit.some(each => each.id === id)), before.audit,
+    'every row of the audit log, as it was'
+  )
 }
 
 /** On the restored database, as the same issuer with the same secret. The clock of tests is the machine's. */
@@ -62,7 +69,8 @@ tap.test('a copy that `latchkey backup` made while the server runs is served aga
   t.teardown(first.close)
   const before = await live(first)
   const file = join(folder, 'copy.db')
-  const backup = (name: string) => run(process.execPath, [latchkeyCommand, 'backup', name], { env: ownEnvironment(first.environment) })
+  const backup = (name: string) =>
+    run(process.execPath, [latchkeyCommand, 'backup', name], { env: ownEnvironment(first.environment) })
   // Whoever writes meanwhile is served, and the copy holds a moment.
   const writing = new AbortController()
   const writer = (async () => { while (!writing.signal.aborted) await first.createOrganization('meanwhile') })()
@@ -95,11 +103,17 @@ tap.test('a restored database without its LATCHKEY_SECRET does not start, and sa
   t.teardown(() => { rmSync(folder, { recursive: true }) })
   const server = await startProcess(t)
   const file = join(folder, 'latchkey.db')
-  const made = await run(process.execPath, [latchkeyCommand, 'backup', file], { env: ownEnvironment({ LATCHKEY_DATA: server.dataFolder }) })
+  const made = await run(process.execPath, [latchkeyCommand, 'backup', file], {
+    env: ownEnvironment({ LATCHKEY_DATA: server.dataFolder })
+  })
   t.equal(made.code, 0, made.stderr)
-  const started = await run(process.execPath, [latchkeyCommand, 'migrate'], { env: ownEnvironment({ LATCHKEY_DATA: folder }) })
+  const started = await run(process.execPath, [latchkeyCommand, 'migrate'], {
+    env: ownEnvironment({ LATCHKEY_DATA: folder })
+  })
   t.equal(started.code, 0, 'the database itself is whole')
-  const refused = await run(process.execPath, [latchkeyCommand, 'serve'], { env: ownEnvironment({ LATCHKEY_DATA: folder, PORT: '1025' }) })
+  const refused = await run(process.execPath, [latchkeyCommand, 'serve'], {
+    env: ownEnvironment({ LATCHKEY_DATA: folder, PORT: '1025' })
+  })
   t.equal(refused.code, 1)
   t.match(refused.stderr, /LATCHKEY_SECRET: the signing key .* was sealed under another secret/)
 })
@@ -127,7 +141,10 @@ tap.test('a logical copy, table by table as pg_dump makes it, is served again wi
   await restored(t, second, before)
 })
 
-/** One snapshot of every table, COPY out and COPY in, through files of the database server: what pg_dump and pg_restore do. */
+/**
+ * One snapshot of every table, COPY out and COPY in, through files of the database server: what pg_dump and pg_restore
+ * do.
+ */
 async function copyEverything (from: string, to: string): Promise<void> {
   const [reader, writer] = [new pg.Client({ connectionString: from }), new pg.Client({ connectionString: to })]
   await Promise.all([reader.connect(), writer.connect()])
@@ -136,7 +153,9 @@ async function copyEverything (from: string, to: string): Promise<void> {
     await writer.query('BEGIN')
     // Foreign keys are checked by triggers, which a restore puts off.
     await writer.query("SET LOCAL session_replication_role = 'replica'")
-    const { rows: tables } = await reader.query<{ name: string }>("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
+    const { rows: tables } = await reader.query<{ name: string }>(
+      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
+    )
     await writer.query(`TRUNCATE ${tables.map(({ name }) => `"${name}"`).join(', ')}`)
     for (const { name } of tables) {
       const file = `/tmp/latchkey-copy-${process.pid}-${name}`

@@ -1,4 +1,7 @@
-/** A clock that is set ahead or back by hours: nothing passes that was refused, and what worked works again once it is right. */
+/**
+ * A clock that is set ahead or back by hours: nothing passes that was refused, and what worked works again once it is
+ * right.
+ */
 import tap from 'tap'
 import { findHalves } from '../crash/halves.ts'
 import { worldOf } from '../crash/world.ts'
@@ -14,7 +17,9 @@ for (const { name, fresh } of databases) {
     const database = await fresh()
     const clock = new MovableClock()
     clock.stop()
-    const server = await startServer({ database: database.url, clock, environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending })
+    const server = await startServer({
+      database: database.url, clock, environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending
+    })
     const world = worldOf(server.port, server.adminToken, database.url)
     t.teardown(async () => {
       await world.close()
@@ -32,13 +37,20 @@ for (const { name, fresh } of databases) {
         clock.advance(-seconds)
       }
     }
-    const form = async (path: string, body: Record<string, string>) => (await server.send({ method: 'POST', path, body: new URLSearchParams(body) })).status
+    const form = async (path: string, body: Record<string, string>) =>
+      (await server.send({ method: 'POST', path, body: new URLSearchParams(body) })).status
     const keepHouse = () => runHousekeeping(server.latchkey.operation)
 
     await t.test(`Y3, I2: what was revoked stays so when the house was kept by a clock that was hours ahead [${name}]`, async t => {
       const client = await server.createClient({ organization })
       const token = await server.tokenFor(client)
-      t.equal(await form('/api/v1/oauth/revoke', Object.fromEntries([['token', token], ['client_id', client.clientId], ['client_secret', client.clientSecret]])), 200)
+      t.equal(
+        await form(
+          '/api/v1/oauth/revoke',
+          Object.fromEntries([['token', token], ['client_id', client.clientId], ['client_secret', client.clientSecret]])
+        ),
+        200
+      )
       t.equal((await server.bearer(token)).status, 401)
       await off(14 * hour, keepHouse)
       t.equal((await server.bearer(token)).status, 401)
@@ -47,15 +59,26 @@ for (const { name, fresh } of databases) {
 
     await t.test(`P2: an assertion that was used stays so [${name}]`, async t => {
       const text = await (await signedClient(server, organization)).assertion()
-      const session = await (await embeddingKey(server, organization, async (path, body) => (await admin('POST', path, body)).json)).assertion()
+      const session = await (await embeddingKey(server, organization, async (path, body) =>
+        (await admin('POST', path, body)).json)).assertion()
       const sessionBy = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: session }
-      t.strictSame([await form('/api/v1/auth/token', tokenByAssertion(text)), await form('/api/v1/auth/session', sessionBy)], [200, 200])
+      t.strictSame([
+        await form('/api/v1/auth/token', tokenByAssertion(text)), await form('/api/v1/auth/session', sessionBy)
+      ], [200, 200])
       await off(14 * hour, keepHouse)
-      t.strictSame([await form('/api/v1/auth/token', tokenByAssertion(text)), await form('/api/v1/auth/session', sessionBy)], [401, 400])
+      t.strictSame([
+        await form('/api/v1/auth/token', tokenByAssertion(text)), await form('/api/v1/auth/session', sessionBy)
+      ], [401, 400])
     })
 
     await t.test(`an Idempotency-Key stays one [${name}]`, async t => {
-      const ask = () => server.send({ method: 'POST', path: '/api/v1/organizations', headers: { authorization: `Bearer ${server.adminToken}`, 'idempotency-key': 'before-the-step' }, body: { name: 'one' } })
+      const ask = () =>
+        server.send({
+          method: 'POST',
+          path: '/api/v1/organizations',
+          headers: { authorization: `Bearer ${server.adminToken}`, 'idempotency-key': 'before-the-step' },
+          body: { name: 'one' }
+        })
       const { status, text } = await ask()
       t.equal(status, 201)
       await off(24.5 * hour, keepHouse)
@@ -72,11 +95,15 @@ for (const { name, fresh } of databases) {
     })
 
     await t.test(`Y3: keys keep to their end, whatever was done while the clock was off [${name}]`, async t => {
-      const { id, key } = await server.createKey({ organization, expiresAt: new Date(clock.now().getTime() + hour * 1_000).toISOString() })
+      const { id, key } = await server.createKey({
+        organization, expiresAt: new Date(clock.now().getTime() + hour * 1_000).toISOString()
+      })
       const status = async (text = key) => (await server.withKey(text)).status
       t.equal(await off(3 * hour, status), 401)
       t.equal(await off(-3 * hour, status), 200)
-      const { json: successor } = await off(-3 * hour, () => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 60 }))
+      const { json: successor } = await off(
+        -3 * hour, () => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 60 })
+      )
       t.equal(await status(), 401, 'an overlap that was granted by a clock behind is over')
       t.equal(await status(successor.key), 200)
       await off(-3 * hour, () => admin('POST', `/api-keys/${successor.id}/revoke`))
@@ -87,7 +114,8 @@ for (const { name, fresh } of databases) {
     await t.test(`Y4, CL-03: months are not refilled by a clock that goes back and forth [${name}]`, async t => {
       const { key } = await server.createKey({ organization, callsPerMonth: 2, creditsPerMonth: 3 })
       await admin('POST', `/organizations/${organization}/credits`, { environment: 'live', amount: 30, reason: 'r' })
-      const spend = async () => (await server.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': key } })).status
+      const spend = async () =>
+        (await server.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': key } })).status
       const month = 31 * 24 * hour
       t.strictSame([await spend(), await spend()], [200, 429])
       t.equal(await off(month, spend), 200, 'the next month has its own')
@@ -141,7 +169,10 @@ for (const { name, fresh } of databases) {
     })
 
     await t.test(`L2: rows whose instants go back and forth are one chain [${name}]`, async t => {
-      for (const step of [3 * hour, -3 * hour, 26 * hour, -26 * hour, 0]) await off(step, () => admin('PATCH', `/organizations/${organization}`, { name: `at ${step}` }))
+      for (const step of [3 * hour, -3 * hour, 26 * hour, -26 * hour, 0]) {
+        await off(step, () =>
+          admin('PATCH', `/organizations/${organization}`, { name: `at ${step}` }))
+      }
       t.match((await admin('GET', '/audit/verify')).json, { fault: null })
       const { json } = await admin('GET', `/audit?organization=${organization}&type=organization.updated`)
       t.equal(json.data.length, 5)

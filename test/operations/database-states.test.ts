@@ -1,4 +1,7 @@
-/** A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well once it is. */
+/**
+ * A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well
+ * once it is.
+ */
 import Sqlite from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { findHalves } from '../crash/halves.ts'
@@ -15,8 +18,13 @@ const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
 
 interface Stage { server: TestServer, world: World, visits: readonly Visit[] }
 
-/** Prepares the visits, makes them while the database is as `begin` leaves it, and looks whether all is well after `end`. */
-async function during (t: Test, { server, world, visits }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]): Promise<Map<string, number>> {
+/**
+ * Prepares the visits, makes them while the database is as `begin` leaves it, and looks whether all is well after
+ * `end`.
+ */
+async function during (
+  t: Test, { server, world, visits }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]
+): Promise<Map<string, number>> {
   const chosen = visits.filter(({ name }) => sample?.includes(name) ?? true)
   const calls: { visit: Visit, call: () => Promise<Answer> }[] = []
   for (const visit of chosen) calls.push({ visit, call: await visit.prepare() })
@@ -59,12 +67,26 @@ tap.test('B3, L2: PostgreSQL that reads only writes nothing, and who needs no wr
     // Of connections that there are, it changes nothing.
     wire.cut()
     wire.mend()
-    await until('all of them are known to be lost', async () => (await stage.server.admin('GET', '/organizations?limit=1')).status === 200)
+    await until(
+      'all of them are known to be lost',
+      async () => (await stage.server.admin('GET', '/organizations?limit=1')).status === 200
+    )
   }
-  const seen = await during(t, stage, () => set('SET default_transaction_read_only = true'), () => set('RESET default_transaction_read_only'))
-  for (const write of ['POST /organizations', 'revoke a key', 'rotate a secret', 'credits to spend', 'a token for an assertion', 'registration', 'revocation', 'a session']) t.equal(seen.get(write), 503, write)
-  for (const read of ['a good key', 'a good token', 'GET /api-keys', 'a token for a secret', 'introspection']) t.equal(seen.get(read), 200, read)
-  for (const refused of ['a revoked key', 'an unknown key', 'a token of a revoked client']) t.equal(seen.get(refused), 401, refused)
+  const seen = await during(
+    t, stage, () => set('SET default_transaction_read_only = true'), () => set('RESET default_transaction_read_only')
+  )
+  for (
+    const write of [
+      'POST /organizations', 'revoke a key', 'rotate a secret', 'credits to spend', 'a token for an assertion',
+      'registration', 'revocation', 'a session'
+    ]
+  ) t.equal(seen.get(write), 503, write)
+  for (const read of ['a good key', 'a good token', 'GET /api-keys', 'a token for a secret', 'introspection']) {
+    t.equal(seen.get(read), 200, read)
+  }
+  for (const refused of ['a revoked key', 'an unknown key', 'a token of a revoked client']) {
+    t.equal(seen.get(refused), 401, refused)
+  }
 })
 
 tap.test('B3, L2: PostgreSQL that is slow, or silent [postgresql]', async t => {
@@ -81,7 +103,13 @@ tap.test('B3, L2: PostgreSQL that is slow, or silent [postgresql]', async t => {
   })
 
   await t.test('one whose answers are cut off somewhere [postgresql]', async t => {
-    for (const bytes of [1, 7, 100, 1_000, 5_000]) await during(t, stage, () => { wire.cutAfter(bytes) }, () => { wire.mend() }, ['POST /clients', 'rotate a key', 'credits to spend', 'registration', 'a revoked key'])
+    for (const bytes of [1, 7, 100, 1_000, 5_000]) {
+      await during(t, stage, () => {
+        wire.cutAfter(bytes)
+      }, () => {
+        wire.mend()
+      }, ['POST /clients', 'rotate a key', 'credits to spend', 'registration', 'a revoked key'])
+    }
   })
 })
 
@@ -94,10 +122,17 @@ tap.test('B3, L2: a SQLite file that another program has locked [sqlite]', async
     await database.drop()
   })
   const other = new Sqlite(database.url.slice('file:'.length))
-  const seen = await during(t, { server, world, visits: await visitsOf(server) }, () => { other.exec('BEGIN IMMEDIATE') }, () => {
+  const seen = await during(t, { server, world, visits: await visitsOf(server) }, () => {
+    other.exec('BEGIN IMMEDIATE')
+  }, () => {
     other.exec('ROLLBACK')
     other.close()
-  }, ['rotate a key', 'credits to spend', 'a token for an assertion', 'a good key', 'a revoked key', 'a token for a secret'])
-  for (const write of ['rotate a key', 'credits to spend', 'a token for an assertion']) t.equal(seen.get(write), 503, write)
+  }, [
+    'rotate a key', 'credits to spend', 'a token for an assertion', 'a good key', 'a revoked key',
+    'a token for a secret'
+  ])
+  for (const write of ['rotate a key', 'credits to spend', 'a token for an assertion']) {
+    t.equal(seen.get(write), 503, write)
+  }
   t.strictSame(['a good key', 'a revoked key', 'a token for a secret'].map(name => seen.get(name)), [200, 401, 200])
 })

@@ -25,7 +25,8 @@ tap.teardown(async () => {
 const visits = await visitsOf(server)
 
 const words: Record<Edge, (answer: Answer) => unknown> = {
-  management: ({ json }) => ['STORAGE_UNAVAILABLE', 'STORAGE_FULL'].includes(json.code) && typeof json.error === 'string',
+  management: ({ json }) =>
+    ['STORAGE_UNAVAILABLE', 'STORAGE_FULL'].includes(json.code) && typeof json.error === 'string',
   protocol: ({ json }) => json.error === 'temporarily_unavailable' && typeof json.error_description === 'string',
   guard: ({ json }) => json.statusCode === 503 && ['STORAGE_UNAVAILABLE', 'STORAGE_FULL'].includes(json.code),
 }

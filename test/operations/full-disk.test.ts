@@ -1,4 +1,7 @@
-/** A disk that is full, a real one: answers, readiness and numbers say so, what needs no write goes on, and all is well once there is room. */
+/**
+ * A disk that is full, a real one: answers, readiness and numbers say so, what needs no write goes on, and all is well
+ * once there is room.
+ */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -62,11 +65,16 @@ async function isToldAsFull (t: Test, url: string, { fill, clear }: { fill (): v
   // What the database has room for in what is its own already, it takes.
   const refused = await eventually(create, ({ status }) => status !== 201, 0)
   t.equal(refused.status, 503, refused.text)
-  t.match(refused.json, { code: 'STORAGE_FULL', error: 'The database of the server is full: it takes no change until its operator has made room.' })
+  t.match(refused.json, {
+    code: 'STORAGE_FULL',
+    error: 'The database of the server is full: it takes no change until its operator has made room.'
+  })
   t.match(refused.headers['retry-after'], /^\d+$/)
   const told = await eventually(ready, ({ status }) => status !== 200)
   t.match(told.json, { code: 'NOT_READY', details: { notReady: ['disk_space'] } })
-  t.match((await server.admin('GET', '/health')).json.checks, { disk_space: { ok: false, problem: 'the database has no room for what is to be written' }, database: { ok: true } })
+  t.match((await server.admin('GET', '/health')).json.checks, {
+    disk_space: { ok: false, problem: 'the database has no room for what is to be written' }, database: { ok: true }
+  })
   t.match((await server.send({ path: '/prom' })).text, /^latchkey_database_errors_total\{error="storage_full"\} [1-9]/m)
   t.equal((await server.bearer(token)).status, 200, 'a check needs no write')
 

@@ -4,10 +4,16 @@ import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
 
-/** Mean milliseconds of lag from which requests are turned away: more than a busy machine mostly keeps a process from its turn. */
+/**
+ * Mean milliseconds of lag from which requests are turned away: more than a busy machine mostly keeps a process from
+ * its turn.
+ */
 const lag = 200
 
-/** Makes each turn of the event loop longer than the time between two looks at it, as a hot function would, until told to stop. */
+/**
+ * Makes each turn of the event loop longer than the time between two looks at it, as a hot function would, until told
+ * to stop.
+ */
 function overload (): () => void {
   let over = false
   const burn = () => {

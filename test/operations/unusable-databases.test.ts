@@ -1,4 +1,7 @@
-/** Databases on which no server can start: serve, migrate and doctor name DATABASE_URL, the reason and the way out, in one sentence and without a stack. */
+/**
+ * Databases on which no server can start: serve, migrate and doctor name DATABASE_URL, the reason and the way out, in
+ * one sentence and without a stack.
+ */
 import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -16,15 +19,23 @@ import { administer, freshDatabase, startPostgres } from '../support/postgres.ts
 import { freePort, latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
-const secrets = { LATCHKEY_SECRET: 'Ok7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo0', LATCHKEY_ADMIN_TOKEN: 'Ak7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo1' }
+const secrets = {
+  LATCHKEY_SECRET: 'Ok7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo0', LATCHKEY_ADMIN_TOKEN: 'Ak7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo1'
+}
 
 /** What serve says, which throws it, and what the doctor says of the same. */
 async function saidOf (t: Test, url: string) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-unusable-'))
   t.teardown(() => rm(folder, { recursive: true }))
-  const environment = { ...secrets, DATABASE_URL: url, LATCHKEY_DATA: folder, PORT: String(await freePort()), LATCHKEY_LOG_LEVEL: 'silent' }
-  const refusal: unknown = await openLatchkey(loadConfig(environment)).then(({ close }) => close().then(() => null), (error: unknown) => error)
-  const finding = (await examine(environment)).find(({ check, status }) => ['database', 'migrations'].includes(check) && status === 'failed')
+  const environment = {
+    ...secrets, DATABASE_URL: url, LATCHKEY_DATA: folder, PORT: String(await freePort()), LATCHKEY_LOG_LEVEL: 'silent'
+  }
+  const refusal: unknown = await openLatchkey(loadConfig(environment)).then(
+    ({ close }) => close().then(() => null), (error: unknown) => error
+  )
+  const finding = (await examine(environment)).find(({ check, status }) =>
+    ['database', 'migrations'].includes(check) && status === 'failed'
+  )
   return { environment, refusal, finding }
 }
 
@@ -38,10 +49,14 @@ async function isRefused (t: Test, what: string, url: string, sentence: RegExp):
   t.match(problems[0], /^DATABASE_URL: [^\n]+; [^\n]+$/, what)
   t.notMatch(problems[0], /hunter2|\bat [\w.]+ \(/, what)
   const [, reason = '', remedy = ''] = /^DATABASE_URL: (.*?); (.*)$/.exec(problems[0]!) ?? []
-  t.match(finding, { found: reason, remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.` }, `${what}: the doctor`)
+  t.match(
+    finding, { found: reason, remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.` }, `${what}: the doctor`
+  )
 }
 
-const at = (url: string, parts: Partial<Record<'pathname' | 'username' | 'password' | 'port' | 'hostname' | 'search', string>>) => Object.assign(new URL(url), parts).href
+const at = (
+  url: string, parts: Partial<Record<'pathname' | 'username' | 'password' | 'port' | 'hostname' | 'search', string>>
+) => Object.assign(new URL(url), parts).href
 
 tap.test('who is not let in, and where there is nothing [postgresql]', async t => {
   const { url, drop } = await freshDatabase()
@@ -51,19 +66,50 @@ tap.test('who is not let in, and where there is nothing [postgresql]', async t =
   t.teardown(() => administer(url, `DROP ROLE ${role}`))
   const asRole = { username: role, password: 'hunter2hunter2' }
   const cases: [string, string, RegExp][] = [
-    ['a missing database', at(url, { pathname: '/nowhere' }), /there is no database nowhere at 127\.0\.0\.1:\d+; make it \(CREATE DATABASE "nowhere" ENCODING 'UTF8'\), or name another$/],
-    ['a missing role', at(url, { username: 'nobody', password: 'hunter2' }), /the password of the role nobody is wrong or missing, or there is no such role at .*; correct it, or make the role/],
+    [
+      'a missing database', at(url, { pathname: '/nowhere' }),
+      /there is no database nowhere at 127\.0\.0\.1:\d+; make it \(CREATE DATABASE "nowhere" ENCODING 'UTF8'\), or name another$/
+    ],
+    [
+      'a missing role', at(url, { username: 'nobody', password: 'hunter2' }),
+      /the password of the role nobody is wrong or missing, or there is no such role at .*; correct it, or make the role/
+    ],
     ['a wrong password', at(url, { password: 'hunter2' }), /the password of the role postgres is wrong or missing/],
     ['no password', at(url, { password: '' }), /the password of the role postgres is wrong or missing/],
-    ['a server without TLS', at(url, { search: '?sslmode=require' }), /the server at 127\.0\.0\.1:\d+ speaks no TLS, which sslmode asks for; switch it on there \(ssl = on\), or write sslmode=disable/],
-    ['a schema of others', at(url, asRole), new RegExp(`the role ${role} may make no tables in the schema public; GRANT CREATE, USAGE ON SCHEMA "public" TO "${role}", or write schema=NAME`)],
-    ['a schema that cannot be made', at(url, { ...asRole, search: '?schema=own' }), new RegExp(`there is no schema own, and the role ${role} may make none in this database; CREATE SCHEMA "own" AUTHORIZATION "${role}"`)],
-    ['an unknown setting', at(url, { search: '?options=-c%20nonsense=1' }), /its options cannot be set \(unrecognized configuration parameter "nonsense"\); /],
-    ['a setting that is refused', at(url, { search: '?options=-c%20work_mem=lots' }), /its options cannot be set \(.*work_mem.*\); /],
+    [
+      'a server without TLS', at(url, { search: '?sslmode=require' }),
+      /the server at 127\.0\.0\.1:\d+ speaks no TLS, which sslmode asks for; switch it on there \(ssl = on\), or write sslmode=disable/
+    ],
+    [
+      'a schema of others',
+      at(url, asRole),
+      new RegExp(
+        `the role ${role} may make no tables in the schema public; GRANT CREATE, USAGE ON SCHEMA "public" TO ` +
+          `"${role}", or write schema=NAME`
+      )
+    ],
+    [
+      'a schema that cannot be made',
+      at(url, { ...asRole, search: '?schema=own' }),
+      new RegExp(
+        `there is no schema own, and the role ${role} may make none in this database; CREATE SCHEMA "own" ` +
+          `AUTHORIZATION "${role}"`
+      )
+    ],
+    [
+      'an unknown setting', at(url, { search: '?options=-c%20nonsense=1' }),
+      /its options cannot be set \(unrecognized configuration parameter "nonsense"\); /
+    ],
+    [
+      'a setting that is refused', at(url, { search: '?options=-c%20work_mem=lots' }),
+      /its options cannot be set \(.*work_mem.*\); /
+    ]
   ]
   for (const [what, own, sentence] of cases) await isRefused(t, what, own, sentence)
 
-  const { code, stderr } = await run(process.execPath, [latchkeyCommand, 'migrate'], { env: ownEnvironment({ ...secrets, LATCHKEY_DATA: t.testdir(), DATABASE_URL: cases[0]![1] }) })
+  const { code, stderr } = await run(process.execPath, [latchkeyCommand, 'migrate'], {
+    env: ownEnvironment({ ...secrets, LATCHKEY_DATA: t.testdir(), DATABASE_URL: cases[0]![1] })
+  })
   t.equal(code, 1)
   t.match(stderr, /^Latchkey cannot start:\n {2}- DATABASE_URL: there is no database nowhere [^\n]+\n$/)
 })
@@ -76,9 +122,18 @@ tap.test('a database that is not UTF-8, and one that can only be read [postgresq
   for (const encoding of ['LATIN1', 'SQL_ASCII']) {
     await administer(url, `CREATE DATABASE ${name}_${encoding} ENCODING '${encoding}' TEMPLATE template0 LOCALE 'C'`)
     t.teardown(() => administer(elsewhere, `DROP DATABASE ${name}_${encoding} WITH (FORCE)`))
-    await isRefused(t, encoding, at(url, { pathname: `/${name}_${encoding.toLowerCase()}` }), new RegExp(`the encoding of the database is ${encoding}, which cannot hold every name; make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that$`))
+    await isRefused(
+      t,
+      encoding,
+      at(url, { pathname: `/${name}_${encoding.toLowerCase()}` }),
+      new RegExp(
+        `the encoding of the database is ${encoding}, which cannot hold every name; make one with CREATE DATABASE … ` +
+          'ENCODING \'UTF8\' TEMPLATE template0, and name that$'
+      )
+    )
   }
-  const readOnly = /the database can only be read \(default_transaction_read_only is on .*\); make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only$/
+  const readOnly =
+    /the database can only be read \(default_transaction_read_only is on .*\); make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only$/
   await administer(elsewhere, `ALTER DATABASE ${name} SET default_transaction_read_only = on`)
   const { refusal } = await saidOf(t, url)
   t.match(String(refusal), new RegExp(readOnly.source, 'm'), 'one that is empty')
@@ -97,10 +152,21 @@ tap.test('a standby is refused at the start, and no connection to one is ever us
   await postgres.kill()
   // It follows nobody, and is one all the same; what starts it waits for one that can be written.
   postgres.restart().catch(() => {})
-  await until('the standby answers', () => administer(postgres.url, 'SELECT pg_is_in_recovery() AS standby').then(({ rows }) => rows[0].standby === true, () => false))
-  await isRefused(t, 'a standby', postgres.url, /this server is a standby, which cannot be written and may lag behind; name the primary$/)
+  await until(
+    'the standby answers',
+    () =>
+      administer(postgres.url, 'SELECT pg_is_in_recovery() AS standby').then(
+        ({ rows }) => rows[0].standby === true, () => false
+      )
+  )
+  await isRefused(
+    t, 'a standby', postgres.url,
+    /this server is a standby, which cannot be written and may lag behind; name the primary$/
+  )
   await t.rejects(storage.ping(), { code: 'storage_unavailable', detail: /this server is a standby/ })
-  await t.rejects(async () => await storage.registry.organization('org_x'), { code: 'storage_unavailable', detail: /this server is a standby/ }, 'nor for a check')
+  await t.rejects(async () => await storage.registry.organization('org_x'), {
+    code: 'storage_unavailable', detail: /this server is a standby/
+  }, 'nor for a check')
   await storage.close()
 })
 
@@ -112,16 +178,33 @@ function certificates (folder: string) {
     const { status, stderr } = spawnSync('openssl', parameters, { cwd: folder, encoding: 'utf8' })
     if (status !== 0) throw new Error(stderr)
   }
-  const authority = (name: string) => { make('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`, '-days', '2') }
+  const authority = (name: string) => {
+    make(
+      'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj',
+      `/CN=${name}`, '-days', '2'
+    )
+  }
   const signed = (name: string, by: string, altName: string, ...days: string[]) => {
     writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${altName}\n`)
-    make('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
-    make('x509', '-req', '-in', `${name}.csr`, '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-out', `${name}.pem`, '-extfile', `${name}.ext`, ...days)
+    make(
+      'req', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`
+    )
+    make(
+      'x509', '-req', '-in', `${name}.csr`, '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-out',
+      `${name}.pem`, '-extfile', `${name}.ext`, ...days
+    )
   }
-  return { authority, signed, pem: (name: string) => join(folder, `${name}.pem`), key: (name: string) => join(folder, `${name}.key`) }
+  return {
+    authority,
+    signed,
+    pem: (name: string) => join(folder, `${name}.pem`),
+    key: (name: string) => join(folder, `${name}.key`)
+  }
 }
 
-tap.test('certificates: what each sslmode looks at, and what is said when it does not hold [postgresql]', { skip: openssl }, async t => {
+tap.test('certificates: what each sslmode looks at, and what is said when it does not hold [postgresql]', {
+  skip: openssl
+}, async t => {
   const { authority, signed, pem, key } = certificates(t.testdir())
   authority('ca')
   authority('other')
@@ -132,10 +215,18 @@ tap.test('certificates: what each sslmode looks at, and what is said when it doe
   t.teardown(postgres.stop)
   const install = async (name: string) => {
     for (const [file, path] of [['server.crt', pem(name)], ['server.key', key(name)]] as const) {
-      await administer(postgres.url, `COPY (SELECT unnest(string_to_array($pem$${readFileSync(path, 'utf8').trim()}$pem$, chr(10)))) TO PROGRAM 'rm -f ${file}; (umask 077; cat > ${file})'`)
+      await administer(
+        postgres.url,
+        `COPY (SELECT unnest(string_to_array($pem$${
+          readFileSync(path, 'utf8').trim()
+        }$pem$, chr(10)))) TO PROGRAM 'rm -f ${file}; (umask 077; cat > ${file})'`
+      )
     }
     await administer(postgres.url, 'ALTER SYSTEM SET ssl = on')
-    const serial = () => spawnSync('openssl', ['s_client', '-starttls', 'postgres', '-connect', new URL(postgres.url).host], { encoding: 'utf8', input: '' }).stdout
+    const serial = () =>
+      spawnSync('openssl', ['s_client', '-starttls', 'postgres', '-connect', new URL(postgres.url).host], {
+        encoding: 'utf8', input: ''
+      }).stdout
     await administer(postgres.url, 'SELECT pg_reload_conf()')
     await until(`${name} is in use`, () => serial().includes(`CN = ${name}`) || serial().includes(`CN=${name}`))
   }
@@ -144,21 +235,47 @@ tap.test('certificates: what each sslmode looks at, and what is said when it doe
   const works = async (search: string) => {
     const storage = await openStorage(by(search))
     await storage.ping()
-    const { rows } = await administer(postgres.url, "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'latchkey'")
+    const { rows } = await administer(
+      postgres.url,
+      "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'latchkey'"
+    )
     t.strictSame(rows, [{ ssl: !['', '?sslmode=disable'].includes(search) }], search)
     await storage.close()
   }
   await install('good')
-  for (const search of [`?sslmode=verify-full&${ca}`, `?sslmode=require&${ca}`, `?sslmode=verify-ca&${ca}`, `?${ca}`, '?sslmode=no-verify', '?sslmode=disable', '']) await works(search)
-  await isRefused(t, 'no CA named', by('?sslmode=require'), /the certificate of the server at 127\.0\.0\.1:\d+ is by no CA that is trusted here \(\w+\); name the PEM file of its CA with sslrootcert=FILE$/)
-  await isRefused(t, 'another CA', by(`?sslmode=verify-full&sslrootcert=${pem('other')}`), /the certificate of the server .*; name the PEM file of its CA with sslrootcert=FILE$/)
-  await isRefused(t, 'a file that is no certificate', by(`?sslmode=verify-full&sslrootcert=${key('ca')}`), /the certificate of the server|TLS with the server/)
+  for (
+    const search of [
+      `?sslmode=verify-full&${ca}`, `?sslmode=require&${ca}`, `?sslmode=verify-ca&${ca}`, `?${ca}`,
+      '?sslmode=no-verify', '?sslmode=disable', ''
+    ]
+  ) await works(search)
+  await isRefused(
+    t, 'no CA named', by('?sslmode=require'),
+    /the certificate of the server at 127\.0\.0\.1:\d+ is by no CA that is trusted here \(\w+\); name the PEM file of its CA with sslrootcert=FILE$/
+  )
+  await isRefused(
+    t, 'another CA', by(`?sslmode=verify-full&sslrootcert=${pem('other')}`),
+    /the certificate of the server .*; name the PEM file of its CA with sslrootcert=FILE$/
+  )
+  await isRefused(
+    t, 'a file that is no certificate', by(`?sslmode=verify-full&sslrootcert=${key('ca')}`),
+    /the certificate of the server|TLS with the server/
+  )
   await install('elsewhere')
-  await isRefused(t, 'another name', by(`?sslmode=require&${ca}`), /the certificate of the server .* is for another name \(ERR_TLS_CERT_ALTNAME_INVALID\); write the host as the certificate has it, or sslmode=verify-ca with sslrootcert=FILE$/)
+  await isRefused(
+    t, 'another name', by(`?sslmode=require&${ca}`),
+    /the certificate of the server .* is for another name \(ERR_TLS_CERT_ALTNAME_INVALID\); write the host as the certificate has it, or sslmode=verify-ca with sslrootcert=FILE$/
+  )
   await works(`?sslmode=verify-ca&${ca}`)
-  await isRefused(t, 'verify-ca takes no other CA', by(`?sslmode=verify-ca&sslrootcert=${pem('other')}`), /the certificate of the server/)
+  await isRefused(
+    t, 'verify-ca takes no other CA', by(`?sslmode=verify-ca&sslrootcert=${pem('other')}`),
+    /the certificate of the server/
+  )
   await install('old')
-  await isRefused(t, 'expired', by(`?sslmode=verify-full&${ca}`), /the certificate of the server .* has expired \(CERT_HAS_EXPIRED\); renew it, or set this machine's clock$/)
+  await isRefused(
+    t, 'expired', by(`?sslmode=verify-full&${ca}`),
+    /the certificate of the server .* has expired \(CERT_HAS_EXPIRED\); renew it, or set this machine's clock$/
+  )
 })
 
 for (const { name, fresh } of databases) {
@@ -175,12 +292,20 @@ for (const { name, fresh } of databases) {
         file.close()
       }
     }
-    const sentence = /the database was migrated by a newer version \(99991231235959_of_tomorrow is unknown to this one\); run that version or a later one, or restore the backup from before it$/
-    const record = (finished: string, rolledBack: string) => change(`INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, rolled_back_at, started_at, applied_steps_count) VALUES ('tomorrow', 'x', '99991231235959_of_tomorrow', ${finished}, ${rolledBack}, CURRENT_TIMESTAMP, 1)`)
+    const sentence =
+      /the database was migrated by a newer version \(99991231235959_of_tomorrow is unknown to this one\); run that version or a later one, or restore the backup from before it$/
+    const record = (finished: string, rolledBack: string) =>
+      change(
+        'INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, rolled_back_at, started_at, ' +
+          `applied_steps_count) VALUES ('tomorrow', 'x', '99991231235959_of_tomorrow', ${finished}, ${rolledBack}, ` +
+          'CURRENT_TIMESTAMP, 1)'
+      )
     await record('CURRENT_TIMESTAMP', 'NULL')
     const before = await change('SELECT * FROM _prisma_migrations ORDER BY id')
     await isRefused(t, name, url, sentence)
-    const { code, stderr } = await run(process.execPath, [latchkeyCommand, 'migrate'], { env: ownEnvironment({ ...secrets, LATCHKEY_DATA: t.testdir(), DATABASE_URL: url }) })
+    const { code, stderr } = await run(process.execPath, [latchkeyCommand, 'migrate'], {
+      env: ownEnvironment({ ...secrets, LATCHKEY_DATA: t.testdir(), DATABASE_URL: url })
+    })
     t.equal(code, 1)
     t.match(stderr, new RegExp(sentence.source, 'm'))
     t.strictSame(await change('SELECT * FROM _prisma_migrations ORDER BY id'), before)
@@ -197,9 +322,18 @@ for (const { name, fresh } of databases) {
 tap.test('a clone in which the database clients were not generated says how to', async t => {
   const root = resolve(import.meta.dirname, '../..')
   const clone = t.testdir()
-  cpSync(join(root, 'src'), join(clone, 'src'), { recursive: true, filter: path => !path.includes('/storage/generated') })
+  cpSync(join(root, 'src'), join(clone, 'src'), {
+    recursive: true, filter: path => !path.includes('/storage/generated')
+  })
   for (const name of ['bin', 'prisma', 'node_modules', 'package.json']) symlinkSync(join(root, name), join(clone, name))
-  const script = 'const { openStorage } = await import(process.argv[1]); await openStorage(process.argv[2]).catch(error => { console.error(error.message) })'
-  const { stderr } = await run(process.execPath, ['--input-type=module', '-e', script, join(clone, 'src/storage/index.ts'), `file:${join(clone, 'x.db')}`], { cwd: clone })
-  t.match(stderr, /^Latchkey cannot start:\n {2}- DATABASE_URL: the generated client of its database is missing \([^)]+\); run `npm run generate`\n$/)
+  const script =
+    'const { openStorage } = await import(process.argv[1]); await openStorage(process.argv[2]).catch(error => { ' +
+      'console.error(error.message) })'
+  const { stderr } = await run(process.execPath, [
+    '--input-type=module', '-e', script, join(clone, 'src/storage/index.ts'), `file:${join(clone, 'x.db')}`
+  ], { cwd: clone })
+  t.match(
+    stderr,
+    /^Latchkey cannot start:\n {2}- DATABASE_URL: the generated client of its database is missing \([^)]+\); run `npm run generate`\n$/
+  )
 })

@@ -1,6 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
-import { discoverAuthorizationServerMetadata, discoverOAuthProtectedResourceMetadata } from '@modelcontextprotocol/sdk/client/auth.js'
+import {
+  discoverAuthorizationServerMetadata, discoverOAuthProtectedResourceMetadata
+} from '@modelcontextprotocol/sdk/client/auth.js'
 import tap from 'tap'
 import { createOrganization } from '../../src/domain/tenancy/organization.ts'
 import { createResource, revokeResource } from '../../src/domain/resources/resource.ts'
@@ -46,8 +48,20 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
 
 tap.test('D1: no header bends a document', async t => {
   const server = await startServer(t, { issuer: 'https://auth.example.test' })
-  const headers = { host: 'evil.example.test', 'x-forwarded-host': 'evil.example.test', 'x-forwarded-proto': 'http', 'x-forwarded-port': '81', 'x-forwarded-prefix': '/evil', forwarded: 'host=evil.example.test' }
-  for (const url of [...documents, '/.well-known/jwks.json', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/api/v1', '/.well-known/oauth-protected-resource/nothing']) {
+  const headers = {
+    host: 'evil.example.test',
+    'x-forwarded-host': 'evil.example.test',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-port': '81',
+    'x-forwarded-prefix': '/evil',
+    forwarded: 'host=evil.example.test'
+  }
+  for (
+    const url of [
+      ...documents, '/.well-known/jwks.json', '/.well-known/oauth-protected-resource',
+      '/.well-known/oauth-protected-resource/api/v1', '/.well-known/oauth-protected-resource/nothing'
+    ]
+  ) {
     const plain = await server.app.inject({ url })
     const bent = await server.app.inject({ url, headers })
     t.equal(bent.payload, plain.payload, url)
@@ -58,8 +72,15 @@ tap.test('D1: no header bends a document', async t => {
 tap.test('LB-14: scopes_supported names what a token can carry and what is the deployment\'s own', async t => {
   const server = await startServer(t)
   const organization = await createOrganization(server.operation, { name: 'private' })
-  await createResource(server.operation, { identifier: 'https://private.example.test', organizationId: organization.id, scopes: [{ name: 'private:read', keyOnly: false, description: null }], style: styles.ledgerbee })
-  t.strictSame((await server.send('GET', documents[0]!)).body.scopes_supported, ['invoices:read', 'invoices:write', 'things:read'])
+  await createResource(server.operation, {
+    identifier: 'https://private.example.test',
+    organizationId: organization.id,
+    scopes: [{ name: 'private:read', keyOnly: false, description: null }],
+    style: styles.ledgerbee
+  })
+  t.strictSame((await server.send('GET', documents[0]!)).body.scopes_supported, [
+    'invoices:read', 'invoices:write', 'things:read'
+  ])
   await revokeResource(server.operation, server.other.id)
   server.advance(60)
   t.strictSame((await server.send('GET', documents[0]!)).body.scopes_supported, ['invoices:read', 'invoices:write'])
@@ -82,11 +103,22 @@ tap.test('LB-19, D3: protected-resource metadata for the host and for each path'
   const root = '/.well-known/oauth-protected-resource'
   const host = await server.send('GET', root)
   t.match(host.headers.get('access-control-allow-origin'), '*')
-  t.strictSame(host.body, { resource: server.issuer, authorization_servers: [server.issuer], bearer_methods_supported: ['header'], resource_name: 'the host' })
-  t.strictSame((await server.send('GET', `${root}/api/v1`)).body, {
-    resource: server.api.identifier, authorization_servers: [server.issuer], scopes_supported: ['invoices:read', 'invoices:write'], bearer_methods_supported: ['header'], resource_name: server.api.identifier
+  t.strictSame(host.body, {
+    resource: server.issuer,
+    authorization_servers: [server.issuer],
+    bearer_methods_supported: ['header'],
+    resource_name: 'the host'
   })
-  for (const path of ['/api', '/api/v1/', '/api/v1?x=1', '/API/v1', '/other.example.test', '/..%2f', '/%00', '/api%2Fv1']) {
+  t.strictSame((await server.send('GET', `${root}/api/v1`)).body, {
+    resource: server.api.identifier,
+    authorization_servers: [server.issuer],
+    scopes_supported: ['invoices:read', 'invoices:write'],
+    bearer_methods_supported: ['header'],
+    resource_name: server.api.identifier
+  })
+  for (
+    const path of ['/api', '/api/v1/', '/api/v1?x=1', '/API/v1', '/other.example.test', '/..%2f', '/%00', '/api%2Fv1']
+  ) {
     const answer = await server.send('GET', root + path)
     t.equal(answer.status, 404, path)
     t.match(answer.headers.get('content-type'), /^application\/json/)
@@ -109,7 +141,9 @@ tap.test('the authorization endpoint exists and refuses by itself, without a red
 tap.test('N4: browsers may read the documents from everywhere and nothing else', async t => {
   const server = await startServer(t)
   const headers = { origin: 'https://evil.example.test', 'access-control-request-method': 'POST' }
-  for (const path of ['/api/v1/auth/token', '/api/v1/oauth/register', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke']) {
+  for (
+    const path of ['/api/v1/auth/token', '/api/v1/oauth/register', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke']
+  ) {
     for (const method of ['OPTIONS', 'POST']) {
       const answer = await server.send(method, path, undefined, headers)
       t.equal(answer.headers.get('access-control-allow-origin'), null, `${method} ${path}`)
@@ -122,8 +156,15 @@ tap.test('N4: browsers may read the documents from everywhere and nothing else',
 
 tap.test('nothing else of oidc-provider is reachable', async t => {
   const server = await startServer(t)
-  for (const path of ['/me', '/session/end', '/session/end/confirm', '/request', '/jwks', '/auth', '/token', '/reg', '/device', '/interaction/x', '/api/v1/auth/token/', '//api/v1/auth/token', '/api/v1/oauth/authorize/x']) {
-    for (const method of ['GET', 'POST']) t.equal((await server.app.inject({ method: method as 'GET', url: path })).statusCode, 404, `${method} ${path}`)
+  for (
+    const path of [
+      '/me', '/session/end', '/session/end/confirm', '/request', '/jwks', '/auth', '/token', '/reg', '/device',
+      '/interaction/x', '/api/v1/auth/token/', '//api/v1/auth/token', '/api/v1/oauth/authorize/x'
+    ]
+  ) {
+    for (const method of ['GET', 'POST']) {
+      t.equal((await server.app.inject({ method: method as 'GET', url: path })).statusCode, 404, `${method} ${path}`)
+    }
   }
 })
 
@@ -133,18 +174,33 @@ tap.test('foreign clients find their way: oauth4webapi, openid-client, the MCP S
   for (const algorithm of ['oauth2', 'oidc'] as const) {
     const insecure = { [oauth.allowInsecureRequests]: true }
     const issuer = new URL(server.issuer)
-    const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm, ...insecure }))
-    const response = await oauth.clientCredentialsGrantRequest(as, { client_id: client.id }, oauth.ClientSecretBasic(secret), {}, insecure)
+    const as = await oauth.processDiscoveryResponse(
+      issuer, await oauth.discoveryRequest(issuer, { algorithm, ...insecure })
+    )
+    const response = await oauth.clientCredentialsGrantRequest(
+      as, { client_id: client.id }, oauth.ClientSecretBasic(secret), {}, insecure
+    )
     const { access_token: token } = await oauth.processClientCredentialsResponse(as, { client_id: client.id }, response)
-    const introspected = await oauth.processIntrospectionResponse(as, { client_id: client.id }, await oauth.introspectionRequest(as, { client_id: client.id }, oauth.ClientSecretPost(secret), token, insecure))
+    const introspected = await oauth.processIntrospectionResponse(
+      as, { client_id: client.id },
+      await oauth.introspectionRequest(as, { client_id: client.id }, oauth.ClientSecretPost(secret), token, insecure)
+    )
     t.equal(introspected.active, true, algorithm)
-    await oauth.processRevocationResponse(await oauth.revocationRequest(as, { client_id: client.id }, oauth.ClientSecretPost(secret), token, insecure))
+    await oauth.processRevocationResponse(
+      await oauth.revocationRequest(as, { client_id: client.id }, oauth.ClientSecretPost(secret), token, insecure)
+    )
 
-    const config = await openid.discovery(issuer, client.id, secret, undefined, { algorithm, execute: [openid.allowInsecureRequests] })
-    t.match(await openid.clientCredentialsGrant(config, { scope: 'x', resource: server.api.identifier }), { scope: 'invoices:read', expires_in: 3600 })
+    const config = await openid.discovery(issuer, client.id, secret, undefined, {
+      algorithm, execute: [openid.allowInsecureRequests]
+    })
+    t.match(await openid.clientCredentialsGrant(config, { scope: 'x', resource: server.api.identifier }), {
+      scope: 'invoices:read', expires_in: 3600
+    })
   }
   const bare = await server.client({ grants: [] })
-  const config = await openid.discovery(new URL(server.issuer), bare.client.id, bare.secret, undefined, { execute: [openid.allowInsecureRequests] })
+  const config = await openid.discovery(new URL(server.issuer), bare.client.id, bare.secret, undefined, {
+    execute: [openid.allowInsecureRequests]
+  })
   t.equal((await openid.clientCredentialsGrant(config)).scope, undefined, 'a token without scope is read too')
   t.match(await discoverAuthorizationServerMetadata(server.issuer), { issuer: server.issuer })
   t.match(await discoverOAuthProtectedResourceMetadata(server.api.identifier), { resource: server.api.identifier })
@@ -167,7 +223,10 @@ tap.test('N4: a page of any origin reads the refusals of these documents, too', 
     t.equal(answer.headers.get('cache-control'), 'no-store', url)
   }
   t.match((await server.send('GET', '/.well-known/oauth-authorization-server/api/v1')).body, {
-    error: 'not_found', error_description: `The issuer ${server.issuer} has no path; its metadata is at ${server.issuer}/.well-known/oauth-authorization-server.`,
+    error: 'not_found',
+    error_description:
+      `The issuer ${server.issuer} has no path; its metadata is at ` +
+        `${server.issuer}/.well-known/oauth-authorization-server.`
   })
   t.equal((await server.send('OPTIONS', '/.well-known/openid-configuration/api/v1')).status, 204)
 })

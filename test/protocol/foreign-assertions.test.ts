@@ -1,6 +1,6 @@
 /**
- * Assertions that client libraries of others signed, as `npm run judges` recorded them: taken of a client that an operator has
- * allowed them, and refused of a strict one in words that say what to do.
+ * Assertions that client libraries of others signed, as `npm run judges` recorded them: taken of a client that an
+ * operator has allowed them, and refused of a strict one in words that say what to do.
  */
 import { mock } from 'node:test'
 import { decodeJwt } from 'jose'
@@ -12,7 +12,9 @@ import { startServer } from '../support/authorization-server.ts'
 const assertions = await foreignAssertions()
 
 tap.test('C3: what is recorded is of the libraries that cannot be told otherwise', async t => {
-  t.strictSame(assertions.map(({ client }) => client), ['zitadel/oidc 3', 'Nimbus oauth2-oidc-sdk', 'Spring Security', 'Authlib'])
+  t.strictSame(assertions.map(({ client }) => client), [
+    'zitadel/oidc 3', 'Nimbus oauth2-oidc-sdk', 'Spring Security', 'Authlib'
+  ])
 })
 
 for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
@@ -21,7 +23,9 @@ for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
     mock.timers.enable({ apis: ['Date'], now: sentAt * 1000 })
     t.teardown(() => { mock.timers.reset() })
     const server = await startServer(t, { issuer })
-    const input = { tokenEndpointAuthMethod: 'private_key_jwt' as const, jwks: { keys: [jwk as Record<string, unknown>] } }
+    const input = {
+      tokenEndpointAuthMethod: 'private_key_jwt' as const, jwks: { keys: [jwk as Record<string, unknown>] }
+    }
     const { client } = await server.client({ ...input, assertionProfile: 'strict' })
     // The one that the library signed for.
     const id = decodeJwt(assertion).iss!
@@ -33,7 +37,10 @@ for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
       client_assertion: assertion,
     })
     const strict = await exchange()
-    t.match(strict, { status: 401, body: { error: 'invalid_client', error_description: /^The client_assertion is refused: aud must be the issuer/ } })
+    t.match(strict, {
+      status: 401,
+      body: { error: 'invalid_client', error_description: /^The client_assertion is refused: aud must be the issuer/ }
+    })
     t.match(strict.body.error_description, 'latchkey client update CLIENT --assertion-profile rfc7523', 'the way out')
     await updateClient(server.operation, id, { assertionProfile: 'rfc7523' })
     t.match(await exchange(), { status: 200, body: { token_type: 'Bearer', scope: 'invoices:read' } })

@@ -1,15 +1,25 @@
-/** SQLite takes any value in any column: a row that was edited into nonsense is named like every other edit, and hides no row. */
+/**
+ * SQLite takes any value in any column: a row that was edited into nonsense is named like every other edit, and hides
+ * no row.
+ */
 import tap from 'tap'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { startServer, type Json } from '../support/test-server.ts'
 
 tap.test('L2: verification names a row that was edited into something that cannot be read, and an export goes on behind it', async t => {
-  for (const edit of ['"detail" = \'{"name":\'', '"createdAt" = \'yesterday\'', '"detail" = x\'ff00\'', '"createdAt" = x\'ff\'']) {
+  for (
+    const edit of [
+      '"detail" = \'{"name":\'', '"createdAt" = \'yesterday\'', '"detail" = x\'ff00\'', '"createdAt" = x\'ff\''
+    ]
+  ) {
     const server = await startServer()
     t.teardown(server.close)
     const { id: organization } = await server.createOrganization()
     for (const name of ['B', 'C', 'D']) await server.admin('PATCH', `/organizations/${organization}`, { name })
-    const rows = async () => (await server.admin('GET', `/audit/export?organization=${organization}`)).text.trim().split('\n').map(line => JSON.parse(line) as Json)
+    const rows = async () =>
+      (await server.admin('GET', `/audit/export?organization=${organization}`)).text.trim().split('\n').map(line =>
+        JSON.parse(line) as Json
+      )
     const [first, second, ...more] = await rows()
     const { databaseUrl } = server.config
     await dropTriggers(databaseUrl)
@@ -24,7 +34,11 @@ tap.test('L2: verification names a row that was edited into something that canno
 })
 
 tap.test('L2: verification names a chain whose head was edited into something that cannot be read, and heads are listed all the same', async t => {
-  for (const edit of ['"sequence" = \'x\'', '"sequence" = x\'ff\'', '"pruned" = \'x\'', '"hash" = x\'ff00\'', '"kept" = x\'ff\'']) {
+  for (
+    const edit of [
+      '"sequence" = \'x\'', '"sequence" = x\'ff\'', '"pruned" = \'x\'', '"hash" = x\'ff00\'', '"kept" = x\'ff\''
+    ]
+  ) {
     const server = await startServer()
     t.teardown(server.close)
     const { id: organization } = await server.createOrganization()

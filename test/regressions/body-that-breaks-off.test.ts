@@ -1,4 +1,7 @@
-/** A caller that hangs up while its body arrives made the server print a stack trace on standard error, whatever the log was set to. */
+/**
+ * A caller that hangs up while its body arrives made the server print a stack trace on standard error, whatever the log
+ * was set to.
+ */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import tap from 'tap'
@@ -7,7 +10,10 @@ import { startServer as startProtocol } from '../support/authorization-server.ts
 import { until } from '../support/waiting.ts'
 
 /** Those that the provider reads the body of, and those that Fastify does. */
-const endpoints = { provider: ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke'], fastify: ['/api/v1/auth/session', '/api/v1/oauth/register', '/api/v1/organizations'] }
+const endpoints = {
+  provider: ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke'],
+  fastify: ['/api/v1/auth/session', '/api/v1/oauth/register', '/api/v1/organizations']
+}
 
 tap.test('a body that breaks off is a line of the log, and nothing is printed beside it', async t => {
   const server = await startServer()
@@ -17,10 +23,13 @@ tap.test('a body that breaks off is a line of the log, and nothing is printed be
   console.error = console.warn = (...what) => { printed.push(what) }
   t.teardown(() => { Object.assign(console, { error, warn }) })
   const seen = () => server.lines.filter(line => line.includes('"incoming request"')).length
-  const broken = () => server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'the connection broke off')
+  const broken = () =>
+    server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'the connection broke off')
   /** Not a form as it is usually named: nothing of it is read ahead of the provider. */
   const unusual = 'application/x-www-form-urlencoded; x=1'
-  const breakOff = async (path: string, hangUp: 'destroy' | 'resetAndDestroy', after: number, [type, begun] = [unusual, 'grant_type=client']) => {
+  const breakOff = async (
+    path: string, hangUp: 'destroy' | 'resetAndDestroy', after: number, [type, begun] = [unusual, 'grant_type=client']
+  ) => {
     const before = seen()
     const socket = connect(server.port, '127.0.0.1')
     socket.on('error', () => {})
@@ -35,14 +44,20 @@ tap.test('a body that breaks off is a line of the log, and nothing is printed be
   for (const path of endpoints.provider) {
     const before = broken().length
     // By what it waits for inside, it may break off before the provider has begun to read.
-    for (let after = 0; broken().length === before && printed.length === 0; after += 10) await breakOff(path, 'resetAndDestroy', after)
+    for (let after = 0; broken().length === before && printed.length === 0; after += 10) {
+      await breakOff(path, 'resetAndDestroy', after)
+    }
     await breakOff(path, 'destroy', 0)
     // What is read ahead has broken off before it is the provider's turn.
     await breakOff(path, 'resetAndDestroy', 0, ['application/x-www-form-urlencoded', ''])
   }
-  for (const path of endpoints.fastify) for (const hangUp of ['destroy', 'resetAndDestroy'] as const) await breakOff(path, hangUp, 0)
+  for (const path of endpoints.fastify) {
+    for (const hangUp of ['destroy', 'resetAndDestroy'] as const) await breakOff(path, hangUp, 0)
+  }
   t.strictSame(printed, [])
-  for (const { level, reqId, code, err } of broken()) t.strictSame([level, typeof reqId, typeof code, err], [30, 'string', 'string', undefined])
+  for (const { level, reqId, code, err } of broken()) {
+    t.strictSame([level, typeof reqId, typeof code, err], [30, 'string', 'string', undefined])
+  }
 })
 
 tap.test('a caller that hangs up between the body and the look-up of its client is no request with a body that was parsed before', async t => {
@@ -64,7 +79,10 @@ tap.test('a caller that hangs up between the body and the look-up of its client 
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
   socket.on('error', () => {})
   const body = 'grant_type=client_credentials&client_id=a&client_secret=b'
-  socket.write(`POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+  socket.write(
+    'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: ' +
+      `application/x-www-form-urlencoded\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  )
   await until('the client is looked up', () => asked > 0)
   socket.resetAndDestroy()
   await until('the server knows that it is gone', () => gone)

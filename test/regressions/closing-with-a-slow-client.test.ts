@@ -11,7 +11,8 @@ tap.test('N5: a client that never finishes its request does not keep a closing s
     '',
     'GET /.well-known/jwks.json HTTP/1.1\r\nhost: x\r\n\r\n',
     'GET /api/v1/invoices HTTP/1.1\r\nhost: x\r\nx-api',
-    'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ngrant_type',
+    'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: ' +
+      'application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ngrant_type',
     'POST /api/v1/oauth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
   ]
   for (const bytes of began) {

@@ -1,7 +1,7 @@
 /**
- * A client that resets its connection (SO_LINGER 0) leaves a request without an address. The audit row of its refusal could
- * not be built: two minutes later the process ended, or the request of somebody else failed with 500, and a change that came
- * on such a connection was rolled back.
+ * A client that resets its connection (SO_LINGER 0) leaves a request without an address. The audit row of its refusal
+ * could not be built: two minutes later the process ended, or the request of somebody else failed with 500, and a
+ * change that came on such a connection was rolled back.
  */
 import { createServer, request as httpRequest } from 'node:http'
 import { once } from 'node:events'
@@ -34,7 +34,10 @@ async function requests (server: TestServer) {
   const form = 'content-type: application/x-www-form-urlencoded'
   const json = 'content-type: application/json'
   const text = (method: string, path: string, headers: string[], body = '') =>
-    [`${method} ${path} HTTP/1.1`, 'host: x', ...headers, ...(body === '' ? [] : [`content-length: ${Buffer.byteLength(body)}`]), '', body].join('\r\n')
+    [
+      `${method} ${path} HTTP/1.1`, 'host: x', ...headers,
+      ...(body === '' ? [] : [`content-length: ${Buffer.byteLength(body)}`]), '', body
+    ].join('\r\n')
   return (n: number): string => {
     const all = [
       text('GET', '/api/v1/clients', ['authorization: Bearer nonsense']),
@@ -47,7 +50,10 @@ async function requests (server: TestServer) {
       text('POST', '/api/v1/oauth/introspect', [form, credentials], 'token=nonsense'),
       text('POST', '/api/v1/oauth/revoke', [form, credentials], 'token=nonsense'),
       text('POST', '/api/v1/oauth/register', [json], JSON.stringify({ client_name: 'reset' })),
-      text('POST', '/api/v1/oauth/register', [json, 'authorization: Bearer nonsense'], JSON.stringify({ client_name: 'reset' })),
+      text(
+        'POST', '/api/v1/oauth/register', [json, 'authorization: Bearer nonsense'],
+        JSON.stringify({ client_name: 'reset' })
+      ),
       text('GET', '/.well-known/oauth-authorization-server', []),
       text('GET', '/healthz', []),
       text('GET', '/nowhere', []),
@@ -71,7 +77,9 @@ async function sendAndReset (port: number, text: string, after: number): Promise
 
 /** What went wrong, but for a database that a busy machine kept from answering in time. */
 function failuresOf ({ lines }: TestServer): string[] {
-  return lines.filter(line => /"statusCode":500|"level":[56]0/.test(line) && !line.includes('"code":"storage_unavailable"'))
+  return lines.filter(line =>
+    /"statusCode":500|"level":[56]0/.test(line) && !line.includes('"code":"storage_unavailable"')
+  )
 }
 
 /** But for the feed, which a machine that does other work besides may be late with. */
@@ -93,7 +101,11 @@ for (const database of databases) {
       }
       return statuses
     })()
-    for (let n = 0; n < 1_000; n += 10) await Promise.all(Array.from({ length: 10 }, (_, i) => sendAndReset(server.port, requestNumber(n + i), (n + i) % 21)))
+    for (let n = 0; n < 1_000; n += 10) {
+      await Promise.all(
+        Array.from({ length: 10 }, (_, i) => sendAndReset(server.port, requestNumber(n + i), (n + i) % 21))
+      )
+    }
     over.abort()
     t.strictSame([...await others], [200], 'all others are served')
     // What was counted of the refusals becomes rows when the next one comes.
@@ -117,31 +129,58 @@ for (const database of databases) {
         listener.close()
         await rm(folder, { recursive: true })
       })
-      const send = async (method: string, path: string, headers: Record<string, string>, body?: string): Promise<{ status: number, json: Json }> => await new Promise((resolve, reject) => {
-        const outgoing = httpRequest({ socketPath, method, path, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, incoming => {
-          let text = ''
-          incoming.on('data', chunk => { text += String(chunk) }).on('end', () => { resolve({ status: incoming.statusCode!, json: text.startsWith('{') ? JSON.parse(text) as Json : {} }) })
+      const send = async (
+        method: string, path: string, headers: Record<string, string>, body?: string
+      ): Promise<{ status: number, json: Json }> =>
+        await new Promise((resolve, reject) => {
+          const outgoing = httpRequest({
+            socketPath,
+            method,
+            path,
+            headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) }
+          }, incoming => {
+            let text = ''
+            incoming.on('data', chunk => {
+              text += String(chunk)
+            }).on('end', () => {
+              resolve({ status: incoming.statusCode!, json: text.startsWith('{') ? JSON.parse(text) as Json : {} })
+            })
+          })
+          outgoing.on('error', reject)
+          outgoing.end(body)
         })
-        outgoing.on('error', reject)
-        outgoing.end(body)
-      })
       const admin = { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/json' }
       const form = 'application/x-www-form-urlencoded'
-      const organization = await send('POST', '/api/v1/organizations', admin, JSON.stringify({ name: 'without an address' }))
+      const organization = await send(
+        'POST', '/api/v1/organizations', admin, JSON.stringify({ name: 'without an address' })
+      )
       t.equal(organization.status, 201, 'a change is made')
-      const [row] = (await server.admin('GET', `/audit?type=organization.created&subject=${organization.json.id}`)).json.data as Json[]
+      const [row] = (await server.admin('GET', `/audit?type=organization.created&subject=${organization.json.id}`)).json
+        .data as Json[]
       t.equal(row?.address, 'unknown', 'and its row says that the address could not be told')
 
       const key = await server.createKey({ organization: organization.json.id })
       const bound = await server.createKey({ organization: organization.json.id, allowlist: ['0.0.0.0/0', '::/0'] })
       t.equal((await send('GET', '/api/v1/invoices', { 'x-api-key': key.key })).status, 200)
-      t.equal((await send('GET', '/api/v1/invoices', { 'x-api-key': bound.key })).status, 401, 'no allowlist lets it pass, not even one of all addresses')
-      t.equal((await send('DELETE', `/api/v1/api-keys/${key.id}`, { authorization: admin.authorization })).status, 204, 'a revocation is made')
+      t.equal(
+        (await send('GET', '/api/v1/invoices', { 'x-api-key': bound.key })).status, 401,
+        'no allowlist lets it pass, not even one of all addresses'
+      )
+      t.equal(
+        (await send('DELETE', `/api/v1/api-keys/${key.id}`, { authorization: admin.authorization })).status, 204,
+        'a revocation is made'
+      )
       t.equal((await send('GET', '/api/v1/invoices', { 'x-api-key': key.key })).status, 401)
 
       const client = await server.createClient({ organization: organization.json.id })
-      const confined = await server.createClient({ organization: organization.json.id, allowlist: ['0.0.0.0/0', '::/0'] })
-      const token = (id: string, secret: string, more = '') => send('POST', '/api/v1/auth/token', { 'content-type': form }, `grant_type=client_credentials&client_id=${id}&client_secret=${secret}${more}`)
+      const confined = await server.createClient({
+        organization: organization.json.id, allowlist: ['0.0.0.0/0', '::/0']
+      })
+      const token = (id: string, secret: string, more = '') =>
+        send(
+          'POST', '/api/v1/auth/token', { 'content-type': form },
+          `grant_type=client_credentials&client_id=${id}&client_secret=${secret}${more}`
+        )
       const issued = await token(client.clientId, client.clientSecret)
       t.equal(issued.status, 200)
       for (const more of ['', '&unknown=parameter']) t.match(await token(confined.clientId, confined.clientSecret, more), { status: 401, json: { error: 'invalid_client' } }, 'by the short way and by the provider\'s')
@@ -149,12 +188,21 @@ for (const database of databases) {
       const credentials = { authorization: basic(client.clientId, client.clientSecret), 'content-type': form }
       const revoked = await send('POST', '/api/v1/oauth/revoke', credentials, `token=${issued.json.access_token}`)
       t.equal(revoked.status, 200, 'a token is revoked')
-      t.equal((await send('POST', '/api/v1/oauth/introspect', credentials, `token=${issued.json.access_token}`)).json.active, false)
+      t.equal(
+        (await send('POST', '/api/v1/oauth/introspect', credentials, `token=${issued.json.access_token}`)).json.active,
+        false
+      )
 
-      const register = () => send('POST', '/api/v1/oauth/register', { 'content-type': 'application/json' }, JSON.stringify({ client_name: 'x', grant_types: ['client_credentials'], response_types: [] }))
+      const register = () =>
+        send(
+          'POST', '/api/v1/oauth/register', { 'content-type': 'application/json' },
+          JSON.stringify({ client_name: 'x', grant_types: ['client_credentials'], response_types: [] })
+        )
       const registered: number[] = []
       while (registered.length < 100 && registered.at(-1) !== 429) registered.push((await register()).status)
-      t.ok(registered.length > 1 && registered.at(-1) === 429, 'all that cannot be told from each other are counted as one')
+      t.ok(
+        registered.length > 1 && registered.at(-1) === 429, 'all that cannot be told from each other are counted as one'
+      )
       t.strictSame(new Set(registered), new Set([201, 429]))
 
       server.clock.advance(180)

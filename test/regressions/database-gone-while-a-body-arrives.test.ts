@@ -24,8 +24,13 @@ tap.test('B3, N7: a database that goes away while a body arrives costs that requ
   // From the start: on a slow machine it is hung up on before the next line would wait for that.
   const closed = once(socket, 'close')
   let answer = ''
-  socket.on('data', chunk => { answer += String(chunk) })
-  socket.write(`POST /form HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nx-api-key: ${key}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 14\r\n\r\n`)
+  socket.on('data', chunk => {
+    answer += String(chunk)
+  })
+  socket.write(
+    `POST /form HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nx-api-key: ${key}\r\ncontent-type: ` +
+      'application/x-www-form-urlencoded\r\ncontent-length: 14\r\n\r\n'
+  )
   await until('its head has arrived', () => server.lines.some(line => line.includes('"/form"')))
   // Its head has passed once the key is known to be good; only the body is missing.
   t.equal((await server.withKey(key)).status, 200)

@@ -1,4 +1,7 @@
-/** A connection that broke while a database was looked at ended the process; a wait of ten seconds for another's migrations was told as a database that is away. */
+/**
+ * A connection that broke while a database was looked at ended the process; a wait of ten seconds for another's
+ * migrations was told as a database that is away.
+ */
 import pg from 'pg'
 import tap from 'tap'
 import { inspectDatabase, migrationsAt } from '../../src/storage/migrations/inspection.ts'

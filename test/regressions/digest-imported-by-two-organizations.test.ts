@@ -1,4 +1,7 @@
-/** Y7: importing a key's digest gives no power over another organization's callers, and tells nothing about other organizations. */
+/**
+ * Y7: importing a key's digest gives no power over another organization's callers, and tells nothing about other
+ * organizations.
+ */
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import tap from 'tap'
@@ -19,10 +22,15 @@ const tenants = new Map<Latchkey, { one: Tenant, other: Tenant }>()
 async function mount (app: FastifyInstance, latchkey: Latchkey): Promise<void> {
   const { operation } = latchkey
   const guarded = async (identifier: string, prefix: string, organizationId: string | null) => {
-    await createResource(operation, { identifier, organizationId, scopes: [{ name: 'read', keyOnly: false, description: null }], style: styles.ledgerbee })
+    await createResource(operation, {
+      identifier, organizationId, scopes: [{ name: 'read', keyOnly: false, description: null }], style: styles.ledgerbee
+    })
     await app.register(async api => {
       await api.register(latchkey.guard, { resource: identifier })
-      api.get('/', { config: { scopes: ['read'] } }, async ({ principal }) => ({ id: principal.id, organization: principal.organizationId }))
+      api.get(
+        '/', { config: { scopes: ['read'] } },
+        async ({ principal }) => ({ id: principal.id, organization: principal.organizationId })
+      )
     }, { prefix })
   }
   const tenant = async (name: string): Promise<Tenant> => {
@@ -43,17 +51,25 @@ let made = 0
 const newText = () => `made.elsewhere/${made++}/${'x'.repeat(20)}`
 
 async function acting (server: TestServer, organization: string) {
-  const { key } = await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes: ['*'], name: 'manager' })
+  const { key } = await server.createKey({
+    organization, resource: `${server.issuer}/api/v1`, scopes: ['*'], name: 'manager'
+  })
   return async (method: string, path: string, body?: Json): Promise<Answer> =>
-    await server.send({ method, path: `/api/v1${path}`, headers: { 'x-api-key': key }, ...(body === undefined ? {} : { body }) })
+    await server.send({
+      method, path: `/api/v1${path}`, headers: { 'x-api-key': key }, ...(body === undefined ? {} : { body })
+    })
 }
 
 function importOf (text: string, resource: string, organization: string): Json {
-  return { organization, resource, environment: 'live', name: 'legacy', access: 'full', digest: sha256(text), hint: '…' }
+  return {
+    organization, resource, environment: 'live', name: 'legacy', access: 'full', digest: sha256(text), hint: '…'
+  }
 }
 
 /** What a caller can tell of an answer: all but what is made anew for each request. */
-function told ({ status, json: { timestamp: _, ...json }, headers: { date: __, 'x-request-id': ___, ...headers } }: Answer): Json {
+function told (
+  { status, json: { timestamp: _, ...json }, headers: { date: __, 'x-request-id': ___, ...headers } }: Answer
+): Json {
   return { status, json, headers }
 }
 
@@ -68,14 +84,26 @@ for (const { name, server } of servers) {
     t.equal((await admin('POST', '/api-keys/import', importOf(held, shared, one.id))).status, 201)
     const imported = await resourceOf(server)
     t.strictNotSame(imported, before, 'the first import of the deployment says that keys were taken over')
-    const [known, unknown] = [await manage('POST', '/api-keys/import', importOf(held, shared, other.id)), await manage('POST', '/api-keys/import', importOf(newText(), shared, other.id))]
+    const [known, unknown] = [
+      await manage('POST', '/api-keys/import', importOf(held, shared, other.id)),
+      await manage('POST', '/api-keys/import', importOf(newText(), shared, other.id))
+    ]
     t.match(known, { status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS' } })
     t.strictSame(told(known), told(unknown), 'what is known is answered as what is not')
     t.strictSame(await resourceOf(server), imported)
-    for (const resource of [server.issuer, shared]) t.match(await manage('POST', '/api-keys/import', importOf(newText(), resource, other.id)), { status: 403 })
-    t.equal((await server.latchkey.operation.store.resources.get(hostResourceId))?.style.importedKeys, undefined, 'nor does a try change the resource')
-    t.match(await admin('POST', '/api-keys/import', importOf(held, shared, other.id)), { status: 409, json: { code: 'CONFLICT' } }, 'the deployment hears of it')
-    t.match((await withKey(held, '/shared/')).json, { organization: one.id }, 'and its first key stays the one that it was')
+    for (const resource of [server.issuer, shared]) {
+      t.match(await manage('POST', '/api-keys/import', importOf(newText(), resource, other.id)), { status: 403 })
+    }
+    t.equal(
+      (await server.latchkey.operation.store.resources.get(hostResourceId))?.style.importedKeys, undefined,
+      'nor does a try change the resource'
+    )
+    t.match(await admin('POST', '/api-keys/import', importOf(held, shared, other.id)), {
+      status: 409, json: { code: 'CONFLICT' }
+    }, 'the deployment hears of it')
+    t.match(
+      (await withKey(held, '/shared/')).json, { organization: one.id }, 'and its first key stays the one that it was'
+    )
   })
 
   for (const [first, second] of [[one, other], [other, one]] as const) {
@@ -86,13 +114,19 @@ for (const { name, server } of servers) {
       const firstId = (await asFirst('POST', '/api-keys/import', importOf(text, first.identifier, first.id))).json.id
       const before = await withKey(text, first.prefix)
       t.strictSame(before.json, { id: firstId, organization: first.id })
-      t.equal((await withKey(text, second.prefix)).status, 401, 'it is a key of the resource that it was imported for, and of no other')
+      t.equal(
+        (await withKey(text, second.prefix)).status, 401,
+        'it is a key of the resource that it was imported for, and of no other'
+      )
       const taken = await asSecond('POST', '/api-keys/import', importOf(text, second.identifier, second.id))
       t.equal(taken.status, 201, 'the second hears nothing of the first')
       t.strictSame((await withKey(text, second.prefix)).json, { id: taken.json.id, organization: second.id })
       t.strictSame((await withKey(text, first.prefix)).json, before.json, 'the callers of the first stay its own')
       t.equal((await withKey(text, '/shared/')).status, 401)
-      t.match(await asSecond('POST', '/api-keys/import', importOf(text, second.identifier, second.id)), { status: 409 }, 'a digest is unique within a resource')
+      t.match(
+        await asSecond('POST', '/api-keys/import', importOf(text, second.identifier, second.id)), { status: 409 },
+        'a digest is unique within a resource'
+      )
 
       // Each organization rules over its own key alone.
       await asSecond('POST', `/api-keys/${taken.json.id}/revoke`)
@@ -110,9 +144,14 @@ for (const { name, server } of servers) {
     const { id } = (await admin('POST', '/api-keys/import', importOf(text, shared, one.id))).json
     t.match(await withKey(text, '/api/v1/principal'), { status: 200, json: { id, organization: one.id } })
     t.equal((await asOther('POST', '/api-keys/import', importOf(text, other.identifier, other.id))).status, 201)
-    for (const path of ['/api/v1/principal', '/api/v1/api-key']) t.match(await withKey(text, path), { status: 200, json: { id } }, 'an organization takes nothing from it')
+    for (const path of ['/api/v1/principal', '/api/v1/api-key']) {
+      t.match(await withKey(text, path), { status: 200, json: { id } }, 'an organization takes nothing from it')
+    }
     await admin('POST', '/api-keys/import', importOf(text, server.issuer, other.id))
-    t.match(await withKey(text, '/api/v1/principal'), { status: 401 }, 'two resources of the deployment have it: which is meant cannot be told')
+    t.match(
+      await withKey(text, '/api/v1/principal'), { status: 401 },
+      'two resources of the deployment have it: which is meant cannot be told'
+    )
     t.match((await withKey(text, '/shared/')).json, { id, organization: one.id })
 
     const own = newText()
@@ -124,7 +163,10 @@ for (const { name, server } of servers) {
   tap.test(`Y7: the digest of a key that was made here makes nothing of it elsewhere [${name}]`, async t => {
     const { key, id } = await server.createKey({ organization: one.id, resource: shared, scopes: ['read'] })
     const asOther = await acting(server, other.id)
-    t.equal((await asOther('POST', '/api-keys/import', importOf(key, other.identifier, other.id))).status, 201, 'it hears nothing of it')
+    t.equal(
+      (await asOther('POST', '/api-keys/import', importOf(key, other.identifier, other.id))).status, 201,
+      'it hears nothing of it'
+    )
     t.match(await withKey(key, '/shared/'), { status: 200, json: { id } })
     t.match(await withKey(key, '/api/v1/api-key'), { status: 200, json: { id } })
     t.equal((await withKey(key, other.prefix)).status, 401, 'a key that was made here is that key everywhere')
@@ -141,8 +183,12 @@ for (const { name, server } of servers) {
 
   tap.test(`Y7: a digest that several have is a key of each when memory is compared with the database [${name}]`, async t => {
     const text = newText()
-    for (const tenant of [one, other]) await admin('POST', '/api-keys/import', importOf(text, tenant.identifier, tenant.id))
-    for (const { id, prefix } of [one, other]) t.match(await withKey(text, prefix), { status: 200, json: { organization: id } })
+    for (const tenant of [one, other]) {
+      await admin('POST', '/api-keys/import', importOf(text, tenant.identifier, tenant.id))
+    }
+    for (const { id, prefix } of [one, other]) {
+      t.match(await withKey(text, prefix), { status: 200, json: { organization: id } })
+    }
     t.match((await admin('GET', '/effective-access/drift')).json, { differences: 0 })
   })
 
@@ -151,14 +197,29 @@ for (const { name, server } of servers) {
     const asOne = await acting(server, one.id)
     const { id } = (await asOne('POST', '/api-keys/import', importOf(text, one.identifier, one.id))).json
     const [ofOne, ofOther, plain] = [
-      await createClient({ organization: one.id, introspects: [one.identifier] }), await createClient({ organization: other.id, introspects: [other.identifier] }), await createClient({ organization: one.id }),
+      await createClient({ organization: one.id, introspects: [one.identifier] }),
+      await createClient({ organization: other.id, introspects: [other.identifier] }),
+      await createClient({ organization: one.id })
     ]
     const post = async (path: string, client: { clientId: string, clientSecret: string }, token: string) =>
-      await send({ method: 'POST', path: `/api/v1/oauth/${path}`, headers: { authorization: basic(client.clientId, client.clientSecret) }, body: new URLSearchParams({ token }) })
+      await send({
+        method: 'POST',
+        path: `/api/v1/oauth/${path}`,
+        headers: { authorization: basic(client.clientId, client.clientSecret) },
+        body: new URLSearchParams({ token })
+      })
     t.match((await post('introspect', ofOne, text)).json, { active: true, sub: id, aud: one.identifier })
     t.strictSame((await post('introspect', ofOther, text)).json, { active: false })
-    t.strictSame(told(await post('revoke', ofOther, text)), told(await post('revoke', ofOther, newText())), 'to another organization it is like what does not exist')
-    for (const client of [ofOne, plain]) t.match(await post('revoke', client, text), { status: 400, json: { error: 'unsupported_token_type' } }, 'a 200 would say that it is dead')
+    t.strictSame(
+      told(await post('revoke', ofOther, text)), told(await post('revoke', ofOther, newText())),
+      'to another organization it is like what does not exist'
+    )
+    for (const client of [ofOne, plain]) {
+      t.match(
+        await post('revoke', client, text), { status: 400, json: { error: 'unsupported_token_type' } },
+        'a 200 would say that it is dead'
+      )
+    }
 
     const asOther = await acting(server, other.id)
     const taken = (await asOther('POST', '/api-keys/import', importOf(text, other.identifier, other.id))).json
@@ -166,7 +227,10 @@ for (const { name, server } of servers) {
     t.match((await post('introspect', ofOne, text)).json, { active: true, sub: id, aud: one.identifier })
     await admin('POST', '/api-keys/import', importOf(text, shared, one.id))
     const ofBoth = await createClient({ organization: one.id, introspects: [one.identifier, shared] })
-    t.strictSame((await post('introspect', ofBoth, text)).json, { active: false }, 'where two of its resources have it, which is meant cannot be told')
+    t.strictSame(
+      (await post('introspect', ofBoth, text)).json, { active: false },
+      'where two of its resources have it, which is meant cannot be told'
+    )
   })
 }
 

@@ -68,7 +68,9 @@ for (const { name: database, fresh } of databases) {
       for (let i = 0; i < 100; i++) newest = (await rotate(3_600)).json.clientSecret
       const refused = await rotate(3_600)
       t.strictSame([refused.status, refused.json], [409, {
-        error: `100 secrets that the client ${client.clientId} had before still work in their overlap; wait until some have ended, or rotate without an overlap, which ends all of them.`,
+        error:
+          `100 secrets that the client ${client.clientId} had before still work in their overlap; wait until some ` +
+            'have ended, or rotate without an overlap, which ends all of them.',
         code: 'CONFLICT',
         details: { mostInOverlap: 100 },
       }])

@@ -1,4 +1,7 @@
-/** The signing key is rotated or revoked at once while another server hears late: whoever gets a token meanwhile is refused nowhere. */
+/**
+ * The signing key is rotated or revoked at once while another server hears late: whoever gets a token meanwhile is
+ * refused nowhere.
+ */
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
 import { newSecret } from '../../src/secrets/secrets.ts'
@@ -10,7 +13,9 @@ import { layWire } from '../support/network-proxy.ts'
 
 const lease = 1_000
 const issuer = 'http://localhost:3998'
-const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease) }
+const environment = {
+  LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease)
+}
 
 tap.test('K1: a token that a server signs during an emergency rotation is good on one that hears late [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
@@ -27,7 +32,13 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
   const client = await a.createClient()
   const kidOf = (token: string): string => decodeJwt(token).header.kid
   const active = async (): Promise<string> => (await a.admin('GET', '/signing-keys?state=active')).json.data[0].id
-  const rotate = (headers: Json = {}) => a.send({ method: 'POST', path: '/api/v1/signing-keys/rotate', headers: { authorization: `Bearer ${a.adminToken}`, ...headers }, body: { now: true } })
+  const rotate = (headers: Json = {}) =>
+    a.send({
+      method: 'POST',
+      path: '/api/v1/signing-keys/rotate',
+      headers: { authorization: `Bearer ${a.adminToken}`, ...headers },
+      body: { now: true }
+    })
   const idempotencyKey = randomUUID()
   const changes: [string, () => ReturnType<typeof rotate>][] = [
     ['rotated', rotate],
@@ -51,7 +62,9 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
     }
     const { status, json } = await answer
     wire.delay.listener = 0
-    t.match([status, json], what === 'revoked' ? [200, { id: before, state: 'revoked' }] : [201, { state: 'active' }], what)
+    t.match(
+      [status, json], what === 'revoked' ? [200, { id: before, state: 'revoked' }] : [201, { state: 'active' }], what
+    )
     t.strictSame(refused, [], what)
     t.equal(kids.size, 2, 'there were tokens of either key')
     t.not(kidOf(await a.tokenFor(client)), before, 'another key signs when it is answered')
@@ -70,7 +83,11 @@ tap.test('K1: no token is refused while two processes rotate at once under load,
     await fleet.stop()
     await database.drop()
   })
-  const { rotations, revocations, keys, uses, refused, unavailable } = await rotateUnderLoad(fleet, { rotations: 8, revokeEvery: 4, callers: 4 })
-  t.strictSame({ rotations, revocations, keys, refused, unavailable }, { rotations: 8, revocations: 2, keys: 9, refused: [], unavailable: [] })
+  const { rotations, revocations, keys, uses, refused, unavailable } = await rotateUnderLoad(fleet, {
+    rotations: 8, revokeEvery: 4, callers: 4
+  })
+  t.strictSame({ rotations, revocations, keys, refused, unavailable }, {
+    rotations: 8, revocations: 2, keys: 9, refused: [], unavailable: []
+  })
   t.ok(uses >= 100)
 })

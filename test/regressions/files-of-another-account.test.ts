@@ -1,9 +1,12 @@
 /**
- * On a machine with several accounts a folder may hold what another one has put there: compiled code that would be run, an
- * address that a token would be sent to, a secret that is known.
+ * On a machine with several accounts a folder may hold what another one has put there: compiled code that would be run,
+ * an address that a token would be sent to, a secret that is known.
  */
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -24,11 +27,22 @@ function folderOf (t: Test): string {
   return folder
 }
 
-/** What makes a file or folder another account's work: that it may write there, or, where this account may give things away, that it owns it. */
+/**
+ * What makes a file or folder another account's work: that it may write there, or, where this account may give things
+ * away, that it owns it.
+ */
 const takings: [string, (path: string) => void][] = [
-  ['its group may write', path => { chmodSync(path, statSync(path).mode | 0o020) }],
-  ['everybody may write', path => { chmodSync(path, statSync(path).mode | 0o002) }],
-  ...(process.getuid!() === 0 ? [['another account owns it', (path: string) => { chownSync(path, 12_345, 12_345) }] as [string, (path: string) => void]] : []),
+  ['its group may write', path => {
+    chmodSync(path, statSync(path).mode | 0o020)
+  }],
+  ['everybody may write', path => {
+    chmodSync(path, statSync(path).mode | 0o002)
+  }],
+  ...(process.getuid!() === 0
+    ? [['another account owns it', (path: string) => {
+        chownSync(path, 12_345, 12_345)
+      }] as [string, (path: string) => void]]
+    : [])
 ]
 
 async function latchkey (folder: string, parameters: readonly string[], more: Record<string, string> = {}) {
@@ -48,7 +62,9 @@ function problemsOf (load: () => unknown): readonly string[] {
 
 function cached (folder: string): string[] {
   const cache = join(folder, 'data', 'compile-cache')
-  return existsSync(cache) ? readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter(name => statSync(join(cache, name)).isFile()) : []
+  return existsSync(cache)
+    ? readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter(name => statSync(join(cache, name)).isFile())
+    : []
 }
 
 tap.test('compiled code is kept in a folder of this account, closed to others whatever the umask', async t => {
@@ -59,7 +75,9 @@ tap.test('compiled code is kept in a folder of this account, closed to others wh
   t.equal((await latchkey(folder, ['--version'])).code, 0)
   const first = cached(folder)
   t.ok(first.length > 0)
-  for (const name of readdirSync(join(folder, 'data', 'compile-cache'), { recursive: true, encoding: 'utf8' })) t.equal(statSync(join(folder, 'data', 'compile-cache', name)).mode & 0o077, 0, name)
+  for (const name of readdirSync(join(folder, 'data', 'compile-cache'), { recursive: true, encoding: 'utf8' })) {
+    t.equal(statSync(join(folder, 'data', 'compile-cache', name)).mode & 0o077, 0, name)
+  }
   rmSync(join(folder, 'data', 'compile-cache', first[0]!))
   t.equal((await latchkey(folder, ['--version'])).code, 0)
   t.ok(cached(folder).length >= first.length, 'and used again')
@@ -105,7 +123,12 @@ tap.test('a token is sent to no address that another account may have written', 
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   for (const [i, [why, take]] of takings.entries()) {
     // With a token of one's own, and with that of the folder.
-    for (const given of (i === 0 ? [{ LATCHKEY_TOKEN: secret }, {}] : [{ LATCHKEY_TOKEN: secret }]) as Record<string, string>[]) {
+    for (
+      const given of (i === 0 ? [{ LATCHKEY_TOKEN: secret }, {}] : [{ LATCHKEY_TOKEN: secret }]) as Record<
+        string,
+        string
+      >[]
+    ) {
       const folder = folderOf(t)
       mkdirSync(join(folder, 'data'), { mode: 0o700 })
       writeFileSync(join(folder, 'data', 'server.json'), JSON.stringify({ url, key }), { mode: 0o600 })
@@ -115,7 +138,12 @@ tap.test('a token is sent to no address that another account may have written', 
       take(join(folder, 'data', 'server.json'))
       const { code, stderr } = await latchkey(folder, ['org', 'list'], given)
       t.equal(code, 1, why)
-      t.equal(stderr, `latchkey: ${join(folder, 'data', 'server.json')} belongs to another account, or another account may write to it: what it says is not gone by. Use the account that runs the server, or name it with LATCHKEY_URL and LATCHKEY_TOKEN.\n`)
+      t.equal(
+        stderr,
+        `latchkey: ${
+          join(folder, 'data', 'server.json')
+        } belongs to another account, or another account may write to it: what it says is not gone by. Use the account that runs the server, or name it with LATCHKEY_URL and LATCHKEY_TOKEN.\n`
+      )
       t.strictSame(seen, [])
       t.equal((await latchkey(folder, ['org', 'list', '--url', url, '--token', secret])).code, 0, 'unless it is named')
       t.strictSame(seen.splice(0), [`Bearer ${secret}`])
@@ -131,7 +159,11 @@ tap.test('a server does not start on a secret that another account owns or may w
       const file = join(folder, 'data', name)
       const made = readFileSync(file, 'utf8')
       take(file)
-      t.strictSame(problemsOf(() => loadConfig({}, folder)), [`LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, and so may know or choose what is in it; name a folder of this account, or take the file and their permission away (chown, chmod go-w)`], why)
+      t.strictSame(problemsOf(() => loadConfig({}, folder)), [
+        `LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, and so may know or ` +
+          'choose what is in it; name a folder of this account, or take the file and their permission away (chown, ' +
+          'chmod go-w)'
+      ], why)
       t.equal(readFileSync(file, 'utf8'), made, 'nothing is written')
       t.match(await examine({}, folder), [{ check: 'configuration', status: 'failed' }])
     }
@@ -140,7 +172,9 @@ tap.test('a server does not start on a secret that another account owns or may w
   const folder = folderOf(t)
   loadConfig({}, folder)
   chownSync(join(folder, 'data'), 12_345, 12_345)
-  t.match((await examine({}, folder)).find(({ check }) => check === 'data folder'), { status: 'failed', found: `another account owns ${join(folder, 'data')}` })
+  t.match((await examine({}, folder)).find(({ check }) => check === 'data folder'), {
+    status: 'failed', found: `another account owns ${join(folder, 'data')}`
+  })
 })
 
 tap.test('where the server listens is written into a new file, never through a link', async t => {

@@ -11,7 +11,12 @@ const identifier = 'https://desk.test/'
 
 const { servers, close } = await startOnEachDatabase({
   async mount (app, latchkey) {
-    await createResource(latchkey.operation, { identifier, name: 'Desk', scopes: [{ name: 'tasks:read', keyOnly: false, description: null }], style: styles.opencrane })
+    await createResource(latchkey.operation, {
+      identifier,
+      name: 'Desk',
+      scopes: [{ name: 'tasks:read', keyOnly: false, description: null }],
+      style: styles.opencrane
+    })
     await app.register(async api => {
       await api.register(latchkey.guard, { resource: identifier })
       api.get('/tasks', { config: { scopes: ['tasks:read'] } }, async ({ principal }) => ({ kind: principal.kind }))
@@ -25,13 +30,19 @@ for (const { name, server } of servers) {
     const { admin, issuer, send, bearer, withKey, createOrganization, createClient, tokenFor } = server
     const { id: organization } = await createOrganization()
     const asker = await createClient({ organization, introspects: [issuer, identifier] })
-    const introspection = async (token: string) => (await send({
-      method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(asker.clientId, asker.clientSecret) }, body: new URLSearchParams({ token })
-    })).json
+    const introspection = async (token: string) =>
+      (await send({
+        method: 'POST',
+        path: '/api/v1/oauth/introspect',
+        headers: { authorization: basic(asker.clientId, asker.clientSecret) },
+        body: new URLSearchParams({ token })
+      })).json
     let made = 0
     const newText = () => `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: 'somebody', n: made++ })}.c2lnbmF0dXJl`
     const take = async (text: string, resource: string, scopes: string[]) =>
-      (await admin('POST', '/api-keys/import', { organization, resource, environment: 'live', name: 'from elsewhere', scopes, digest: sha256(text), hint: '…' })).json
+      (await admin('POST', '/api-keys/import', {
+        organization, resource, environment: 'live', name: 'from elsewhere', scopes, digest: sha256(text), hint: '…'
+      })).json
 
     t.test(`K7: a JWT of somebody else that was imported works as bearer where keys travel so, and nowhere else [${name}]`, async t => {
       const [text, other] = [newText(), newText()]
@@ -42,7 +53,10 @@ for (const { name, server } of servers) {
       t.equal((await bearer(text)).status, 401, 'nor is it a key of another resource')
       const onHeaders = newText()
       await take(onHeaders, issuer, ['invoices:read'])
-      t.strictSame([(await withKey(onHeaders)).status, (await bearer(onHeaders)).status], [200, 401], 'LB-03: where keys have a header of their own, a bearer credential is none')
+      t.strictSame(
+        [(await withKey(onHeaders)).status, (await bearer(onHeaders)).status], [200, 401],
+        'LB-03: where keys have a header of their own, a bearer credential is none'
+      )
       await admin('POST', `/api-keys/${id}/revoke`)
       t.equal((await bearer(text, '/desk/tasks')).status, 401)
     })

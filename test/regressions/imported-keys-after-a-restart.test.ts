@@ -12,7 +12,12 @@ tap.test('an imported key outlives a new declaration of its resource', async t =
   const { id: organization } = await server.createOrganization()
   const legacy = 'OLD-4f2a4f2a4f2a4f2a4f2a'
   const digest = createHash('sha256').update(legacy).digest('hex')
-  t.equal((await admin('POST', '/api-keys/import', { organization, resource: issuer, environment: 'live', name: 'old', scopes: ['invoices:read'], digest, hint: '…4f2a' })).status, 201)
+  t.equal(
+    (await admin('POST', '/api-keys/import', {
+      organization, resource: issuer, environment: 'live', name: 'old', scopes: ['invoices:read'], digest, hint: '…4f2a'
+    })).status,
+    201
+  )
   t.equal((await withKey(legacy)).status, 200)
   await updateResource(latchkey.operation, hostResourceId, { style: styles.ledgerbee })
   t.equal((await withKey(legacy)).status, 200)

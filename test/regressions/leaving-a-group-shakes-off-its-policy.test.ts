@@ -1,4 +1,7 @@
-/** A policy about a group binds its members until who may change policies says otherwise: leaving the group is no way out. */
+/**
+ * A policy about a group binds its members until who may change policies says otherwise: leaving the group is no way
+ * out.
+ */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'
 
@@ -15,10 +18,16 @@ tap.test('Y2', async t => {
     const { key } = await createKey({ organization, resource, scopes, creator: member.id })
     const group = await made('/groups', { organization, name: 'contractors', scopes: ['audit:read'] })
     const path = `/groups/${group.id}/members/${member.id}`
-    const call = async (method: string, to: string, body?: Json) => await withKey(key, `/api/v1${to}`, { method, ...(body && { body }) })
+    const call = async (method: string, to: string, body?: Json) =>
+      await withKey(key, `/api/v1${to}`, { method, ...(body && { body }) })
     return { organization, group, path, call }
   }
-  const denied = (group: Json, more: Json = {}) => ({ name: 'contractors make no clients', effect: 'deny', conditions: { groups: [group.id], scopes: ['clients:*'] }, ...more })
+  const denied = (group: Json, more: Json = {}) => ({
+    name: 'contractors make no clients',
+    effect: 'deny',
+    conditions: { groups: [group.id], scopes: ['clients:*'] },
+    ...more
+  })
 
   t.test('Y2: who may write groups leaves none, and joins none, that a policy names', async t => {
     const { organization, group, path, call } = await bound('groups:*', 'clients:*', 'audit:read')
@@ -28,7 +37,9 @@ tap.test('Y2', async t => {
     const left = await call('DELETE', path)
     t.equal(left.status, 403)
     t.strictSame(left.json, {
-      error: `The group ${group.id} is named by ${policy.id}: who is in it is for who may change policies.`, code: 'INSUFFICIENT_PERMISSIONS', details: { requiredScopes: ['policies:write'] },
+      error: `The group ${group.id} is named by ${policy.id}: who is in it is for who may change policies.`,
+      code: 'INSUFFICIENT_PERMISSIONS',
+      details: { requiredScopes: ['policies:write'] }
     })
     t.equal((await call('GET', '/clients')).status, 403, 'and the policy binds as before')
     t.equal((await call('PUT', path)).status, 200, 'what changes nothing needs nothing')
@@ -47,7 +58,12 @@ tap.test('Y2', async t => {
     await made('/policies', denied(group))
     const left = await call('DELETE', path)
     t.equal(left.status, 403)
-    t.strictSame(left.json, { error: `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to say.`, code: 'INSUFFICIENT_PERMISSIONS' })
+    t.strictSame(left.json, {
+      error:
+        `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to ` +
+          'say.',
+      code: 'INSUFFICIENT_PERMISSIONS'
+    })
     t.equal((await admin('DELETE', path)).status, 204)
   })
 })

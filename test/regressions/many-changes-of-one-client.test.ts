@@ -12,7 +12,11 @@ for (const { name, fresh } of databases) {
       await database.drop()
     })
     const { clientId } = await server.createClient()
-    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => server.admin('PATCH', `/clients/${clientId}`, { allowlist: [`10.0.0.${i}`] })))
+    const answers = await Promise.all(
+      Array.from(
+        { length: 60 }, (_, i) => server.admin('PATCH', `/clients/${clientId}`, { allowlist: [`10.0.0.${i}`] })
+      )
+    )
     t.strictSame(answers.filter(({ status }) => status !== 200).map(({ status }) => status), [])
     t.equal(new Set(answers.map(({ json }) => json.generation)).size, 60, 'no generation is given twice')
     t.equal((await server.admin('GET', `/clients/${clientId}`)).json.generation, 61)

@@ -10,7 +10,8 @@ tap.test('CL-10, Y3', async t => {
   t.teardown(server.close)
   const { admin, createKey, createOrganization, withKey } = server
   const { id: organization } = await createOrganization()
-  const rotate = async (id: string, overlapSeconds: number) => await admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds })
+  const rotate = async (id: string, overlapSeconds: number) =>
+    await admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds })
 
   t.test('CL-10: so many keys of a chain work at a time, and no more; the answer tells the ways out', async t => {
     const keys: Json[] = [await createKey({ organization })]
@@ -18,11 +19,15 @@ tap.test('CL-10, Y3', async t => {
     const newest = keys.at(-1)!
     const refused = await rotate(newest.id, 3_600)
     t.strictSame([refused.status, refused.json], [409, {
-      error: `${mostInOverlap} keys that led to the API key ${newest.id} still work in their overlap; revoke some of them, or rotate without an overlap.`,
+      error:
+        `${mostInOverlap} keys that led to the API key ${newest.id} still work in their overlap; revoke some of ` +
+          'them, or rotate without an overlap.',
       code: 'CONFLICT',
       details: { mostInOverlap },
     }])
-    t.strictSame([(await withKey(keys[0]!.key)).status, (await withKey(newest.key)).status], [200, 200], 'nothing has changed')
+    t.strictSame(
+      [(await withKey(keys[0]!.key)).status, (await withKey(newest.key)).status], [200, 200], 'nothing has changed'
+    )
     await admin('POST', `/api-keys/${keys[0]!.id}/revoke`)
     const next = await rotate(newest.id, 3_600)
     t.equal(next.status, 201, 'one fewer, one more')
@@ -45,6 +50,11 @@ tap.test('CL-10, Y3', async t => {
     const fifth = (await rotate(fourth.id, 3_600)).json
     const sixth = (await rotate(fifth.id, 3_600)).json
     await admin('POST', `/api-keys/${fourth.id}/revoke`)
-    t.strictSame(await Promise.all([first, second, third, fourth, fifth, sixth].map(async ({ key }) => (await withKey(key)).status)), [401, 401, 401, 401, 200, 200])
+    t.strictSame(
+      await Promise.all(
+        [first, second, third, fourth, fifth, sixth].map(async ({ key }) => (await withKey(key)).status)
+      ),
+      [401, 401, 401, 401, 200, 200]
+    )
   })
 })

@@ -12,7 +12,9 @@ tap.test('Y2: no scope is named like a pattern, API-key only or not', async t =>
       const expected = {
         status: 400,
         json: {
-          error: `${JSON.stringify(name)} cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`,
+          error: `${
+            JSON.stringify(name)
+          } cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`,
           code: 'INVALID_REQUEST',
           details: { field: 'scopes' },
         },

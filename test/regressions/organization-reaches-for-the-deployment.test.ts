@@ -9,7 +9,8 @@ tap.test('I1, W3', async t => {
   const { id: other } = await server.createOrganization('B')
   const scopes = ['clients:read', 'clients:write', 'resources:write']
   const { key } = await server.createKey({ organization, resource: `${server.issuer}/api/v1`, scopes })
-  const call = (method: string, path: string, body: Record<string, unknown>) => server.withKey(key, `/api/v1${path}`, { method, body, headers: { 'x-api-key': key } })
+  const call = (method: string, path: string, body: Record<string, unknown>) =>
+    server.withKey(key, `/api/v1${path}`, { method, body, headers: { 'x-api-key': key } })
   const forbidden = { status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS' } }
 
   t.test('I1: an organization cannot let its clients introspect for the deployment\'s resources', async t => {
@@ -21,26 +22,43 @@ tap.test('I1, W3', async t => {
 
     const foreign = await server.tokenFor(await server.createClient({ organization: other }))
     const asked = await server.send({
-      method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(own.json.clientId, own.json.clientSecret) }, body: new URLSearchParams({ token: foreign }),
+      method: 'POST',
+      path: '/api/v1/oauth/introspect',
+      headers: { authorization: basic(own.json.clientId, own.json.clientSecret) },
+      body: new URLSearchParams({ token: foreign })
     })
     t.match(asked, { status: 403, json: { error: 'access_denied' } })
   })
 
   t.test('I1: it may for its own resources, and keeps what the deployment gave', async t => {
     t.equal((await call('POST', '/resources', { identifier: 'https://mcp.a.test', scopes: [] })).status, 201)
-    t.match(await call('POST', '/clients', { name: 'mcp', grants: [], introspects: ['https://mcp.a.test'] }), { status: 201, json: { introspects: ['https://mcp.a.test'] } })
+    t.match(await call('POST', '/clients', { name: 'mcp', grants: [], introspects: ['https://mcp.a.test'] }), {
+      status: 201, json: { introspects: ['https://mcp.a.test'] }
+    })
     const given = await server.createClient({ organization, grants: [], introspects: [server.issuer] })
-    t.match(await call('PATCH', `/clients/${given.clientId}`, { name: 'renamed', introspects: [server.issuer, 'https://mcp.a.test'] }), { status: 200, json: { introspects: [server.issuer, 'https://mcp.a.test'] } })
+    t.match(
+      await call('PATCH', `/clients/${given.clientId}`, {
+        name: 'renamed', introspects: [server.issuer, 'https://mcp.a.test']
+      }),
+      { status: 200, json: { introspects: [server.issuer, 'https://mcp.a.test'] } }
+    )
   })
 
   t.test('W3: it cannot name a resource at the issuer\'s own origin', async t => {
     for (const path of ['/', '/mcp', '/api/v1/company', '?x']) t.match(await call('POST', '/resources', { identifier: server.issuer + path, scopes: [] }), forbidden, path)
     t.equal((await server.send({ path: '/.well-known/oauth-protected-resource/mcp' })).status, 404)
-    t.equal((await server.tokenRequest(await server.createClient({ organization: other }), { resource: `${server.issuer}/` })).status, 200, 'the slash that URL parsers add is still the origin')
+    t.equal(
+      (await server.tokenRequest(await server.createClient({ organization: other }), { resource: `${server.issuer}/` }))
+        .status,
+      200,
+      'the slash that URL parsers add is still the origin'
+    )
   })
 
   t.test('W3: a resource for another organization is refused, not made for its own instead', async t => {
-    t.match(await call('POST', '/resources', { identifier: 'https://b.test', organization: other, scopes: [] }), { status: 404, json: { code: 'NOT_FOUND' } })
+    t.match(await call('POST', '/resources', { identifier: 'https://b.test', organization: other, scopes: [] }), {
+      status: 404, json: { code: 'NOT_FOUND' }
+    })
     t.match(await server.admin('GET', `/resources/${encodeURIComponent('https://b.test')}`), { status: 404 })
   })
 })

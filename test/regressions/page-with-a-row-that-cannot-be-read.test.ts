@@ -1,4 +1,7 @@
-/** SQLite takes any value in any column: a page of the audit log that holds a row which was edited into nonsense is served, and hides no other row. */
+/**
+ * SQLite takes any value in any column: a page of the audit log that holds a row which was edited into nonsense is
+ * served, and hides no other row.
+ */
 import tap from 'tap'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { startServer, type Json } from '../support/test-server.ts'
@@ -21,20 +24,35 @@ tap.test('L2, N7: a page of the audit log with a row that cannot be read is serv
     throw new Error('the pages do not end')
   }
 
-  const lost = ['"createdAt" = \'yesterday\'', '"createdAt" = x\'ff\'', '"createdAt" = \'\'', '"createdAt" = \'2026-13-45\'', '"createdAt" = \'yesterday\', "detail" = \'{\'']
+  const lost = [
+    '"createdAt" = \'yesterday\'', '"createdAt" = x\'ff\'', '"createdAt" = \'\'', '"createdAt" = \'2026-13-45\'',
+    '"createdAt" = \'yesterday\', "detail" = \'{\''
+  ]
   const kept = ['"detail" = \'{"name":\'', '"detail" = x\'ff00\'', '"detail" = \'5\'', '"detail" = \'null\'']
   for (const edit of [...lost, ...kept]) {
     const { id: organization } = await server.createOrganization()
     for (const name of ['B', 'C', 'D', 'E']) await server.admin('PATCH', `/organizations/${organization}`, { name })
     const before = await pages(organization, 100)
     const edited = before.slice(1, 3)
-    await behindTheServer(server.config.databaseUrl, edited.map(({ id }) => `UPDATE "AuditEvent" SET ${edit} WHERE "id" = '${id}'`))
+    await behindTheServer(
+      server.config.databaseUrl, edited.map(({ id }) => `UPDATE "AuditEvent" SET ${edit} WHERE "id" = '${id}'`)
+    )
     for (const limit of [1, 2, 100]) {
       const found = await pages(organization, limit)
       const isEdited = ({ id }: Json) => edited.some(each => each.id === id)
-      t.strictSame(found.filter(row => !isEdited(row)), before.filter(row => !isEdited(row)), `${edit}, ${limit} a page: the others`)
-      t.match(found.filter(isEdited).map(({ id, type, detail, actor }) => ({ id, type, detail, actor })).sort((a, b) => a.id < b.id ? -1 : 1),
-        edited.map(({ id }) => ({ id, type: 'unreadable', detail: {}, actor: '' })).sort((a, b) => a.id < b.id ? -1 : 1), `${edit}, ${limit} a page: each edited one, once, as what it is`)
+      t.strictSame(
+        found.filter(row => !isEdited(row)), before.filter(row => !isEdited(row)),
+        `${edit}, ${limit} a page: the others`
+      )
+      t.match(
+        found.filter(isEdited).map(({ id, type, detail, actor }) => ({ id, type, detail, actor })).sort((a, b) =>
+          a.id < b.id ? -1 : 1
+        ),
+        edited.map(({ id }) => ({ id, type: 'unreadable', detail: {}, actor: '' })).sort((a, b) =>
+          a.id < b.id ? -1 : 1
+        ),
+        `${edit}, ${limit} a page: each edited one, once, as what it is`
+      )
       if (kept.includes(edit)) t.strictSame(found.map(({ id }) => id), before.map(({ id }) => id), 'in its place')
     }
     t.equal((await server.admin('GET', `/audit/export?organization=${organization}`)).status, 200)

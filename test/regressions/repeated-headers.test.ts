@@ -20,12 +20,22 @@ tap.test('T6, R4: two Authorization headers, or two content types, are refused b
   for (const [path, authorization, type, body] of requests) {
     const twice = [['authorization', basic(client.clientId, 'wrong')], ['Authorization', 'Bearer x']]
     for (const second of [...twice, ['authorization', authorization], ['Content-Type', 'text/plain']]) {
-      for (const headers of [['authorization', authorization, ...second], [...second, 'authorization', authorization]]) {
+      for (
+        const headers of [['authorization', authorization, ...second], [...second, 'authorization', authorization]]
+      ) {
         const answer = await server.send({ method: 'POST', path, headers: [...headers, 'content-type', type], body })
-        t.match(answer, { status: 400, json: { error: 'invalid_request' }, headers: { 'cache-control': 'no-store' } }, `${path} ${second[0]}`)
+        t.match(
+          answer, { status: 400, json: { error: 'invalid_request' }, headers: { 'cache-control': 'no-store' } },
+          `${path} ${second[0]}`
+        )
       }
     }
   }
   t.equal((await server.bearer(token)).status, 200, 'nothing was revoked')
-  t.equal((await server.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${registration}` }, body: {} })).status, 201)
+  t.equal(
+    (await server.send({
+      method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${registration}` }, body: {}
+    })).status,
+    201
+  )
 })

@@ -37,7 +37,9 @@ for (const { name: database, fresh } of databases) {
       if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${answer.text}`)
       return answer.json
     }
-    const declare = async (path: string, scopes: Json[]) => { t.equal((await admin('PATCH', path, { scopes })).status, 200) }
+    const declare = async (path: string, scopes: Json[]) => {
+      t.equal((await admin('PATCH', path, { scopes })).status, 200)
+    }
     const host = '/resources/res_host'
     await declare(host, [kept, taken, reserved])
     const key = async (more: Json): Promise<Json> => await made(
@@ -163,7 +165,13 @@ for (const { name: database, fresh } of databases) {
     t.strictSame(
       await scopesOf(),
       {
-        byName: rest, byPattern: all, full: all, ofNamed: rest, ofNamedReserved: rest, ofPatterned: all, ofGrouped: rest,
+        byName: rest,
+        byPattern: all,
+        full: all,
+        ofNamed: rest,
+        ofNamedReserved: rest,
+        ofPatterned: all,
+        ofGrouped: rest
       },
       'a pattern speaks of what comes, a name of what was there'
     )
@@ -312,7 +320,9 @@ tap.test('Y2: an API-key-only scope is not opened to patterns by taking it away 
   const refused = {
     status: 403,
     json: {
-      error: `The member ${owner.id} that your credential is bound to has not the API-key-only scope seal and cannot open it to others.`,
+      error:
+        `The member ${owner.id} that your credential is bound to has not the API-key-only scope seal and cannot open ` +
+          'it to others.',
       code: 'INSUFFICIENT_PERMISSIONS',
       details: { requiredScopes: ['seal'] },
     },

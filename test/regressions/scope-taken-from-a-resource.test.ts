@@ -16,12 +16,17 @@ for (const { name, fresh } of databases) {
     const scopesOf = async () => (await server.withKey(key, '/api/v1/api-key')).json.scopes
     t.equal((await server.withKey(key, '/api/v1/company')).status, 200)
 
-    await server.admin('PATCH', '/resources/res_host', { scopes: apiScopes.filter(scope => scope.name !== 'company:read') })
+    await server.admin('PATCH', '/resources/res_host', {
+      scopes: apiScopes.filter(scope => scope.name !== 'company:read')
+    })
     t.match(await server.withKey(key, '/api/v1/company'), { status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS' } })
     t.equal((await server.withKey(key, '/api/v1/invoices')).status, 200, 'the others stay')
     t.strictSame(await scopesOf(), ['invoices:read'])
     const introspection = await server.send({
-      method: 'POST', path: '/api/v1/oauth/introspect', headers: { authorization: basic(asker.clientId, asker.clientSecret) }, body: new URLSearchParams({ token: key }),
+      method: 'POST',
+      path: '/api/v1/oauth/introspect',
+      headers: { authorization: basic(asker.clientId, asker.clientSecret) },
+      body: new URLSearchParams({ token: key })
     })
     t.equal(introspection.json.scope, 'invoices:read')
 

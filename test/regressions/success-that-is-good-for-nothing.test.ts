@@ -20,7 +20,9 @@ const some = { resource: issuer, scopes: ['invoices:read'] }
 tap.test('a client without a scope: at its creation, at its change, and when the answer is given again', async t => {
   const made = await admin('POST', '/clients', none([]))
   const { clientId } = made.json
-  const sentence = `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: latchkey client update ${clientId} --resource API --scope NAME`
+  const sentence =
+    `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: latchkey client update ` +
+      `${clientId} --resource API --scope NAME`
   t.strictSame([made.status, saidOf(made)], [201, [sentence]])
   t.strictSame(saidOf(await admin('PATCH', `/clients/${clientId}`, { grants: [some] })), [])
   t.strictSame(saidOf(await admin('PATCH', `/clients/${clientId}`, { grants: [{ ...some, scopes: [] }] })), [sentence])
@@ -49,7 +51,9 @@ tap.test('a resource without a scope, and one that is named by http', async t =>
     { identifier, scopes: scopes.map(name => ({ name })) }
   )
   const bare = await create('https://bare.test', [])
-  const noScope = `The resource ${bare.json.id} declares no scope yet, so no credential for it can have one: latchkey resource update ${bare.json.id} --scope NAME`
+  const noScope =
+    `The resource ${bare.json.id} declares no scope yet, so no credential for it can have one: latchkey resource ` +
+      `update ${bare.json.id} --scope NAME`
   t.strictSame([bare.status, saidOf(bare)], [201, [noScope]])
   t.strictSame(saidOf(await admin('PATCH', `/resources/${bare.json.id}`, { scopes: [{ name: 'a' }] })), [])
   const inClear = await create('http://clear.test', ['a'])
@@ -138,7 +142,8 @@ tap.test('the command line says it on standard error, with --json too', async t 
     shown,
     {
       code: 0,
-      stderr: /^The client (cli_\w+) has no scope yet, so its tokens pass no route that asks for one: latchkey client update \1 --resource API --scope NAME\.\n$/,
+      stderr:
+        /^The client (cli_\w+) has no scope yet, so its tokens pass no route that asks for one: latchkey client update \1 --resource API --scope NAME\.\n$/
     }
   )
   t.notMatch(shown.stdout, 'no scope')

@@ -29,13 +29,24 @@ tap.test('S1: a data folder that is a file is refused by name', async t => {
 tap.test('S1: a data folder or a database where nobody can make a folder is refused by name, and does not hang', async t => {
   const own = { LATCHKEY_ISSUER: 'http://localhost', LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
   const cases: [Record<string, string>, RegExp][] = [
-    [{ LATCHKEY_DATA: '/proc/latchkey' }, /^Latchkey cannot start:\n {2}- LATCHKEY_DATA: \/proc\/latchkey\/secret cannot be read or written \(E\w+\); .*\n$/],
+    [
+      { LATCHKEY_DATA: '/proc/latchkey' },
+      /^Latchkey cannot start:\n {2}- LATCHKEY_DATA: \/proc\/latchkey\/secret cannot be read or written \(E\w+\); .*\n$/
+    ],
     [{ LATCHKEY_DATA: '/proc/latchkey/below' }, /^Latchkey cannot start:\n {2}- LATCHKEY_DATA: .*\n$/],
-    [{ ...own, LATCHKEY_DATA: '/proc/latchkey' }, /^Latchkey cannot start:\n {2}- DATABASE_URL: .* cannot be written \(E\w+\); .*\n$/],
-    [{ ...own, DATABASE_URL: 'file:/proc/latchkey/below/latchkey.db', LATCHKEY_DATA: t.testdir() }, /^Latchkey cannot start:\n {2}- DATABASE_URL: .*\n$/],
+    [
+      { ...own, LATCHKEY_DATA: '/proc/latchkey' },
+      /^Latchkey cannot start:\n {2}- DATABASE_URL: .* cannot be written \(E\w+\); .*\n$/
+    ],
+    [
+      { ...own, DATABASE_URL: 'file:/proc/latchkey/below/latchkey.db', LATCHKEY_DATA: t.testdir() },
+      /^Latchkey cannot start:\n {2}- DATABASE_URL: .*\n$/
+    ]
   ]
   for (const [environment, expected] of cases) {
-    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, encoding: 'utf8', timeout: 10 * patience })
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], {
+      env: environment, encoding: 'utf8', timeout: 10 * patience
+    })
     t.equal(status, 1)
     t.match(stderr, expected)
   }
@@ -48,8 +59,12 @@ tap.test('a data folder that cannot be written is no reason to end for a server 
   const secrets = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
   for (const folder of ['/proc/latchkey', join(t.testdirName, 'taken', 'below')]) {
     const port = await freePort()
-    const environment = ownEnvironment({ DATABASE_URL: url, LATCHKEY_DATA: folder, LATCHKEY_ISSUER: 'http://localhost', PORT: String(port), ...secrets })
-    const server = spawn(process.execPath, ['bin/latchkey.js', 'serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const environment = ownEnvironment({
+      DATABASE_URL: url, LATCHKEY_DATA: folder, LATCHKEY_ISSUER: 'http://localhost', PORT: String(port), ...secrets
+    })
+    const server = spawn(process.execPath, ['bin/latchkey.js', 'serve'], {
+      env: environment, stdio: ['ignore', 'pipe', 'pipe']
+    })
     let said = ''
     for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said += String(bytes) })
     await until('it serves', () => {
@@ -60,14 +75,18 @@ tap.test('a data folder that cannot be written is no reason to end for a server 
     server.kill('SIGTERM')
     t.strictSame(await once(server, 'close'), [0, null], said)
     const lines = said.split('\n').filter(line => line.includes('LATCHKEY_DATA'))
-    t.match(lines, [/^\{"level":40.*LATCHKEY_DATA: .* cannot be written \(E\w+\), so commands .* name it with LATCHKEY_URL"\}$/])
+    t.match(lines, [
+      /^\{"level":40.*LATCHKEY_DATA: .* cannot be written \(E\w+\), so commands .* name it with LATCHKEY_URL"\}$/
+    ])
     t.equal(lines.length, 1)
   }
 })
 
 tap.test('S1: only http and https name an issuer', async t => {
   for (const issuer of ['ftp://localhost', 'ws://127.0.0.1:3000', 'wss://auth.example.com']) {
-    t.throws(() => loadConfig({ LATCHKEY_ISSUER: issuer }, t.testdirName), /LATCHKEY_ISSUER: .* is not an origin/, issuer)
+    t.throws(
+      () => loadConfig({ LATCHKEY_ISSUER: issuer }, t.testdirName), /LATCHKEY_ISSUER: .* is not an origin/, issuer
+    )
   }
 })
 
@@ -75,7 +94,11 @@ tap.test('S1: a database file that is none is refused by name, and left as it is
   const folder = t.testdir({ 'notes.db': 'These are no pages of SQLite. '.repeat(100) })
   mkdirSync(join(folder, 'a-folder.db'))
   writeFileSync(join(folder, 'new.db'), '')
-  for (const [name, problem] of [['notes.db', /is not a SQLite database/], ['a-folder.db', /cannot be opened/], ['notes.db/below.db', /cannot be written \(E\w+\)/]] as const) {
+  for (
+    const [name, problem] of [['notes.db', /is not a SQLite database/], ['a-folder.db', /cannot be opened/], [
+      'notes.db/below.db', /cannot be written \(E\w+\)/
+    ]] as const
+  ) {
     const refused = await openStorage(`file:${join(folder, name)}`).then(() => null, (error: unknown) => error)
     t.ok(refused instanceof ConfigurationError, name)
     t.match(String(refused), /DATABASE_URL: /)
@@ -90,14 +113,24 @@ tap.test('S1: a port that is taken, an address that is not ours and a database t
   await once(taken, 'listening')
   t.teardown(() => taken.close())
   const { port } = taken.address() as AddressInfo
-  const own = { LATCHKEY_ISSUER: 'http://localhost', LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret(), LATCHKEY_DATA: t.testdir() }
+  const own = {
+    LATCHKEY_ISSUER: 'http://localhost',
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: newSecret(),
+    LATCHKEY_DATA: t.testdir()
+  }
   const cases: [Record<string, string>, RegExp][] = [
     [{ PORT: String(port) }, /^Latchkey cannot start:\n {2}- PORT: another program listens on 127\.0\.0\.1:\d+; .*\n$/],
     [{ HOST: '203.0.113.1' }, /^Latchkey cannot start:\n {2}- HOST: 203\.0\.113\.1 is no address of this machine\n$/],
-    [{ DATABASE_URL: 'postgresql://somebody:hunter2hunter2@127.0.0.1:1/none' }, /^Latchkey cannot start:\n {2}- DATABASE_URL: the database cannot be reached.*\n$/],
+    [
+      { DATABASE_URL: 'postgresql://somebody:hunter2hunter2@127.0.0.1:1/none' },
+      /^Latchkey cannot start:\n {2}- DATABASE_URL: the database cannot be reached.*\n$/
+    ]
   ]
   for (const [more, expected] of cases) {
-    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], { env: { ...own, ...more }, encoding: 'utf8', timeout: 10 * patience })
+    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], {
+      env: { ...own, ...more }, encoding: 'utf8', timeout: 10 * patience
+    })
     t.equal(status, 1)
     t.match(stderr, expected)
     t.notMatch(stderr, 'hunter2')

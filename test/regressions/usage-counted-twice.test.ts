@@ -1,4 +1,6 @@
-/** The database fails in the middle of usage that takes several statements: what was written must not be written again. */
+/**
+ * The database fails in the middle of usage that takes several statements: what was written must not be written again.
+ */
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
 import { tokenMeter } from '../../src/domain/tokens/issuance-meter.ts'
@@ -27,11 +29,17 @@ async function execute (url: string, sql: string): Promise<Record<string, unknow
 async function breakLastRow (url: string, table: string, column: string): Promise<() => Promise<unknown>> {
   const [when, name] = [`NEW."${column}" = '${ids.at(-1)}'`, `broken_${table}`]
   if (url.startsWith('file:')) {
-    await execute(url, `CREATE TRIGGER ${name} BEFORE INSERT ON "${table}" WHEN ${when} BEGIN SELECT RAISE(ABORT, 'no'); END`)
+    await execute(
+      url, `CREATE TRIGGER ${name} BEFORE INSERT ON "${table}" WHEN ${when} BEGIN SELECT RAISE(ABORT, 'no'); END`
+    )
     return () => execute(url, `DROP TRIGGER ${name}`)
   }
-  await execute(url, `CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$`)
-  await execute(url, `CREATE TRIGGER ${name} BEFORE INSERT ON "${table}" FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION ${name}()`)
+  await execute(
+    url, `CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$`
+  )
+  await execute(
+    url, `CREATE TRIGGER ${name} BEFORE INSERT ON "${table}" FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION ${name}()`
+  )
   return () => execute(url, `DROP TRIGGER ${name} ON "${table}"`)
 }
 
@@ -51,7 +59,10 @@ for (const { name, fresh } of databases) {
     }
     const mend = [await breakLastRow(url, 'KeyUsage', 'apiKeyId'), await breakLastRow(url, 'TokenUsage', 'clientId')]
     const counted = async () => {
-      const rows = [await execute(url, 'SELECT "calls" AS "n" FROM "KeyUsage"'), await execute(url, 'SELECT "tokens" AS "n" FROM "TokenUsage"')]
+      const rows = [
+        await execute(url, 'SELECT "calls" AS "n" FROM "KeyUsage"'),
+        await execute(url, 'SELECT "tokens" AS "n" FROM "TokenUsage"')
+      ]
       return rows.map(counts => counts.map(({ n }) => Number(n)))
     }
     for (let i = 0; i < 2; i++) await Promise.all([calls.flush(), tokens.flush()])

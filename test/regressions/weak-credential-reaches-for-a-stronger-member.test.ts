@@ -1,4 +1,7 @@
-/** Who may write members or groups gives nobody more than they have, takes nothing from who has more, and takes the last administrator nothing. */
+/**
+ * Who may write members or groups gives nobody more than they have, takes nothing from who has more, and takes the last
+ * administrator nothing.
+ */
 import tap from 'tap'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 
@@ -17,14 +20,18 @@ for (const { name: database, server } of servers) {
   }
   const callingWith = async (input: Json) => {
     const { key } = await createKey({ resource, scopes: undefined, access: 'full', ...input })
-    return async (method: string, path: string, body?: Json) => await withKey(key, `/api/v1${path}`, { method, ...(body && { body }) })
+    return async (method: string, path: string, body?: Json) =>
+      await withKey(key, `/api/v1${path}`, { method, ...(body && { body }) })
   }
   const people = async (...roles: string[]) => {
     const { id: organization } = await createOrganization('A')
-    const members = await Promise.all(roles.map(async role => await made('/members', { organization, name: role, role })))
+    const members = await Promise.all(
+      roles.map(async role => await made('/members', { organization, name: role, role }))
+    )
     return { organization, members: members as [Json, ...Json[]] & [Json, Json, Json] }
   }
-  const state = async (paths: readonly string[]) => await Promise.all(paths.map(async path => (await admin('GET', path)).json))
+  const state = async (paths: readonly string[]) =>
+    await Promise.all(paths.map(async path => (await admin('GET', path)).json))
 
   tap.test(`Y2: a member changes and removes nobody who may more, and raises nobody to a role above their own [${database}]`, async t => {
     const { organization, members: [owner, member, viewer] } = await people('owner', 'member', 'viewer')
@@ -33,22 +40,32 @@ for (const { name: database, server } of servers) {
     const call = await callingWith({ organization, creator: member.id })
     const paths = [owner, member, viewer].map(({ id }) => `/members/${id}`).concat(`/groups/${trusted.id}`)
     const before = await state(paths)
-    for (const change of [{ role: 'viewer' }, { scopes: [] }, { role: 'member' }, { name: 'nobody' }]) t.match(await call('PATCH', paths[0]!, change), forbidden, `the owner: ${JSON.stringify(change)}`)
+    for (const change of [{ role: 'viewer' }, { scopes: [] }, { role: 'member' }, { name: 'nobody' }]) {
+      t.match(await call('PATCH', paths[0]!, change), forbidden, `the owner: ${JSON.stringify(change)}`)
+    }
     t.match(await call('POST', `${paths[0]}/remove`, {}), forbidden)
     t.match(await call('DELETE', paths[0]!), forbidden)
     for (const path of paths.slice(1, 3)) {
-      for (const change of [{ role: 'owner' }, { role: 'admin' }, { scopes: ['*'] }, { role: 'owner', scopes: [] }]) t.match(await call('PATCH', path, change), forbidden, JSON.stringify(change))
+      for (const change of [{ role: 'owner' }, { role: 'admin' }, { scopes: ['*'] }, { role: 'owner', scopes: [] }]) {
+        t.match(await call('PATCH', path, change), forbidden, JSON.stringify(change))
+      }
     }
     for (const role of ['owner', 'admin']) {
       t.match(await call('POST', '/members', { name: 'x', role }), forbidden)
-      t.match(await call('POST', '/members', { name: 'x', role, scopes: [] }), forbidden, 'a role that other scopes stand instead of is a role')
+      t.match(
+        await call('POST', '/members', { name: 'x', role, scopes: [] }), forbidden,
+        'a role that other scopes stand instead of is a role'
+      )
     }
     t.match(await call('PUT', `/groups/${trusted.id}/members/${member.id}`), forbidden)
     t.match(await call('DELETE', `/groups/${trusted.id}/members/${owner.id}`), forbidden)
     t.match(await call('PATCH', paths[3]!, { scopes: ['*:read'] }), forbidden, 'nor takes a group what they have not')
     t.match(await call('DELETE', paths[3]!), forbidden)
     t.strictSame(await state(paths), before)
-    t.match(await call('PATCH', paths[2]!, { role: 'member' }), { status: 200, json: { role: 'member' } }, 'what they have they give')
+    t.match(
+      await call('PATCH', paths[2]!, { role: 'member' }), { status: 200, json: { role: 'member' } },
+      'what they have they give'
+    )
     t.equal((await call('POST', '/members', { name: 'x', role: 'viewer' })).status, 201)
     t.equal((await call('DELETE', paths[2]!)).status, 204)
   })
@@ -75,9 +92,15 @@ for (const { name: database, server } of servers) {
     const refused = await call('PATCH', `/members/${owner.id}`, { role: 'member' })
     t.equal(refused.status, 409)
     t.strictSame(refused.json, {
-      error: `After this ${organization} would have no member who may do everything. Make another one first; the deployment's admin token can do it all the same.`, code: 'WOULD_LOCK_OUT', details: { organization },
+      error:
+        `After this ${organization} would have no member who may do everything. Make another one first; the ` +
+          'deployment\'s admin token can do it all the same.',
+      code: 'WOULD_LOCK_OUT',
+      details: { organization }
     })
-    for (const change of [{ scopes: ['*:read', '*:write'] }, { scopes: [] }]) t.match(await call('PATCH', `/members/${owner.id}`, change), lockOut)
+    for (const change of [{ scopes: ['*:read', '*:write'] }, { scopes: [] }]) {
+      t.match(await call('PATCH', `/members/${owner.id}`, change), lockOut)
+    }
     t.match(await call('POST', `/members/${owner.id}/remove`, {}), lockOut)
     t.match(await call('DELETE', `/members/${owner.id}`), lockOut)
     t.strictSame(await state([`/members/${owner.id}`]), before)
@@ -88,7 +111,9 @@ for (const { name: database, server } of servers) {
   tap.test(`Y2: of two administrators who remove each other one is left [${database}]`, async t => {
     for (let i = 0; i < 3; i++) {
       const { organization, members: [a, b] } = await people('owner', 'owner')
-      const [callA, callB] = [await callingWith({ organization, creator: a.id }), await callingWith({ organization, creator: b.id })]
+      const [callA, callB] = [
+        await callingWith({ organization, creator: a.id }), await callingWith({ organization, creator: b.id })
+      ]
       const answers = await Promise.all([callA('DELETE', `/members/${b.id}`), callB('DELETE', `/members/${a.id}`)])
       const left = (await admin('GET', `/members?organization=${organization}&status=active`)).json.data
       t.equal(left.length, 1, JSON.stringify(answers.map(({ status }) => status)))
@@ -112,14 +137,20 @@ for (const { name: database, server } of servers) {
 
   tap.test(`Y2: nobody joins or leaves a group when a policy about it would then keep everybody from the policies [${database}]`, async t => {
     const { organization, members: [owner] } = await people('owner')
-    const [barred, trusted] = await Promise.all(['barred', 'trusted'].map(async name => await made('/groups', { organization, name, scopes: [] }))) as [Json, Json]
+    const [barred, trusted] = await Promise.all(
+      ['barred', 'trusted'].map(async name => await made('/groups', { organization, name, scopes: [] }))
+    ) as [Json, Json]
     const call = await callingWith({ organization, creator: owner.id })
-    await made('/policies', { organization, name: 'barred', effect: 'deny', conditions: { groups: [barred.id], scopes: ['policies:write'] } })
+    await made('/policies', {
+      organization, name: 'barred', effect: 'deny', conditions: { groups: [barred.id], scopes: ['policies:write'] }
+    })
     const joined = await call('PUT', `/groups/${barred.id}/members/${owner.id}`)
     t.match(joined, lockOut, joined.text)
     t.equal((await admin('PUT', `/groups/${barred.id}/members/${owner.id}`)).status, 200)
     t.match(await call('GET', '/policies'), { status: 200 })
-    t.match(await call('DELETE', `/groups/${barred.id}/members/${owner.id}`), forbidden, 'and the one it binds does not leave')
+    t.match(
+      await call('DELETE', `/groups/${barred.id}/members/${owner.id}`), forbidden, 'and the one it binds does not leave'
+    )
     t.equal((await admin('DELETE', `/groups/${barred.id}/members/${owner.id}`)).status, 204)
     t.equal((await call('PUT', `/groups/${trusted.id}/members/${owner.id}`)).status, 200)
   })

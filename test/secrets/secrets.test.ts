@@ -1,6 +1,18 @@
 import tap from 'tap'
 import {
-  apiKeyHint, digestOf, hintOf, newApiKeyText, newId, newSecret, randomBase62, readApiKeyText, resemblesApiKey, sameDigest, seal, unseal, withoutSecrets,
+  apiKeyHint,
+  digestOf,
+  hintOf,
+  newApiKeyText,
+  newId,
+  newSecret,
+  randomBase62,
+  readApiKeyText,
+  resemblesApiKey,
+  sameDigest,
+  seal,
+  unseal,
+  withoutSecrets
 } from '../../src/secrets/secrets.ts'
 
 tap.test('Y1: a key reads back as what it was made of', async t => {
@@ -20,7 +32,12 @@ tap.test('Y1: every single changed, lost or added character makes the check fail
     const other = text[i] === 'x' ? 'y' : 'x'
     t.equal(readApiKeyText(text.slice(0, i) + other + text.slice(i + 1)), null, `with another character ${i}`)
   }
-  for (const damaged of [text + 'a', text + '\n', ' ' + text, text + '\0', text.toUpperCase(), text.replace('_live_', '_test_'), text.replace('lb_', 'lc_'), '', 'lb_live_']) {
+  for (
+    const damaged of [
+      text + 'a', text + '\n', ' ' + text, text + '\0', text.toUpperCase(), text.replace('_live_', '_test_'),
+      text.replace('lb_', 'lc_'), '', 'lb_live_'
+    ]
+  ) {
     t.equal(readApiKeyText(damaged), null, JSON.stringify(damaged))
   }
 })
@@ -35,7 +52,9 @@ tap.test('Y1: the check is the one that is documented: CRC32 of what stands befo
   }
   let number = (rest ^ 0xffffffff) >>> 0
   let check = ''
-  for (let i = 0; i < 6; i++, number = Math.floor(number / 62)) check = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[number % 62] + check
+  for (let i = 0; i < 6; i++, number = Math.floor(number / 62)) {
+    check = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[number % 62] + check
+  }
   t.same(readApiKeyText(stem + check), { prefix: 'lb', environment: 'live' })
 })
 
@@ -50,14 +69,19 @@ tap.test('Y1: bodies are drawn evenly from base62 and do not repeat', async t =>
   t.equal(seen.size, 20_000)
   t.equal(counts.size, 62)
   const expected = 20_000 * 27 / 62
-  for (const [character, count] of counts) t.ok(Math.abs(count - expected) < 6 * Math.sqrt(expected), `${character}: ${count} of ${expected}`)
+  for (const [character, count] of counts) {
+    t.ok(Math.abs(count - expected) < 6 * Math.sqrt(expected), `${character}: ${count} of ${expected}`)
+  }
 })
 
 tap.test('what people see of a secret does not give it away', async t => {
   const text = newApiKeyText('lb', 'live')
   t.equal(apiKeyHint(text), `lb_live_…${text.slice(-4)}`)
   t.equal(hintOf('abcdefgh'), '…efgh')
-  t.ok(resemblesApiKey(text) && resemblesApiKey('lb_live_damaged') && !resemblesApiKey('eyJhbGciOi.a.b') && !resemblesApiKey('lkadm_live'))
+  t.ok(
+    resemblesApiKey(text) && resemblesApiKey('lb_live_damaged') && !resemblesApiKey('eyJhbGciOi.a.b') &&
+      !resemblesApiKey('lkadm_live')
+  )
 })
 
 tap.test('digests are compared whole', async t => {
@@ -83,7 +107,11 @@ tap.test('K2: what is sealed opens under its secret and its label alone', async 
   t.equal(unseal(sealed, ['master-one'], 'kid-2'), null)
   t.equal(unseal(sealed, [], 'kid-1'), null)
   const [version, iv, tag, body] = sealed.split('.') as [string, string, string, string]
-  for (const altered of [[version, iv, tag, body.slice(2) + 'AA'], [version, iv, 'AAAA', body], ['v2', iv, tag, body], [version, iv, tag]]) {
+  for (
+    const altered of [[version, iv, tag, body.slice(2) + 'AA'], [version, iv, 'AAAA', body], ['v2', iv, tag, body], [
+      version, iv, tag
+    ]]
+  ) {
     t.equal(unseal(altered.join('.'), ['master-one'], 'kid-1'), null)
   }
 })

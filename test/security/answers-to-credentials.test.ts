@@ -1,4 +1,7 @@
-/** What every answer to a credential says to caches and, where it is a 401, to the caller: for every route there is, good and bad credentials. */
+/**
+ * What every answer to a credential says to caches and, where it is a 401, to the caller: for every route there is,
+ * good and bad credentials.
+ */
 import tap, { type Test } from 'tap'
 import { newApiKeyText, newManagementTokenText, newSecret } from '../../src/secrets/secrets.ts'
 import { basic, startServer, type Answer, type Outgoing } from '../support/test-server.ts'
@@ -10,9 +13,16 @@ const server = await startServer({
       await api.register(latchkey.guard, { resource: latchkey.config.issuer })
       const free = { config: { scopes: [] } }
       api.get('/plain', free, async () => ({ ok: true }))
-      api.get('/said', free, async (_request, reply) => reply.header('cache-control', 'public, max-age=60').send({ ok: true }))
-      api.get('/unstored', free, async (_request, reply) => reply.header('cache-control', 'No-Store').send({ ok: true }))
-      api.get('/negotiated', free, async (_request, reply) => reply.header('vary', 'Accept-Encoding, X-API-Key').send({ ok: true }))
+      api.get(
+        '/said', free, async (_request, reply) => reply.header('cache-control', 'public, max-age=60').send({ ok: true })
+      )
+      api.get(
+        '/unstored', free, async (_request, reply) => reply.header('cache-control', 'No-Store').send({ ok: true })
+      )
+      api.get(
+        '/negotiated', free,
+        async (_request, reply) => reply.header('vary', 'Accept-Encoding, X-API-Key').send({ ok: true })
+      )
       api.get('/listed', free, async (_request, reply) => reply.header('vary', ['Accept', 'Origin']).send({ ok: true }))
       api.get('/everything', free, async (_request, reply) => reply.header('vary', '*').send({ ok: true }))
       api.get('/same', free, async (_request, reply) => reply.code(304).send())
@@ -36,7 +46,9 @@ const { send, issuer } = server
 
 const client = await server.createClient({ introspects: [issuer] })
 const { key } = await server.createKey({ organization: client.organization })
-const { key: managementKey } = await server.createKey({ organization: client.organization, resource: `${issuer}/api/v1`, access: 'full', scopes: [] })
+const { key: managementKey } = await server.createKey({
+  organization: client.organization, resource: `${issuer}/api/v1`, access: 'full', scopes: []
+})
 const token = await server.tokenFor(client)
 
 /** Answers that are the same for everybody, and are there to be kept. */
@@ -61,12 +73,23 @@ const bad: Record<string, Record<string, string>> = {
 }
 /** Forms by which a client fails to prove itself without the header, or proves itself. */
 const forms: Record<string, Record<string, string>> = {
-  'an unknown client in the form': { grant_type: 'client_credentials', token: 'x', client_id: 'cli_nobody', client_secret: newSecret() },
-  'a wrong secret in the form': { grant_type: 'client_credentials', token: 'x', client_id: client.clientId, client_secret: 'wrong' },
+  'an unknown client in the form': {
+    grant_type: 'client_credentials', token: 'x', client_id: 'cli_nobody', client_secret: newSecret()
+  },
+  'a wrong secret in the form': {
+    grant_type: 'client_credentials', token: 'x', client_id: client.clientId, client_secret: 'wrong'
+  },
   'a name alone': { grant_type: 'client_credentials', token: 'x', client_id: client.clientId },
   'no client at all': { grant_type: 'client_credentials', token: 'x' },
-  'a broken assertion': { grant_type: 'client_credentials', token: 'x', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: 'a.b.c' },
-  'a good client in the form': { grant_type: 'client_credentials', token: 'x', client_id: client.clientId, client_secret: client.clientSecret },
+  'a broken assertion': {
+    grant_type: 'client_credentials',
+    token: 'x',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: 'a.b.c'
+  },
+  'a good client in the form': {
+    grant_type: 'client_credentials', token: 'x', client_id: client.clientId, client_secret: client.clientSecret
+  }
 }
 
 async function everyRoute (visit: (path: string, outgoing: Outgoing) => Promise<void>): Promise<void> {
@@ -100,7 +123,9 @@ tap.test('A8, RFC 9110 §15.5.2: every 401 of every route says how to authentica
     }
   })
   t.ok(seen.size > 60, `${seen.size} routes have said 401`)
-  for (const path of ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke']) t.ok(seen.has(`${path} by a form`), path)
+  for (const path of ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke']) {
+    t.ok(seen.has(`${path} by a form`), path)
+  }
 })
 
 tap.test('N11: no answer to a credential may be kept by a cache: every route of Latchkey, whatever the status', async t => {
@@ -114,7 +139,9 @@ tap.test('N11: no answer to a credential may be kept by a cache: every route of 
     }
   })
   for (const status of [200, 400, 401, 403, 404]) t.ok(statuses.has(status), `there was a ${status}`)
-  for (const path of ['/api/v1/nothing', '/nothing']) t.equal((await send({ path, headers: good['a key']! })).headers['cache-control'], 'no-store', path)
+  for (const path of ['/api/v1/nothing', '/nothing']) {
+    t.equal((await send({ path, headers: good['a key']! })).headers['cache-control'], 'no-store', path)
+  }
 })
 
 tap.test('N11: an answer of a guarded route is private and told apart by the headers of its style, unless the route says otherwise', async t => {
@@ -138,16 +165,26 @@ tap.test('N11: an answer of a guarded route is private and told apart by the hea
       }
     }
   }
-  t.equal((await send({ method: 'POST', path: '/mine/plain', headers: { 'x-api-key': key }, body: {} })).headers['cache-control'], 'private')
+  t.equal(
+    (await send({ method: 'POST', path: '/mine/plain', headers: { 'x-api-key': key }, body: {} }))
+      .headers['cache-control'],
+    'private'
+  )
   t.equal((await send({ path: '/mine/broken', headers: { 'x-api-key': key } })).headers['cache-control'], 'no-store')
   t.equal((await send({ path: '/mine/plain' })).headers['cache-control'], 'no-store', 'a refusal')
-  t.equal((await send({ path: `/mine/plain?x-api-key=${key}` })).headers['cache-control'], 'no-store, private', 'a key in the URL')
+  t.equal(
+    (await send({ path: `/mine/plain?x-api-key=${key}` })).headers['cache-control'], 'no-store, private',
+    'a key in the URL'
+  )
   const open = await send({ path: '/mine/open', headers: { 'x-api-key': key } })
-  t.strictSame([open.headers['cache-control'], open.headers.vary], [undefined, undefined], 'a public route is its own business')
+  t.strictSame(
+    [open.headers['cache-control'], open.headers.vary], [undefined, undefined], 'a public route is its own business'
+  )
 })
 
 tap.test('N11: a style whose keys travel as bearer is told apart by Authorization alone, and a changed style at once', async t => {
-  const ask = async () => (await send({ path: '/mine/plain', headers: { authorization: `Bearer ${token}` } })).headers.vary
+  const ask = async () =>
+    (await send({ path: '/mine/plain', headers: { authorization: `Bearer ${token}` } })).headers.vary
   t.equal(await ask(), 'authorization, x-api-key')
   t.equal((await server.admin('PATCH', '/resources/res_host', { style: 'opencrane' })).status, 200)
   t.equal(await ask(), 'authorization')

@@ -177,7 +177,10 @@ tap.test('N12: of res_management nothing is changed, and the refusal says why; o
     ) {
       const answer = await admin('PATCH', `/resources/${id}`, body)
       t.strictSame([answer.status, answer.json], [400, {
-        error: `The resource ${issuer}/api/v1 is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.`, code: 'INVALID_REQUEST',
+        error:
+          `The resource ${issuer}/api/v1 is Latchkey's own API: its name, scopes and style belong to the version ` +
+            'that runs and cannot be changed.',
+        code: 'INVALID_REQUEST'
       }], JSON.stringify(body))
     }
     for (const [method, path] of [['DELETE', ''], ['POST', '/revoke']] as const) {

@@ -1,6 +1,7 @@
 /**
- * L1: secrets are planted wherever a caller can put one, and looked for wherever a server could tell: every line of the log at
- * its most talkative, the numbers, the traces, the audit log, the errors. That the search finds what is there is shown too.
+ * L1: secrets are planted wherever a caller can put one, and looked for wherever a server could tell: every line of the
+ * log at its most talkative, the numbers, the traces, the audit log, the errors. That the search finds what is there is
+ * shown too.
  */
 import tap from 'tap'
 import { newSecret } from '../../src/secrets/secrets.ts'
@@ -51,52 +52,128 @@ tap.teardown(async () => {
 })
 
 const headerNames = [
-  'authorization', 'x-api-key', 'cookie', 'proxy-authorization', 'x-auth-token', 'idempotency-key', 'if-match', 'if-none-match', 'user-agent', 'referer', 'origin', 'x-request-id', 'request-id',
-  'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'accept', 'accept-language', 'accept-encoding', 'content-language', 'from', 'via', 'dpop', 'x-csrf-token', 'tracestate', 'baggage', 'x-unknown',
+  'authorization',
+  'x-api-key',
+  'cookie',
+  'proxy-authorization',
+  'x-auth-token',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'user-agent',
+  'referer',
+  'origin',
+  'x-request-id',
+  'request-id',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'forwarded',
+  'accept',
+  'accept-language',
+  'accept-encoding',
+  'content-language',
+  'from',
+  'via',
+  'dpop',
+  'x-csrf-token',
+  'tracestate',
+  'baggage',
+  'x-unknown'
 ]
-const schemes = [secret, () => `Bearer ${secret()}`, () => `Basic ${Buffer.from(`${secret()}:${secret()}`).toString('base64')}`, () => basic('cli_x', secret()), () => `Digest username="${secret()}"`, () => `DPoP ${secret()}`]
-const oauthMembers = ['client_secret', 'client_assertion', 'assertion', 'token', 'code', 'code_verifier', 'refresh_token', 'password', 'access_token', 'subject_token', 'scope', 'resource', 'grant_type', 'client_id', 'client_assertion_type', 'token_type_hint']
+const schemes = [
+  secret, () => `Bearer ${secret()}`, () => `Basic ${Buffer.from(`${secret()}:${secret()}`).toString('base64')}`,
+  () => basic('cli_x', secret()), () => `Digest username="${secret()}"`, () => `DPoP ${secret()}`
+]
+const oauthMembers = [
+  'client_secret',
+  'client_assertion',
+  'assertion',
+  'token',
+  'code',
+  'code_verifier',
+  'refresh_token',
+  'password',
+  'access_token',
+  'subject_token',
+  'scope',
+  'resource',
+  'grant_type',
+  'client_id',
+  'client_assertion_type',
+  'token_type_hint'
+]
 
 /** Everything that can be said to every route. */
 async function plant ({ send, raw, adminToken, latchkey }: TestServer): Promise<Answer[]> {
   const answers: Answer[] = []
   const ask = async (request: Outgoing) => { answers.push(await send(request)) }
   const asAdmin = { authorization: `Bearer ${adminToken}` }
-  const routes = [...await routesOf(latchkey), { method: 'GET', url: '/api/v1/invoices' }, { method: 'POST', url: '/api/v1/invoices' }, { method: 'GET', url: '/unknown/:a/:b' }]
+  const routes = [...await routesOf(latchkey), { method: 'GET', url: '/api/v1/invoices' }, {
+    method: 'POST', url: '/api/v1/invoices'
+  }, { method: 'GET', url: '/unknown/:a/:b' }]
   for (const { method, url } of routes) {
     const path = (fill: () => string) => url.replace(/:\w+|\*/g, fill)
     for (const name of headerNames) {
       // Headers that the HTTP parser reads itself come as raw bytes, below.
       const value = name === 'authorization' ? schemes[turn % schemes.length]!() : secret()
-      await ask({ method, path: path(() => 'x'), headers: name === 'authorization' || turn % 2 === 0 ? { [name]: value } : { ...asAdmin, [name]: value } })
+      await ask({
+        method,
+        path: path(() => 'x'),
+        headers: name === 'authorization' || turn % 2 === 0 ? { [name]: value } : { ...asAdmin, [name]: value }
+      })
     }
     if (/[:*]/.test(url)) for (const headers of [{}, asAdmin]) await ask({ method, path: path(() => encodeURIComponent(secret())), headers })
     const query = ['x-api-key', 'access_token', 'token', 'cursor', 'organization', 'limit', 'client_secret', secret()].map(name => `${encodeURIComponent(name)}=${encodeURIComponent(secret())}`).join('&')
     for (const headers of [{}, asAdmin]) await ask({ method, path: `${path(() => 'x')}?${query}`, headers })
     if (['GET', 'HEAD', 'OPTIONS'].includes(method)) continue
     const bodies: [string, string][] = [
-      ['application/json', JSON.stringify({ name: secret(), organization: secret(), secret: secret(), key: { d: secret() } })],
+      [
+        'application/json',
+        JSON.stringify({ name: secret(), organization: secret(), secret: secret(), key: { d: secret() } })
+      ],
       ['application/json', JSON.stringify({ [secret()]: 1 })],
       ['application/json', `{"client_secret":"${canary()}`],
       ['application/json', canary()],
       ['application/json', `"${canary()}"`],
-      ['application/x-www-form-urlencoded', oauthMembers.map(name => `${name}=${encodeURIComponent(secret())}`).join('&')],
+      [
+        'application/x-www-form-urlencoded',
+        oauthMembers.map(name => `${name}=${encodeURIComponent(secret())}`).join('&')
+      ],
       ['application/x-www-form-urlencoded', `${canary()}=%zz&${canary()}&token=${canary()}`],
-      ['multipart/form-data; boundary=x', `--x\r\ncontent-disposition: form-data; name="${canary()}"\r\n\r\n${canary()}\r\n--x--`],
-      [`text/${canary()}`, canary()],
+      [
+        'multipart/form-data; boundary=x',
+        `--x\r\ncontent-disposition: form-data; name="${canary()}"\r\n\r\n${canary()}\r\n--x--`
+      ],
+      [`text/${canary()}`, canary()]
     ]
-    for (const [type, body] of bodies) for (const headers of [asAdmin, {}]) await ask({ method, path: path(() => 'x'), headers: { ...headers, 'content-type': type }, body })
+    for (const [type, body] of bodies) {
+      for (const headers of [asAdmin, {}]) {
+        await ask({
+          method, path: path(() => 'x'), headers: { ...headers, 'content-type': type }, body
+        })
+      }
+    }
   }
-  for (const path of ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke', '/api/v1/auth/session']) {
+  for (
+    const path of ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke', '/api/v1/auth/session']
+  ) {
     for (const member of oauthMembers) {
       const form = { grant_type: 'client_credentials', client_id: 'cli_x', client_secret: 'x', token: 'x' }
-      for (const value of [secret(), `${canary()}"'<\0\n`]) await ask({ method: 'POST', path, body: new URLSearchParams({ ...form, [member]: value }) })
+      for (const value of [secret(), `${canary()}"'<\0\n`]) {
+        await ask({ method: 'POST', path, body: new URLSearchParams({ ...form, [member]: value }) })
+      }
     }
   }
   const malformed = [
-    `GET / HTTP/1.1\r\nhost: x\r\n${canary()}\r\n\r\n`, `GET /%zz/${canary()}?${canary()} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, canary(), `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${canary()}\r\n\r\n`,
-    `GET / HTTP/1.1\r\nhost: ${canary()}\r\nconnection: close\r\n\r\n`, `${canary().toUpperCase()} / HTTP/1.1\r\nhost: x\r\n\r\n`, `GET / HTTP/1.1\r\nhost: x\r\nauthorization: ${canary()}\0\r\n\r\n`,
-    `GET http://user:${canary()}@x/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, `POST /api/v1/clients HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${canary()}\r\n`,
+    `GET / HTTP/1.1\r\nhost: x\r\n${canary()}\r\n\r\n`,
+    `GET /%zz/${canary()}?${canary()} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    canary(),
+    `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${canary()}\r\n\r\n`,
+    `GET / HTTP/1.1\r\nhost: ${canary()}\r\nconnection: close\r\n\r\n`,
+    `${canary().toUpperCase()} / HTTP/1.1\r\nhost: x\r\n\r\n`,
+    `GET / HTTP/1.1\r\nhost: x\r\nauthorization: ${canary()}\0\r\n\r\n`,
+    `GET http://user:${canary()}@x/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    `POST /api/v1/clients HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${canary()}\r\n`
   ]
   await Promise.all(malformed.map(raw))
   return answers
@@ -109,22 +186,49 @@ async function useReal (own: TestServer): Promise<{ secrets: string[], answers: 
   const key = await createKey()
   const registration = await createRegistrationToken()
   const token = await tokenFor(client)
-  const registered = (await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${registration.token}` }, body: {} })).json
-  const secrets = [adminToken, client.clientSecret, key.key, registration.token, token, registered.registration_access_token as string, registered.client_secret as string]
+  const registered =
+    (await send({
+      method: 'POST',
+      path: '/api/v1/oauth/register',
+      headers: { authorization: `Bearer ${registration.token}` },
+      body: {}
+    })).json
+  const secrets = [
+    adminToken, client.clientSecret, key.key, registration.token, token, registered.registration_access_token as string,
+    registered.client_secret as string
+  ]
   const answers: Answer[] = []
   const ask = async (request: Outgoing) => { answers.push(await send(request)) }
   const asAdmin = { authorization: `Bearer ${adminToken}` }
   for (const each of secrets) {
-    const ways: Record<string, string>[] = [{ 'x-api-key': each }, { authorization: `Bearer ${each}` }, { authorization: basic(client.clientId, each) }, { cookie: `s=${each}` }, { ...asAdmin, 'idempotency-key': each }]
+    const ways: Record<string, string>[] = [
+      { 'x-api-key': each }, { authorization: `Bearer ${each}` }, { authorization: basic(client.clientId, each) },
+      { cookie: `s=${each}` }, { ...asAdmin, 'idempotency-key': each }
+    ]
     for (const headers of ways) {
       await ask({ path: '/api/v1/invoices', headers })
       await ask({ path: '/api/v1/clients?limit=1', headers })
     }
-    for (const path of [`/${each}`, `/api/v1/clients/${each}`, `/api/v1/api-keys/${each}?access_token=${each}`, `/api/v1/oauth/register/${each}`, `/api/v1/audit?subject=${each}`]) await ask({ path, headers: asAdmin })
-    for (const body of [{ name: 'x', organization: each, grants: [] }, { [each]: 1 }, { name: 'x', organization: client.organization, grants: [{ resource: each, scopes: [each] }] }]) {
+    for (
+      const path of [
+        `/${each}`, `/api/v1/clients/${each}`, `/api/v1/api-keys/${each}?access_token=${each}`,
+        `/api/v1/oauth/register/${each}`, `/api/v1/audit?subject=${each}`
+      ]
+    ) await ask({ path, headers: asAdmin })
+    for (
+      const body of [{ name: 'x', organization: each, grants: [] }, { [each]: 1 }, {
+        name: 'x', organization: client.organization, grants: [{ resource: each, scopes: [each] }]
+      }]
+    ) {
       await ask({ method: 'POST', path: '/api/v1/clients', headers: asAdmin, body })
     }
-    await ask({ method: 'POST', path: '/api/v1/auth/token', body: new URLSearchParams({ grant_type: each, client_id: each, client_secret: each, scope: each, client_assertion: each }) })
+    await ask({
+      method: 'POST',
+      path: '/api/v1/auth/token',
+      body: new URLSearchParams({
+        grant_type: each, client_id: each, client_secret: each, scope: each, client_assertion: each
+      })
+    })
   }
   return { secrets, answers }
 }
@@ -135,16 +239,28 @@ const log = () => server.lines.join('')
 const prom = async () => (await server.send({ path: '/prom' })).text
 const audit = async () => {
   let all = ''
-  for (let cursor: string | undefined, page: Json = {}; page.pagination?.hasMore !== false; cursor = page.pagination.nextCursor) {
-    page = (await server.admin('GET', `/audit?limit=200${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)).json
+  for (
+    let cursor: string | undefined, page: Json = {};
+    page.pagination?.hasMore !== false;
+    cursor = page.pagination.nextCursor
+  ) {
+    page =
+      (await server.admin(
+        'GET', `/audit?limit=200${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
+      )).json
     all += JSON.stringify(page.data)
   }
   return all
 }
-/** What is sent to the collector is sent when its time has come: once a marker of now has arrived, so has all before it. */
+/**
+ * What is sent to the collector is sent when its time has come: once a marker of now has arrived, so has all before it.
+ */
 const traces = async () => {
   const { headers } = await server.send({ path: '/healthz' })
-  await until('the collector has got the last span', () => collector.bodies.some(body => body.includes(headers['x-request-id'] as string)))
+  await until(
+    'the collector has got the last span',
+    () => collector.bodies.some(body => body.includes(headers['x-request-id'] as string))
+  )
   return collector.bodies.join('')
 }
 const realIn = (text: string) => real.secrets.filter(each => text.includes(each.slice(-20)))
@@ -152,7 +268,10 @@ const realIn = (text: string) => real.secrets.filter(each => text.includes(each.
 tap.test('L1: the canaries were everywhere', async t => {
   t.ok(flown.length > 5_000, `${flown.length} of them`)
   t.ok(planted.length > 2_000)
-  t.ok(planted.some(({ status }) => status < 300) && planted.some(({ status }) => status === 401) && planted.some(({ status }) => status === 400))
+  t.ok(
+    planted.some(({ status }) => status < 300) && planted.some(({ status }) => status === 401) &&
+      planted.some(({ status }) => status === 400)
+  )
   t.strictSame(planted.filter(({ status }) => status >= 500).map(({ text }) => text), [])
 })
 
@@ -161,10 +280,16 @@ tap.test('L1: no secret is in a line of the log at level trace, and every line o
   t.strictSame(realIn(log()), [])
   const lines = server.lines.map(line => JSON.parse(line) as Json)
   t.ok(lines.length > 4_000)
-  t.strictSame(lines.filter(line => !/^[0-9a-f-]{36}$/.test(line.reqId ?? '') && !/^Server listening/.test(line.msg)), [])
+  t.strictSame(
+    lines.filter(line => !/^[0-9a-f-]{36}$/.test(line.reqId ?? '') && !/^Server listening/.test(line.msg)), []
+  )
   const refused = await server.send({ path: '/api/v1/invoices' })
-  const own = server.lines.map(line => JSON.parse(line) as Json).filter(line => line.reqId === refused.headers['x-request-id'])
-  t.strictSame(own.map(line => line.msg), ['incoming request', 'refused', 'request completed'], 'and the caller has it too')
+  const own = server.lines.map(line => JSON.parse(line) as Json).filter(line =>
+    line.reqId === refused.headers['x-request-id']
+  )
+  t.strictSame(
+    own.map(line => line.msg), ['incoming request', 'refused', 'request completed'], 'and the caller has it too'
+  )
 })
 
 tap.test('L1: no secret is in a metric', async t => {
@@ -209,5 +334,7 @@ tap.test('L1: the search finds a canary that is there, in each of the places', a
   server.latchkey.telemetry.tracing!.span(`careless ${one}`, () => {})
   t.strictSame(foundIn(await traces()), [one], 'in a trace')
   await server.createOrganization(one)
-  t.strictSame(foundIn(JSON.stringify((await server.admin('GET', '/organizations?limit=1')).json)), [one], 'in an answer')
+  t.strictSame(
+    foundIn(JSON.stringify((await server.admin('GET', '/organizations?limit=1')).json)), [one], 'in an answer'
+  )
 })

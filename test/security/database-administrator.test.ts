@@ -1,4 +1,7 @@
-/** SECURITY L2: whoever writes to the database and has not LATCHKEY_SECRET cannot rewrite history unnoticed, nor have a server seal it. */
+/**
+ * SECURITY L2: whoever writes to the database and has not LATCHKEY_SECRET cannot rewrite history unnoticed, nor have a
+ * server seal it.
+ */
 import tap from 'tap'
 import { inWords, playAdministrator, ways } from '../support/database-administrator.ts'
 import { databases } from '../support/databases.ts'
@@ -8,8 +11,16 @@ for (const { name, fresh } of databases) {
     let played = 0
     await playAdministrator(await fresh(), ways, ({ what, refused, api, command, withHeads, exits }, way) => {
       played++
-      const expected = { refused: way.refused, api: inWords(way.named), command: inWords(way.named), withHeads: inWords(way.namedWithHeads), exits: 1 }
-      t.strictSame({ refused, api: inWords(api), command: inWords(command), withHeads: inWords(withHeads), exits }, expected, what)
+      const expected = {
+        refused: way.refused,
+        api: inWords(way.named),
+        command: inWords(way.named),
+        withHeads: inWords(way.namedWithHeads),
+        exits: 1
+      }
+      t.strictSame(
+        { refused, api: inWords(api), command: inWords(command), withHeads: inWords(withHeads), exits }, expected, what
+      )
     })
     t.equal(played, ways.length)
   })

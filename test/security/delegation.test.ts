@@ -1,6 +1,6 @@
 /**
- * Nobody hands on what they have not: every operation of the API that can give authority, by actors of every strength. The list of
- * operations is the document's: one that is not told of here fails.
+ * Nobody hands on what they have not: every operation of the API that can give authority, by actors of every strength.
+ * The list of operations is the document's: one that is not told of here fails.
  */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
@@ -8,8 +8,8 @@ import { operationsOf } from '../support/openapi-document.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 /**
- * `managed`: a scope of the management API. `elsewhere`: an ordinary scope of a resource of the organization. `reserved`: an
- * API-key-only scope of it.
+ * `managed`: a scope of the management API. `elsewhere`: an ordinary scope of a resource of the organization.
+ * `reserved`: an API-key-only scope of it.
  */
 type Authority = 'managed' | 'elsewhere' | 'reserved'
 /**
@@ -484,9 +484,22 @@ const operations: Record<string, readonly Way[] | string> = {
   'DELETE /policies/{id}': 'policies take away; policies:write is the power to lift each of the organization',
   'PATCH /organizations/{id}': 'a name is all that an organization says of itself; tenants.test.ts shows it',
   ...Object.fromEntries([
-    'POST /clients/{id}/revoke', 'DELETE /clients/{id}', 'POST /api-keys/{id}/revoke', 'DELETE /api-keys/{id}', 'POST /publishable-keys/{id}/revoke', 'DELETE /publishable-keys/{id}',
-    'POST /webhook-tokens/{id}/revoke', 'DELETE /webhook-tokens/{id}', 'POST /registration-tokens/{id}/revoke', 'DELETE /registration-tokens/{id}', 'POST /access-tokens/{id}/revoke', 'DELETE /access-tokens/{id}',
-    'POST /resources/{id}/revoke', 'DELETE /resources/{id}', 'POST /mcp-servers/{id}/revoke', 'DELETE /mcp-servers/{id}',
+    'POST /clients/{id}/revoke',
+    'DELETE /clients/{id}',
+    'POST /api-keys/{id}/revoke',
+    'DELETE /api-keys/{id}',
+    'POST /publishable-keys/{id}/revoke',
+    'DELETE /publishable-keys/{id}',
+    'POST /webhook-tokens/{id}/revoke',
+    'DELETE /webhook-tokens/{id}',
+    'POST /registration-tokens/{id}/revoke',
+    'DELETE /registration-tokens/{id}',
+    'POST /access-tokens/{id}/revoke',
+    'DELETE /access-tokens/{id}',
+    'POST /resources/{id}/revoke',
+    'DELETE /resources/{id}',
+    'POST /mcp-servers/{id}/revoke',
+    'DELETE /mcp-servers/{id}'
   ].map(operation => [operation, 'ends a credential or a resource: that gives nothing'])),
   ...Object.fromEntries([
     'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend', 'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
@@ -494,8 +507,15 @@ const operations: Record<string, readonly Way[] | string> = {
     'POST /lost-changes/{id}/accept', 'POST /lost-changes/accept',
   ].map(operation => [operation, 'the deployment\'s alone; tenants.test.ts shows it'])),
   ...Object.fromEntries([
-    'POST /auth/token', 'POST /oauth/authorize', 'POST /oauth/introspect', 'POST /oauth/revoke', 'POST /oauth/register', 'PUT /oauth/register/{clientId}', 'DELETE /oauth/register/{clientId}', 'POST /auth/session',
-  ].map(operation => [operation, 'takes no credential of the management API: it gives what was given before'])),
+    'POST /auth/token',
+    'POST /oauth/authorize',
+    'POST /oauth/introspect',
+    'POST /oauth/revoke',
+    'POST /oauth/register',
+    'PUT /oauth/register/{clientId}',
+    'DELETE /oauth/register/{clientId}',
+    'POST /auth/session'
+  ].map(operation => [operation, 'takes no credential of the management API: it gives what was given before']))
 }
 
 /** What the actor needs to be let in by the route at all. */
@@ -587,7 +607,8 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
         // Default scopes are those of every MCP server there is.
         if (/mcp|registration/.test(path)) {
           for (
-            const { id } of (await admin('GET', `/mcp-servers?organization=${own.organization}&status=active`)).json.data
+            const { id } of (await admin('GET', `/mcp-servers?organization=${own.organization}&status=active`)).json
+              .data
           ) await admin('DELETE', `/mcp-servers/${id}`)
         }
       }

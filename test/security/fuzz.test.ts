@@ -6,7 +6,9 @@ import { startServer } from '../support/test-server.ts'
 tap.test('OC-15: hostile requests, made from the document, get no 5xx, no inside, no secret and no answer that is not announced', async t => {
   const server = await startServer({ registration: 'open' })
   t.teardown(server.close)
-  const { requests, resets, statuses, reached, operations, failure } = await fuzz(server, { seed: 20_261_122, seconds: 600, requests: 1_500 })
+  const { requests, resets, statuses, reached, operations, failure } = await fuzz(server, {
+    seed: 20_261_122, seconds: 600, requests: 1_500
+  })
   t.equal(failure, null)
   t.comment(`${requests} requests: ${[...statuses].map(([status, times]) => `${status}: ${times}`).join(', ')}`)
   t.equal(requests, 1_500)

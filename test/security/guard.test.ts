@@ -1,4 +1,7 @@
-/** What the guard has to withstand from somebody who has only its URL. Titles carry the ids of the security requirements. */
+/**
+ * What the guard has to withstand from somebody who has only its URL. Titles carry the ids of the security
+ * requirements.
+ */
 import { createHmac, createPublicKey } from 'node:crypto'
 import { CompactSign, exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
@@ -27,7 +30,9 @@ async function goodClaims (): Promise<Json> {
 /** Signed by the server's own key, whatever it says. */
 async function signed (payload: Json | string, header: Json = {}): Promise<string> {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
-  return await new CompactSign(new TextEncoder().encode(text)).setProtectedHeader({ ...goodHeader, ...header }).sign(serverKey)
+  return await new CompactSign(new TextEncoder().encode(text)).setProtectedHeader({ ...goodHeader, ...header }).sign(
+    serverKey
+  )
 }
 
 function invalidToken (t: Test, answer: Answer, why: string): void {
@@ -37,7 +42,8 @@ function invalidToken (t: Test, answer: Answer, why: string): void {
   t.strictSame(Object.keys(answer.json), ['statusCode', 'timestamp', 'path', 'message', 'code', 'details'], why)
 }
 
-const encode = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+const encode = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
 tap.test('J2: no algorithm, key or type but our own is taken', async t => {
   const claims = await goodClaims()
@@ -47,16 +53,23 @@ tap.test('J2: no algorithm, key or type but our own is taken', async t => {
   const rsa = await generateKeyPair('RS256')
   const jwks = (await send({ path: '/.well-known/jwks.json' })).json
   const [publicJwk] = jwks.keys as [JWK]
-  const pem = createPublicKey({ key: publicJwk as never, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string
+  const pem = createPublicKey({ key: publicJwk as never, format: 'jwk' }).export({
+    type: 'spki', format: 'pem'
+  }) as string
   const hmac = (key: string | Buffer, alg = 'HS256') => {
     const input = `${encode({ ...goodHeader, alg })}.${encode(claims)}`
     return `${input}.${createHmac(alg.replace('HS', 'sha'), key).update(input).digest('base64url')}`
   }
   const [, body, signature] = (await signed(claims)).split('.')
-  const byStranger = (header: Json) => new SignJWT(claims).setProtectedHeader({ ...goodHeader, ...header }).sign(stranger.privateKey)
+  const byStranger = (header: Json) =>
+    new SignJWT(claims).setProtectedHeader({ ...goodHeader, ...header }).sign(stranger.privateKey)
   const forged: Record<string, string> = {
     'alg none, unsigned': new UnsecuredJWT(claims).encode(),
-    ...Object.fromEntries(['none', 'None', 'NONE', 'nOnE', ''].map(alg => [`alg ${JSON.stringify(alg)} with our kid`, `${encode({ ...goodHeader, alg })}.${encode(claims)}.`])),
+    ...Object.fromEntries(
+      ['none', 'None', 'NONE', 'nOnE', ''].map(
+        alg => [`alg ${JSON.stringify(alg)} with our kid`, `${encode({ ...goodHeader, alg })}.${encode(claims)}.`]
+      )
+    ),
     'alg none with a good signature': `${encode({ ...goodHeader, alg: 'none' })}.${body}.${signature}`,
     'HS256 keyed with our public key in PEM': hmac(pem),
     'HS256 keyed with our public key in PEM, trimmed': hmac(pem.trim()),
@@ -79,7 +92,13 @@ tap.test('J2: no algorithm, key or type but our own is taken', async t => {
     'no kid': await signed(claims, { kid: undefined }),
     'a kid that is a number': await signed(claims, { kid: 1 }),
     'a kid that is a path': await signed(claims, { kid: '../../dev/null' }),
-    ...Object.fromEntries(await Promise.all(['JWT', 'jwt', 'id_token+jwt', 'application/jwt', '', undefined].map(async typ => [`typ ${typ}`, await signed(claims, { typ })]))),
+    ...Object.fromEntries(
+      await Promise.all(
+        ['JWT', 'jwt', 'id_token+jwt', 'application/jwt', '', undefined].map(
+          async typ => [`typ ${typ}`, await signed(claims, { typ })]
+        )
+      )
+    )
   }
   for (const [why, token] of Object.entries(forged)) {
     const answer = await bearer(token)
@@ -98,7 +117,10 @@ tap.test('J3: every claim has to be there and to be exactly what it has to be, e
   t.equal((await bearer(await signed(good))).status, 200)
   const wrong: Record<string, readonly unknown[]> = {
     iss: [`${issuer}/`, issuer.toUpperCase(), 'https://evil.example', [issuer], '', undefined, null],
-    aud: [`${issuer}.evil`, issuer.slice(0, -1), `${issuer}/`, `${issuer}/api/v1`, [issuer], [issuer, 'https://evil.example'], { 0: issuer }, '', undefined, null],
+    aud: [
+      `${issuer}.evil`, issuer.slice(0, -1), `${issuer}/`, `${issuer}/api/v1`, [issuer],
+      [issuer, 'https://evil.example'], { 0: issuer }, '', undefined, null
+    ],
     exp: [String(good.exp), good.exp + 0.5, -1, 0, Number.MAX_SAFE_INTEGER + 2, [good.exp], undefined, null, true],
     iat: [String(good.iat), good.iat + 0.5, undefined, null],
     nbf: ['0', {}, null],
@@ -110,7 +132,9 @@ tap.test('J3: every claim has to be there and to be exactly what it has to be, e
     org_id: [1, null, ['org_x']],
   }
   for (const [claim, values] of Object.entries(wrong)) {
-    for (const value of values) invalidToken(t, await bearer(await signed({ ...good, [claim]: value })), `${claim}: ${JSON.stringify(value)}`)
+    for (const value of values) {
+      invalidToken(t, await bearer(await signed({ ...good, [claim]: value })), `${claim}: ${JSON.stringify(value)}`)
+    }
   }
   const text = JSON.stringify(good)
   const payloads = {
@@ -122,9 +146,13 @@ tap.test('J3: every claim has to be there and to be exactly what it has to be, e
     nothing: '',
     'not UTF-8': `${text.slice(0, -1)},"x":"\ud800"}`.replace('\ud800', '\xff'),
   }
-  for (const [why, payload] of Object.entries(payloads).filter(([why]) => why !== 'not UTF-8')) t.equal((await bearer(await signed(payload))).status, 401, why)
+  for (const [why, payload] of Object.entries(payloads).filter(([why]) => why !== 'not UTF-8')) {
+    t.equal((await bearer(await signed(payload))).status, 401, why)
+  }
   const bytes = Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.from(',"x":"\xff"}', 'latin1')])
-  t.equal((await bearer(await new CompactSign(bytes).setProtectedHeader(goodHeader).sign(serverKey))).status, 401, 'not UTF-8')
+  t.equal(
+    (await bearer(await new CompactSign(bytes).setProtectedHeader(goodHeader).sign(serverKey))).status, 401, 'not UTF-8'
+  )
 })
 
 tap.test('J3: who a token says it is for, its organization is looked up and not believed', async t => {
@@ -146,9 +174,17 @@ tap.test('J4: clocks may differ by seconds, not by minutes', async t => {
 
 tap.test('J6: no other secret or signed thing of this server is an access token', async t => {
   const registrationToken = await server.createRegistrationToken()
-  const registered = (await send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${registrationToken.token}` }, body: {} })).json
+  const registered =
+    (await send({
+      method: 'POST',
+      path: '/api/v1/oauth/register',
+      headers: { authorization: `Bearer ${registrationToken.token}` },
+      body: {}
+    })).json
   const good = await goodClaims()
-  const assertion = { iss: client.clientId, sub: client.clientId, aud: issuer, jti: 'a', iat: good.iat, exp: good.iat + 60 }
+  const assertion = {
+    iss: client.clientId, sub: client.clientId, aud: issuer, jti: 'a', iat: good.iat, exp: good.iat + 60
+  }
   const others: Record<string, string> = {
     'a client secret': client.clientSecret,
     'a client id': client.clientId,
@@ -163,8 +199,16 @@ tap.test('J6: no other secret or signed thing of this server is an access token'
   for (const [why, text] of Object.entries(others)) invalidToken(t, await bearer(text), why)
   for (const text of [await server.tokenFor(client), apiKey.key]) {
     for (const method of ['GET', 'PUT', 'DELETE']) {
-      const answer = await send({ method, path: `/api/v1/oauth/register/${registered.client_id}`, headers: { authorization: `Bearer ${text}` }, ...(method === 'PUT' ? { body: {} } : {}) })
-      t.ok([400, 401].includes(answer.status), `${method} with something else than the registration access token: ${answer.status}`)
+      const answer = await send({
+        method,
+        path: `/api/v1/oauth/register/${registered.client_id}`,
+        headers: { authorization: `Bearer ${text}` },
+        ...(method === 'PUT' ? { body: {} } : {})
+      })
+      t.ok(
+        [400, 401].includes(answer.status),
+        `${method} with something else than the registration access token: ${answer.status}`
+      )
     }
   }
 })
@@ -172,18 +216,29 @@ tap.test('J6: no other secret or signed thing of this server is an access token'
 tap.test('D3: no credential, a bad one and too little of one are told apart in WWW-Authenticate', async t => {
   const metadata = `resource_metadata="${issuer}/.well-known/oauth-protected-resource"`
   t.equal((await send({ path })).headers['www-authenticate'], `Bearer ${metadata}`)
-  t.match((await bearer('x')).headers['www-authenticate'], new RegExp(`^Bearer error="invalid_token", error_description="[^"]+", ${metadata}$`))
+  t.match(
+    (await bearer('x')).headers['www-authenticate'],
+    new RegExp(`^Bearer error="invalid_token", error_description="[^"]+", ${metadata}$`)
+  )
   const little = await bearer(await server.tokenFor(client), '/api/v1/company')
   t.equal(little.status, 403)
-  t.match(little.headers['www-authenticate'], new RegExp(`^Bearer error="insufficient_scope", error_description="[^"]+", scope="company:read", ${metadata}$`))
+  t.match(
+    little.headers['www-authenticate'],
+    new RegExp(`^Bearer error="insufficient_scope", error_description="[^"]+", scope="company:read", ${metadata}$`)
+  )
   const document = (await send({ path: '/.well-known/oauth-protected-resource' })).json
   t.equal(document.resource, issuer, 'the identifier is the one that the URL was derived from')
 })
 
 tap.test('B1: one transport for one token; a query is none', async t => {
   const token = await server.tokenFor(client)
-  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) t.equal((await send({ path, headers: { authorization: `${scheme} ${token}` } })).status, 200, scheme)
-  t.equal((await send({ path, headers: { authorization: `Bearer    ${token}` } })).status, 200, 'RFC 6750 §2.1: one space or more')
+  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
+    t.equal((await send({ path, headers: { authorization: `${scheme} ${token}` } })).status, 200, scheme)
+  }
+  t.equal(
+    (await send({ path, headers: { authorization: `Bearer    ${token}` } })).status, 200,
+    'RFC 6750 §2.1: one space or more'
+  )
   const inQuery = await send({ path: `${path}?access_token=${token}` })
   t.equal(inQuery.status, 401)
   t.strictSame(inQuery.json.details, { reason: 'access_token_in_query' })
@@ -191,21 +246,39 @@ tap.test('B1: one transport for one token; a query is none', async t => {
     'header and query': bearer(token, `${path}?access_token=${token}`),
     'header and query, empty': bearer(token, `${path}?access_token=`),
     'twice in the query': send({ path: `${path}?access_token=${token}&access_token=${token}` }),
-    'two Authorization headers': send({ path, headers: ['authorization', `Bearer ${token}`, 'authorization', `Bearer ${token}`] }),
-    'two Authorization headers, the second bad': send({ path, headers: ['authorization', `Bearer ${token}`, 'Authorization', 'Bearer x'] }),
+    'two Authorization headers': send({
+      path, headers: ['authorization', `Bearer ${token}`, 'authorization', `Bearer ${token}`]
+    }),
+    'two Authorization headers, the second bad': send({
+      path, headers: ['authorization', `Bearer ${token}`, 'Authorization', 'Bearer x']
+    })
   }
   for (const [why, answer] of Object.entries(several)) severalRefused(t, await answer, why)
-  const malformed = [`Bearer ${token} x`, `Bearer ${token},Bearer ${token}`, `Bearer "${token}"`, `Bearer\t${token}`, `Token ${token}`, token, 'Bearer', 'Bearer ', basic(client.clientId, client.clientSecret)]
-  for (const authorization of malformed) t.equal((await send({ path, headers: { authorization } })).status, 401, authorization.slice(0, 20))
+  const malformed = [
+    `Bearer ${token} x`, `Bearer ${token},Bearer ${token}`, `Bearer "${token}"`, `Bearer\t${token}`, `Token ${token}`,
+    token, 'Bearer', 'Bearer ', basic(client.clientId, client.clientSecret)
+  ]
+  for (const authorization of malformed) {
+    t.equal((await send({ path, headers: { authorization } })).status, 401, authorization.slice(0, 20))
+  }
 })
 
 tap.test('Y6: a token and a key on one request are one too many, whichever of them is good', async t => {
   const token = await server.tokenFor(client)
   const { key } = apiKey
-  const pairs: [string, string, string][] = [[token, key, 'both good'], ['x', key, 'the token bad'], [token, 'x', 'the key bad'], [key, key, 'the key in both places']]
-  for (const [authorization, text, why] of pairs) severalRefused(t, await send({ path, headers: { authorization: `Bearer ${authorization}`, 'x-api-key': text } }), why)
+  const pairs: [string, string, string][] = [[token, key, 'both good'], ['x', key, 'the token bad'], [
+    token, 'x', 'the key bad'
+  ], [key, key, 'the key in both places']]
+  for (const [authorization, text, why] of pairs) {
+    severalRefused(
+      t, await send({ path, headers: { authorization: `Bearer ${authorization}`, 'x-api-key': text } }), why
+    )
+  }
   severalRefused(t, await send({ path: `${path}?x-api-key=${key}`, headers: { 'x-api-key': key } }), 'header and query')
-  severalRefused(t, await send({ path: `${path}?x-api-key=${key}`, headers: { authorization: `Bearer ${token}` } }), 'token and query')
+  severalRefused(
+    t, await send({ path: `${path}?x-api-key=${key}`, headers: { authorization: `Bearer ${token}` } }),
+    'token and query'
+  )
   severalRefused(t, await send({ path: `${path}?x-api-key=${key}&x-api-key=x` }), 'twice in the query')
   severalRefused(t, await send({ path, headers: ['x-api-key', key, 'X-Api-Key', key] }), 'two headers')
 })
@@ -215,10 +288,22 @@ tap.test('a scheme that the guard does not know is no credential: a key works be
   for (const authorization of [basic('staging', 'password'), 'Negotiate YII=', 'Digest username="x"', 'BearerX y']) {
     t.equal((await send({ path, headers: { authorization, 'x-api-key': key } })).status, 200, authorization)
     t.equal((await send({ path: `${path}?x-api-key=${key}`, headers: { authorization } })).status, 200, authorization)
-    t.match((await send({ path, headers: { authorization } })).json, { details: { reason: 'missing_credentials' } }, authorization)
+    t.match(
+      (await send({ path, headers: { authorization } })).json, { details: { reason: 'missing_credentials' } },
+      authorization
+    )
   }
-  severalRefused(t, await send({ path, headers: { authorization: 'Bearer', 'x-api-key': key } }), 'a Bearer without a token is one, and malformed')
-  severalRefused(t, await send({ path, headers: ['authorization', basic('a', 'b'), 'authorization', `Bearer ${key}`, 'x-api-key', key] }), 'nothing hides behind the first')
+  severalRefused(
+    t, await send({ path, headers: { authorization: 'Bearer', 'x-api-key': key } }),
+    'a Bearer without a token is one, and malformed'
+  )
+  severalRefused(
+    t,
+    await send({
+      path, headers: ['authorization', basic('a', 'b'), 'authorization', `Bearer ${key}`, 'x-api-key', key]
+    }),
+    'nothing hides behind the first'
+  )
 })
 
 function severalRefused (t: Test, answer: Answer, why: string): void {
@@ -236,11 +321,17 @@ tap.test('B2: a token is exactly what was minted: nothing less, nothing more, no
     if (i < 8 || i > token.length - 8 || i % 7 === 0) altered.add(token.slice(0, i))
     altered.add(token.slice(0, i) + neighbour(token[i]!) + token.slice(i + 1))
   }
-  for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') altered.add(token.slice(0, -1) + last)
+  for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
+    altered.add(token.slice(0, -1) + last)
+  }
   for (const more of ['A', '=', '==', '.', '.A', '~', '/', '+', '-']) altered.add(token + more)
-  altered.add(`A${token}`).add(`.${token}`).add(token.toLowerCase()).add(token.toUpperCase()).add(token.replaceAll('-', '+').replaceAll('_', '/')).add(token + token)
+  altered.add(`A${token}`).add(`.${token}`).add(token.toLowerCase()).add(token.toUpperCase()).add(
+    token.replaceAll('-', '+').replaceAll('_', '/')
+  ).add(token + token)
   const [header, payload, signature] = token.split('.') as [string, string, string]
-  altered.add(`${header}=.${payload}.${signature}`).add(`${header}.${payload}=.${signature}`).add(`${header}..${signature}`).add(`${header}.${payload}.`)
+  altered.add(`${header}=.${payload}.${signature}`).add(`${header}.${payload}=.${signature}`).add(
+    `${header}..${signature}`
+  ).add(`${header}.${payload}.`)
   altered.delete(token)
   altered.delete('')
   const passed: string[] = []
@@ -257,7 +348,9 @@ tap.test('B2: a key is exactly what was made: nothing less, nothing more, nothin
     altered.add(key.slice(0, i) + neighbour(key[i]!) + key.slice(i + 1))
     altered.add(key.slice(0, i) + swapCase(key[i]!) + key.slice(i + 1))
   }
-  altered.add(`${key}=`).add(`${key}A`).add(`A${key}`).add(key + key).add(`${key},${key}`).add(`"${key}"`).add(`${key};`).add(key.replace('live', 'test')).add(`Bearer ${key}`)
+  altered.add(`${key}=`).add(`${key}A`).add(`A${key}`).add(key + key).add(`${key},${key}`).add(`"${key}"`).add(
+    `${key};`
+  ).add(key.replace('live', 'test')).add(`Bearer ${key}`)
   altered.delete(key)
   const passed: string[] = []
   for (const text of altered) if ((await withKey(text)).status !== 401) passed.push(text)
@@ -267,18 +360,36 @@ tap.test('B2: a key is exactly what was made: nothing less, nothing more, nothin
 tap.test('B2: bytes that no token has are refused before anything reads them', async t => {
   const { key } = apiKey
   const token = await server.tokenFor(client)
-  const line = (header: string | Buffer) => Buffer.concat([Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n`), Buffer.from(header), Buffer.from('\r\n\r\n')])
+  const line = (header: string | Buffer) =>
+    Buffer.concat([
+      Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n`), Buffer.from(header),
+      Buffer.from('\r\n\r\n')
+    ])
   const headers = [
-    `x-api-key: ${key}\0`, `x-api-key: \0${key}`, `authorization: Bearer ${token}\0`, `authorization: Bearer \u200b${token}`, `x-api-key: ${key}\u200b`,
-    `authorization: Bearer\0${token}`, `x-api-key : ${key}`, `x_api_key: ${key}`, ` x-api-key: ${key}`, `x-api-key: ${key}\r x: y`, `x-api-key: ${key.slice(0, 9)}\r\n ${key.slice(9)}`,
-    Buffer.from([...Buffer.from('x-api-key: '), 0xff, 0xfe]),
+    `x-api-key: ${key}\0`,
+    `x-api-key: \0${key}`,
+    `authorization: Bearer ${token}\0`,
+    `authorization: Bearer \u200b${token}`,
+    `x-api-key: ${key}\u200b`,
+    `authorization: Bearer\0${token}`,
+    `x-api-key : ${key}`,
+    `x_api_key: ${key}`,
+    ` x-api-key: ${key}`,
+    `x-api-key: ${key}\r x: y`,
+    `x-api-key: ${key.slice(0, 9)}\r\n ${key.slice(9)}`,
+    Buffer.from([...Buffer.from('x-api-key: '), 0xff, 0xfe])
   ]
   for (const header of headers) {
     const answer = await server.raw(line(header))
     t.match(answer, /^HTTP\/1\.1 40[01] /, JSON.stringify(String(header).slice(0, 30)))
   }
-  t.match(await server.raw(line(`x-api-key: ${key}`)), /^HTTP\/1\.1 200 /, 'the way these requests are made is the right one')
-  t.match(await server.raw(line(`x-api-key:   ${key}  `)), /^HTTP\/1\.1 200 /, 'white space around a value is no part of it (RFC 9110 §5.5)')
+  t.match(
+    await server.raw(line(`x-api-key: ${key}`)), /^HTTP\/1\.1 200 /, 'the way these requests are made is the right one'
+  )
+  t.match(
+    await server.raw(line(`x-api-key:   ${key}  `)), /^HTTP\/1\.1 200 /,
+    'white space around a value is no part of it (RFC 9110 §5.5)'
+  )
 })
 
 function neighbour (character: string): string {
@@ -291,9 +402,29 @@ function swapCase (character: string): string {
 
 tap.test('B4: neither path, method nor header leads around the guard', async t => {
   const paths = [
-    path, `${path}/`, `/${path}`, '//api/v1/invoices', '/api//v1/invoices', '/API/V1/INVOICES', '/api/v1/Invoices', `${path};x=1`, `${path}%2F`, `${path}%00`, `${path}%20`,
-    '/api%2Fv1%2Finvoices', '/api/v1/%69nvoices', '/api/v1/./invoices', '/api/v1/../v1/invoices', '/x/../api/v1/invoices', '/api/v1/..%2Fv1/invoices', '/.well-known/../api/v1/invoices',
-    `${path}?/.well-known/jwks.json`, `${path}#/health`, `${path}?public=true`, `${path}\\`, `${path}.json`,
+    path,
+    `${path}/`,
+    `/${path}`,
+    '//api/v1/invoices',
+    '/api//v1/invoices',
+    '/API/V1/INVOICES',
+    '/api/v1/Invoices',
+    `${path};x=1`,
+    `${path}%2F`,
+    `${path}%00`,
+    `${path}%20`,
+    '/api%2Fv1%2Finvoices',
+    '/api/v1/%69nvoices',
+    '/api/v1/./invoices',
+    '/api/v1/../v1/invoices',
+    '/x/../api/v1/invoices',
+    '/api/v1/..%2Fv1/invoices',
+    '/.well-known/../api/v1/invoices',
+    `${path}?/.well-known/jwks.json`,
+    `${path}#/health`,
+    `${path}?public=true`,
+    `${path}\\`,
+    `${path}.json`
   ]
   const headers: Record<string, string> = {
     'x-original-uri': '/.well-known/jwks.json',
@@ -315,14 +446,24 @@ tap.test('B4: neither path, method nor header leads around the guard', async t =
   }
   t.equal((await send({ path })).status, 401)
   t.equal((await send({ method: 'HEAD', path })).status, 401)
-  t.match(await server.raw(`GET http://evil.example${path} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n`), /^HTTP\/1\.1 40[14] /)
+  t.match(
+    await server.raw(`GET http://evil.example${path} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n`),
+    /^HTTP\/1\.1 40[14] /
+  )
 })
 
 tap.test('B4: who is asking comes from the credential and from no header', async t => {
-  const aliases = ['x-forwarded-user', 'x_forwarded_user', 'x-auth-subject', 'x-auth_subject', 'principal', 'x-principal', 'x-organization-id', 'x-scopes', 'x-client-id', 'x-latchkey-principal']
-  const answer = await withKey(apiKey.key, '/api/v1/echo', { headers: { 'x-api-key': apiKey.key, ...Object.fromEntries(aliases.map(name => [name, 'admin'])) } })
+  const aliases = [
+    'x-forwarded-user', 'x_forwarded_user', 'x-auth-subject', 'x-auth_subject', 'principal', 'x-principal',
+    'x-organization-id', 'x-scopes', 'x-client-id', 'x-latchkey-principal'
+  ]
+  const answer = await withKey(apiKey.key, '/api/v1/echo', {
+    headers: { 'x-api-key': apiKey.key, ...Object.fromEntries(aliases.map(name => [name, 'admin'])) }
+  })
   t.equal(answer.status, 200)
-  t.strictSame(answer.json.seen, { kind: 'api_key', id: apiKey.id, organizationId: client.organization, environment: 'live' })
+  t.strictSame(answer.json.seen, {
+    kind: 'api_key', id: apiKey.id, organizationId: client.organization, environment: 'live'
+  })
 })
 
 tap.test('Y1: a key is prefix, environment, 160 random bits and a check that anybody can compute', async t => {
@@ -330,13 +471,22 @@ tap.test('Y1: a key is prefix, environment, 160 random bits and a check that any
   for (let i = 0; i < 20_000; i++) keys.add(newApiKeyText('lb', i % 2 === 0 ? 'live' : 'test'))
   t.equal(keys.size, 20_000, 'no two are the same')
   const counts = new Map<string, number>()
-  for (const key of keys) for (const character of key.slice(8, 35)) counts.set(character, (counts.get(character) ?? 0) + 1)
+  for (const key of keys) {
+    for (const character of key.slice(8, 35)) counts.set(character, (counts.get(character) ?? 0) + 1)
+  }
   t.equal(counts.size, 62)
   const expected = 20_000 * 27 / 62
-  for (const [character, count] of counts) t.ok(Math.abs(count - expected) < expected * 0.08, `${character} is as likely as any other`)
+  for (const [character, count] of counts) {
+    t.ok(Math.abs(count - expected) < expected * 0.08, `${character} is as likely as any other`)
+  }
   t.ok(Math.log2(62) * 27 >= 160)
-  for (const environment of ['live', 'test']) t.match((await server.createKey({ environment })).key, new RegExp(`^lb_${environment}_[0-9A-Za-z]{33}$`))
-  const prefixed = (await server.admin('POST', '/resources', { identifier: 'https://api.acme.test/y1', keyPrefix: 'acme', scopes: [] })).json
+  for (const environment of ['live', 'test']) {
+    t.match((await server.createKey({ environment })).key, new RegExp(`^lb_${environment}_[0-9A-Za-z]{33}$`))
+  }
+  const prefixed =
+    (await server.admin('POST', '/resources', {
+      identifier: 'https://api.acme.test/y1', keyPrefix: 'acme', scopes: []
+    })).json
   t.match((await server.createKey({ resource: prefixed.identifier, scopes: [] })).key, /^acme_live_/)
 })
 
@@ -460,9 +610,40 @@ tap.test('Y5: an allowlist lets exactly its addresses pass, however they are wri
 
 tap.test('Y5: what is no address is no entry', async t => {
   const entries = [
-    '', ' ', '192.0.2', '192.0.2.7.1', '192.0.2.256', '192.0.2.-1', '192.0.02.7', '0192.0.2.7', '0xc0.0.2.7', '192.0.2.7/33', '192.0.2.7/-1', '192.0.2.7/', '192.0.2.7/024', '192.0.2.7/24/24',
-    '192.0.2.7/255.255.255.0', '192.0.2.7-9', '192.0.2.*', ' 192.0.2.7', '192.0.2.7 ', '192.0.2.7:80', '2001:db8::/129', '2001:db8:::1', '2001:db8', 'fe80::1%eth0', 'fe80::1%eth0/64',
-    '[2001:db8::1]', '::ffff:192.0.2.7/24', '::ffff:192.0.2.7/95', 'localhost', 'example.com', '*', '١٩٢.0.2.7', '192.0.2.7\0', '192.0.2.7\n',
+    '',
+    ' ',
+    '192.0.2',
+    '192.0.2.7.1',
+    '192.0.2.256',
+    '192.0.2.-1',
+    '192.0.02.7',
+    '0192.0.2.7',
+    '0xc0.0.2.7',
+    '192.0.2.7/33',
+    '192.0.2.7/-1',
+    '192.0.2.7/',
+    '192.0.2.7/024',
+    '192.0.2.7/24/24',
+    '192.0.2.7/255.255.255.0',
+    '192.0.2.7-9',
+    '192.0.2.*',
+    ' 192.0.2.7',
+    '192.0.2.7 ',
+    '192.0.2.7:80',
+    '2001:db8::/129',
+    '2001:db8:::1',
+    '2001:db8',
+    'fe80::1%eth0',
+    'fe80::1%eth0/64',
+    '[2001:db8::1]',
+    '::ffff:192.0.2.7/24',
+    '::ffff:192.0.2.7/95',
+    'localhost',
+    'example.com',
+    '*',
+    '١٩٢.0.2.7',
+    '192.0.2.7\0',
+    '192.0.2.7\n'
   ]
   for (const entry of entries) {
     const answer = await server.admin('PATCH', `/api-keys/${apiKey.id}`, { allowlist: [entry] })
@@ -473,17 +654,31 @@ tap.test('Y5: what is no address is no entry', async t => {
 })
 
 tap.test('Y5, N1: only a trusted proxy says where a request comes from, and only its last word counts', async t => {
-  const headers = (forwarded: string) => ({ 'x-api-key': apiKey.key, 'x-forwarded-for': forwarded, 'x-real-ip': forwarded, forwarded: `for=${forwarded}`, 'cf-connecting-ip': forwarded, 'true-client-ip': forwarded })
-  t.equal((await send({ path: '/api/v1/echo', headers: headers('203.0.113.7') })).json.ip, '127.0.0.1', 'there is no trusted proxy')
+  const headers = (forwarded: string) => ({
+    'x-api-key': apiKey.key,
+    'x-forwarded-for': forwarded,
+    'x-real-ip': forwarded,
+    forwarded: `for=${forwarded}`,
+    'cf-connecting-ip': forwarded,
+    'true-client-ip': forwarded
+  })
+  t.equal(
+    (await send({ path: '/api/v1/echo', headers: headers('203.0.113.7') })).json.ip, '127.0.0.1',
+    'there is no trusted proxy'
+  )
 
   const proxied = await startServer({ trustProxy: '127.0.0.1, 10.0.0.0/8' })
   t.teardown(proxied.close)
   const { key } = await proxied.createKey()
   const seen = async (forwarded: string, from?: string) =>
-    (await proxied.send({ path: '/api/v1/echo', headers: { ...headers(forwarded), 'x-api-key': key }, ...(from ? { from } : {}) })).json.ip
+    (await proxied.send({
+      path: '/api/v1/echo', headers: { ...headers(forwarded), 'x-api-key': key }, ...(from ? { from } : {})
+    })).json.ip
   t.equal(await seen('203.0.113.7'), '203.0.113.7')
   t.equal(await seen('203.0.113.7', '127.0.0.2'), '127.0.0.2', 'another peer is believed nothing')
-  t.equal(await seen('1.2.3.4, 203.0.113.9, 10.0.0.5'), '203.0.113.9', 'the right-most address that is no proxy of ours')
+  t.equal(
+    await seen('1.2.3.4, 203.0.113.9, 10.0.0.5'), '203.0.113.9', 'the right-most address that is no proxy of ours'
+  )
   t.equal(await seen('10.0.0.6, 203.0.113.9'), '203.0.113.9')
   t.equal(await seen('203.0.113.7, 10.0.0.5, 10.9.9.9'), '203.0.113.7')
 })

@@ -1,4 +1,7 @@
-/** Everything that works once, or so many times: a hundred callers at once, on two servers where the database serves two. */
+/**
+ * Everything that works once, or so many times: a hundred callers at once, on two servers where the database serves
+ * two.
+ */
 import tap, { type Test } from 'tap'
 import { findHalves } from '../crash/halves.ts'
 import { worldOf } from '../crash/world.ts'
@@ -14,7 +17,15 @@ async function startPair (name: 'sqlite' | 'postgresql', database: string): Prom
   const first = await startServer({ database, environment: quiet, ...withSpending })
   if (name === 'sqlite') return [first, first]
   const { issuer, secret, adminToken } = first
-  return [first, await startServer({ database, issuer, environment: { ...quiet, LATCHKEY_SECRET: secret, LATCHKEY_ADMIN_TOKEN: adminToken }, ...withSpending })]
+  return [
+    first,
+    await startServer({
+      database,
+      issuer,
+      environment: { ...quiet, LATCHKEY_SECRET: secret, LATCHKEY_ADMIN_TOKEN: adminToken },
+      ...withSpending
+    })
+  ]
 }
 
 for (const { name, fresh } of databases) {
@@ -34,11 +45,21 @@ for (const { name, fresh } of databases) {
     /** The same by everybody at once. Each has an address of its own: a limit to failures is not what is raced for. */
     const race = (call: (server: TestServer, from: string, i: number) => Promise<Answer>) =>
       Promise.all(Array.from({ length: callers }, (_, i) => call(pair[i % 2]!, `127.0.2.${i + 1}`, i)))
-    const asAdmin = (method: string, path: string, body?: Json, headers: Record<string, string> = {}) => race((server, from) =>
-      server.send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}`, ...headers }, from, ...(body === undefined ? {} : { body }) }))
-    const form = (path: string, body: Record<string, string>) => race((server, from) => server.send({ method: 'POST', path, from, body: new URLSearchParams(body) }))
+    const asAdmin = (method: string, path: string, body?: Json, headers: Record<string, string> = {}) =>
+      race((server, from) =>
+        server.send({
+          method,
+          path: `/api/v1${path}`,
+          headers: { authorization: `Bearer ${adminToken}`, ...headers },
+          from,
+          ...(body === undefined ? {} : { body })
+        })
+      )
+    const form = (path: string, body: Record<string, string>) =>
+      race((server, from) => server.send({ method: 'POST', path, from, body: new URLSearchParams(body) }))
     const made = async (path: string, body: Json): Promise<Json> => (await admin('POST', path, body)).json
-    const eventsOf = async (type: string, subject: string) => (await world.rows(`SELECT "id" FROM "AuditEvent" WHERE "type" = '${type}' AND "subject" = '${subject}'`)).length
+    const eventsOf = async (type: string, subject: string) =>
+      (await world.rows(`SELECT "id" FROM "AuditEvent" WHERE "type" = '${type}' AND "subject" = '${subject}'`)).length
 
     await t.test(`Y3: a key is replaced by exactly one [${name}]`, async t => {
       const { id, key } = await server.createKey({ organization })
@@ -46,7 +67,9 @@ for (const { name, fresh } of databases) {
       counts(t, answers, { 201: 1, 409: callers - 1 })
       t.ok(answers.every(({ status, json }) => status === 201 || json.code === 'CREDENTIAL_SUPERSEDED'))
       const successor = answers.find(({ status }) => status === 201)!.json
-      for (const each of pair) t.strictSame([(await each.withKey(key)).status, (await each.withKey(successor.key)).status], [401, 200])
+      for (const each of pair) {
+        t.strictSame([(await each.withKey(key)).status, (await each.withKey(successor.key)).status], [401, 200])
+      }
       t.equal((await world.rows(`SELECT "id" FROM "ApiKey" WHERE "chainId" = '${id}'`)).length, 2)
     })
 
@@ -54,21 +77,31 @@ for (const { name, fresh } of databases) {
       const { id } = await made('/organizations', { name: 'spenders' })
       await made(`/organizations/${id}/credits`, { environment: 'live', amount: 3 * 7 + 2, reason: 'r' })
       const { key } = await server.createKey({ organization: id })
-      const answers = await race((server, from) => server.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': key }, from }))
+      const answers = await race((server, from) =>
+        server.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': key }, from })
+      )
       counts(t, answers, { 200: 7, 402: callers - 7 })
       t.equal((await admin('GET', `/organizations/${id}/credits`)).json.live, 2)
     })
 
     await t.test(`Y4: a month has as many calls as its quota [${name}]`, async t => {
       const { key } = await server.createKey({ organization, callsPerMonth: 37 })
-      counts(t, await race((server, from) => server.withKey(key, '/api/v1/invoices', { from })), { 200: 37, 429: callers - 37 })
+      counts(t, await race((server, from) => server.withKey(key, '/api/v1/invoices', { from })), {
+        200: 37, 429: callers - 37
+      })
     })
 
     await t.test(`R2: as many clients register as the token has uses [${name}]`, async t => {
       const { id, token } = await server.createRegistrationToken({ organization, uses: 7 })
-      const answers = await race((server, from) => server.send({
-        method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, from, body: { client_name: 'r', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
-      }))
+      const answers = await race((server, from) =>
+        server.send({
+          method: 'POST',
+          path: '/api/v1/oauth/register',
+          headers: { authorization: `Bearer ${token}` },
+          from,
+          body: { client_name: 'r', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }
+        })
+      )
       counts(t, answers, { 201: 7, 401: callers - 7 })
       t.equal((await admin('GET', `/registration-tokens/${id}`)).json.usesLeft, 0)
     })
@@ -80,7 +113,13 @@ for (const { name, fresh } of databases) {
 
     await t.test(`P2: an assertion of a page starts one session [${name}]`, async t => {
       const text = await (await embeddingKey(server, organization, made)).assertion()
-      counts(t, await form('/api/v1/auth/session', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: text }), { 200: 1, 400: callers - 1 })
+      counts(
+        t,
+        await form('/api/v1/auth/session', {
+          grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: text
+        }),
+        { 200: 1, 400: callers - 1 }
+      )
     })
 
     await t.test(`an Idempotency-Key makes one thing, and everybody who is answered is told of that one [${name}]`, async t => {
@@ -89,9 +128,22 @@ for (const { name, fresh } of databases) {
       const told = answers.filter(({ status }) => status === 201)
       t.ok(told.length >= 1)
       t.equal(new Set(told.map(({ text }) => text)).size, 1)
-      t.ok(answers.every(({ status, json }) => status === 201 || json.code === 'IDEMPOTENCY_IN_PROGRESS'), statuses(answers))
+      t.ok(
+        answers.every(({ status, json }) => status === 201 || json.code === 'IDEMPOTENCY_IN_PROGRESS'),
+        statuses(answers)
+      )
       t.equal((await world.rows('SELECT "id" FROM "ApiKey" WHERE "name" = \'made once\'')).length, 1)
-      for (const each of pair) t.equal((await each.send({ method: 'POST', path: '/api/v1/api-keys', headers: { authorization: `Bearer ${adminToken}`, 'idempotency-key': 'raced' }, body })).text, told[0]!.text)
+      for (const each of pair) {
+        t.equal(
+          (await each.send({
+            method: 'POST',
+            path: '/api/v1/api-keys',
+            headers: { authorization: `Bearer ${adminToken}`, 'idempotency-key': 'raced' },
+            body
+          })).text,
+          told[0]!.text
+        )
+      }
     })
 
     await t.test(`Y3, L2: what is revoked by everybody at once is revoked once [${name}]`, async t => {
@@ -116,7 +168,9 @@ for (const { name, fresh } of databases) {
     await t.test(`of those who saw the same state, one changes it [${name}]`, async t => {
       const client = await server.createClient({ organization })
       const { headers } = await admin('GET', `/clients/${client.clientId}`)
-      const changes = await asAdmin('PATCH', `/clients/${client.clientId}`, { allowlist: ['127.0.0.0/8'] }, { 'if-match': headers.etag! })
+      const changes = await asAdmin('PATCH', `/clients/${client.clientId}`, { allowlist: ['127.0.0.0/8'] }, {
+        'if-match': headers.etag!
+      })
       counts(t, changes, { 200: 1, 412: callers - 1 })
     })
 
@@ -124,8 +178,20 @@ for (const { name, fresh } of databases) {
       const { id } = await made('/groups', { organization, name: 'g', scopes: [] })
       counts(t, await asAdmin('DELETE', `/groups/${id}`), { 204: 1, 404: callers - 1 })
       const { token } = await server.createRegistrationToken({ organization, uses: 1 })
-      const { json } = await server.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'r', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] } })
-      const deleted = await race((server, from) => server.send({ method: 'DELETE', path: `/api/v1/oauth/register/${json.client_id}`, headers: { authorization: `Bearer ${json.registration_access_token}` }, from }))
+      const { json } = await server.send({
+        method: 'POST',
+        path: '/api/v1/oauth/register',
+        headers: { authorization: `Bearer ${token}` },
+        body: { client_name: 'r', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }
+      })
+      const deleted = await race((server, from) =>
+        server.send({
+          method: 'DELETE',
+          path: `/api/v1/oauth/register/${json.client_id}`,
+          headers: { authorization: `Bearer ${json.registration_access_token}` },
+          from
+        })
+      )
       t.ok(deleted.every(({ status }) => status === 204 || status === 401), statuses(deleted))
       t.ok(deleted.some(({ status }) => status === 204))
       t.equal(await eventsOf('client.revoked', json.client_id), 1)
@@ -142,10 +208,14 @@ for (const { name, fresh } of databases) {
 
 /** How many answers have which status; a 503 is said with its reason. */
 function counts (t: Test, answers: readonly Answer[], expected: Record<number, number>): void {
-  const found = Object.fromEntries([...Map.groupBy(answers, ({ status }) => status)].map(([status, { length }]) => [status, length]))
+  const found = Object.fromEntries(
+    [...Map.groupBy(answers, ({ status }) => status)].map(([status, { length }]) => [status, length])
+  )
   t.strictSame(found, expected, statuses(answers))
 }
 
 function statuses (answers: readonly Answer[]): string {
-  return [...new Set(answers.map(({ status, text }) => `${status} ${status < 300 ? '' : text.slice(0, 120)}`))].join('; ')
+  return [...new Set(answers.map(({ status, text }) => `${status} ${status < 300 ? '' : text.slice(0, 120)}`))].join(
+    '; '
+  )
 }

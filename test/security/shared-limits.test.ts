@@ -7,14 +7,21 @@ import { eventually } from '../support/waiting.ts'
 const database = await databases[1]!.fresh()
 const environment = { LATCHKEY_LOG_LEVEL: 'silent' }
 const one = await startServer({ database: database.url, environment })
-const other = await startServer({ database: database.url, issuer: one.issuer, environment: { ...environment, LATCHKEY_SECRET: one.secret, LATCHKEY_ADMIN_TOKEN: one.adminToken } })
+const other = await startServer({
+  database: database.url,
+  issuer: one.issuer,
+  environment: { ...environment, LATCHKEY_SECRET: one.secret, LATCHKEY_ADMIN_TOKEN: one.adminToken }
+})
 tap.teardown(async () => {
   await one.close()
   await other.close()
   await database.drop()
 })
 
-/** Milliseconds between two tries: a bucket of 200 in a minute loses more than they fill it with, so none is full by them alone. */
+/**
+ * Milliseconds between two tries: a bucket of 200 in a minute loses more than they fill it with, so none is full by
+ * them alone.
+ */
 const rarely = 500
 
 tap.test('CD-10: a minute that was used up on one server is used up on the other, and no more was let through than was owed [postgresql]', async t => {
@@ -47,7 +54,10 @@ tap.test('N3: secrets that are tried on two servers are counted together; anothe
   const wrong = { clientId: client.clientId, clientSecret: 'not-it' }
   for (let i = 0; i < 40; i++) await (i % 2 === 0 ? one : other).tokenRequest(wrong, {}, from)
   for (const server of [one, other]) {
-    t.equal(await eventually(async () => (await server.tokenRequest(client, {}, from)).status, status => status === 429), 429, 'even with the right secret')
+    t.equal(
+      await eventually(async () => (await server.tokenRequest(client, {}, from)).status, status => status === 429), 429,
+      'even with the right secret'
+    )
     t.equal((await server.tokenRequest(bystander, {}, from)).status, 200)
     t.equal((await server.tokenRequest(client, {}, { from: '127.0.3.2' })).status, 200, 'from elsewhere')
   }

@@ -4,23 +4,48 @@ import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestSe
 import { digestOf, newSecret } from '../../src/secrets/secrets.ts'
 import { routesOf } from '../support/routes.ts'
 
-const collections = ['organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys', 'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers']
-const managementScopes = [...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]), 'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write']
+const collections = [
+  'organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys',
+  'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers'
+]
+const managementScopes = [
+  ...[...collections, 'effective-access', 'credits', 'signing-keys'].flatMap(each => [`${each}:read`, `${each}:write`]),
+  'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write'
+]
 
 /** What only the admin token may do, also for the organization's own. */
 const deploymentOnly = [
-  'POST /organizations', 'POST /organizations/:id/credits', 'POST /organizations/:id/suspend', 'POST /organizations/:id/resume', 'DELETE /organizations/:id',
-  'GET /signing-keys', 'GET /signing-keys/:id', 'POST /signing-keys/rotate', 'POST /signing-keys/:id/revoke', 'GET /health', 'GET /metrics', 'GET /replicas',
-  'GET /lost-changes', 'POST /lost-changes/:id/accept', 'POST /lost-changes/accept',
-  'GET /effective-access/drift', 'POST /effective-access/repair',
-  'GET /audit/verify', 'POST /audit/verify', 'POST /audit/prune', 'POST /audit/recover',
+  'POST /organizations',
+  'POST /organizations/:id/credits',
+  'POST /organizations/:id/suspend',
+  'POST /organizations/:id/resume',
+  'DELETE /organizations/:id',
+  'GET /signing-keys',
+  'GET /signing-keys/:id',
+  'POST /signing-keys/rotate',
+  'POST /signing-keys/:id/revoke',
+  'GET /health',
+  'GET /metrics',
+  'GET /replicas',
+  'GET /lost-changes',
+  'POST /lost-changes/:id/accept',
+  'POST /lost-changes/accept',
+  'GET /effective-access/drift',
+  'POST /effective-access/repair',
+  'GET /audit/verify',
+  'POST /audit/verify',
+  'POST /audit/prune',
+  'POST /audit/recover'
 ]
 
 /** An organization with one of everything, and keys of the management API that belong to it. */
 async function tenant (server: TestServer, name: string) {
   const organization = (await server.createOrganization(name)).id
   const management = `${server.issuer}/api/v1`
-  const resource = (await server.admin('POST', '/resources', { identifier: `https://${name}.test/api`, organization, scopes: [{ name: 'read' }] })).json
+  const resource =
+    (await server.admin('POST', '/resources', {
+      identifier: `https://${name}.test/api`, organization, scopes: [{ name: 'read' }]
+    })).json
   const grants = [{ resource: server.issuer, scopes: ['invoices:read'] }]
   const client = await server.createClient({ organization, name: `${name} client`, grants })
   const apiKey = await server.createKey({ organization, name: `${name} key` })
@@ -28,94 +53,253 @@ async function tenant (server: TestServer, name: string) {
   const member = await made('/members', { organization, name: `${name} member`, role: 'admin' })
   const group = await made('/groups', { organization, name: `${name} group`, scopes: ['invoices:*'] })
   const policy = await made('/policies', { organization, name: `${name} policy`, effect: 'deny', enabled: false })
-  const publishableKey = await made('/publishable-keys', { organization, resource: server.issuer, environment: 'live', name: `${name} pair`, scopes: ['invoices:read'] })
-  const webhookToken = await made('/webhook-tokens', { apiKey: apiKey.id, object: { type: 'templates', id: `${name} template` } })
+  const publishableKey = await made('/publishable-keys', {
+    organization, resource: server.issuer, environment: 'live', name: `${name} pair`, scopes: ['invoices:read']
+  })
+  const webhookToken = await made('/webhook-tokens', {
+    apiKey: apiKey.id, object: { type: 'templates', id: `${name} template` }
+  })
   const registrationToken = await server.createRegistrationToken({ organization, name: `${name} token` })
   const accessToken = await made('/access-tokens', { organization, name: `${name} automation`, scopes: ['audit:read'] })
-  const mcpServer = await made('/mcp-servers', { organization, identifier: `https://${name}.test/mcp`, scopes: [{ name: 'tools' }] })
-  const managementKey = async (scopes: readonly string[]) => await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
-  const managementClient = await server.createClient({ organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }] })
-  return { name, organization, resource, client, member, group, policy, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer, managementKey, managementClient }
+  const mcpServer = await made('/mcp-servers', {
+    organization, identifier: `https://${name}.test/mcp`, scopes: [{ name: 'tools' }]
+  })
+  const managementKey = async (scopes: readonly string[]) =>
+    await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
+  const managementClient = await server.createClient({
+    organization, name: `${name} manager`, grants: [{ resource: management, scopes: managementScopes }]
+  })
+  return {
+    name,
+    organization,
+    resource,
+    client,
+    member,
+    group,
+    policy,
+    apiKey,
+    publishableKey,
+    webhookToken,
+    registrationToken,
+    accessToken,
+    mcpServer,
+    managementKey,
+    managementClient
+  }
 }
 
 type Tenant = Awaited<ReturnType<typeof tenant>>
 
 /** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
-function requestsFor ({ organization, resource, client, member, group, policy, apiKey, publishableKey, webhookToken, registrationToken, accessToken, mcpServer }: Tenant, issuer: string): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
+function requestsFor (
+  {
+    organization,
+    resource,
+    client,
+    member,
+    group,
+    policy,
+    apiKey,
+    publishableKey,
+    webhookToken,
+    registrationToken,
+    accessToken,
+    mcpServer
+  }: Tenant,
+  issuer: string
+): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
   return {
     'POST /organizations': { scope: 'organizations:write', path: '/organizations', body: { name: 'x' } },
     'GET /organizations': { scope: 'organizations:read', path: '/organizations', collection: 'list' },
     'GET /organizations/:id': { scope: 'organizations:read', path: `/organizations/${organization}` },
-    'PATCH /organizations/:id': { scope: 'organizations:write', path: `/organizations/${organization}`, body: { name: 'taken over' } },
+    'PATCH /organizations/:id': {
+      scope: 'organizations:write', path: `/organizations/${organization}`, body: { name: 'taken over' }
+    },
     'GET /organizations/:id/usage': { scope: 'usage:read', path: `/organizations/${organization}/usage` },
     'GET /organizations/:id/credits': { scope: 'credits:read', path: `/organizations/${organization}/credits` },
-    'POST /organizations/:id/credits': { scope: 'credits:write', path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 1, reason: 'x' } },
-    'GET /organizations/:id/credits/entries': { scope: 'credits:read', path: `/organizations/${organization}/credits/entries` },
-    'GET /organizations/:id/effective-access': { scope: 'effective-access:read', path: `/organizations/${organization}/effective-access` },
+    'POST /organizations/:id/credits': {
+      scope: 'credits:write',
+      path: `/organizations/${organization}/credits`,
+      body: { environment: 'live', amount: 1, reason: 'x' }
+    },
+    'GET /organizations/:id/credits/entries': {
+      scope: 'credits:read', path: `/organizations/${organization}/credits/entries`
+    },
+    'GET /organizations/:id/effective-access': {
+      scope: 'effective-access:read', path: `/organizations/${organization}/effective-access`
+    },
     'GET /effective-access/drift': { scope: 'effective-access:read', path: '/effective-access/drift' },
     'POST /effective-access/repair': { scope: 'effective-access:write', path: '/effective-access/repair' },
-    'POST /groups': { scope: 'groups:write', path: '/groups', body: { organization, name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
+    'POST /groups': {
+      scope: 'groups:write',
+      path: '/groups',
+      body: { organization, name: 'x', scopes: ['invoices:read'] },
+      collection: 'create'
+    },
     'GET /groups': { scope: 'groups:read', path: `/groups?organization=${organization}`, collection: 'list' },
     'GET /groups/:id': { scope: 'groups:read', path: `/groups/${group.id}` },
-    'PATCH /groups/:id': { scope: 'groups:write', path: `/groups/${group.id}`, body: { name: 'taken over', scopes: ['invoices:*'] } },
+    'PATCH /groups/:id': {
+      scope: 'groups:write', path: `/groups/${group.id}`, body: { name: 'taken over', scopes: ['invoices:*'] }
+    },
     'GET /groups/:id/members': { scope: 'groups:read', path: `/groups/${group.id}/members` },
     'PUT /groups/:id/members/:memberId': { scope: 'groups:write', path: `/groups/${group.id}/members/${member.id}` },
     'DELETE /groups/:id/members/:memberId': { scope: 'groups:write', path: `/groups/${group.id}/members/${member.id}` },
     'DELETE /groups/:id': { scope: 'groups:write', path: `/groups/${group.id}` },
-    'POST /policies': { scope: 'policies:write', path: '/policies', body: { organization, name: 'x', effect: 'deny', enabled: false }, collection: 'create' },
+    'POST /policies': {
+      scope: 'policies:write',
+      path: '/policies',
+      body: { organization, name: 'x', effect: 'deny', enabled: false },
+      collection: 'create'
+    },
     'GET /policies': { scope: 'policies:read', path: `/policies?organization=${organization}`, collection: 'list' },
     'GET /policies/:id': { scope: 'policies:read', path: `/policies/${policy.id}` },
-    'PATCH /policies/:id': { scope: 'policies:write', path: `/policies/${policy.id}`, body: { name: 'taken over', effect: 'allow' } },
+    'PATCH /policies/:id': {
+      scope: 'policies:write', path: `/policies/${policy.id}`, body: { name: 'taken over', effect: 'allow' }
+    },
     'DELETE /policies/:id': { scope: 'policies:write', path: `/policies/${policy.id}?force=true` },
-    'POST /members': { scope: 'members:write', path: '/members', body: { organization, name: 'x', role: 'owner' }, collection: 'create' },
+    'POST /members': {
+      scope: 'members:write', path: '/members', body: { organization, name: 'x', role: 'owner' }, collection: 'create'
+    },
     'GET /members': { scope: 'members:read', path: `/members?organization=${organization}`, collection: 'list' },
     'GET /members/:id': { scope: 'members:read', path: `/members/${member.id}` },
-    'PATCH /members/:id': { scope: 'members:write', path: `/members/${member.id}`, body: { name: 'taken over', role: 'owner' } },
+    'PATCH /members/:id': {
+      scope: 'members:write', path: `/members/${member.id}`, body: { name: 'taken over', role: 'owner' }
+    },
     'POST /members/:id/remove': { scope: 'members:write', path: `/members/${member.id}/remove` },
-    'POST /resources': { scope: 'resources:write', path: '/resources', body: { identifier: resource.identifier, organization, scopes: [] }, collection: 'create' },
+    'POST /resources': {
+      scope: 'resources:write',
+      path: '/resources',
+      body: { identifier: resource.identifier, organization, scopes: [] },
+      collection: 'create'
+    },
     'GET /resources': { scope: 'resources:read', path: '/resources', collection: 'list' },
     'GET /resources/:id': { scope: 'resources:read', path: `/resources/${encoded}` },
-    'PATCH /resources/:id': { scope: 'resources:write', path: `/resources/${resource.id}`, body: { name: 'taken over', scopes: [] } },
+    'PATCH /resources/:id': {
+      scope: 'resources:write', path: `/resources/${resource.id}`, body: { name: 'taken over', scopes: [] }
+    },
     'POST /resources/:id/revoke': { scope: 'resources:write', path: `/resources/${resource.id}/revoke` },
-    'POST /clients': { scope: 'clients:write', path: '/clients', body: { organization, name: 'x', grants }, collection: 'create' },
+    'POST /clients': {
+      scope: 'clients:write', path: '/clients', body: { organization, name: 'x', grants }, collection: 'create'
+    },
     'GET /clients': { scope: 'clients:read', path: `/clients?organization=${organization}`, collection: 'list' },
     'GET /clients/:id': { scope: 'clients:read', path: `/clients/${client.clientId}` },
-    'PATCH /clients/:id': { scope: 'clients:write', path: `/clients/${client.clientId}`, body: { name: 'taken over', grants: [] } },
-    'POST /clients/:id/rotate-secret': { scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 } },
-    'POST /clients/:id/revoke': { scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' } },
-    'POST /api-keys': { scope: 'api-keys:write', path: '/api-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
-    'POST /api-keys/import': { scope: 'api-keys:write', path: '/api-keys/import', body: { organization, resource: mcpServer.identifier, environment: 'live', name: 'x', scopes: ['tools'], digest: digestOf(newSecret()), hint: '…x' }, collection: 'create' },
+    'PATCH /clients/:id': {
+      scope: 'clients:write', path: `/clients/${client.clientId}`, body: { name: 'taken over', grants: [] }
+    },
+    'POST /clients/:id/rotate-secret': {
+      scope: 'clients:write', path: `/clients/${client.clientId}/rotate-secret`, body: { overlapSeconds: 0 }
+    },
+    'POST /clients/:id/revoke': {
+      scope: 'clients:write', path: `/clients/${client.clientId}/revoke`, body: { reason: 'x' }
+    },
+    'POST /api-keys': {
+      scope: 'api-keys:write',
+      path: '/api-keys',
+      body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] },
+      collection: 'create'
+    },
+    'POST /api-keys/import': {
+      scope: 'api-keys:write',
+      path: '/api-keys/import',
+      body: {
+        organization,
+        resource: mcpServer.identifier,
+        environment: 'live',
+        name: 'x',
+        scopes: ['tools'],
+        digest: digestOf(newSecret()),
+        hint: '…x'
+      },
+      collection: 'create'
+    },
     'GET /api-keys': { scope: 'api-keys:read', path: `/api-keys?organization=${organization}`, collection: 'list' },
     'GET /api-keys/:id': { scope: 'api-keys:read', path: `/api-keys/${apiKey.id}` },
-    'PATCH /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] } },
+    'PATCH /api-keys/:id': {
+      scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] }
+    },
     'GET /api-keys/:id/usage': { scope: 'usage:read', path: `/api-keys/${apiKey.id}/usage` },
-    'POST /publishable-keys': { scope: 'publishable-keys:write', path: '/publishable-keys', body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] }, collection: 'create' },
-    'GET /publishable-keys': { scope: 'publishable-keys:read', path: `/publishable-keys?organization=${organization}`, collection: 'list' },
+    'POST /publishable-keys': {
+      scope: 'publishable-keys:write',
+      path: '/publishable-keys',
+      body: { organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read'] },
+      collection: 'create'
+    },
+    'GET /publishable-keys': {
+      scope: 'publishable-keys:read', path: `/publishable-keys?organization=${organization}`, collection: 'list'
+    },
     'GET /publishable-keys/:id': { scope: 'publishable-keys:read', path: `/publishable-keys/${publishableKey.id}` },
-    'PATCH /publishable-keys/:id': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}`, body: { name: 'taken over' } },
-    'POST /publishable-keys/:id/revoke': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}/revoke` },
-    'POST /webhook-tokens': { scope: 'webhook-tokens:write', path: '/webhook-tokens', body: { apiKey: apiKey.id, object: { type: 'templates', id: 'x' } }, collection: 'create' },
-    'GET /webhook-tokens': { scope: 'webhook-tokens:read', path: `/webhook-tokens?organization=${organization}`, collection: 'list' },
+    'PATCH /publishable-keys/:id': {
+      scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}`, body: { name: 'taken over' }
+    },
+    'POST /publishable-keys/:id/revoke': {
+      scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}/revoke`
+    },
+    'POST /webhook-tokens': {
+      scope: 'webhook-tokens:write',
+      path: '/webhook-tokens',
+      body: { apiKey: apiKey.id, object: { type: 'templates', id: 'x' } },
+      collection: 'create'
+    },
+    'GET /webhook-tokens': {
+      scope: 'webhook-tokens:read', path: `/webhook-tokens?organization=${organization}`, collection: 'list'
+    },
     'GET /webhook-tokens/:id': { scope: 'webhook-tokens:read', path: `/webhook-tokens/${webhookToken.id}` },
-    'POST /webhook-tokens/:id/revoke': { scope: 'webhook-tokens:write', path: `/webhook-tokens/${webhookToken.id}/revoke` },
-    'POST /api-keys/:id/rotate': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/rotate`, body: { overlapSeconds: 0 }, collection: 'create' },
+    'POST /webhook-tokens/:id/revoke': {
+      scope: 'webhook-tokens:write', path: `/webhook-tokens/${webhookToken.id}/revoke`
+    },
+    'POST /api-keys/:id/rotate': {
+      scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/rotate`, body: { overlapSeconds: 0 }, collection: 'create'
+    },
     'POST /api-keys/:id/revoke': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}/revoke` },
-    'POST /registration-tokens': { scope: 'registration-tokens:write', path: '/registration-tokens', body: { organization, resource: issuer, scopes: ['invoices:read'] }, collection: 'create' },
-    'GET /registration-tokens': { scope: 'registration-tokens:read', path: `/registration-tokens?organization=${organization}`, collection: 'list' },
-    'GET /registration-tokens/:id': { scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}` },
-    'PATCH /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 } },
-    'POST /registration-tokens/:id/revoke': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke` },
-    'POST /access-tokens': { scope: 'access-tokens:write', path: '/access-tokens', body: { organization, name: 'x', scopes: ['audit:read'] }, collection: 'create' },
-    'GET /access-tokens': { scope: 'access-tokens:read', path: `/access-tokens?organization=${organization}`, collection: 'list' },
+    'POST /registration-tokens': {
+      scope: 'registration-tokens:write',
+      path: '/registration-tokens',
+      body: { organization, resource: issuer, scopes: ['invoices:read'] },
+      collection: 'create'
+    },
+    'GET /registration-tokens': {
+      scope: 'registration-tokens:read', path: `/registration-tokens?organization=${organization}`, collection: 'list'
+    },
+    'GET /registration-tokens/:id': {
+      scope: 'registration-tokens:read', path: `/registration-tokens/${registrationToken.id}`
+    },
+    'PATCH /registration-tokens/:id': {
+      scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`, body: { uses: 1000 }
+    },
+    'POST /registration-tokens/:id/revoke': {
+      scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}/revoke`
+    },
+    'POST /access-tokens': {
+      scope: 'access-tokens:write',
+      path: '/access-tokens',
+      body: { organization, name: 'x', scopes: ['audit:read'] },
+      collection: 'create'
+    },
+    'GET /access-tokens': {
+      scope: 'access-tokens:read', path: `/access-tokens?organization=${organization}`, collection: 'list'
+    },
     'GET /access-tokens/:id': { scope: 'access-tokens:read', path: `/access-tokens/${accessToken.id}` },
-    'PATCH /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}`, body: { name: 'taken over', scopes: [] } },
+    'PATCH /access-tokens/:id': {
+      scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}`, body: { name: 'taken over', scopes: [] }
+    },
     'POST /access-tokens/:id/revoke': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}/revoke` },
-    'POST /mcp-servers': { scope: 'mcp-servers:write', path: '/mcp-servers', body: { organization, identifier: `${mcpServer.identifier}/new`, scopes: [] }, collection: 'create' },
-    'GET /mcp-servers': { scope: 'mcp-servers:read', path: `/mcp-servers?organization=${organization}`, collection: 'list' },
-    'GET /mcp-servers/:id': { scope: 'mcp-servers:read', path: `/mcp-servers/${encodeURIComponent(mcpServer.identifier)}` },
-    'PATCH /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}`, body: { name: 'taken over', scopes: [] } },
+    'POST /mcp-servers': {
+      scope: 'mcp-servers:write',
+      path: '/mcp-servers',
+      body: { organization, identifier: `${mcpServer.identifier}/new`, scopes: [] },
+      collection: 'create'
+    },
+    'GET /mcp-servers': {
+      scope: 'mcp-servers:read', path: `/mcp-servers?organization=${organization}`, collection: 'list'
+    },
+    'GET /mcp-servers/:id': {
+      scope: 'mcp-servers:read', path: `/mcp-servers/${encodeURIComponent(mcpServer.identifier)}`
+    },
+    'PATCH /mcp-servers/:id': {
+      scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}`, body: { name: 'taken over', scopes: [] }
+    },
     'POST /mcp-servers/:id/revoke': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}/revoke` },
     'GET /signing-keys': { scope: 'signing-keys:read', path: '/signing-keys' },
     'GET /signing-keys/:id': { scope: 'signing-keys:read', path: '/signing-keys/x' },
@@ -130,15 +314,25 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
     'DELETE /api-keys/:id': { scope: 'api-keys:write', path: `/api-keys/${apiKey.id}` },
     'DELETE /publishable-keys/:id': { scope: 'publishable-keys:write', path: `/publishable-keys/${publishableKey.id}` },
     'DELETE /webhook-tokens/:id': { scope: 'webhook-tokens:write', path: `/webhook-tokens/${webhookToken.id}` },
-    'DELETE /registration-tokens/:id': { scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}` },
+    'DELETE /registration-tokens/:id': {
+      scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`
+    },
     'DELETE /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}` },
     'DELETE /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}` },
-    'GET /usage/tokens': { scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list' },
-    'GET /audit/export': { scope: 'audit:read', path: `/audit/export?organization=${organization}`, collection: 'list' },
+    'GET /usage/tokens': {
+      scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list'
+    },
+    'GET /audit/export': {
+      scope: 'audit:read', path: `/audit/export?organization=${organization}`, collection: 'list'
+    },
     'GET /audit/head': { scope: 'audit:read', path: `/audit/head?organization=${organization}`, collection: 'list' },
     'GET /audit/verify': { scope: 'audit:read', path: '/audit/verify' },
-    'POST /audit/verify': { scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] } },
-    'POST /audit/prune': { scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } },
+    'POST /audit/verify': {
+      scope: 'audit:read', path: '/audit/verify', body: { heads: [{ chain: organization, sequence: 1, hash: 'x' }] }
+    },
+    'POST /audit/prune': {
+      scope: 'audit:write', path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' }
+    },
     'POST /audit/recover': { scope: 'audit:write', path: '/audit/recover', body: { organization } },
     'GET /health': { scope: 'server:read', path: '/health' },
     'GET /metrics': { scope: 'server:read', path: '/metrics' },
@@ -154,7 +348,9 @@ function requestsFor ({ organization, resource, client, member, group, policy, a
 async function stateOf (server: TestServer): Promise<Json> {
   const state: Json = {}
   for (const collection of collections) {
-    state[collection] = (await server.admin('GET', `/${collection}?limit=200`)).json.data.map(({ lastUsedAt: _, ...row }: Json) => row)
+    state[collection] = (await server.admin('GET', `/${collection}?limit=200`)).json.data.map((
+      { lastUsedAt: _, ...row }: Json
+    ) => row)
   }
   return state
 }
@@ -163,7 +359,9 @@ async function stateOf (server: TestServer): Promise<Json> {
 function plainRefusal (t: Test, answer: Answer, why: string): void {
   const members = Object.keys(answer.json).filter(member => member !== 'details')
   t.strictSame(members, ['error', 'code'], why)
-  const details = Object.keys(answer.json.details ?? {}).filter(member => !['reason', 'requiredScopes'].includes(member))
+  const details = Object.keys(answer.json.details ?? {}).filter(member =>
+    !['reason', 'requiredScopes'].includes(member)
+  )
   t.strictSame(details, [], why)
 }
 
@@ -181,19 +379,37 @@ for (const { database, server, victim, attacker } of inhabited) {
   tap.test(`W3: no route of the management API does anything for a stranger, a neighbour, or a credential without its scope [${database}]`, async t => {
     const requests = requestsFor(victim, issuer)
     const known = new Set(Object.keys(requests))
-    const present = (await routesOf(server.latchkey)).filter(({ url, method }) => url.startsWith('/api/v1/') && method !== 'HEAD' && !/^\/api\/v1\/(auth|oauth|api-key$|principal$|openapi\.json$)/.test(url))
+    const present = (await routesOf(server.latchkey)).filter(({ url, method }) =>
+      url.startsWith('/api/v1/') && method !== 'HEAD' &&
+      !/^\/api\/v1\/(auth|oauth|api-key$|principal$|openapi\.json$)/.test(url)
+    )
     t.ok(present.length >= 26)
-    t.strictSame(present.map(({ method, url }) => `${method} ${url.slice('/api/v1'.length)}`).filter(each => !known.has(each)), [], 'every route is in the matrix')
+    t.strictSame(
+      present.map(({ method, url }) => `${method} ${url.slice('/api/v1'.length)}`).filter(each => !known.has(each)), [],
+      'every route is in the matrix'
+    )
 
     const foreignKey = await attacker.managementKey(managementScopes)
     const foreignToken = await server.tokenFor(attacker.managementClient)
     const revoked = await victim.managementKey(managementScopes)
     await server.admin('POST', `/api-keys/${revoked.id}/revoke`)
-    const expired = await server.createKey({ organization: victim.organization, resource: `${issuer}/api/v1`, scopes: managementScopes, expiresAt: new Date(server.clock.now().getTime() + 60_000).toISOString() })
+    const expired = await server.createKey({
+      organization: victim.organization,
+      resource: `${issuer}/api/v1`,
+      scopes: managementScopes,
+      expiresAt: new Date(server.clock.now().getTime() + 60_000).toISOString()
+    })
     server.clock.advance(60)
-    const apiCredentials = { 'a key of the API': { 'x-api-key': victim.apiKey.key }, 'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` } }
+    const apiCredentials = {
+      'a key of the API': { 'x-api-key': victim.apiKey.key },
+      'a token of the API': { authorization: `Bearer ${await server.tokenFor(victim.client)}` }
+    }
     const narrow = new Map<string, string>()
-    for (const scope of managementScopes) narrow.set(scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key)
+    for (const scope of managementScopes) {
+      narrow.set(
+        scope, (await victim.managementKey(managementScopes.filter(each => each !== scope))).key
+      )
+    }
 
     const before = await stateOf(server)
     for (const [route, request] of Object.entries(requests)) {
@@ -215,30 +431,57 @@ for (const { database, server, victim, attacker } of inhabited) {
       }
       const lacking = await ask(method, request, { 'x-api-key': narrow.get(request.scope)! })
       t.equal(lacking.status, 403, `without ${request.scope}: ${route}`)
-      t.match(lacking.json, { code: 'INSUFFICIENT_PERMISSIONS', details: { reason: 'insufficient_scope', requiredScopes: [request.scope] } })
+      t.match(lacking.json, {
+        code: 'INSUFFICIENT_PERMISSIONS', details: { reason: 'insufficient_scope', requiredScopes: [request.scope] }
+      })
       plainRefusal(t, lacking, route)
-      const neighbours: Record<string, string>[] = [{ 'x-api-key': foreignKey.key }, { authorization: `Bearer ${foreignToken}` }]
+      const neighbours: Record<string, string>[] = [{ 'x-api-key': foreignKey.key }, {
+        authorization: `Bearer ${foreignToken}`
+      }]
       for (const headers of neighbours) await neighbour(t, route, method, request, headers)
     }
     t.strictSame(await stateOf(server), before, 'nothing changed')
   })
 
-  async function neighbour (t: Test, route: string, method: string, request: { path: string, body?: Json, collection?: string }, headers: Outgoing['headers']): Promise<void> {
+  async function neighbour (
+    t: Test, route: string, method: string, request: { path: string, body?: Json, collection?: string },
+    headers: Outgoing['headers']
+  ): Promise<void> {
     const answer = await ask(method, request, headers)
     if (request.collection === 'list') {
       t.equal(answer.status, 200, route)
       t.notOk(answer.text.includes(victim.organization), `${route} shows nothing of the neighbour`)
-      for (const trace of ['victim', victim.client.clientId, victim.member.id, victim.group.id, victim.policy.id, victim.apiKey.id, victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id, victim.mcpServer.id]) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
+      for (
+        const trace of [
+          'victim', victim.client.clientId, victim.member.id, victim.group.id, victim.policy.id, victim.apiKey.id,
+          victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id,
+          victim.mcpServer.id
+        ]
+      ) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
       return
     }
     const expected = deploymentOnly.includes(route) ? 403 : 404
     t.equal(answer.status, expected, `a neighbour: ${route}`)
     plainRefusal(t, answer, `a neighbour: ${route}`)
     if (expected !== 404) return
-    const nowhere = await ask(method, { ...request, path: request.path.replace(/(org|mem|grp|pol|res|cli|key|pbk|wht|rgt|mat)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'), ...(request.body ? { body: { ...request.body, ...(request.body.organization ? { organization: 'org_nowhere' } : {}), ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {}) } } : {}) }, headers)
+    const nowhere = await ask(method, {
+      ...request,
+      path: request.path.replace(/(org|mem|grp|pol|res|cli|key|pbk|wht|rgt|mat)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'),
+      ...(request.body
+        ? {
+            body: {
+              ...request.body,
+              ...(request.body.organization ? { organization: 'org_nowhere' } : {}),
+              ...(request.body.apiKey ? { apiKey: 'key_nowhere' } : {})
+            }
+          }
+        : {})
+    }, headers)
     t.equal(nowhere.status, 404)
     const neutral = (text: string) => text.replace(/\\"[^"]*\\"/g, 'it')
-    t.equal(neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`)
+    t.equal(
+      neutral(answer.text), neutral(nowhere.text), `${route}: what is a neighbour's is answered like what is not there`
+    )
   }
 
   tap.test(`W3: the owner can do all of it, so the matrix asks for something [${database}]`, async t => {
@@ -246,7 +489,15 @@ for (const { database, server, victim, attacker } of inhabited) {
     const { key } = await own.managementKey(managementScopes)
     for (const [route, request] of Object.entries(requestsFor(own, issuer))) {
       const answer = await ask(route.split(' ')[0]!, request, { 'x-api-key': key })
-      const expected = deploymentOnly.includes(route) ? 403 : route === 'POST /resources' ? 409 : request.collection === 'create' ? 201 : route.startsWith('DELETE') ? 204 : 200
+      const expected = deploymentOnly.includes(route)
+        ? 403
+        : route === 'POST /resources'
+          ? 409
+          : request.collection === 'create'
+            ? 201
+            : route.startsWith('DELETE')
+              ? 204
+              : 200
       t.equal(answer.status, expected, `${route}: ${answer.text.slice(0, 200)}`)
     }
   })
@@ -276,17 +527,31 @@ for (const { database, server, victim, attacker } of inhabited) {
       t.equal(answer.json.code, 'INSUFFICIENT_PERMISSIONS')
     }
     t.strictSame(await stateOf(server), before)
-    const elsewhere = await ask('POST', { path: '/resources', body: { identifier: 'https://attacker.test/owned', organization: victim.organization, scopes: [] } }, { 'x-api-key': key })
+    const elsewhere = await ask('POST', {
+      path: '/resources',
+      body: { identifier: 'https://attacker.test/owned', organization: victim.organization, scopes: [] }
+    }, { 'x-api-key': key })
     t.equal(elsewhere.status, 404, 'what it would create for another organization is not created')
     for (const organization of [victim.organization, 'org_nowhere']) {
-      const grant = await ask('POST', { path: '/api-keys', body: { organization: attacker.organization, resource: victim.resource.identifier, environment: 'live', name: 'x', scopes: ['read'] } }, { 'x-api-key': key })
+      const grant = await ask('POST', {
+        path: '/api-keys',
+        body: {
+          organization: attacker.organization,
+          resource: victim.resource.identifier,
+          environment: 'live',
+          name: 'x',
+          scopes: ['read']
+        }
+      }, { 'x-api-key': key })
       t.match(grant.json, { code: 'UNKNOWN_RESOURCE' }, organization)
     }
   })
 
   tap.test(`Y2: nobody hands on more of the management API than they have [${database}]`, async t => {
     const management = `${issuer}/api/v1`
-    const { key } = await attacker.managementKey(['api-keys:write', 'clients:write', 'registration-tokens:write', 'access-tokens:write'])
+    const { key } = await attacker.managementKey([
+      'api-keys:write', 'clients:write', 'registration-tokens:write', 'access-tokens:write'
+    ])
     const headers = { 'x-api-key': key }
     const before = await stateOf(server)
     const powerful = attacker.managementClient.clientId
@@ -306,16 +571,25 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/access-tokens/${attacker.accessToken.id}`, { expiresAt: null }],
     ]
     for (const [method, path, body] of requests) {
-      const answer = await ask(method, { path, body: method === 'POST' && !path.includes('rotate') ? { organization, ...body } : body }, headers)
+      const answer = await ask(method, {
+        path, body: method === 'POST' && !path.includes('rotate') ? { organization, ...body } : body
+      }, headers)
       t.ok([400, 403].includes(answer.status), `${method} ${path}: ${answer.status} ${answer.text.slice(0, 120)}`)
     }
     t.strictSame(await stateOf(server), before, 'nothing changed')
-    const own = await ask('POST', { path: '/api-keys', body: { resource: management, environment: 'live', name: 'x', scopes: ['clients:write'] } }, headers)
+    const own = await ask('POST', {
+      path: '/api-keys', body: { resource: management, environment: 'live', name: 'x', scopes: ['clients:write'] }
+    }, headers)
     t.equal(own.status, 201, 'what one has can be handed on')
   })
 
   tap.test(`Y2: what only the server sets cannot be set by a body [${database}]`, async t => {
-    const serverOnly = ['id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId', 'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key', 'token', 'tokenLifetime', 'status', 'suspendedAt', 'publicJwk', 'publishable', 'signingKey', '__typename', 'userId', 'quota', 'remaining', 'revision', 'deletedAt', 'kind', 'metadata', 'wwwAuthenticate']
+    const serverOnly = [
+      'id', 'digest', 'hint', 'createdBy', 'createdAt', 'revokedAt', 'revokedReason', 'lastUsedAt', 'organizationId',
+      'resourceId', 'generation', 'secrets', 'clientSecret', 'clientId', 'origin', 'metadata', 'usesLeft', 'key',
+      'token', 'tokenLifetime', 'status', 'suspendedAt', 'publicJwk', 'publishable', 'signingKey', '__typename',
+      'userId', 'quota', 'remaining', 'revision', 'deletedAt', 'kind', 'metadata', 'wwwAuthenticate'
+    ]
     const before = await stateOf(server)
     const bodies: [string, string, Json][] = [
       ['POST', '/organizations', { name: 'x' }],
@@ -324,13 +598,17 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/resources/${victim.resource.id}`, { name: 'x' }],
       ['POST', '/clients', { organization: victim.organization, name: 'x', grants: [] }],
       ['PATCH', `/clients/${victim.client.clientId}`, { name: 'x' }],
-      ['POST', '/api-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
+      ['POST', '/api-keys', {
+        organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: []
+      }],
       ['PATCH', `/api-keys/${victim.apiKey.id}`, { name: 'x' }],
       ['POST', '/groups', { organization: victim.organization, name: 'x', scopes: [] }],
       ['PATCH', `/groups/${victim.group.id}`, { name: 'x' }],
       ['POST', '/policies', { organization: victim.organization, name: 'x', effect: 'deny' }],
       ['PATCH', `/policies/${victim.policy.id}`, { name: 'x' }],
-      ['POST', '/publishable-keys', { organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: [] }],
+      ['POST', '/publishable-keys', {
+        organization: victim.organization, resource: issuer, environment: 'live', name: 'x', scopes: []
+      }],
       ['POST', '/webhook-tokens', { apiKey: victim.apiKey.id, object: { type: 'templates', id: 'x' } }],
       ['POST', '/registration-tokens', { organization: victim.organization }],
       ['PATCH', `/registration-tokens/${victim.registrationToken.id}`, { name: 'x' }],
@@ -340,7 +618,9 @@ for (const { database, server, victim, attacker } of inhabited) {
       ['PATCH', `/mcp-servers/${victim.mcpServer.id}`, { name: 'x' }],
     ]
     for (const [method, path, body] of bodies) {
-      for (const member of serverOnly.filter(each => each !== 'status' || path.startsWith('/organizations') === false)) {
+      for (
+        const member of serverOnly.filter(each => each !== 'status' || path.startsWith('/organizations') === false)
+      ) {
         const answer = await server.admin(method, path, { ...body, [member]: 'x' })
         t.equal(answer.status, 400, `${method} ${path} with ${member}`)
         t.equal(answer.json.code, 'INVALID_REQUEST')
@@ -352,18 +632,55 @@ for (const { database, server, victim, attacker } of inhabited) {
   tap.test(`W4: limits, cursors and filters are read strictly [${database}]`, async t => {
     for (let i = 0; i < 3; i++) await server.createOrganization(`page ${i}`)
     const cursor = (await server.admin('GET', '/organizations?limit=1')).json.pagination.nextCursor
-    const forge = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+    const forge = (value: unknown) =>
+      Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
     const [inner, mark] = cursor.split('.') as [string, string]
     const [time, id] = JSON.parse(Buffer.from(inner, 'base64url').toString()) as [number, string]
     for (const collection of collections.filter(each => each !== 'organizations')) {
-      t.match((await server.admin('GET', `/${collection}?cursor=${cursor}`)).json, { code: 'INVALID_REQUEST', details: { field: 'cursor' } }, `a cursor of another collection than ${collection}`)
+      t.match((await server.admin('GET', `/${collection}?cursor=${cursor}`)).json, {
+        code: 'INVALID_REQUEST', details: { field: 'cursor' }
+      }, `a cursor of another collection than ${collection}`)
     }
     const bad = [
-      'limit=0', 'limit=-1', 'limit=201', 'limit=1e9', 'limit=1000000000', 'limit=1.5', 'limit=abc', 'limit=', 'limit=1&limit=2', 'limit=%00', 'limit=1;--', 'limit[]=1', 'limit=%D9%A3',
-      'cursor=', 'cursor=x', `cursor=${cursor}x.`, `cursor=${cursor}&cursor=${cursor}`, 'cursor=%27%3B%20DROP%20TABLE%20organizations%3B--',
-      `cursor=${inner}`, `cursor=${inner}.`, `cursor=${inner}.${mark.slice(0, -1)}`, `cursor=${inner}.${mark}.${mark}`, `cursor=.${mark}`, `cursor=${forge([time - 1, id])}.${mark}`,
-      ...[forge([time, id]), forge([time]), forge([time, id, 1]), forge([String(time), id]), forge([time, "'; DROP TABLE x; --"]), forge([1e300, id]), forge([-8.65e15, id]), forge([null, id]), forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]), forge([time + 0.5, id])].map(each => `cursor=${each}`),
-      'sort=name', 'filter=x', 'offset=1', 'title=x', 'status=gone', 'organization=1', '__proto__=x', 'constructor=x', '$where=1',
+      'limit=0',
+      'limit=-1',
+      'limit=201',
+      'limit=1e9',
+      'limit=1000000000',
+      'limit=1.5',
+      'limit=abc',
+      'limit=',
+      'limit=1&limit=2',
+      'limit=%00',
+      'limit=1;--',
+      'limit[]=1',
+      'limit=%D9%A3',
+      'cursor=',
+      'cursor=x',
+      `cursor=${cursor}x.`,
+      `cursor=${cursor}&cursor=${cursor}`,
+      'cursor=%27%3B%20DROP%20TABLE%20organizations%3B--',
+      `cursor=${inner}`,
+      `cursor=${inner}.`,
+      `cursor=${inner}.${mark.slice(0, -1)}`,
+      `cursor=${inner}.${mark}.${mark}`,
+      `cursor=.${mark}`,
+      `cursor=${forge([time - 1, id])}.${mark}`,
+      ...[
+        forge([time, id]), forge([time]), forge([time, id, 1]), forge([String(time), id]),
+        forge([time, "'; DROP TABLE x; --"]), forge([1e300, id]), forge([-8.65e15, id]), forge([null, id]),
+        forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]),
+        forge([time + 0.5, id])
+      ].map(each => `cursor=${each}`),
+      'sort=name',
+      'filter=x',
+      'offset=1',
+      'title=x',
+      'status=gone',
+      'organization=1',
+      '__proto__=x',
+      'constructor=x',
+      '$where=1'
     ]
     for (const query of bad) {
       const answer = await server.admin('GET', `/organizations?${query}`)

@@ -14,7 +14,9 @@ import { newSecret } from '../../src/secrets/secrets.ts'
 import { makeAuthority, type Certified } from '../support/certificates.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import { startServer, type ServerOptions } from '../support/test-server.ts'
-import { freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../support/running-server.ts'
+import {
+  freePort, latchkeyCommand, ownEnvironment, run, startServer as startProcess
+} from '../support/running-server.ts'
 
 const postgres = await freshDatabase()
 tap.teardown(postgres.drop)
@@ -26,7 +28,8 @@ function folderFor (t: Test): string {
 }
 
 const by = (findings: readonly Finding[], check: string) => findings.find(finding => finding.check === check)
-const failures = (findings: readonly Finding[]) => findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
+const failures = (findings: readonly Finding[]) =>
+  findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
 const all = [
   'configuration',
   'data folder',
@@ -51,14 +54,25 @@ for (const name of ['sqlite', 'postgresql']) {
     t.strictSame(findings.map(({ check }) => check), all)
     t.strictSame(failures(findings), [])
     t.ok(findings.every(({ remedy }) => remedy === null))
-    t.match(by(findings, 'one server'), name === 'sqlite' ? { status: 'ok', found: 'the SQLite file is in use by a server' } : { status: 'skipped' })
+    t.match(
+      by(findings, 'one server'),
+      name === 'sqlite' ? { status: 'ok', found: 'the SQLite file is in use by a server' } : { status: 'skipped' }
+    )
     const text = JSON.stringify(findings)
-    for (const secret of [server.secret, server.adminToken, new URL(postgres.url).password]) t.notOk(text.includes(secret))
+    for (const secret of [server.secret, server.adminToken, new URL(postgres.url).password]) {
+      t.notOk(text.includes(secret))
+    }
 
     const foreign = await examine({ ...server.environment, LATCHKEY_SECRET: newSecret() }, server.folder)
     t.strictSame(failures(foreign), ['signing keys', 'older secrets'], 'keys that another secret sealed')
     t.match(by(foreign, 'signing keys')!.remedy, 'LATCHKEY_SECRET=present,former')
-    t.strictSame(failures(await examine({ ...server.environment, LATCHKEY_SECRET: `${newSecret()},${server.secret}` }, server.folder)), ['older secrets'], 'the one behind the new one opens them, and has to stay')
+    t.strictSame(
+      failures(
+        await examine({ ...server.environment, LATCHKEY_SECRET: `${newSecret()},${server.secret}` }, server.folder)
+      ),
+      ['older secrets'],
+      'the one behind the new one opens them, and has to stay'
+    )
 
     await server.app.close()
     const stopped = await examine(server.environment, server.folder)
@@ -71,8 +85,19 @@ for (const name of ['sqlite', 'postgresql']) {
 
 tap.test('all problems of a configuration are named at once, and nothing is left behind', async t => {
   const folder = folderFor(t)
-  const findings = await examine({ PORT: 'x', DATABASE_URL: 'mysql://x:hunter2@y/z', LATCHKEY_SECRET: 'short', LATCHKEY_METRICS: 'everywhere', LATCHKEY_SHED_LAG: '1' }, folder)
-  t.strictSame(findings.map(({ check, status, found }) => [check, status, found.split(':')[0]]), ['PORT', 'DATABASE_URL', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG', 'LATCHKEY_SECRET'].map(variable => ['configuration', 'failed', variable]))
+  const findings = await examine({
+    PORT: 'x',
+    DATABASE_URL: 'mysql://x:hunter2@y/z',
+    LATCHKEY_SECRET: 'short',
+    LATCHKEY_METRICS: 'everywhere',
+    LATCHKEY_SHED_LAG: '1'
+  }, folder)
+  t.strictSame(
+    findings.map(({ check, status, found }) => [check, status, found.split(':')[0]]),
+    ['PORT', 'DATABASE_URL', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG', 'LATCHKEY_SECRET'].map(
+      variable => ['configuration', 'failed', variable]
+    )
+  )
   t.notMatch(JSON.stringify(findings), 'hunter2')
   const fresh = folderFor(t)
   t.match(await examine({}, fresh), [{ check: 'configuration', status: 'failed', found: /start the server once/ }])
@@ -88,9 +113,15 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
   t.match(exposed, { status: 'failed', remedy: `Take their permission away: chmod go= ${join(folder, 'secret')}` })
   rmSync(join(folder, 'secret'))
 
-  t.match(by(await examine({ ...environment, DATABASE_URL: `file:${join(folder, 'nowhere.db')}` }, folder), 'database'), { status: 'failed', remedy: /Start the server once, or restore/ })
+  t.match(
+    by(await examine({ ...environment, DATABASE_URL: `file:${join(folder, 'nowhere.db')}` }, folder), 'database'),
+    { status: 'failed', remedy: /Start the server once, or restore/ }
+  )
   writeFileSync(join(folder, 'rubbish.db'), 'this is no database at all, however long it gets'.repeat(40))
-  t.match(by(await examine({ ...environment, DATABASE_URL: `file:${join(folder, 'rubbish.db')}` }, folder), 'database'), { status: 'failed', found: /not a database/, remedy: /restore a backup/ })
+  t.match(
+    by(await examine({ ...environment, DATABASE_URL: `file:${join(folder, 'rubbish.db')}` }, folder), 'database'),
+    { status: 'failed', found: /not a database/, remedy: /restore a backup/ }
+  )
   const port = await freePort()
   const away = await examine({ ...environment, DATABASE_URL: `postgresql://u:hunter2@127.0.0.1:${port}/x` }, folder)
   t.match(by(away, 'database'), { status: 'failed', found: /ECONNREFUSED/ })
@@ -99,7 +130,9 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
 
   const other = await startServer()
   t.teardown(other.close)
-  const mistaken = await examine({ ...environment, LATCHKEY_ISSUER: other.url.replace('127.0.0.1', 'localhost') }, folder)
+  const mistaken = await examine(
+    { ...environment, LATCHKEY_ISSUER: other.url.replace('127.0.0.1', 'localhost') }, folder
+  )
   t.match(by(mistaken, 'issuer'), { status: 'failed', found: /another issuer/ })
 
   const late = createServer((_request, response) => {
@@ -267,9 +300,10 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'issuer',
-      found: /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/,
-      remedy: /^Have the proxy pass requests on to http:/,
-    },
+      found:
+        /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Have the proxy pass requests on to http:/
+    }
   },
   {
     title: 'a proxy does not reach the server, which is stopped',
@@ -300,9 +334,10 @@ const setUps: readonly SetUp[] = [
     make: async t => await running(t, { issuer: 'https://auth.latchkey.invalid' }),
     first: {
       check: 'issuer',
-      found: /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
-      remedy: /from where callers are: if it answers there, all is well/,
-    },
+      found:
+        /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
+      remedy: /from where callers are: if it answers there, all is well/
+    }
   },
   { title: 'the certificate is of an authority that this command was told', make: behindProxy, first: null },
   {
@@ -420,9 +455,10 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'configuration',
-      found: /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
-      remedy: /./,
-    },
+      found:
+        /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
+      remedy: /./
+    }
   },
   {
     title: 'the secret of another database',
@@ -449,9 +485,10 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'variables',
-      found: /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
-      remedy: /^Correct its name/,
-    },
+      found:
+        /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
+      remedy: /^Correct its name/
+    }
   },
   {
     title: 'a variable that is required is mistyped',
@@ -512,7 +549,8 @@ const setUps: readonly SetUp[] = [
     make: onFile(file => {
       const newer = new Database(file)
       newer.exec(
-        "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', 0, 0, 1)"
+        'INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) ' +
+          "VALUES ('x', 'x', '99990101000000_to_come', 0, 0, 1)"
       )
       newer.close()
     }),
@@ -559,7 +597,8 @@ const setUps: readonly SetUp[] = [
       const { environment, folder } = await running(t, { database: database.url })
       await administer(
         database.url,
-        "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ('x', 'x', '99990101000000_to_come', now(), 1)"
+        'INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ' +
+          "('x', 'x', '99990101000000_to_come', now(), 1)"
       )
       return { environment, folder }
     },
@@ -619,7 +658,9 @@ tap.test('what answers in the place of the server steers no terminal', async t =
   for (const LATCHKEY_ISSUER of ['', `http://127.0.0.1:${port}`]) {
     for (const flags of [[], ['--json']]) {
       const env = ownEnvironment({ ...environment, PORT: String(port), LATCHKEY_ISSUER })
-      const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'doctor', ...flags], { cwd: folder, env })
+      const { code, stdout, stderr } = await run(process.execPath, [latchkeyCommand, 'doctor', ...flags], {
+        cwd: folder, env
+      })
       t.equal(code, 1)
       t.equal(stderr, '')
       t.match(stdout, /another issuer, http:\/\/localhost:1\//)
@@ -641,22 +682,34 @@ tap.test('a database that lacks migrations, or is empty, is told from one that i
   t.teardown(database.drop)
   const server = await startServer({ database: database.url })
   t.teardown(server.close)
-  const { rows: [last] } = await administer(database.url, 'DELETE FROM _prisma_migrations WHERE migration_name = (SELECT max(migration_name) FROM _prisma_migrations) RETURNING migration_name')
+  const { rows: [last] } = await administer(
+    database.url,
+    'DELETE FROM _prisma_migrations WHERE migration_name = (SELECT max(migration_name) FROM _prisma_migrations) ' +
+      'RETURNING migration_name'
+  )
   const findings = await examine(server.environment, server.folder)
-  t.match(by(findings, 'migrations'), { status: 'failed', found: `1 not applied: ${last.migration_name}`, remedy: /latchkey migrate/ })
+  t.match(by(findings, 'migrations'), {
+    status: 'failed', found: `1 not applied: ${last.migration_name}`, remedy: /latchkey migrate/
+  })
   const ready = await server.send({ path: '/readyz' })
   t.equal(ready.status, 503)
   t.strictSame(ready.json.details, { notReady: ['migrations'] })
   const empty = await freshDatabase()
   t.teardown(empty.drop)
-  t.match(by(await examine({ ...server.environment, DATABASE_URL: empty.url }, server.folder), 'migrations'), { status: 'failed', found: 'the database is empty' })
+  t.match(by(await examine({ ...server.environment, DATABASE_URL: empty.url }, server.folder), 'migrations'), {
+    status: 'failed', found: 'the database is empty'
+  })
 })
 
 tap.test('the command ends with 0 when all is well and with 1 when not, for people and as JSON', async t => {
   const server = await startProcess(t)
   const doctor = (more: Record<string, string>, ...flags: string[]) =>
-    run(process.execPath, [latchkeyCommand, 'doctor', ...flags], { env: ownEnvironment({ LATCHKEY_DATA: server.dataFolder, PORT: new URL(server.url).port, ...more }) })
-  const [well, json, ill] = await Promise.all([doctor({}), doctor({}, '--json'), doctor({ LATCHKEY_SECRET: newSecret() })])
+    run(process.execPath, [latchkeyCommand, 'doctor', ...flags], {
+      env: ownEnvironment({ LATCHKEY_DATA: server.dataFolder, PORT: new URL(server.url).port, ...more })
+    })
+  const [well, json, ill] = await Promise.all([
+    doctor({}), doctor({}, '--json'), doctor({ LATCHKEY_SECRET: newSecret() })
+  ])
   t.equal(well.code, 0, well.stdout + well.stderr)
   t.match(well.stdout, /^CHECK +STATUS +FOUND\nconfiguration +ok/)
   t.equal(json.code, 0)

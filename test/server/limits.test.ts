@@ -48,7 +48,9 @@ tap.test('N5: ten thousand levels and a hundred thousand members get 400 or 413 
   for (const [path, headers] of routes) {
     for (const [what, body] of Object.entries({ deep, many, someMany })) {
       const took = await quickest(2_000, async () => {
-        const answer = await server.send({ method: 'POST', path, headers: { ...headers, 'content-type': 'application/json' }, body }).catch(() => ({ status: 413, text: '' }))
+        const answer = await server.send({
+          method: 'POST', path, headers: { ...headers, 'content-type': 'application/json' }, body
+        }).catch(() => ({ status: 413, text: '' }))
         t.ok([400, 413].includes(answer.status), `${what} to ${path}: ${answer.status} ${answer.text}`)
       })
       t.ok(took < 2_000, `${what} to ${path} was quick`)
@@ -75,9 +77,12 @@ tap.test('N5: five hundred slow senders hold up nobody, take little memory, and 
     const socket: Socket = connect(server.port, '127.0.0.1')
     socket.on('error', () => {}).on('data', chunk => said.push(String(chunk)))
     await once(socket, 'connect')
-    socket.write(i % 2 === 0
-      ? 'GET /api/v1/company HTTP/1.1\r\nhost: x\r\nx-slow'
-      : 'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\ngrant')
+    socket.write(
+      i % 2 === 0
+        ? 'GET /api/v1/company HTTP/1.1\r\nhost: x\r\nx-slow'
+        : 'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: ' +
+          'application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\ngrant'
+    )
     return socket
   }))
   t.teardown(() => { for (const socket of slow) socket.destroy() })
@@ -86,7 +91,9 @@ tap.test('N5: five hundred slow senders hold up nobody, take little memory, and 
   let during = Infinity
   // A busy machine is late sometimes; a server that is held up is so every time.
   for (let tries = 0; tries < 8 && during >= bound; tries++) during = await percentile()
-  t.ok(during < bound, `99 of 100 are answered within ${during.toFixed(1)} ms beside them, ${before.toFixed(1)} ms without`)
+  t.ok(
+    during < bound, `99 of 100 are answered within ${during.toFixed(1)} ms beside them, ${before.toFixed(1)} ms without`
+  )
   t.ok(process.memoryUsage.rss() - memory < 100e6, `${Math.round((process.memoryUsage.rss() - memory) / 1e6)} MB more`)
   // Sooner than in production, so that the test need not wait that long; the interval of looking is the production one.
   Object.assign(server.app.server, { headersTimeout: 2_000, requestTimeout: 4_000 })

@@ -18,8 +18,12 @@ import { eventually, until } from '../support/waiting.ts'
 async function serving (t: Test, environment: Record<string, string>) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-shutdown-'))
   const port = await freePort()
-  const all = ownEnvironment({ LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), LATCHKEY_ISSUER: `http://127.0.0.1:${port}`, ...environment })
-  const child = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: all, stdio: ['ignore', 'pipe', 'pipe'] })
+  const all = ownEnvironment({
+    LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), LATCHKEY_ISSUER: `http://127.0.0.1:${port}`, ...environment
+  })
+  const child = spawn(process.execPath, [latchkeyCommand, 'serve'], {
+    cwd: folder, env: all, stdio: ['ignore', 'pipe', 'pipe']
+  })
   let said = ''
   child.stdout.on('data', bytes => { said += String(bytes) })
   child.stderr.on('data', bytes => { said += String(bytes) })
@@ -35,11 +39,16 @@ async function serving (t: Test, environment: Record<string, string>) {
 async function begin (port: number): Promise<{ socket: Socket, answer: Promise<string> }> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
-  socket.write('POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\ngrant')
+  socket.write(
+    'POST /api/v1/auth/token HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: ' +
+      'application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\ngrant'
+  )
   await once(socket, 'data')
   const chunks: Buffer[] = []
   const answer = new Promise<string>(resolve => {
-    socket.on('data', chunk => chunks.push(chunk)).on('error', () => {}).on('close', () => { resolve(Buffer.concat(chunks).toString()) })
+    socket.on('data', chunk => chunks.push(chunk)).on('error', () => {}).on('close', () => {
+      resolve(Buffer.concat(chunks).toString())
+    })
   })
   return { socket, answer }
 }
@@ -58,14 +67,18 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
   const readiness = await eventually(() => fetch(`${url}/readyz`), ({ ok }) => !ok)
   t.equal(readiness.status, 503, 'balancers are told')
   t.match(readiness.headers.get('retry-after'), /^\d+$/)
-  t.strictSame(await readiness.json(), { error: 'The server is not ready to serve: serving.', code: 'NOT_READY', details: { notReady: ['serving'] } })
+  t.strictSame(await readiness.json(), {
+    error: 'The server is not ready to serve: serving.', code: 'NOT_READY', details: { notReady: ['serving'] }
+  })
   t.equal((await fetch(`${url}/.well-known/jwks.json`)).status, 200, 'while everybody is served on')
   const refused = await eventually(() => fetch(`${url}/api/v1/organizations`), ({ status }) => status === 503)
   t.equal(refused.status, 503, 'a new connection is told to go')
   t.match(refused.headers.get('retry-after'), /^\d+$/)
   t.equal(refused.headers.get('connection'), 'close')
   t.strictSame(await refused.json(), {
-    error: 'The server is shutting down; try again, another one will answer.', code: 'SHUTTING_DOWN', details: { requestId: refused.headers.get('x-request-id') },
+    error: 'The server is shutting down; try again, another one will answer.',
+    code: 'SHUTTING_DOWN',
+    details: { requestId: refused.headers.get('x-request-id') }
   })
   t.equal((await fetch(`${url}/healthz`)).status, 200, 'and the process still answers for itself')
   begun.socket.write('_type')
@@ -81,7 +94,9 @@ tap.test('SIGTERM: a caller that keeps its connection busy is told to go by 503 
       for (;;) {
         const answer = await new Promise<IncomingMessage>((resolve, reject) => {
           const path = ['/.well-known/jwks.json', '/api/v1/clients', '/api/v1/oauth/introspect', '/nowhere'][i % 4]!
-          request({ host: '127.0.0.1', port, path, agent, method: path.endsWith('introspect') ? 'POST' : 'GET' }, resolve).on('error', reject).end()
+          request(
+            { host: '127.0.0.1', port, path, agent, method: path.endsWith('introspect') ? 'POST' : 'GET' }, resolve
+          ).on('error', reject).end()
         })
         answer.resume()
         await once(answer, 'end')
@@ -132,7 +147,10 @@ tap.test('while it shuts down each route says so in its own words', async t => {
         const { styles } = await import('../../src/domain/resources/style.ts')
         const identifier = `https://${path}.test`
         const { createResource } = await import('../../src/domain/resources/resource.ts')
-        await createResource(latchkey.operation, { identifier, name: path, scopes: [], style: styles[style], organizationId: null } as never)
+        await createResource(
+          latchkey.operation,
+          { identifier, name: path, scopes: [], style: styles[style], organizationId: null } as never
+        )
         await app.register(async api => {
           await api.register(latchkey.guard, { resource: identifier })
           api.get(`/${path}`, { config: { scopes: [] } }, async () => ({}))
@@ -145,7 +163,9 @@ tap.test('while it shuts down each route says so in its own words', async t => {
   const held = server.send({ path: '/own' })
   await until('it is under way', () => server.latchkey.telemetry.metrics.requestsInFlight > 0)
   const left = shutDown(server.app, server.latchkey.telemetry, { delay: 0, patience: 30 })
-  await until('new requests are turned away', () => server.latchkey.telemetry.availability.rejecting === 'shutting_down')
+  await until(
+    'new requests are turned away', () => server.latchkey.telemetry.availability.rejecting === 'shutting_down'
+  )
   const turnedAway = (answer: Answer, why: string) => {
     t.equal(answer.status, 503, why)
     t.match(answer.headers['retry-after'], /^\d+$/, why)
@@ -156,14 +176,21 @@ tap.test('while it shuts down each route says so in its own words', async t => {
   const management = turnedAway(await server.admin('GET', '/clients'), 'management')
   t.strictSame(Object.keys(management), ['error', 'code', 'details'])
   const token = turnedAway(await server.tokenRequest({ clientId: 'x', clientSecret: 'y' }), 'the token endpoint')
-  t.strictSame(token, { error: 'temporarily_unavailable', error_description: 'The server is shutting down; try again, another one will answer.' })
+  t.strictSame(token, {
+    error: 'temporarily_unavailable',
+    error_description: 'The server is shutting down; try again, another one will answer.'
+  })
   t.match(turnedAway(await server.withKey(key), 'ledgerbee'), { statusCode: 503, path: '/api/v1/invoices' })
-  t.match(turnedAway(await server.send({ path: '/problem' }), 'problem details'), { status: 503, code: 'SHUTTING_DOWN' })
+  t.match(turnedAway(await server.send({ path: '/problem' }), 'problem details'), {
+    status: 503, code: 'SHUTTING_DOWN'
+  })
   turnedAway(await server.send({ path: '/craftkit' }), 'craftkit')
   turnedAway(await server.send({ path: '/own' }), 'a public route of the application')
   turnedAway(await server.send({ path: '/nowhere' }), 'an unknown path')
   t.equal((await server.send({ path: '/healthz' })).status, 200)
-  t.match((await server.send({ path: '/prom' })).text, /latchkey_http_requests_turned_away_total\{reason="shutting_down"\} 7/)
+  t.match(
+    (await server.send({ path: '/prom' })).text, /latchkey_http_requests_turned_away_total\{reason="shutting_down"\} 7/
+  )
   letGo()
   t.equal((await held).status, 200)
   await left
@@ -179,11 +206,15 @@ tap.test('usage and refusals are written before the database is let go', async t
   t.equal((await first.withKey(key.key, '/api/v1/company')).status, 403)
   await shutDown(first.app, first.latchkey.telemetry, { delay: 0, patience: 5 })
   await first.close()
-  const second = await startServer({ database, bare: true, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret } })
+  const second = await startServer({
+    database, bare: true, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret }
+  })
   t.teardown(second.close)
   const used = (await second.admin('GET', `/api-keys/${key.id}/usage`)).json
   t.equal(used.calls, 5)
-  t.match((await second.admin('GET', `/audit?subject=${key.id}&type=credential.refused`)).json.data, [{ detail: { reason: 'insufficient_scope' } }])
+  t.match((await second.admin('GET', `/audit?subject=${key.id}&type=credential.refused`)).json.data, [{
+    detail: { reason: 'insufficient_scope' }
+  }])
 })
 
 /** Has the database refuse that rows are added to a table, until it is called. */
@@ -216,14 +247,24 @@ tap.test('what the database does not take at the end is tried again within the p
   await server.close()
   t.strictSame(metrics.lost.entries(), [])
   const connection = new Database(file, { readonly: true })
-  t.strictSame(['SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage', "SELECT count(*) AS n FROM AuditEvent WHERE type = 'credential.refused'"].map(sql => (connection.prepare(sql).get() as { n: number }).n), [1, 1, 1])
+  t.strictSame(
+    [
+      'SELECT sum(calls) AS n FROM KeyUsage', 'SELECT sum(tokens) AS n FROM TokenUsage',
+      "SELECT count(*) AS n FROM AuditEvent WHERE type = 'credential.refused'"
+    ].map(sql => (connection.prepare(sql).get() as { n: number }).n),
+    [1, 1, 1]
+  )
   connection.close()
 })
 
 tap.test('what the database has not taken when the patience is over is logged as lost, and the exit code is 1', async t => {
-  const { child, url, file, said } = await serving(t, { LATCHKEY_SHUTDOWN_PATIENCE: '2', LATCHKEY_ADMIN_TOKEN: 'lkadm_0123456789abcdefghijklmnopqrst' })
+  const { child, url, file, said } = await serving(t, {
+    LATCHKEY_SHUTDOWN_PATIENCE: '2', LATCHKEY_ADMIN_TOKEN: 'lkadm_0123456789abcdefghijklmnopqrst'
+  })
   refuseRows(file, 'AuditEvent')
-  for (let i = 0; i < 5; i++) t.equal((await fetch(`${url}/api/v1/clients`, { headers: { authorization: 'Bearer nonsense' } })).status, 401)
+  for (let i = 0; i < 5; i++) {
+    t.equal((await fetch(`${url}/api/v1/clients`, { headers: { authorization: 'Bearer nonsense' } })).status, 401)
+  }
   child.kill('SIGTERM')
   const { code, took } = await ended(child)
   t.equal(code, 1)

@@ -1,14 +1,16 @@
 /**
- * The acknowledgement protocol of docs/replicas.md among more servers than a machine can run, in a world that does its worst:
- * messages are late, lost and overtaken, servers are stopped, put to sleep and forgotten, clocks run at different rates and
- * jump, connections break. What is judged are the rules that the server itself runs by (src/storage/replication/lease.ts); the rest of
- * a server is modelled after src/storage/replication/replica.ts and acknowledgements.ts. Time is in milliseconds.
+ * The acknowledgement protocol of docs/replicas.md among more servers than a machine can run, in a world that does its
+ * worst: messages are late, lost and overtaken, servers are stopped, put to sleep and forgotten, clocks run at
+ * different rates and jump, connections break. What is judged are the rules that the server itself runs by
+ * (src/storage/replication/lease.ts); the rest of a server is modelled after src/storage/replication/replica.ts and
+ * acknowledgements.ts. Time is in milliseconds.
  */
 import * as real from '../../src/storage/replication/lease.ts'
 import { random, Schedule, type Random } from './schedule.ts'
 
 /** The rules as they are; each may be replaced by a wrong one, to see that it is found out. */
-export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayCountOut'> {
+export interface Rules
+  extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayCountOut'> {
   /** From which moment of a poll trust is counted. */
   countsFrom: 'sent' | 'answered'
   /** Whether an answer of the database is kept that was asked for before a change which has been applied meanwhile. */
@@ -29,7 +31,18 @@ export interface Rules extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 
   losesMeanwhile: boolean
 }
 
-export const rules: Rules = { ...real, countsFrom: 'sent', keepsLate: false, voidsLate: true, announcesFound: true, waitsForItself: true, forgetsDoubt: false, readsAtWill: false, trustsUnread: false, losesMeanwhile: false }
+export const rules: Rules = {
+  ...real,
+  countsFrom: 'sent',
+  keepsLate: false,
+  voidsLate: true,
+  announcesFound: true,
+  waitsForItself: true,
+  forgetsDoubt: false,
+  readsAtWill: false,
+  trustsUnread: false,
+  losesMeanwhile: false
+}
 
 export interface Setting { seed: number, servers: number, changes: number, lease: number }
 
@@ -99,7 +112,9 @@ class Database {
   }
 
   behind (id: number, xid: bigint): { id: number, beat: number }[] {
-    return [...this.rows].filter(([each, row]) => each !== id && !row.left && !real.isVisible(xid, row.position)).map(([id, { beat }]) => ({ id, beat }))
+    return [...this.rows].filter(([each, row]) => each !== id && !row.left && !real.isVisible(xid, row.position)).map((
+      [id, { beat }]
+    ) => ({ id, beat }))
   }
 
   countOut (id: number, beat: number): void {
@@ -115,8 +130,22 @@ class Database {
   }
 }
 
-/** A change that is committed, as its server knows it. `committed`, `observed`: by its own clock; `began`: by the world's. */
-interface Pending { xid: bigint, committed: number, began: number, thaws: number, observed: number | null, silent: Map<number, number> | null, heard: Map<number, string>, record: number, version: number, over: boolean }
+/**
+ * A change that is committed, as its server knows it. `committed`, `observed`: by its own clock; `began`: by the
+ * world's.
+ */
+interface Pending {
+  xid: bigint,
+  committed: number,
+  began: number,
+  thaws: number,
+  observed: number | null,
+  silent: Map<number, number> | null,
+  heard: Map<number, string>,
+  record: number,
+  version: number,
+  over: boolean
+}
 
 class Server {
   readonly id: number
@@ -180,7 +209,10 @@ class Server {
     this.world.schedule.after(Math.max(milliseconds, 0.01) / this.#rate, () => { this.take(act) })
   }
 
-  /** Sends to the database and comes back with its answer; either way may be lost. `lost`: what then happens at once, or never. */
+  /**
+   * Sends to the database and comes back with its answer; either way may be lost. `lost`: what then happens at once, or
+   * never.
+   */
   ask <T> (act: (database: Database) => T, answered: (answer: T) => void): void {
     const { world } = this
     if (world.loses()) return
@@ -330,7 +362,11 @@ class Server {
       for (const { record, version } of found.entries) if (record !== null) this.apply(record, version!)
       const mayTrust = this.#hasRead || world.rules.trustsUnread
       if (mayTrust) this.#applied = sent.monotonic
-      if (mayTrust && sent.monotonic > this.#doubted) this.until = world.rules.trustedUntil(world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease)
+      if (mayTrust && sent.monotonic > this.#doubted) {
+        this.until = world.rules.trustedUntil(
+          world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease
+        )
+      }
       for (const pending of this.pending) this.#consider(pending)
       const others = [...new Set(found.entries.map(({ writer }) => writer))].filter(writer => writer !== this.id)
       const next = () => { this.#poll(found.position, others) }
@@ -378,11 +414,15 @@ class Server {
   change (record: number): void {
     const { world } = this
     this.ask(database => database.begin(), xid => {
-      this.after(world.random() * (world.random() < 0.3 ? 200 : 5), () => { this.#commit({ xid, record, writer: this.id }, record) })
+      this.after(world.random() * (world.random() < 0.3 ? 200 : 5), () => {
+        this.#commit({ xid, record, writer: this.id }, record)
+      })
     })
   }
 
-  /** Finds that a record is already as somebody wants it, by whichever change, and tells them when it is so everywhere. */
+  /**
+   * Finds that a record is already as somebody wants it, by whichever change, and tells them when it is so everywhere.
+   */
   repeat (record: number): void {
     const { world } = this
     this.ask(database => ({ xid: database.begin(), version: database.versions[record]! }), ({ xid, version }) => {
@@ -396,14 +436,35 @@ class Server {
     world.schedule.after(world.delay(), () => {
       world.database.commit(entry)
       const version = found ?? world.database.versions[record]!
-      for (const server of world.servers) world.tell(server.id, each => { each.notify() })
-      if (!world.loses()) world.schedule.after(world.delay(), () => { this.take(() => { this.#committed(entry, record, version) }) })
+      for (const server of world.servers) {
+        world.tell(server.id, each => {
+          each.notify()
+        })
+      }
+      if (!world.loses()) {
+        world.schedule.after(world.delay(), () => {
+          this.take(() => {
+            this.#committed(entry, record, version)
+          })
+        })
+      }
     })
   }
 
   #committed ({ xid, record: changed, version: made }: Entry, record: number, version: number): void {
     if (changed !== null) this.apply(changed, made!)
-    const pending: Pending = { xid, record, version, committed: this.now(), began: this.world.schedule.now, thaws: this.thaws, observed: null, silent: null, heard: new Map(), over: false }
+    const pending: Pending = {
+      xid,
+      record,
+      version,
+      committed: this.now(),
+      began: this.world.schedule.now,
+      thaws: this.thaws,
+      observed: null,
+      silent: null,
+      heard: new Map(),
+      over: false
+    }
     this.pending.add(pending)
     this.#readRows(pending)
     this.#consider(pending)
@@ -432,16 +493,27 @@ class Server {
   #consider (pending: Pending): void {
     const { world } = this
     if (pending.over) return
-    for (const [id, position] of pending.heard) if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
+    for (const [id, position] of pending.heard) {
+      if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
+    }
     const isBehind = world.rules.waitsForItself && this.isTrusted() && this.#applied < pending.committed
-    if (!isBehind && world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)) this.#acknowledge(pending)
-    else this.after(pending.committed + world.lease - this.now(), () => { this.#consider(pending) })
+    if (
+      !isBehind &&
+      world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)
+    ) this.#acknowledge(pending)
+    else {
+      this.after(pending.committed + world.lease - this.now(), () => {
+        this.#consider(pending)
+      })
+    }
   }
 
   #acknowledge (pending: Pending): void {
     pending.over = true
     this.pending.delete(pending)
-    if (this.world.rules.waitsForItself && !this.world.rules.forgetsDoubt && this.#applied < pending.committed) this.#doubted = Math.max(this.#doubted, pending.committed)
+    if (this.world.rules.waitsForItself && !this.world.rules.forgetsDoubt && this.#applied < pending.committed) {
+      this.#doubted = Math.max(this.#doubted, pending.committed)
+    }
     this.world.acknowledged(pending, this)
     if (pending.observed !== null && pending.silent!.size > 0) this.#countOut(pending)
   }
@@ -463,7 +535,10 @@ class World {
   readonly lease: number
   /** By record, the newest version that somebody was told of. */
   readonly promised: number[] = Array.from({ length: records }, () => 0)
-  readonly outcome: Outcome = { violation: null, acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins: 0, waits: [] }
+  readonly outcome: Outcome = {
+    violation: null, acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins: 0, waits: []
+  }
+
   /** How much goes wrong, 0 to 1: another measure in each world. */
   readonly #trouble: number
 
@@ -498,7 +573,9 @@ class World {
     // Whoever was stopped itself cannot but be late.
     if (thaws === writer.thaws) {
       this.outcome.waits.push(this.schedule.now - began)
-      if (writer.now() > committed + this.lease + 1) this.fail(`server ${writer.id} held a change up for longer than a lease`)
+      if (writer.now() > committed + this.lease + 1) {
+        this.fail(`server ${writer.id} held a change up for longer than a lease`)
+      }
     }
     this.promise(record, version)
   }
@@ -517,7 +594,13 @@ class World {
     this.outcome.trusted++
     for (const [record, promised] of this.promised.entries()) {
       const versions = [server.view.get(record) ?? promised, server.whole.get(record) ?? 0]
-      for (const version of versions) if (version < promised) this.fail(`server ${server.id} goes by version ${version} of record ${record}, when ${promised} has been acknowledged`)
+      for (const version of versions) {
+        if (version < promised) {
+          this.fail(
+            `server ${server.id} goes by version ${version} of record ${record}, when ${promised} has been acknowledged`
+          )
+        }
+      }
     }
   }
 
@@ -573,11 +656,29 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
       if (world.random() < 0.3) world.askAgain(record)
     } while (world.random() < 0.5)
   })
-  world.nowAndThen(lease / 40, () => { for (const server of servers) world.look(server) })
-  for (const server of servers) world.nowAndThen(lease / 10, () => { server.take(() => { server.check(Math.floor(world.random() * records)) }) })
-  for (const server of servers) world.nowAndThen(10 * lease, () => { server.take(() => { server.repair() }) })
-  world.nowAndThen(lease / Math.min(servers.length, 20), () => { world.trouble() })
-  world.nowAndThen(lease, () => { world.database.prune() })
+  world.nowAndThen(lease / 40, () => {
+    for (const server of servers) world.look(server)
+  })
+  for (const server of servers) {
+    world.nowAndThen(lease / 10, () => {
+      server.take(() => {
+        server.check(Math.floor(world.random() * records))
+      })
+    })
+  }
+  for (const server of servers) {
+    world.nowAndThen(10 * lease, () => {
+      server.take(() => {
+        server.repair()
+      })
+    })
+  }
+  world.nowAndThen(lease / Math.min(servers.length, 20), () => {
+    world.trouble()
+  })
+  world.nowAndThen(lease, () => {
+    world.database.prune()
+  })
   const end = setting.changes * lease / 5 + 5 * lease
   while (outcome.violation === null && schedule.now < end) schedule.step()
   outcome.waits.sort((one, other) => one - other)

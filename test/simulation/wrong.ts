@@ -1,6 +1,7 @@
 /**
- * Wrong rules, each of which lets something stale pass, and a world in which it does: that the simulation finds them out is
- * what its silence is worth. (Another world may be needed when the simulation changes: `npm run simulate -- --break RULE`.)
+ * Wrong rules, each of which lets something stale pass, and a world in which it does: that the simulation finds them
+ * out is what its silence is worth. (Another world may be needed when the simulation changes: `npm run simulate --
+ * --break RULE`.)
  */
 import { isTrusted, isVisible, mayAcknowledge, margin, trustedUntil } from '../../src/storage/replication/lease.ts'
 import type { Rules } from './simulation.ts'
@@ -8,12 +9,28 @@ import type { Rules } from './simulation.ts'
 export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: number } }
 
 export const wrong: Readonly<Record<string, Wrong>> = {
-  'acknowledge-a-margin-early': { world: { seed: 8, servers: 10 }, rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent, since, now, lease * (1 - margin)) } },
-  'acknowledge-when-nobody-is-known': { world: { seed: 1, servers: 3 }, rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent === Infinity ? 0 : silent, since, now, lease) } },
-  'trust-for-the-whole-lease': { world: { seed: 11, servers: 13 }, rules: { trustedUntil: (sent, lease) => trustedUntil(sent, lease / (1 - margin)) } },
+  'acknowledge-a-margin-early': {
+    world: { seed: 8, servers: 10 },
+    rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent, since, now, lease * (1 - margin)) }
+  },
+  'acknowledge-when-nobody-is-known': {
+    world: { seed: 1, servers: 3 },
+    rules: {
+      mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent === Infinity ? 0 : silent, since, now, lease)
+    }
+  },
+  'trust-for-the-whole-lease': {
+    world: { seed: 11, servers: 13 }, rules: { trustedUntil: (sent, lease) => trustedUntil(sent, lease / (1 - margin)) }
+  },
   'trust-from-the-answer': { world: { seed: 2, servers: 8 }, rules: { countsFrom: 'answered' } },
-  'trust-by-the-monotonic-clock-alone': { world: { seed: 1, servers: 3 }, rules: { isTrusted: (until, monotonic) => isTrusted({ ...until, wall: Infinity }, monotonic, 0) } },
-  'see-by-the-number-alone': { world: { seed: 11, servers: 5 }, rules: { isVisible: (xid, snapshot) => isVisible(xid, `${snapshot.split(':')[1]}:${snapshot.split(':')[1]}:`) } },
+  'trust-by-the-monotonic-clock-alone': {
+    world: { seed: 1, servers: 3 },
+    rules: { isTrusted: (until, monotonic) => isTrusted({ ...until, wall: Infinity }, monotonic, 0) }
+  },
+  'see-by-the-number-alone': {
+    world: { seed: 11, servers: 5 },
+    rules: { isVisible: (xid, snapshot) => isVisible(xid, `${snapshot.split(':')[1]}:${snapshot.split(':')[1]}:`) }
+  },
   'count-out-at-once': { world: { seed: 94, servers: 13 }, rules: { mayCountOut: () => true } },
   'keep-what-was-read-before': { world: { seed: 1, servers: 5 }, rules: { keepsLate: true } },
   'answer-what-was-so-already-at-once': { world: { seed: 1, servers: 3 }, rules: { announcesFound: false } },

@@ -16,22 +16,38 @@ import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'
 import { patientLimits } from '../support/waiting.ts'
 
-const columns = '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", "hash", "mac", "key"'
+const columns =
+  '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", "hash", ' +
+    '"mac", "key"'
 
 for (const { name, fresh } of databases) {
   tap.test(`L2: an edit, a deletion or another order of any row is found, and the row named [${name}]`, async t => {
     const { url, storage } = await written(t, fresh)
-    t.strictSame(await verify(storage), { checked: 20, fault: null }, 'what is whole is not complained about, by steps of any size')
-    for (const limit of [1, 7, 1_000]) t.strictSame(await verify(storage, [secret], limit), { checked: 20, fault: null })
+    t.strictSame(
+      await verify(storage), { checked: 20, fault: null }, 'what is whole is not complained about, by steps of any size'
+    )
+    for (const limit of [1, 7, 1_000]) {
+      t.strictSame(await verify(storage, [secret], limit), { checked: 20, fault: null })
+    }
 
-    for (const statement of ['UPDATE "AuditEvent" SET "actor" = \'nobody\'', 'DELETE FROM "AuditEvent"', 'DELETE FROM "AuditEvent" WHERE "sequence" = 6']) {
+    for (
+      const statement of [
+        'UPDATE "AuditEvent" SET "actor" = \'nobody\'', 'DELETE FROM "AuditEvent"',
+        'DELETE FROM "AuditEvent" WHERE "sequence" = 6'
+      ]
+    ) {
       await t.rejects(behindTheServer(url, [statement]), /audit rows are/, 'the database itself refuses')
     }
     await dropTriggers(url)
-    await behindTheServer(url, ['CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"', 'CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain"'])
-    const restore = () => behindTheServer(url, [
-      'DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DELETE FROM "AuditChain"', 'INSERT INTO "AuditChain" SELECT * FROM "savedChain"',
+    await behindTheServer(url, [
+      'CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"',
+      'CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain"'
     ])
+    const restore = () =>
+      behindTheServer(url, [
+        'DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DELETE FROM "AuditChain"',
+        'INSERT INTO "AuditChain" SELECT * FROM "savedChain"'
+      ])
     const found = async (what: string, statements: string[], chain: string, sequence: number, problem: string) => {
       await behindTheServer(url, statements)
       const { fault } = await verify(storage)
@@ -39,15 +55,45 @@ for (const { name, fresh } of databases) {
       await restore()
     }
     const edits = [
-      '"type" = \'api_key.revoked\'', '"actor" = \'somebody\'', '"subject" = \'key_x\'', '"subject" = NULL', '"address" = \'192.0.2.2\'', '"requestId" = NULL',
-      '"detail" = \'{"name": "another"}\'', '"createdAt" = \'2027-01-01 00:00:00\'', '"organizationId" = \'org_b\'', '"previous" = \'x\'', '"hash" = \'x\'',
+      '"type" = \'api_key.revoked\'',
+      '"actor" = \'somebody\'',
+      '"subject" = \'key_x\'',
+      '"subject" = NULL',
+      '"address" = \'192.0.2.2\'',
+      '"requestId" = NULL',
+      '"detail" = \'{"name": "another"}\'',
+      '"createdAt" = \'2027-01-01 00:00:00\'',
+      '"organizationId" = \'org_b\'',
+      '"previous" = \'x\'',
+      '"hash" = \'x\''
     ]
     for (const sequence of [1, 2, 5, 6]) {
-      for (const edit of edits) await found(`row ${sequence}: ${edit}`, [`UPDATE "AuditEvent" SET ${edit} WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'edited')
-      await found('another seal', [`UPDATE "AuditEvent" SET "mac" = 'x' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'forged')
-      await found('a deletion', [`DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, sequence === 6 ? 'cut' : 'missing')
-      await found('taken for older than the chain', [`UPDATE "AuditEvent" SET "key" = '', "hash" = '', "mac" = '', "previous" = '' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'edited')
-      await found('under a key that never was', [`UPDATE "AuditEvent" SET "key" = 'invented' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence, 'key_unknown')
+      for (const edit of edits) {
+        await found(
+          `row ${sequence}: ${edit}`,
+          [`UPDATE "AuditEvent" SET ${edit} WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a', sequence,
+          'edited'
+        )
+      }
+      await found(
+        'another seal', [`UPDATE "AuditEvent" SET "mac" = 'x' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`],
+        'org_a', sequence, 'forged'
+      )
+      await found(
+        'a deletion', [`DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a',
+        sequence, sequence === 6 ? 'cut' : 'missing'
+      )
+      await found(
+        'taken for older than the chain',
+        ['UPDATE "AuditEvent" SET "key" = \'\', "hash" = \'\', "mac" = \'\', "previous" = \'\' WHERE "chain" = \'org_a\' AND ' +
+          `"sequence" = ${sequence}`],
+        'org_a', sequence, 'edited'
+      )
+      await found(
+        'under a key that never was',
+        [`UPDATE "AuditEvent" SET "key" = 'invented' WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`], 'org_a',
+        sequence, 'key_unknown'
+      )
     }
     for (const sequence of [1, 4]) {
       await found('two rows in each other\'s place', [
@@ -56,50 +102,88 @@ for (const { name, fresh } of databases) {
         `UPDATE "AuditEvent" SET "sequence" = ${sequence + 1} WHERE "chain" = 'org_a' AND "sequence" = 99`,
       ], 'org_a', sequence, 'edited')
       await found('a row of another chain', [
-        `DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`, `UPDATE "AuditEvent" SET "chain" = 'org_a' WHERE "chain" = 'org_b' AND "sequence" = ${sequence}`,
+        `DELETE FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`, 'UPDATE "AuditEvent" SET ' +
+          `"chain" = 'org_a' WHERE "chain" = 'org_b' AND "sequence" = ${sequence}`,
       ], 'org_a', sequence, 'edited')
     }
     // The index goes last: nothing brings it back.
     await behindTheServer(url, ['DROP INDEX "AuditEvent_chain_sequence_key"'])
     for (const sequence of [2, 3, 6]) {
-      await found('two rows at one number', [`INSERT INTO "AuditEvent" ("id", "chain", "sequence", ${columns}) SELECT 'evt_invented', 'org_a', ${sequence}, ${columns} FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = 1`], 'org_a', sequence, 'unplaced')
+      await found(
+        'two rows at one number',
+        [`INSERT INTO "AuditEvent" ("id", "chain", "sequence", ${columns}) SELECT 'evt_invented', 'org_a', ` +
+          `${sequence}, ${columns} FROM "AuditEvent" WHERE "chain" = 'org_a' AND "sequence" = 1`],
+        'org_a', sequence, 'unplaced'
+      )
     }
     t.strictSame(await verify(storage), { checked: 20, fault: null }, 'and nothing else was done to it')
   })
 
   tap.test(`L2: a cut at the end, at the front or of a whole chain is found; with a head that was kept elsewhere, also one that takes the head along [${name}]`, async t => {
     const { url, storage } = await written(t, fresh)
-    const heads = (await storage.store.audit.heads({ limit: 200, after: null }, {})).items.map(({ id, sequence, hash }) => ({ chain: id, sequence, hash }))
-    const against = async () => (await Promise.all(heads.map(head => compareHead({ audit: storage.store.audit, keys: auditKeys([secret]) }, head)))).find(fault => fault !== null) ?? null
+    const heads = (await storage.store.audit.heads({ limit: 200, after: null }, {})).items.map((
+      { id, sequence, hash }
+    ) => ({ chain: id, sequence, hash }))
+    const against = async () =>
+      (await Promise.all(
+        heads.map(head => compareHead({ audit: storage.store.audit, keys: auditKeys([secret]) }, head))
+      )).find(fault => fault !== null) ?? null
     t.equal(await against(), null)
     await behindTheServer(url, ['CREATE TABLE "earlier" AS SELECT * FROM "AuditChain"'])
     for (const organization of ['org_a', 'org_b']) await storage.store.audit.append(rowOf(organization, 7))
     t.equal(await against(), null, 'a chain that has grown still has its old head')
-    const later = (await storage.store.audit.heads({ limit: 200, after: null }, {})).items.map(({ id, sequence, hash }) => ({ chain: id, sequence, hash }))
+    const later = (await storage.store.audit.heads({ limit: 200, after: null }, {})).items.map((
+      { id, sequence, hash }
+    ) => ({ chain: id, sequence, hash }))
 
     await dropTriggers(url)
-    await behindTheServer(url, ['CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"', 'CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain"'])
-    const found = async (what: string, statements: string[], expected: object | null, check = async () => (await verify(storage)).fault) => {
+    await behindTheServer(url, [
+      'CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"', 'CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain"'
+    ])
+    const found = async (
+      what: string, statements: string[], expected: object | null, check = async () => (await verify(storage)).fault
+    ) => {
       await behindTheServer(url, statements)
       t.match(await check(), expected as never, what)
-      await behindTheServer(url, ['DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DELETE FROM "AuditChain"', 'INSERT INTO "AuditChain" SELECT * FROM "savedChain"'])
+      await behindTheServer(url, [
+        'DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DELETE FROM "AuditChain"',
+        'INSERT INTO "AuditChain" SELECT * FROM "savedChain"'
+      ])
     }
     const cut = 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" > 4'
     await found('the end is gone', [cut], { chain: 'org_b', sequence: 5, problem: 'cut' })
     const hash = 'SELECT "hash" FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" = 4'
-    await found('the end is gone and the head set back', [cut, `UPDATE "AuditChain" SET "sequence" = 4, "hash" = (${hash}) WHERE "id" = 'org_b'`], { chain: 'org_b', sequence: 4, problem: 'head_edited' })
-    await found('the head alone is set back', ['DELETE FROM "AuditChain" WHERE "id" = \'org_b\'', 'INSERT INTO "AuditChain" SELECT * FROM "earlier" WHERE "id" = \'org_b\''], { chain: 'org_b', sequence: 7, problem: 'beyond_head' })
-    await found('the front is gone', ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" < 3'], { chain: 'org_b', sequence: 1, problem: 'missing' })
-    await found('the front is gone as if retention had done it', ['UPDATE "AuditChain" SET "pruned" = 2 WHERE "id" = \'org_b\'', 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" < 3'], { chain: 'org_b', problem: 'head_edited' })
-    await found('a head is gone', ['DELETE FROM "AuditChain" WHERE "id" = \'org_b\''], { chain: 'org_b', sequence: 1, problem: 'no_head' })
-    await found('a whole chain is gone', ['DELETE FROM "AuditChain" WHERE "id" = \'org_b\'', 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\''], { chain: 'org_b', problem: 'chain_gone' })
+    await found('the end is gone and the head set back', [
+      cut, `UPDATE "AuditChain" SET "sequence" = 4, "hash" = (${hash}) WHERE "id" = 'org_b'`
+    ], { chain: 'org_b', sequence: 4, problem: 'head_edited' })
+    await found('the head alone is set back', [
+      'DELETE FROM "AuditChain" WHERE "id" = \'org_b\'',
+      'INSERT INTO "AuditChain" SELECT * FROM "earlier" WHERE "id" = \'org_b\''
+    ], { chain: 'org_b', sequence: 7, problem: 'beyond_head' })
+    await found('the front is gone', ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" < 3'], {
+      chain: 'org_b', sequence: 1, problem: 'missing'
+    })
+    await found('the front is gone as if retention had done it', [
+      'UPDATE "AuditChain" SET "pruned" = 2 WHERE "id" = \'org_b\'',
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" < 3'
+    ], { chain: 'org_b', problem: 'head_edited' })
+    await found('a head is gone', ['DELETE FROM "AuditChain" WHERE "id" = \'org_b\''], {
+      chain: 'org_b', sequence: 1, problem: 'no_head'
+    })
+    await found('a whole chain is gone', [
+      'DELETE FROM "AuditChain" WHERE "id" = \'org_b\'', 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\''
+    ], { chain: 'org_b', problem: 'chain_gone' })
     const back = [
-      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" > 6', 'DELETE FROM "AuditChain" WHERE "id" = \'org_b\'', 'INSERT INTO "AuditChain" SELECT * FROM "earlier" WHERE "id" = \'org_b\'',
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" > 6',
+      'DELETE FROM "AuditChain" WHERE "id" = \'org_b\'',
+      'INSERT INTO "AuditChain" SELECT * FROM "earlier" WHERE "id" = \'org_b\''
     ]
     await found('somebody kept the old head: the database alone cannot tell', back, null)
     heads.splice(0, heads.length, ...later)
     await found('but the later head can', back, { chain: 'org_b', sequence: 7, problem: 'cut' }, against)
-    await found('all of it is gone', ['DELETE FROM "AuditEvent"', 'DELETE FROM "AuditChain"'], { problem: 'chain_gone' }, against)
+    await found('all of it is gone', ['DELETE FROM "AuditEvent"', 'DELETE FROM "AuditChain"'], {
+      problem: 'chain_gone'
+    }, against)
     t.strictSame((await verify(storage)).fault, null)
   })
 
@@ -121,7 +205,10 @@ for (const { name, fresh } of databases) {
       : updateOrganization(operations[i % 2]!, organization.id, { name: `name ${i}` })))
     t.comment(`${changes} changes at once in ${Math.round(performance.now() - began)} ms`)
     t.equal((await first.store.audit.head(organization.id))!.sequence, 1 + changes * 4 / 5)
-    t.strictSame(await verify(first), { checked: 1 + changes + 1 + changes / 5, fault: null }, 'a row for each change, and one for each chain')
+    t.strictSame(
+      await verify(first), { checked: 1 + changes + 1 + changes / 5, fault: null },
+      'a row for each change, and one for each chain'
+    )
   })
 
   tap.test(`L2: a server that is killed leaves no change without its row and no row without its change [${name}]`, async t => {
@@ -129,7 +216,9 @@ for (const { name, fresh } of databases) {
     t.teardown(drop)
     await (await openStorage(url, { limits: patientLimits, secrets: [secret] })).close()
     for (const patience of [40, 90, 170]) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, '../support/audited-load.ts'), url, secret], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, [join(import.meta.dirname, '../support/audited-load.ts'), url, secret], {
+        stdio: ['ignore', 'pipe', 'inherit']
+      })
       await once(child.stdout, 'data')
       await new Promise(resolve => setTimeout(resolve, patience))
       child.kill('SIGKILL')
@@ -146,7 +235,9 @@ for (const { name, fresh } of databases) {
     }
     t.ok(organizations.length >= 3)
     const rows = []
-    for await (const batch of exportAudit({ store: storage.store, clock: () => new Date() }, { type: 'organization.created' })) rows.push(...batch)
+    for await (
+      const batch of exportAudit({ store: storage.store, clock: () => new Date() }, { type: 'organization.created' })
+    ) rows.push(...batch)
     t.strictSame(rows.map(({ subject }) => subject).sort(), organizations.map(({ id }) => id).sort())
     t.equal((await verify(storage)).fault, null)
   })
@@ -159,10 +250,15 @@ for (const { name, fresh } of databases) {
     await openChains(second.store, () => at, auditKeys([newer, secret]))
     await openChains(second.store, () => at, auditKeys([newer, secret]))
     await second.store.audit.append(rowOf('org_a', 3))
-    const [recorded] = await second.store.audit.about(deploymentChain, auditKeys([secret])[0]!.id, ['audit.key_recorded'])
+    const [recorded] = await second.store.audit.about(deploymentChain, auditKeys([secret])[0]!.id, [
+      'audit.key_recorded'
+    ])
     t.match(recorded, { sequence: 5, actor: 'system', detail: {} })
     t.strictSame(await verify(second, [newer, secret]), { checked: 10, fault: null }, 'it is recorded once')
-    t.strictSame(await verify(second, [newer]), { checked: 10, fault: null }, 'the heads are sealed anew: the old secret is not needed any more')
+    t.strictSame(
+      await verify(second, [newer]), { checked: 10, fault: null },
+      'the heads are sealed anew: the old secret is not needed any more'
+    )
     t.match(await verify(second, [secret]), { fault: { problem: 'head_key_unknown' } })
     t.match(await verify(second, [newSecret()]), { fault: { problem: 'head_key_unknown' } })
     await second.close()
@@ -179,14 +275,19 @@ for (const { name, fresh } of databases) {
       'UPDATE "AuditChain" SET "key" = \'\', "hash" = \'\', "mac" = \'\', "sequence" = 4',
     ])
     t.match(await verify(storage), { fault: { problem: 'not_closed_off' } })
-    for (const organization of ['org_a', null]) await t.rejects(storage.store.audit.append(rowOf(organization, 8)), { code: 'audit_chain_broken' })
+    for (const organization of ['org_a', null]) {
+      await t.rejects(storage.store.audit.append(rowOf(organization, 8)), { code: 'audit_chain_broken' })
+    }
     await closeOffOlderRows(storage.store, () => at)
     await closeOffOlderRows(storage.store, () => at)
     await storage.store.audit.append(rowOf('org_a', 9))
     t.strictSame(await verify(storage), { checked: 12 + 3 + 2 + 1, fault: null })
     await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'x\' WHERE "chain" = \'org_b\' AND "sequence" = 2'])
     t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 5, problem: 'pinned_edited' } })
-    await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'admin\' WHERE "chain" = \'org_b\' AND "sequence" = 2', 'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" = 4'])
+    await behindTheServer(url, [
+      'UPDATE "AuditEvent" SET "actor" = \'admin\' WHERE "chain" = \'org_b\' AND "sequence" = 2',
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\' AND "sequence" = 4'
+    ])
     t.match(await verify(storage), { fault: { chain: 'org_b', sequence: 5, problem: 'pinned_edited' } })
   })
 
@@ -194,30 +295,53 @@ for (const { name, fresh } of databases) {
     const { url, storage } = await written(t, fresh)
     const operation = { store: storage.store, clock: () => new Date(at.getTime() + 60_000), actor: systemActor }
     const before = (i: number) => new Date(at.getTime() + i * 1_000)
-    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), { chain: 'org_a', rows: 3, through: 3, more: false })
-    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), { chain: 'org_a', rows: 0, through: 3, more: false }, 'twice changes nothing')
-    t.strictSame((await storage.store.audit.chained({ chain: 'org_a', sequence: 0 }, 10, {})).map(({ sequence, type }) => [sequence, type]), [
-      [4, 'api_key.created'], [5, 'api_key.created'], [6, 'api_key.created'], [7, 'audit.pruned'],
-    ])
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), {
+      chain: 'org_a', rows: 3, through: 3, more: false
+    })
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(4)), {
+      chain: 'org_a', rows: 0, through: 3, more: false
+    }, 'twice changes nothing')
+    t.strictSame(
+      (await storage.store.audit.chained({ chain: 'org_a', sequence: 0 }, 10, {})).map((
+        { sequence, type }
+      ) => [sequence, type]),
+      [
+        [4, 'api_key.created'], [5, 'api_key.created'], [6, 'api_key.created'], [7, 'audit.pruned']
+      ]
+    )
     t.equal((await verify(storage)).fault, null)
-    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(6)), { chain: 'org_a', rows: 2, through: 5, more: false })
+    t.strictSame(await pruneAudit(operation, auditKeys([secret]), 'org_a', before(6)), {
+      chain: 'org_a', rows: 2, through: 5, more: false
+    })
     t.strictSame((await pruneAudit(operation, auditKeys([secret]), null, before(3))).chain, deploymentChain)
     t.equal((await verify(storage)).fault, null)
     await t.rejects(pruneAudit(operation, auditKeys([secret]), 'org_a', before(61)), { code: 'invalid_request' })
     await t.rejects(pruneAudit(operation, auditKeys([secret]), 'org_nowhere', before(6)), { code: 'not_found' })
-    await t.rejects(behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" = 6']), /audit rows are/)
+    await t.rejects(
+      behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" = 6']), /audit rows are/
+    )
     await dropTriggers(url)
-    await behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "type" = \'audit.pruned\' AND "sequence" = 8'])
+    await behindTheServer(url, [
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "type" = \'audit.pruned\' AND "sequence" = 8'
+    ])
     t.match((await verify(storage)).fault, { chain: 'org_a', sequence: 8, problem: 'cut' })
   })
 
   tap.test(`an export of many rows holds few of them in memory [${name}]`, async t => {
     const { storage } = await written(t, fresh, 1)
     const rows = 1_301
-    for (let i = 1; i < rows; i += 50) await storage.store.transaction(async tx => { for (let j = 0; j < 50; j++) await tx.audit.append(rowOf('org_a', 1)) })
+    for (let i = 1; i < rows; i += 50) {
+      await storage.store.transaction(async tx => {
+        for (let j = 0; j < 50; j++) await tx.audit.append(rowOf('org_a', 1))
+      })
+    }
     let greatest = 0
     let count = 0
-    for await (const batch of exportAudit({ store: storage.store, clock: () => new Date('2028-01-01') }, { organizationId: 'org_a' })) {
+    for await (
+      const batch of exportAudit({ store: storage.store, clock: () => new Date('2028-01-01') }, {
+        organizationId: 'org_a'
+      })
+    ) {
       greatest = Math.max(greatest, batch.length)
       t.strictSame([batch[0]!.sequence, batch.at(-1)!.sequence], [count + 1, count + batch.length])
       count += batch.length

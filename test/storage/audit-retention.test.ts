@@ -1,4 +1,7 @@
-/** Retention of audit rows: in small batches until nothing is left, whole at every moment, and never of what proves something else. */
+/**
+ * Retention of audit rows: in small batches until nothing is left, whole at every moment, and never of what proves
+ * something else.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { deploymentChain, link, sealHead, type ChainedEvent } from '../../src/domain/audit/chain.ts'
@@ -16,10 +19,17 @@ import { patientLimits } from '../support/waiting.ts'
 
 const keys = auditKeys([secret])
 const after = (seconds: number) => new Date(at.getTime() + seconds * 1_000)
-const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({ store, clock: () => after(1_000_000), actor: systemActor })
+const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({
+  store, clock: () => after(1_000_000), actor: systemActor
+})
 
-/** A database whose chain `org_long` has so many rows, as a server would have written them, or as one of a version before the chains. */
-async function longChain (t: Test, fresh: () => Promise<FreshDatabase>, count: number, older = false): Promise<{ url: string, storage: Storage }> {
+/**
+ * A database whose chain `org_long` has so many rows, as a server would have written them, or as one of a version
+ * before the chains.
+ */
+async function longChain (
+  t: Test, fresh: () => Promise<FreshDatabase>, count: number, older = false
+): Promise<{ url: string, storage: Storage }> {
   const { url, drop } = await fresh()
   await migrate(url)
   const { queries, close } = await openDatabase(url)
@@ -29,13 +39,23 @@ async function longChain (t: Test, fresh: () => Promise<FreshDatabase>, count: n
     rows.push(older ? { ...row, previous: '', hash: '', mac: '', key: '' } : row)
   }
   for (let i = 0; i < count; i += 500) {
-    await queries.auditEvent.createMany({ data: rows.slice(i, i + 500).map(row => ({ ...row, sequence: BigInt(row.sequence), detail: row.detail as {} })) })
+    await queries.auditEvent.createMany({
+      data: rows.slice(i, i + 500).map(row => ({ ...row, sequence: BigInt(row.sequence), detail: row.detail as {} }))
+    })
   }
-  const head = sealHead({ id: 'org_long', createdAt: at, sequence: count, hash: rows.at(-1)!.hash, pruned: 0, prunedHash: '', kept: '' }, keys)
-  await queries.auditChain.create({ data: { ...head, ...(older ? { mac: '', key: '' } : {}), sequence: BigInt(count), pruned: 0n } })
+  const head = sealHead({
+    id: 'org_long', createdAt: at, sequence: count, hash: rows.at(-1)!.hash, pruned: 0, prunedHash: '', kept: ''
+  }, keys)
+  await queries.auditChain.create({
+    data: { ...head, ...(older ? { mac: '', key: '' } : {}), sequence: BigInt(count), pruned: 0n }
+  })
   await close()
   const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
-  if (!older) await storage.store.audit.append(auditEvent(systemActor, at, 'audit.chain_opened', { organizationId: null, subject: 'org_long' }))
+  if (!older) {
+    await storage.store.audit.append(
+      auditEvent(systemActor, at, 'audit.chain_opened', { organizationId: null, subject: 'org_long' })
+    )
+  }
   t.teardown(async () => {
     await storage.close()
     await drop()
@@ -43,7 +63,8 @@ async function longChain (t: Test, fresh: () => Promise<FreshDatabase>, count: n
   return { url, storage }
 }
 
-const rowsOf = async ({ store }: Storage, chain: string) => await store.audit.chained({ chain, sequence: 0 }, 10_000, {})
+const rowsOf = async ({ store }: Storage, chain: string) =>
+  await store.audit.chained({ chain, sequence: 0 }, 10_000, {})
 
 for (const { name, fresh } of databases) {
   tap.test(`retention of ten times what one batch holds leaves nothing, in batches that let others have their turn [${name}]`, async t => {
@@ -58,7 +79,10 @@ for (const { name, fresh } of databases) {
       return result
     }, isolation)
     const state = { running: true }
-    const pruning = pruneAudit(operationOn({ store: { ...store, transaction } }), keys, 'org_long', after(5_001)).finally(() => { state.running = false })
+    const pruning = pruneAudit(operationOn({ store: { ...store, transaction } }), keys, 'org_long', after(5_001))
+      .finally(() => {
+        state.running = false
+      })
     let others = 0
     for (; state.running; others++) {
       await store.audit.append(rowOf('org_long', 6_000))
@@ -70,10 +94,20 @@ for (const { name, fresh } of databases) {
     t.strictSame(sizes.filter(size => size > 0), Array(10).fill(500), 'a transaction for each batch')
     const left = await rowsOf(storage, 'org_long')
     t.equal(left[0]!.sequence, 5_001)
-    t.match(left.filter(({ type }) => type === 'audit.pruned').map(({ detail }) => detail), [{ rows: 5_000, through: 5_000 }], 'one row says so')
+    t.match(left.filter(({ type }) => type === 'audit.pruned').map(({ detail }) => detail), [{
+      rows: 5_000, through: 5_000
+    }], 'one row says so')
     t.equal((await verify(storage, [secret], 1_000)).fault, null)
-    t.equal(await compareHead({ audit: store.audit, keys }, { chain: 'org_long', sequence: head!.sequence, hash: head!.hash }), null)
-    t.equal(await compareHead({ audit: store.audit, keys }, { chain: 'org_long', sequence: 4_000, hash: 'gone' }), null, 'a head whose row retention removed')
+    t.equal(
+      await compareHead({ audit: store.audit, keys }, {
+        chain: 'org_long', sequence: head!.sequence, hash: head!.hash
+      }),
+      null
+    )
+    t.equal(
+      await compareHead({ audit: store.audit, keys }, { chain: 'org_long', sequence: 4_000, hash: 'gone' }), null,
+      'a head whose row retention removed'
+    )
   })
 
   tap.test(`retention that is short of time says so, and goes on when it is asked again [${name}]`, async t => {
@@ -97,10 +131,14 @@ for (const { name, fresh } of databases) {
       if (++transactions === 3) throw new Error('killed')
       return await store.transaction(work, isolation)
     }
-    await t.rejects(pruneAudit(operationOn({ store: { ...store, transaction } }), keys, 'org_long', after(1_501)), { message: 'killed' })
+    await t.rejects(pruneAudit(operationOn({ store: { ...store, transaction } }), keys, 'org_long', after(1_501)), {
+      message: 'killed'
+    })
     t.equal((await rowsOf(storage, 'org_long'))[0]!.sequence, 501)
     t.equal((await verify(storage, [secret], 1_000)).fault, null)
-    t.match(await pruneAudit(operationOn(storage), keys, 'org_long', after(1_501)), { rows: 1_000, through: 1_500, more: false })
+    t.match(await pruneAudit(operationOn(storage), keys, 'org_long', after(1_501)), {
+      rows: 1_000, through: 1_500, more: false
+    })
     t.equal((await verify(storage, [secret], 1_000)).fault, null)
   })
 
@@ -111,9 +149,15 @@ for (const { name, fresh } of databases) {
     t.match(await pruneAudit(operationOn(storage), keys, 'org_long', after(701)), { rows: 700, through: 700 })
     t.equal((await verify(storage, [secret], 1_000)).fault, null)
     await dropTriggers(url)
-    await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'somebody\' WHERE "chain" = \'org_long\' AND "sequence" = 900'])
-    t.match((await verify(storage, [secret], 1_000)).fault, { chain: 'org_long', sequence: 1_201, problem: 'pinned_edited' })
-    await behindTheServer(url, ['UPDATE "AuditEvent" SET "actor" = \'admin\' WHERE "chain" = \'org_long\' AND "sequence" = 900'])
+    await behindTheServer(url, [
+      'UPDATE "AuditEvent" SET "actor" = \'somebody\' WHERE "chain" = \'org_long\' AND "sequence" = 900'
+    ])
+    t.match((await verify(storage, [secret], 1_000)).fault, {
+      chain: 'org_long', sequence: 1_201, problem: 'pinned_edited'
+    })
+    await behindTheServer(url, [
+      'UPDATE "AuditEvent" SET "actor" = \'admin\' WHERE "chain" = \'org_long\' AND "sequence" = 900'
+    ])
     t.match(await pruneAudit(operationOn(storage), keys, 'org_long', after(1_500)), { rows: 500, through: 1_200 })
     t.equal((await verify(storage, [secret], 1_000)).fault, null)
   })
@@ -122,26 +166,45 @@ for (const { name, fresh } of databases) {
     const { url, storage } = await written(t, fresh)
     await dropTriggers(url)
     const rows = await rowsOf(storage, 'org_a')
-    for (const edit of ['"actor" = \'somebody\'', '"key" = \'invented\'', '"createdAt" = (SELECT MIN("createdAt") FROM "AuditEvent")']) {
-      await behindTheServer(url, ['CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"', `UPDATE "AuditEvent" SET ${edit} WHERE "chain" = 'org_a' AND "sequence" = 3`])
-      await t.rejects(pruneAudit(operationOn(storage), keys, 'org_a', after(60)), { code: 'audit_chain_broken', message: /Row 3 of the chain org_a .*latchkey audit recover --org org_a/s })
-      await behindTheServer(url, ['DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DROP TABLE "saved"'])
+    for (
+      const edit of [
+        '"actor" = \'somebody\'', '"key" = \'invented\'', '"createdAt" = (SELECT MIN("createdAt") FROM "AuditEvent")'
+      ]
+    ) {
+      await behindTheServer(url, [
+        'CREATE TABLE "saved" AS SELECT * FROM "AuditEvent"',
+        `UPDATE "AuditEvent" SET ${edit} WHERE "chain" = 'org_a' AND "sequence" = 3`
+      ])
+      await t.rejects(pruneAudit(operationOn(storage), keys, 'org_a', after(60)), {
+        code: 'audit_chain_broken', message: /Row 3 of the chain org_a .*latchkey audit recover --org org_a/s
+      })
+      await behindTheServer(url, [
+        'DELETE FROM "AuditEvent"', 'INSERT INTO "AuditEvent" SELECT * FROM "saved"', 'DROP TABLE "saved"'
+      ])
     }
     await behindTheServer(url, ['UPDATE "AuditChain" SET "pruned" = 2 WHERE "id" = \'org_a\''])
-    await t.rejects(pruneAudit(operationOn(storage), keys, 'org_a', after(60)), { code: 'audit_chain_broken', message: /its head is not sealed/ })
+    await t.rejects(pruneAudit(operationOn(storage), keys, 'org_a', after(60)), {
+      code: 'audit_chain_broken', message: /its head is not sealed/
+    })
     t.strictSame(await rowsOf(storage, 'org_a'), rows)
   })
 
   tap.test(`L2: retention leaves the rows that say which chains there are: one that is gone is missed, and not opened again [${name}]`, async t => {
     const { url, storage } = await written(t, fresh)
     t.match(await pruneAudit(operationOn(storage), keys, null, after(60)), { rows: 6, through: 8 })
-    t.strictSame((await rowsOf(storage, deploymentChain)).map(({ sequence, type }) => [sequence, type]), [[1, 'audit.chain_opened'], [2, 'audit.chain_opened'], [9, 'audit.pruned']])
+    t.strictSame((await rowsOf(storage, deploymentChain)).map(({ sequence, type }) => [sequence, type]), [
+      [1, 'audit.chain_opened'], [2, 'audit.chain_opened'], [9, 'audit.pruned']
+    ])
     t.equal((await verify(storage)).fault, null)
     t.match(await pruneAudit(operationOn(storage), keys, null, after(60)), { rows: 0, through: 8 })
     await dropTriggers(url)
-    await behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\'', 'DELETE FROM "AuditChain" WHERE "id" = \'org_b\''])
+    await behindTheServer(url, [
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_b\'', 'DELETE FROM "AuditChain" WHERE "id" = \'org_b\''
+    ])
     t.match((await verify(storage)).fault, { chain: 'org_b', problem: 'chain_gone' })
-    await t.rejects(storage.store.audit.append(rowOf('org_b', 7)), { code: 'audit_chain_broken', message: /its head is gone, and row 2 of the chain deployment says that it was opened/ })
+    await t.rejects(storage.store.audit.append(rowOf('org_b', 7)), {
+      code: 'audit_chain_broken', message: /its head is gone, and row 2 of the chain deployment says that it was opened/
+    })
     await storage.store.audit.append(rowOf('org_c', 7))
     t.match((await verify(storage)).fault, { chain: 'org_b', problem: 'chain_gone' })
   })

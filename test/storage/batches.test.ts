@@ -22,7 +22,8 @@ const now = new Date('2027-03-15T12:00:00Z')
 const longAgo = '2020-01-01T00:00:00.000Z'
 
 /** SQL for a table of the numbers from 1 to `n`, on either database. */
-const numbers = (n: number) => `(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < ${n}) SELECT i FROM m) AS numbers`
+const numbers = (n: number) =>
+  `(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < ${n}) SELECT i FROM m) AS numbers`
 
 async function execute (url: string, sql: string): Promise<void> {
   if (!url.startsWith('file:')) {
@@ -52,23 +53,48 @@ tap.test('between two batches, and between two pages, others get a turn, also wh
   t.ok(await turnsDuring(() => inBatches(1, async () => left-- > 0 ? 1 : 0)) >= 10)
   t.equal(left, -1)
   const pages: number[][] = []
-  const numbersAfter = (after: string, size: number) => [1, 2, 3, 4, 5, 6, 7].filter(n => n > Number(after)).slice(0, size)
-  t.ok(await turnsDuring(async () => { for await (const page of inPages(2, String, numbersAfter)) pages.push(page) }) >= 3)
+  const numbersAfter = (after: string, size: number) =>
+    [1, 2, 3, 4, 5, 6, 7].filter(n => n > Number(after)).slice(0, size)
+  t.ok(
+    await turnsDuring(async () => {
+      for await (const page of inPages(2, String, numbersAfter)) pages.push(page)
+    }) >= 3
+  )
   t.strictSame(pages, [[1, 2], [3, 4], [5, 6], [7]])
 })
 
-const revoke = (n: number) => `INSERT INTO "RevokedToken" ("jti", "clientId", "revokedAt", "expiresAt") SELECT 'jti_' || i, 'cli_x', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`
+const revoke = (n: number) =>
+  `INSERT INTO "RevokedToken" ("jti", "clientId", "revokedAt", "expiresAt") SELECT 'jti_' || i, 'cli_x', '${longAgo}', '${longAgo}' FROM ${
+    numbers(n)
+  }`
 
 /** What each chore is to remove `n` of. */
 const rows: Record<keyof typeof jobs, (n: number) => string> = {
   revoked_token: revoke,
-  used_assertion: n => `INSERT INTO "UsedAssertion" ("id", "expiresAt") SELECT 'a' || i, '${longAgo}' FROM ${numbers(n)}`,
-  remembered_answer: n => `INSERT INTO "RememberedAnswer" ("id", "fingerprint", "sealedAnswer", "createdAt", "expiresAt") SELECT 'a' || i, '', '', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`,
-  signing_key: n => `INSERT INTO "SigningKey" ("kid", "algorithm", "publicJwk", "sealedPrivateKey", "createdAt", "activatedAt", "retiredAt", "publishedUntil") SELECT 'k' || i, 'ES256', '{}', '', '${longAgo}', '${longAgo}', '${longAgo}', '${longAgo}' FROM ${numbers(n)}`,
-  idle_client: n => `INSERT INTO "Client" ("id", "name", "origin", "metadata", "allowlist", "introspects", "generation", "createdAt") SELECT 'cli_' || i, 'idle', 'registered', '{}', '[]', '[]', 1, '${longAgo}' FROM ${numbers(n)}`,
-  key_usage: n => `INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") SELECT 'key_' || i, '2020-01-01', 1, 0 FROM ${numbers(n)}`,
-  token_usage: n => `INSERT INTO "TokenUsage" ("clientId", "minute", "tokens") SELECT 'cli_' || i, '${longAgo}', 1 FROM ${numbers(n)}`,
-  allowance: n => `INSERT INTO "Allowance" ("holder", "month", "calls", "credits") SELECT 'key_' || i, '2020-01', 1, 0 FROM ${numbers(n)}`,
+  used_assertion: n =>
+    `INSERT INTO "UsedAssertion" ("id", "expiresAt") SELECT 'a' || i, '${longAgo}' FROM ${numbers(n)}`,
+  remembered_answer: n =>
+    `INSERT INTO "RememberedAnswer" ("id", "fingerprint", "sealedAnswer", "createdAt", "expiresAt") SELECT 'a' || i, '', '', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  signing_key: n =>
+    `INSERT INTO "SigningKey" ("kid", "algorithm", "publicJwk", "sealedPrivateKey", "createdAt", "activatedAt", "retiredAt", "publishedUntil") SELECT 'k' || i, 'ES256', '{}', '', '${longAgo}', '${longAgo}', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  idle_client: n =>
+    `INSERT INTO "Client" ("id", "name", "origin", "metadata", "allowlist", "introspects", "generation", "createdAt") SELECT 'cli_' || i, 'idle', 'registered', '{}', '[]', '[]', 1, '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  key_usage: n =>
+    `INSERT INTO "KeyUsage" ("apiKeyId", "day", "calls", "credits") SELECT 'key_' || i, '2020-01-01', 1, 0 FROM ${
+      numbers(n)
+    }`,
+  token_usage: n =>
+    `INSERT INTO "TokenUsage" ("clientId", "minute", "tokens") SELECT 'cli_' || i, '${longAgo}', 1 FROM ${numbers(n)}`,
+  allowance: n =>
+    `INSERT INTO "Allowance" ("holder", "month", "calls", "credits") SELECT 'key_' || i, '2020-01', 1, 0 FROM ${
+      numbers(n)
+    }`
 }
 
 for (const { name, fresh } of databases) {
@@ -88,7 +114,10 @@ for (const { name, fresh } of databases) {
     for (const [kind, { limit }] of Object.entries(jobs)) await execute(url, rows[kind]!(10 * limit + 1))
     const metrics = newMetrics()
     await runHousekeeping(operation, { usageDays: 400 }, metrics)
-    t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), Object.entries(jobs).map(([kind, { limit }]) => [kind, 10 * limit + 1]))
+    t.strictSame(
+      metrics.pruned.entries().map(([kind, , count]) => [kind, count]),
+      Object.entries(jobs).map(([kind, { limit }]) => [kind, 10 * limit + 1])
+    )
   })
 
   tap.test(`no chore does more at a time than it says, and one that is told to stop does so behind a batch [${name}]`, async t => {
@@ -99,7 +128,19 @@ for (const { name, fresh } of databases) {
     }
     const metrics = newMetrics()
     const stopping = new AbortController()
-    const stopped = { ...operation, store: { ...operation.store, usedAssertions: { ...operation.store.usedAssertions, prune: async () => { stopping.abort(); return jobs.used_assertion!.limit } } } }
+    const stopped = {
+      ...operation,
+      store: {
+        ...operation.store,
+        usedAssertions: {
+          ...operation.store.usedAssertions,
+          prune: async () => {
+            stopping.abort()
+            return jobs.used_assertion!.limit
+          }
+        }
+      }
+    }
     await runHousekeeping(stopped, { usageDays: 400 }, metrics, stopping.signal)
     t.equal(metrics.pruned.entries().find(([kind]) => kind === 'used_assertion')![2], jobs.used_assertion!.limit)
     t.equal(metrics.prunedAt, null, 'the round does not count as done')
@@ -138,9 +179,16 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
     INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES ('org_a', 'A', 'active', '${longAgo}');
     INSERT INTO "Resource" ("id", "identifier", "name", "style", "tokenLifetime", "createdAt") VALUES ('res_a', 'https://a.test', 'A', '{}', 60, '${longAgo}');
     INSERT INTO "ApiKey" ("id", "digest", "hint", "organizationId", "resourceId", "environment", "name", "scopes", "allowlist", "createdBy", "imported", "chainId", "createdAt")
-    SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${numbers(all)}`)
+    SELECT 'key_' || i, 'digest_' || i, '', 'org_a', 'res_a', 'live', 'k', '[]', '[]', 'admin', i % 3 = 0, 'key_' || i, '${longAgo}' FROM ${
+      numbers(all)
+    }`
+  )
   const found = new Set<string>()
-  const turns = await turnsDuring(async () => { for await (const page of negativeFactsIn(database.reads).imported!()) for (const { digest } of page) found.add(digest) })
+  const turns = await turnsDuring(async () => {
+    for await (const page of negativeFactsIn(database.reads).imported!()) {
+      for (const { digest } of page) found.add(digest)
+    }
+  })
   t.equal(found.size, Math.floor(all / 3))
   t.ok(found.has('digest_3') && found.has('digest_19998') && !found.has('digest_1'))
   t.ok(turns >= 10, `${turns} turns for others`)
@@ -156,7 +204,9 @@ tap.test('a server gets on that reads for longer than a lease what was revoked, 
   const server = await openStorage(wire.url, options)
   const over = new AbortController()
   const changes = (async () => {
-    for (let i = 0; !over.signal.aborted; i++) await elsewhere.store.revokedTokens.insert({ jti: `new_${i}`, clientId: 'cli_x', revokedAt: now, expiresAt: now })
+    for (let i = 0; !over.signal.aborted; i++) {
+      await elsewhere.store.revokedTokens.insert({ jti: `new_${i}`, clientId: 'cli_x', revokedAt: now, expiresAt: now })
+    }
   })()
   t.teardown(async () => {
     over.abort()

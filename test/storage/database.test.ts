@@ -20,7 +20,15 @@ import { patience } from '../support/waiting.ts'
 const createdAt = new Date('2026-01-01T00:00:00.000Z')
 
 /** Nothing is given up because the machine is busy; each test shortens what it waits for to be given up. */
-const limits: Limits = { connect: patience, statement: patience, answer: patience, busy: 200, startTransaction: patience, turn: patience, transaction: patience }
+const limits: Limits = {
+  connect: patience,
+  statement: patience,
+  answer: patience,
+  busy: 200,
+  startTransaction: patience,
+  turn: patience,
+  transaction: patience
+}
 
 function insert (queries: Queries, id: string, name = id) {
   return queries.organization.create({ data: { id, name, status: 'active', createdAt } })
@@ -31,7 +39,9 @@ async function ids (queries: Queries): Promise<string[]> {
 }
 
 /** A migrated database that is open until the test is over. */
-async function opened (t: Test, fresh: () => Promise<FreshDatabase>, shortened: Partial<Limits> = {}): Promise<Database & { url: string }> {
+async function opened (
+  t: Test, fresh: () => Promise<FreshDatabase>, shortened: Partial<Limits> = {}
+): Promise<Database & { url: string }> {
   const { url, drop } = await fresh()
   const database = await openDatabase(url, { ...limits, ...shortened })
   t.teardown(async () => {
@@ -59,7 +69,9 @@ for (const { name, fresh, empty } of databases) {
       t.teardown(drop)
       const database = await openDatabase(url, limits)
       t.teardown(() => database.close())
-      const names = (await readdir(migrationsFolder(name), { withFileTypes: true })).filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
+      const names = (await readdir(migrationsFolder(name), { withFileTypes: true })).filter(entry =>
+        entry.isDirectory()
+      ).map(entry => entry.name).sort()
       t.same(await migrate(url), names)
       t.same(await migrate(url), [])
       const recorded = await database.queries.$queryRaw<{ migration_name: string, applied: boolean }[]>`
@@ -140,7 +152,9 @@ for (const { name, fresh, empty } of databases) {
     t.test('a taken unique value is a conflict, inside a transaction and outside', async t => {
       await insert(database.queries, 'unique')
       t.match(await rejection(insert(database.queries, 'unique')), { name: 'Failure', code: 'conflict' })
-      t.match(await rejection(database.transaction(queries => insert(queries, 'unique'))), { name: 'Failure', code: 'conflict' })
+      t.match(await rejection(database.transaction(queries => insert(queries, 'unique'))), {
+        name: 'Failure', code: 'conflict'
+      })
     })
 
     t.test('once a statement has failed, whatever the work makes of the error, all others fail as it did and nothing is kept', async t => {
@@ -190,7 +204,10 @@ for (const { name, fresh, empty } of databases) {
   })
 }
 
-/** Resolves once ten questions in a row are answered: a connection that was ended may be used once before its end is known. */
+/**
+ * Resolves once ten questions in a row are answered: a connection that was ended may be used once before its end is
+ * known.
+ */
 async function recovered (database: Database): Promise<void> {
   for (let inARow = 0; inARow < 10;) inARow = await database.ping().then(() => inARow + 1, () => 0)
 }
@@ -199,11 +216,16 @@ async function recovered (database: Database): Promise<void> {
 async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<unknown> {
   if (provider === 'sqlite') {
     const database = new Sqlite(sqlitePath(url), { readonly: true })
-    const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_prisma_migrations' ORDER BY type, name").all() as { type: string, name: string, sql: string }[]
+    const rows = database.prepare(
+      "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_prisma_migrations' ORDER BY type, name"
+    ).all() as { type: string, name: string, sql: string }[]
     // A column that was added later stands at the end; every statement names its columns.
-    const columnsOf = (name: string) => (database.pragma(`table_info("${name}")`) as { cid: number, name: string }[])
-      .map(({ cid: _, ...column }) => column).sort((a, b) => a.name < b.name ? -1 : 1)
-    const tables = rows.filter(({ type }) => type === 'table').map(({ name }) => [name, columnsOf(name), database.pragma(`foreign_key_list("${name}")`)])
+    const columnsOf = (name: string) =>
+      (database.pragma(`table_info("${name}")`) as { cid: number, name: string }[])
+        .map(({ cid: _, ...column }) => column).sort((a, b) => a.name < b.name ? -1 : 1)
+    const tables = rows.filter(({ type }) => type === 'table').map((
+      { name }
+    ) => [name, columnsOf(name), database.pragma(`foreign_key_list("${name}")`)])
     const indexes = rows.filter(({ type }) => type === 'index').map(({ name, sql }) => [name, sql])
     database.close()
     return { tables, indexes }
@@ -211,10 +233,16 @@ async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<u
   const relevant = "WHERE n.nspname = current_schema() AND c.relname NOT LIKE '\\_prisma%'"
   const { rows: columns } = await administer(url, `
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`)
-  const { rows: indexes } = await administer(url, `
-    SELECT pg_get_indexdef(i.indexrelid) AS index FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} ORDER BY 1`)
-  const { rows: constraints } = await administer(url, `
+    JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`
+  )
+  const { rows: indexes } = await administer(
+    url,
+    `
+    SELECT pg_get_indexdef(i.indexrelid) AS index FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} ORDER BY 1`
+  )
+  const { rows: constraints } = await administer(
+    url,
+    `
     SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace ${relevant} ORDER BY 1, 2`)
   return { columns, indexes, constraints }
@@ -243,7 +271,12 @@ t.test('[postgresql] a database that is gone', async t => {
   const { url, drop } = await freshDatabase()
   const database = await openDatabase(url, limits)
   await migrate(url)
-  const endConnections = () => administer(url, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()')
+  const endConnections = () =>
+    administer(
+      url,
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = ' +
+        'current_database()'
+    )
 
   await t.test('connections that the server ended are replaced', async () => {
     await Promise.all(Array.from({ length: 5 }, () => database.ping()))
@@ -287,8 +320,10 @@ t.test('[postgresql] a server that hangs, and one that is not there', async t =>
   const database = await openDatabase(postgres.url, { ...limits, answer: 3_000 })
   await migrate(postgres.url)
   await insert(database.queries, 'before')
-  const postmaster = (await administer(postgres.url, "SELECT pg_read_file('postmaster.pid') AS file")).rows[0].file.split('\n')[0]
-  const backends = (): string[] => execFileSync('ps', ['-o', 'pid=', '--ppid', postmaster], { encoding: 'utf8' }).trim().split(/\s+/)
+  const postmaster =
+    (await administer(postgres.url, "SELECT pg_read_file('postmaster.pid') AS file")).rows[0].file.split('\n')[0]
+  const backends = (): string[] =>
+    execFileSync('ps', ['-o', 'pid=', '--ppid', postmaster], { encoding: 'utf8' }).trim().split(/\s+/)
 
   await t.test('one that hangs in the middle of a transaction leaves nothing behind that a later writer could fall into', async t => {
     let hung: string[] = []
@@ -326,7 +361,8 @@ t.test('[sqlite] the file', async t => {
   })
 
   t.test('it is written durably, ahead in a log, and foreign keys hold', async t => {
-    const one = async (pragma: string) => Object.values((await database.queries.$queryRawUnsafe<Record<string, unknown>[]>(`PRAGMA ${pragma}`))[0]!)[0]
+    const one = async (pragma: string) =>
+      Object.values((await database.queries.$queryRawUnsafe<Record<string, unknown>[]>(`PRAGMA ${pragma}`))[0]!)[0]
     t.equal(await one('journal_mode'), 'wal')
     t.equal(Number(await one('synchronous')), 2)
     t.equal(Number(await one('foreign_keys')), 1)
@@ -344,7 +380,9 @@ t.test('[sqlite] the file', async t => {
 
   t.test('a server that was killed leaves no lock behind', async t => {
     const killed = `${path}.killed`
-    const holder = spawn(process.execPath, ['--input-type=module', '-e', `${opener(killed)}; console.log('open'); setInterval(() => {}, 1000)`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const holder = spawn(process.execPath, [
+      '--input-type=module', '-e', `${opener(killed)}; console.log('open'); setInterval(() => {}, 1000)`
+    ], { stdio: ['ignore', 'pipe', 'inherit'] })
     await once(holder.stdout, 'data')
     t.not((await openElsewhere(killed)).code, 0)
     holder.kill('SIGKILL')
@@ -375,7 +413,9 @@ t.test('[sqlite] the file', async t => {
 
   t.test('a full disk is told from a database that is out of reach', async t => {
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1')
-    t.match(await rejection(insert(database.queries, 'full', 'x'.repeat(1_000_000))), { name: 'Failure', code: 'storage_full', status: 503 })
+    t.match(await rejection(insert(database.queries, 'full', 'x'.repeat(1_000_000))), {
+      name: 'Failure', code: 'storage_full', status: 503
+    })
     t.equal(database.isFull(), true)
     await database.queries.$queryRawUnsafe('PRAGMA max_page_count = 1073741823')
     await database.transaction(queries => insert(queries, 'there is room again'))
@@ -384,7 +424,9 @@ t.test('[sqlite] the file', async t => {
 
   t.test('after close the next server may have it', async t => {
     await database.close()
-    t.ok(await rejection(openDatabase(`file:${dirname(path)}`)) instanceof ConfigurationError, 'a folder is no database')
+    t.ok(
+      await rejection(openDatabase(`file:${dirname(path)}`)) instanceof ConfigurationError, 'a folder is no database'
+    )
     const next = await openDatabase(`file:${path}`)
     t.ok((await ids(next.queries)).includes('there is room again'))
     await next.close()
@@ -400,11 +442,14 @@ t.test('a URL of another kind is refused without repeating it', async t => {
 
 function opener (path: string): string {
   const module = new URL('../../src/storage/engine/database.ts', import.meta.url).href
-  return `const { openDatabase } = await import('${module}'); const database = await openDatabase('file:${path}'); await database.ping()`
+  return `const { openDatabase } = await import('${module}'); const database = await openDatabase('file:${path}'); ` +
+    'await database.ping()'
 }
 
 async function openElsewhere (path: string): Promise<{ code: number, output: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `${opener(path)}; await database.close()`], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${opener(path)}; await database.close()`], {
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
   let output = ''
   child.stderr.on('data', chunk => { output += chunk })
   const [code] = await once(child, 'close')

@@ -25,19 +25,30 @@ export async function verify ({ store }: Storage, secrets: readonly string[] = [
   return { checked, fault: null }
 }
 
-export const rowOf = (organizationId: string | null, i: number): AuditEvent => auditEvent(
-  { ...systemActor, id: 'admin', address: '192.0.2.1', requestId: `req-${i}` }, new Date(at.getTime() + i * 1_000), 'api_key.created',
-  { organizationId, subject: `key_${i}`, detail: { name: `key ${i}`, scopes: ['b', 'a'], limits: { z: 1.5, a: null }, expiresAt: at } }
-)
+export const rowOf = (organizationId: string | null, i: number): AuditEvent =>
+  auditEvent(
+    { ...systemActor, id: 'admin', address: '192.0.2.1', requestId: `req-${i}` },
+    new Date(at.getTime() + i * 1_000),
+    'api_key.created',
+    {
+      organizationId,
+      subject: `key_${i}`,
+      detail: { name: `key ${i}`, scopes: ['b', 'a'], limits: { z: 1.5, a: null }, expiresAt: at }
+    }
+  )
 
 /** A database with rows in three chains. */
-export async function written (t: Test, fresh: () => Promise<{ url: string, drop (): Promise<void> }>, rows = 6): Promise<{ url: string, storage: Storage }> {
+export async function written (
+  t: Test, fresh: () => Promise<{ url: string, drop(): Promise<void> }>, rows = 6
+): Promise<{ url: string, storage: Storage }> {
   const { url, drop } = await fresh()
   const storage = await openStorage(url, { limits: patientLimits, secrets: [secret] })
   t.teardown(async () => {
     await storage.close()
     await drop()
   })
-  for (let i = 1; i <= rows; i++) for (const organization of ['org_a', 'org_b', null]) await storage.store.audit.append(rowOf(organization, i))
+  for (let i = 1; i <= rows; i++) {
+    for (const organization of ['org_a', 'org_b', null]) await storage.store.audit.append(rowOf(organization, i))
+  }
   return { url, storage }
 }

@@ -19,20 +19,33 @@ export async function behindTheServer (url: string, statements: readonly string[
 
 /** Takes the triggers away that refuse to change audit rows. */
 export async function dropTriggers (url: string): Promise<void> {
-  await behindTheServer(url, url.startsWith('postgres')
-    ? ['DROP TRIGGER "AuditEvent_append_only" ON "AuditEvent"', 'DROP TRIGGER "AuditEvent_untruncatable" ON "AuditEvent"']
-    : ['DROP TRIGGER "AuditEvent_unchangeable"', 'DROP TRIGGER "AuditEvent_unremovable"'])
+  await behindTheServer(
+    url,
+    url.startsWith('postgres')
+      ? [
+          'DROP TRIGGER "AuditEvent_append_only" ON "AuditEvent"',
+          'DROP TRIGGER "AuditEvent_untruncatable" ON "AuditEvent"'
+        ]
+      : ['DROP TRIGGER "AuditEvent_unchangeable"', 'DROP TRIGGER "AuditEvent_unremovable"']
+  )
 }
 
-/** Has the database refuse rows of this type from now on: an operation that would write one fails at that. The result takes it back. */
+/**
+ * Has the database refuse rows of this type from now on: an operation that would write one fails at that. The result
+ * takes it back.
+ */
 export async function refuseAuditRows (url: string, type: string): Promise<() => Promise<void>> {
   const [refuse, allow] = url.startsWith('postgres')
     ? [
         `CREATE FUNCTION refuse_row () RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
           CREATE TRIGGER refused BEFORE INSERT ON "AuditEvent" FOR EACH ROW WHEN (NEW."type" = '${type}') EXECUTE FUNCTION refuse_row()`,
-        'DROP TRIGGER refused ON "AuditEvent"; DROP FUNCTION refuse_row',
+        'DROP TRIGGER refused ON "AuditEvent"; DROP FUNCTION refuse_row'
       ]
-    : [`CREATE TRIGGER refused BEFORE INSERT ON "AuditEvent" WHEN NEW."type" = '${type}' BEGIN SELECT RAISE(ABORT, 'refused'); END`, 'DROP TRIGGER refused']
+    : [
+      `CREATE TRIGGER refused BEFORE INSERT ON "AuditEvent" WHEN NEW."type" = '${type}' BEGIN SELECT RAISE(ABORT, ` +
+        '\'refused\'); END',
+      'DROP TRIGGER refused'
+      ]
   await behindTheServer(url, [refuse])
   return async () => { await behindTheServer(url, [allow]) }
 }

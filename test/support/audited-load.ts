@@ -8,4 +8,6 @@ const { store } = await openStorage(process.argv[2]!, { limits: patientLimits, s
 const operation = { store, clock: () => new Date(), actor: systemActor }
 await createOrganization(operation, { name: 'first' })
 process.stdout.write('ready\n')
-for (;;) await Promise.all([createOrganization(operation, { name: 'one' }), createOrganization(operation, { name: 'other' })])
+for (;;) {
+  await Promise.all([createOrganization(operation, { name: 'one' }), createOrganization(operation, { name: 'other' })])
+}

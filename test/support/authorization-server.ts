@@ -7,7 +7,9 @@ import { createOrganization, type Organization } from '../../src/domain/tenancy/
 import { authenticator } from '../../src/domain/access/principal.ts'
 import { refusalLog, type RefusalLog } from '../../src/domain/audit/refusal-log.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
-import { createRegistrationToken, type RegistrationTokenInput } from '../../src/domain/credentials/registration-token.ts'
+import {
+  createRegistrationToken, type RegistrationTokenInput
+} from '../../src/domain/credentials/registration-token.ts'
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resources/resource.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
 import { publicationTime, type KeyRing, type SigningAlgorithm } from '../../src/domain/tokens/signing-key.ts'
@@ -77,7 +79,9 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const port = await freePort()
   const issuer = setup.issuer ?? `http://127.0.0.1:${port}`
   const operation: Operation = { store, clock, actor: systemActor }
-  await seedResources(store, clock, [{ id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee }])
+  await seedResources(store, clock, [{
+    id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee
+  }])
   const secrets = ['a secret of the tests, long enough']
   const signingKeys = await openSigningKeys(store, clock, secrets)
   // Long ago, so that resources may change to them.
@@ -113,7 +117,11 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     { name: 'portal-provision', keyOnly: true, description: null },
   ]
   const api = await createResource(operation, { identifier: `${issuer}/api/v1`, scopes, style: styles.ledgerbee })
-  const other = await createResource(operation, { identifier: 'https://other.example.test', scopes: [{ name: 'things:read', keyOnly: false, description: null }], style: styles.ledgerbee })
+  const other = await createResource(operation, {
+    identifier: 'https://other.example.test',
+    scopes: [{ name: 'things:read', keyOnly: false, description: null }],
+    style: styles.ledgerbee
+  })
 
   const send: TestServer['send'] = async (method, path, body, headers = {}) => {
     const json = body !== undefined && typeof body !== 'string'
@@ -125,9 +133,11 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     const text = await response.text()
     return { status: response.status, headers: response.headers, text, body: parse(text) }
   }
-  const post: TestServer['post'] = async (path, body, headers) => await send(
-    'POST', path, typeof body === 'string' ? body : new URLSearchParams(body).toString(), { 'content-type': 'application/x-www-form-urlencoded', ...headers }
-  )
+  const post: TestServer['post'] = async (path, body, headers) =>
+    await send(
+      'POST', path, typeof body === 'string' ? body : new URLSearchParams(body).toString(),
+      { 'content-type': 'application/x-www-form-urlencoded', ...headers }
+    )
   return {
     url,
     issuer,
@@ -146,14 +156,22 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     advance (seconds) { now = secondsAfter(now, seconds) },
     async client (input = {}) {
       const { client, secret } = await createClient(operation, {
-        organizationId: organization.id, name: 'billing', grants: [{ resource: api.id, scopes: ['invoices:read'] }], ...input
+        organizationId: organization.id,
+        name: 'billing',
+        grants: [{ resource: api.id, scopes: ['invoices:read'] }],
+        ...input
       })
       return { client, secret: secret! }
     },
     async registrationToken (input = {}) {
-      return (await createRegistrationToken(operation, { organizationId: organization.id, name: 'agents', resource: api.id, scopes: ['invoices:read'], ...input })).secret
+      return (await createRegistrationToken(operation, {
+        organizationId: organization.id, name: 'agents', resource: api.id, scopes: ['invoices:read'], ...input
+      })).secret
     },
-    token: async (client, secret, more = {}) => await post('/api/v1/auth/token', { grant_type: 'client_credentials', ...more }, { authorization: basic(client.id, secret) }),
+    token: async (client, secret, more = {}) =>
+      await post('/api/v1/auth/token', { grant_type: 'client_credentials', ...more }, {
+        authorization: basic(client.id, secret)
+      })
   }
 }
 

@@ -34,7 +34,14 @@ export async function startFleet (database: string, size: number, lease: number)
   const adminToken = `lkadm_${newSecret()}`
   const ports = await Promise.all(Array.from({ length: size }, freePort))
   const issuer = `http://localhost:${ports[0]}`
-  const shared = { DATABASE_URL: database, LATCHKEY_ISSUER: issuer, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: adminToken, LATCHKEY_REPLICA_LEASE: String(lease), LATCHKEY_LOG_LEVEL: 'warn' }
+  const shared = {
+    DATABASE_URL: database,
+    LATCHKEY_ISSUER: issuer,
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: adminToken,
+    LATCHKEY_REPLICA_LEASE: String(lease),
+    LATCHKEY_LOG_LEVEL: 'warn'
+  }
   const members: Member[] = []
   const agent = new Agent({ keepAlive: true })
   const end = async () => {
@@ -45,13 +52,17 @@ export async function startFleet (database: string, size: number, lease: number)
   }
   try {
     // One after the other: the first migrates.
-    for (const port of ports) members.push(await startMember(join(folder, String(port)), { ...shared, PORT: String(port) }))
+    for (const port of ports) {
+      members.push(await startMember(join(folder, String(port)), { ...shared, PORT: String(port) }))
+    }
   } catch (error) {
     await end()
     throw error
   }
   const manage = async (url: string, method: string, path: string, body?: object) => {
-    const { status, json } = await exchange(agent, `${url}/api/v1${path}`, method, { authorization: `Bearer ${adminToken}` }, body)
+    const { status, json } = await exchange(agent, `${url}/api/v1${path}`, method, {
+      authorization: `Bearer ${adminToken}`
+    }, body)
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(json)}`)
     return json
   }
@@ -62,7 +73,10 @@ export async function startFleet (database: string, size: number, lease: number)
     adminToken,
     manage,
     check: async (url, key) => (await exchange(agent, `${url}/api/v1/api-key`, 'GET', { 'x-api-key': key })).status,
-    createKey: async url => await manage(url, 'POST', '/api-keys', { organization, resource: `${issuer}/api/v1`, environment: 'live', name: 'ci', scopes: ['api-keys:read'] }) as { id: string, key: string },
+    createKey: async url =>
+      await manage(url, 'POST', '/api-keys', {
+        organization, resource: `${issuer}/api/v1`, environment: 'live', name: 'ci', scopes: ['api-keys:read']
+      }) as { id: string, key: string },
     async restart (n) {
       await stop(members[n]!.process)
       const port = String(ports[n])
@@ -75,16 +89,28 @@ export async function startFleet (database: string, size: number, lease: number)
 }
 
 async function startMember (folder: string, environment: Record<string, string>): Promise<Member> {
-  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { env: ownEnvironment({ ...environment, LATCHKEY_DATA: folder }), stdio: ['ignore', 'ignore', 'pipe'] })
+  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], {
+    env: ownEnvironment({ ...environment, LATCHKEY_DATA: folder }), stdio: ['ignore', 'ignore', 'pipe']
+  })
   let said = ''
   server.stderr.on('data', bytes => { said += String(bytes) })
   await listening(folder, server, () => said)
   return { url: `http://127.0.0.1:${environment.PORT}`, process: server }
 }
 
-async function exchange (agent: Agent, url: string, method: string, headers: Record<string, string>, body?: object): Promise<Reply> {
+async function exchange (
+  agent: Agent, url: string, method: string, headers: Record<string, string>, body?: object
+): Promise<Reply> {
   const payload = body === undefined ? '' : JSON.stringify(body)
-  const outgoing = request(url, { agent, method, headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }), 'content-length': Buffer.byteLength(payload) } })
+  const outgoing = request(url, {
+    agent,
+    method,
+    headers: {
+      ...headers,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      'content-length': Buffer.byteLength(payload)
+    }
+  })
   outgoing.end(payload)
   const [incoming] = await once(outgoing, 'response') as [IncomingMessage]
   let text = ''
@@ -97,7 +123,9 @@ export async function roundRobin (urls: readonly string[]): Promise<{ url: strin
   const agent = new Agent({ keepAlive: true })
   let turn = 0
   const server = createServer((incoming, answer) => {
-    const outgoing = request(urls[turn++ % urls.length]! + incoming.url!, { agent, method: incoming.method!, headers: incoming.headers }, reply => {
+    const outgoing = request(urls[turn++ % urls.length]! + incoming.url!, {
+      agent, method: incoming.method!, headers: incoming.headers
+    }, reply => {
       answer.writeHead(reply.statusCode!, reply.headers)
       reply.pipe(answer)
     })

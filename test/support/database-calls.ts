@@ -36,13 +36,16 @@ export async function visitsOf (server: TestServer): Promise<readonly Visit[]> {
     if (status !== 201) throw new Error(`POST ${path}: ${status} ${text}`)
     return json
   }
-  const management = (name: string, right: number, prepare: Visit['prepare']): Visit => ({ name, edge: 'management', right, prepare })
+  const management = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+    name, edge: 'management', right, prepare
+  })
   /** A call that needs something to be there first. */
   const onNew = (path: string, body: () => Json, call: (one: Json) => Promise<Answer>) => async () => {
     const one = await made(path, body())
     return () => call(one)
   }
-  const create = (path: string, body: () => Json, right = 201) => management(`POST ${path}`, right, async () => () => admin('POST', path, body()))
+  const create = (path: string, body: () => Json, right = 201) =>
+    management(`POST ${path}`, right, async () => () => admin('POST', path, body()))
   const onKey = (call: (key: Json) => Promise<Answer>) => onNew('/api-keys', () => newKey, call)
   const onClient = (call: (client: Json) => Promise<Answer>) => async () => {
     const client = await server.createClient({ organization })
@@ -53,28 +56,57 @@ export async function visitsOf (server: TestServer): Promise<readonly Visit[]> {
 
   return [
     create('/organizations', () => ({ name: 'one' })),
-    management('PATCH /organizations', 200, onNew('/organizations', () => ({ name: 'one' }), ({ id }) => admin('PATCH', `/organizations/${id}`, { name: 'another' }))),
-    management('suspend an organization', 200, onNew('/organizations', () => ({ name: 'one' }), ({ id }) => admin('POST', `/organizations/${id}/suspend`))),
+    management(
+      'PATCH /organizations',
+      200,
+      onNew('/organizations', () => ({ name: 'one' }), ({ id }) =>
+        admin('PATCH', `/organizations/${id}`, { name: 'another' }))
+    ),
+    management(
+      'suspend an organization', 200,
+      onNew('/organizations', () => ({ name: 'one' }), ({ id }) => admin('POST', `/organizations/${id}/suspend`))
+    ),
     create('/clients', () => ({ organization, name: 'c', grants: [{ resource: issuer, scopes: ['invoices:read'] }] })),
-    management('PATCH /clients', 200, onClient(({ clientId }) => admin('PATCH', `/clients/${clientId}`, { allowlist: ['127.0.0.1'] }))),
-    management('rotate a secret', 200, onClient(({ clientId }) => admin('POST', `/clients/${clientId}/rotate-secret`, { overlapSeconds: 0 }))),
+    management(
+      'PATCH /clients', 200,
+      onClient(({ clientId }) => admin('PATCH', `/clients/${clientId}`, { allowlist: ['127.0.0.1'] }))
+    ),
+    management(
+      'rotate a secret', 200,
+      onClient(({ clientId }) => admin('POST', `/clients/${clientId}/rotate-secret`, { overlapSeconds: 0 }))
+    ),
     management('revoke a client', 200, onClient(({ clientId }) => admin('POST', `/clients/${clientId}/revoke`))),
     create('/api-keys', () => newKey),
     create('/api-keys/import', () => ({ ...newKey, digest: digestOf(randomUUID()), hint: '…' })),
     management('PATCH /api-keys', 200, onKey(({ id }) => admin('PATCH', `/api-keys/${id}`, { scopes: [] }))),
     management('rotate a key', 201, onKey(({ id }) => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 0 }))),
     management('revoke a key', 200, onKey(({ id }) => admin('POST', `/api-keys/${id}/revoke`))),
-    management('a key with an Idempotency-Key', 201, async () => () => server.send({
-      method: 'POST', path: '/api/v1/api-keys', headers: { authorization: `Bearer ${server.adminToken}`, 'idempotency-key': randomUUID() }, body: newKey,
-    })),
-    management('grant credits', 201, async () => () => admin('POST', `/organizations/${organization}/credits`, { environment: 'live', amount: 10, reason: 'r' })),
-    create('/registration-tokens', () => ({ organization, name: 't', resource: issuer, scopes: ['invoices:read'], uses: 2 })),
+    management('a key with an Idempotency-Key', 201, async () => () =>
+      server.send({
+        method: 'POST',
+        path: '/api/v1/api-keys',
+        headers: { authorization: `Bearer ${server.adminToken}`, 'idempotency-key': randomUUID() },
+        body: newKey
+      })),
+    management(
+      'grant credits',
+      201,
+      async () => () =>
+        admin('POST', `/organizations/${organization}/credits`, { environment: 'live', amount: 10, reason: 'r' })
+    ),
+    create(
+      '/registration-tokens', () => ({ organization, name: 't', resource: issuer, scopes: ['invoices:read'], uses: 2 })
+    ),
     create('/members', () => ({ organization, name: 'Ada', role: 'admin' })),
     create('/groups', () => group),
-    management('PATCH /groups', 200, onNew('/groups', () => group, ({ id }) => admin('PATCH', `/groups/${id}`, { name: 'h' }))),
+    management(
+      'PATCH /groups', 200, onNew('/groups', () => group, ({ id }) => admin('PATCH', `/groups/${id}`, { name: 'h' }))
+    ),
     management('DELETE /groups', 204, onNew('/groups', () => group, ({ id }) => admin('DELETE', `/groups/${id}`))),
     management('POST /policies', 201, async () => () => admin('POST', '/policies', policy)),
-    management('DELETE /policies', 204, onNew('/policies', () => policy, ({ id }) => admin('DELETE', `/policies/${id}`))),
+    management(
+      'DELETE /policies', 204, onNew('/policies', () => policy, ({ id }) => admin('DELETE', `/policies/${id}`))
+    ),
     create('/access-tokens', () => ({ organization, name: 'm', scopes: ['clients:read'] })),
     management('GET /api-keys', 200, async () => () => admin('GET', '/api-keys?limit=5')),
     management('GET /audit/verify', 200, async () => () => admin('GET', '/audit/verify')),
@@ -91,11 +123,17 @@ type Made = (path: string, body: Json) => Promise<Json>
 async function guardVisits (server: TestServer, organization: string, made: Made): Promise<Visit[]> {
   const { admin, issuer } = server
   const key = async (more: Json = {}) => await server.createKey({ organization, ...more })
-  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({ name, edge: 'guard', right, prepare })
-  const withKey = (name: string, right: number, more: Json, path?: string) => visit(name, right, async () => {
-    const { key: text } = await key(more)
-    return () => server.withKey(text, path)
+  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+    name,
+    edge: 'guard',
+    right,
+    prepare
   })
+  const withKey = (name: string, right: number, more: Json, path?: string) =>
+    visit(name, right, async () => {
+      const { key: text } = await key(more)
+      return () => server.withKey(text, path)
+    })
   const spend = (text: string) => server.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': text } })
   const ended = (end: (one: Json) => Promise<unknown>) => async () => {
     const one = await key()
@@ -106,7 +144,10 @@ async function guardVisits (server: TestServer, organization: string, made: Made
     withKey('a good key', 200, {}),
     withKey('a key without the scope', 403, { scopes: ['company:read'] }),
     visit('a revoked key', 401, ended(({ id }) => admin('POST', `/api-keys/${id}/revoke`))),
-    visit('a key that was rotated away', 401, ended(({ id }) => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 0 }))),
+    visit(
+      'a key that was rotated away', 401,
+      ended(({ id }) => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 0 }))
+    ),
     visit('an unknown key', 401, async () => () => server.withKey(newApiKeyText('lb', 'live'))),
     visit('a good token', 200, async () => {
       const token = await server.tokenFor(await server.createClient({ organization }))
@@ -147,22 +188,35 @@ async function guardVisits (server: TestServer, organization: string, made: Made
 }
 
 async function protocolVisits (server: TestServer, organization: string, made: Made): Promise<Visit[]> {
-  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({ name, edge: 'protocol', right, prepare })
-  const form = (path: string, body: Record<string, string>, headers: Record<string, string> = {}) => server.send({ method: 'POST', path, headers, body: new URLSearchParams(body) })
+  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+    name, edge: 'protocol', right, prepare
+  })
+  const form = (path: string, body: Record<string, string>, headers: Record<string, string> = {}) =>
+    server.send({ method: 'POST', path, headers, body: new URLSearchParams(body) })
   const signed = await signedClient(server, organization)
   const embedding = await embeddingKey(server, organization, made)
-  const withClient = (call: (client: Json & { clientId: string, clientSecret: string }, token: string) => Promise<Answer>) => async () => {
-    const client = await server.createClient({ organization })
-    const token = await server.tokenFor(client)
-    return () => call(client, token)
-  }
+  const withClient =
+    (call: (client: Json & { clientId: string, clientSecret: string }, token: string) => Promise<Answer>) =>
+      async () => {
+        const client = await server.createClient({ organization })
+        const token = await server.tokenFor(client)
+        return () => call(client, token)
+      }
   const registered = async () => {
     const { token } = await server.createRegistrationToken({ organization, uses: 1 })
-    return () => server.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'r', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] } })
+    return () =>
+      server.send({
+        method: 'POST',
+        path: '/api/v1/oauth/register',
+        headers: { authorization: `Bearer ${token}` },
+        body: { client_name: 'r', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
+      })
   }
   return [
     visit('a token for a secret', 200, withClient(client => server.tokenRequest(client))),
-    visit('a token for a wrong secret', 401, withClient(client => server.tokenRequest({ ...client, clientSecret: 'wrong' }))),
+    visit(
+      'a token for a wrong secret', 401, withClient(client => server.tokenRequest({ ...client, clientSecret: 'wrong' }))
+    ),
     visit('a token for an assertion', 200, async () => {
       const text = await signed.assertion()
       return () => form('/api/v1/auth/token', tokenByAssertion(text))
@@ -172,42 +226,78 @@ async function protocolVisits (server: TestServer, organization: string, made: M
       await form('/api/v1/auth/token', tokenByAssertion(text))
       return () => form('/api/v1/auth/token', tokenByAssertion(text))
     }),
-    visit('introspection', 200, withClient((client, token) => form('/api/v1/oauth/introspect', { token }, { authorization: basic(client.clientId, client.clientSecret) }))),
-    visit('revocation', 200, withClient((client, token) => form('/api/v1/oauth/revoke', { token }, { authorization: basic(client.clientId, client.clientSecret) }))),
+    visit(
+      'introspection',
+      200,
+      withClient((client, token) =>
+        form('/api/v1/oauth/introspect', { token }, { authorization: basic(client.clientId, client.clientSecret) })
+      )
+    ),
+    visit(
+      'revocation',
+      200,
+      withClient((client, token) =>
+        form('/api/v1/oauth/revoke', { token }, { authorization: basic(client.clientId, client.clientSecret) })
+      )
+    ),
     visit('registration', 201, registered),
     visit('a registration changed', 200, async () => {
       const { json: { client_id: id, registration_access_token: token } } = await (await registered())()
-      return () => server.send({
-        method: 'PUT', path: `/api/v1/oauth/register/${id}`, headers: { authorization: `Bearer ${token}` }, body: { client_id: id, client_name: 'another', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
-      })
+      return () =>
+        server.send({
+          method: 'PUT',
+          path: `/api/v1/oauth/register/${id}`,
+          headers: { authorization: `Bearer ${token}` },
+          body: {
+            client_id: id,
+            client_name: 'another',
+            grant_types: ['client_credentials'],
+            response_types: [],
+            redirect_uris: []
+          }
+        })
     }),
     visit('a session', 200, async () => {
       const text = await embedding.assertion()
-      return () => form('/api/v1/auth/session', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: text })
-    }),
+      return () =>
+        form('/api/v1/auth/session', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: text })
+    })
   ]
 }
 
 /** The parameters of RFC 7523 §2.2. */
 export function tokenByAssertion (text: string): Record<string, string> {
-  return { grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: text }
+  return {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: text
+  }
 }
 
 /** A client that proves itself by `private_key_jwt`. */
-export async function signedClient (server: TestServer, organization: string): Promise<{ id: string, assertion (): Promise<string> }> {
+export async function signedClient (
+  server: TestServer, organization: string
+): Promise<{ id: string, assertion(): Promise<string> }> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
-  const { clientId: id } = await server.createClient({ organization, tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys: [await exportJWK(publicKey)] } })
+  const { clientId: id } = await server.createClient({
+    organization, tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys: [await exportJWK(publicKey)] }
+  })
   return { id, assertion: () => assertion(server, privateKey, { iss: id, sub: id }) }
 }
 
 /** A publishable key whose owner starts sessions. */
-export async function embeddingKey (server: TestServer, organization: string, made: Made): Promise<{ assertion (): Promise<string> }> {
-  const { publishableKey: key, signingKey } = await made('/publishable-keys', { organization, resource: server.issuer, environment: 'live', name: 'editor', scopes: ['invoices:read'] })
+export async function embeddingKey (
+  server: TestServer, organization: string, made: Made
+): Promise<{ assertion(): Promise<string> }> {
+  const { publishableKey: key, signingKey } = await made('/publishable-keys', {
+    organization, resource: server.issuer, environment: 'live', name: 'editor', scopes: ['invoices:read']
+  })
   const privateKey = await importPKCS8(signingKey.pem, 'ES256')
   return { assertion: () => assertion(server, privateKey, { iss: key, sub: 'user-7' }) }
 }
 
 async function assertion (server: TestServer, privateKey: CryptoKey, claims: Record<string, string>): Promise<string> {
   const now = Math.floor(server.clock.now().getTime() / 1000)
-  return await new SignJWT({ ...claims, aud: server.issuer, iat: now, exp: now + 60, jti: randomUUID() }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
+  return await new SignJWT({ ...claims, aud: server.issuer, iat: now, exp: now + 60, jti: randomUUID() })
+    .setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
 }

@@ -8,10 +8,18 @@ import { patientLimits } from './waiting.ts'
 
 export type { FreshDatabase }
 
-/** `fresh`: nothing in it yet, and mostly migrated already, which takes longer than many a test. `empty`: not even that. */
-export const databases: readonly { name: 'sqlite' | 'postgresql', fresh (): Promise<FreshDatabase>, empty (): Promise<FreshDatabase> }[] = [
+/**
+ * `fresh`: nothing in it yet, and mostly migrated already, which takes longer than many a test. `empty`: not even that.
+ */
+export const databases: readonly {
+  name: 'sqlite' | 'postgresql', fresh(): Promise<FreshDatabase>, empty(): Promise<FreshDatabase>
+}[] = [
   { name: 'sqlite', fresh: () => freshFile(copyTemplate), empty: () => freshFile() },
-  { name: 'postgresql', fresh: () => freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE), empty: () => freshDatabase() },
+  {
+    name: 'postgresql',
+    fresh: () => freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE),
+    empty: () => freshDatabase()
+  }
 ]
 
 async function freshFile (fill?: (file: string) => Promise<void>): Promise<FreshDatabase> {
@@ -35,6 +43,8 @@ export async function makeTemplates (folder: string, postgresUrl: string): Promi
   const file = join(folder, 'template.db')
   const name = 'latchkey_template'
   await administer(postgresUrl, `CREATE DATABASE ${name}`)
-  for (const url of [`file:${file}`, await asWanted(postgresUrl, name)]) await (await openStorage(url, { limits: patientLimits })).close()
+  for (const url of [`file:${file}`, await asWanted(postgresUrl, name)]) {
+    await (await openStorage(url, { limits: patientLimits })).close()
+  }
   return { LATCHKEY_TEST_SQLITE_TEMPLATE: file, LATCHKEY_TEST_POSTGRES_TEMPLATE: name }
 }

@@ -1,6 +1,6 @@
 /**
- * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is sent goes to
- * both, byte by byte, and what comes back and what it left behind are compared.
+ * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is
+ * sent goes to both, byte by byte, and what comes back and what it left behind are compared.
  */
 import type { FastifyInstance } from 'fastify'
 import { connect, type AddressInfo } from 'node:net'
@@ -43,7 +43,9 @@ export async function twins (server: TestServer, limits: Partial<ProtocolLimits>
   return {
     failing,
     async compare (...pieces) {
-      const [withShortcut, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [Observed, Observed]
+      const [withShortcut, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [
+        Observed, Observed
+      ]
       return { withShortcut, without, short: pair[0].short() }
     },
     async close () {
@@ -52,7 +54,9 @@ export async function twins (server: TestServer, limits: Partial<ProtocolLimits>
   }
 }
 
-async function twin (server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, shortcut: boolean): Promise<Twin> {
+async function twin (
+  server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, shortcut: boolean
+): Promise<Twin> {
   const { issuer, store, clock, ring } = server
   const effects: string[] = []
   let short = false
@@ -67,23 +71,44 @@ async function twin (server: TestServer, registry: Registry, limits: Partial<Pro
     clock,
     ring: () => ring,
     reader,
-    refusals: { record: ({ requestId: _, ...entry }) => { effects.push(`refused ${JSON.stringify(entry)}`) }, flush: async () => {}, close: async () => 0 },
+    refusals: {
+      record: ({ requestId: _, ...entry }) => {
+        effects.push(`refused ${JSON.stringify(entry)}`)
+      },
+      flush: async () => {},
+      close: async () => 0
+    },
     usage: {
       touch (id) {
         if (new Error().stack!.includes('shortcut.ts')) short = true
         effects.push(`used ${id}`)
       },
       flush: async () => {},
-      close: async () => 0,
+      close: async () => 0
     },
-    tokens: { count: (id, organizationId) => { effects.push(`counted ${id} ${organizationId}`) }, flush: async () => {}, close: async () => 0 },
+    tokens: {
+      count: (id, organizationId) => {
+        effects.push(`counted ${id} ${organizationId}`)
+      },
+      flush: async () => {},
+      close: async () => 0
+    },
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
     registration: 'closed',
     limits,
     telemetry,
     shortcut,
   }, { port: 0, headers: { vary: 'Cookie', 'content-type': 'text/html' }, fastify: { logger } })
-  return { app, port: (app.server.address() as AddressInfo).port, effects, short () { const was = short; short = false; return was } }
+  return {
+    app,
+    port: (app.server.address() as AddressInfo).port,
+    effects,
+    short () {
+      const was = short
+      short = false
+      return was
+    }
+  }
 }
 
 function recordingSpans (effects: string[]): Tracing {
@@ -112,7 +137,9 @@ async function observe (server: TestServer, { port, effects }: Twin, pieces: rea
   effects.length = 0
   const text = comparable(await exchange(port, pieces))
   // What the last request left behind is logged after its answer.
-  await eventually(() => effects.filter(each => each.includes('request completed')).length, completed => completed >= answersIn(text))
+  await eventually(
+    () => effects.filter(each => each.includes('request completed')).length, completed => completed >= answersIn(text)
+  )
   const seen = effects.map(comparable)
   // Requests that were sent at once are answered at once: in which order they come to what is their own affair.
   return { text: await withReadableTokens(server, text), effects: answersIn(text) > 1 ? seen.sort() : seen }
@@ -132,8 +159,14 @@ function exchange (port: number, pieces: readonly string[]): Promise<string> {
       }
     })
     let text = ''
-    socket.setTimeout(patience, () => { socket.destroy(new Error(`no answer to ${pieces.join('').slice(0, 400)}`)) })
-    socket.setEncoding('utf8').on('data', chunk => { text += chunk }).on('error', reject).on('close', () => { resolve(text) })
+    socket.setTimeout(patience, () => {
+      socket.destroy(new Error(`no answer to ${pieces.join('').slice(0, 400)}`))
+    })
+    socket.setEncoding('utf8').on('data', chunk => {
+      text += chunk
+    }).on('error', reject).on('close', () => {
+      resolve(text)
+    })
   })
 }
 
@@ -153,7 +186,9 @@ async function withReadableTokens (server: TestServer, text: string): Promise<st
   for (const token of tokens) {
     const [header = '', payload = ''] = token.split('.').map(part => Buffer.from(part, 'base64url').toString())
     const holds = await reader.read(token) !== null
-    text = text.replace(token, `${header} ${payload.replace(/"jti":"[\w-]{43}"/, '"jti":"43 characters"')} ${token.length} ${holds}`)
+    text = text.replace(
+      token, `${header} ${payload.replace(/"jti":"[\w-]{43}"/, '"jti":"43 characters"')} ${token.length} ${holds}`
+    )
   }
   return comparable(text)
 }

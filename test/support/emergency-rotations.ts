@@ -1,8 +1,23 @@
-/** Emergency rotations of the signing key under load: callers get tokens from one server and use them at once on another. */
+/**
+ * Emergency rotations of the signing key under load: callers get tokens from one server and use them at once on
+ * another.
+ */
 import type { Fleet } from './cluster.ts'
 
-/** What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not say. */
-export interface Seen { rotations: number, revocations: number, tokens: number, uses: number, keys: number, refused: string[], unavailable: string[], took: number[] }
+/**
+ * What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not
+ * say.
+ */
+export interface Seen {
+  rotations: number,
+  revocations: number,
+  tokens: number,
+  uses: number,
+  keys: number,
+  refused: string[],
+  unavailable: string[],
+  took: number[]
+}
 
 export interface Wanted {
   rotations: number
@@ -12,10 +27,14 @@ export interface Wanted {
 }
 
 /** Rotates on each server in turn while there is load; `fleet` has at least two servers. */
-export async function rotateUnderLoad (fleet: Fleet, { rotations, revokeEvery = 0, callers = 8 }: Wanted): Promise<Seen> {
+export async function rotateUnderLoad (
+  fleet: Fleet, { rotations, revokeEvery = 0, callers = 8 }: Wanted
+): Promise<Seen> {
   const urls = fleet.members.map(({ url }) => url)
   const client = await clientOf(fleet)
-  const seen: Seen = { rotations: 0, revocations: 0, tokens: 0, uses: 0, keys: 0, refused: [], unavailable: [], took: [] }
+  const seen: Seen = {
+    rotations: 0, revocations: 0, tokens: 0, uses: 0, keys: 0, refused: [], unavailable: [], took: []
+  }
   const kids = new Set<string>()
   const revoked = new Set<string>()
   const over = new AbortController()
@@ -25,11 +44,15 @@ export async function rotateUnderLoad (fleet: Fleet, { rotations, revokeEvery = 
     const text = await answer.text()
     seen.uses++
     if (answer.status === 503) seen.unavailable.push(`${url}: ${text}`)
-    else if (answer.status !== 200 && !revoked.has(kidOf(token))) seen.refused.push(`${answer.status} at ${url}: ${text}`)
+    else if (answer.status !== 200 && !revoked.has(kidOf(token))) {
+      seen.refused.push(`${answer.status} at ${url}: ${text}`)
+    }
   }
   const caller = async (first: number): Promise<void> => {
     for (let turn = first; !over.signal.aborted; turn++) {
-      const answer = await fetch(`${urls[turn % urls.length]!}/api/v1/auth/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client }) })
+      const answer = await fetch(`${urls[turn % urls.length]!}/api/v1/auth/token`, {
+        method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client })
+      })
       const { access_token: token, ...rest } = await answer.json() as { access_token?: string }
       if (token === undefined) {
         seen.unavailable.push(`${answer.status} ${JSON.stringify(rest)}`)
@@ -38,7 +61,9 @@ export async function rotateUnderLoad (fleet: Fleet, { rotations, revokeEvery = 
       seen.tokens++
       kids.add(kidOf(token))
       // The others first: they may not have heard of its key.
-      for (const url of [...urls, ...urls].slice((turn + 1) % urls.length, (turn + 1) % urls.length + urls.length)) await use(token, url)
+      for (const url of [...urls, ...urls].slice((turn + 1) % urls.length, (turn + 1) % urls.length + urls.length)) {
+        await use(token, url)
+      }
     }
   }
   const all = Promise.all(Array.from({ length: callers }, (_, i) => caller(i)))
@@ -72,7 +97,9 @@ export async function rotateUnderLoad (fleet: Fleet, { rotations, revokeEvery = 
 async function clientOf (fleet: Fleet): Promise<{ client_id: string, client_secret: string }> {
   const { url } = fleet.members[0]!
   const { id: organization } = await fleet.manage(url, 'POST', '/organizations', { name: 'Callers' })
-  const { clientId, clientSecret } = await fleet.manage(url, 'POST', '/clients', { organization, name: 'caller', grants: [{ resource: `${fleet.issuer}/api/v1`, scopes: ['api-keys:read'] }] })
+  const { clientId, clientSecret } = await fleet.manage(url, 'POST', '/clients', {
+    organization, name: 'caller', grants: [{ resource: `${fleet.issuer}/api/v1`, scopes: ['api-keys:read'] }]
+  })
   return { client_id: clientId, client_secret: clientSecret }
 }
 

@@ -1,12 +1,14 @@
 /**
- * A wire to PostgreSQL that fails as it is told: refuses, swallows, delays, hangs up. It knows so much of the protocol that it
- * can tell one question from the next: everything up to Sync or a simple Query, and the answer up to ReadyForQuery.
+ * A wire to PostgreSQL that fails as it is told: refuses, swallows, delays, hangs up. It knows so much of the protocol
+ * that it can tell one question from the next: everything up to Sync or a simple Query, and the answer up to
+ * ReadyForQuery.
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /**
- * What happens to the question that a fault was set on. `lost answer`: it is carried out, and half of the answer arrives.
+ * What happens to the question that a fault was set on. `lost answer`: it is carried out, and half of the answer
+ * arrives.
  * `disk full`: PostgreSQL itself answers as when it has no room for it.
  */
 export const faults = ['lost question', 'lost answer', 'disk full'] as const
@@ -142,10 +144,16 @@ function carry (near: Socket, far: Socket, state: State, hangUp: () => void): vo
   })
 }
 
-/** A question that fails like `question` on a full disk: a transaction that cannot be committed is over, any other statement spoils its own. */
+/**
+ * A question that fails like `question` on a full disk: a transaction that cannot be committed is over, any other
+ * statement spoils its own.
+ */
 function withoutRoom (question: Buffer): Buffer {
   const over = question.includes('COMMIT') ? 'ROLLBACK; ' : ''
-  const text = Buffer.from(`${over}DO $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$\0`)
+  const text = Buffer.from(
+    `${over}DO $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; ` +
+      'END $$\0'
+  )
   const head = Buffer.from('Q\0\0\0\0')
   head.writeInt32BE(4 + text.length, 1)
   return Buffer.concat([head, text])
@@ -158,7 +166,9 @@ function isReady (answer: Buffer): boolean {
 
 interface Question { bytes: Buffer, /** And not one of those with which a connection begins. */ isWhole: boolean }
 
-/** Hands on what one side says in pieces of which each is one question. The first message has no type before its length. */
+/**
+ * Hands on what one side says in pieces of which each is one question. The first message has no type before its length.
+ */
 function questionReader (handOn: (question: Question) => void): (bytes: Buffer) => void {
   let unread = Buffer.alloc(0)
   let hasBegun = false

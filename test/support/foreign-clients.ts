@@ -1,4 +1,7 @@
-/** What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that uses them. */
+/**
+ * What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that
+ * uses them.
+ */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
@@ -18,13 +21,16 @@ export interface Passed { client: string, settings: string }
 /** Where judges of this language stand, and where what is built of them is kept between runs. */
 export function foldersOf (language: string): { sources: string, built: string } {
   const root = join(import.meta.dirname, '../..')
-  return { sources: join(import.meta.dirname, 'judges', language), built: join(root, 'node_modules', '.cache', 'judges', language) }
+  return {
+    sources: join(import.meta.dirname, 'judges', language),
+    built: join(root, 'node_modules', '.cache', 'judges', language)
+  }
 }
 
 /**
- * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with a secret,
- * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first. Tokens are signed
- * by `algorithm`.
+ * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with
+ * a secret, one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the
+ * first. Tokens are signed by `algorithm`.
  */
 export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promise<Record<string, string>> {
   const sent: Sent[] = []
@@ -72,7 +78,10 @@ export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promis
   }
 }
 
-/** The file that `npm test` reads: what these clients sign does not change with us, so it need not be made anew each time. */
+/**
+ * The file that `npm test` reads: what these clients sign does not change with us, so it need not be made anew each
+ * time.
+ */
 const assertionsFile = join(import.meta.dirname, 'protocol', 'foreign-assertions.json')
 
 /** An assertion that a foreign client signed: which client, for which issuer, when, and the public half of its key. */
@@ -104,8 +113,13 @@ async function keepAssertions (issuer: string, sent: readonly Sent[], jwk: JWK):
   await writeFile(assertionsFile, `${JSON.stringify([...kept, ...added], null, 2)}\n`)
 }
 
-/** Runs a judge; resolves to what it says. @throws with what it wrote on standard error when it ends with anything but 0. */
-export async function judge (command: string, parameters: string[], environment: Record<string, string>): Promise<Passed[]> {
+/**
+ * Runs a judge; resolves to what it says. @throws with what it wrote on standard error when it ends with anything but
+ * 0.
+ */
+export async function judge (
+  command: string, parameters: string[], environment: Record<string, string>
+): Promise<Passed[]> {
   const { stdout } = await promisify(execFile)(command, parameters, { env: { ...process.env, ...environment } })
   return stdout.trim().split('\n').map(line => JSON.parse(line) as Passed)
 }

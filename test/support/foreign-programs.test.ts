@@ -14,7 +14,9 @@ function outputOf (judges: string): { status: number | null, stdout: string } {
     tap.test('behind it', nothing, async t => { t.fail('it ran') })
     tap.test('beside it', nothing, async t => { t.fail('it ran') })`
   const env = { ...process.env, LATCHKEY_JUDGES: judges }
-  return spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', env, cwd: join(import.meta.dirname, '../..') })
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8', env, cwd: join(import.meta.dirname, '../..')
+  })
 }
 
 tap.test('a program that is there is found, and skips nothing', async t => {
@@ -27,11 +29,16 @@ tap.test('a program that is missing skips its tests in one line that names it an
   const { status, stdout } = outputOf('')
   t.equal(status, 0, stdout)
   const { all, skips, failures } = countTests(stdout)
-  t.strictSame([all.failed, [...skips], failures], [0, ['no-such-program is not installed: apt-get install nothing'], []])
+  t.strictSame([all.failed, [...skips], failures], [
+    0, ['no-such-program is not installed: apt-get install nothing'], []
+  ])
 })
 
 tap.test('where judges are required a program that is missing fails, by its name', async t => {
   const { status, stdout } = outputOf('required')
   t.not(status, 0)
-  t.match(countTests(stdout).failures[0], /no-such-program is not installed: apt-get install nothing \(LATCHKEY_JUDGES=required\)/)
+  t.match(
+    countTests(stdout).failures[0],
+    /no-such-program is not installed: apt-get install nothing \(LATCHKEY_JUDGES=required\)/
+  )
 })

@@ -1,6 +1,7 @@
 /**
- * Programs of others that judge ours (pgbouncer, nginx, Python, Go, …). A machine may lack them: a test skips then, and its skip
- * names the program and where it comes from. With LATCHKEY_JUDGES=required, as `.ci/run` sets it, a missing one fails.
+ * Programs of others that judge ours (pgbouncer, nginx, Python, Go, …). A machine may lack them: a test skips then, and
+ * its skip names the program and where it comes from. With LATCHKEY_JUDGES=required, as `.ci/run` sets it, a missing
+ * one fails.
  *
  *   const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
  *   tap.test('a server behind PgBouncer', pgbouncer, async t => { spawn(pgbouncer.path, …) })

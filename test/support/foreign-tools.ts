@@ -1,6 +1,7 @@
 /**
- * Tools that come from npm, PyPI and Go's module proxy, in the versions that stand beside the judges that use them. Each is
- * installed once, into a folder of its own in the user's cache, and found there from then on; nothing of it is in `npm ci`.
+ * Tools that come from npm, PyPI and Go's module proxy, in the versions that stand beside the judges that use them.
+ * Each is installed once, into a folder of its own in the user's cache, and found there from then on; nothing of it is
+ * in `npm ci`.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -15,7 +16,9 @@ const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lat
 export async function npmTools (folder: string): Promise<ForeignProgram> {
   return await installed(folder, 'package.json', async target => {
     await cp(join(folder, 'package.json'), join(target, 'package.json'))
-    const { code, output } = await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], { cwd: target })
+    const { code, output } = await run('npm', [
+      'install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'
+    ], { cwd: target })
     return code === 0 ? null : output
   }, join('node_modules', '.bin'))
 }
@@ -27,7 +30,9 @@ export async function pythonTools (folder: string): Promise<ForeignProgram> {
   return await installed(folder, 'requirements.txt', async target => {
     const made = await run(python.path, ['-m', 'venv', target])
     if (made.code !== 0) return made.output
-    const { code, output } = await run(join(target, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--requirement', join(folder, 'requirements.txt')])
+    const { code, output } = await run(join(target, 'bin', 'python'), [
+      '-m', 'pip', 'install', '--quiet', '--requirement', join(folder, 'requirements.txt')
+    ])
     return code === 0 ? null : output
   }, 'bin')
 }
@@ -36,7 +41,9 @@ export async function pythonTools (folder: string): Promise<ForeignProgram> {
 export async function goTool (module: string): Promise<ForeignProgram> {
   const go = foreignProgram('go', 'install Go 1.24 or newer')
   if (go.skip !== false) return go
-  const path = join(cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!.replace(/\/v\d+$/, '')))
+  const path = join(
+    cache, 'go', module.replace(/[^\w.-]+/g, '-'), basename(module.split('@')[0]!.replace(/\/v\d+$/, ''))
+  )
   if (await exists(path)) return { path, skip: false }
   const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..') } })
   return code === 0 ? { path, skip: false } : missing(module, lastLineOf(output))
@@ -45,11 +52,17 @@ export async function goTool (module: string): Promise<ForeignProgram> {
 export interface Ended { code: number, output: string }
 
 /** Runs a program; resolves to its exit code, -1 when a signal ended it, and what it wrote. */
-export function run (program: string, parameters: readonly string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
+export function run (
+  program: string, parameters: readonly string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
     let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    }
     child.on('error', reject)
     child.on('close', code => { resolve({ code: code ?? -1, output }) })
   })
@@ -58,7 +71,10 @@ export function run (program: string, parameters: readonly string[], options: { 
 /** Resolves to null, or to what went wrong. */
 type Install = (target: string) => Promise<string | null>
 
-/** By the text of the list, so that other versions are another folder. An environment of Python cannot be moved: it is made in its place. */
+/**
+ * By the text of the list, so that other versions are another folder. An environment of Python cannot be moved: it is
+ * made in its place.
+ */
 async function installed (folder: string, list: string, install: Install, programs: string): Promise<ForeignProgram> {
   const digest = createHash('sha256').update(await readFile(join(folder, list))).digest('hex').slice(0, 12)
   const target = join(cache, `${basename(folder)}-${digest}`)

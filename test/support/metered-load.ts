@@ -1,4 +1,7 @@
-/** A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything that was admitted. */
+/**
+ * A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything
+ * that was admitted.
+ */
 import type { ApiKey } from '../../src/domain/credentials/api-key.ts'
 import { noLimits } from '../../src/domain/tenancy/limits.ts'
 import { meter } from '../../src/domain/metering/meter.ts'

@@ -24,7 +24,9 @@ export function clockAt (instant: Date | string): MovableClock {
   return clock
 }
 
-/** An organization of its own on a database that others use too, and what a test does with it. Its clock stands at noon. */
+/**
+ * An organization of its own on a database that others use too, and what a test does with it. Its clock stands at noon.
+ */
 export interface Tenant {
   store: Store
   organizationId: string
@@ -56,7 +58,19 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     await drop()
   })
   const resource: Resource = {
-    id: 'res_a', identifier: 'https://api.example/a', name: 'A', organizationId: null, scopes: [], style: styles.rfc9457, tokenLifetime: 3600, signingAlgorithm: 'ES256', kind: 'api', defaultScopes: [], createdAt: noon, revokedAt: null, revision: 1
+    id: 'res_a',
+    identifier: 'https://api.example/a',
+    name: 'A',
+    organizationId: null,
+    scopes: [],
+    style: styles.rfc9457,
+    tokenLifetime: 3600,
+    signingAlgorithm: 'ES256',
+    kind: 'api',
+    defaultScopes: [],
+    createdAt: noon,
+    revokedAt: null,
+    revision: 1
   }
   if (await storage.store.resources.get(resource.id) === null) await storage.store.resources.insert(resource)
   return { ...storage, url, newTenant: t => newTenant(t, storage.store, other.store) }
@@ -66,7 +80,17 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
   const clock = clockAt(noon)
   const operation = { store, clock: clock.now, actor: systemActor }
   const organizationId = newId('org')
-  await store.organizations.insert({ id: organizationId, name: 'tenant', status: 'active', features: [], ...noLimits, createdAt: noon, suspendedAt: null, deletedAt: null, revision: 1 })
+  await store.organizations.insert({
+    id: organizationId,
+    name: 'tenant',
+    status: 'active',
+    features: [],
+    ...noLimits,
+    createdAt: noon,
+    suspendedAt: null,
+    deletedAt: null,
+    revision: 1
+  })
   const meterOver = (store: Store) => () => {
     const made = meter(store, clock.now)
     t.teardown(() => made.close())
@@ -84,7 +108,15 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
     newMeterElsewhere: meterOver(elsewhere),
     async newKey (properties = {}) {
       const id = newId('key')
-      const key: ApiKey = { ...unlimitedKey, id, chainId: id, digest: `digest-of-${id}`, organizationId, organizations: [organizationId], ...properties }
+      const key: ApiKey = {
+        ...unlimitedKey,
+        id,
+        chainId: id,
+        digest: `digest-of-${id}`,
+        organizationId,
+        organizations: [organizationId],
+        ...properties
+      }
       await store.apiKeys.insert(key)
       return key
     },

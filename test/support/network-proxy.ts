@@ -12,13 +12,19 @@ export interface Wire {
   delay: Record<Kind, number>
   /** Emits whose connection it is when the database has said something, be it delayed. */
   said: EventEmitter
-  /** From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it arrive. */
+  /**
+   * From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it
+   * arrive.
+   */
   hold (kind: Kind): { caught: Promise<void>, release (): void }
   /** While true nothing is carried either way, and nobody is told. */
   swallow: boolean
   /** Once somebody has said this, nobody is heard any more; answers still arrive. */
   deafAfter: string | null
-  /** Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends have been seen. */
+  /**
+   * Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends
+   * have been seen.
+   */
   cut (): Promise<void>
   mend (): Promise<void>
   /** From now on new connections are led to another database server. */
@@ -55,7 +61,10 @@ export async function layWire (database: string): Promise<Wire> {
       })
     }
   })
-  const carry = (from: Socket, to: Socket, how: () => { delay: number, keep: ((piece: () => void) => void) | null }, hears: (bytes: Buffer) => boolean = () => true) => {
+  const carry = (
+    from: Socket, to: Socket, how: () => { delay: number, keep: ((piece: () => void) => void) | null },
+    hears: (bytes: Buffer) => boolean = () => true
+  ) => {
     from.on('data', (bytes: Buffer) => {
       if (wire.swallow || !hears(bytes)) return
       const { delay, keep } = how()

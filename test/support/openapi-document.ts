@@ -12,12 +12,13 @@ export interface Judged { status: number, headers: Record<string, unknown>, text
 /** Every operation of a document. */
 export function operationsOf (document: Json): Operation[] {
   return Object.entries(document.paths as Json).flatMap(([path, methods]) =>
-    Object.entries(methods as Json).map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })))
+    Object.entries(methods as Json).map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path }))
+  )
 }
 
 /**
- * What is wrong with an answer, in a sentence each: a status that the operation does not announce, a content type, a body
- * that is not what its schema says, or that has members besides. Null: the document has no such operation.
+ * What is wrong with an answer, in a sentence each: a status that the operation does not announce, a content type, a
+ * body that is not what its schema says, or that has members besides. Null: the document has no such operation.
  */
 export function judgeOf (served: Json): (method: string, target: string, answer: Judged) => string[] | null {
   const document = closed(served) as Json
@@ -35,37 +36,58 @@ export function judgeOf (served: Json): (method: string, target: string, answer:
 
   return (method, target, { status, headers, text }) => {
     const path = target.split('?')[0]!
-    const operation = isRouted(path, status) ? operations.find(each => each.method === method && each.pattern.test(path)) : undefined
+    const operation = isRouted(path, status)
+      ? operations.find(each => each.method === method && each.pattern.test(path))
+      : undefined
     if (operation === undefined) return null
     const { pointer, response } = responseOf(document, operation, status)
     if (response === undefined) return [`${operation.operationId} does not announce ${status}: ${text.slice(0, 300)}`]
     const type = String(headers['content-type'] ?? '').split(';')[0]!
-    if (response.content === undefined) return text === '' ? [] : [`${operation.operationId} announces no body for ${status}`]
-    if (response.content[type] === undefined) return [`${operation.operationId} does not announce ${type} for ${status}`]
+    if (response.content === undefined) {
+      return text === ''
+        ? []
+        : [`${operation.operationId} announces no body for ${status}`]
+    }
+    if (response.content[type] === undefined) {
+      return [`${operation.operationId} does not announce ${type} for ${status}`]
+    }
     if (!type.endsWith('json')) return []
     const validate = validatorAt(`${pointer}/content/${escaped(type)}/schema`)
-    return documentsIn(type, text).flatMap(value => validate(value)
-      ? []
-      : (validate.errors ?? []).map(error =>
-      `${operation.operationId} ${status}: ${error.instancePath} ${error.message} ${JSON.stringify(error.params)}: ${JSON.stringify(value).slice(0, 300)}`))
+    return documentsIn(type, text).flatMap(value =>
+      validate(value)
+        ? []
+        : (validate.errors ?? []).map(error =>
+          `${operation.operationId} ${status}: ${error.instancePath} ${error.message} ${
+            JSON.stringify(error.params)
+          }: ${JSON.stringify(value).slice(0, 300)}`
+          )
+    )
   }
 }
 
-function responseOf (document: Json, { path, method, responses }: Operation, status: number): { pointer: string, response: Json | undefined } {
+function responseOf (
+  document: Json, { path, method, responses }: Operation, status: number
+): { pointer: string, response: Json | undefined } {
   const response = responses[status]
-  if (response?.$ref === undefined) return { pointer: `/paths/${escaped(path)}/${method.toLowerCase()}/responses/${status}`, response }
+  if (response?.$ref === undefined) {
+    return { pointer: `/paths/${escaped(path)}/${method.toLowerCase()}/responses/${status}`, response }
+  }
   const name = String(response.$ref).replace('#/components/responses/', '')
   return { pointer: `/components/responses/${name}`, response: document.components.responses[name] }
 }
 
 /** NDJSON has one on each line. */
 function documentsIn (type: string, text: string): unknown[] {
-  return type.endsWith('ndjson') ? text.split('\n').filter(line => line !== '').map(line => JSON.parse(line)) : [JSON.parse(text)]
+  return type.endsWith('ndjson')
+    ? text.split('\n').filter(line => line !== '').map(line => JSON.parse(line))
+    : [JSON.parse(text)]
 }
 
 /** The last parameter of a path may hold slashes. */
 function patternOf (path: string): RegExp {
-  return new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace('{path}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`)
+  return new RegExp(
+    `^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace('{path}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`
+  )
 }
 
 /** What is too long to be read or to be an id, or cannot be decoded, reaches no operation. */
@@ -86,5 +108,7 @@ function closed (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed)
   if (typeof schema !== 'object' || schema === null) return schema
   const inner = Object.fromEntries(Object.entries(schema).map(([keyword, value]) => [keyword, closed(value)]))
-  return inner.type === 'object' && inner.properties !== undefined && inner.additionalProperties === undefined ? { ...inner, additionalProperties: false } : inner
+  return inner.type === 'object' && inner.properties !== undefined && inner.additionalProperties === undefined
+    ? { ...inner, additionalProperties: false }
+    : inner
 }

@@ -19,20 +19,32 @@ export interface Pgbouncer {
 }
 
 /** Starts one for every database of the server at `databaseUrl`. `settings`: lines of its section [pgbouncer]. */
-export async function startPgbouncer (databaseUrl: string, settings: Record<string, string | number>): Promise<Pgbouncer> {
+export async function startPgbouncer (
+  databaseUrl: string, settings: Record<string, string | number>
+): Promise<Pgbouncer> {
   const { hostname, port, username, password } = new URL(databaseUrl)
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-pgbouncer-'))
   const own = await freePort()
   const users = join(folder, 'users.txt')
   const file = join(folder, 'pgbouncer.ini')
   await writeFile(users, `"${username}" "${decodeURIComponent(password)}"\n`)
-  await writeFile(file, [
-    '[databases]',
-    `* = host=${hostname} port=${port}`,
-    '[pgbouncer]',
-    ...Object.entries({ listen_addr: '127.0.0.1', listen_port: own, unix_socket_dir: '', auth_type: 'plain', auth_file: users, ...settings }).map(([name, value]) => `${name} = ${value}`),
-    '',
-  ].join('\n'))
+  await writeFile(
+    file,
+    [
+      '[databases]',
+      `* = host=${hostname} port=${port}`,
+      '[pgbouncer]',
+      ...Object.entries({
+        listen_addr: '127.0.0.1',
+        listen_port: own,
+        unix_socket_dir: '',
+        auth_type: 'plain',
+        auth_file: users,
+        ...settings
+      }).map(([name, value]) => `${name} = ${value}`),
+      ''
+    ].join('\n')
+  )
   // It refuses to run as root, and is to read its files as whoever it runs by.
   for (const [path, mode] of [[folder, 0o755], [users, 0o644], [file, 0o644]] as const) await chmod(path, mode)
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}

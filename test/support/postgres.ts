@@ -1,4 +1,6 @@
-/** A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own. */
+/**
+ * A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
@@ -26,10 +28,12 @@ export interface Postgres {
 const careless = { fsync: 'off', full_page_writes: 'off' }
 
 /**
- * Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. A durable one
- * keeps what it acknowledged as PostgreSQL does unless told otherwise.
+ * Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. A
+ * durable one keeps what it acknowledged as PostgreSQL does unless told otherwise.
  */
-export async function startPostgres ({ durable = false, settings: more = {} }: { durable?: boolean, settings?: Record<string, string> } = {}): Promise<Postgres> {
+export async function startPostgres (
+  { durable = false, settings: more = {} }: { durable?: boolean, settings?: Record<string, string> } = {}
+): Promise<Postgres> {
   const password = randomBytes(12).toString('hex')
   const port = await freePort()
   const databaseDir = join(tmpdir(), `latchkey-postgres-${randomBytes(6).toString('hex')}`)
@@ -44,7 +48,11 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', ...(durable ? [] : ['--no-sync'])],
     postgresFlags: settings({
-      listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', ...(durable ? {} : careless), ...more,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      max_connections: '200',
+      ...(durable ? {} : careless),
+      ...more
     }),
     onLog: line => { said.push(line) },
     onError: line => { said.push(String(line)) },
@@ -82,7 +90,9 @@ export async function startPostgres ({ durable = false, settings: more = {} }: {
  * @returns what sends the shell away.
  */
 export async function stopWithUs (databaseDir: string): Promise<() => void> {
-  const script = 'while kill -0 "$1"; do sleep 1; done; p=$(head -n 1 "$2/postmaster.pid"); kill -QUIT "$p"; while kill -0 "$p"; do sleep 1; done; rm -rf "$2"'
+  const script =
+    'while kill -0 "$1"; do sleep 1; done; p=$(head -n 1 "$2/postmaster.pid"); kill -QUIT "$p"; while kill -0 "$p"; ' +
+      'do sleep 1; done; rm -rf "$2"'
   const guard = spawn('sh', ['-c', script, 'sh', String(process.pid), databaseDir], { detached: true, stdio: 'ignore' })
   guard.unref()
   return () => { guard.kill() }
@@ -125,7 +135,9 @@ async function startAgain (server: EmbeddedPostgres, said: string[]): Promise<vo
       await server.start()
       return
     } catch {
-      if (performance.now() - began > patience) throw new Error(`PostgreSQL did not start again:\n${said.slice(-20).join('')}`)
+      if (performance.now() - began > patience) {
+        throw new Error(`PostgreSQL did not start again:\n${said.slice(-20).join('')}`)
+      }
       await pause(100)
     }
   }
@@ -142,15 +154,17 @@ export interface FreshDatabase {
 }
 
 /**
- * Makes the new database `name` what this run wants its databases to be; returns the URL of it. `LATCHKEY_TEST_POSTGRES_AS=german`:
- * every database writes dates in another way, and has its tables in a schema of its own, which connections of tests find by its
- * search_path, and those of servers by the URL alone.
+ * Makes the new database `name` what this run wants its databases to be; returns the URL of it.
+ * `LATCHKEY_TEST_POSTGRES_AS=german`: every database writes dates in another way, and has its tables in a schema of its
+ * own, which connections of tests find by its search_path, and those of servers by the URL alone.
  */
 export async function asWanted (server: string, name: string): Promise<string> {
   const url = Object.assign(new URL(server), { pathname: `/${name}` })
   if (process.env.LATCHKEY_TEST_POSTGRES_AS !== 'german') return url.href
   const settings = { datestyle: 'German, DMY', timezone: 'Europe/Berlin', search_path: 'lk' }
-  const changes = Object.entries(settings).map(([setting, value]) => `ALTER DATABASE ${name} SET ${setting} = '${value}'`)
+  const changes = Object.entries(settings).map(([setting, value]) =>
+    `ALTER DATABASE ${name} SET ${setting} = '${value}'`
+  )
   await administer(server, changes.join('; '))
   await administer(url.href, 'CREATE SCHEMA IF NOT EXISTS lk')
   url.searchParams.set('schema', 'lk')
@@ -161,8 +175,8 @@ let own: Promise<Postgres> | undefined
 let inUse = 0
 
 /**
- * Makes a database on the server at LATCHKEY_TEST_POSTGRES, as a copy of `template` if there is one; where that is not set, on
- * one that lives until its last database is dropped.
+ * Makes a database on the server at LATCHKEY_TEST_POSTGRES, as a copy of `template` if there is one; where that is not
+ * set, on one that lives until its last database is dropped.
  */
 export async function freshDatabase (template?: string): Promise<FreshDatabase> {
   const given = process.env.LATCHKEY_TEST_POSTGRES

@@ -3,7 +3,9 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 // Debian puts servers into sbin, which is not on everybody's path.
-const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder => folder !== '')
+const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder =>
+  folder !== ''
+)
 
 /** Null: it is not installed, or not on the path. */
 export function programPath (name: string): string | null {

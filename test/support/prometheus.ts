@@ -17,13 +17,16 @@ export function readExposition (text: string): Map<string, Family> {
 }
 
 function addSample (families: Map<string, Family>, seen: Set<string>, line: string): void {
-  const [series, name, labels = '', value] = /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (NaN|[-+]?Inf|[-\d.e+]+)$/.exec(line) ?? []
+  const [series, name, labels = '', value] =
+    /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (NaN|[-+]?Inf|[-\d.e+]+)$/.exec(line) ?? []
   if (series === undefined) throw new Error(`no sample: ${line}`)
   const family = families.get(name!) ?? families.get(name!.replace(/_(bucket|sum|count)$/, ''))
   if (family === undefined) throw new Error(`no family for ${name}`)
   const key = `${name}{${labels}}`
   if (seen.has(key)) throw new Error(`twice: ${key}`)
   seen.add(key)
-  const pairs = Array.from(labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g), ([, label, text]): [string, string] => [label!, text!])
+  const pairs = Array.from(
+    labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g), ([, label, text]): [string, string] => [label!, text!]
+  )
   family.samples.push({ name: name!, labels: Object.fromEntries(pairs), value: Number(value) })
 }

@@ -1,9 +1,14 @@
-/** What the contracts of the APIs with keys as bearer credentials share: an example behind a real server, on either database. */
+/**
+ * What the contracts of the APIs with keys as bearer credentials share: an example behind a real server, on either
+ * database.
+ */
 import tap, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { Latchkey } from '../../src/app.ts'
 import { databases } from './databases.ts'
-import { MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing, type ServerOptions, type TestServer } from './test-server.ts'
+import {
+  MovableClock, startServer, type Answer, type Json, type KeyAnswer, type Outgoing, type ServerOptions, type TestServer
+} from './test-server.ts'
 
 export interface ProtectedApi {
   /** Where its routes are mounted, and what its resource is called by after the issuer. */
@@ -17,7 +22,9 @@ export interface ProtectedApi {
 export type Api = Awaited<ReturnType<typeof startApi>>
 
 /** Sends to the protected API with a key, a token, or nothing. */
-export type Call = (credential: string | null, method: string, path: string, body?: Json, more?: Partial<Outgoing>) => Promise<Answer>
+export type Call = (
+  credential: string | null, method: string, path: string, body?: Json, more?: Partial<Outgoing>
+) => Promise<Answer>
 
 /** A server with the API, and what tests do to it. */
 export async function startApi ({ path, headers = {}, options = {}, mount }: ProtectedApi, more: ServerOptions = {}) {
@@ -31,19 +38,28 @@ export async function startApi ({ path, headers = {}, options = {}, mount }: Pro
     if (answer.status !== 201) throw new Error(answer.text)
     return answer.json.id as string
   }
-  const createKey = async (input: Json): Promise<KeyAnswer> => await server.createKey({ scopes: undefined, ...input, resource })
+  const createKey = async (input: Json): Promise<KeyAnswer> =>
+    await server.createKey({ scopes: undefined, ...input, resource })
   return { server, clock, resource, call, admin: server.admin, createOrganization, createKey }
 }
 
 export function callTo (server: TestServer, path: string, always: Record<string, string> = {}): Call {
   return (credential, method, route, body, more = {}) => {
     const authorization: Record<string, string> = credential === null ? {} : { authorization: `Bearer ${credential}` }
-    return server.send({ method, path: `${path}${route}`, ...more, headers: { ...always, ...authorization, ...more.headers as Record<string, string> }, ...(body === undefined ? {} : { body }) })
+    return server.send({
+      method,
+      path: `${path}${route}`,
+      ...more,
+      headers: { ...always, ...authorization, ...more.headers as Record<string, string> },
+      ...(body === undefined ? {} : { body })
+    })
   }
 }
 
 /** Runs `contract` on a server of its own on each database; titles end with the name of the database. */
-export async function onBothDatabases (api: ProtectedApi, contract: (test: (title: string, body: (t: Test) => Promise<void>) => unknown, served: Api) => void): Promise<void> {
+export async function onBothDatabases (
+  api: ProtectedApi, contract: (test: (title: string, body: (t: Test) => Promise<void>) => unknown, served: Api) => void
+): Promise<void> {
   // All of them before the first test: tap ends a file that has nothing to do while a database starts.
   const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
     const database = await fresh()
@@ -74,7 +90,9 @@ export async function usageOf ({ admin }: Api, keyId: string): Promise<Json> {
 
 /** The reasons in the audit log for which credentials were refused, newest first. */
 export async function refusalsOf ({ admin }: Api, subject?: string): Promise<string[]> {
-  const answer = await admin('GET', `/audit?type=credential.refused${subject === undefined ? '' : `&subject=${subject}`}`)
+  const answer = await admin(
+    'GET', `/audit?type=credential.refused${subject === undefined ? '' : `&subject=${subject}`}`
+  )
   return (answer.json.data as Json[]).map(({ detail }) => detail.reason)
 }
 

@@ -7,7 +7,9 @@ export interface Route { method: string, url: string }
 export async function routesOf (latchkey: Latchkey): Promise<Route[]> {
   const app = Fastify(serverOptions({ logLevel: 'silent', trustProxy: [] }))
   const routes: Route[] = []
-  app.addHook('onRoute', ({ method, url }) => { for (const each of [method].flat()) routes.push({ method: each, url }) })
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) routes.push({ method: each, url })
+  })
   await app.register(latchkey.routes)
   await app.close()
   return routes

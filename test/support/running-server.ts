@@ -32,7 +32,9 @@ export async function startServer (t: Cleaner, more: Record<string, string> = {}
   const environment = ownEnvironment(
     { LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn', ...more }
   )
-  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  const server = spawn(process.execPath, [latchkeyCommand, 'serve'], {
+    cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe']
+  })
   const said: string[] = []
   for (const stream of [server.stdout, server.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })
   t.teardown(async () => {
@@ -46,7 +48,10 @@ export async function startServer (t: Cleaner, more: Record<string, string> = {}
 export interface Ran { code: number | null, stdout: string, stderr: string }
 
 /** Runs a program to its end. */
-export async function run (command: string, parameters: readonly string[], options: { cwd?: string, env?: Record<string, string>, uid?: number } = {}): Promise<Ran> {
+export async function run (
+  command: string, parameters: readonly string[],
+  options: { cwd?: string, env?: Record<string, string>, uid?: number } = {}
+): Promise<Ran> {
   const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, ...options })
   const ran: Ran = { code: null, stdout: '', stderr: '' }
   child.stdout.on('data', bytes => { ran.stdout += String(bytes) })
@@ -57,11 +62,16 @@ export async function run (command: string, parameters: readonly string[], optio
 
 /** This process's environment without anything that is meant for another Latchkey. */
 export function ownEnvironment (more: Record<string, string>): Record<string, string> {
-  const inherited = Object.entries(process.env).filter(([name, value]) => value !== undefined && !/^(LATCHKEY_|DATABASE_URL$|PORT$|HOST$)/.test(name))
+  const inherited = Object.entries(process.env).filter(([name, value]) =>
+    value !== undefined && !/^(LATCHKEY_|DATABASE_URL$|PORT$|HOST$)/.test(name)
+  )
   return { ...Object.fromEntries(inherited) as Record<string, string>, ...more }
 }
 
-/** A port of this machine that is free. Below those that the system gives to connections: none of them takes it meanwhile. */
+/**
+ * A port of this machine that is free. Below those that the system gives to connections: none of them takes it
+ * meanwhile.
+ */
 export async function freePort (): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000)
@@ -81,7 +91,10 @@ export async function stop (child: ChildProcess): Promise<void> {
   await once(child, 'close')
 }
 
-/** Resolves once the `latchkey serve` in `child`, whose data is in `dataFolder`, listens. @throws with what it said when it ends instead. */
+/**
+ * Resolves once the `latchkey serve` in `child`, whose data is in `dataFolder`, listens. @throws with what it said when
+ * it ends instead.
+ */
 export async function listening (dataFolder: string, child: ChildProcess, said: () => string): Promise<void> {
   await until('the server listens', () => {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server did not start:\n${said()}`)

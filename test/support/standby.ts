@@ -60,11 +60,15 @@ export async function startStandby (primary: Postgres, settings: Record<string, 
   // It resolves for a primary alone: what a standby says is another sentence.
   server.start().catch(() => {})
   const url = Object.assign(new URL(primary.url), { port: String(port) }).href
-  const answers = await eventually(() => administer(url, 'SELECT').then(() => true, () => false), answered => answered, 50)
+  const answers = await eventually(
+    () => administer(url, 'SELECT').then(() => true, () => false), answered => answered, 50
+  )
   if (!answers) throw new Error(`the standby did not start:\n${said.join('')}`)
   const dismiss = await stopWithUs(databaseDir)
   let frozen: number | null = null
-  const receiver = async () => (await administer(url, "SELECT pid FROM pg_stat_wal_receiver WHERE status = 'streaming'")).rows[0]?.pid as number | undefined
+  const receiver = async () =>
+    (await administer(url, "SELECT pid FROM pg_stat_wal_receiver WHERE status = 'streaming'")).rows[0]?.pid as
+      | number | undefined
   const isPrimary = async () => (await administer(url, 'SELECT NOT pg_is_in_recovery() AS is')).rows[0]?.is === true
   /** What has arrived for it meanwhile is lost with it. PostgreSQL starts anew without it. */
   const endFrozen = () => {
@@ -84,7 +88,9 @@ export async function startStandby (primary: Postgres, settings: Record<string, 
     },
     async promote () {
       endFrozen()
-      await until('the standby is promoted', () => administer(url, 'SELECT pg_promote(false)').then(() => true, () => false))
+      await until(
+        'the standby is promoted', () => administer(url, 'SELECT pg_promote(false)').then(() => true, () => false)
+      )
       await until('the standby is the primary', () => isPrimary().catch(() => false))
     },
     async stop () {

@@ -28,7 +28,9 @@ export class MovableClock {
     this.#offset += seconds * 1000
   }
 
-  /** From now on it only moves by `advance`. Begins at the next whole second: what was made before is not in its future. */
+  /**
+   * From now on it only moves by `advance`. Begins at the next whole second: what was made before is not in its future.
+   */
   stop (): void {
     this.#stopped = Math.ceil(this.now().getTime() / 1000) * 1000
     this.#offset = 0
@@ -86,12 +88,30 @@ export const apiScopes: readonly Scope[] = [
 
 /** A protected API in the manner of LedgerBee. */
 async function ledgerbeeRoutes (app: FastifyInstance): Promise<void> {
-  const seen = ({ principal: { kind, id, organizationId, environment } }: { principal: any }) => ({ kind, id, organizationId, environment })
-  app.get('/company', { config: { scopes: ['company:read'] } }, async request => ({ company: 'Acme', seen: seen(request) }))
-  app.get('/invoices', { config: { scopes: ['invoices:read'] } }, async request => ({ invoices: [], seen: seen(request) }))
-  app.post('/invoices', { config: { scopes: ['invoices:write'] } }, async (request, reply) => await reply.code(201).send({ created: true, seen: seen(request) }))
-  app.post('/partners/customers', { config: { scopes: ['portal-provision'] } }, async (request, reply) => await reply.code(201).send({ provisioned: true, seen: seen(request) }))
-  app.get('/echo', { config: { scopes: [] } }, async request => ({ headers: request.headers, ip: request.ip, protocol: request.protocol, host: request.host, seen: seen(request) }))
+  const seen = ({ principal: { kind, id, organizationId, environment } }: { principal: any }) => ({
+    kind, id, organizationId, environment
+  })
+  app.get(
+    '/company', { config: { scopes: ['company:read'] } }, async request => ({ company: 'Acme', seen: seen(request) })
+  )
+  app.get(
+    '/invoices', { config: { scopes: ['invoices:read'] } }, async request => ({ invoices: [], seen: seen(request) })
+  )
+  app.post(
+    '/invoices', { config: { scopes: ['invoices:write'] } },
+    async (request, reply) => await reply.code(201).send({ created: true, seen: seen(request) })
+  )
+  app.post(
+    '/partners/customers', { config: { scopes: ['portal-provision'] } },
+    async (request, reply) => await reply.code(201).send({ provisioned: true, seen: seen(request) })
+  )
+  app.get(
+    '/echo',
+    { config: { scopes: [] } },
+    async request => ({
+      headers: request.headers, ip: request.ip, protocol: request.protocol, host: request.host, seen: seen(request)
+    })
+  )
 }
 
 export type TestServer = Awaited<ReturnType<typeof startServer>>
@@ -148,11 +168,17 @@ export async function startServer (options: ServerOptions = {}) {
       payload = Buffer.from(JSON.stringify(body))
     }
     // Node would announce a body in chunks.
-    if (payload === undefined && method !== 'GET' && method !== 'HEAD' && !has('transfer-encoding')) flat.push('content-length', '0')
+    if (payload === undefined && method !== 'GET' && method !== 'HEAD' && !has('transfer-encoding')) {
+      flat.push('content-length', '0')
+    }
     if (!has('host')) flat.push('host', `127.0.0.1:${port}`)
-    if (payload !== undefined && !has('content-length') && !has('transfer-encoding')) flat.push('content-length', String(payload.length))
+    if (payload !== undefined && !has('content-length') && !has('transfer-encoding')) {
+      flat.push('content-length', String(payload.length))
+    }
     return new Promise((resolve, reject) => {
-      const outgoing = httpRequest({ host: '127.0.0.1', port, method, path, headers: flat as never, agent, ...(from ? { localAddress: from } : {}) }, incoming => {
+      const outgoing = httpRequest({
+        host: '127.0.0.1', port, method, path, headers: flat as never, agent, ...(from ? { localAddress: from } : {})
+      }, incoming => {
         const chunks: Buffer[] = []
         incoming.on('data', chunk => chunks.push(chunk))
         incoming.on('error', reject)
@@ -177,7 +203,12 @@ export async function startServer (options: ServerOptions = {}) {
   })
 
   const admin = (method: string, path: string, body?: Json): Promise<Answer> =>
-    send({ method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${adminToken}` }, ...(body === undefined ? {} : { body }) })
+    send({
+      method,
+      path: `/api/v1${path}`,
+      headers: { authorization: `Bearer ${adminToken}` },
+      ...(body === undefined ? {} : { body })
+    })
 
   const made = async (path: string, body: Json): Promise<Json> => {
     const answer = await admin('POST', path, body)
@@ -196,29 +227,51 @@ export async function startServer (options: ServerOptions = {}) {
   }) as ClientAnswer
 
   /** A live key of the host resource with `invoices:read`, unless `input` says otherwise. */
-  const createKey = async (input: Json = {}) => await made('/api-keys', {
-    organization: input.organization ?? (await createOrganization()).id, resource: issuer, environment: 'live', name: 'ci', scopes: ['invoices:read'], ...input,
-  }) as KeyAnswer
+  const createKey = async (input: Json = {}) =>
+    await made('/api-keys', {
+      organization: input.organization ?? (await createOrganization()).id,
+      resource: issuer,
+      environment: 'live',
+      name: 'ci',
+      scopes: ['invoices:read'],
+      ...input
+    }) as KeyAnswer
 
-  const createRegistrationToken = async (input: Json = {}) => await made('/registration-tokens', {
-    organization: input.organization ?? (await createOrganization()).id, name: 'agents', resource: issuer, scopes: ['invoices:read'], ...input,
-  }) as Json & { id: string, token: string }
+  const createRegistrationToken = async (input: Json = {}) =>
+    await made('/registration-tokens', {
+      organization: input.organization ?? (await createOrganization()).id,
+      name: 'agents',
+      resource: issuer,
+      scopes: ['invoices:read'],
+      ...input
+    }) as Json & { id: string, token: string }
 
-  const tokenRequest = (client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {}, more: Partial<Outgoing> = {}) => send({
-    method: 'POST',
-    path: '/api/v1/auth/token',
-    body: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret, ...parameters }),
-    ...more,
-  })
+  const tokenRequest = (
+    client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {},
+    more: Partial<Outgoing> = {}
+  ) =>
+    send({
+      method: 'POST',
+      path: '/api/v1/auth/token',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.clientSecret, ...parameters
+      }),
+      ...more
+    })
 
-  const tokenFor = async (client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {}, more: Partial<Outgoing> = {}): Promise<string> => {
+  const tokenFor = async (
+    client: { clientId: string, clientSecret: string }, parameters: Record<string, string> = {},
+    more: Partial<Outgoing> = {}
+  ): Promise<string> => {
     const answer = await tokenRequest(client, parameters, more)
     if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
     return answer.json.access_token
   }
 
-  const bearer = (token: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) => send({ path, headers: { authorization: `Bearer ${token}` }, ...more })
-  const withKey = (key: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) => send({ path, headers: { 'x-api-key': key }, ...more })
+  const bearer = (token: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) =>
+    send({ path, headers: { authorization: `Bearer ${token}` }, ...more })
+  const withKey = (key: string, path = '/api/v1/invoices', more: Partial<Outgoing> = {}) =>
+    send({ path, headers: { 'x-api-key': key }, ...more })
 
   let closing: Promise<void> | undefined
   const end = async () => {

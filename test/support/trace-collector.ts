@@ -15,9 +15,17 @@ export interface SeenSpan {
   status: { code?: number, message?: string }
 }
 
-interface WireValue { stringValue?: string, intValue?: string | number, boolValue?: boolean, doubleValue?: number }
-interface WireSpan extends Omit<SeenSpan, 'attributes'> { attributes: { key: string, value: WireValue }[] }
-interface WireBody { resourceSpans: { resource: { attributes: { key: string, value: WireValue }[] }, scopeSpans: { spans: WireSpan[] }[] }[] }
+interface WireValue {
+  stringValue?: string, intValue?: string | number, boolValue?: boolean, doubleValue?: number
+}
+interface WireSpan extends Omit<SeenSpan, 'attributes'> {
+  attributes: { key: string, value: WireValue }[]
+}
+interface WireBody {
+  resourceSpans: {
+    resource: { attributes: { key: string, value: WireValue }[] }, scopeSpans: { spans: WireSpan[] }[]
+  }[]
+}
 
 export async function startCollector () {
   const bodies: string[] = []
@@ -34,7 +42,12 @@ export async function startCollector () {
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const spans = (): SeenSpan[] => bodies.flatMap(body => (JSON.parse(body) as WireBody).resourceSpans.flatMap(each => each.scopeSpans.flatMap(scope => scope.spans.map(read))))
+  const spans = (): SeenSpan[] =>
+    bodies.flatMap(body =>
+      (JSON.parse(body) as WireBody).resourceSpans.flatMap(each =>
+        each.scopeSpans.flatMap(scope => scope.spans.map(read))
+      )
+    )
   const resource = () => readAttributes((JSON.parse(bodies[0]!) as WireBody).resourceSpans[0]!.resource.attributes)
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -57,5 +70,9 @@ function read ({ attributes, ...span }: WireSpan): SeenSpan {
 }
 
 function readAttributes (attributes: { key: string, value: WireValue }[]): SeenSpan['attributes'] {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? value.boolValue ?? value.doubleValue ?? Number(value.intValue)]))
+  return Object.fromEntries(
+    attributes.map((
+      { key, value }
+    ) => [key, value.stringValue ?? value.boolValue ?? value.doubleValue ?? Number(value.intValue)])
+  )
 }

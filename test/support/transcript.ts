@@ -1,6 +1,7 @@
 /**
  * Transcripts of a terminal as tests: `$ command`, then what it prints. In commands and in output `{name}` stands for a
- * word that is not known beforehand: the same one wherever the name comes back. `{}` is any word, a line `...` any lines.
+ * word that is not known beforehand: the same one wherever the name comes back. `{}` is any word, a line `...` any
+ * lines.
  */
 
 export interface Step {

@@ -1,7 +1,18 @@
 import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  allowlistOf, allowlistOption, answering, anyAddressOption, expiryOption, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page,
+  allowlistOf,
+  allowlistOption,
+  answering,
+  anyAddressOption,
+  expiryOption,
+  pageQuery,
+  requireChange,
+  scopeOption,
+  showPage,
+  withPageFlags,
+  type ListFlags,
+  type Page
 } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -39,7 +50,9 @@ interface TokenListFlags extends ListFlags { status?: string, name?: string }
 
 /** `latchkey access-token …` */
 export function accessTokenCommands (): Command {
-  const token = new Command('access-token').description('access tokens: what automation manages this server with, in --token or LATCHKEY_TOKEN')
+  const token = new Command('access-token').description(
+    'access tokens: what automation manages this server with, in --token or LATCHKEY_TOKEN'
+  )
   token.command('create').description('create an access token; it is shown once')
     .option('--org <id>', 'the organization that it is confined to')
     .addOption(new Option('--deployment', 'let it reach the whole deployment; takes the admin token').conflicts('org'))
@@ -50,9 +63,14 @@ export function accessTokenCommands (): Command {
     .addOption(expiryOption())
     .action(answering<AccessToken, TokenFlags>(show, create))
   withPageFlags(token.command('list').description('list the access tokens, newest first'), { org: true })
-    .addOption(new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'revoked']))
+    .addOption(
+      new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'revoked'])
+    )
     .option('--name <text>', 'only those of exactly this name')
-    .action(answering<Page<AccessToken>, TokenListFlags>(showList, (api, { status, name, ...flags }) => api.get('/access-tokens', { ...pageQuery(flags), status, name })))
+    .action(
+      answering<Page<AccessToken>, TokenListFlags>(showList, (api, { status, name, ...flags }) =>
+        api.get('/access-tokens', { ...pageQuery(flags), status, name }))
+    )
   token.command('show').description('show an access token, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change an access token; its secret stays').argument('<id>')
@@ -62,8 +80,13 @@ export function accessTokenCommands (): Command {
     .addOption(anyAddressOption())
     .addOption(expiryOption())
     .action(answering<AccessToken, TokenFlags>(show, update))
-  token.command('revoke').description('revoke an access token at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
-    .action(answering<AccessToken, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  token.command('revoke').description('revoke an access token at once').argument('<id>').option(
+    '--reason <text>', 'why, for those who look later'
+  )
+    .action(
+      answering<AccessToken, { reason?: string }>(show, (api, { reason }, id) =>
+        api.post(`${pathOf(id)}/revoke`, { reason }))
+    )
   return token
 }
 
@@ -73,8 +96,17 @@ function pathOf (id: string): string {
 
 async function create (api: Api, flags: TokenFlags): Promise<Answer<AccessToken>> {
   const { org, deployment, name, scope = [], creator, expires } = flags
-  if (org === undefined && !deployment) throw new UsageError('Say what it reaches: --org ORG, or --deployment for everything.')
-  return await api.post('/access-tokens', { organization: deployment ? null : org, name, scopes: scope, allowlist: flags.allowIp, creator, expiresAt: expires?.at })
+  if (org === undefined && !deployment) {
+    throw new UsageError('Say what it reaches: --org ORG, or --deployment for everything.')
+  }
+  return await api.post('/access-tokens', {
+    organization: deployment ? null : org,
+    name,
+    scopes: scope,
+    allowlist: flags.allowIp,
+    creator,
+    expiresAt: expires?.at
+  })
 }
 
 async function update (api: Api, flags: TokenFlags, id: string): Promise<Answer<AccessToken>> {
@@ -102,6 +134,9 @@ function show (token: AccessToken): string {
 
 const showList = showPage<AccessToken>(
   ['ID', 'NAME', 'REACHES', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [each.id, each.name, each.organization ?? 'everything', each.status, instant(each.expiresAt) ?? 'never', instant(each.lastUsedAt)],
+  each => [
+    each.id, each.name, each.organization ?? 'everything', each.status, instant(each.expiresAt) ?? 'never',
+    instant(each.lastUsedAt)
+  ],
   'There is no access token yet. Create one: npx latchkey access-token create --org ORG --scope NAME --name NAME'
 )

@@ -3,13 +3,25 @@ import { segment } from '../api.ts'
 import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, tableLines, words } from '../print.ts'
 
-interface Reason { effect: string, by: string, pattern?: string, id?: string, name?: string }
-interface CredentialAccess { credential: string, kind: string, name: string, access: { resource: string, lines: { scope: string, usable: boolean, reasons: Reason[] }[] }[] }
+interface Reason {
+  effect: string, by: string, pattern?: string, id?: string, name?: string
+}
+interface CredentialAccess {
+  credential: string,
+  kind: string,
+  name: string,
+  access: { resource: string, lines: { scope: string, usable: boolean, reasons: Reason[] }[] }[]
+}
 
 interface Drift {
   dryRun?: boolean
   differences: number
-  replicas: { replica: string, source: string, held: number, differences: { kind: string, id: string, difference: string, fields: string[] }[] }[]
+  replicas: {
+    replica: string,
+    source: string,
+    held: number,
+    differences: { kind: string, id: string, difference: string, fields: string[] }[]
+  }[]
 }
 
 interface AccessFlags extends ListFlags { credential?: string, resource?: string, address?: string }
@@ -17,31 +29,55 @@ interface AccessFlags extends ListFlags { credential?: string, resource?: string
 /** `latchkey access …` */
 export function accessCommands (): Command {
   const access = new Command('access').description('effective access: what each credential can do now, and why')
-  withPageFlags(access.command('show').description('show what the credentials of an organization can do').argument('<organization>'), { org: false })
+  withPageFlags(
+    access.command('show').description('show what the credentials of an organization can do').argument(
+      '<organization>'
+    ),
+    { org: false }
+  )
     .option('--credential <id>', 'only this one')
     .option('--resource <id>', 'only on this API')
     .option('--address <ip>', 'used from here')
-    .action(answering<Page<CredentialAccess>, AccessFlags>(showAccess, (api, { credential, resource, address, ...flags }, id) =>
-      api.get(`/organizations/${segment(id)}/effective-access`, { ...pageQuery(flags), credential, resource, address })))
+    .action(
+      answering<Page<CredentialAccess>, AccessFlags>(
+        showAccess,
+        (api, { credential, resource, address, ...flags }, id) =>
+          api.get(`/organizations/${segment(id)}/effective-access`, {
+            ...pageQuery(flags), credential, resource, address
+          })
+      )
+    )
   access.command('drift').description('compare what the server holds in memory with the database')
     .action(answering<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
   access.command('repair').description('tell what would be mended; with --apply, mend it')
     .option('--apply', 'make the server read anew what it holds')
-    .action(answering<Drift, { apply?: boolean }>(showDrift, (api, { apply }) => api.post('/effective-access/repair', { dryRun: apply !== true })))
+    .action(
+      answering<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
+        api.post('/effective-access/repair', { dryRun: apply !== true }))
+    )
   return access
 }
 
-interface Row { credential: string, name: string, resource: string | null, scope: string | null, usable: boolean, reasons: Reason[] }
+interface Row {
+  credential: string, name: string, resource: string | null, scope: string | null, usable: boolean, reasons: Reason[]
+}
 
 /** One line for each scope; a credential without any has one, too. */
 function showAccess (page: Page<CredentialAccess>): string {
   const rows = page.data.flatMap(({ credential, name, access }) => {
-    const own: Row[] = access.flatMap(({ resource, lines }) => lines.map(line => ({ credential, name, resource, ...line })))
-    return own.length === 0 ? [{ credential, name, resource: access[0]?.resource ?? null, scope: null, usable: false, reasons: [] }] : own
+    const own: Row[] = access.flatMap(({ resource, lines }) =>
+      lines.map(line => ({ credential, name, resource, ...line }))
+    )
+    return own.length === 0
+      ? [{ credential, name, resource: access[0]?.resource ?? null, scope: null, usable: false, reasons: [] }]
+      : own
   })
   return showPage<Row>(
     ['CREDENTIAL', 'NAME', 'API', 'SCOPE', 'USABLE', 'BECAUSE'],
-    each => [each.credential, each.name, each.resource, each.scope, each.usable ? 'yes' : 'no', words(decisive(each).map(reasonWords))],
+    each => [
+      each.credential, each.name, each.resource, each.scope, each.usable ? 'yes' : 'no',
+      words(decisive(each).map(reasonWords))
+    ],
     'The organization has no credential yet. Create one: npx latchkey key create --help'
   )({ ...page, data: rows })
 }
@@ -58,11 +94,19 @@ function reasonWords ({ effect, by, pattern, id, name }: Reason): string {
 }
 
 function showDrift ({ dryRun, differences, replicas }: Drift): string {
-  const rows = replicas.flatMap(({ replica, differences }) => differences.map(each => [replica, each.kind, each.id, each.difference, words(each.fields)]))
+  const rows = replicas.flatMap(({ replica, differences }) =>
+    differences.map(each => [replica, each.kind, each.id, each.difference, words(each.fields)])
+  )
   const summary = fieldLines([
-    ...replicas.map(({ replica, source, held }) => ['server', source === 'memory' ? `${replica} holds ${held} records` : `${replica} asks the database every time`] as const),
+    ...replicas.map(({ replica, source, held }) =>
+      [
+        'server', source === 'memory' ? `${replica} holds ${held} records` : `${replica} asks the database every time`
+      ] as const
+    ),
     ['differences', differences],
     ['mended', dryRun === undefined ? null : dryRun ? 'no, this was a dry run: add --apply' : 'yes'],
   ])
-  return rows.length === 0 ? summary : `${summary}\n${tableLines(['SERVER', 'WHAT', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
+  return rows.length === 0
+    ? summary
+    : `${summary}\n${tableLines(['SERVER', 'WHAT', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
 }

@@ -1,7 +1,11 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
-import { keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects } from '../key-flags.ts'
+import {
+  answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
+import {
+  keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects
+} from '../key-flags.ts'
 import { addFileImport } from './key-import.ts'
 import { limitsText } from '../limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -45,29 +49,54 @@ export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
   withNewKeyFlags(key.command('create').description('create an API key; it is shown once'))
     .action(answering<ApiKey, KeyFlags>(show, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
-  withNewKeyFlags(key.command('import').description('take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'))
+  withNewKeyFlags(
+    key.command('import').description(
+      'take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'
+    )
+  )
     .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
     .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
-    .action(answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) => api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint })))
+    .action(
+      answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) =>
+        api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint }))
+    )
   addFileImport(key)
   addList(key)
   key.command('show').description('show a key, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(key)
   key.command('rotate').description('replace a key by a new one, which is shown once').argument('<id>')
-    .option('--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h'))
-    .action(answering<ApiKey, { overlap: number }>(show, (api, { overlap }, id) => api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap })))
-  key.command('revoke').description('revoke a key at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
-    .action(answering<ApiKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+    .option(
+      '--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h')
+    )
+    .action(
+      answering<ApiKey, { overlap: number }>(show, (api, { overlap }, id) =>
+        api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap }))
+    )
+  key.command('revoke').description('revoke a key at once').argument('<id>').option(
+    '--reason <text>', 'why, for those who look later'
+  )
+    .action(
+      answering<ApiKey, { reason?: string }>(
+        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      )
+    )
   key.addCommand(keyUsageCommand())
   return key
 }
 
 function addList (key: Command): void {
   withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
-    .addOption(new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'rotated', 'revoked']))
+    .addOption(
+      new Option('--status <name>', 'only those whose status is this one').choices([
+        'active', 'expired', 'rotated', 'revoked'
+      ])
+    )
     .option('--name <text>', 'only those of exactly this name')
-    .action(answering<Page<ApiKey>, KeyListFlags>(showList, (api, { status, name, ...flags }) => api.get('/api-keys', { ...pageQuery(flags), status, name })))
+    .action(
+      answering<Page<ApiKey>, KeyListFlags>(showList, (api, { status, name, ...flags }) =>
+        api.get('/api-keys', { ...pageQuery(flags), status, name }))
+    )
 }
 
 function addUpdate (key: Command): void {
@@ -77,7 +106,10 @@ function addUpdate (key: Command): void {
     .addOption(new Option('--any-object', 'restrict it to no objects any more').conflicts('object'))
     .addOption(new Option('--only-own-org', 'let it reach no organization but its own').conflicts('alsoOrg'))
     .addOption(anyAddressOption())
-    .action(answering<ApiKey, KeyFlags>(show, (api, flags, id) => api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists'))))
+    .action(
+      answering<ApiKey, KeyFlags>(show, (api, flags, id) =>
+        api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists')))
+    )
 }
 
 function pathOf (id: string): string {
@@ -115,6 +147,10 @@ function authorityOf ({ access, scopes }: ApiKey): string {
 
 const showList = showPage<ApiKey>(
   ['ID', 'NAME', 'LOOKS LIKE', 'ORGANIZATION', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [each.id, each.name, each.hint, each.organization, each.status, instant(each.expiresAt) ?? 'never', instant(each.lastUsedAt)],
-  'There is no key yet. Create one: npx latchkey key create --org ORG --resource API --scope NAME --env live --name NAME'
+  each => [
+    each.id, each.name, each.hint, each.organization, each.status, instant(each.expiresAt) ?? 'never',
+    instant(each.lastUsedAt)
+  ],
+  'There is no key yet. Create one: npx latchkey key create --org ORG --resource API --scope NAME --env live --name ' +
+    'NAME'
 )

@@ -40,24 +40,40 @@ const recoveryPatience = 280_000
 
 /** The audit log: read, export, verify, prune, recover. */
 export function auditCommands (): Command {
-  const audit = new Command('audit').description('the audit log: who did what, from where; chained, so that tampering is found')
+  const audit = new Command('audit').description(
+    'the audit log: who did what, from where; chained, so that tampering is found'
+  )
   withFilters(withPageFlags(audit.command('list').description('list what happened, newest first'), { org: true }))
-    .action(answering<Page<AuditEvent>, ListFlags & FilterFlags>(showList, (api, flags) => api.get('/audit', { ...filterQuery(flags), ...pageQuery(flags) })))
-  withFilters(audit.command('export').description('write the rows as NDJSON, one on each line, with their place in the chain').option('--org <id>', 'only what belongs to this organization'))
+    .action(
+      answering<Page<AuditEvent>, ListFlags & FilterFlags>(showList, (api, flags) =>
+        api.get('/audit', { ...filterQuery(flags), ...pageQuery(flags) }))
+    )
+  withFilters(
+    audit.command('export').description('write the rows as NDJSON, one on each line, with their place in the chain')
+      .option('--org <id>', 'only what belongs to this organization')
+  )
     .option('--output <file>', 'into this file; else to standard output')
     .action(exportRows)
-  audit.command('head').description('print the newest row of each chain as NDJSON: keep it elsewhere, for `audit verify --heads`')
+  audit.command('head').description(
+    'print the newest row of each chain as NDJSON: keep it elsewhere, for `audit verify --heads`'
+  )
     .option('--org <id>', 'only of this organization')
     .action(printHeads)
   audit.command('verify').description('verify every row; names the first one at fault, and exits with 1')
     .option('--heads <file>', 'compare with the heads in this file, too: what `audit head` printed earlier')
-    .option('--offline', 'read the database itself instead of asking a server; with SQLite the server has to be stopped')
+    .option(
+      '--offline', 'read the database itself instead of asking a server; with SQLite the server has to be stopped'
+    )
     .action(verify)
   withChainFlags(audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole'))
     .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readPast)
     .option('--yes', 'yes, remove them')
     .action(answering<Pruned, PruneFlags>(showPruned, prune))
-  withChainFlags(audit.command('recover').description('close off a chain that `audit verify` finds broken, with a row that says what was found; it goes on from there'))
+  withChainFlags(
+    audit.command('recover').description(
+      'close off a chain that `audit verify` finds broken, with a row that says what was found; it goes on from there'
+    )
+  )
     .option('--offline', 'in the database itself instead of asking a server; with SQLite the server has to be stopped')
     .option('--yes', 'yes, close it off')
     .action(recover)
@@ -85,7 +101,9 @@ function filterQuery ({ org, actor, type, subject, from, until }: FilterFlags): 
 
 const showList = showPage<AuditEvent>(
   ['TIME', 'TYPE', 'ACTOR', 'SUBJECT', 'ADDRESS', 'REASON'],
-  ({ createdAt, type, actor, subject, address, detail }) => [instant(createdAt), type, actor, subject, address, reasonOf(detail)],
+  (
+    { createdAt, type, actor, subject, address, detail }
+  ) => [instant(createdAt), type, actor, subject, address, reasonOf(detail)],
   'Nothing happened that this shows.'
 )
 
@@ -107,7 +125,9 @@ async function exportRows (this: Command): Promise<void> {
     if (output === undefined) await show(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
-    throw new CommandError(`The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`)
+    throw new CommandError(
+      `The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`
+    )
   }
   shown.end()
 }
@@ -116,7 +136,9 @@ async function exportRows (this: Command): Promise<void> {
 async function show (rows: AsyncIterable<Buffer>): Promise<void> {
   const text = new TextDecoder()
   for await (const chunk of rows) {
-    if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) await new Promise(resolve => process.stdout.once('drain', resolve))
+    if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) {
+      await new Promise(resolve => process.stdout.once('drain', resolve))
+    }
   }
 }
 
@@ -124,8 +146,12 @@ async function printHeads (this: Command): Promise<void> {
   const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
   const api = managementApi(findConnection(flags))
   for (let cursor: string | undefined; ;) {
-    const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', { organization: org, limit: '200', cursor })
-    for (const { chain, sequence, hash } of data) process.stdout.write(jsonLines(`${JSON.stringify({ chain, sequence, hash })}\n`))
+    const { value: { data, pagination } } = await api.get<Page<Head>>('/audit/head', {
+      organization: org, limit: '200', cursor
+    })
+    for (const { chain, sequence, hash } of data) {
+      process.stdout.write(jsonLines(`${JSON.stringify({ chain, sequence, hash })}\n`))
+    }
     if (!pagination.hasMore) return
     cursor = pagination.nextCursor
   }
@@ -135,13 +161,30 @@ async function verify (this: Command): Promise<void> {
   const flags = this.optsWithGlobals<VerifyFlags>()
   const heads = flags.heads === undefined ? [] : await readHeads(flags.heads)
   const shown = progress('rows verified')
-  const result = flags.offline ? await verifyOffline(heads, shown.add) : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
+  const result = flags.offline
+    ? await verifyOffline(heads, shown.add)
+    : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
   shown.end()
   const { checked, fault, recovered } = result
-  if (flags.json) process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`))
-  else if (fault === null) process.stdout.write(fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]]))
-  if (!flags.json && recovered.length > 0) process.stderr.write(`\nBroken earlier, and closed off since:\n${tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'WHAT WAS FOUND'], recovered.map(showBreak))}`)
-  if (fault !== null) throw new CommandError(`The audit log was tampered with. ${printable(String(fault.message))} (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`)
+  if (flags.json) { process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`)) } else if (fault === null) {
+    process.stdout.write(
+      fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]])
+    )
+  }
+  if (!flags.json && recovered.length > 0) {
+    process.stderr.write(
+      `\nBroken earlier, and closed off since:\n${
+        tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'WHAT WAS FOUND'], recovered.map(showBreak))
+      }`
+    )
+  }
+  if (fault !== null) {
+    throw new CommandError(
+      `The audit log was tampered with. ${
+        printable(String(fault.message))
+      } (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`
+    )
+  }
 }
 
 function showBreak ({ chain, sequence, createdAt, message }: Break): (string | number | null)[] {
@@ -175,10 +218,16 @@ async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) 
 
 /** @throws CommandError for a file that `audit head` did not write. */
 async function readHeads (file: string): Promise<Head[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => { throw new CommandError(`${file} cannot be read (${error.code}).`) })
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(`${file} cannot be read (${error.code}).`)
+  })
   return text.split('\n').filter(line => line.trim() !== '').map((line, i) => {
     const head = parse(line)
-    if (head === null) throw new CommandError(`${file}:${i + 1} is not the head of a chain: give a file that \`latchkey audit head\` wrote.`)
+    if (head === null) {
+      throw new CommandError(
+        `${file}:${i + 1} is not the head of a chain: give a file that \`latchkey audit head\` wrote.`
+      )
+    }
     return head
   })
 }
@@ -186,7 +235,9 @@ async function readHeads (file: string): Promise<Head[]> {
 function parse (line: string): Head | null {
   try {
     const { chain, sequence, hash } = JSON.parse(line) as Partial<Head>
-    return typeof chain === 'string' && Number.isSafeInteger(sequence) && typeof hash === 'string' ? { chain, sequence: sequence!, hash } : null
+    return typeof chain === 'string' && Number.isSafeInteger(sequence) && typeof hash === 'string'
+      ? { chain, sequence: sequence!, hash }
+      : null
   } catch {
     return null
   }
@@ -215,12 +266,23 @@ function showPruned ({ organization, rows, through }: Pruned): string {
 async function recover (this: Command): Promise<void> {
   const flags = this.optsWithGlobals<RecoverFlags>()
   const organization = chainOf(flags)
-  if (!flags.yes) throw new UsageError('What is wrong is best looked at first: run `latchkey audit verify`, keep a copy of the database, then say --yes.')
+  if (!flags.yes) {
+    throw new UsageError(
+      'What is wrong is best looked at first: run `latchkey audit verify`, keep a copy of the database, then say --yes.'
+    )
+  }
   const { fault, rows, sequence } = flags.offline
     ? await (await import('../../app.ts')).recoverAuditOffline(organization)
-    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience)).value
+    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience))
+        .value
   if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)
-  else process.stdout.write(fieldLines([['chain', organization ?? 'deployment'], ['found', fault.message], ['closed off', `${rows} rows`], ['goes on at', `row ${sequence}`]]))
+  else {
+    process.stdout.write(
+      fieldLines([['chain', organization ?? 'deployment'], ['found', fault.message], ['closed off', `${rows} rows`], [
+        'goes on at', `row ${sequence}`
+      ]])
+    )
+  }
 }
 
 /** @throws UsageError where neither flag is given. */

@@ -14,6 +14,9 @@ export function backupCommand (): Command {
       } catch (error) {
         throw error instanceof ConfigurationError ? new CommandError(error.problems.join('\n')) : error
       }
-      process.stdout.write(`${target}\nKeep LATCHKEY_SECRET beside it, in another place: without it the signing keys in there cannot be opened.\n`)
+      process.stdout.write(
+        `${target}\nKeep LATCHKEY_SECRET beside it, in another place: without it the signing keys in there cannot be ` +
+          'opened.\n'
+      )
     })
 }

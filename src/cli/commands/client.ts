@@ -2,8 +2,18 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  allowlistOf, allowlistOption, answering, anyAddressOption, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags,
-  type ListFlags, type Page,
+  allowlistOf,
+  allowlistOption,
+  answering,
+  anyAddressOption,
+  pageQuery,
+  repeated,
+  requireChange,
+  scopeOption,
+  showPage,
+  withPageFlags,
+  type ListFlags,
+  type Page
 } from '../command.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { fieldLines, instant, words, type Field } from '../print.ts'
@@ -53,10 +63,22 @@ export function clientCommands (): Command {
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(client)
   client.command('rotate-secret').description('give a client a new secret').argument('<id>')
-    .option('--overlap <duration>', 'how long the secrets before stay good; 0 ends them and every token at once', readDuration, readDuration('24h'))
-    .action(answering<Client, { overlap: number }>(show, (api, { overlap }, id) => api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap })))
-  client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
-    .action(answering<Client, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+    .option(
+      '--overlap <duration>', 'how long the secrets before stay good; 0 ends them and every token at once',
+      readDuration, readDuration('24h')
+    )
+    .action(
+      answering<Client, { overlap: number }>(show, (api, { overlap }, id) =>
+        api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap }))
+    )
+  client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option(
+    '--reason <text>', 'why, for those who look later'
+  )
+    .action(
+      answering<Client, { reason?: string }>(
+        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      )
+    )
   return client
 }
 
@@ -69,13 +91,19 @@ function addCreate (client: Command): void {
     .addOption(allowlistOption())
     .addOption(introspectOption())
     .addOption(profileOption())
-    .addOption(new Option('--auth-method <name>', 'how it proves itself').choices(['client_secret_basic', 'client_secret_post', 'private_key_jwt']))
+    .addOption(
+      new Option('--auth-method <name>', 'how it proves itself').choices([
+        'client_secret_basic', 'client_secret_post', 'private_key_jwt'
+      ])
+    )
     .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
     .action(answering<Client, ClientFlags>(show, create))
 }
 
 function addUpdate (client: Command): void {
-  client.command('update').description('change a client; new scopes or addresses end its tokens at once').argument('<id>')
+  client.command('update').description('change a client; new scopes or addresses end its tokens at once').argument(
+    '<id>'
+  )
     .addOption(scopeOption('a scope; the ones given replace the ones it has; repeat it for several'))
     .option('--resource <identifier>', 'which API the scopes are for, if it has several or none')
     .addOption(allowlistOption())
@@ -88,11 +116,14 @@ function addUpdate (client: Command): void {
 }
 
 function introspectOption (): Option {
-  return new Option('--introspect <identifier>', 'an API whose credentials it may introspect; repeat it for several').argParser(repeated)
+  return new Option('--introspect <identifier>', 'an API whose credentials it may introspect; repeat it for several')
+    .argParser(repeated)
 }
 
 function profileOption (): Option {
-  return new Option('--assertion-profile <name>', 'what its assertions may look like: strict, or rfc7523 for older libraries').choices(['strict', 'rfc7523'])
+  return new Option(
+    '--assertion-profile <name>', 'what its assertions may look like: strict, or rfc7523 for older libraries'
+  ).choices(['strict', 'rfc7523'])
 }
 
 function pathOf (id: string): string {
@@ -100,9 +131,13 @@ function pathOf (id: string): string {
 }
 
 async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
-  if (flags.scope !== undefined && flags.resource === undefined) throw new UsageError('Scopes belong to an API: name it with --resource.')
+  if (flags.scope !== undefined && flags.resource === undefined) {
+    throw new UsageError('Scopes belong to an API: name it with --resource.')
+  }
   const method = flags.authMethod ?? (flags.jwks === undefined ? undefined : 'private_key_jwt')
-  if ((method === 'private_key_jwt') !== (flags.jwks !== undefined)) throw new UsageError('private_key_jwt and --jwks FILE go together.')
+  if ((method === 'private_key_jwt') !== (flags.jwks !== undefined)) {
+    throw new UsageError('private_key_jwt and --jwks FILE go together.')
+  }
   return await api.post('/clients', {
     organization: flags.org,
     name: flags.name,
@@ -117,9 +152,19 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
 
 async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
   const { scope, name, org, introspect, resource } = flags
-  if (resource !== undefined && scope === undefined) throw new UsageError('--resource says which API the scopes are for: give --scope too.')
-  const given = { name, organization: org, allowlist: allowlistOf(flags), introspects: introspect, assertionProfile: flags.assertionProfile }
-  requireChange({ scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org')
+  if (resource !== undefined && scope === undefined) {
+    throw new UsageError('--resource says which API the scopes are for: give --scope too.')
+  }
+  const given = {
+    name,
+    organization: org,
+    allowlist: allowlistOf(flags),
+    introspects: introspect,
+    assertionProfile: flags.assertionProfile
+  }
+  requireChange(
+    { scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org'
+  )
   const grants = scope === undefined ? undefined : await changedGrants(api, id, scope, resource)
   return await api.patch(pathOf(id), { ...given, grants })
 }
@@ -128,7 +173,9 @@ async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer
 async function changedGrants (api: Api, id: string, scopes: string[], named: string | undefined): Promise<Grant[]> {
   const { grants } = (await api.get<Client>(pathOf(id))).value
   const resource = named === undefined ? grants[0]?.resource : await identifierOf(api, named)
-  if (resource === undefined) throw new CommandError(`The client ${id} has no API yet: name the one the scopes are for with --resource.`)
+  if (resource === undefined) {
+    throw new CommandError(`The client ${id} has no API yet: name the one the scopes are for with --resource.`)
+  }
   const changed = { resource, scopes }
   return grants.some(grant => grant.resource === resource)
     ? grants.map(grant => grant.resource === resource ? changed : grant)
@@ -142,7 +189,9 @@ async function identifierOf (api: Api, idOrIdentifier: string): Promise<string> 
 /** Reads a JWK set and makes sure that no private half leaves this machine. */
 function readPublicKeys (file: string): unknown {
   const set = readJson(file) as { keys?: unknown } | null
-  if (!Array.isArray(set?.keys) || set.keys.length === 0) throw new CommandError(`${file} is no JWK set: it has to look like {"keys": [{"kty": …}]} (RFC 7517 §5).`)
+  if (!Array.isArray(set?.keys) || set.keys.length === 0) {
+    throw new CommandError(`${file} is no JWK set: it has to look like {"keys": [{"kty": …}]} (RFC 7517 §5).`)
+  }
   if (set.keys.some(key => ['d', 'k', 'p', 'q'].some(member => Object.hasOwn(Object(key), member)))) {
     throw new CommandError(`${file} holds a private key: send only the public ones. Nothing was sent.`)
   }
@@ -173,7 +222,9 @@ function show (client: Client): string {
     ['addresses', words(client.allowlist) ?? 'any'],
     ['proves itself by', client.tokenEndpointAuthMethod],
     ['assertions', client.tokenEndpointAuthMethod === 'private_key_jwt' ? client.assertionProfile : null],
-    ...client.secrets.map(({ hint, expiresAt }): Field => ['secret', expiresAt === null ? hint : `${hint} until ${instant(expiresAt)}`]),
+    ...client.secrets.map((
+      { hint, expiresAt }
+    ): Field => ['secret', expiresAt === null ? hint : `${hint} until ${instant(expiresAt)}`]),
     ['created', instant(client.createdAt)],
     ['last used', instant(client.lastUsedAt)],
     ['revoked', instant(client.revokedAt)],

@@ -3,13 +3,21 @@ import type { Finding } from '../../server/doctor.ts'
 import type { GlobalOptions } from '../connection.ts'
 import { jsonLines, printable, tableLines } from '../print.ts'
 
-/** `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something failed; a warning is none. */
+/**
+ * `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something failed; a warning is none.
+ */
 export function doctorCommand (): Command {
-  return new Command('doctor').description('look the configuration, the database, the keys and the issuer over, and say what to do')
+  return new Command('doctor').description(
+    'look the configuration, the database, the keys and the issuer over, and say what to do'
+  )
     .action(async function (this: Command) {
       const findings = await (await import('../../server/doctor.ts')).examine()
       const healthy = findings.every(finding => finding.status !== 'failed')
-      process.stdout.write(this.optsWithGlobals<GlobalOptions>().json ? `${jsonLines(JSON.stringify({ healthy, findings }))}\n` : show(findings))
+      process.stdout.write(
+        this.optsWithGlobals<GlobalOptions>().json
+          ? `${jsonLines(JSON.stringify({ healthy, findings }))}\n`
+          : show(findings)
+      )
       if (!healthy) process.exitCode = 1
     })
 }

@@ -1,32 +1,51 @@
 import { Command } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
-interface Group { id: string, organization: string, name: string, description: string | null, scopes: string[], createdAt: string }
-interface GroupMember { id: string, name: string, role: string, createdAt: string }
-interface GroupFlags { org?: string, name?: string, description?: string, scope?: string[], member?: string }
+interface Group {
+  id: string, organization: string, name: string, description: string | null, scopes: string[], createdAt: string
+}
+interface GroupMember {
+  id: string, name: string, role: string, createdAt: string
+}
+interface GroupFlags {
+  org?: string, name?: string, description?: string, scope?: string[], member?: string
+}
 
 /** `latchkey group …` */
 export function groupCommands (): Command {
-  const group = new Command('group').description('groups: their members may do what the group may, besides what they may themselves')
+  const group = new Command('group').description(
+    'groups: their members may do what the group may, besides what they may themselves'
+  )
   group.command('create').description('create a group').argument('<name>')
     .requiredOption('--org <id>', 'the organization it belongs to')
     .option('--description <text>', 'what it is for')
     .addOption(scopeOption('what its members may do: a scope or a pattern; repeat it for several'))
-    .action(answering<Group, GroupFlags>(show, (api, { org, description, scope = [] }, name) => api.post('/groups', { organization: org, name, description, scopes: scope })))
+    .action(
+      answering<Group, GroupFlags>(show, (api, { org, description, scope = [] }, name) =>
+        api.post('/groups', { organization: org, name, description, scopes: scope }))
+    )
   withPageFlags(group.command('list').description('list the groups, newest first'), { org: true })
     .option('--member <id>', 'only those that this member is in')
-    .action(answering<Page<Group>, ListFlags & GroupFlags>(showList, (api, flags) => api.get('/groups', { ...pageQuery(flags), member: flags.member })))
+    .action(
+      answering<Page<Group>, ListFlags & GroupFlags>(showList, (api, flags) =>
+        api.get('/groups', { ...pageQuery(flags), member: flags.member }))
+    )
   group.command('show').description('show a group').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   group.command('update').description('change a group; what its members\' keys may do follows at once').argument('<id>')
     .option('--name <text>', 'what people call it')
     .option('--description <text>', 'what it is for')
     .addOption(scopeOption('what its members may do; the ones given replace all there are; repeat it for several'))
-    .action(answering<Group, GroupFlags>(show, (api, { name, description, scope }, id) =>
-      api.patch(pathOf(id), requireChange({ name, description, scopes: scope }, '--name, --description, --scope'))))
-  group.command('delete').description('delete a group that no policy names; its members keep what they may themselves').argument('<id>')
+    .action(
+      answering<Group, GroupFlags>(show, (api, { name, description, scope }, id) =>
+        api.patch(pathOf(id), requireChange({ name, description, scopes: scope }, '--name, --description, --scope')))
+    )
+  group.command('delete').description('delete a group that no policy names; its members keep what they may themselves')
+    .argument('<id>')
     .action(answering<Group, GroupFlags>(show, async (api, _flags, id) => {
       const group = await api.get<Group>(pathOf(id))
       await api.delete(pathOf(id))
@@ -37,11 +56,19 @@ export function groupCommands (): Command {
 }
 
 function addMembership (group: Command): void {
-  withPageFlags(group.command('members').description('list the members of a group, newest first').argument('<id>'), { org: false })
-    .action(answering<Page<GroupMember>, ListFlags>(showMembers, (api, flags, id) => api.get(`${pathOf(id)}/members`, pageQuery(flags))))
+  withPageFlags(group.command('members').description('list the members of a group, newest first').argument('<id>'), {
+    org: false
+  })
+    .action(
+      answering<Page<GroupMember>, ListFlags>(showMembers, (api, flags, id) =>
+        api.get(`${pathOf(id)}/members`, pageQuery(flags)))
+    )
   group.command('add').description('add a member to a group').argument('<id>')
     .requiredOption('--member <id>', 'whom')
-    .action(answering<Group, GroupFlags>(show, (api, { member = '' }, id) => api.put(`${pathOf(id)}/members/${segment(member)}`)))
+    .action(
+      answering<Group, GroupFlags>(show, (api, { member = '' }, id) =>
+        api.put(`${pathOf(id)}/members/${segment(member)}`))
+    )
   group.command('remove').description('take a member out of a group').argument('<id>')
     .requiredOption('--member <id>', 'whom')
     .action(answering<Group, GroupFlags>(show, async (api, { member = '' }, id) => {

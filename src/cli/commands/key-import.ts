@@ -1,4 +1,6 @@
-/** Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it. */
+/**
+ * Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it.
+ */
 import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { managementApi, type Api } from '../api.ts'
@@ -8,8 +10,13 @@ import { progress } from '../progress.ts'
 
 /** Under the name `import-file` of `key`. */
 export function addFileImport (key: Command): void {
-  key.command('import-file').description('take over many keys, from a file with a line of JSON for each; to be run again when it broke off')
-    .argument('<file>', 'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test","environment":"live","scopes":["invoices:read"]}')
+  key.command('import-file').description(
+    'take over many keys, from a file with a line of JSON for each; to be run again when it broke off'
+  )
+    .argument(
+      '<file>',
+      'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test","environment":"live","scopes":["invoices:read"]}'
+    )
     .option('--org <id>', 'whose keys they are, where a line does not say')
     .action(importFile)
 }
@@ -17,7 +24,9 @@ export function addFileImport (key: Command): void {
 async function importFile (this: Command, file: string): Promise<void> {
   const { org, ...flags } = this.optsWithGlobals<GlobalOptions & { org?: string }>()
   const api = managementApi(findConnection(flags))
-  const handle = await open(file).catch((error: NodeJS.ErrnoException) => { throw new CommandError(`${file} cannot be read (${error.code}).`) })
+  const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(`${file} cannot be read (${error.code}).`)
+  })
   const shown = progress('keys imported')
   const counts = { imported: 0, present: 0 }
   let line = 0
@@ -32,8 +41,13 @@ async function importFile (this: Command, file: string): Promise<void> {
   else process.stdout.write(`${counts.imported} keys imported; ${counts.present} were here already.\n`)
 }
 
-/** A key that the organization has already is no mistake: so the file can be given again. @throws CommandError naming the line. */
-async function importLine (api: Api, organization: string | undefined, text: string, place: string): Promise<'imported' | 'present'> {
+/**
+ * A key that the organization has already is no mistake: so the file can be given again. @throws CommandError naming
+ * the line.
+ */
+async function importLine (
+  api: Api, organization: string | undefined, text: string, place: string
+): Promise<'imported' | 'present'> {
   let key: { organization?: unknown } = {}
   try {
     key = { ...(organization === undefined ? {} : { organization }), ...parse(text) }
@@ -41,7 +55,9 @@ async function importLine (api: Api, organization: string | undefined, text: str
     return 'imported'
   } catch (error) {
     if (error instanceof RefusedError && isPresent(error, key.organization)) return 'present'
-    throw new CommandError(`${place}: ${(error as Error).message} What stands above it was imported; mend the line and run it again.`)
+    throw new CommandError(
+      `${place}: ${(error as Error).message} What stands above it was imported; mend the line and run it again.`
+    )
   }
 }
 
@@ -56,7 +72,8 @@ function parse (text: string): object {
 function isPresent ({ body }: RefusedError, organization: unknown): boolean {
   try {
     const { code, details } = JSON.parse(body.toString()) as { code?: unknown, details?: { organization?: unknown } }
-    return code === 'CONFLICT' && details?.organization !== undefined && (organization === undefined || details.organization === organization)
+    return code === 'CONFLICT' && details?.organization !== undefined &&
+      (organization === undefined || details.organization === organization)
   } catch {
     return false
   }

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface McpServer {
@@ -17,38 +19,55 @@ interface McpServer {
   revokedAt: string | null
 }
 
-interface ServerFlags { org?: string, name?: string, scope?: string[], defaultScope?: string[], withoutDefaults?: boolean }
+interface ServerFlags {
+  org?: string, name?: string, scope?: string[], defaultScope?: string[], withoutDefaults?: boolean
+}
 
 /** `latchkey mcp-server …` */
 export function mcpServerCommands (): Command {
-  const server = new Command('mcp-server').description('MCP servers: resources that agents find and register for by themselves')
+  const server = new Command('mcp-server').description(
+    'MCP servers: resources that agents find and register for by themselves'
+  )
   server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
     .requiredOption('--org <id>', 'the organization it belongs to')
     .option('--name <text>', 'what people call it')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
-    .action(answering<McpServer, ServerFlags>(show, (api, { org, name, scope = [], defaultScope }, identifier) =>
-      api.post('/mcp-servers', { organization: org, identifier, name, scopes: scope.map(each => ({ name: each })), defaultScopes: defaultScope })))
+    .action(
+      answering<McpServer, ServerFlags>(show, (api, { org, name, scope = [], defaultScope }, identifier) =>
+        api.post('/mcp-servers', {
+          organization: org, identifier, name, scopes: scope.map(each => ({ name: each })), defaultScopes: defaultScope
+        }))
+    )
   withPageFlags(server.command('list').description('list the MCP servers, newest first'), { org: true })
     .action(answering<Page<McpServer>, ListFlags>(showList, (api, flags) => api.get('/mcp-servers', pageQuery(flags))))
-  server.command('show').description('show an MCP server, and what it has to answer to who comes without a token').argument('<id>', 'its id or URL')
+  server.command('show').description('show an MCP server, and what it has to answer to who comes without a token')
+    .argument('<id>', 'its id or URL')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  server.command('update').description('change an MCP server; --scope replaces all of its scopes').argument('<id>', 'its id or URL')
+  server.command('update').description('change an MCP server; --scope replaces all of its scopes').argument(
+    '<id>', 'its id or URL'
+  )
     .option('--name <text>', 'what people call it')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
     .addOption(new Option('--without-defaults', 'give nothing to clients that register').conflicts('defaultScope'))
     .action(answering<McpServer, ServerFlags>(show, (api, { name, scope, defaultScope, withoutDefaults }, id) => {
-      const change = { name, scopes: scope?.map(each => ({ name: each })), defaultScopes: withoutDefaults ? [] : defaultScope }
+      const change = {
+        name, scopes: scope?.map(each => ({ name: each })), defaultScopes: withoutDefaults ? [] : defaultScope
+      }
       return api.patch(pathOf(id), requireChange(change, '--name, --scope, --default-scope, --without-defaults'))
     }))
-  server.command('revoke').description('end an MCP server: nothing passes for it any more').argument('<id>', 'its id or URL')
+  server.command('revoke').description('end an MCP server: nothing passes for it any more').argument(
+    '<id>', 'its id or URL'
+  )
     .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return server
 }
 
 function defaultScopeOption (): Option {
-  return new Option('--default-scope <name>', 'a scope that clients get when they register with the organization; repeat it for several').argParser(repeated)
+  return new Option(
+    '--default-scope <name>', 'a scope that clients get when they register with the organization; repeat it for several'
+  ).argParser(repeated)
 }
 
 function pathOf (id: string): string {
@@ -73,5 +92,6 @@ function show (server: McpServer): string {
 const showList = showPage<McpServer>(
   ['ID', 'URL', 'ORGANIZATION', 'STATUS', 'BY DEFAULT'],
   each => [each.id, each.identifier, each.organization, each.status, words(each.defaultScopes)],
-  'There is no MCP server yet. Create one: npx latchkey mcp-server create https://mcp.example.com/mcp --org ORG --scope NAME'
+  'There is no MCP server yet. Create one: npx latchkey mcp-server create https://mcp.example.com/mcp --org ORG ' +
+    '--scope NAME'
 )

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface Member {
@@ -17,12 +19,19 @@ interface MemberFlags { org?: string, name?: string, role?: string, scope?: stri
 
 /** `latchkey member …` */
 export function memberCommands (): Command {
-  const member = new Command('member').description('members: the people of an organization, who bound what the keys they made may do')
+  const member = new Command('member').description(
+    'members: the people of an organization, who bound what the keys they made may do'
+  )
   member.command('create').description('add a member to an organization').argument('<name>')
     .option('--org <id>', 'the organization they belong to; the token\'s own unless given')
     .addOption(roleOption().makeOptionMandatory())
-    .addOption(scopeOption('what they may do instead of what their role may: a scope or a pattern; repeat it for several'))
-    .action(answering<Member, MemberFlags>(show, (api, { org, role, scope }, name) => api.post('/members', { organization: org, name, role, scopes: scope })))
+    .addOption(
+      scopeOption('what they may do instead of what their role may: a scope or a pattern; repeat it for several')
+    )
+    .action(
+      answering<Member, MemberFlags>(show, (api, { org, role, scope }, name) =>
+        api.post('/members', { organization: org, name, role, scopes: scope }))
+    )
   withPageFlags(member.command('list').description('list the members, newest first'), { org: true })
     .action(answering<Page<Member>, ListFlags>(showList, (api, flags) => api.get('/members', pageQuery(flags))))
   member.command('show').description('show a member').argument('<id>')
@@ -46,7 +55,8 @@ function addUpdate (member: Command): void {
 }
 
 function roleOption (): Option {
-  return new Option('--role <name>', 'what they may do: owner and admin everything, member read and write, viewer read').choices(['owner', 'admin', 'member', 'viewer'])
+  return new Option('--role <name>', 'what they may do: owner and admin everything, member read and write, viewer read')
+    .choices(['owner', 'admin', 'member', 'viewer'])
 }
 
 function pathOf (id: string): string {

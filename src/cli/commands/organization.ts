@@ -1,33 +1,61 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import { creditsCommand } from './usage.ts'
 
-interface Organization extends Limits { id: string, name: string, status: string, features: string[], createdAt: string, suspendedAt: string | null, deletedAt: string | null }
+interface Organization extends Limits {
+  id: string,
+  name: string,
+  status: string,
+  features: string[],
+  createdAt: string,
+  suspendedAt: string | null,
+  deletedAt: string | null
+}
 
 /** `latchkey org …` */
 export function organizationCommands (): Command {
   const org = new Command('org').description('organizations: the tenants that clients and keys belong to')
-  withLimitFlags(org.command('create').description('create an organization; its limits bind all its keys together').argument('<name>'))
+  withLimitFlags(
+    org.command('create').description('create an organization; its limits bind all its keys together').argument(
+      '<name>'
+    )
+  )
     .addOption(featureOption())
-    .action(answering<Organization, OrganizationFlags>(show, (api, { feature, ...flags }, name) => api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) })))
+    .action(
+      answering<Organization, OrganizationFlags>(show, (api, { feature, ...flags }, name) =>
+        api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) }))
+    )
   withPageFlags(org.command('list').description('list the organizations, newest first'), { org: false })
-    .action(answering<Page<Organization>, ListFlags>(showList, (api, flags) => api.get('/organizations', pageQuery(flags))))
+    .action(
+      answering<Page<Organization>, ListFlags>(showList, (api, flags) => api.get('/organizations', pageQuery(flags)))
+    )
   org.command('show').description('show an organization').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(org)
   org.command('suspend').description('refuse all of its credentials from now on').argument('<id>')
     .option('--reason <text>', 'why, for those who look later')
-    .action(answering<Organization, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/suspend`, { reason })))
+    .action(
+      answering<Organization, { reason?: string }>(show, (api, { reason }, id) =>
+        api.post(`${pathOf(id)}/suspend`, { reason }))
+    )
   org.command('resume').description('accept its credentials again').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/resume`)))
-  org.command('delete').description('end an organization for good: every credential of it is dead from now on').argument('<id>')
+  org.command('delete').description('end an organization for good: every credential of it is dead from now on')
+    .argument('<id>')
     .option('--yes', 'do it: there is no way back')
     .action(answering<Organization, { yes?: boolean }>(show, async (api, { yes }, id) => {
-      if (!yes) throw new UsageError(`Every credential of ${id} would be dead for good, with no way back. To do it, add --yes; to refuse them for a while: npx latchkey org suspend ${id}`)
+      if (!yes) {
+        throw new UsageError(
+          `Every credential of ${id} would be dead for good, with no way back. To do it, add --yes; to refuse them ` +
+            `for a while: npx latchkey org suspend ${id}`
+        )
+      }
       await api.delete(pathOf(id))
       return await api.get(pathOf(id))
     }))
@@ -38,14 +66,23 @@ export function organizationCommands (): Command {
 interface OrganizationFlags extends LimitFlags { name?: string, feature?: string[], withoutFeatures?: boolean }
 
 function addUpdate (org: Command): void {
-  withLimitFlags(org.command('update').description('rename an organization, or change what its plan includes').argument('<id>'))
+  withLimitFlags(
+    org.command('update').description('rename an organization, or change what its plan includes').argument('<id>')
+  )
     .option('--name <text>', 'its new name')
     .addOption(featureOption('what its plan includes; the ones given replace the ones it has; repeat it for several'))
     .addOption(new Option('--without-features', 'its plan includes nothing of the kind any more').conflicts('feature'))
-    .action(answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures, ...flags }, id) => {
-      const change = { name, features: withoutFeatures ? [] : feature, ...limitChangeOf(flags) }
-      return api.patch(pathOf(id), requireChange(change, '--name, --feature, --without-features, --calls-per-month, --credits-per-month, --calls-per-minute'))
-    }))
+    .action(
+      answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures, ...flags }, id) => {
+        const change = { name, features: withoutFeatures ? [] : feature, ...limitChangeOf(flags) }
+        return api.patch(
+          pathOf(id),
+          requireChange(
+            change, '--name, --feature, --without-features, --calls-per-month, --credits-per-month, --calls-per-minute'
+          )
+        )
+      })
+    )
 }
 
 function featureOption (description = 'what its plan includes, custom-scopes say; repeat it for several'): Option {

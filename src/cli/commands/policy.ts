@@ -1,10 +1,22 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
-import { answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
-interface Times { from?: string, until?: string, days?: string[], hours?: { from: string, until: string }, zone?: string }
-interface Conditions { organizations?: string[], groups?: string[], kinds?: string[], resources?: string[], scopes?: string[], addresses?: string[], times?: Times }
+interface Times {
+  from?: string, until?: string, days?: string[], hours?: { from: string, until: string }, zone?: string
+}
+interface Conditions {
+  organizations?: string[],
+  groups?: string[],
+  kinds?: string[],
+  resources?: string[],
+  scopes?: string[],
+  addresses?: string[],
+  times?: Times
+}
 
 interface Policy {
   id: string
@@ -24,7 +36,12 @@ interface Impact {
   dryRun: true
   wouldLockOut: boolean
   totals: { credentials: number, gaining: number, losing: number }
-  data: { credential: string, kind: string, name: string, resources: { resource: string, gains: string[], loses: string[], sometimes: string[] }[] }[]
+  data: {
+    credential: string,
+    kind: string,
+    name: string,
+    resources: { resource: string, gains: string[], loses: string[], sometimes: string[] }[]
+  }[]
   pagination: { hasMore: boolean, nextCursor?: string }
 }
 
@@ -55,9 +72,12 @@ interface PolicyFlags extends ConditionFlags {
 
 /** `latchkey policy …` */
 export function policyCommands (): Command {
-  const policy = new Command('policy').description('access policies: what credentials may do less than they were given (docs/policies.md)')
+  const policy = new Command('policy').description(
+    'access policies: what credentials may do less than they were given (docs/policies.md)'
+  )
   const create = policy.command('create').description('create a policy').argument('<name>')
-    .option('--org <id>', 'the organization it belongs to and binds; left out: it is the deployment\'s and binds everybody')
+    .option('--org <id>', 'the organization it belongs to and binds; left out: it is the deployment\'s and binds ' +
+      'everybody')
     .option('--description <text>', 'what it is for')
     .addOption(effectOption().makeOptionMandatory())
     .option('--disabled', 'it is not in force yet')
@@ -68,27 +88,39 @@ export function policyCommands (): Command {
       api.get('/policies', { ...pageQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
   policy.command('show').description('show a policy').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  const update = policy.command('update').description('change a policy; conditions that are given replace all there were').argument('<id>')
+  const update = policy.command('update').description(
+    'change a policy; conditions that are given replace all there were'
+  ).argument('<id>')
     .option('--name <text>', 'what people call it')
     .option('--description <text>', 'what it is for')
     .addOption(effectOption())
     .addOption(new Option('--always', 'no condition at all'))
   withRehearsal(withConditions(update)).action(answering<Policy | Impact, PolicyFlags>(showEither, updatePolicy))
   for (const [name, enabled] of [['enable', true], ['disable', false]] as const) {
-    withRehearsal(policy.command(name).description(enabled ? 'put a policy in force' : 'put a policy out of force and keep it').argument('<id>'))
-      .action(answering<Policy | Impact, PolicyFlags>(showEither, (api, { dryRun, force }, id) => api.patch(pathOf(id), { enabled, dryRun, force })))
+    withRehearsal(
+      policy.command(name).description(enabled ? 'put a policy in force' : 'put a policy out of force and keep it')
+        .argument('<id>')
+    )
+      .action(
+        answering<Policy | Impact, PolicyFlags>(showEither, (api, { dryRun, force }, id) =>
+          api.patch(pathOf(id), { enabled, dryRun, force }))
+      )
   }
   withRehearsal(policy.command('delete').description('delete a policy').argument('<id>'))
     .action(answering<Policy | Impact, PolicyFlags>(showEither, async (api, { dryRun, force }, id) => {
       const policy = await api.get<Policy>(pathOf(id))
-      const impact = await api.delete<Impact | null>(pathOf(id), { dryRun: dryRun ? 'true' : undefined, force: force ? 'true' : undefined })
+      const impact = await api.delete<Impact | null>(pathOf(id), {
+        dryRun: dryRun ? 'true' : undefined, force: force ? 'true' : undefined
+      })
       return impact.value === null ? policy : impact as Answer<Impact>
     }))
   return policy
 }
 
 function effectOption (): Option {
-  return new Option('--effect <name>', 'deny: what it is about is refused; allow: what it is about passes under its conditions only').choices(['allow', 'deny'])
+  return new Option(
+    '--effect <name>', 'deny: what it is about is refused; allow: what it is about passes under its conditions only'
+  ).choices(['allow', 'deny'])
 }
 
 function withRehearsal (command: Command): Command {
@@ -98,7 +130,8 @@ function withRehearsal (command: Command): Command {
 }
 
 function withConditions (command: Command): Command {
-  const several = (flags: string, description: string) => new Option(flags, `${description}; repeat it for several`).argParser(repeated)
+  const several = (flags: string, description: string) =>
+    new Option(flags, `${description}; repeat it for several`).argParser(repeated)
   return command
     .addOption(several('--for-org <id>', 'whose credentials, in a policy of the deployment'))
     .addOption(several('--group <id>', 'keys that are bound to a member of this group'))
@@ -121,9 +154,13 @@ function readHours (text: string): { from: string, until: string } {
 }
 
 /** Undefined: no flag names one. */
-function conditionsOf ({ forOrg, group, kind, resource, scope, address, from, until, day, hours, zone }: ConditionFlags): Conditions | undefined {
+function conditionsOf (
+  { forOrg, group, kind, resource, scope, address, from, until, day, hours, zone }: ConditionFlags
+): Conditions | undefined {
   const times = given({ from, until, days: day, hours, zone })
-  return given({ organizations: forOrg, groups: group, kinds: kind, resources: resource, scopes: scope, addresses: address, times })
+  return given({
+    organizations: forOrg, groups: group, kinds: kind, resources: resource, scopes: scope, addresses: address, times
+  })
 }
 
 function given<T extends object> (members: T): { [Name in keyof T]: NonNullable<T[Name]> } | undefined {
@@ -133,7 +170,16 @@ function given<T extends object> (members: T): { [Name in keyof T]: NonNullable<
 
 async function createPolicy (api: Api, flags: PolicyFlags, name: string): Promise<Answer<Policy | Impact>> {
   const { org, description, effect, disabled, dryRun, force } = flags
-  return await api.post('/policies', { organization: org, name, description, effect, enabled: disabled ? false : undefined, conditions: conditionsOf(flags), dryRun, force })
+  return await api.post('/policies', {
+    organization: org,
+    name,
+    description,
+    effect,
+    enabled: disabled ? false : undefined,
+    conditions: conditionsOf(flags),
+    dryRun,
+    force
+  })
 }
 
 async function updatePolicy (api: Api, flags: PolicyFlags, id: string): Promise<Answer<Policy | Impact>> {
@@ -181,14 +227,23 @@ function showEither (answer: Policy | Impact): string {
   if (!('dryRun' in answer)) return show(answer)
   const { totals: { credentials, gaining, losing }, wouldLockOut, data, pagination } = answer
   if (pagination.hasMore) process.stderr.write('There are more than are shown; --json and the API go page by page.\n')
-  const rows = data.flatMap(({ credential, name, resources }) => resources.map(each => [credential, name, each.resource, words(each.gains), words(each.loses), words(each.sometimes)]))
-  const table = rows.length === 0 ? '' : tableLines(['CREDENTIAL', 'NAME', 'API', 'GAINS', 'LOSES', 'ONLY SOMETIMES'], rows)
+  const rows = data.flatMap(({ credential, name, resources }) =>
+    resources.map(
+      each => [credential, name, each.resource, words(each.gains), words(each.loses), words(each.sometimes)]
+    )
+  )
+  const table = rows.length === 0
+    ? ''
+    : tableLines(['CREDENTIAL', 'NAME', 'API', 'GAINS', 'LOSES', 'ONLY SOMETIMES'], rows)
   const warning = wouldLockOut ? 'Nobody in the organization could undo it: it would take --force.\n' : ''
-  return `Nothing was changed. Of ${Number(credentials)} credentials that it would change, ${Number(gaining)} would gain and ${Number(losing)} would lose.\n${warning}${table}`
+  return `Nothing was changed. Of ${Number(credentials)} credentials that it would change, ${
+    Number(gaining)
+  } would gain and ${Number(losing)} would lose.\n${warning}${table}`
 }
 
 const showList = showPage<Policy>(
   ['ID', 'NAME', 'BINDS', 'EFFECT', 'IN FORCE'],
   each => [each.id, each.name, each.organization ?? 'the deployment', each.effect, each.enabled ? 'yes' : 'no'],
-  'There is no policy yet: every credential may do what it was given. Create one: npx latchkey policy create NAME --effect deny --scope NAME'
+  'There is no policy yet: every credential may do what it was given. Create one: npx latchkey policy create NAME ' +
+    '--effect deny --scope NAME'
 )

@@ -21,21 +21,34 @@ interface KeyFlags { org?: string, resource?: string, env?: string, name?: strin
 
 /** `latchkey publishable-key …` */
 export function publishableKeyCommands (): Command {
-  const key = new Command('publishable-key').description('publishable keys: may be seen by everybody; their signing keys start sessions for end users')
+  const key = new Command('publishable-key').description(
+    'publishable keys: may be seen by everybody; their signing keys start sessions for end users'
+  )
   key.command('create').description('create a publishable key; its signing key is shown once')
     .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
     .requiredOption('--resource <identifier>', 'the protected API that its sessions are for')
-    .addOption(new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory())
+    .addOption(
+      new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory()
+    )
     .requiredOption('--name <text>', 'what people call it')
     .addOption(scopeOption('a scope that its sessions have; repeat it for several'))
     .action(answering<PublishableKey, KeyFlags>(show, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
   withPageFlags(key.command('list').description('list the publishable keys, newest first'), { org: true })
-    .action(answering<Page<PublishableKey>, ListFlags>(showList, (api, flags) => api.get('/publishable-keys', pageQuery(flags))))
+    .action(
+      answering<Page<PublishableKey>, ListFlags>(
+        showList, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
+      )
+    )
   key.command('show').description('show a publishable key, without its signing key').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  key.command('revoke').description('revoke a publishable key and its sessions at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
-    .action(answering<PublishableKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  key.command('revoke').description('revoke a publishable key and its sessions at once').argument('<id>').option(
+    '--reason <text>', 'why, for those who look later'
+  )
+    .action(
+      answering<PublishableKey, { reason?: string }>(show, (api, { reason }, id) =>
+        api.post(`${pathOf(id)}/revoke`, { reason }))
+    )
   return key
 }
 
@@ -52,12 +65,14 @@ function show (key: PublishableKey): string {
     ['environment', key.environment],
     ['created', `${instant(key.createdAt)} by ${key.createdBy}`],
     ['revoked', instant(key.revokedAt)],
-    ['publishable key', key.publishableKey],
-  ]) + (key.signingKey === undefined ? '' : `${block(key.signingKey.pem)}Keep the signing key: it is not shown again.\n`)
+    ['publishable key', key.publishableKey]
+  ]) +
+    (key.signingKey === undefined ? '' : `${block(key.signingKey.pem)}Keep the signing key: it is not shown again.\n`)
 }
 
 const showList = showPage<PublishableKey>(
   ['ID', 'NAME', 'PUBLISHABLE KEY', 'ORGANIZATION', 'REVOKED'],
   each => [each.id, each.name, each.publishableKey, each.organization, instant(each.revokedAt)],
-  'There is no publishable key yet. Create one: npx latchkey publishable-key create --org ORG --resource API --scope NAME --env live --name NAME'
+  'There is no publishable key yet. Create one: npx latchkey publishable-key create --org ORG --resource API --scope ' +
+    'NAME --env live --name NAME'
 )

@@ -1,7 +1,18 @@
 import { Command } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  allowlistOption, answering, expiryOption, pageQuery, readAmount, requireChange, scopeOption, showPage, withPageFlags, type Amount, type ListFlags, type Page,
+  allowlistOption,
+  answering,
+  expiryOption,
+  pageQuery,
+  readAmount,
+  requireChange,
+  scopeOption,
+  showPage,
+  withPageFlags,
+  type Amount,
+  type ListFlags,
+  type Page
 } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -35,9 +46,12 @@ interface TokenFlags {
 
 /** `latchkey registration-token …` */
 export function registrationTokenCommands (): Command {
-  const token = new Command('registration-token').description('registration tokens: let agents register themselves, with scopes set beforehand')
+  const token = new Command('registration-token').description(
+    'registration tokens: let agents register themselves, with scopes set beforehand'
+  )
   token.command('create').description('create a registration token; it is shown once')
-    .option('--org <id>', 'the organization that clients which register with it belong to; the token\'s own unless given')
+    .option('--org <id>', 'the organization that clients which register with it belong to; the token\'s own unless ' +
+      'given')
     .option('--resource <identifier>', 'the protected API they get scopes for')
     .addOption(scopeOption('a scope they get; repeat it for several'))
     .addOption(allowlistOption())
@@ -46,7 +60,10 @@ export function registrationTokenCommands (): Command {
     .option('--name <text>', 'what people call it')
     .action(answering<RegistrationToken, TokenFlags>(show, create))
   withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
-    .action(answering<Page<RegistrationToken>, ListFlags>(showList, (api, flags) => api.get('/registration-tokens', pageQuery(flags))))
+    .action(
+      answering<Page<RegistrationToken>, ListFlags>(showList, (api, flags) =>
+        api.get('/registration-tokens', pageQuery(flags)))
+    )
   token.command('show').description('show a registration token, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change a registration token').argument('<id>')
@@ -64,7 +81,9 @@ function pathOf (id: string): string {
 }
 
 async function create (api: Api, flags: TokenFlags): Promise<Answer<RegistrationToken>> {
-  if (flags.scope !== undefined && flags.resource === undefined) throw new UsageError('Scopes belong to an API: name it with --resource.')
+  if (flags.scope !== undefined && flags.resource === undefined) {
+    throw new UsageError('Scopes belong to an API: name it with --resource.')
+  }
   return await api.post('/registration-tokens', {
     organization: flags.org,
     name: flags.name,
@@ -77,7 +96,9 @@ async function create (api: Api, flags: TokenFlags): Promise<Answer<Registration
 }
 
 async function update (api: Api, { name, uses, expires }: TokenFlags, id: string): Promise<Answer<RegistrationToken>> {
-  return await api.patch(pathOf(id), requireChange({ name, uses: uses?.count, expiresAt: expires?.at }, '--name, --uses, --expires'))
+  return await api.patch(
+    pathOf(id), requireChange({ name, uses: uses?.count, expiresAt: expires?.at }, '--name, --uses, --expires')
+  )
 }
 
 function show (token: RegistrationToken): string {
@@ -98,6 +119,9 @@ function show (token: RegistrationToken): string {
 
 const showList = showPage<RegistrationToken>(
   ['ID', 'NAME', 'ORGANIZATION', 'USES LEFT', 'EXPIRES', 'REVOKED'],
-  each => [each.id, each.name, each.organization, each.usesLeft ?? 'unlimited', instant(each.expiresAt) ?? 'never', instant(each.revokedAt)],
+  each => [
+    each.id, each.name, each.organization, each.usesLeft ?? 'unlimited', instant(each.expiresAt) ?? 'never',
+    instant(each.revokedAt)
+  ],
   'There is no registration token yet. Create one: npx latchkey registration-token create --org ORG'
 )

@@ -17,10 +17,17 @@ interface Replica {
 
 /** `latchkey replicas` */
 export function replicasCommand (): Command {
-  const replicas = withPageFlags(new Command('replicas').description('the servers on this database: which are live, and how many changes each is behind'), { org: false })
+  const replicas = withPageFlags(
+    new Command('replicas').description(
+      'the servers on this database: which are live, and how many changes each is behind'
+    ),
+    { org: false }
+  )
     .action(answering<Page<Replica>, ListFlags>(showList, (api, flags) => api.get('/replicas', pageQuery(flags))))
   const lost = replicas.command('lost')
-    .description('what is refused because a failover of the database has lost a change of it; revoke it again, or accept it')
+    .description(
+      'what is refused because a failover of the database has lost a change of it; revoke it again, or accept it'
+    )
   const states = ['undecided', 'accepted', 'revoked', 'gone']
   withPageFlags(lost, { org: false })
     .addOption(new Option('--state <name>', 'only those in this state').choices(states).default('undecided'))
@@ -64,7 +71,10 @@ const showLostChanges = showPage<LostChange>(
 
 const showList = showPage<Replica>(
   ['REPLICA', 'STATE', 'BEHIND', 'HOST', 'PID', 'VERSION', 'STARTED', 'LAST SEEN'],
-  each => [each.id, state(each), String(each.behind), each.host, String(each.pid), each.version, instant(each.startedAt), instant(each.seenAt)],
+  each => [
+    each.id, state(each), String(each.behind), each.host, String(each.pid), each.version, instant(each.startedAt),
+    instant(each.seenAt)
+  ],
   'There is no server.'
 )
 

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
-import { answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import {
+  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+} from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 import { algorithmOption } from './signing-key.ts'
 
@@ -20,7 +22,9 @@ interface Resource {
   revokedAt: string | null
 }
 
-interface ResourceFlags { name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string }
+interface ResourceFlags {
+  name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string
+}
 
 /** Those of the API; test/cli/choices.test.ts compares them. */
 const styleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457']
@@ -30,16 +34,24 @@ const keyOnlySuffix = ':key-only'
 /** `latchkey resource …` */
 export function resourceCommands (): Command {
   const resource = new Command('resource').description('resources: the protected APIs, with their scopes')
-  withResourceFlags(resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL'))
+  withResourceFlags(
+    resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL')
+  )
     .option('--org <id>', 'the organization it belongs to; without, every organization can have credentials for it')
     .action(answering<Resource, ResourceFlags>(show, create))
   withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
     .action(answering<Page<Resource>, ListFlags>(showList, (api, flags) => api.get('/resources', pageQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  withResourceFlags(resource.command('update').description('change a resource; --scope replaces all of its scopes').argument('<id>', 'its id or identifier'))
+  withResourceFlags(
+    resource.command('update').description('change a resource; --scope replaces all of its scopes').argument(
+      '<id>', 'its id or identifier'
+    )
+  )
     .action(answering<Resource, ResourceFlags>(show, update))
-  resource.command('revoke').description('end a resource: nothing passes for it any more').argument('<id>', 'its id or identifier')
+  resource.command('revoke').description('end a resource: nothing passes for it any more').argument(
+    '<id>', 'its id or identifier'
+  )
     .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return resource
 }
@@ -72,8 +84,12 @@ async function create (api: Api, flags: ResourceFlags, identifier: string): Prom
 
 async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answer<Resource>> {
   const { name, scope, style, keyPrefix, algorithm: signingAlgorithm } = flags
-  requireChange({ name, scope, style, keyPrefix, signingAlgorithm }, '--scope, --name, --style, --key-prefix, --algorithm')
-  const scopes = scope === undefined ? undefined : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
+  requireChange(
+    { name, scope, style, keyPrefix, signingAlgorithm }, '--scope, --name, --style, --key-prefix, --algorithm'
+  )
+  const scopes = scope === undefined
+    ? undefined
+    : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
   return await api.patch(pathOf(id), { name, scopes, style, keyPrefix, signingAlgorithm })
 }
 

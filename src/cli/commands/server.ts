@@ -9,6 +9,11 @@ export function serveCommand (): Command {
 /** `latchkey migrate` */
 export function migrateCommand (): Command {
   return new Command('migrate').description('bring the database up to this version, and stop')
-    .option('--end-resource <id>', 'end one of two resources that are one URL; repeat it for several', (id: string, before: readonly string[] = []) => [...before, id])
-    .action(async ({ endResource = [] }: { endResource?: string[] }) => await (await import('../../app.ts')).migrateOnly(endResource))
+    .option(
+      '--end-resource <id>', 'end one of two resources that are one URL; repeat it for several',
+      (id: string, before: readonly string[] = []) => [...before, id]
+    )
+    .action(async ({ endResource = [] }: { endResource?: string[] }) =>
+      await (await import('../../app.ts')).migrateOnly(endResource)
+    )
 }

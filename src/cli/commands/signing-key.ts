@@ -19,19 +19,39 @@ interface SigningKey {
 export function signingKeyCommands (): Command {
   const key = new Command('signing-key').description('signing keys: what access tokens are signed with')
   withPageFlags(key.command('list').description('list the signing keys, newest first'), { org: false })
-    .addOption(new Option('--state <name>', 'only those in this state').choices(['pending', 'active', 'retired', 'revoked', 'gone']))
+    .addOption(
+      new Option('--state <name>', 'only those in this state').choices([
+        'pending', 'active', 'retired', 'revoked', 'gone'
+      ])
+    )
     .addOption(algorithmOption('only those of this algorithm'))
-    .action(answering<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(showList, (api, { state, algorithm, ...flags }) =>
-      api.get('/signing-keys', { ...pageQuery(flags), state, algorithm })))
+    .action(
+      answering<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(
+        showList,
+        (api, { state, algorithm, ...flags }) => api.get('/signing-keys', { ...pageQuery(flags), state, algorithm })
+      )
+    )
   key.command('show').description('show a signing key').argument('<kid>')
     .action(answering(show, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
-  key.command('rotate').description('make another key the one that signs, once it has been published for five minutes; tokens signed before stay good')
-    .option('--now', 'at once, for emergencies: whoever keeps the keys in a cache refuses new tokens for up to five minutes')
+  key.command('rotate').description(
+    'make another key the one that signs, once it has been published for five minutes; tokens signed before stay good'
+  )
+    .option(
+      '--now', 'at once, for emergencies: whoever keeps the keys in a cache refuses new tokens for up to five minutes'
+    )
     .addOption(algorithmOption('of which algorithm; ES256 unless given'))
-    .action(answering<SigningKey, { now?: boolean, algorithm?: string }>(show, (api, { now, algorithm }) => api.post('/signing-keys/rotate', { now, algorithm })))
-  key.command('revoke').description('revoke a signing key and every token that it signed, at once; if it is the one that signs, another one does').argument('<kid>')
+    .action(
+      answering<SigningKey, { now?: boolean, algorithm?: string }>(show, (api, { now, algorithm }) =>
+        api.post('/signing-keys/rotate', { now, algorithm }))
+    )
+  key.command('revoke').description(
+    'revoke a signing key and every token that it signed, at once; if it is the one that signs, another one does'
+  ).argument('<kid>')
     .option('--reason <text>', 'why, for those who look later')
-    .action(answering<SigningKey, { reason?: string }>(show, (api, { reason }, id) => api.post(`/signing-keys/${segment(id)}/revoke`, { reason })))
+    .action(
+      answering<SigningKey, { reason?: string }>(show, (api, { reason }, id) =>
+        api.post(`/signing-keys/${segment(id)}/revoke`, { reason }))
+    )
   return key
 }
 
@@ -56,6 +76,9 @@ function show (key: SigningKey): string {
 
 const showList = showPage<SigningKey>(
   ['KID', 'ALGORITHM', 'STATE', 'SIGNS FROM', 'SIGNS UNTIL', 'PUBLISHED UNTIL'],
-  each => [each.id, each.algorithm, each.state, instant(each.activatedAt), instant(each.retiredAt), instant(each.publishedUntil)],
+  each => [
+    each.id, each.algorithm, each.state, instant(each.activatedAt), instant(each.retiredAt),
+    instant(each.publishedUntil)
+  ],
   'There is no signing key.'
 )

@@ -17,17 +17,26 @@ interface KeyUsage {
   days: { day: string, calls: number, credits: number }[]
 }
 
-interface Credits { organization: string, live: number, test: number }
-interface CreditEntry { id: string, environment: string, amount: number, balance: number, reason: string, createdAt: string }
+interface Credits {
+  organization: string, live: number, test: number
+}
+interface CreditEntry {
+  id: string, environment: string, amount: number, balance: number, reason: string, createdAt: string
+}
 
 interface GrantFlags { grant?: number, env?: string, reason?: string }
 
 /** `latchkey key usage ID`: whether a key is still in use, and how much. */
 export function keyUsageCommand (): Command {
-  return new Command('usage').description('show how much a key is used, by day (UTC); this month unless you say which days').argument('<id>')
+  return new Command('usage').description(
+    'show how much a key is used, by day (UTC); this month unless you say which days'
+  ).argument('<id>')
     .option('--from <day>', 'the first day: 2027-01-01')
     .option('--to <day>', 'the last day')
-    .action(answering<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) => api.get(`/api-keys/${segment(id)}/usage`, { from, to })))
+    .action(
+      answering<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
+        api.get(`/api-keys/${segment(id)}/usage`, { from, to }))
+    )
 }
 
 /** `latchkey org credits ID`: what an organization has to spend; with `--grant`, more of it. */
@@ -39,7 +48,9 @@ export function creditsCommand (): Command {
     .action(answering<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
 }
 
-async function creditsOrGrant (api: Api, { grant, env, reason }: GrantFlags, id: string): Promise<Answer<Credits | CreditEntry>> {
+async function creditsOrGrant (
+  api: Api, { grant, env, reason }: GrantFlags, id: string
+): Promise<Answer<Credits | CreditEntry>> {
   const path = `/organizations/${segment(id)}/credits`
   if (grant === undefined) {
     if (env !== undefined || reason !== undefined) throw new UsageError('--env and --reason go with --grant.')
@@ -66,10 +77,16 @@ function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits,
     ['calls today', callsToday],
     ['last used', instant(lastUsedAt) ?? 'never'],
   ])
-  return days.length === 0 ? total : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(each => [each.day, each.calls, each.credits]))}`
+  return days.length === 0
+    ? total
+    : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(each => [each.day, each.calls, each.credits]))}`
 }
 
 function showCredits (answer: Credits | CreditEntry): string {
-  if ('live' in answer) return fieldLines([['organization', answer.organization], ['live', answer.live], ['test', answer.test]])
-  return fieldLines([['granted', `${answer.amount} ${answer.environment} credits`], ['balance', answer.balance], ['reason', answer.reason], ['entry', answer.id]])
+  if ('live' in answer) {
+    return fieldLines([['organization', answer.organization], ['live', answer.live], ['test', answer.test]])
+  }
+  return fieldLines([['granted', `${answer.amount} ${answer.environment} credits`], ['balance', answer.balance], [
+    'reason', answer.reason
+  ], ['entry', answer.id]])
 }

@@ -20,7 +20,9 @@ interface TokenFlags { key?: string, type?: string, object?: string }
 
 /** `latchkey webhook-token …` */
 export function webhookTokenCommands (): Command {
-  const token = new Command('webhook-token').description('webhook tokens: secrets for the path of a webhook, each for one object')
+  const token = new Command('webhook-token').description(
+    'webhook tokens: secrets for the path of a webhook, each for one object'
+  )
   token.command('create').description('create a webhook token; it is shown once')
     .requiredOption('--key <id>', 'the API key in whose name it acts')
     .requiredOption('--type <name>', 'the type of its object: templates')
@@ -28,11 +30,18 @@ export function webhookTokenCommands (): Command {
     .action(answering<WebhookToken, TokenFlags>(show, (api, { key, type, object }) =>
       api.post('/webhook-tokens', { apiKey: key, object: { type, id: object } })))
   withPageFlags(token.command('list').description('list the webhook tokens, newest first'), { org: true })
-    .action(answering<Page<WebhookToken>, ListFlags>(showList, (api, flags) => api.get('/webhook-tokens', pageQuery(flags))))
+    .action(
+      answering<Page<WebhookToken>, ListFlags>(showList, (api, flags) => api.get('/webhook-tokens', pageQuery(flags)))
+    )
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
     .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  token.command('revoke').description('revoke a webhook token at once').argument('<id>').option('--reason <text>', 'why, for those who look later')
-    .action(answering<WebhookToken, { reason?: string }>(show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })))
+  token.command('revoke').description('revoke a webhook token at once').argument('<id>').option(
+    '--reason <text>', 'why, for those who look later'
+  )
+    .action(
+      answering<WebhookToken, { reason?: string }>(show, (api, { reason }, id) =>
+        api.post(`${pathOf(id)}/revoke`, { reason }))
+    )
   return token
 }
 

@@ -1,11 +1,13 @@
 /**
- * What the credentials of an organization can do, scope by scope, with the reason for each (OC-17): what the guard would
- * find, told before anybody asks.
+ * What the credentials of an organization can do, scope by scope, with the reason for each (OC-17): what the guard
+ * would find, told before anybody asks.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { effectiveScopes, planLacks, statusOf, type ApiKey } from '../credentials/api-key.ts'
 import type { Client } from '../credentials/client.ts'
-import { scopesOfManagementToken, statusOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
+import {
+  scopesOfManagementToken, statusOfManagementToken, type ManagementToken
+} from '../credentials/management-token.ts'
 import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/member.ts'
 import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Page, PageQuery, Position } from '../core/page.ts'
@@ -21,7 +23,9 @@ import type { WebhookToken } from '../credentials/webhook-token.ts'
 export interface AccessReason {
   /** `depends`: on the address that it comes from, which was not said. */
   effect: 'grants' | 'takes_away' | 'depends'
-  by: 'scopes' | 'access_level' | 'role' | 'member' | 'group' | 'policy' | 'creator' | 'plan' | 'suspension' | 'deletion' | 'key_only' | 'undeclared' | 'revoked' | 'expired' | 'resource_revoked'
+  by:
+    | 'scopes' | 'access_level' | 'role' | 'member' | 'group' | 'policy' | 'creator' | 'plan' | 'suspension'
+    | 'deletion' | 'key_only' | 'undeclared' | 'revoked' | 'expired' | 'resource_revoked'
   /** The pattern that covers the scope. */
   pattern?: string
   /** The id of the policy, group or member. */
@@ -40,7 +44,10 @@ export interface ScopeExplanation {
 /** What a credential has on one resource. */
 export interface ResourceAccess { resource: Resource, lines: readonly ScopeExplanation[] }
 
-/** Whatever proves who asks: an API key, a client with its tokens, a token of the management API, a publishable key with its sessions, a webhook's token. */
+/**
+ * Whatever proves who asks: an API key, a client with its tokens, a token of the management API, a publishable key with
+ * its sessions, a webhook's token.
+ */
 export interface CredentialAccess {
   id: string
   kind: CredentialKind
@@ -78,24 +85,35 @@ const batch = 200
 
 /**
  * Every credential of an organization, or of all: API keys first, then clients, tokens of the management API,
- * publishable keys, webhooks' tokens, each newest first, behind the position `after`. What policies take away is not looked at yet.
+ * publishable keys, webhooks' tokens, each newest first, behind the position `after`. What policies take away is not
+ * looked at yet.
  */
-export async function * credentialAccesses (repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null): AsyncGenerator<CredentialAccess> {
+export async function * credentialAccesses (
+  repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null
+): AsyncGenerator<CredentialAccess> {
   const known = knownOf(repositories)
   const filter = organizationId === undefined ? {} : { organizationId }
   const kinds: ((from: Position | null) => AsyncGenerator<CredentialAccess>)[] = [
     from => held(query => repositories.apiKeys.page(query, filter), from, key => heldKey(known, key, now)),
     from => held(query => repositories.clients.page(query, filter), from, client => heldClient(known, client)),
-    from => held(query => repositories.managementTokens.page(query, filter), from, token => heldManagementToken(known, token, now)),
-    from => held(query => repositories.publishableKeys.page(query, filter), from, key => heldPublishableKey(known, key)),
-    from => held(query => repositories.webhookTokens.page(query, filter), from, token => heldWebhookToken(known, token, now)),
+    from =>
+      held(
+        query => repositories.managementTokens.page(query, filter), from,
+        token => heldManagementToken(known, token, now)
+      ),
+    from =>
+      held(query => repositories.publishableKeys.page(query, filter), from, key => heldPublishableKey(known, key)),
+    from =>
+      held(query => repositories.webhookTokens.page(query, filter), from, token => heldWebhookToken(known, token, now))
   ]
   const first = after === null ? 0 : placeOf(after.id)
   for (let i = first; i < kinds.length; i++) yield * kinds[i]!(i === first ? after : null)
 }
 
 /** One credential by its id, whatever kind it is; null: there is none. */
-export async function credentialAccess (repositories: Repositories, id: string, now: Date): Promise<CredentialAccess | null> {
+export async function credentialAccess (
+  repositories: Repositories, id: string, now: Date
+): Promise<CredentialAccess | null> {
   const known = knownOf(repositories)
   const key = await repositories.apiKeys.get(id)
   if (key !== null) return await heldKey(known, key, now)
@@ -115,7 +133,9 @@ export function usableScopes ({ lines }: ResourceAccess): string[] {
 }
 
 /** What policies make of an access under `circumstances`; with an unknown address, lines that depend on it say so. */
-export function underPolicies (sets: readonly PolicySet[], credential: CredentialAccess, access: ResourceAccess, circumstances: Circumstances): ResourceAccess {
+export function underPolicies (
+  sets: readonly PolicySet[], credential: CredentialAccess, access: ResourceAccess, circumstances: Circumstances
+): ResourceAccess {
   const { kind, organizationId, groups } = credential
   const scopes = usableScopes(access)
   const subject = { kind, organizationId, groups, resourceId: access.resource.id }
@@ -126,9 +146,13 @@ export function underPolicies (sets: readonly PolicySet[], credential: Credentia
 
 function weighed (line: ScopeExplanation, least: Evaluation, most: Evaluation): ScopeExplanation {
   const takenBy = takerOf(most, line.scope)
-  if (takenBy !== null) return { ...line, usable: false, reasons: [...line.reasons, { effect: 'takes_away', by: 'policy', id: takenBy }] }
+  if (takenBy !== null) {
+    return { ...line, usable: false, reasons: [...line.reasons, { effect: 'takes_away', by: 'policy', id: takenBy }] }
+  }
   const doubted = takerOf(least, line.scope)
-  return doubted === null ? line : { ...line, reasons: [...line.reasons, { effect: 'depends', by: 'policy', id: doubted }] }
+  return doubted === null
+    ? line
+    : { ...line, reasons: [...line.reasons, { effect: 'depends', by: 'policy', id: doubted }] }
 }
 
 function takerOf ({ refusedBy, withheld }: Evaluation, scope: string): string | null {
@@ -144,12 +168,21 @@ async function heldKey (known: Known, key: ApiKey, now: Date): Promise<Credentia
   const effective = new Set(effectiveScopes(key, resource, creator))
   const lines = linesOf(resource, standing, scope => keyReasons(key, creator, scope, effective.has(scope.name)))
   return {
-    id: key.id, kind: 'api_key', name: key.name, organizationId: key.organizationId, groups: groupsOf(key, creator), allowlist: key.allowlist, createdAt: key.createdAt, accesses: [{ resource, lines }],
+    id: key.id,
+    kind: 'api_key',
+    name: key.name,
+    organizationId: key.organizationId,
+    groups: groupsOf(key, creator),
+    allowlist: key.allowlist,
+    createdAt: key.createdAt,
+    accesses: [{ resource, lines }]
   }
 }
 
 /** Those of the scopes that there is a reason to speak of. */
-function linesOf (resource: Resource, standing: Standing, reasonsFor: (scope: Scope) => readonly AccessReason[]): ScopeExplanation[] {
+function linesOf (
+  resource: Resource, standing: Standing, reasonsFor: (scope: Scope) => readonly AccessReason[]
+): ScopeExplanation[] {
   return resource.scopes.flatMap(scope => {
     const reasons = reasonsFor(scope)
     return reasons.length === 0 ? [] : lineOf(scope.name, reasons, standing)
@@ -163,7 +196,9 @@ async function heldManagementToken (known: Known, token: ManagementToken, now: D
   const status = statusOfManagementToken(token, now)
   const standing = standingOf(resource, organization, status === 'active' ? null : status)
   const effective = new Set(scopesOfManagementToken(token, resource, creator))
-  const lines = linesOf(resource, standing, scope => managementTokenReasons(token, creator, scope, effective.has(scope.name)))
+  const lines = linesOf(
+    resource, standing, scope => managementTokenReasons(token, creator, scope, effective.has(scope.name))
+  )
   return {
     id: token.id,
     kind: 'management_token',
@@ -213,7 +248,11 @@ function memberReasons (member: Member, scope: Scope): AccessReason[] {
   const own = find(ownPermissionsOf(member))
   const fromSelf: AccessReason[] = own === undefined
     ? []
-    : [member.scopes === null ? { effect: 'grants', by: 'role', name: member.role satisfies Role, pattern: own } : { effect: 'grants', by: 'member', id: member.id, pattern: own }]
+    : [
+        member.scopes === null
+          ? { effect: 'grants', by: 'role', name: member.role satisfies Role, pattern: own }
+          : { effect: 'grants', by: 'member', id: member.id, pattern: own }
+      ]
   const fromGroups = member.groups.flatMap<AccessReason>(group => {
     const pattern = find(group.scopes)
     return pattern === undefined ? [] : { effect: 'grants', by: 'group', id: group.id, pattern }
@@ -229,7 +268,14 @@ async function heldClient (known: Known, client: Client): Promise<CredentialAcce
     return { resource, lines: grantLines(grant.scopes, resource, standing) }
   }))
   return {
-    id: client.id, kind: 'access_token', name: client.name, organizationId: client.organizationId, groups: [], allowlist: client.allowlist, createdAt: client.createdAt, accesses,
+    id: client.id,
+    kind: 'access_token',
+    name: client.name,
+    organizationId: client.organizationId,
+    groups: [],
+    allowlist: client.allowlist,
+    createdAt: client.createdAt,
+    accesses
   }
 }
 
@@ -237,11 +283,20 @@ async function heldPublishableKey (known: Known, key: PublishableKey): Promise<C
   const resource = (await known.resource(key.resourceId))!
   const organization = await known.organization(key.organizationId)
   const { sessionFeature } = resource.style
-  const missing = sessionFeature === undefined || organization?.features.includes(sessionFeature) === true ? undefined : sessionFeature
+  const missing = sessionFeature === undefined || organization?.features.includes(sessionFeature) === true
+    ? undefined
+    : sessionFeature
   const standing = lacking(missing, standingOf(resource, organization, key.revokedAt === null ? null : 'revoked'))
   const lines = grantLines(key.scopes, resource, standing)
   return {
-    id: key.id, kind: 'session', name: key.name, organizationId: key.organizationId, groups: [], allowlist: [], createdAt: key.createdAt, accesses: [{ resource, lines }],
+    id: key.id,
+    kind: 'session',
+    name: key.name,
+    organizationId: key.organizationId,
+    groups: [],
+    allowlist: [],
+    createdAt: key.createdAt,
+    accesses: [{ resource, lines }]
   }
 }
 
@@ -250,8 +305,21 @@ async function heldWebhookToken (known: Known, token: WebhookToken, now: Date): 
   const key = await heldKey(known, (await known.apiKey(token.apiKeyId))!, now)
   const accesses = token.revokedAt === null
     ? key.accesses
-    : key.accesses.map(access => ({ ...access, lines: access.lines.map(({ scope, reasons }) => ({ scope, usable: false, reasons: [...reasons, { effect: 'takes_away' as const, by: 'revoked' as const }] })) }))
-  return { ...key, id: token.id, kind: 'webhook_token', name: `${token.object.type} ${token.object.id}`, allowlist: [], createdAt: token.createdAt, accesses }
+    : key.accesses.map(access => ({
+      ...access,
+      lines: access.lines.map(({ scope, reasons }) => ({
+        scope, usable: false, reasons: [...reasons, { effect: 'takes_away' as const, by: 'revoked' as const }]
+      }))
+    }))
+  return {
+    ...key,
+    id: token.id,
+    kind: 'webhook_token',
+    name: `${token.object.type} ${token.object.id}`,
+    allowlist: [],
+    createdAt: token.createdAt,
+    accesses
+  }
 }
 
 function grantLines (references: readonly string[], resource: Resource, standing: Standing): ScopeExplanation[] {
@@ -267,7 +335,9 @@ function grantReasons (reference: string, resource: Resource): AccessReason[] {
 }
 
 /** What stands against a credential as a whole. `organization` undefined: it belongs to none. */
-function standingOf (resource: Resource, organization: Organization | null | undefined, ended: 'revoked' | 'expired' | null): Standing {
+function standingOf (
+  resource: Resource, organization: Organization | null | undefined, ended: 'revoked' | 'expired' | null
+): Standing {
   const takenBy: AccessReason[] = []
   if (ended !== null) takenBy.push({ effect: 'takes_away', by: ended })
   if (resource.revokedAt !== null) takenBy.push({ effect: 'takes_away', by: 'resource_revoked' })
@@ -278,7 +348,9 @@ function standingOf (resource: Resource, organization: Organization | null | und
 
 /** With what the plan does not include; undefined: it includes what there has to be. */
 function lacking (feature: string | undefined, { takenBy }: Standing): Standing {
-  return { takenBy: feature === undefined ? takenBy : [...takenBy, { effect: 'takes_away', by: 'plan', name: feature }] }
+  return {
+    takenBy: feature === undefined ? takenBy : [...takenBy, { effect: 'takes_away', by: 'plan', name: feature }]
+  }
 }
 
 /** A key that was rotated works until it expires. */

@@ -16,7 +16,9 @@ import { grantableNow, splitScope } from '../resources/scope.ts'
 import type { KeyRing } from '../tokens/signing-key.ts'
 import type { Store } from '../store.ts'
 import { assertionTolerance, problemOfTimes } from '../tokens/assertion.ts'
-import { bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys } from '../tokens/access-token.ts'
+import {
+  bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys
+} from '../tokens/access-token.ts'
 
 /** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
 export interface SessionClaims {
@@ -69,7 +71,9 @@ export type SessionAnswer =
   | { ok: false, problem: AssertionProblem, key: PublishableKey | null }
 
 export interface SessionExchange {
-  /** Takes an assertion and answers with a session token. Of several that come with the same one, exactly one gets it. */
+  /**
+   * Takes an assertion and answers with a session token. Of several that come with the same one, exactly one gets it.
+   */
   exchange (assertion: string): Promise<SessionAnswer>
 }
 
@@ -115,19 +119,26 @@ async function keyNamedBy (
 }
 
 /** The claims as the signing key signed them; null: it did not. */
-async function authenticClaims (assertion: string, { publicJwk }: PublishableKey): Promise<Record<string, unknown> | null> {
+async function authenticClaims (
+  assertion: string, { publicJwk }: PublishableKey
+): Promise<Record<string, unknown> | null> {
   try {
     const { payload, protectedHeader } = await compactVerify(assertion, publicJwk, { algorithms: ['ES256'] })
     const { kid, typ } = protectedHeader
-    const ours = !bringsItsOwnKey(protectedHeader) && (kid === undefined || kid === publicJwk.kid) && (typ === undefined || /^jwt$/i.test(typ))
-    return ours ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown> : null
+    const ours = !bringsItsOwnKey(protectedHeader) && (kid === undefined || kid === publicJwk.kid) &&
+      (typ === undefined || /^jwt$/i.test(typ))
+    return ours
+      ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>
+      : null
   } catch {
     return null
   }
 }
 
 /** RFC 7523 §3, strictly: meant for this issuer and nobody else, for minutes only, once. */
-function readAssertion ({ issuer, clock }: SessionExchangeOptions, claims: Record<string, unknown>): AssertionClaims | AssertionProblem {
+function readAssertion (
+  { issuer, clock }: SessionExchangeOptions, claims: Record<string, unknown>
+): AssertionClaims | AssertionProblem {
   const { aud, sub, jti, iat, exp, nbf } = claims
   const now = epochSeconds(clock())
   if (aud !== issuer) return 'wrong_audience'
@@ -150,11 +161,17 @@ function standing (
 }
 
 /** Remembered until it would be refused as expired. */
-async function firstUse ({ store }: SessionExchangeOptions, { id }: PublishableKey, { jti, exp }: AssertionClaims): Promise<boolean> {
-  return await store.usedAssertions.remember(digestOf(JSON.stringify([id, jti])), secondsAfter(new Date(exp * 1000), assertionTolerance))
+async function firstUse (
+  { store }: SessionExchangeOptions, { id }: PublishableKey, { jti, exp }: AssertionClaims
+): Promise<boolean> {
+  return await store.usedAssertions.remember(
+    digestOf(JSON.stringify([id, jti])), secondsAfter(new Date(exp * 1000), assertionTolerance)
+  )
 }
 
-async function mint ({ issuer, ring, clock }: SessionExchangeOptions, key: PublishableKey, resource: Resource, subject: string): Promise<SessionAnswer> {
+async function mint (
+  { issuer, ring, clock }: SessionExchangeOptions, key: PublishableKey, resource: Resource, subject: string
+): Promise<SessionAnswer> {
   const iat = epochSeconds(clock())
   const scopes = grantableNow(key.scopes, resource.scopes)
   const claims: SessionClaims = {
@@ -178,34 +195,52 @@ export interface SessionChecks {
   check (text: string, presentation: Presentation): Awaitable<Verdict>
 }
 
-/** Checks session tokens; the publishable key behind one is looked up every time, so revoking it ends its sessions at once. */
-export function sessionChecks ({ issuer, registry, keys, clock }: Pick<SessionExchangeOptions, 'issuer' | 'registry' | 'clock'> & { keys: TrustedKeys }): SessionChecks {
+/**
+ * Checks session tokens; the publishable key behind one is looked up every time, so revoking it ends its sessions at
+ * once.
+ */
+export function sessionChecks (
+  { issuer, registry, keys, clock }: Pick<SessionExchangeOptions, 'issuer' | 'registry' | 'clock'> & {
+    keys: TrustedKeys
+  }
+): SessionChecks {
   const reader = jwtReader(sessionType, keys, payload => readClaims(issuer, payload))
   return {
     check (text, presentation) {
       return whenKnown(reader.read(text), claims => {
         const now = clock()
         if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', null)
-        if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) return refuse('wrong_resource', claims)
+        if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) {
+          return refuse('wrong_resource', claims)
+        }
         if (isExpired(claims, now)) return refuse('expired', claims)
-        return whenBothKnown(registry.publishableKey(claims.client_id), isKeyRevoked(registry, claims), (key, revoked) =>
-          key === null || revoked ? refuse('revoked', claims) : judge(registry, key, claims))
+        return whenBothKnown(
+          registry.publishableKey(claims.client_id), isKeyRevoked(registry, claims),
+          (key, revoked) => key === null || revoked ? refuse('revoked', claims) : judge(registry, key, claims)
+        )
       })
     },
   }
 }
 
 function judge (registry: Registry, key: PublishableKey, claims: SessionClaims): Awaitable<Verdict> {
-  return whenBothKnown(registry.resource(key.resourceId), registry.organization(key.organizationId), (resource, organization) => {
-    const reason = standing(key, resource, organization)
-    if (reason !== null) return refuse(reason, claims)
-    // The resource took another name after the token was made: it is not what the token is for any more.
-    if (resource!.identifier !== claims.aud) return refuse('wrong_resource', claims)
-    return { ok: true, key: null, principal: sessionPrincipal(key, resource!, claims) }
-  })
+  return whenBothKnown(
+    registry.resource(key.resourceId),
+    registry.organization(key.organizationId),
+    (resource, organization) => {
+      const reason = standing(key, resource, organization)
+      if (reason !== null) return refuse(reason, claims)
+      // The resource took another name after the token was made: it is not what the token is for any more.
+      if (resource!.identifier !== claims.aud) return refuse('wrong_resource', claims)
+      return { ok: true, key: null, principal: sessionPrincipal(key, resource!, claims) }
+    }
+  )
 }
 
-/** Whether a bearer credential says of itself that it is a session token. Decides which check it goes to, and nothing else. */
+/**
+ * Whether a bearer credential says of itself that it is a session token. Decides which check it goes to, and nothing
+ * else.
+ */
 export function resemblesSession (text: string): boolean {
   try {
     return decodeProtectedHeader(text).typ === sessionType
@@ -216,13 +251,20 @@ export function resemblesSession (text: string): boolean {
 
 function readClaims (issuer: string, payload: Record<string, unknown>): SessionClaims | null {
   const { iss, aud, sub, client_id: keyId, jti, iat, exp, scope, org_id: organizationId, env } = payload
-  const wellFormed = iss === issuer && [aud, sub, keyId, jti, organizationId].every(claim => typeof claim === 'string' && claim !== '') &&
-    isNumericDate(iat) && isNumericDate(exp) && (scope === undefined || typeof scope === 'string') && (env === 'live' || env === 'test')
+  const wellFormed = iss === issuer &&
+    [aud, sub, keyId, jti, organizationId].every(claim => typeof claim === 'string' && claim !== '') &&
+    isNumericDate(iat) && isNumericDate(exp) && (scope === undefined || typeof scope === 'string') &&
+    (env === 'live' || env === 'test')
   return wellFormed ? payload as unknown as SessionClaims : null
 }
 
 function refuse (reason: Reason, claims: SessionClaims | null): Verdict {
-  return { ok: false, refusal: { reason, presented: 'access_token', subject: claims?.client_id ?? null, organizationId: claims?.org_id ?? null } }
+  return {
+    ok: false,
+    refusal: {
+      reason, presented: 'access_token', subject: claims?.client_id ?? null, organizationId: claims?.org_id ?? null
+    }
+  }
 }
 
 function sessionPrincipal (key: PublishableKey, resource: Resource, claims: SessionClaims): Principal {

@@ -12,8 +12,8 @@ import { covers, namesOf } from '../resources/scope.ts'
 import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /**
- * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever a
- * key of theirs is used: joining and leaving are true from the next request on.
+ * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever
+ * a key of theirs is used: joining and leaving are true from the next request on.
  */
 export interface Group extends Revised {
   /** `grp_…` */
@@ -40,9 +40,14 @@ export interface GroupRepository {
   page (query: PageQuery, filter: { organizationId?: string, memberId?: string }): Promise<Page<Group>>
 }
 
-export interface GroupInput { organizationId: string, name: string, description?: string | null, scopes: readonly string[] }
+export interface GroupInput {
+  organizationId: string, name: string, description?: string | null, scopes: readonly string[]
+}
 
-/** @throws Failure `not_found`, `organization_not_active`, `insufficient_permissions`, `invalid_request` for a text that is no pattern. */
+/**
+ * @throws Failure `not_found`, `organization_not_active`, `insufficient_permissions`, `invalid_request` for a text that
+ * is no pattern.
+ */
 export async function createGroup ({ store, clock, actor }: Operation, input: GroupInput): Promise<Group> {
   const named: Group = {
     id: newId('grp'),
@@ -72,7 +77,8 @@ export interface GroupChange { name?: string, description?: string | null, scope
 
 /**
  * Changes a group; what the keys of its members may do follows with the next request.
- * @throws Failure `insufficient_permissions` for scopes, before or after, that the actor has not itself; `would_lock_out` for the last administrator's.
+ * @throws Failure `insufficient_permissions` for scopes, before or after, that the actor has not itself;
+ * `would_lock_out` for the last administrator's.
  */
 export async function updateGroup (operation: Operation, id: string, change: GroupChange): Promise<Group> {
   const { store, clock, actor } = operation
@@ -89,7 +95,9 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
     await requireGainHeld(tx, actor, before.organizationId, before.scopes, after.scopes)
     await requireGainHeld(tx, actor, before.organizationId, after.scopes, before.scopes)
     await requireRaisedUnrestricted(tx, actor, before.scopes, after.scopes)
-    const kept = await keepingAdministered(operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after))
+    const kept = await keepingAdministered(
+      operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after)
+    )
     await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
     return kept
   })
@@ -97,7 +105,8 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
 
 /**
  * Removes a group; its members keep what they may themselves.
- * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about nobody;
+ * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about
+ * nobody;
  * `insufficient_permissions`, `would_lock_out`.
  */
 export async function deleteGroup (operation: Operation, id: string): Promise<Group> {
@@ -113,13 +122,20 @@ export async function deleteGroup (operation: Operation, id: string): Promise<Gr
   })
 }
 
-/** Adds a member of the same organization. Doing it twice changes nothing. @throws Failure `insufficient_permissions`, `not_found`, `credential_revoked`. */
+/**
+ * Adds a member of the same organization. Doing it twice changes nothing. @throws Failure `insufficient_permissions`,
+ * `not_found`, `credential_revoked`.
+ */
 export async function addToGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_added', async (tx, group, member) => {
-    if (member.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
+    if (member.removedAt !== null) {
+      throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
+    }
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
-    await requireGainHeld(tx, operation.actor, group.organizationId, permissionsOf(member), [...permissionsOf(member), ...group.scopes])
+    await requireGainHeld(tx, operation.actor, group.organizationId, permissionsOf(member), [
+      ...permissionsOf(member), ...group.scopes
+    ])
     await requireRaisedUnrestricted(
       tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes]
     )
@@ -128,7 +144,10 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
   })
 }
 
-/** Takes a member out of a group. Doing it twice changes nothing. @throws Failure `insufficient_permissions`, `not_found`, `would_lock_out`. */
+/**
+ * Takes a member out of a group. Doing it twice changes nothing. @throws Failure `insufficient_permissions`,
+ * `not_found`, `would_lock_out`.
+ */
 export async function removeFromGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
@@ -150,7 +169,11 @@ async function changeMembership (
     const found = requireVisible(actor, await tx.members.get(memberId), 'member', memberId)
     const member = requireVisible(group, found, 'member', memberId)
     if (await change(tx, group, member)) {
-      await tx.audit.append(auditEvent(actor, clock(), type, { organizationId: group.organizationId, subject: group.id, detail: { name: group.name, member: member.id } }))
+      await tx.audit.append(
+        auditEvent(actor, clock(), type, {
+          organizationId: group.organizationId, subject: group.id, detail: { name: group.name, member: member.id }
+        })
+      )
     }
     return group
   })
@@ -166,40 +189,57 @@ async function policiesNaming (tx: Repositories, { id, organizationId }: Group):
 }
 
 /**
- * Whoever joins or leaves a group that a policy names is bound by another policy from then on: that is for who may change
- * that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure `insufficient_permissions`.
+ * Whoever joins or leaves a group that a policy names is bound by another policy from then on: that is for who may
+ * change that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure
+ * `insufficient_permissions`.
  */
 async function requirePolicies (tx: Repositories, { scopes, organizationId }: Actor, group: Group): Promise<void> {
   if (scopes === null) return
   const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
   if (organizationId !== null && naming.some(policy => policy.organizationId === null)) {
-    throw new Failure('insufficient_permissions', { message: `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to say.` })
+    throw new Failure('insufficient_permissions', {
+      message:
+        `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to say.`
+    })
   }
   if (naming.length === 0 || scopes.includes('policies:write')) return
   throw new Failure('insufficient_permissions', {
-    message: `The group ${group.id} is named by ${naming.map(({ id }) => id).join(', ')}: who is in it is for who may change policies.`, details: { requiredScopes: ['policies:write'] },
+    message: `The group ${group.id} is named by ${
+      naming.map(({ id }) => id).join(', ')
+    }: who is in it is for who may change policies.`,
+    details: { requiredScopes: ['policies:write'] }
   })
 }
 
 /**
- * Makes a change of a group, or of who is in it, by which nobody loses the last say in the organization. What it gives besides
- * is not looked at. @throws Failure `would_lock_out`.
+ * Makes a change of a group, or of who is in it, by which nobody loses the last say in the organization. What it gives
+ * besides is not looked at. @throws Failure `would_lock_out`.
  */
-async function keepingAdministered<T> ({ actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>): Promise<T> {
+async function keepingAdministered<T> (
+  { actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>
+): Promise<T> {
   const { organizationId, scopes } = group
   if (!takes || actor.scopes === null) return await change()
   const lifts = namesOf(scopes).some(pattern => covers(pattern, undoing))
   const decides = lifts || (await policiesNaming(tx, group)).length > 0
-  return await keepingAdministrator(tx, actor, organizationId, mayAll(scopes), () => decides ? keepingPoliciesChangeable(tx, organizationId, clock(), change) : change())
+  return await keepingAdministrator(
+    tx, actor, organizationId, mayAll(scopes),
+    () => decides ? keepingPoliciesChangeable(tx, organizationId, clock(), change) : change()
+  )
 }
 
 async function requireUnnamed (tx: Repositories, actor: Actor, group: Group): Promise<void> {
   const { id } = group
   const naming = await policiesNaming(tx, group)
   if (naming.length === 0) return
-  const own = naming.filter(policy => actor.organizationId === null || policy.organizationId !== null).map(policy => policy.id)
+  const own = naming.filter(policy => actor.organizationId === null || policy.organizationId !== null).map(policy =>
+    policy.id
+  )
   throw new Failure('conflict', {
-    message: `The group ${id} is named by ${own.length === 0 ? 'a policy of the deployment' : own.join(', ')}; change that first.`, details: { policies: own },
+    message: `The group ${id} is named by ${
+      own.length === 0 ? 'a policy of the deployment' : own.join(', ')
+    }; change that first.`,
+    details: { policies: own }
   })
 }
 

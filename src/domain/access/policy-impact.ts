@@ -1,9 +1,14 @@
-/** What a change of a policy would do before it is made: who gains or loses what, and whether anybody could still undo it. */
+/**
+ * What a change of a policy would do before it is made: who gains or loses what, and whether anybody could still undo
+ * it.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { addressClasses, isAllowed } from '../../base/ip-address.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { credentialAccesses, placeOf, usableScopes, type ResourceAccess, type CredentialAccess } from './effective-access.ts'
+import {
+  credentialAccesses, placeOf, usableScopes, type ResourceAccess, type CredentialAccess
+} from './effective-access.ts'
 import type { PageQuery } from '../core/page.ts'
 import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
 import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
@@ -41,7 +46,9 @@ export interface Impact {
 /** The policies that bind a credential, by the organization it belongs to, as they are and as they would be. */
 interface Sets { before: readonly PolicySet[], after: readonly PolicySet[] }
 
-/** Tells what `plan` would change; changes nothing. Looks at every credential that could be bound, whatever the page. */
+/**
+ * Tells what `plan` would change; changes nothing. Looks at every credential that could be bound, whatever the page.
+ */
 export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, query: PageQuery): Promise<Impact> {
   const now = clock()
   const planned = await plan(store)
@@ -58,7 +65,12 @@ export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, q
     if (impact.differences.some(({ loses }) => loses.length > 0)) totals.losing++
     if (behind(credential) && items.length <= query.limit) items.push(impact)
   }
-  return { items: items.slice(0, query.limit), hasMore: items.length > query.limit, totals, wouldLockOut: await wouldLockOut(store, planned, now) }
+  return {
+    items: items.slice(0, query.limit),
+    hasMore: items.length > query.limit,
+    totals,
+    wouldLockOut: await wouldLockOut(store, planned, now)
+  }
 }
 
 /** Whether a credential stands behind the one that the page before ended with. */
@@ -74,33 +86,50 @@ function passedBy ({ after }: PageQuery): (credential: CredentialAccess) => bool
 
 function impactOn (credential: CredentialAccess, sets: Sets, now: Date): CredentialImpact {
   const { id, kind, name, organizationId, createdAt, accesses } = credential
-  const differences = accesses.map(access => differenceOf(credential, access, sets, now)).filter(({ gains, loses }) => gains.length + loses.length > 0)
+  const differences = accesses.map(access => differenceOf(credential, access, sets, now)).filter(({ gains, loses }) =>
+    gains.length + loses.length > 0
+  )
   return { id, kind, name, organizationId, createdAt, differences }
 }
 
 /** Over all addresses and all times from now on: what it may have at most and what it always has. */
-function differenceOf (credential: CredentialAccess, access: ResourceAccess, { before, after }: Sets, now: Date): AccessDifference {
+function differenceOf (
+  credential: CredentialAccess, access: ResourceAccess, { before, after }: Sets, now: Date
+): AccessDifference {
   const scopes = usableScopes(access)
-  const left = (sets: readonly PolicySet[], doubt: UnknownAs) => new Set(evaluate(sets, subjectOf(credential, access), scopes, { address: null, now, anyTime: true }, doubt).scopes)
-  const [most, least] = [{ before: left(before, 'passes'), after: left(after, 'passes') }, { before: left(before, 'refuses'), after: left(after, 'refuses') }]
-  const degree = (scope: string, when: 'before' | 'after') => Number(most[when].has(scope)) + Number(least[when].has(scope))
+  const left = (sets: readonly PolicySet[], doubt: UnknownAs) =>
+    new Set(evaluate(sets, subjectOf(credential, access), scopes, { address: null, now, anyTime: true }, doubt).scopes)
+  const [most, least] = [{ before: left(before, 'passes'), after: left(after, 'passes') }, {
+    before: left(before, 'refuses'), after: left(after, 'refuses')
+  }]
+  const degree = (scope: string, when: 'before' | 'after') =>
+    Number(most[when].has(scope)) + Number(least[when].has(scope))
   const gains = scopes.filter(scope => degree(scope, 'after') > degree(scope, 'before'))
   const loses = scopes.filter(scope => degree(scope, 'after') < degree(scope, 'before'))
-  return { resource: access.resource, gains, loses, sometimes: [...gains, ...loses].filter(scope => degree(scope, 'before') === 1 || degree(scope, 'after') === 1) }
+  return {
+    resource: access.resource,
+    gains,
+    loses,
+    sometimes: [...gains, ...loses].filter(scope => degree(scope, 'before') === 1 || degree(scope, 'after') === 1)
+  }
 }
 
 function subjectOf ({ kind, organizationId, groups }: CredentialAccess, { resource }: ResourceAccess): Subject {
   return { kind, organizationId, groups, resourceId: resource.id }
 }
 
-function setsByOrganization (repositories: Repositories, planned: PlannedPolicy): (organizationId: string | null) => Promise<Sets> {
+function setsByOrganization (
+  repositories: Repositories, planned: PlannedPolicy
+): (organizationId: string | null) => Promise<Sets> {
   const made = new Map<string | null, Promise<Sets>>()
   const make = async (organizationId: string | null): Promise<Sets> => {
     const owners = organizationId === null ? [null] : [null, organizationId]
     const policies = await Promise.all(owners.map(owner => repositories.policies.of(owner)))
     return {
       before: policies.map(compilePolicies),
-      after: policies.map((each, i) => compilePolicies(owners[i] === ownerOf(planned) ? afterwards(each, planned) : each)),
+      after: policies.map((each, i) =>
+        compilePolicies(owners[i] === ownerOf(planned) ? afterwards(each, planned) : each)
+      )
     }
   }
   return organizationId => {
@@ -124,33 +153,47 @@ export const undoing = 'policies:write'
 
 /**
  * Refuses a change after which no credential of the organization could change its policies any more. A policy of the
- * deployment can always be undone with the admin token, which no policy binds. Returns whether `force` was what let it pass.
+ * deployment can always be undone with the admin token, which no policy binds. Returns whether `force` was what let it
+ * pass.
  * @throws Failure `would_lock_out`.
  */
-export async function requireStillAdministered (repositories: Repositories, planned: PlannedPolicy, now: Date, force: boolean): Promise<boolean> {
+export async function requireStillAdministered (
+  repositories: Repositories, planned: PlannedPolicy, now: Date, force: boolean
+): Promise<boolean> {
   if (!await wouldLockOut(repositories, planned, now)) return false
   if (force) return true
   throw new Failure('would_lock_out', {
-    message: `After this no credential of ${ownerOf(planned)} could change its policies any more, from any address, at any time of the coming week. Narrow the policy, or send "force": true if that is meant; the admin token can undo it.`,
-    details: { force: true, organization: ownerOf(planned) },
+    message: `After this no credential of ${
+      ownerOf(planned)
+    } could change its policies any more, from any address, at any time of the coming week. Narrow the policy, or send "force": true if that is meant; the admin token can undo it.`,
+    details: { force: true, organization: ownerOf(planned) }
   })
 }
 
 /**
- * Makes a change of whom policies bind, or of who may change them: whoever administers the organization can still change its
- * policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
+ * Makes a change of whom policies bind, or of who may change them: whoever administers the organization can still
+ * change its policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
  */
-export async function keepingPoliciesChangeable<T> (repositories: Repositories, organizationId: string, now: Date, change: () => Promise<T>): Promise<T> {
+export async function keepingPoliciesChangeable<T> (
+  repositories: Repositories, organizationId: string, now: Date, change: () => Promise<T>
+): Promise<T> {
   const before = await canAnybodyUndo(repositories, organizationId, now, true)
   const changed = await change()
   if (!before || await canAnybodyUndo(repositories, organizationId, now, false)) return changed
   throw new Failure('would_lock_out', {
-    message: `After this no credential of ${organizationId} could change its policies any more, from any address, at any time of the coming week. The deployment's admin token can do it all the same.`, details: { organization: organizationId },
+    message:
+      `After this no credential of ${organizationId} could change its policies any more, from any address, at any ` +
+        'time of the coming week. The deployment\'s admin token can do it all the same.',
+    details: { organization: organizationId }
   })
 }
 
-async function canAnybodyUndo (repositories: Repositories, organizationId: string, now: Date, ifUnknown: boolean): Promise<boolean> {
-  const sets = await Promise.all([null, organizationId].map(async owner => compilePolicies(await repositories.policies.of(owner))))
+async function canAnybodyUndo (
+  repositories: Repositories, organizationId: string, now: Date, ifUnknown: boolean
+): Promise<boolean> {
+  const sets = await Promise.all(
+    [null, organizationId].map(async owner => compilePolicies(await repositories.policies.of(owner)))
+  )
   return await canUndo(await administratorsOf(repositories, organizationId, now), sets, now, ifUnknown)
 }
 
@@ -163,7 +206,9 @@ async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy,
 }
 
 /** The credentials that would be able to undo a policy, were there none. */
-async function administratorsOf (repositories: Repositories, organizationId: string, now: Date): Promise<{ credential: CredentialAccess, access: ResourceAccess }[]> {
+async function administratorsOf (
+  repositories: Repositories, organizationId: string, now: Date
+): Promise<{ credential: CredentialAccess, access: ResourceAccess }[]> {
   const found: { credential: CredentialAccess, access: ResourceAccess }[] = []
   for await (const credential of credentialAccesses(repositories, organizationId, now, null)) {
     if (credential.kind === 'session' || credential.kind === 'webhook_token') continue
@@ -181,11 +226,17 @@ const mostLooks = 200_000
 const looksInTurn = 10_000
 
 /**
- * Whether there is one of the credentials, an address that it may come from, and a time in the coming week, at which nothing keeps it
- * from undoing. `ifUnknown`, where there are more combinations than can be tried: organizations make policies, and all wait meanwhile.
+ * Whether there is one of the credentials, an address that it may come from, and a time in the coming week, at which
+ * nothing keeps it from undoing. `ifUnknown`, where there are more combinations than can be tried: organizations make
+ * policies, and all wait meanwhile.
  */
-async function canUndo (credentials: readonly { credential: CredentialAccess, access: ResourceAccess }[], sets: readonly PolicySet[], now: Date, ifUnknown: boolean): Promise<boolean> {
-  const ranges = sets.flatMap(({ policies }) => policies.flatMap(({ conditions }) => conditions?.addresses === undefined ? [] : [conditions.addresses]))
+async function canUndo (
+  credentials: readonly { credential: CredentialAccess, access: ResourceAccess }[], sets: readonly PolicySet[],
+  now: Date, ifUnknown: boolean
+): Promise<boolean> {
+  const ranges = sets.flatMap(({ policies }) =>
+    policies.flatMap(({ conditions }) => conditions?.addresses === undefined ? [] : [conditions.addresses])
+  )
   const entries = ranges.reduce((sum, { length }) => sum + length, 1)
   const each = sets.reduce((sum, { denies, allows }) => sum + denies.length + allows.length, 1)
   const known = new Map<string, string[]>()
@@ -196,7 +247,8 @@ async function canUndo (credentials: readonly { credential: CredentialAccess, ac
     const subject = subjectOf(credential, access)
     const name = allowlist.join(' ')
     if (!known.has(name)) looks += entries + allowlist.length
-    const addresses = known.get(name) ?? addressClasses([...ranges, allowlist]).filter(address => isAllowed(address, allowlist))
+    const addresses = known.get(name) ??
+      addressClasses([...ranges, allowlist]).filter(address => isAllowed(address, allowlist))
     known.set(name, addresses)
     for (let pair = 0; pair < addresses.length * instants.length; pair++) {
       if ((looks += each) > mostLooks) return ifUnknown

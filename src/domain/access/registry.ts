@@ -12,16 +12,16 @@ import type { SigningKey } from '../tokens/signing-key.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
 
 /**
- * What a check needs to know, as it is now. An answer is never older than the last change that was acknowledged: where a
- * view in memory cannot promise that, the database is asked. Throws Failure `storage_unavailable`, never guesses.
- * Records are shared and frozen in spirit: nobody changes one. The same unchanged record is the same object where a view
- * in memory serves it.
- * What is in memory is answered at once, not by a promise.
+ * What a check needs to know, as it is now. An answer is never older than the last change that was acknowledged: where
+ * a view in memory cannot promise that, the database is asked. Throws Failure `storage_unavailable`, never guesses.
+ * Records are shared and frozen in spirit: nobody changes one. The same unchanged record is the same object where a
+ * view in memory serves it. What is in memory is answered at once, not by a promise.
  */
 export interface Registry {
   /**
-   * The same object until anything changes: as long as it is, what was found after it was taken would be found again, and need
-   * not be asked for. What was not found may come into being at any time. Null: nothing may be gone by from one question to the next.
+   * The same object until anything changes: as long as it is, what was found after it was taken would be found again,
+   * and need not be asked for. What was not found may come into being at any time. Null: nothing may be gone by from
+   * one question to the next.
    */
   readonly state: object | null
   /** A key that was made here: its digest says which. */
@@ -29,8 +29,9 @@ export interface Registry {
   /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
   cachedApiKey (digest: string): ApiKey | null
   /**
-   * The key that was imported for a resource; for null, for a resource of the deployment: null as well where several have it.
-   * Memory that knows which there are answers for all others, and what one organization imported costs or spares no other a query.
+   * The key that was imported for a resource; for null, for a resource of the deployment: null as well where several
+   * have it. Memory that knows which there are answers for all others, and what one organization imported costs or
+   * spares no other a query.
    */
   importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>

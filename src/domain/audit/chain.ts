@@ -1,8 +1,8 @@
 /**
- * Audit rows as a chain: each says which number it is and what the row before it was, and is sealed under a key that is not
- * in the database. There is a chain for each organization, so that its numbers tell nothing of anybody else, and one for
- * what belongs to the deployment. The head of a chain is sealed too, and is what proves every row: a server goes on from a
- * head only if its seal is right.
+ * Audit rows as a chain: each says which number it is and what the row before it was, and is sealed under a key that is
+ * not in the database. There is a chain for each organization, so that its numbers tell nothing of anybody else, and
+ * one for what belongs to the deployment. The head of a chain is sealed too, and is what proves every row: a server
+ * goes on from a head only if its seal is right.
  */
 import { Failure } from '../../base/errors.ts'
 import { digestOf, macOf, sameDigest, type MacKey } from '../../secrets/secrets.ts'
@@ -47,11 +47,17 @@ export interface ChainHead {
 /** A head before its seal. */
 export type UnsealedHead = Omit<ChainHead, 'mac' | 'key'>
 
-/** Rows that pin all rows before them in their chain by a digest of what was found, as those do not prove themselves. */
-export const pinningTypes = ['audit.chain_closed_off', 'audit.chain_recovered'] as const satisfies readonly AuditEventType[]
+/**
+ * Rows that pin all rows before them in their chain by a digest of what was found, as those do not prove themselves.
+ */
+export const pinningTypes = [
+  'audit.chain_closed_off', 'audit.chain_recovered'
+] as const satisfies readonly AuditEventType[]
 
 /** Rows that retention leaves: which chains there are, what was wrong with one, which keys there were. */
-export const keptTypes = ['audit.chain_opened', 'audit.chain_recovered', 'audit.key_recorded'] as const satisfies readonly AuditEventType[]
+export const keptTypes = [
+  'audit.chain_opened', 'audit.chain_recovered', 'audit.key_recorded'
+] as const satisfies readonly AuditEventType[]
 
 /** What seals and verifies chains: the first key seals, all of them verify. */
 export type ChainKeys = readonly MacKey[]
@@ -74,14 +80,33 @@ export function sealHead (head: UnsealedHead, keys: ChainKeys): ChainHead {
 }
 
 /** What a row says, in one form for both databases: neither keeps the order of the members of `detail`. */
-export function hashOf ({ chain, sequence, previous, id, createdAt, type, actor, organizationId, subject, address, requestId, detail }: Omit<ChainedEvent, 'hash' | 'mac' | 'key'>): string {
+export function hashOf (
+  { chain, sequence, previous, id, createdAt, type, actor, organizationId, subject, address, requestId, detail }: Omit<
+    ChainedEvent,
+    'hash' | 'mac' | 'key'
+  >
+): string {
   return digestOf(JSON.stringify([
-    'latchkey audit row v1', chain, sequence, previous, id, createdAt.toISOString(), type, actor, organizationId, subject, address, requestId, inOrder(detail),
+    'latchkey audit row v1',
+    chain,
+    sequence,
+    previous,
+    id,
+    createdAt.toISOString(),
+    type,
+    actor,
+    organizationId,
+    subject,
+    address,
+    requestId,
+    inOrder(detail)
   ]))
 }
 
 /** Whether the seal of a row or a head is right; null: it is under a key that is not at hand. */
-export function isSealed (sealed: { hash: string, mac: string, key: string } | ChainHead, keys: ChainKeys): boolean | null {
+export function isSealed (
+  sealed: { hash: string, mac: string, key: string } | ChainHead, keys: ChainKeys
+): boolean | null {
   const key = keys.find(({ id }) => id === sealed.key)
   if (key === undefined) return null
   return sameDigest(macOf('pruned' in sealed ? canonicalHead(sealed) : sealed.hash, key), sealed.mac)
@@ -103,7 +128,9 @@ export function isOf (types: readonly AuditEventType[], { type }: Pick<AuditEven
 export function brokenChain (chain: string, problem: string): Failure {
   const recover = `latchkey audit recover ${chain === deploymentChain ? '--deployment' : `--org ${chain}`}`
   return new Failure('audit_chain_broken', {
-    message: `The audit chain ${chain} is broken: ${problem}. What has to be recorded in it is refused until an operator has looked at it (latchkey audit verify) and closed it off (${recover}).`,
+    message:
+      `The audit chain ${chain} is broken: ${problem}. What has to be recorded in it is refused until an operator ` +
+        `has looked at it (latchkey audit verify) and closed it off (${recover}).`,
     details: { chain },
     detail: `the audit chain ${chain} is broken: ${problem}; run latchkey audit verify, then ${recover}`,
   })
@@ -111,7 +138,9 @@ export function brokenChain (chain: string, problem: string): Failure {
 
 function canonicalHead ({ id, sequence, hash, pruned, prunedHash, kept }: UnsealedHead): string {
   const before = [id, sequence, hash, pruned, prunedHash]
-  return JSON.stringify(kept === '' ? ['latchkey audit head v1', ...before] : ['latchkey audit head v2', ...before, kept])
+  return JSON.stringify(
+    kept === '' ? ['latchkey audit head v1', ...before] : ['latchkey audit head v2', ...before, kept]
+  )
 }
 
 /** The members of every object sorted by name. */
@@ -119,5 +148,7 @@ function inOrder (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inOrder)
   if (typeof value !== 'object' || value === null) return value
   // Names and values as a list: an object would put names that look like numbers first.
-  return { members: Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([name, member]) => [name, inOrder(member)]) }
+  return {
+    members: Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([name, member]) => [name, inOrder(member)])
+  }
 }

@@ -5,7 +5,10 @@ import type { ChainedEvent, ChainHead, UnsealedHead } from './chain.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Restrictions } from '../members/delegation.ts'
 
-/** The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every resource. */
+/**
+ * The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every
+ * resource.
+ */
 export interface Creator { id: string, permissions: readonly string[] }
 
 /** Who acts, from where, in which request. */
@@ -20,32 +23,86 @@ export interface Actor {
   creator: Creator | null
   /** What binds it besides, and so what it makes for the management API; null: nothing. */
   restrictions: Restrictions | null
-  /** The client's address as seen through trusted proxies, `unknown` where it could not be told; null when there was no request. */
+  /**
+   * The client's address as seen through trusted proxies, `unknown` where it could not be told; null when there was no
+   * request.
+   */
   address: string | null
   requestId: string | null
 }
 
 /** The server acting on its own behalf: seeding, reaping, rotating. */
-export const systemActor: Actor = { id: 'system', organizationId: null, scopes: null, creator: null, restrictions: null, address: null, requestId: null }
+export const systemActor: Actor = {
+  id: 'system', organizationId: null, scopes: null, creator: null, restrictions: null, address: null, requestId: null
+}
 
 export const auditEventTypes = [
-  'organization.created', 'organization.updated', 'organization.suspended', 'organization.resumed', 'organization.deleted',
-  'resource.created', 'resource.updated', 'resource.revoked',
-  'client.created', 'client.registered', 'client.updated', 'client.revoked', 'client.reaped',
+  'organization.created',
+  'organization.updated',
+  'organization.suspended',
+  'organization.resumed',
+  'organization.deleted',
+  'resource.created',
+  'resource.updated',
+  'resource.revoked',
+  'client.created',
+  'client.registered',
+  'client.updated',
+  'client.revoked',
+  'client.reaped',
   'client.secret_rotated',
-  'member.created', 'member.updated', 'member.removed',
-  'group.created', 'group.updated', 'group.deleted', 'group.member_added', 'group.member_removed',
-  'policy.created', 'policy.updated', 'policy.deleted', 'effective_access.repaired',
-  'api_key.created', 'api_key.imported', 'api_key.updated', 'api_key.rotated', 'api_key.revoked',
-  'publishable_key.created', 'publishable_key.updated', 'publishable_key.revoked', 'webhook_token.created', 'webhook_token.revoked',
+  'member.created',
+  'member.updated',
+  'member.removed',
+  'group.created',
+  'group.updated',
+  'group.deleted',
+  'group.member_added',
+  'group.member_removed',
+  'policy.created',
+  'policy.updated',
+  'policy.deleted',
+  'effective_access.repaired',
+  'api_key.created',
+  'api_key.imported',
+  'api_key.updated',
+  'api_key.rotated',
+  'api_key.revoked',
+  'publishable_key.created',
+  'publishable_key.updated',
+  'publishable_key.revoked',
+  'webhook_token.created',
+  'webhook_token.revoked',
   'credits.granted',
-  'registration_token.created', 'registration_token.updated', 'registration_token.revoked',
-  'registration_token.spent', 'registration_token.exhausted',
-  'access_token.created', 'access_token.updated', 'access_token.revoked',
-  'token.revoked', 'signing_key.created', 'signing_key.published', 'signing_key.rotated', 'signing_key.retired', 'signing_key.revoked', 'signing_key.resealed', 'signing_key.removed',
-  'admin_token.used', 'credential.refused', 'credential.reuse_detected', 'client.refused', 'introspection.refused',
-  'database.lost_changes', 'database.maybe_lost_changes', 'lost_change.accepted',
-  'audit.chain_opened', 'audit.chain_closed_off', 'audit.chain_recovered', 'audit.key_recorded', 'audit.pruned',
+  'registration_token.created',
+  'registration_token.updated',
+  'registration_token.revoked',
+  'registration_token.spent',
+  'registration_token.exhausted',
+  'access_token.created',
+  'access_token.updated',
+  'access_token.revoked',
+  'token.revoked',
+  'signing_key.created',
+  'signing_key.published',
+  'signing_key.rotated',
+  'signing_key.retired',
+  'signing_key.revoked',
+  'signing_key.resealed',
+  'signing_key.removed',
+  'admin_token.used',
+  'credential.refused',
+  'credential.reuse_detected',
+  'client.refused',
+  'introspection.refused',
+  'database.lost_changes',
+  'database.maybe_lost_changes',
+  'lost_change.accepted',
+  'audit.chain_opened',
+  'audit.chain_closed_off',
+  'audit.chain_recovered',
+  'audit.key_recorded',
+  'audit.pruned'
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
@@ -86,12 +143,15 @@ export interface ChainPlace { chain: string, sequence: number }
 /** The storage that this concept needs. Rows are only ever added, but for what retention takes away. */
 export interface AuditLog {
   /**
-   * Adds the row to the end of its chain, and opens the chain with it if there was none. In a transaction, it is there if the
-   * transaction is kept; nobody else adds to that chain meanwhile. @throws Failure `audit_chain_broken` for a chain whose head is
-   * not sealed by this deployment, and for one that is gone.
+   * Adds the row to the end of its chain, and opens the chain with it if there was none. In a transaction, it is there
+   * if the transaction is kept; nobody else adds to that chain meanwhile. @throws Failure `audit_chain_broken` for a
+   * chain whose head is not sealed by this deployment, and for one that is gone.
    */
   append (event: AuditEvent): Promise<void>
-  /** Adds the row with this number, whatever its chain is like, which goes on from it: nothing before it is proved by its head any more. */
+  /**
+   * Adds the row with this number, whatever its chain is like, which goes on from it: nothing before it is proved by
+   * its head any more.
+   */
   resume (event: AuditEvent, sequence: number, previous: string): Promise<void>
   page (query: PageQuery, filter: AuditFilter): Promise<Page<AuditEvent>>
   /** Rows of a chain behind a place, oldest first. */
@@ -104,9 +164,15 @@ export interface AuditLog {
   heads (query: PageQuery, filter: { chain?: string }): Promise<Page<ChainHead>>
   /** Of these chains, the ones without a head. */
   withoutHead (chains: readonly string[]): Promise<string[]>
-  /** The id of a row of the chain that has no number from 1 on; of the chain '', of a row that is in none. Null: there is no such row. */
+  /**
+   * The id of a row of the chain that has no number from 1 on; of the chain '', of a row that is in none. Null: there
+   * is no such row.
+   */
   unplaced (chain: string): Promise<string | null>
-  /** The first chain behind this one in the order of their names, known by its head or by its rows; behind '' is the first of all. */
+  /**
+   * The first chain behind this one in the order of their names, known by its head or by its rows; behind '' is the
+   * first of all.
+   */
   nextChain (after: string): Promise<string | null>
   /** Whether nothing that is audited was ever kept in this database. */
   isNew (): Promise<boolean>
@@ -116,7 +182,10 @@ export interface AuditLog {
   headsNotUnder (key: string, limit: number): Promise<ChainHead[]>
   /** Gives a head another seal, if it is still the one that was read. */
   reseal (before: ChainHead, after: ChainHead): Promise<void>
-  /** Removes the rows of a chain between what was pruned before and what `head` says is now, but those of the types that stay. In a transaction that holds the head. */
+  /**
+   * Removes the rows of a chain between what was pruned before and what `head` says is now, but those of the types that
+   * stay. In a transaction that holds the head.
+   */
   prune (before: ChainHead, head: UnsealedHead, staying: readonly AuditEventType[]): Promise<void>
 }
 

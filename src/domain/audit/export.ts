@@ -6,10 +6,12 @@ import type { Operation } from '../store.ts'
 const batch = 500
 
 /**
- * The rows that a filter lets pass, as they are when they are asked for, chain by chain and each oldest first, in batches. What
- * is added meanwhile is not waited for.
+ * The rows that a filter lets pass, as they are when they are asked for, chain by chain and each oldest first, in
+ * batches. What is added meanwhile is not waited for.
  */
-export async function * exportAudit ({ store, clock }: Pick<Operation, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter): AsyncGenerator<ChainedEvent[]> {
+export async function * exportAudit (
+  { store, clock }: Pick<Operation, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter
+): AsyncGenerator<ChainedEvent[]> {
   const end = new Date(clock().getTime() + 1)
   const bounded = { ...filter, until: filter.until !== undefined && filter.until < end ? filter.until : end }
   let chain = organizationId ?? await store.audit.nextChain('')

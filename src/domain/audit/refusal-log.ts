@@ -1,8 +1,8 @@
 /**
- * What happens too often for a row each: refusals, and uses of the admin token. The audit log has enough to see an attack and
- * who is behind it, never so much that the log is the attack. The first is written at once; what the same party does again
- * within a minute is counted, and a later row says how many it stands for besides itself. So the totals are true: the
- * rows, and the sum of what they say was omitted.
+ * What happens too often for a row each: refusals, and uses of the admin token. The audit log has enough to see an
+ * attack and who is behind it, never so much that the log is the attack. The first is written at once; what the same
+ * party does again within a minute is counted, and a later row says how many it stands for besides itself. So the
+ * totals are true: the rows, and the sum of what they say was omitted.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { addressBlock } from '../../base/ip-address.ts'
@@ -13,7 +13,9 @@ import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEvent, type AuditLog } from './event.ts'
 import { pauseBetweenLastAttempts } from '../core/batch-writer.ts'
 
-export const sampledTypes = ['client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'] as const
+export const sampledTypes = [
+  'client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'
+] as const
 
 export interface RefusalEntry {
   type: typeof sampledTypes[number]
@@ -32,7 +34,10 @@ export interface RefusalLog {
   record (refusal: RefusalEntry): void
   /** Resolves when everything recorded so far is written or given up; what is only counted stays counted. */
   flush (): Promise<void>
-  /** Writes what was only counted, too, trying again until `until`, by `performance.now()`. Returns how many entries are lost. */
+  /**
+   * Writes what was only counted, too, trying again until `until`, by `performance.now()`. Returns how many entries are
+   * lost.
+   */
   close (until?: number): Promise<number>
 }
 
@@ -52,16 +57,27 @@ export const tooMany = 'too_many_to_write'
 
 type Sampled = RefusalEntry['type']
 
-/** A row as it will be written, but for its time and for how much it stands for: what cannot become one is found out when it is recorded. */
+/**
+ * A row as it will be written, but for its time and for how much it stands for: what cannot become one is found out
+ * when it is recorded.
+ */
 interface Row { party: string, event: AuditEvent & { type: Sampled } }
 
 interface Seen { row: Row, minute: number, omitted: number }
 
 /** Keeps the rows of one process: at most one per party, reason and minute. */
-export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults, report: Report = warn): RefusalLog {
+export function refusalLog (
+  store: { audit: Pick<AuditLog, 'append'> }, clock: Clock, limits: RefusalLimits = defaults, report: Report = warn
+): RefusalLog {
   const lost = new Map<Sampled, number>()
-  const lose = (type: Sampled, count: number) => { if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count) }
-  const seen = lru<Seen>(limits.parties, { dispose: ({ row, omitted }, _key, why) => { if (why === 'evict') lose(row.event.type, omitted) } })
+  const lose = (type: Sampled, count: number) => {
+    if (count > 0) lost.set(type, (lost.get(type) ?? 0) + count)
+  }
+  const seen = lru<Seen>(limits.parties, {
+    dispose: ({ row, omitted }, _key, why) => {
+      if (why === 'evict') lose(row.event.type, omitted)
+    }
+  })
   const waiting: { event: AuditEvent & { type: Sampled }, count: number }[] = []
   const written = new Map<Sampled, { minute: number, rows: number }>()
   let writing = Promise.resolve()
@@ -96,7 +112,10 @@ export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: C
     rows.rows++
     return true
   }
-  /** Writes what was counted of parties that are silent since, and what had no room. One of what was counted becomes the row. */
+  /**
+   * Writes what was counted of parties that are silent since, and what had no room. One of what was counted becomes the
+   * row.
+   */
   const sweep = (now: Date, silentBefore: number) => {
     const minute = minuteOf(now)
     swept = minute
@@ -108,7 +127,10 @@ export function refusalLog (store: { audit: Pick<AuditLog, 'append'> }, clock: C
     }
     for (const [type, count] of [...lost]) {
       lost.delete(type)
-      enqueue(rowOf({ type, reason: tooMany, subject: null, organizationId: null, address: null, requestId: null }, now), now, count - 1)
+      enqueue(
+        rowOf({ type, reason: tooMany, subject: null, organizationId: null, address: null, requestId: null }, now), now,
+        count - 1
+      )
     }
   }
   const sweepLater = () => {
@@ -180,8 +202,14 @@ function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
   return JSON.stringify([type, reason, type === 'admin_token.used' ? block : subject ?? block])
 }
 
-function rowOf ({ type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, party = ''): Row {
-  const actor = { id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, restrictions: null, address, requestId }
-  const event = auditEvent(actor, now, type, { organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...detail } })
+function rowOf (
+  { type, reason, subject, organizationId, address, requestId, detail }: RefusalEntry, now: Date, party = ''
+): Row {
+  const actor = {
+    id: subject ?? 'anonymous', organizationId, scopes: [], creator: null, restrictions: null, address, requestId
+  }
+  const event = auditEvent(actor, now, type, {
+    organizationId, subject, detail: { ...(reason === null ? {} : { reason }), ...detail }
+  })
   return { party, event: { ...event, type } }
 }

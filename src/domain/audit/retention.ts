@@ -1,19 +1,26 @@
-/** What happens to audit chains besides that rows are added: they are opened at the start of a server, shortened by retention, and closed off where they are broken. */
+/**
+ * What happens to audit chains besides that rows are added: they are opened at the start of a server, shortened by
+ * retention, and closed off where they are broken.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys } from './chain.ts'
+import {
+  brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys
+} from './chain.ts'
 import { auditEvent, systemActor, type AuditLog } from './event.ts'
-import { followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace } from './verification.ts'
+import {
+  followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace
+} from './verification.ts'
 import type { Operation, Store } from '../store.ts'
 
 /** How many rows are read, or removed, at once: what else there is to do comes in between. */
 const batch = 500
 
 /**
- * Brings every chain to what a server with these keys needs. Heads under another key get a seal under the first, and the other
- * keys are recorded, so that a secret that was rotated away need not be kept. What is not as this deployment wrote it
- * stays so: `latchkey audit verify` names it.
+ * Brings every chain to what a server with these keys needs. Heads under another key get a seal under the first, and
+ * the other keys are recorded, so that a secret that was rotated away need not be kept. What is not as this deployment
+ * wrote it stays so: `latchkey audit verify` names it.
  */
 export async function openChains (store: Store, clock: Clock, keys: ChainKeys): Promise<void> {
   await isBegun(store.audit)
@@ -38,23 +45,32 @@ async function resealHead (store: Store, head: ChainHead, keys: ChainKeys): Prom
 
 /** Says, once, that rows may be sealed under the key of this name: later its secret may be gone. */
 async function recordKey (store: Store, clock: Clock, name: string): Promise<void> {
-  const isRecorded = async ({ about }: AuditLog) => (await about(deploymentChain, name, ['audit.key_recorded'])).length > 0
+  const isRecorded = async ({ about }: AuditLog) =>
+    (await about(deploymentChain, name, ['audit.key_recorded'])).length > 0
   if (await isRecorded(store.audit)) return
   await store.transaction(async tx => {
-    if (!await isRecorded(tx.audit)) await tx.audit.append(auditEvent(systemActor, clock(), 'audit.key_recorded', { organizationId: null, subject: name }))
+    if (!await isRecorded(tx.audit)) {
+      await tx.audit.append(
+        auditEvent(systemActor, clock(), 'audit.key_recorded', { organizationId: null, subject: name })
+      )
+    }
   })
 }
 
 /**
- * Closes off the rows that are older than the chains: a row in each holds their digest, so that from now on a change of them is
- * found. Only for the process that has just applied the migration which made the chains: rows without hashes and seals
- * that are met later had theirs taken away.
+ * Closes off the rows that are older than the chains: a row in each holds their digest, so that from now on a change of
+ * them is found. Only for the process that has just applied the migration which made the chains: rows without hashes
+ * and seals that are met later had theirs taken away.
  */
 export async function closeOffOlderRows (store: Store, clock: Clock): Promise<void> {
   const chains: string[] = []
-  for (let chain = await store.audit.nextChain(''); chain !== null; chain = await store.audit.nextChain(chain)) chains.push(chain)
+  for (let chain = await store.audit.nextChain(''); chain !== null; chain = await store.audit.nextChain(chain)) {
+    chains.push(chain)
+  }
   // The deployment's first: closing another one off adds a row to it, which is none of the older ones.
-  for (const chain of [deploymentChain, ...chains.filter(chain => chain !== deploymentChain)]) await closeOff(store, clock, chain)
+  for (const chain of [deploymentChain, ...chains.filter(chain => chain !== deploymentChain)]) {
+    await closeOff(store, clock, chain)
+  }
 }
 
 async function closeOff ({ audit, transaction }: Store, clock: Clock, chain: string): Promise<void> {
@@ -63,8 +79,18 @@ async function closeOff ({ audit, transaction }: Store, clock: Clock, chain: str
     const head = await tx.audit.holdHead(chain)
     if (head?.key !== '' || head.sequence !== sequence) return
     const organizationId = chain === deploymentChain ? null : chain
-    await tx.audit.resume(auditEvent(systemActor, clock(), 'audit.chain_closed_off', { organizationId, subject: chain, detail: { rows, digest } }), sequence + 1, '')
-    if (organizationId !== null) await tx.audit.append(auditEvent(systemActor, clock(), 'audit.chain_opened', { organizationId: null, subject: chain }))
+    await tx.audit.resume(
+      auditEvent(systemActor, clock(), 'audit.chain_closed_off', {
+        organizationId, subject: chain, detail: { rows, digest }
+      }),
+      sequence + 1,
+      ''
+    )
+    if (organizationId !== null) {
+      await tx.audit.append(
+        auditEvent(systemActor, clock(), 'audit.chain_opened', { organizationId: null, subject: chain })
+      )
+    }
   })
 }
 
@@ -72,13 +98,20 @@ async function closeOff ({ audit, transaction }: Store, clock: Clock, chain: str
 interface Found { rows: number, digest: string, sequence: number, hash: string }
 
 /** The rows of a chain behind what was found before, too. */
-async function findRows (audit: AuditLog, chain: string, before: Found = { rows: 0, digest: '', sequence: 0, hash: '' }): Promise<Found> {
+async function findRows (
+  audit: AuditLog, chain: string, before: Found = { rows: 0, digest: '', sequence: 0, hash: '' }
+): Promise<Found> {
   let found = before
   for (;;) {
     const rows = await audit.chained({ chain, sequence: found.sequence }, batch, {})
     const last = rows.at(-1)
     if (last === undefined) return found
-    found = { rows: found.rows + rows.length, digest: rows.reduce(foundDigest, found.digest), sequence: last.sequence, hash: last.hash }
+    found = {
+      rows: found.rows + rows.length,
+      digest: rows.reduce(foundDigest, found.digest),
+      sequence: last.sequence,
+      hash: last.hash
+    }
     await nextTurn()
   }
 }
@@ -87,29 +120,65 @@ async function findRows (audit: AuditLog, chain: string, before: Found = { rows:
 export interface Recovered { chain: string, fault: ChainFault, rows: number, sequence: number }
 
 /**
- * Closes off a chain that is broken, so that it goes on and what happens from now on can be verified. A row says what is wrong and
- * holds the digest of what was found; `verify` goes on naming it, and rows before it prove nothing any more.
- * `organizationId` null: the deployment's chain. @throws Failure `not_found`; `conflict` for a chain of which all is well.
+ * Closes off a chain that is broken, so that it goes on and what happens from now on can be verified. A row says what
+ * is wrong and holds the digest of what was found; `verify` goes on naming it, and rows before it prove nothing any
+ * more.
+ * `organizationId` null: the deployment's chain. @throws Failure `not_found`; `conflict` for a chain of which all is
+ * well.
  */
-export async function recoverAudit ({ store, clock, actor }: Operation, keys: ChainKeys, organizationId: string | null): Promise<Recovered> {
+export async function recoverAudit (
+  { store, clock, actor }: Operation, keys: ChainKeys, organizationId: string | null
+): Promise<Recovered> {
   const chain = organizationId ?? deploymentChain
   const fault = await verifyChain({ audit: store.audit, keys }, chain)
   if (fault === null && await store.audit.head(chain) === null) throw noSuchChain(chain)
-  if (fault === null) throw new Failure('conflict', { message: `The audit chain ${chain} is whole: there is nothing to recover.` })
-  if (fault.problem === 'unplaced') throw new Failure('conflict', { message: `${fault.message} No chain goes on behind it: remove that row from the database first.` })
-  if (fault.chain !== chain) throw new Failure('conflict', { message: `The audit chain ${fault.chain} is to be recovered first. ${fault.message}` })
+  if (fault === null) {
+    throw new Failure('conflict', { message: `The audit chain ${chain} is whole: there is nothing to recover.` })
+  }
+  if (fault.problem === 'unplaced') {
+    throw new Failure('conflict', {
+      message: `${fault.message} No chain goes on behind it: remove that row from the database first.`
+    })
+  }
+  if (fault.chain !== chain) {
+    throw new Failure('conflict', {
+      message: `The audit chain ${fault.chain} is to be recovered first. ${fault.message}`
+    })
+  }
   const before = await findRows(store.audit, chain)
   return await store.transaction(async tx => {
     const head = await tx.audit.holdHead(chain)
     const { rows, digest, sequence: last, hash } = await findRows(tx.audit, chain, before)
     // A number that the sealed head says was given out is not given out again.
     const sequence = Math.max(last, head !== null && isSealed(head, keys) === true ? head.sequence : 0) + 1
-    if (!Number.isSafeInteger(sequence)) throw new Failure('conflict', { message: `The audit chain ${chain} has a row with the number ${last}, behind which there is none: remove that row from the database first.` })
+    if (!Number.isSafeInteger(sequence)) {
+      throw new Failure('conflict', {
+        message:
+          `The audit chain ${chain} has a row with the number ${last}, behind which there is none: remove that row ` +
+            'from the database first.'
+      })
+    }
     const { id, problem, message } = fault
-    const detail = { problem, row: fault.sequence, event: id, message, rows, digest, head: head && { sequence: head.sequence, hash: head.hash, pruned: head.pruned, key: head.key } }
-    await tx.audit.resume(auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId, subject: chain, detail }), sequence, hash)
+    const detail = {
+      problem,
+      row: fault.sequence,
+      event: id,
+      message,
+      rows,
+      digest,
+      head: head && { sequence: head.sequence, hash: head.hash, pruned: head.pruned, key: head.key }
+    }
+    await tx.audit.resume(
+      auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId, subject: chain, detail }), sequence, hash
+    )
     // So that who takes the row back with its chain leaves another one.
-    if (organizationId !== null) await tx.audit.append(auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId: null, subject: chain, detail: { problem, sequence } }))
+    if (organizationId !== null) {
+      await tx.audit.append(
+        auditEvent(actor, clock(), 'audit.chain_recovered', {
+          organizationId: null, subject: chain, detail: { problem, sequence }
+        })
+      )
+    }
     return { chain, fault, rows, sequence }
   })
 }
@@ -128,29 +197,45 @@ export interface Pruned {
 }
 
 /**
- * Removes the rows of a chain that are older than `before`, up to the first that is not, and adds one that says so: with it the
- * chain stays whole. Rows of the types that stay are left. Works in small batches, and takes up no more rows after about `patience`
- * milliseconds. `organizationId` null: the deployment's. @throws Failure `invalid_request` for a future instant, `not_found`,
+ * Removes the rows of a chain that are older than `before`, up to the first that is not, and adds one that says so:
+ * with it the chain stays whole. Rows of the types that stay are left. Works in small batches, and takes up no more
+ * rows after about `patience` milliseconds. `organizationId` null: the deployment's. @throws Failure `invalid_request`
+ * for a future instant, `not_found`,
  * `audit_chain_broken` when what is to be removed is not what was written: it would be gone as evidence.
  */
-export async function pruneAudit (operation: Operation, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity): Promise<Pruned> {
+export async function pruneAudit (
+  operation: Operation, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity
+): Promise<Pruned> {
   const { store, clock, actor } = operation
   const now = clock()
-  if (before > now) throw new Failure('invalid_request', { message: 'before must not be in the future.', details: { field: 'before' } })
+  if (before > now) {
+    throw new Failure('invalid_request', { message: 'before must not be in the future.', details: { field: 'before' } })
+  }
   const chain = organizationId ?? deploymentChain
   const head = await store.audit.head(chain)
   if (head === null) throw noSuchChain(chain)
   requireWhole(chain, headFault(head, keys))
   const { place: { sequence: through, hash }, rows, more } = await measureOld(store.audit, keys, head, before, patience)
   if (rows > 0) {
-    await store.transaction(tx => tx.audit.append(auditEvent(actor, now, 'audit.pruned', { organizationId, subject: chain, detail: { rows, through, hash, before } })))
+    await store.transaction(tx =>
+      tx.audit.append(
+        auditEvent(actor, now, 'audit.pruned', {
+          organizationId, subject: chain, detail: { rows, through, hash, before }
+        })
+      )
+    )
     while (!await pruneBatch(store, keys, chain, through)) await nextTurn()
   }
   return { chain, rows, through: rows > 0 ? through : head.pruned, more }
 }
 
-/** Verifies the rows of a chain that are older than `before`, and counts those that go. Half of `patience` is left for removing them. */
-async function measureOld (audit: AuditLog, keys: ChainKeys, head: ChainHead, before: Date, patience: number): Promise<{ place: VerifiedPlace, rows: number, more: boolean }> {
+/**
+ * Verifies the rows of a chain that are older than `before`, and counts those that go. Half of `patience` is left for
+ * removing them.
+ */
+async function measureOld (
+  audit: AuditLog, keys: ChainKeys, head: ChainHead, before: Date, patience: number
+): Promise<{ place: VerifiedPlace, rows: number, more: boolean }> {
   const began = performance.now()
   let place = await placeBehindRetention(audit, head)
   for (let rows = 0; ;) {

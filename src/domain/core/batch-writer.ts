@@ -1,10 +1,12 @@
-/** What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each. */
+/**
+ * What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each.
+ */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { attempt, warn, type Report } from '../../telemetry/background.ts'
 
 /**
- * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is written then.
- * SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
+ * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is
+ * written then. SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
  */
 export const writtenInOneStatement = 500
 
@@ -22,7 +24,8 @@ export interface BatchWriter {
   /** Writes all that waits, after the turn that is under way. What cannot be written is left to the turns after. */
   flush (): Promise<void>
   /**
-   * Writes all that waits, and takes no turns from then on. Where it fails, it is tried again until the instant `until`, by
+   * Writes all that waits, and takes no turns from then on. Where it fails, it is tried again until the instant
+   * `until`, by
    * `performance.now()`; what is left then stays waiting.
    */
   close (until?: number): Promise<void>
@@ -35,11 +38,13 @@ export const pauseBetweenLastAttempts = 100
 const turnsInInterval = 10
 
 /**
- * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than one turn
- * writes. So whoever writes does it for a short time, and as often as it takes, within bounds. What `write` rejects with goes
- * to `report`.
+ * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than
+ * one turn writes. So whoever writes does it for a short time, and as often as it takes, within bounds. What `write`
+ * rejects with goes to `report`.
  */
-export function batchWriter ({ size, write }: PendingWrites, intervalMs: number, atOnce = Infinity, report: Report = warn): BatchWriter {
+export function batchWriter (
+  { size, write }: PendingWrites, intervalMs: number, atOnce = Infinity, report: Report = warn
+): BatchWriter {
   let timer: NodeJS.Timeout | undefined
   let due = false
   let closed = false

@@ -1,8 +1,8 @@
 /**
  * What was answered to a creation, remembered for who sends it again because the answer got lost
- * (draft-ietf-httpapi-idempotency-key-header). The answer is kept in the transaction of the creation itself, so there is
- * never one without the other; it holds secrets that are shown once, so it is kept sealed under a key that takes both
- * LATCHKEY_SECRET and the Idempotency-Key, of which only a digest is stored.
+ * (draft-ietf-httpapi-idempotency-key-header). The answer is kept in the transaction of the creation itself, so there
+ * is never one without the other; it holds secrets that are shown once, so it is kept sealed under a key that takes
+ * both LATCHKEY_SECRET and the Idempotency-Key, of which only a digest is stored.
  */
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
@@ -36,14 +36,19 @@ export interface IdempotentRequest { key: string, request: unknown }
 
 export interface Idempotency {
   /**
-   * Answers with what `make` makes, or with what it made when the same actor asked for the same with the same key before.
-   * `make` does everything through the operation it is given, in one transaction, and may be run again as the transaction is.
-   * What it answers is JSON. A failure is not remembered. `prepare` is what has to be so before, and known to every server: it is
-   * done outside of that transaction, unless the answer is remembered, and handed to `make`.
-   * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this process
-   * is about it. Of several processes, one makes it and the others wait for its answer.
+   * Answers with what `make` makes, or with what it made when the same actor asked for the same with the same key
+   * before.
+   * `make` does everything through the operation it is given, in one transaction, and may be run again as the
+   * transaction is. What it answers is JSON. A failure is not remembered. `prepare` is what has to be so before, and
+   * known to every server: it is done outside of that transaction, unless the answer is remembered, and handed to
+   * `make`.
+   * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this
+   * process is about it. Of several processes, one makes it and the others wait for its answer.
    */
-  run<T, P> (operation: Operation, repeatable: IdempotentRequest, make: (operation: Operation, prepared: P) => Promise<T>, prepare?: (operation: Operation) => Promise<P>): Promise<T>
+  run<T, P>(
+    operation: Operation, repeatable: IdempotentRequest, make: (operation: Operation, prepared: P) => Promise<T>,
+    prepare?: (operation: Operation) => Promise<P>
+  ): Promise<T>
 }
 
 export function idempotency (secrets: readonly string[]): Idempotency {
@@ -54,13 +59,19 @@ export function idempotency (secrets: readonly string[]): Idempotency {
       if (underWay.has(id)) throw new Failure('idempotency_in_progress')
       underWay.add(id)
       try {
-        const work = { id, fingerprint: digestOf(canonicalJson(request)), purpose: `idempotent answer v1 ${key}`, secrets }
+        const work = {
+          id, fingerprint: digestOf(canonicalJson(request)), purpose: `idempotent answer v1 ${key}`, secrets
+        }
         const known = await operation.store.rememberedAnswers.get(id)
         const isRemembered = known !== null && known.expiresAt > operation.clock()
         const prepared = isRemembered ? null : { value: await prepare(operation) }
         return await answerOnce(operation, work, async inside => {
           // It was removed by hand, or has ended, between two looks.
-          if (prepared === null) throw new Failure('conflict', { message: 'The answer to this Idempotency-Key has just been forgotten; send it again.' })
+          if (prepared === null) {
+            throw new Failure('conflict', {
+              message: 'The answer to this Idempotency-Key has just been forgotten; send it again.'
+            })
+          }
           return await make(inside, prepared.value)
         })
       } finally {
@@ -72,7 +83,9 @@ export function idempotency (secrets: readonly string[]): Idempotency {
 
 interface Work { id: string, fingerprint: string, purpose: string, secrets: readonly string[] }
 
-async function answerOnce<T> (operation: Operation, work: Work, make: (operation: Operation) => Promise<T>): Promise<T> {
+async function answerOnce<T> (
+  operation: Operation, work: Work, make: (operation: Operation) => Promise<T>
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     let taken = false
     try {
@@ -84,7 +97,13 @@ async function answerOnce<T> (operation: Operation, work: Work, make: (operation
         if (known !== null) await tx.rememberedAnswers.remove(work.id)
         const answer = await make({ ...operation, store: within(tx) })
         const sealedAnswer = seal(JSON.stringify(answer), work.secrets[0]!, work.id, work.purpose)
-        await tx.rememberedAnswers.insert({ id: work.id, fingerprint: work.fingerprint, sealedAnswer, createdAt: now, expiresAt: secondsAfter(now, answerLifetime) })
+        await tx.rememberedAnswers.insert({
+          id: work.id,
+          fingerprint: work.fingerprint,
+          sealedAnswer,
+          createdAt: now,
+          expiresAt: secondsAfter(now, answerLifetime)
+        })
           .catch((error: unknown) => {
             taken = true
             throw error
@@ -101,7 +120,13 @@ async function answerOnce<T> (operation: Operation, work: Work, make: (operation
 function recall<T> (known: RememberedAnswer, { id, fingerprint, purpose, secrets }: Work): T {
   if (known.fingerprint !== fingerprint) throw new Failure('idempotency_key_reused')
   const text = unseal(known.sealedAnswer, secrets, id, purpose)
-  if (text === null) throw new Failure('conflict', { message: 'This was made before, but its answer cannot be read any more: LATCHKEY_SECRET was changed. Look for what was made, or use a new Idempotency-Key.' })
+  if (text === null) {
+    throw new Failure('conflict', {
+      message:
+        'This was made before, but its answer cannot be read any more: LATCHKEY_SECRET was changed. Look for what ' +
+          'was made, or use a new Idempotency-Key.'
+    })
+  }
   return JSON.parse(text) as T
 }
 
@@ -112,7 +137,11 @@ function within (tx: Repositories): Store {
 
 /** The same text for the same value, whatever the order of its members. */
 function canonicalJson (value: unknown): string {
-  return JSON.stringify(value, (_name, part: unknown) => typeof part === 'object' && part !== null && !Array.isArray(part)
-    ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => one < other ? -1 : 1))
-    : part) ?? ''
+  return JSON.stringify(
+    value,
+    (_name, part: unknown) =>
+      typeof part === 'object' && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => one < other ? -1 : 1))
+        : part
+  ) ?? ''
 }

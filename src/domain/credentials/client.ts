@@ -17,7 +17,10 @@ import { requireExpected, requireVisible, type Operation, type Repositories, typ
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
 
-/** What an assertion of a client may look like (protocol/provider/client-assertion.ts): as the newest profile has it, or as RFC 7523 did. */
+/**
+ * What an assertion of a client may look like (protocol/provider/client-assertion.ts): as the newest profile has it, or
+ * as RFC 7523 did.
+ */
 export const assertionProfiles = ['strict', 'rfc7523'] as const
 export type AssertionProfile = typeof assertionProfiles[number]
 
@@ -139,7 +142,10 @@ export async function createClient (operation: Operation, input: ClientInput): P
   const method = input.tokenEndpointAuthMethod ?? 'client_secret_basic'
   const secret = method === 'private_key_jwt' ? null : newSecret()
   if ((method === 'private_key_jwt') !== (input.jwks !== undefined)) {
-    throw new Failure('invalid_request', { message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.', details: { field: 'jwks' } })
+    throw new Failure('invalid_request', {
+      message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.',
+      details: { field: 'jwks' }
+    })
   }
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
@@ -205,8 +211,10 @@ export async function updateClient (operation: Operation, id: string, change: Cl
       metadata: change.name === undefined ? before.metadata : { ...before.metadata, client_name: change.name },
       grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
       allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
-      introspects: change.introspects ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects) : before.introspects,
-      assertionProfile: change.assertionProfile ?? before.assertionProfile,
+      introspects: change.introspects
+        ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects)
+        : before.introspects,
+      assertionProfile: change.assertionProfile ?? before.assertionProfile
     }
     if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
     return authorityDiffers(before, after) ? nextGeneration(after) : after
@@ -228,21 +236,27 @@ export async function revokeClient (operation: Operation, id: string, reason: st
 }
 
 /**
- * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end now,
- * and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when `mostSecretsInOverlap`
- * secrets are in theirs.
+ * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end
+ * now, and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when
+ * `mostSecretsInOverlap` secrets are in theirs.
  */
-export async function rotateClientSecret (operation: Operation, id: string, overlapSeconds: number): Promise<{ client: Client, secret: string }> {
+export async function rotateClientSecret (
+  operation: Operation, id: string, overlapSeconds: number
+): Promise<{ client: Client, secret: string }> {
   const secret = newSecret()
   const client = await changeClient(operation, id, 'client.secret_rotated', async (before, tx) => {
     if (before.metadata.token_endpoint_auth_method === 'private_key_jwt') {
-      throw new Failure('invalid_request', { message: 'This client authenticates with its own keys and has no secret to rotate.' })
+      throw new Failure('invalid_request', {
+        message: 'This client authenticates with its own keys and has no secret to rotate.'
+      })
     }
     await requireNoMoreThanOwn(tx, operation.actor, before)
     const now = operation.clock()
     requireFewInOverlap(before, overlapSeconds, now)
     // Those that have ended stay for a while, so that whoever still comes with one is noticed.
-    const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held => endingBy(held, secondsAfter(now, overlapSeconds)))
+    const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held =>
+      endingBy(held, secondsAfter(now, overlapSeconds))
+    )
     const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
     return overlapSeconds === 0 ? nextGeneration(after) : after
   })
@@ -256,8 +270,10 @@ const mostSecretsInOverlap = 100
 function requireFewInOverlap (client: Client, overlapSeconds: number, now: Date): void {
   if (overlapSeconds === 0 || currentSecrets(client, now).length <= mostSecretsInOverlap) return
   throw new Failure('conflict', {
-    message: `${mostSecretsInOverlap} secrets that the client ${client.id} had before still work in their overlap; wait until some have ended, or rotate without an overlap, which ends all of them.`,
-    details: { mostInOverlap: mostSecretsInOverlap },
+    message:
+      `${mostSecretsInOverlap} secrets that the client ${client.id} had before still work in their overlap; wait ` +
+        'until some have ended, or rotate without an overlap, which ends all of them.',
+    details: { mostInOverlap: mostSecretsInOverlap }
   })
 }
 
@@ -269,13 +285,15 @@ export function currentSecrets (client: Client, now: Date): readonly ClientSecre
   return client.secrets.filter(secret => isCurrent(secret, now))
 }
 
-/** What a client gets by registering itself (RFC 7591 §3.2.1): secret and registration access token, both shown once. */
+/**
+ * What a client gets by registering itself (RFC 7591 §3.2.1): secret and registration access token, both shown once.
+ */
 export interface RegisteredClient extends NewClient { registrationAccessToken: string }
 
 /**
- * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes, or,
- * where the token names no resource, the default scopes of the organization's MCP servers; one use of the token is spent
- * in the same transaction; without, it belongs to nobody and has no scopes.
+ * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes,
+ * or, where the token names no resource, the default scopes of the organization's MCP servers; one use of the token is
+ * spent in the same transaction; without, it belongs to nobody and has no scopes.
  * @throws Failure `unauthorized` when the token has no uses left.
  */
 export async function registerClient (
@@ -306,16 +324,27 @@ export async function registerClient (
   }
   return await store.transaction(async tx => {
     const usesLeft = token === null ? null : await spendRegistrationToken(tx, token, now)
-    const grants = token !== null && token.resourceId === null ? await defaultGrants(tx, token.organizationId) : client.grants
+    const grants = token !== null && token.resourceId === null
+      ? await defaultGrants(tx, token.organizationId)
+      : client.grants
     await tx.clients.insert({ ...client, grants })
-    if (token !== null) await tx.audit.append(auditEvent(actor, now, 'registration_token.spent', aboutSpending(token, client, usesLeft)))
-    if (token !== null && usesLeft === 0) await tx.audit.append(auditEvent(actor, now, 'registration_token.exhausted', aboutSpending(token, client, usesLeft)))
+    if (token !== null) {
+      await tx.audit.append(auditEvent(actor, now, 'registration_token.spent', aboutSpending(token, client, usesLeft)))
+    }
+    if (token !== null && usesLeft === 0) {
+      await tx.audit.append(
+        auditEvent(actor, now, 'registration_token.exhausted', aboutSpending(token, client, usesLeft))
+      )
+    }
     await tx.audit.append(auditEvent(actor, now, 'client.registered', about({ ...client, grants })))
     return { client: { ...client, grants }, secret, registrationAccessToken }
   })
 }
 
-/** Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep another. */
+/**
+ * Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep
+ * another.
+ */
 export function isDescribedBy (client: Client, metadata: ClientMetadata): boolean {
   return isDeepStrictEqual(client.metadata, metadata) && client.name === nameIn(metadata, client.name)
 }
@@ -328,11 +357,17 @@ function nameIn ({ client_name: name }: ClientMetadata, otherwise: string): stri
  * Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. What
  * describes it already changes nothing and leaves no audit row.
  */
-export async function replaceClientMetadata (operation: Operation, id: string, metadata: ClientMetadata): Promise<Client> {
+export async function replaceClientMetadata (
+  operation: Operation, id: string, metadata: ClientMetadata
+): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async before => {
-    if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
-      [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')) {
-      throw new Failure('invalid_request', { message: 'A client cannot change between a secret and its own keys; register anew.' })
+    if (
+      metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
+      [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')
+    ) {
+      throw new Failure('invalid_request', {
+        message: 'A client cannot change between a secret and its own keys; register anew.'
+      })
     }
     if (isDescribedBy(before, metadata)) return before
     // New keys are a new proof of identity: what the old ones proved ends with them.
@@ -346,22 +381,31 @@ export async function replaceClientMetadata (operation: Operation, id: string, m
 const abandonedAfter = 7 * 86_400
 
 /**
- * How many seconds later it is removed. Until it is abandoned its use is written behind the requests' backs, which takes a while,
- * on other servers too; from then on before anything comes of it.
+ * How many seconds later it is removed. Until it is abandoned its use is written behind the requests' backs, which
+ * takes a while, on other servers too; from then on before anything comes of it.
  */
 const removedAfter = 86_400
 
-/** Whether, as far as is known, nobody ever did anything with it and it may be removed at any moment: whatever it is given has to wait for `useAbandoned`. */
+/**
+ * Whether, as far as is known, nobody ever did anything with it and it may be removed at any moment: whatever it is
+ * given has to wait for `useAbandoned`.
+ */
 export function isAbandoned ({ origin, lastUsedAt, revision, createdAt }: Client, now: Date): boolean {
-  return origin === 'registered' && lastUsedAt === null && revision === 1 && createdAt <= secondsAfter(now, -abandonedAfter)
+  return origin === 'registered' && lastUsedAt === null && revision === 1 &&
+    createdAt <= secondsAfter(now, -abandonedAfter)
 }
 
 /** Writes that an abandoned client is used after all, so that it stays. False: it has been removed. */
-export async function useAbandoned ({ store, clock }: Pick<Operation, 'store' | 'clock'>, id: string): Promise<boolean> {
+export async function useAbandoned (
+  { store, clock }: Pick<Operation, 'store' | 'clock'>, id: string
+): Promise<boolean> {
   return await store.clients.use(id, clock())
 }
 
-/** Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the same time stays, or is not used. */
+/**
+ * Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the
+ * same time stays, or is not used.
+ */
 export async function reapAbandonedClients ({ store, clock, actor }: Operation, limit: number): Promise<number> {
   const now = clock()
   return await store.transaction(async tx => {
@@ -382,7 +426,9 @@ async function changeClient (
   return await store.transaction(async tx => {
     const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
     requireExpected(operation, before)
-    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
+    if (before.revokedAt !== null) {
+      throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
+    }
     const after = await change(before, tx)
     if (after === before) return before
     const kept = await tx.clients.update(after)
@@ -391,26 +437,38 @@ async function changeClient (
   })
 }
 
-async function claimedBy (tx: Repositories, { actor }: Operation, client: Client, organizationId: string | undefined): Promise<string | null> {
+async function claimedBy (
+  tx: Repositories, { actor }: Operation, client: Client, organizationId: string | undefined
+): Promise<string | null> {
   if (organizationId === undefined || organizationId === client.organizationId) return client.organizationId
   if (client.organizationId !== null) {
-    throw new Failure('conflict', { message: `The client ${client.id} belongs to ${client.organizationId} and cannot move.` })
+    throw new Failure('conflict', {
+      message: `The client ${client.id} belongs to ${client.organizationId} and cannot move.`
+    })
   }
   return (await requireActiveOrganization(tx, actor, organizationId)).id
 }
 
-async function resolveGrants (tx: Repositories, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]): Promise<ClientGrant[]> {
+async function resolveGrants (
+  tx: Repositories, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]
+): Promise<ClientGrant[]> {
   const resolved = new Map<string, ClientGrant>()
   for (const { resource: name, scopes } of grants) {
     const resource = await requireUsableResource(tx, organizationId, name)
-    if (resolved.has(resource.id)) throw new Failure('invalid_request', { message: `The resource ${resource.identifier} is granted twice.`, details: { field: 'grants' } })
+    if (resolved.has(resource.id)) {
+      throw new Failure('invalid_request', {
+        message: `The resource ${resource.identifier} is granted twice.`, details: { field: 'grants' }
+      })
+    }
     const granted = requireDelegable(actor, resource, requireGrantable(scopes, resource.scopes, resource.identifier))
     resolved.set(resource.id, { resourceId: resource.id, scopes: granted })
   }
   return [...resolved.values()]
 }
 
-/** Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`. */
+/**
+ * Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`.
+ */
 async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)
@@ -418,7 +476,10 @@ async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Cli
   }
 }
 
-/** Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure `insufficient_permissions`. */
+/**
+ * Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure
+ * `insufficient_permissions`.
+ */
 async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Client): Promise<void> {
   await requireWithinOwn(tx, actor, client)
   for (const { resourceId, scopes } of client.grants) {
@@ -427,7 +488,10 @@ async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Cli
   }
 }
 
-/** Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an organization's to give. */
+/**
+ * Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an
+ * organization's to give.
+ */
 async function resolveIntrospects (
   tx: Repositories, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
 ): Promise<string[]> {
@@ -435,7 +499,11 @@ async function resolveIntrospects (
   for (const name of names) {
     const resource = await requireUsableResource(tx, organizationId, name)
     if (actor.organizationId !== null && resource.organizationId === null && !held.includes(resource.id)) {
-      throw new Failure('insufficient_permissions', { message: `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes the admin token.` })
+      throw new Failure('insufficient_permissions', {
+        message:
+          `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes ` +
+            'the admin token.'
+      })
     }
     ids.add(resource.id)
   }
@@ -459,7 +527,8 @@ function nextGeneration (client: Client): Client {
 }
 
 function authorityDiffers (before: Client, after: Client): boolean {
-  const authority = ({ organizationId, grants, allowlist }: Client) => JSON.stringify({ organizationId, grants, allowlist })
+  const authority = ({ organizationId, grants, allowlist }: Client) =>
+    JSON.stringify({ organizationId, grants, allowlist })
   return authority(before) !== authority(after)
 }
 
@@ -470,5 +539,9 @@ function aboutSpending (token: RegistrationToken, client: Client, usesLeft: numb
 function about (client: Client, more: Record<string, unknown> = {}) {
   const { name, allowlist, introspects, assertionProfile, generation } = client
   const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
-  return { organizationId: client.organizationId, subject: client.id, detail: { name, grants, allowlist, introspects, assertionProfile, generation, ...more } }
+  return {
+    organizationId: client.organizationId,
+    subject: client.id,
+    detail: { name, grants, allowlist, introspects, assertionProfile, generation, ...more }
+  }
 }

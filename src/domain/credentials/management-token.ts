@@ -12,8 +12,9 @@ import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
 import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 /**
- * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer credential to
- * that API and nowhere else. Not to be confused with the access tokens that clients get, which are JWTs without a row.
+ * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer
+ * credential to that API and nowhere else. Not to be confused with the access tokens that clients get, which are JWTs
+ * without a row.
  */
 export interface ManagementToken extends Revised {
   /** `mat_…` */
@@ -72,7 +73,9 @@ export interface ManagementTokenRepository {
 }
 
 /** What a token may do now: never more than the management API declares and its creator may. */
-export function scopesOfManagementToken (token: ManagementToken, management: Resource, creator: Member | null): readonly string[] {
+export function scopesOfManagementToken (
+  token: ManagementToken, management: Resource, creator: Member | null
+): readonly string[] {
   const allowed = expand(token.scopes, management.scopes)
   if (token.creatorId === null) return allowed
   if (creator === null) return []
@@ -93,9 +96,12 @@ export interface ManagementTokenInput {
 /**
  * Creates a token; `text` is the token itself, shown now and never again.
  * @throws Failure `not_found`, `organization_not_active`, `unknown_scope`, `invalid_allowlist`, `invalid_expiry`,
- * `insufficient_permissions` for a scope that its maker has not, and for a token of the deployment unless the admin token makes it.
+ * `insufficient_permissions` for a scope that its maker has not, and for a token of the deployment unless the admin
+ * token makes it.
  */
-export async function createManagementToken (operation: Operation, input: ManagementTokenInput): Promise<{ token: ManagementToken, text: string }> {
+export async function createManagementToken (
+  operation: Operation, input: ManagementTokenInput
+): Promise<{ token: ManagementToken, text: string }> {
   const { store, clock, actor } = operation
   const now = clock()
   const text = newManagementTokenText()
@@ -138,10 +144,17 @@ export interface ManagementTokenChange {
   expiresAt?: Date | null
 }
 
-/** Changes a token; true from the next request on. @throws Failure `credential_expired` for another end of one that has reached its own. */
-export async function updateManagementToken (operation: Operation, id: string, change: ManagementTokenChange): Promise<ManagementToken> {
+/**
+ * Changes a token; true from the next request on. @throws Failure `credential_expired` for another end of one that has
+ * reached its own.
+ */
+export async function updateManagementToken (
+  operation: Operation, id: string, change: ManagementTokenChange
+): Promise<ManagementToken> {
   return await changeToken(operation, id, 'access_token.updated', async (before, now, tx) => {
-    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The access token ${id} was revoked; create a new one.` })
+    if (before.revokedAt !== null) {
+      throw new Failure('credential_revoked', { message: `The access token ${id} was revoked; create a new one.` })
+    }
     requireNotRevived(before, change, now)
     const { name, ...authority } = change
     const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
@@ -163,25 +176,39 @@ export async function updateManagementToken (operation: Operation, id: string, c
 }
 
 /** Revokes a token: refused from the next request on. Doing it twice changes nothing. */
-export async function revokeManagementToken (operation: Operation, id: string, reason: string | null): Promise<ManagementToken> {
-  return await changeToken(operation, id, 'access_token.revoked', async (before, now) =>
-    before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before)
+export async function revokeManagementToken (
+  operation: Operation, id: string, reason: string | null
+): Promise<ManagementToken> {
+  return await changeToken(
+    operation, id, 'access_token.revoked',
+    async (before, now) => before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before
+  )
 }
 
 /** What has ended never comes back to life. */
 function requireNotRevived ({ id, expiresAt }: ManagementToken, change: ManagementTokenChange, now: Date): void {
   if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
-  throw new Failure('credential_expired', { message: `The access token ${id} expired at ${expiresAt.toISOString()} and gets no other end; create a new one.` })
+  throw new Failure('credential_expired', {
+    message: `The access token ${id} expired at ${expiresAt.toISOString()} and gets no other end; create a new one.`
+  })
 }
 
-async function requireReach (tx: Repositories, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput): Promise<void> {
+async function requireReach (
+  tx: Repositories, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput
+): Promise<void> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
   // Who has scopes at all is not the admin token.
-  else if (actor.scopes !== null || actor.organizationId !== null) throw new Failure('insufficient_permissions', { message: 'An access token for the whole deployment takes the admin token; name an organization.' })
+  else if (actor.scopes !== null || actor.organizationId !== null) {
+    throw new Failure('insufficient_permissions', {
+      message: 'An access token for the whole deployment takes the admin token; name an organization.'
+    })
+  }
   if (creatorId === null) return
   const creator = await tx.members.get(creatorId)
   if (creator !== null && creator.organizationId === organizationId && creator.removedAt === null) return
-  throw new Failure('not_found', { message: `There is no member ${JSON.stringify(creatorId.slice(0, 64))} in the organization of the access token.` })
+  throw new Failure('not_found', {
+    message: `There is no member ${JSON.stringify(creatorId.slice(0, 64))} in the organization of the access token.`
+  })
 }
 
 async function requireOwnScopes (tx: Repositories, actor: Actor, scopes: readonly string[]): Promise<string[]> {
@@ -198,7 +225,10 @@ async function managementResource (tx: Repositories): Promise<Resource> {
 }
 
 async function changeToken (
-  operation: Operation, id: string, type: AuditEventType, change: (before: ManagementToken, now: Date, tx: Repositories) => Promise<ManagementToken>
+  operation: Operation,
+  id: string,
+  type: AuditEventType,
+  change: (before: ManagementToken, now: Date, tx: Repositories) => Promise<ManagementToken>
 ): Promise<ManagementToken> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
@@ -216,5 +246,9 @@ async function changeToken (
 function about (token: ManagementToken) {
   const { name, hint, allowlist, creatorId, expiresAt, revokedReason } = token
   const scopes = namesOf(token.scopes)
-  return { organizationId: token.organizationId, subject: token.id, detail: { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason } }
+  return {
+    organizationId: token.organizationId,
+    subject: token.id,
+    detail: { name, hint, scopes, allowlist, creatorId, expiresAt, revokedReason }
+  }
 }

@@ -36,8 +36,13 @@ export interface PublishableKeyRepository {
   get (id: string): Promise<PublishableKey | null>
   byPublishable (text: string): Promise<PublishableKey | null>
   /** Replaces everything but id, publishable text and createdAt; returns it with its next revision. */
-  update (key: PublishableKey): Promise<PublishableKey>
-  page (query: PageQuery, filter: { organizationId?: string, name?: string, environment?: Environment, resourceId?: string, revoked?: boolean }): Promise<Page<PublishableKey>>
+  update(key: PublishableKey): Promise<PublishableKey>
+  page(
+    query: PageQuery,
+    filter: {
+      organizationId?: string, name?: string, environment?: Environment, resourceId?: string, revoked?: boolean
+    }
+  ): Promise<Page<PublishableKey>>
 }
 
 export interface PublishableKeyInput {
@@ -91,21 +96,32 @@ export async function getPublishableKey ({ store, actor }: Operation, id: string
   return requireVisible(actor, await store.publishableKeys.get(id), 'publishable key', id)
 }
 
-/** Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`. */
-export async function updatePublishableKey (operation: Operation, id: string, change: { name?: string }): Promise<PublishableKey> {
+/**
+ * Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`.
+ */
+export async function updatePublishableKey (
+  operation: Operation, id: string, change: { name?: string }
+): Promise<PublishableKey> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
     requireExpected(operation, before)
-    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
+    if (before.revokedAt !== null) {
+      throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
+    }
     const kept = await tx.publishableKeys.update({ ...before, name: change.name ?? before.name })
     await tx.audit.append(auditEvent(actor, clock(), 'publishable_key.updated', about(kept)))
     return kept
   })
 }
 
-/** Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice changes nothing. */
-export async function revokePublishableKey (operation: Operation, id: string, reason: string | null): Promise<PublishableKey> {
+/**
+ * Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice
+ * changes nothing.
+ */
+export async function revokePublishableKey (
+  operation: Operation, id: string, reason: string | null
+): Promise<PublishableKey> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
@@ -134,5 +150,9 @@ async function newSigningPair (): Promise<{ publicJwk: JWK, signingKey: PrivateS
 function about (key: PublishableKey, more: Record<string, unknown> = {}) {
   const { name, publishable, resourceId, environment, publicJwk } = key
   const scopes = namesOf(key.scopes)
-  return { organizationId: key.organizationId, subject: key.id, detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid, ...more } }
+  return {
+    organizationId: key.organizationId,
+    subject: key.id,
+    detail: { name, publishable, resourceId, environment, scopes, kid: publicJwk.kid, ...more }
+  }
 }

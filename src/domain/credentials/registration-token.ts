@@ -77,9 +77,13 @@ export async function createRegistrationToken (
   const expiresAt = requireFuture(input.expiresAt ?? null, now)
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
-    const resource = input.resource === undefined ? null : await requireUsableResource(tx, input.organizationId, input.resource)
+    const resource = input.resource === undefined
+      ? null
+      : await requireUsableResource(tx, input.organizationId, input.resource)
     if (resource === null && (input.scopes ?? []).length > 0) {
-      throw new Failure('invalid_request', { message: 'Scopes belong to a resource: name it.', details: { field: 'resource' } })
+      throw new Failure('invalid_request', {
+        message: 'Scopes belong to a resource: name it.', details: { field: 'resource' }
+      })
     }
     const token: RegistrationToken = {
       id: newId('rgt'),
@@ -88,7 +92,9 @@ export async function createRegistrationToken (
       organizationId: input.organizationId,
       name: input.name,
       resourceId: resource?.id ?? null,
-      scopes: resource === null ? [] : requireGrantable(input.scopes ?? resource.defaultScopes, resource.scopes, resource.identifier),
+      scopes: resource === null
+        ? []
+        : requireGrantable(input.scopes ?? resource.defaultScopes, resource.scopes, resource.identifier),
       allowlist: readAllowlist(input.allowlist ?? []),
       usesLeft: input.uses ?? null,
       createdBy: actor.id,
@@ -109,14 +115,23 @@ export async function getRegistrationToken ({ store, actor }: Operation, id: str
   return requireVisible(actor, await store.registrationTokens.get(id), 'registration token', id)
 }
 
-/** Changes name, remaining uses or expiry; the last two only for who could hand on what it grants. @throws Failure `insufficient_permissions`. */
+/**
+ * Changes name, remaining uses or expiry; the last two only for who could hand on what it grants. @throws Failure
+ * `insufficient_permissions`.
+ */
 export async function updateRegistrationToken (
   operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null }
 ): Promise<RegistrationToken> {
   return await changeToken(operation, id, 'registration_token.updated', async (before, now, tx) => {
-    if (before.revokedAt !== null) throw new Failure('credential_revoked', { message: `The registration token ${id} was revoked; create a new one.` })
+    if (before.revokedAt !== null) {
+      throw new Failure('credential_revoked', {
+        message: `The registration token ${id} was revoked; create a new one.`
+      })
+    }
     // More uses, or a later end, is more of what the token grants.
-    if (change.uses !== undefined || change.expiresAt !== undefined) await requireGrantedByOwn(tx, operation.actor, before)
+    if (change.uses !== undefined || change.expiresAt !== undefined) {
+      await requireGrantedByOwn(tx, operation.actor, before)
+    }
     return {
       ...before,
       name: change.name ?? before.name,
@@ -134,10 +149,13 @@ export async function revokeRegistrationToken (operation: Operation, id: string)
 
 /** Why a registration token is refused; precise, for the audit log. */
 export type RegistrationTokenProblem =
-  | 'unknown_registration_token' | 'registration_token_revoked' | 'registration_token_expired' | 'registration_token_used_up' | 'organization_suspended'
+  | 'unknown_registration_token' | 'registration_token_revoked' | 'registration_token_expired'
+  | 'registration_token_used_up' | 'organization_suspended'
 
 /** The token behind a text, if it may still be used; else why not. `token` null: there is none. */
-export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null } | { token: RegistrationToken | null, problem: RegistrationTokenProblem }
+export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null } | {
+  token: RegistrationToken | null, problem: RegistrationTokenProblem
+}
 
 /** Looks at the token behind a text. */
 export async function findRegistrationToken (
@@ -156,7 +174,9 @@ export async function findRegistrationToken (
  * Takes one use inside a transaction; returns how many are left, null for no limit.
  * @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile.
  */
-export async function spendRegistrationToken (tx: Repositories, token: RegistrationToken, now: Date): Promise<number | null> {
+export async function spendRegistrationToken (
+  tx: Repositories, token: RegistrationToken, now: Date
+): Promise<number | null> {
   const current = await tx.registrationTokens.get(token.id)
   if (current === null || !isUsable(current, now) || !await tx.registrationTokens.spend(token.id)) {
     throw new Failure('unauthorized', { message: 'The registration token has no uses left.' })
@@ -167,7 +187,10 @@ export async function spendRegistrationToken (tx: Repositories, token: Registrat
 /** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
 export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
   if (expiresAt === null || expiresAt > now) return expiresAt
-  throw new Failure('invalid_expiry', { message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`, details: { field: 'expiresAt' } })
+  throw new Failure('invalid_expiry', {
+    message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`,
+    details: { field: 'expiresAt' }
+  })
 }
 
 /**
@@ -210,5 +233,7 @@ async function changeToken (
 function about (token: RegistrationToken) {
   const { name, resourceId, usesLeft, expiresAt } = token
   const scopes = namesOf(token.scopes)
-  return { organizationId: token.organizationId, subject: token.id, detail: { name, resourceId, scopes, usesLeft, expiresAt } }
+  return {
+    organizationId: token.organizationId, subject: token.id, detail: { name, resourceId, scopes, usesLeft, expiresAt }
+  }
 }

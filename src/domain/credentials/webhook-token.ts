@@ -43,8 +43,10 @@ export interface WebhookTokenRepository {
   /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
   update (token: WebhookToken): Promise<WebhookToken>
   /** Hands every token of one key over to another. */
-  handOver (fromApiKeyId: string, toApiKeyId: string): Promise<void>
-  page (query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }): Promise<Page<WebhookToken>>
+  handOver(fromApiKeyId: string, toApiKeyId: string): Promise<void>
+  page(
+    query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }
+  ): Promise<Page<WebhookToken>>
 }
 
 /** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
@@ -72,9 +74,11 @@ export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): We
       return whenKnown(registry.webhookToken(digestOf(text)), token => {
         const reason = token === null ? 'unknown' : reasonAgainst(token, resource, type)
         if (reason !== null) return refuse(reason, token)
-        return whenKnown(registry.apiKeyById(token!.apiKeyId), key => key === null
-          ? refuse('revoked', token)
-          : whenKnown(judgeKey(key, { resource, address: null, leavesAllowlist: true }), verdict => verdict.ok ? inTheNameOf(verdict, token!) : verdict))
+        return whenKnown(registry.apiKeyById(token!.apiKeyId), key =>
+          key === null
+            ? refuse('revoked', token)
+            : whenKnown(judgeKey(key, { resource, address: null, leavesAllowlist: true }), verdict =>
+              verdict.ok ? inTheNameOf(verdict, token!) : verdict))
       })
     },
   }
@@ -91,11 +95,16 @@ function inTheNameOf (verdict: KeyVerdict & { ok: true }, token: WebhookToken): 
   const { principal } = verdict
   const { object } = token
   if (!mayTouch(principal, object.type, object.id)) return refuse('object_not_allowed', token)
-  return { ...verdict, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } } }
+  return {
+    ...verdict, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } }
+  }
 }
 
 function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
-  return { ok: false, refusal: { reason, presented: 'api_key', subject: token?.id ?? null, organizationId: token?.organizationId ?? null } }
+  return {
+    ok: false,
+    refusal: { reason, presented: 'api_key', subject: token?.id ?? null, organizationId: token?.organizationId ?? null }
+  }
 }
 
 /**
@@ -140,7 +149,9 @@ export async function getWebhookToken ({ store, actor }: Operation, id: string):
 }
 
 /** Revokes it: refused from the next request on. Doing it twice changes nothing. */
-export async function revokeWebhookToken (operation: Operation, id: string, reason: string | null): Promise<WebhookToken> {
+export async function revokeWebhookToken (
+  operation: Operation, id: string, reason: string | null
+): Promise<WebhookToken> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = requireVisible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
@@ -155,17 +166,32 @@ export async function revokeWebhookToken (operation: Operation, id: string, reas
 
 /** A token would end with its key: one that has ended, or is about to, gets none. */
 function requireLasting (key: ApiKey, now: Date): void {
-  if (key.rotatedTo !== null) throw new Failure('credential_superseded', { message: `The API key ${key.id} was replaced by ${key.rotatedTo}; use that one.`, details: { rotatedTo: key.rotatedTo } })
-  if (key.revokedAt !== null) throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; use another one.` })
-  if (key.expiresAt !== null && key.expiresAt <= now) throw new Failure('credential_expired', { message: `The API key ${key.id} has expired; use another one.` })
+  if (key.rotatedTo !== null) {
+    throw new Failure('credential_superseded', {
+      message: `The API key ${key.id} was replaced by ${key.rotatedTo}; use that one.`,
+      details: { rotatedTo: key.rotatedTo }
+    })
+  }
+  if (key.revokedAt !== null) {
+    throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; use another one.` })
+  }
+  if (key.expiresAt !== null && key.expiresAt <= now) {
+    throw new Failure('credential_expired', { message: `The API key ${key.id} has expired; use another one.` })
+  }
 }
 
 function requireObject (key: ApiKey, { type, id }: BoundObject): BoundObject {
   if (mayTouch(key, type, id)) return { type, id }
-  throw new Failure('insufficient_permissions', { message: `The API key ${key.id} is restricted to other objects of this type; use another key, or widen its restriction.`, details: { field: 'object' } })
+  throw new Failure('insufficient_permissions', {
+    message:
+      `The API key ${key.id} is restricted to other objects of this type; use another key, or widen its restriction.`,
+    details: { field: 'object' }
+  })
 }
 
 function about (token: WebhookToken, more: Record<string, unknown> = {}) {
   const { hint, resourceId, apiKeyId, object } = token
-  return { organizationId: token.organizationId, subject: token.id, detail: { hint, resourceId, apiKeyId, object, ...more } }
+  return {
+    organizationId: token.organizationId, subject: token.id, detail: { hint, resourceId, apiKeyId, object, ...more }
+  }
 }

@@ -7,7 +7,9 @@ import type { Operation } from '../store.ts'
 
 /** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
 export interface Difference {
-  kind: 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key' | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
+  kind:
+    | 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key'
+    | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
   /** For `policies`: their owner; `deployment` for the deployment's, and for `signing_keys`. */
   id: string
   /** `not_held`: the database has it, and the server answers as if it had not. */
@@ -34,7 +36,9 @@ export interface Replica extends ReplicaMemory {
   id: string
 }
 
-export interface DriftReport { replica: Pick<Replica, 'id' | 'source'> & { held: number }, differences: readonly Difference[] }
+export interface DriftReport {
+  replica: Pick<Replica, 'id' | 'source'> & { held: number }, differences: readonly Difference[]
+}
 
 /** What each of the servers that can be asked holds otherwise than the database. */
 export async function driftOf (replicas: readonly Replica[]): Promise<DriftReport[]> {
@@ -44,12 +48,18 @@ export async function driftOf (replicas: readonly Replica[]): Promise<DriftRepor
 }
 
 /** Mends it, and tells what it was. With `dryRun` nothing is mended. */
-export async function repairDrift ({ store, clock, actor }: Operation, replicas: readonly Replica[], dryRun: boolean): Promise<DriftReport[]> {
+export async function repairDrift (
+  { store, clock, actor }: Operation, replicas: readonly Replica[], dryRun: boolean
+): Promise<DriftReport[]> {
   const reports = await driftOf(replicas)
   if (dryRun) return reports
-  const differences = reports.flatMap(({ replica, differences }) => differences.map(each => ({ replica: replica.id, ...each })))
+  const differences = reports.flatMap(({ replica, differences }) =>
+    differences.map(each => ({ replica: replica.id, ...each }))
+  )
   await store.audit.append(auditEvent(actor, clock(), 'effective_access.repaired', {
-    organizationId: null, subject: null, detail: { replicas: replicas.map(({ id }) => id), differences: differences.length, first: differences.slice(0, 50) },
+    organizationId: null,
+    subject: null,
+    detail: { replicas: replicas.map(({ id }) => id), differences: differences.length, first: differences.slice(0, 50) }
   }))
   await Promise.all(replicas.map(replica => replica.reload()))
   return reports

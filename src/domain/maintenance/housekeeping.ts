@@ -11,8 +11,8 @@ import { tokenUsageDays } from '../tokens/issuance-meter.ts'
 const every = 3_600_000
 
 /**
- * How much longer than until its end, in seconds, is remembered what must not work again, or what has to work until then: should
- * the clock have been set ahead when it was forgotten, that would be missed once the clock is set right.
+ * How much longer than until its end, in seconds, is remembered what must not work again, or what has to work until
+ * then: should the clock have been set ahead when it was forgotten, that would be missed once the clock is set right.
  */
 const clockMargin = 86_400
 
@@ -25,28 +25,54 @@ export interface Retention {
 export const defaultRetention: Retention = { usageDays: 400 }
 
 /** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
-interface RetentionJob { limit: number, remove (operation: Operation, retention: Retention, now: Date, limit: number): Promise<number> }
+interface RetentionJob {
+  limit: number, remove(operation: Operation, retention: Retention, now: Date, limit: number): Promise<number>
+}
 
 /** How many rows one statement removes, or one transaction where each is audited: some milliseconds of work. */
 const rows = 500
 const auditedRows = 10
 
-/** By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them. */
+/**
+ * By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them.
+ */
 export const jobs: Readonly<Record<string, RetentionJob>> = {
-  revoked_token: { limit: rows, remove: ({ store }, _, now, limit) => store.revokedTokens.prune(secondsAfter(now, -clockMargin), limit) },
-  used_assertion: { limit: rows, remove: ({ store }, _, now, limit) => store.usedAssertions.prune(secondsAfter(now, -clockMargin), limit) },
-  remembered_answer: { limit: rows, remove: ({ store }, _, now, limit) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin), limit) },
-  signing_key: { limit: auditedRows, remove: (operation, _, now, limit) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin), limit) },
+  revoked_token: {
+    limit: rows, remove: ({ store }, _, now, limit) => store.revokedTokens.prune(secondsAfter(now, -clockMargin), limit)
+  },
+  used_assertion: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.usedAssertions.prune(secondsAfter(now, -clockMargin), limit)
+  },
+  remembered_answer: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin), limit)
+  },
+  signing_key: {
+    limit: auditedRows,
+    remove: (operation, _, now, limit) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin), limit)
+  },
   idle_client: { limit: auditedRows, remove: (operation, _r, _n, limit) => reapAbandonedClients(operation, limit) },
-  key_usage: { limit: rows, remove: ({ store }, { usageDays }, now, limit) => store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400)), limit) },
-  token_usage: { limit: rows, remove: ({ store }, _, now, limit) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400), limit) },
-  allowance: { limit: rows, remove: ({ store }, { usageDays }, now, limit) => store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400)), limit) },
+  key_usage: {
+    limit: rows,
+    remove: ({ store }, { usageDays }, now, limit) =>
+      store.usage.prune(dayOf(secondsAfter(now, -usageDays * 86_400)), limit)
+  },
+  token_usage: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400), limit)
+  },
+  allowance: {
+    limit: rows,
+    remove: ({ store }, { usageDays }, now, limit) =>
+      store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400)), limit)
+  }
 }
 
 /**
- * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing keys
- * past their end, registered clients that were never used, token usage and usage of keys older than it is to be kept. Returns how to stop; the
- * batch that is under way is waited for, the rest is left to the next round.
+ * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing
+ * keys past their end, registered clients that were never used, token usage and usage of keys older than it is to be
+ * kept. Returns how to stop; the batch that is under way is waited for, the rest is left to the next round.
  */
 export function startHousekeeping (
   operation: Operation, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
@@ -62,11 +88,14 @@ export function startHousekeeping (
 }
 
 /**
- * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards: all of it
- * together, where it is several.
+ * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards:
+ * all of it together, where it is several.
  */
 export async function runHousekeeping (
-  operation: Operation, retention: Retention = defaultRetention, metrics: Metrics = newMetrics(), signal: AbortSignal = new AbortController().signal
+  operation: Operation,
+  retention: Retention = defaultRetention,
+  metrics: Metrics = newMetrics(),
+  signal: AbortSignal = new AbortController().signal
 ): Promise<void> {
   const failed: unknown[] = []
   for (const [kind, { limit, remove }] of Object.entries(jobs)) {
@@ -82,7 +111,11 @@ export async function runHousekeeping (
       failed.push(error)
     }
   }
-  if (failed.length > 0) throw failed.length === 1 ? failed[0] : new AggregateError(failed, `${failed.length} chores failed`)
+  if (failed.length > 0) {
+    throw failed.length === 1
+      ? failed[0]
+      : new AggregateError(failed, `${failed.length} chores failed`)
+  }
   if (signal.aborted) return
   metrics.prunedAt = operation.clock().getTime()
 }

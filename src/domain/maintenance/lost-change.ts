@@ -85,8 +85,8 @@ const atOnce = 200
 const named = 50
 
 /**
- * Refuses from now on what lost entries were about. A batch that no other server recorded becomes one audit row. Returns
- * those that were not known.
+ * Refuses from now on what lost entries were about. A batch that no other server recorded becomes one audit row.
+ * Returns those that were not known.
  */
 export async function noticeLostChanges (
   { store, clock, actor }: Operation, entries: readonly LostEntry[]

@@ -5,7 +5,9 @@ import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from './delegation.ts'
-import { expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope } from '../resources/scope.ts'
+import {
+  expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope
+} from '../resources/scope.ts'
 import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -41,8 +43,11 @@ export interface MemberRepository {
   insert (member: Member): Promise<void>
   get (id: string): Promise<Member | null>
   /** Replaces everything but id, organizationId, createdAt and groups; returns it with its next revision. */
-  update (member: Member): Promise<Member>
-  page (query: PageQuery, filter: { organizationId?: string, groupId?: string, name?: string, role?: Role, removed?: boolean }): Promise<Page<Member>>
+  update(member: Member): Promise<Member>
+  page(
+    query: PageQuery,
+    filter: { organizationId?: string, groupId?: string, name?: string, role?: Role, removed?: boolean }
+  ): Promise<Page<Member>>
 }
 
 /** The patterns of what a member may do now, by themselves and by their groups; a removed member may do nothing. */
@@ -97,13 +102,16 @@ export async function getMember ({ store, actor }: Operation, id: string): Promi
 
 /**
  * Changes a member; what their keys may do follows with the next request.
- * @throws Failure `insufficient_permissions` for who may do what the actor may not, before or after; `would_lock_out` for the last administrator.
+ * @throws Failure `insufficient_permissions` for who may do what the actor may not, before or after; `would_lock_out`
+ * for the last administrator.
  */
 export async function updateMember (
   operation: Operation, id: string, change: { name?: string, role?: Role, scopes?: readonly string[] | null }
 ): Promise<Member> {
   return await changeMember(operation, id, 'member.updated', async (before, _now, tx) => {
-    if (before.removedAt !== null) throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
+    if (before.removedAt !== null) {
+      throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
+    }
     const after: Member = {
       ...before,
       name: change.name ?? before.name,
@@ -121,14 +129,21 @@ export async function updateMember (
 
 /**
  * Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing.
- * @throws Failure `insufficient_permissions` for who may do what the actor may not; `would_lock_out` for the last administrator.
+ * @throws Failure `insufficient_permissions` for who may do what the actor may not; `would_lock_out` for the last
+ * administrator.
  */
 export async function removeMember (operation: Operation, id: string): Promise<Member> {
-  return await changeMember(operation, id, 'member.removed', async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before)
+  return await changeMember(
+    operation, id, 'member.removed',
+    async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before
+  )
 }
 
 async function changeMember (
-  operation: Operation, id: string, type: AuditEventType, change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
+  operation: Operation,
+  id: string,
+  type: AuditEventType,
+  change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
 ): Promise<Member> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
@@ -138,26 +153,36 @@ async function changeMember (
     const after = await change(before, now, tx)
     if (after === before) return before
     await requireNotAbove(tx, actor, before)
-    const kept = await keepingAdministrator(tx, actor, before.organizationId, mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after)), () => tx.members.update(after))
+    const kept = await keepingAdministrator(
+      tx, actor, before.organizationId, mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after)),
+      () => tx.members.update(after)
+    )
     await tx.audit.append(auditEvent(actor, now, type, about(after)))
     return kept
   })
 }
 
 /**
- * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a member
- * who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
+ * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a
+ * member who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
  */
-export async function requireGainHeld (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
+export async function requireGainHeld (
+  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
   const before = resource === null ? [] : expand(had, resource.scopes)
-  if (resource !== null) requireScopesHeld(actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope)))
+  if (resource !== null) {
+    requireScopesHeld(
+      actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope))
+    )
+  }
   await requireWithinCreator(tx, actor, organizationId, had, has)
 }
 
 /**
- * The keys that members have made already gain what the members gain on the management API, and are bound by nothing that binds the
- * actor: a credential would shake off its own allowlist and its own end by raising a member whose key it has too.
+ * The keys that members have made already gain what the members gain on the management API, and are bound by nothing
+ * that binds the actor: a credential would shake off its own allowlist and its own end by raising a member whose key it
+ * has too.
  * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
  */
 export async function requireRaisedUnrestricted (
@@ -170,16 +195,25 @@ export async function requireRaisedUnrestricted (
   requireRestrictionsWithin(actor, resource, { allowlist: [], expiresAt: null })
 }
 
-/** Nobody changes or removes a member who may do what they may not themselves. @throws Failure `insufficient_permissions`. */
+/**
+ * Nobody changes or removes a member who may do what they may not themselves. @throws Failure
+ * `insufficient_permissions`.
+ */
 async function requireNotAbove (tx: Repositories, actor: Actor, member: Member): Promise<void> {
   const permissions = permissionsOf(member)
   const resource = await tx.resources.get(managementResourceId)
-  const managed = resource === null || actor.scopes === null ? [] : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
-  const elsewhere = actor.creator === null ? [] : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
+  const managed = resource === null || actor.scopes === null
+    ? []
+    : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
+  const elsewhere = actor.creator === null
+    ? []
+    : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
   const missing = namesOf([...managed, ...elsewhere])
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`, details: { requiredScopes: missing },
+    message:
+      `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`,
+    details: { requiredScopes: missing }
   })
 }
 
@@ -189,15 +223,20 @@ export function mayAll (permissions: readonly string[]): boolean {
 }
 
 /**
- * Makes a change that takes somebody what administrators have, if `takes`. The last administrator of an organization stays
- * one, unless the admin token or the server itself makes the change. @throws Failure `would_lock_out`.
+ * Makes a change that takes somebody what administrators have, if `takes`. The last administrator of an organization
+ * stays one, unless the admin token or the server itself makes the change. @throws Failure `would_lock_out`.
  */
-export async function keepingAdministrator<T> (tx: Repositories, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>): Promise<T> {
+export async function keepingAdministrator<T> (
+  tx: Repositories, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>
+): Promise<T> {
   const guarded = takes && actor.scopes !== null && await hasAdministrator(tx, organizationId)
   const changed = await change()
   if (!guarded || await hasAdministrator(tx, organizationId)) return changed
   throw new Failure('would_lock_out', {
-    message: `After this ${organizationId} would have no member who may do everything. Make another one first; the deployment's admin token can do it all the same.`, details: { organization: organizationId },
+    message:
+      `After this ${organizationId} would have no member who may do everything. Make another one first; the ` +
+        'deployment\'s admin token can do it all the same.',
+    details: { organization: organizationId }
   })
 }
 
@@ -210,20 +249,29 @@ async function hasAdministrator (tx: Repositories, organizationId: string): Prom
   }
 }
 
-/** A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws Failure `insufficient_permissions`. */
+/**
+ * A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws
+ * Failure `insufficient_permissions`.
+ */
 async function requireOwnRole (tx: Repositories, actor: Actor, { organizationId, role }: Member): Promise<void> {
   await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
 }
 
-/** A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`. */
-async function requireWithinCreator (tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]): Promise<void> {
+/**
+ * A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`.
+ */
+async function requireWithinCreator (
+  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
   if (actor.creator === null) return
   const keyOnly = await keyOnlyScopes(tx, organizationId)
   const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`,
-    details: { requiredScopes: namesOf(missing) },
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${
+      namesOf(missing).join(' ')
+    } and cannot hand it on.`,
+    details: { requiredScopes: namesOf(missing) }
   })
 }
 
@@ -244,8 +292,9 @@ async function declaredFor (tx: Repositories, organizationId: string): Promise<S
 }
 
 /**
- * What a member or a group keeps of names and patterns: of a name what it stands for now on any resource of the organization. One that
- * nothing declares yet stays a name, which an ordinary scope that is declared later goes by, and an API-key-only one does not.
+ * What a member or a group keeps of names and patterns: of a name what it stands for now on any resource of the
+ * organization. One that nothing declares yet stays a name, which an ordinary scope that is declared later goes by, and
+ * an API-key-only one does not.
  * @throws Failure `invalid_request`.
  */
 export async function keptScopes (
@@ -263,7 +312,12 @@ export async function keptScopes (
 export function requireScopePatterns (patterns: readonly string[], field = 'scopes'): readonly string[] {
   const wrong = patterns.find(pattern => !isScopePattern(pattern))
   if (wrong === undefined) return patterns
-  throw new Failure('invalid_request', { message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`, details: { field } })
+  throw new Failure('invalid_request', {
+    message: `${
+      JSON.stringify(wrong.slice(0, 64))
+    } is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`,
+    details: { field }
+  })
 }
 
 function about (member: Member) {
@@ -276,23 +330,34 @@ function about (member: Member) {
 }
 
 /**
- * A member's credential is told no secret but such as are bound to that member: through another's the member would keep what
- * they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
+ * A member's credential is told no secret but such as are bound to that member: through another's the member would keep
+ * what they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
  */
 export function requireSameMember ({ creator }: Actor, creatorId: string | null): void {
   if (creator === null || creatorId === creator.id) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or rotates.`, details: { creator: creator.id },
+    message:
+      `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
+        'rotates.',
+    details: { creator: creator.id }
   })
 }
 
-/** A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure `insufficient_permissions`. */
-export async function requireNotStrongerMember (tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null): Promise<void> {
+/**
+ * A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure
+ * `insufficient_permissions`.
+ */
+export async function requireNotStrongerMember (
+  tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null
+): Promise<void> {
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to them, or to a member who may do no more.`, details: { creator: creator.id },
+    message:
+      `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
+        'them, or to a member who may do no more.',
+    details: { creator: creator.id }
   })
 }

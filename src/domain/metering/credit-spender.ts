@@ -1,11 +1,15 @@
-/** Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came meanwhile. */
+/**
+ * Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came
+ * meanwhile.
+ */
 import { newId } from '../../secrets/secrets.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { Store } from '../store.ts'
 
 export interface CreditSpender {
   /**
-   * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`, and
+   * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`,
+   * and
    * `invalid_request` for an amount that is not whole: alone, not with those that came at the same time.
    */
   spend (spending: Omit<Spending, 'id'>): Promise<{ id: string, verdict: SpendVerdict }>

@@ -1,6 +1,7 @@
 /**
- * Credits: what an organization has to spend, in whole credits, on one account for each environment. Every movement is an
- * entry that stays; the sum of an account's entries is its balance. All amounts are safe integers, so arithmetic is exact.
+ * Credits: what an organization has to spend, in whole credits, on one account for each environment. Every movement is
+ * an entry that stays; the sum of an account's entries is its balance. All amounts are safe integers, so arithmetic is
+ * exact.
  */
 import { Failure } from '../../base/errors.ts'
 import { newId, type Environment } from '../../secrets/secrets.ts'
@@ -36,9 +37,14 @@ export interface CreditEntry extends CreditAccount {
 export interface CreditRepository {
   /** 0 where nothing was ever granted. */
   balance (account: CreditAccount): Promise<number>
-  /** Adds to an account; returns the balance after. Null: it would have passed `greatestCredits`, and nothing was added. */
+  /**
+   * Adds to an account; returns the balance after. Null: it would have passed `greatestCredits`, and nothing was added.
+   */
   add (account: CreditAccount, amount: number): Promise<number | null>
-  /** Takes from an account, whoever else takes at the same time; returns the balance after. Null: there is less, and nothing was taken. */
+  /**
+   * Takes from an account, whoever else takes at the same time; returns the balance after. Null: there is less, and
+   * nothing was taken.
+   */
   take (account: CreditAccount, amount: number): Promise<number | null>
   /** @throws Failure `conflict` for an entry that exists: then none is appended. */
   append (entries: readonly CreditEntry[]): Promise<void>
@@ -47,9 +53,14 @@ export interface CreditRepository {
 }
 
 /** @throws Failure `not_found`, also for an organization of somebody else. */
-export async function balancesOf ({ store, actor }: Operation, organizationId: string): Promise<Record<Environment, number>> {
+export async function balancesOf (
+  { store, actor }: Operation, organizationId: string
+): Promise<Record<Environment, number>> {
   visibleOrganization(actor, await store.organizations.get(organizationId), organizationId)
-  const [live, test] = await Promise.all([store.credits.balance({ organizationId, environment: 'live' }), store.credits.balance({ organizationId, environment: 'test' })])
+  const [live, test] = await Promise.all([
+    store.credits.balance({ organizationId, environment: 'live' }),
+    store.credits.balance({ organizationId, environment: 'test' })
+  ])
   return { live, test }
 }
 
@@ -58,15 +69,22 @@ export async function balancesOf ({ store, actor }: Operation, organizationId: s
  * @throws Failure `invalid_request` for any other; `not_found` for an organization that the actor may not see.
  */
 export async function grantCredits (
-  { store, clock, actor }: Operation, { organizationId, environment, amount, reason }: CreditAccount & { amount: number, reason: string }
+  { store, clock, actor }: Operation,
+  { organizationId, environment, amount, reason }: CreditAccount & { amount: number, reason: string }
 ): Promise<CreditEntry> {
   requireWholeCredits(amount)
   const account = { organizationId, environment }
   return await store.transaction(async tx => {
     visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
     const balance = await tx.credits.add(account, amount)
-    if (balance === null) throw new Failure('invalid_request', { message: `An account holds at most ${greatestCredits} credits; grant less.`, details: { field: 'amount' } })
-    const entry: CreditEntry = { ...account, id: newId('crd'), apiKeyId: null, amount, balance, reason, createdAt: clock() }
+    if (balance === null) {
+      throw new Failure('invalid_request', {
+        message: `An account holds at most ${greatestCredits} credits; grant less.`, details: { field: 'amount' }
+      })
+    }
+    const entry: CreditEntry = {
+      ...account, id: newId('crd'), apiKeyId: null, amount, balance, reason, createdAt: clock()
+    }
     await tx.credits.append([entry])
     await tx.audit.append(auditEvent(actor, entry.createdAt, 'credits.granted', {
       organizationId, subject: organizationId, detail: { environment, amount, balance, reason, entry: entry.id },
@@ -86,7 +104,10 @@ export interface Spending {
   now: Date
 }
 
-/** What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys of its organization in its environment. Null: there is no limit. */
+/**
+ * What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys
+ * of its organization in its environment. Null: there is no limit.
+ */
 export interface SpentThisMonth { key: number | null, organization: number | null }
 
 export type SpendVerdict =
@@ -96,7 +117,8 @@ export type SpendVerdict =
 /**
  * Takes the credits of several calls in one transaction, each in full or not at all. Of calls that race for the last
  * credit, on whatever server, exactly one gets it. The verdicts are in the order of `spendings`.
- * @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`: then none is taken.
+ * @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`: then none is
+ * taken.
  */
 export async function spendCredits (store: Store, spendings: readonly Spending[]): Promise<SpendVerdict[]> {
   for (const { credits } of spendings) requireWholeCredits(credits)
@@ -108,9 +130,15 @@ export async function spendCredits (store: Store, spendings: readonly Spending[]
       verdicts.set(spending, verdict)
       if (entry !== null) entries.push(entry)
     }
-    await countUnlimited(tx, spendings.filter(each => each.organization.creditsPerMonth === null && verdicts.get(each)!.ok))
+    await countUnlimited(
+      tx, spendings.filter(each => each.organization.creditsPerMonth === null && verdicts.get(each)!.ok)
+    )
     await tx.credits.append(entries)
-    await tx.usage.add(entries.map(({ apiKeyId, amount, createdAt }) => ({ keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount })))
+    await tx.usage.add(
+      entries.map(({ apiKeyId, amount, createdAt }) => ({
+        keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount
+      }))
+    )
   }, 'read committed')
   return spendings.map(spending => verdicts.get(spending)!)
 }
@@ -122,7 +150,9 @@ function inLockOrder (spendings: readonly Spending[]): Spending[] {
 }
 
 /** The account first: whoever holds its row may touch the allowances of its keys, and of all of them together. */
-async function spend (tx: Repositories, spending: Spending): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
+async function spend (
+  tx: Repositories, spending: Spending
+): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
   const { id, key, organization, credits, now } = spending
   const { organizationId, environment } = key
   const account = { organizationId, environment }
@@ -131,17 +161,29 @@ async function spend (tx: Repositories, spending: Spending): Promise<{ entry: Cr
   if (balance === null) return await refused(tx, 'insufficient_credits', spending)
   const byKey = await tx.allowances.takeCredits(key.chainId, month, credits, key.creditsPerMonth)
   const limit = organization.creditsPerMonth
-  const byOrganization = byKey === null || limit === null ? null : await tx.allowances.takeCredits(organizationHolder(key), month, credits, limit)
+  const byOrganization = byKey === null || limit === null
+    ? null
+    : await tx.allowances.takeCredits(organizationHolder(key), month, credits, limit)
   if (byKey === null || (limit !== null && byOrganization === null)) {
     if (byKey !== null) await tx.allowances.giveBackCredits(key.chainId, month, credits)
     await tx.credits.add(account, credits)
     return await refused(tx, 'quota_exceeded', spending)
   }
-  const entry: CreditEntry = { ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now }
-  return { entry, verdict: { ok: true, spentThisMonth: { key: key.creditsPerMonth === null ? null : byKey, organization: byOrganization } } }
+  const entry: CreditEntry = {
+    ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now
+  }
+  return {
+    entry,
+    verdict: {
+      ok: true, spentThisMonth: { key: key.creditsPerMonth === null ? null : byKey, organization: byOrganization }
+    }
+  }
 }
 
-/** What no limit of an organization has to decide about is counted in one statement for all: the batch holds the accounts meanwhile. */
+/**
+ * What no limit of an organization has to decide about is counted in one statement for all: the batch holds the
+ * accounts meanwhile.
+ */
 async function countUnlimited (tx: Repositories, spendings: readonly Spending[]): Promise<void> {
   const sums = new Map<string, { holder: string, month: string, credits: number }>()
   for (const { key, credits, now } of inLockOrder(spendings)) {
@@ -155,30 +197,43 @@ async function countUnlimited (tx: Repositories, spendings: readonly Spending[])
 async function refused (
   tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
 ): Promise<{ entry: null, verdict: SpendVerdict }> {
-  const spent = async (holder: string, limit: number | null) => limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
+  const spent = async (holder: string, limit: number | null) =>
+    limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
   const spentThisMonth = {
-    key: await spent(key.chainId, key.creditsPerMonth), organization: await spent(organizationHolder(key), organization.creditsPerMonth),
+    key: await spent(key.chainId, key.creditsPerMonth),
+    organization: await spent(organizationHolder(key), organization.creditsPerMonth)
   }
   return { entry: null, verdict: { ok: false, reason, spentThisMonth } }
 }
 
 /**
- * Gives back what an entry spent, to the account, to the months of the key and of its organization and to the key's usage, because the call failed by our own
- * fault. Doing it twice changes nothing. @throws Failure `not_found` for an id that is not of a spending.
+ * Gives back what an entry spent, to the account, to the months of the key and of its organization and to the key's
+ * usage, because the call failed by our own fault. Doing it twice changes nothing. @throws Failure `not_found` for an
+ * id that is not of a spending.
  */
-export async function refundCredits ({ store, clock }: Pick<Operation, 'store' | 'clock'>, spending: string, reason: string): Promise<void> {
+export async function refundCredits (
+  { store, clock }: Pick<Operation, 'store' | 'clock'>, spending: string, reason: string
+): Promise<void> {
   const id = spending.replace(/^crd_/, 'rfd_')
   await store.transaction(async tx => {
     const entry = await tx.credits.entry(spending)
-    if (entry === null || entry.apiKeyId === null || entry.amount >= 0) throw new Failure('not_found', { message: `There is no spending ${JSON.stringify(spending.slice(0, 64))}.` })
+    if (entry === null || entry.apiKeyId === null || entry.amount >= 0) {
+      throw new Failure('not_found', { message: `There is no spending ${JSON.stringify(spending.slice(0, 64))}.` })
+    }
     if (await tx.credits.entry(id) !== null) return
     const { organizationId, environment, apiKeyId, createdAt } = entry
     const amount = -entry.amount
     const balance = await tx.credits.add({ organizationId, environment }, amount)
-    if (balance === null) throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
+    if (balance === null) {
+      throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
+    }
     const chainId = (await tx.apiKeys.get(apiKeyId))?.chainId ?? apiKeyId
-    for (const holder of [chainId, organizationHolder(entry)]) await tx.allowances.giveBackCredits(holder, monthOf(createdAt), amount)
-    await tx.credits.append([{ organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock() }])
+    for (const holder of [chainId, organizationHolder(entry)]) {
+      await tx.allowances.giveBackCredits(holder, monthOf(createdAt), amount)
+    }
+    await tx.credits.append([{
+      organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock()
+    }])
     await tx.usage.add([{ keyId: apiKeyId, day: dayOf(createdAt), calls: 0, credits: -amount }])
   })
 }
@@ -186,5 +241,7 @@ export async function refundCredits ({ store, clock }: Pick<Operation, 'store' |
 /** @throws Failure `invalid_request` for what is not a whole number from 1 to `greatestCredits`. */
 export function requireWholeCredits (amount: number): void {
   if (Number.isSafeInteger(amount) && amount > 0) return
-  throw new Failure('invalid_request', { message: `Credits are whole numbers from 1 to ${greatestCredits}.`, details: { field: 'amount' } })
+  throw new Failure('invalid_request', {
+    message: `Credits are whole numbers from 1 to ${greatestCredits}.`, details: { field: 'amount' }
+  })
 }

@@ -23,12 +23,17 @@ export interface DayUsage {
 export interface DayRange { from: string, to: string }
 
 export interface UsageRepository {
-  /** Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of them. */
+  /**
+   * Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of
+   * them.
+   */
   add (usage: readonly DayUsage[]): Promise<void>
   /** The days on which there was something, oldest first. */
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
   /** Of all keys that an organization has or had. */
-  ofOrganization (organizationId: string, range: DayRange): Promise<Record<Environment, { calls: number, credits: number }>>
+  ofOrganization(
+    organizationId: string, range: DayRange
+  ): Promise<Record<Environment, { calls: number, credits: number }>>
   /** Forgets the days before this one, at most so many rows; returns how many those were. */
   prune (before: string, limit: number): Promise<number>
 }
@@ -43,7 +48,9 @@ export interface KeyUsageMeter {
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
-export function keyUsageMeter (write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn): KeyUsageMeter {
+export function keyUsageMeter (
+  write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn
+): KeyUsageMeter {
   const counted = new Map<string, Map<string, number>>()
   let today = { starts: 0, ends: 0, day: '' }
 
@@ -98,26 +105,36 @@ function dayAround (now: Date): { starts: number, ends: number, day: string } {
 const greatestRange = 366
 
 /** What a key did, by day; days on which it did nothing are left out. The range is this month unless it is given. */
-export async function usageOfKey (operation: Operation, id: string, asked: Partial<DayRange> = {}): Promise<{ key: ApiKey, range: DayRange, today: string, days: Omit<DayUsage, 'keyId'>[] }> {
+export async function usageOfKey (
+  operation: Operation, id: string, asked: Partial<DayRange> = {}
+): Promise<{ key: ApiKey, range: DayRange, today: string, days: Omit<DayUsage, 'keyId'>[] }> {
   const now = operation.clock()
   const range = requireRange(asked, now)
   const key = await getApiKey(operation, id)
   return { key, range, today: dayOf(now), days: await operation.store.usage.ofKey(id, range) }
 }
 
-/** What the keys of an organization did, its live and its test ones apart. The range is this month unless it is given. */
-export async function usageOfOrganization (operation: Operation, id: string, asked: Partial<DayRange> = {}): Promise<DayRange & Record<Environment, { calls: number, credits: number }>> {
+/**
+ * What the keys of an organization did, its live and its test ones apart. The range is this month unless it is given.
+ */
+export async function usageOfOrganization (
+  operation: Operation, id: string, asked: Partial<DayRange> = {}
+): Promise<DayRange & Record<Environment, { calls: number, credits: number }>> {
   const range = requireRange(asked, operation.clock())
   await getOrganization(operation, id)
   return { ...range, ...await operation.store.usage.ofOrganization(id, range) }
 }
 
-/** @throws Failure `invalid_request` for what is no day, a range that ends before it begins or is longer than 366 days. */
+/**
+ * @throws Failure `invalid_request` for what is no day, a range that ends before it begins or is longer than 366 days.
+ */
 function requireRange ({ from, to }: Partial<DayRange>, now: Date): DayRange {
   const range = { from: from ?? dayOf(monthStart(to === undefined ? now : requireDay('to', to))), to: to ?? dayOf(now) }
   const days = (requireDay('to', range.to).getTime() - requireDay('from', range.from).getTime()) / 86_400_000 + 1
   if (days >= 1 && days <= greatestRange) return range
-  throw new Failure('invalid_request', { message: `from and to are a range of 1 to ${greatestRange} days; this one has ${days}.`, details: { field: 'from' } })
+  throw new Failure('invalid_request', {
+    message: `from and to are a range of 1 to ${greatestRange} days; this one has ${days}.`, details: { field: 'from' }
+  })
 }
 
 function requireDay (field: 'from' | 'to', text: string): Date {

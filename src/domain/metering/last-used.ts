@@ -4,22 +4,30 @@ import type { Clock } from '../../base/clock.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 
 export interface LastUsedRecorder {
-  /** Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to memory. */
+  /**
+   * Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to
+   * memory.
+   */
   touch (id: string, now?: Date): void
   /** Writes what was noted. What cannot be written stays noted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the last use is lost. */
+  /**
+   * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the
+   * last use is lost.
+   */
   close (until?: number): Promise<number>
 }
 
 /**
- * How many are written at a time. So a million keys in use cost their server no more of its time than some hundred, and no
- * request waits for long.
+ * How many are written at a time. So a million keys in use cost their server no more of its time than some hundred, and
+ * no request waits for long.
  */
 export const writtenAtOnce = 50
 
 /** Keeps the usage of one kind of credential; `touch` is its repository's. */
-export function lastUsedRecorder (touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn): LastUsedRecorder {
+export function lastUsedRecorder (
+  touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn
+): LastUsedRecorder {
   // In boxes: a time is too long to be kept without one, and whoever is noted again while they wait gets no new one.
   const noted = new Map<string, { at: number }>()
 

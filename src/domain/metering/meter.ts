@@ -1,4 +1,7 @@
-/** What a call with an API key costs, in one question: rate, month's calls, credits, in this order, each of the key and then of its organization. */
+/**
+ * What a call with an API key costs, in one question: rate, month's calls, credits, in this order, each of the key and
+ * then of its organization.
+ */
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { repeatedly, type Background } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -19,14 +22,18 @@ export interface MeteredCall {
   key: ApiKey
   /** The limits of the key's own organization. */
   organization: Readonly<Limits>
-  /** What the route costs, in whole credits; 0: nothing. The key's own organization pays, from the account of its environment. */
+  /**
+   * What the route costs, in whole credits; 0: nothing. The key's own organization pays, from the account of its
+   * environment.
+   */
   credits: number
   now: Date
 }
 
 /**
- * "No" is a value. `limits`: the state of every limit of the key and its organization that was looked at. `spending`: the
- * entry that took the credits, by which they can be refunded; null: none were taken. `retryAfterSeconds` null: waiting does not help.
+ * "No" is a value. `limits`: the state of every limit of the key and its organization that was looked at. `spending`:
+ * the entry that took the credits, by which they can be refunded; null: none were taken. `retryAfterSeconds` null:
+ * waiting does not help.
  */
 export type MeterVerdict = { ok: true, spending: string | null, limits: readonly RateLimitState[] } | Refused
 
@@ -40,9 +47,9 @@ interface Refused {
 /** The one place where a call is counted. */
 export interface Meter {
   /**
-   * Takes what the call costs, all of it or nothing, and counts it as usage only when it is admitted. Answers in the same
-   * turn unless credits or another block of the month's calls have to be taken in the database.
-   * Throws Failure `storage_unavailable` when they cannot be: never guesses.
+   * Takes what the call costs, all of it or nothing, and counts it as usage only when it is admitted. Answers in the
+   * same turn unless credits or another block of the month's calls have to be taken in the database. Throws Failure
+   * `storage_unavailable` when they cannot be: never guesses.
    */
   admit (call: MeteredCall): Awaitable<MeterVerdict>
   /** Gives the credits of a spending back, because the call failed by our own fault. Doing it twice changes nothing. */
@@ -50,22 +57,27 @@ export interface Meter {
   /** Writes the usage counted so far. */
   flush (): Promise<void>
   /**
-   * Writes the rest, trying again until `until`, by `performance.now()`, gives back what was taken ahead, and stops. Returns how
-   * many calls are lost to the count.
+   * Writes the rest, trying again until `until`, by `performance.now()`, gives back what was taken ahead, and stops.
+   * Returns how many calls are lost to the count.
    */
   close (until?: number): Promise<number>
 }
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
 
-/** Whose limits a call is counted against: of the key, which has them with all that it was rotated from and to, then of its organization. */
+/**
+ * Whose limits a call is counted against: of the key, which has them with all that it was rotated from and to, then of
+ * its organization.
+ */
 interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
 
 /** What was taken for a call so far, to be told, and to be given back should it be refused in the end. */
 interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
 
 function boundsOf ({ key, organization }: MeteredCall): Bound[] {
-  return [{ holder: key.chainId, of: '', limits: key }, { holder: organizationHolder(key), of: 'organization-', limits: organization }]
+  return [{ holder: key.chainId, of: '', limits: key }, {
+    holder: organizationHolder(key), of: 'organization-', limits: organization
+  }]
 }
 
 function hasNone ({ callsPerMinute, callsPerMonth }: Readonly<Limits>): boolean {
@@ -82,10 +94,12 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
 }
 
 /**
- * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the requests'
- * backs goes to `background`. Call `close` before the store is closed.
+ * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the
+ * requests' backs goes to `background`. Call `close` before the store is closed.
  */
-export function meter (store: Store, clock: Clock, counts: SharedCounters = unshared, background: Background = newTelemetry().background): Meter {
+export function meter (
+  store: Store, clock: Clock, counts: SharedCounters = unshared, background: Background = newTelemetry().background
+): Meter {
   const rates = rateLimiter(counts.of('calls'))
   const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))
   const usage = keyUsageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
@@ -126,8 +140,17 @@ export function meter (store: Store, clock: Clock, counts: SharedCounters = unsh
     const { key, organization, now } = call
     const { id, verdict } = await credits.spend({ key, organization, credits: call.credits, now })
     const { spentThisMonth } = verdict
-    if (key.creditsPerMonth !== null) taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key!, now))
-    if (organization.creditsPerMonth !== null) taken.limits.push(monthState('organization-credits', organization.creditsPerMonth, organization.creditsPerMonth - spentThisMonth.organization!, now))
+    if (key.creditsPerMonth !== null) {
+      taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key!, now))
+    }
+    if (organization.creditsPerMonth !== null) {
+      taken.limits.push(
+        monthState(
+          'organization-credits', organization.creditsPerMonth,
+          organization.creditsPerMonth - spentThisMonth.organization!, now
+        )
+      )
+    }
     if (verdict.ok) return admitted(call, taken, id)
     return refuse(taken, verdict.reason, verdict.reason === 'quota_exceeded' ? secondsUntil(monthEnd(now), now) : null)
   }

@@ -1,7 +1,7 @@
 /**
  * Calls in a calendar month, UTC. The database counts what was taken, and never more than the quota; a process takes
- * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes: what
- * a crashed process had taken and not handed out is lost, at most one block for each holder.
+ * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes:
+ * what a crashed process had taken and not handed out is lost, at most one block for each holder.
  */
 import { warn, type Report } from '../../telemetry/background.ts'
 import { lru } from '../../base/lru.ts'
@@ -13,7 +13,10 @@ import type { LimitName, RateLimitState } from './rate-limiter.ts'
 export interface AllowanceRepository {
   /** What a holder has taken of a month's allowance. */
   taken (holder: string, month: string): Promise<{ calls: number, credits: number }>
-  /** Takes so many calls as long as the quota is not passed, whoever else takes at the same time; returns what is taken after. Null: it would have been passed. */
+  /**
+   * Takes so many calls as long as the quota is not passed, whoever else takes at the same time; returns what is taken
+   * after. Null: it would have been passed.
+   */
   takeCalls (holder: string, month: string, calls: number, quota: number): Promise<number | null>
   /** Puts calls back, those of many holders at once; more than a holder has taken are not put back. */
   giveBackCalls (given: readonly GivenBack[]): Promise<void>
@@ -61,7 +64,10 @@ interface Block {
 /** How many calls are taken ahead at most. */
 const greatestBlock = 100
 
-/** A month without calls left is asked about again after this many milliseconds: another server may have given some back. */
+/**
+ * A month without calls left is asked about again after this many milliseconds: another server may have given some
+ * back.
+ */
 const askAgain = 1_000
 
 const idleSeconds = 10
@@ -71,17 +77,23 @@ export function blockSize (left: number): number {
   return Math.max(1, Math.min(greatestBlock, Math.floor(left / 10)))
 }
 
-/** What may be taken after a block was: so much that it was no more than a tenth of what was left, whatever was thought to be. */
+/**
+ * What may be taken after a block was: so much that it was no more than a tenth of what was left, whatever was thought
+ * to be.
+ */
 function mostAfter (size: number, quota: number): number {
   return size === 1 ? quota : quota - 9 * size
 }
 
 /**
- * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle has nothing
- * to do with the calendar.
+ * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle
+ * has nothing to do with the calendar.
  */
 export function quotaLeases (
-  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>, holders = 50_000, uptime = () => performance.now(), report: Report = warn
+  allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>,
+  holders = 50_000,
+  uptime = () => performance.now(),
+  report: Report = warn
 ): QuotaLeases {
   const giving = new Set<Promise<void>>()
   let surplus: GivenBack[] = []
@@ -137,13 +149,18 @@ export function quotaLeases (
       block.left--
       return { taken: true, state: stateOf(block, now, policy), giveBack: () => { block.left++ } }
     }
-    if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) return { taken: false, state: stateOf(block, now, policy), giveBack () {} }
-    block.taking ??= takeMore(block, now).finally(() => { block.taking = null })
+    if (block.emptyAt !== null && Math.abs(now.getTime() - block.emptyAt) < askAgain) {
+      return { taken: false, state: stateOf(block, now, policy), giveBack () {} }
+    }
+    block.taking ??= takeMore(block, now).finally(() => {
+      block.taking = null
+    })
     return block.taking.then(() => decide(block, now, policy))
   }
 
   return {
-    take: (holder, callsPerMonth, now, policy = 'month') => decide(blockOf(holder, callsPerMonth, monthOf(now)), now, policy),
+    take: (holder, callsPerMonth, now, policy = 'month') =>
+      decide(blockOf(holder, callsPerMonth, monthOf(now)), now, policy),
     async giveBackIdle () {
       blocks.purgeStale()
       await Promise.all(giving)
@@ -163,5 +180,11 @@ function stateOf ({ quota, taken, left }: Block, now: Date, policy: LimitName): 
 /** The state of a limit that begins anew with the month after `now`, UTC. */
 export function monthState (policy: LimitName, quota: number, remaining: number, now: Date): RateLimitState {
   const end = monthEnd(now)
-  return { policy, quota, windowSeconds: (end.getTime() - monthStart(now).getTime()) / 1_000, remaining: Math.max(0, remaining), resetSeconds: secondsUntil(end, now) }
+  return {
+    policy,
+    quota,
+    windowSeconds: (end.getTime() - monthStart(now).getTime()) / 1_000,
+    remaining: Math.max(0, remaining),
+    resetSeconds: secondsUntil(end, now)
+  }
 }

@@ -2,8 +2,8 @@ import { lru } from '../../base/lru.ts'
 import type { Share } from './shared-counters.ts'
 
 /**
- * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a key,
- * or of all keys of its organization.
+ * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a
+ * key, or of all keys of its organization.
  */
 export type LimitName = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
 
@@ -14,26 +14,37 @@ export interface RateLimitState {
   windowSeconds: number
   /** As this server knows it: another one may have taken more meanwhile. */
   remaining: number
-  /** Seconds until the quota is whole again; where nothing remains of a `minute`, until there is one, as `Retry-After` says. */
+  /**
+   * Seconds until the quota is whole again; where nothing remains of a `minute`, until there is one, as `Retry-After`
+   * says.
+   */
   resetSeconds: number
 }
 
 /** Short-term limits by leaky buckets: of one process or, told to each other, of several. */
 export interface RateLimiter {
   /**
-   * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly. `waitSeconds`
-   * null: taken; else nothing was, and in so many seconds, at least 1, there is room.
+   * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly.
+   * `waitSeconds` null: taken; else nothing was, and in so many seconds, at least 1, there is room.
    */
-  take (id: string, perMinute: number, now: Date, policy?: LimitName): { waitSeconds: number | null, state: RateLimitState }
+  take(
+    id: string, perMinute: number, now: Date, policy?: LimitName
+  ): { waitSeconds: number | null, state: RateLimitState }
   /** Takes one out again. */
   giveBack (id: string): void
 }
 
-/** A call in the unit that buckets count in: a bucket of n calls loses n units in a millisecond, so all is whole numbers. */
+/**
+ * A call in the unit that buckets count in: a bucket of n calls loses n units in a millisecond, so all is whole
+ * numbers.
+ */
 const call = 60_000
 
 interface Bucket {
-  /** What is in it, in units, at the instant `at`, in milliseconds. More than it holds: several servers let it through at once. */
+  /**
+   * What is in it, in units, at the instant `at`, in milliseconds. More than it holds: several servers let it through
+   * at once.
+   */
   used: number
   at: number
   /** What it held then. */
@@ -41,8 +52,9 @@ interface Bucket {
 }
 
 /**
- * Keeps at most `buckets`, of 150 bytes each; the ones that were not asked for the longest are forgotten first, which empties them:
- * more than that should not be in use within a minute. With `share`, what other servers let through is in them too.
+ * Keeps at most `buckets`, of 150 bytes each; the ones that were not asked for the longest are forgotten first, which
+ * empties them: more than that should not be in use within a minute. With `share`, what other servers let through is in
+ * them too.
  */
 export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
   const known = lru<Bucket>(buckets)
@@ -61,7 +73,9 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
     take (id, perMinute, now, policy = 'minute') {
       const bucket = bucketOf(id, perMinute, now.getTime())
       const excess = bucket.used + call - perMinute * call
-      if (excess > 0) return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
+      if (excess > 0) {
+        return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
+      }
       bucket.used += call
       tell?.(`${perMinute} ${id}`, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
@@ -85,8 +99,8 @@ function readCounted (key: string): { id: string, perMinute: number } {
 const disorder = 10_000
 
 /**
- * What a bucket lost up to an instant it does not lose again for a call that began before. A clock that stepped back leaks
- * nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
+ * What a bucket lost up to an instant it does not lose again for a call that began before. A clock that stepped back
+ * leaks nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
  */
 function leak (bucket: Bucket, perMinute: number, now: number): void {
   if (bucket.perMinute !== perMinute) bucket.used = Math.min(bucket.used, perMinute * call)

@@ -1,7 +1,7 @@
 /**
- * Limits that each server counts for itself, made one: what was counted here is told to the other servers, and what they
- * counted is counted here too, half a second later. What was let through meanwhile stays counted, so a limit may be passed
- * for a moment and is held in the long run.
+ * Limits that each server counts for itself, made one: what was counted here is told to the other servers, and what
+ * they counted is counted here too, half a second later. What was let through meanwhile stays counted, so a limit may
+ * be passed for a moment and is held in the long run.
  */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -66,7 +66,9 @@ export function sharedCounters (peers: Peers, clock: Clock, intervalMs = 500, re
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
     for (const news of inPieces(counts, peers.longest)) await peers.broadcast(news).catch(report)
   }
-  const { schedule, flush, close } = batchWriter({ size: () => untold.size, write: tellAll }, intervalMs, Infinity, report)
+  const { schedule, flush, close } = batchWriter(
+    { size: () => untold.size, write: tellAll }, intervalMs, Infinity, report
+  )
   const tellAtOnce = () => {
     isFull = true
     flush().finally(() => { isFull = false })
@@ -106,5 +108,6 @@ function readNews (news: string): Count[] {
 }
 
 function isCount (value: unknown): value is Count {
-  return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'string' && Number.isSafeInteger(value[2])
+  return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'string' &&
+    Number.isSafeInteger(value[2])
 }

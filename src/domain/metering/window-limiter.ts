@@ -1,4 +1,7 @@
-/** Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of several. */
+/**
+ * Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of
+ * several.
+ */
 import { lru } from '../../base/lru.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Share } from './shared-counters.ts'
@@ -19,15 +22,19 @@ export interface WindowLimiter {
 interface Window { ends: number, counted: number }
 
 /**
- * Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`, others count
- * in it too, and a window ends for all when it ends for the last: else each server would begin one at another time, and what was
- * counted in the window that ends would be forgotten in the one that begins.
+ * Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`,
+ * others count in it too, and a window ends for all when it ends for the last: else each server would begin one at
+ * another time, and what was counted in the window that ends would be forgotten in the one that begins.
  */
-export function windowLimiter ({ max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000): WindowLimiter {
+export function windowLimiter (
+  { max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000
+): WindowLimiter {
   const windows = lru<Window>(parties)
   const add = (key: string, n: number, now: number): Window => {
     let window = windows.get(key)
-    if (window === undefined || window.ends <= now) windows.set(key, window = { ends: now + windowSeconds * 1_000, counted: 0 })
+    if (window === undefined || window.ends <= now) {
+      windows.set(key, window = { ends: now + windowSeconds * 1_000, counted: 0 })
+    }
     window.counted += n
     return window
   }
@@ -37,7 +44,9 @@ export function windowLimiter ({ max, windowSeconds }: WindowLimit, clock: Clock
     const known = windows.get(key)
     const window = add(key, n, now)
     // Never longer than a window from now, whatever the other server's clock says; one that is over there begins here.
-    if (ends > now && (window !== known || ends > window.ends)) window.ends = Math.min(ends, now + windowSeconds * 1_000)
+    if (ends > now && (window !== known || ends > window.ends)) {
+      window.ends = Math.min(ends, now + windowSeconds * 1_000)
+    }
   })
   return {
     exhausted (key) {

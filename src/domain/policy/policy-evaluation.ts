@@ -1,7 +1,7 @@
 /**
  * Policies made ready to be asked at every request, and the one rule by which they are weighed (docs/policies.md): the
- * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among those
- * of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
+ * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among
+ * those of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
  */
 import { isWithin } from '../../base/ip-address.ts'
 import { whenBothKnown, type Awaitable } from '../../base/awaitable.ts'
@@ -30,7 +30,9 @@ export interface Circumstances {
   anyTime?: boolean
 }
 
-/** What is made of a condition on something that cannot be told: that which refuses more, or that which refuses less. */
+/**
+ * What is made of a condition on something that cannot be told: that which refuses more, or that which refuses less.
+ */
 export type UnknownAs = 'refuses' | 'passes'
 
 /** What policies leave of a request. The ids are those of the policies that took something away. */
@@ -42,7 +44,10 @@ export interface Evaluation {
   withheld: ReadonlyMap<string, string>
 }
 
-/** Whether a condition is met; null: that cannot be told. It never counts as "not met" by itself: `Doubt` says what it counts as. */
+/**
+ * Whether a condition is met; null: that cannot be told. It never counts as "not met" by itself: `Doubt` says what it
+ * counts as.
+ */
 type Met = boolean | null
 
 interface CompiledPolicy {
@@ -70,16 +75,20 @@ export function compilePolicies (policies: readonly Policy[]): PolicySet {
   const enabled = policies.filter(policy => policy.enabled).map(policy => ({ policy, compiled: compile(policy) }))
   return {
     policies,
-    denies: enabled.filter(each => each.compiled === null || each.policy.effect !== 'allow').map(({ policy, compiled }) => compiled ?? denyingAll(policy)),
-    allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled),
+    denies: enabled.filter(each => each.compiled === null || each.policy.effect !== 'allow').map((
+      { policy, compiled }
+    ) => compiled ?? denyingAll(policy)),
+    allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled)
   }
 }
 
 /**
- * The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's. Of
- * these, those that have something to weigh: mostly there are none.
+ * The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's.
+ * Of these, those that have something to weigh: mostly there are none.
  */
-export function policiesFor (registry: Registry, own: string | null, place: string | null = own): Awaitable<readonly PolicySet[]> {
+export function policiesFor (
+  registry: Registry, own: string | null, place: string | null = own
+): Awaitable<readonly PolicySet[]> {
   const ofOwn = own === null ? noPolicies : registry.policies(own)
   if (place === own || place === null) return whenBothKnown(registry.policies(null), ofOwn, toWeigh)
   return whenBothKnown(whenBothKnown(registry.policies(null), ofOwn, toWeigh), registry.policies(place), withMore)
@@ -102,17 +111,26 @@ export function isEmpty ({ denies, allows }: PolicySet): boolean {
 }
 
 /** What the policies of `sets` leave of `scopes` for this request. */
-export function evaluate (sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs = 'refuses'): Evaluation {
+export function evaluate (
+  sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances,
+  doubt: UnknownAs = 'refuses'
+): Evaluation {
   const withheld = new Map<string, string>()
   for (const set of sets) {
-    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt, withheld) ?? weighAllows(set, subject, scopes, circumstances, doubt, withheld)
+    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt, withheld) ??
+      weighAllows(set, subject, scopes, circumstances, doubt, withheld)
     if (refusedBy !== null) return { refusedBy, scopes: [], withheld }
   }
-  return { refusedBy: null, scopes: withheld.size === 0 ? scopes : scopes.filter(scope => !withheld.has(scope)), withheld }
+  return {
+    refusedBy: null, scopes: withheld.size === 0 ? scopes : scopes.filter(scope => !withheld.has(scope)), withheld
+  }
 }
 
 /** The id of the policy that refuses everything. What is refused of the scopes is added to `withheld`. */
-function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs, withheld: Map<string, string>): string | null {
+function weighDenies (
+  { denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs,
+  withheld: Map<string, string>
+): string | null {
   const ifUnknown = doubt === 'refuses'
   for (const policy of denies) {
     if (!(policy.isAbout(subject) ?? ifUnknown) || !(policy.holds(circumstances) ?? ifUnknown)) continue
@@ -123,14 +141,21 @@ function weighDenies ({ denies }: PolicySet, subject: Subject, scopes: readonly 
 }
 
 /** As `weighDenies`. An allow binds what it may be about, and opens to nothing but what it is about and holds for. */
-function weighAllows ({ allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs, withheld: Map<string, string>): string | null {
+function weighAllows (
+  { allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs,
+  withheld: Map<string, string>
+): string | null {
   const ifUnknown = doubt === 'refuses'
   const first = allows.find(policy => policy.isAbout(subject) ?? ifUnknown)
   if (first === undefined) return null
-  const open = allows.filter(policy => (policy.isAbout(subject) ?? !ifUnknown) && (policy.holds(circumstances) ?? !ifUnknown))
+  const open = allows.filter(policy =>
+    (policy.isAbout(subject) ?? !ifUnknown) && (policy.holds(circumstances) ?? !ifUnknown)
+  )
   if (open.length === 0) return first.id
   // Named is one that is about the request: where nothing lets a scope through, each of them is the reason.
-  for (const scope of scopes) if (!withheld.has(scope) && !open.some(policy => coversScope(policy, scope))) withheld.set(scope, first.id)
+  for (const scope of scopes) {
+    if (!withheld.has(scope) && !open.some(policy => coversScope(policy, scope))) withheld.set(scope, first.id)
+  }
   return null
 }
 
@@ -167,7 +192,10 @@ function subjectTest ({ organizations, groups, kinds, resources }: PolicyConditi
   return subject => {
     if (kinds !== undefined && !kinds.includes(subject.kind)) return false
     // One that belongs to no organization is known to belong to none of these.
-    if (organizations !== undefined && !(subject.organizationId !== null && organizations.includes(subject.organizationId))) return false
+    if (
+      organizations !== undefined &&
+      !(subject.organizationId !== null && organizations.includes(subject.organizationId))
+    ) return false
     return both(isAmong(resources, subject.resourceId), hasOne(groups, subject.groups))
   }
 }

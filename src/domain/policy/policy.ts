@@ -59,8 +59,10 @@ export interface PolicyRepository {
   update (policy: Policy): Promise<Policy>
   remove (policy: Policy): Promise<void>
   /** Every policy of an owner, the oldest first; null: the deployment's. */
-  of (organizationId: string | null): Promise<Policy[]>
-  page (query: PageQuery, filter: { organizationId?: string | null, effect?: Effect, enabled?: boolean }): Promise<Page<Policy>>
+  of(organizationId: string | null): Promise<Policy[]>
+  page(
+    query: PageQuery, filter: { organizationId?: string | null, effect?: Effect, enabled?: boolean }
+  ): Promise<Page<Policy>>
 }
 
 /** What one owner may have: all of them are looked at when a credential is used. */
@@ -83,12 +85,21 @@ export interface PolicyInput {
   conditions?: PolicyConditions
 }
 
-/** @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `invalid_allowlist`, `invalid_request`, `conflict` for one too many. */
+/**
+ * @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `invalid_allowlist`, `invalid_request`,
+ * `conflict` for one too many.
+ */
 export function planCreation ({ clock, actor }: Operation, input: PolicyInput): PolicyPlan {
   const { organizationId } = input
   return async repositories => {
     if (organizationId !== null) await requireActiveOrganization(repositories, actor, organizationId)
-    if ((await repositories.policies.of(organizationId)).length >= mostPolicies) throw new Failure('conflict', { message: `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several into one.` })
+    if ((await repositories.policies.of(organizationId)).length >= mostPolicies) {
+      throw new Failure('conflict', {
+        message:
+          `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several ` +
+            'into one.'
+      })
+    }
     const now = clock()
     const after: Policy = {
       id: newId('pol'),
@@ -107,7 +118,9 @@ export function planCreation ({ clock, actor }: Operation, input: PolicyInput): 
   }
 }
 
-export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect' | 'enabled'>> & { conditions?: PolicyConditions }
+export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect' | 'enabled'>> & {
+  conditions?: PolicyConditions
+}
 
 /** The conditions given replace all there are. @throws Failure as `planCreation`. */
 export function planUpdate (operation: Operation, id: string, change: PolicyChange): PolicyPlan {
@@ -116,9 +129,15 @@ export function planUpdate (operation: Operation, id: string, change: PolicyChan
     const before = requireVisible(actor, await repositories.policies.get(id), 'policy', id)
     requireExpected(operation, before)
     if (before.conditions === null && (change.conditions === undefined || change.effect === undefined)) {
-      throw invalid('conditions', `What is stored of the policy ${id} cannot be read here, so it denies everything: give effect and conditions, or delete it.`)
+      throw invalid(
+        'conditions',
+        `What is stored of the policy ${id} cannot be read here, so it denies everything: give effect and ` +
+          'conditions, or delete it.'
+      )
     }
-    const conditions = change.conditions === undefined ? before.conditions : await requireConditions(repositories, actor, before.organizationId, change.conditions)
+    const conditions = change.conditions === undefined
+      ? before.conditions
+      : await requireConditions(repositories, actor, before.organizationId, change.conditions)
     return { before, after: { ...before, ...change, conditions, updatedAt: clock() } }
   }
 }
@@ -136,7 +155,9 @@ export function planDeletion (operation: Operation, id: string): PolicyPlan {
  * Makes a change; true from the next request on. Returns the policy as it is after, or was before it was deleted.
  * @throws Failure `would_lock_out`, unless `force`: then the audit log says so.
  */
-export async function changePolicy ({ store, clock, actor }: Operation, plan: PolicyPlan, force: boolean): Promise<Policy> {
+export async function changePolicy (
+  { store, clock, actor }: Operation, plan: PolicyPlan, force: boolean
+): Promise<Policy> {
   return await store.transaction(async tx => {
     const planned = await plan(tx)
     const forced = await requireStillAdministered(tx, planned, clock(), force)
@@ -146,7 +167,10 @@ export async function changePolicy ({ store, clock, actor }: Operation, plan: Po
   })
 }
 
-/** @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to one. */
+/**
+ * @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to
+ * one.
+ */
 export async function getPolicy ({ store, actor }: Operation, id: string): Promise<Policy> {
   return requireVisible(actor, await store.policies.get(id), 'policy', id)
 }
@@ -164,14 +188,22 @@ function typeOf ({ before, after }: PlannedPolicy): AuditEventType {
 }
 
 /** Conditions in canonical spelling, about what is there and may be named. */
-async function requireConditions (repositories: Repositories, actor: Actor, organizationId: string | null, given: PolicyConditions): Promise<PolicyConditions> {
+async function requireConditions (
+  repositories: Repositories, actor: Actor, organizationId: string | null, given: PolicyConditions
+): Promise<PolicyConditions> {
   for (const [name, value] of Object.entries(given)) {
-    if (Array.isArray(value) && value.length === 0) throw invalid(`conditions.${name}`, `${name} is empty and would hold for nobody; leave it out where everybody is meant.`)
+    if (Array.isArray(value) && value.length === 0) {
+      throw invalid(
+        `conditions.${name}`, `${name} is empty and would hold for nobody; leave it out where everybody is meant.`
+      )
+    }
   }
   const { organizations, groups, kinds, resources, scopes, addresses, times } = given
   const problem = times === undefined ? null : problemOfWindow(times)
   if (problem !== null) throw invalid('conditions.times', `${problem}.`)
-  if (organizations !== undefined && organizationId !== null) throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
+  if (organizations !== undefined && organizationId !== null) {
+    throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
+  }
   for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
   for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
   return {
@@ -190,10 +222,14 @@ async function requireGroup ({ groups }: Repositories, organizationId: string | 
 }
 
 /** A policy of the deployment may name an organization's resource. */
-async function resourceIds (repositories: Repositories, organizationId: string | null, names: readonly string[]): Promise<string[]> {
+async function resourceIds (
+  repositories: Repositories, organizationId: string | null, names: readonly string[]
+): Promise<string[]> {
   const ids: string[] = []
   for (const name of names) {
-    const named = organizationId === null ? await repositories.resources.get(name) ?? await repositories.resources.byIdentifier(name) : null
+    const named = organizationId === null
+      ? await repositories.resources.get(name) ?? await repositories.resources.byIdentifier(name)
+      : null
     ids.push(named?.id ?? (await requireUsableResource(repositories, organizationId, name)).id)
   }
   return unique(ids)
@@ -219,7 +255,8 @@ export function readConditions (stored: unknown): PolicyConditions | null {
     if (name === 'times' ? !isWindow(value) : !listed.includes(name) || !isListOfTexts(value)) return null
   }
   const { kinds, scopes, addresses } = stored as PolicyConditions
-  const readable = (kinds ?? []).every(kind => credentialKinds.includes(kind)) && (scopes ?? []).every(isScopePattern) && isAllowlist(addresses ?? [])
+  const readable = (kinds ?? []).every(kind => credentialKinds.includes(kind)) &&
+    (scopes ?? []).every(isScopePattern) && isAllowlist(addresses ?? [])
   return readable ? stored as PolicyConditions : null
 }
 
@@ -239,12 +276,14 @@ function isWindow (value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const { from, until, days, hours, zone, ...unknown } = value as Record<string, unknown>
   const texts = [from, until, zone].every(text => text === undefined || typeof text === 'string')
-  const wellFormed = texts && (days === undefined || isListOfTexts(days)) && (hours === undefined || isHours(hours)) && Object.keys(unknown).length === 0
+  const wellFormed = texts && (days === undefined || isListOfTexts(days)) && (hours === undefined || isHours(hours)) &&
+    Object.keys(unknown).length === 0
   return wellFormed && problemOfWindow(value as TimeWindow) === null
 }
 
 function isHours (value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).sort().join() === 'from,until' && Object.values(value).every(each => typeof each === 'string')
+  return typeof value === 'object' && value !== null && Object.keys(value).sort().join() === 'from,until' &&
+    Object.values(value).every(each => typeof each === 'string')
 }
 
 function about ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {

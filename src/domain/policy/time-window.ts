@@ -1,4 +1,7 @@
-/** Times at which something holds: between two instants, on days of the week, at hours of the day, in UTC or another zone. */
+/**
+ * Times at which something holds: between two instants, on days of the week, at hours of the day, in UTC or another
+ * zone.
+ */
 
 export const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Day = typeof days[number]
@@ -10,7 +13,10 @@ export interface TimeWindow {
   /** RFC 3339; the first instant after. */
   until?: string
   days?: readonly Day[]
-  /** `HH:MM`, from the first minute inside to the first after, up to 24:00. Past midnight when `until` is the earlier: then the day is the one it begins on. */
+  /**
+   * `HH:MM`, from the first minute inside to the first after, up to 24:00. Past midnight when `until` is the earlier:
+   * then the day is the one it begins on.
+   */
   hours?: { from: string, until: string }
   /** The IANA zone of days and hours; UTC unless given. */
   zone?: string
@@ -29,17 +35,27 @@ const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\
 /** What is wrong with a window, for people; null: nothing. */
 export function problemOfWindow ({ from, until, days: named, hours, zone }: TimeWindow): string | null {
   for (const instant of [from, until]) {
-    if (instant !== undefined && !isInstant(instant)) return `${JSON.stringify(instant.slice(0, 64))} is no instant by RFC 3339; write 2027-01-31T00:00:00Z`
+    if (instant !== undefined && !isInstant(instant)) {
+      return `${JSON.stringify(instant.slice(0, 64))} is no instant by RFC 3339; write 2027-01-31T00:00:00Z`
+    }
   }
-  if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until)) return 'from is not before until'
+  if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until)) {
+    return 'from is not before until'
+  }
   if (named?.length === 0) return 'days is empty; name a day, or leave it out'
   const unknown = named?.find(day => !days.includes(day))
-  if (unknown !== undefined) return `${JSON.stringify(String(unknown).slice(0, 64))} is no day; write ${days.join(', ')}`
+  if (unknown !== undefined) {
+    return `${JSON.stringify(String(unknown).slice(0, 64))} is no day; write ${days.join(', ')}`
+  }
   if (hours !== undefined) {
-    if (!hourPattern.test(hours.from) || !(hourPattern.test(hours.until) || hours.until === '24:00')) return 'hours are written HH:MM, 09:00 to 17:30 say, up to 24:00'
+    if (!hourPattern.test(hours.from) || !(hourPattern.test(hours.until) || hours.until === '24:00')) {
+      return 'hours are written HH:MM, 09:00 to 17:30 say, up to 24:00'
+    }
     if (hours.from === hours.until) return 'hours begin and end at the same minute; leave them out for the whole day'
   }
-  if (zone !== undefined && localTime(zone) === null) return `${JSON.stringify(zone.slice(0, 64))} is no time zone; write Europe/Berlin, say`
+  if (zone !== undefined && localTime(zone) === null) {
+    return `${JSON.stringify(zone.slice(0, 64))} is no time zone; write Europe/Berlin, say`
+  }
   return [from, until, named, hours].every(part => part === undefined) ? 'the window names no time' : null
 }
 
@@ -82,10 +98,14 @@ function isInstant (text: string): boolean {
 
 /** Reads the clock on a wall of `zone`; null: there is no such zone. */
 function localTime (zone: string): ((now: Date) => Local) | null {
-  if (zone === 'UTC') return now => ({ day: (now.getUTCDay() + 6) % 7, minute: now.getUTCHours() * 60 + now.getUTCMinutes() })
+  if (zone === 'UTC') {
+    return now => ({ day: (now.getUTCDay() + 6) % 7, minute: now.getUTCHours() * 60 + now.getUTCMinutes() })
+  }
   let format: Intl.DateTimeFormat
   try {
-    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+    format = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23'
+    })
   } catch {
     return null
   }
@@ -100,5 +120,7 @@ function localTime (zone: string): ((now: Date) => Local) | null {
 
 function readParts (parts: readonly Intl.DateTimeFormatPart[]): Local {
   const part = (type: string) => parts.find(each => each.type === type)!.value
-  return { day: days.indexOf(part('weekday').toLowerCase() as Day), minute: Number(part('hour')) * 60 + Number(part('minute')) }
+  return {
+    day: days.indexOf(part('weekday').toLowerCase() as Day), minute: Number(part('hour')) * 60 + Number(part('minute'))
+  }
 }

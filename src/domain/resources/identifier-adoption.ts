@@ -1,6 +1,6 @@
 /**
- * Resources that an earlier version wrote, which took two spellings of one URL for two resources. Each gets the normal form of
- * its identifier, by which it is found from then on, unless another one has it.
+ * Resources that an earlier version wrote, which took two spellings of one URL for two resources. Each gets the normal
+ * form of its identifier, by which it is found from then on, unless another one has it.
  */
 import { ConfigurationError } from '../../base/errors.ts'
 import { auditEvent, systemActor } from '../audit/event.ts'
@@ -11,9 +11,10 @@ import type { Operation, Repositories } from '../store.ts'
 const batch = 100
 
 /**
- * Called at every start. Of two spellings of one URL an ended resource gives way, as it does when its identifier is declared
- * again, and every other one to what is built in; `ending`: ids of resources that the operator ends for it.
- * @throws ConfigurationError naming each pair of which both are in use, and what is in `ending` without being one of a pair.
+ * Called at every start. Of two spellings of one URL an ended resource gives way, as it does when its identifier is
+ * declared again, and every other one to what is built in; `ending`: ids of resources that the operator ends for it.
+ * @throws ConfigurationError naming each pair of which both are in use, and what is in `ending` without being one of a
+ * pair.
  */
 export async function adoptIdentifiers (
   { store, clock }: Pick<Operation, 'store' | 'clock'>, ending: readonly string[] = []
@@ -39,7 +40,12 @@ export async function adoptIdentifiers (
     if (found.rows.length < batch) break
     after = found.rows.at(-1)!.id
   }
-  for (const id of needless) problems.push(`--end-resource: ${id} is not one of two resources that are one URL; end it with \`latchkey resource revoke ${id}\``)
+  for (const id of needless) {
+    problems.push(
+      `--end-resource: ${id} is not one of two resources that are one URL; end it with \`latchkey resource revoke ` +
+        `${id}\``
+    )
+  }
   if (problems.length > 0) throw new ConfigurationError(problems)
 }
 
@@ -53,7 +59,9 @@ async function adopt (tx: Repositories, row: Resource, ending: readonly string[]
     await tx.resources.normalize(row)
     return null
   }
-  const givingWay = isBuiltIn(row) ? holder : [row, holder].find(each => each.revokedAt !== null) ?? (isBuiltIn(holder) ? row : undefined)
+  const givingWay = isBuiltIn(row)
+    ? holder
+    : [row, holder].find(each => each.revokedAt !== null) ?? (isBuiltIn(holder) ? row : undefined)
   const ended = givingWay === undefined ? [row, holder].find(({ id }) => ending.includes(id)) : undefined
   const leaving = givingWay ?? ended
   if (leaving === undefined) return { row, holder, ended: null }
@@ -69,7 +77,10 @@ async function end (tx: Repositories, resource: Resource, now: Date): Promise<Re
 }
 
 function problemOf (one: Resource, other: Resource): string {
-  const told = ({ id, identifier, organizationId }: Resource) => `${id} (${identifier}, ${organizationId ?? 'of the deployment'})`
+  const told = ({ id, identifier, organizationId }: Resource) =>
+    `${id} (${identifier}, ${organizationId ?? 'of the deployment'})`
   const commands = [one, other].map(({ id }) => `\`latchkey migrate --end-resource ${id}\``)
-  return `the database has two resources for one URL, ${told(one)} and ${told(other)}: end one of them, and what was granted for it, with ${commands.join(' or ')}`
+  return `the database has two resources for one URL, ${told(one)} and ${
+    told(other)
+  }: end one of them, and what was granted for it, with ${commands.join(' or ')}`
 }

@@ -17,17 +17,25 @@ export interface McpServerInput {
 }
 
 /**
- * @throws Failure as `createResource`, and `invalid_request` for an identifier without a host: there would be no place for
- * its metadata (RFC 9728 §3.1).
+ * @throws Failure as `createResource`, and `invalid_request` for an identifier without a host: there would be no place
+ * for its metadata (RFC 9728 §3.1).
  */
 export async function createMcpServer (operation: Operation, input: McpServerInput): Promise<Resource> {
   if (resourceMetadataUrl(input.identifier) === null) {
-    throw new Failure('invalid_request', { message: `${JSON.stringify(input.identifier.slice(0, 64))} cannot name an MCP server: use its URL, https://mcp.example.com/mcp say.`, details: { field: 'identifier' } })
+    throw new Failure('invalid_request', {
+      message: `${
+        JSON.stringify(input.identifier.slice(0, 64))
+      } cannot name an MCP server: use its URL, https://mcp.example.com/mcp say.`,
+      details: { field: 'identifier' }
+    })
   }
   return await createResource(operation, { ...input, kind: 'mcp', style: styles.opencrane })
 }
 
-/** By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP server. */
+/**
+ * By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP
+ * server.
+ */
 export async function getMcpServer ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
   const found = await store.resources.get(idOrIdentifier) ?? await store.resources.byIdentifier(idOrIdentifier)
   return requireVisible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
@@ -36,7 +44,9 @@ export async function getMcpServer ({ store, actor }: Operation, idOrIdentifier:
 export interface McpServerChange { name?: string, scopes?: readonly Scope[], defaultScopes?: readonly string[] }
 
 /** Changes it as a resource is changed. Default scopes are for clients that register from then on. */
-export async function updateMcpServer (operation: Operation, idOrIdentifier: string, change: McpServerChange): Promise<Resource> {
+export async function updateMcpServer (
+  operation: Operation, idOrIdentifier: string, change: McpServerChange
+): Promise<Resource> {
   return await updateResource(operation, (await getMcpServer(operation, idOrIdentifier)).id, change)
 }
 
@@ -48,9 +58,14 @@ export async function revokeMcpServer (operation: Operation, idOrIdentifier: str
 /** More servers than this a client is not given by default: it would never name all of them. */
 const mostDefaults = 50
 
-/** What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP servers. */
+/**
+ * What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP
+ * servers.
+ */
 export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
-  const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, { organizationId, kind: 'mcp', revoked: false })
+  const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, {
+    organizationId, kind: 'mcp', revoked: false
+  })
   const giving = items.filter(({ defaultScopes }) => defaultScopes.length > 0)
   return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) =>
     ({ resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier) }))

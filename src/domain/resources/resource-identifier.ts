@@ -9,22 +9,31 @@ const longest = 512
 /** Room behind it for the fragment by which an ended resource gives its identifier up. */
 const longestKept = longest + 64
 
-/** RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the deployment's business, not ours. */
+/**
+ * RFC 8707 §2: an absolute URI without fragment; a URI is visible ASCII. http only for loopback and test names is the
+ * deployment's business, not ours.
+ */
 export function requireIdentifier (text: string): string {
-  if (!URL.canParse(text) || text.includes('#') || !uri.test(text) || text.length > longest || !/^[a-z][a-z0-9+.-]*:/i.test(text)) {
+  if (
+    !URL.canParse(text) || text.includes('#') || !uri.test(text) || text.length > longest ||
+    !/^[a-z][a-z0-9+.-]*:/i.test(text)
+  ) {
     throw new Failure('invalid_request', {
-      message: `${JSON.stringify(text.slice(0, 64))} cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
-      details: { field: 'identifier' },
+      message: `${
+        JSON.stringify(text.slice(0, 64))
+      } cannot name a resource: use an absolute URI without fragment, https://api.example.com say (RFC 8707 §2).`,
+      details: { field: 'identifier' }
     })
   }
   return text
 }
 
 /**
- * The one spelling of a URL that stands for all of them (RFC 3986 §6.2.2, §6.2.3): scheme and host in lower case, no default
- * port, no dot segments, an empty path as `/`, escapes in upper case, and none where none is needed. The rest has case and
- * stays: path, query, user information, a slash behind a path. For looking up and comparing what people write: what is stored
- * and sent is what the operator wrote, so the `aud` of a token is compared as it is. A text that can name no resource is its own.
+ * The one spelling of a URL that stands for all of them (RFC 3986 §6.2.2, §6.2.3): scheme and host in lower case, no
+ * default port, no dot segments, an empty path as `/`, escapes in upper case, and none where none is needed. The rest
+ * has case and stays: path, query, user information, a slash behind a path. For looking up and comparing what people
+ * write: what is stored and sent is what the operator wrote, so the `aud` of a token is compared as it is. A text that
+ * can name no resource is its own.
  */
 export function normalIdentifier (text: string): string {
   if (text.length > longestKept || !uri.test(text)) return text
@@ -42,8 +51,8 @@ export function normalIdentifier (text: string): string {
 const knownSchemes = new Set(['https:', 'http:', 'wss:', 'ws:', 'ftp:', 'file:'])
 
 /**
- * RFC 3986 §2.3: what never needs an escape. A percent sign that begins none is escaped: else what is unescaped behind it
- * would make one of it.
+ * RFC 3986 §2.3: what never needs an escape. A percent sign that begins none is escaped: else what is unescaped behind
+ * it would make one of it.
  */
 function unescaped (escape: string): string {
   if (escape === '%') return '%25'

@@ -37,14 +37,18 @@ export function resourceMetadataUrl (identifier: string): string | null {
 }
 
 /**
- * Where this server serves the metadata of a resource: at its well-known path if it shares the issuer's origin, else under the
- * issuer's own, because nothing else answers for this server there. A challenge may name either (RFC 9728 §5.1).
+ * Where this server serves the metadata of a resource: at its well-known path if it shares the issuer's origin, else
+ * under the issuer's own, because nothing else answers for this server there. A challenge may name either (RFC 9728
+ * §5.1).
  */
 export function hostedMetadataUrl ({ id, identifier }: Pick<Resource, 'id' | 'identifier'>, issuer: string): string {
   return isAt(identifier, issuer) ? resourceMetadataUrl(identifier)! : `${issuer}${wellKnown}${hostedPath}${id}`
 }
 
-/** The id of the resource whose metadata is served at a path below the well-known one although it is elsewhere; null: none. */
+/**
+ * The id of the resource whose metadata is served at a path below the well-known one although it is elsewhere; null:
+ * none.
+ */
 export function hostedResourceId (path: string): string | null {
   const id = path.startsWith(hostedPath) ? path.slice(hostedPath.length) : ''
   return /^res_\w{1,64}$/.test(id) ? id : null

@@ -10,7 +10,9 @@ import {
 } from './scope.ts'
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised, type Store } from '../store.ts'
+import {
+  requireExpected, requireVisible, type Operation, type Repositories, type Revised, type Store
+} from '../store.ts'
 import type { Clock } from '../../base/clock.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
@@ -20,7 +22,10 @@ export type ResourceKind = 'api' | 'mcp'
 export interface Resource extends Revised {
   /** `res_…`; the built-in ones have fixed ids. */
   id: string
-  /** An absolute URI without fragment, as the operator wrote it: the `aud` of its tokens. One URL in the deployment, whatever its spelling. */
+  /**
+   * An absolute URI without fragment, as the operator wrote it: the `aud` of its tokens. One URL in the deployment,
+   * whatever its spelling.
+   */
   identifier: string
   name: string
   /** Null: it belongs to the deployment, and every organization's credentials may be made for it. */
@@ -43,7 +48,10 @@ export interface ResourceRepository {
   get (id: string): Promise<Resource | null>
   /** In whatever spelling. */
   byIdentifier (identifier: string): Promise<Resource | null>
-  /** Those that an earlier version wrote, which compared spellings: behind an id, in the order of their ids, at most so many. */
+  /**
+   * Those that an earlier version wrote, which compared spellings: behind an id, in the order of their ids, at most so
+   * many.
+   */
   withoutNormalForm (after: string, limit: number): Promise<Resource[]>
   /** Has one of those found by every spelling of its identifier. */
   normalize (resource: Pick<Resource, 'id' | 'identifier'>): Promise<void>
@@ -53,7 +61,10 @@ export interface ResourceRepository {
   retiredScopes (id: string, names: readonly string[]): Promise<Scope[]>
   /** Remembers scopes that are taken from the resource. */
   retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
-  /** Has a resource remember those API-key-only scopes, too, that were taken from the one which had its identifier before. */
+  /**
+   * Has a resource remember those API-key-only scopes, too, that were taken from the one which had its identifier
+   * before.
+   */
   inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
@@ -93,7 +104,15 @@ export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
   return builtIn.has(id)
 }
 
-const builtInDefaults = { organizationId: null, tokenLifetime: defaultTokenLifetime, signingAlgorithm: defaultAlgorithm, kind: 'api', defaultScopes: [], revokedAt: null, revision: 1 } as const
+const builtInDefaults = {
+  organizationId: null,
+  tokenLifetime: defaultTokenLifetime,
+  signingAlgorithm: defaultAlgorithm,
+  kind: 'api',
+  defaultScopes: [],
+  revokedAt: null,
+  revision: 1
+} as const
 
 export interface ResourceInput {
   identifier: string
@@ -108,10 +127,10 @@ export interface ResourceInput {
 }
 
 /**
- * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged to, and by
- * the deployment; nothing of the old one comes with it but which scopes were API-key only.
- * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and for an
- * algorithm that has no key.
+ * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged
+ * to, and by the deployment; nothing of the old one comes with it but which scopes were API-key only.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and
+ * for an algorithm that has no key.
  */
 export async function createResource (operation: Operation, input: ResourceInput): Promise<Resource> {
   const { store, actor } = operation
@@ -163,8 +182,8 @@ function newResource ({ clock, actor }: Operation, input: ResourceInput): Resour
 
 /**
  * Returns the ended resource that has the identifier; null: none has it.
- * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: what is behind
- * that URI may trust this issuer still, and would take the tokens of the successor.
+ * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: what
+ * is behind that URI may trust this issuer still, and would take the tokens of the successor.
  */
 async function requireDeclarable (
   tx: Repositories, actor: Actor, { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
@@ -180,18 +199,21 @@ async function requireDeclarable (
 
 /**
  * Lets an ended resource give up its identifier.
- * @throws Failure `insufficient_permissions` as for a change: behind that URI is still the same API, and what was API-key only
- * there is not opened by an end in between.
+ * @throws Failure `insufficient_permissions` as for a change: behind that URI is still the same API, and what was
+ * API-key only there is not opened by an end in between.
  */
-async function releaseIdentifier (tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>): Promise<void> {
+async function releaseIdentifier (
+  tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
+): Promise<void> {
   await tx.resources.retireScopes(holder.id, holder.scopes)
   requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
   await takeIdentifier(tx, actor, holder, createdAt)
 }
 
 /**
- * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys, grants and
- * policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of their clients.
+ * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys,
+ * grants and policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of
+ * their clients.
  */
 export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
@@ -222,13 +244,17 @@ export interface ResourceChange {
 }
 
 /**
- * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token; tokens
- * that carry it die with the generation of their clients, which is raised in the same transaction. What was taken away and is
- * declared anew comes back to nobody who had it by name. An organization's change of style leaves what its plan has to include.
- * @throws Failure `insufficient_permissions` for a member's key that hands on, as a default scope or by making a scope no longer
- * API-key only, what the member has not; `invalid_request`, `not_found`, `unknown_scope`, `scope_api_key_only`.
+ * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token;
+ * tokens that carry it die with the generation of their clients, which is raised in the same transaction. What was
+ * taken away and is declared anew comes back to nobody who had it by name. An organization's change of style leaves
+ * what its plan has to include.
+ * @throws Failure `insufficient_permissions` for a member's key that hands on, as a default scope or by making a scope
+ * no longer API-key only, what the member has not; `invalid_request`, `not_found`, `unknown_scope`,
+ * `scope_api_key_only`.
  */
-export async function updateResource (operation: Operation, idOrIdentifier: string, change: ResourceChange): Promise<Resource> {
+export async function updateResource (
+  operation: Operation, idOrIdentifier: string, change: ResourceChange
+): Promise<Resource> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
@@ -248,7 +274,9 @@ export async function updateResource (operation: Operation, idOrIdentifier: stri
       style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
     }
     const kept = await tx.resources.update(after)
-    const narrowed = before.scopes.filter(scope => !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly))
+    const narrowed = before.scopes.filter(scope =>
+      !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly)
+    )
     if (narrowed.length > 0) await tx.clients.raiseGenerations({ resourceId: after.id })
     await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', auditDetail(after)))
     return kept
@@ -261,7 +289,11 @@ export async function revokeResource (operation: Operation, idOrIdentifier: stri
   return await store.transaction(async tx => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
     requireExpected(operation, before)
-    if (isBuiltIn(before)) throw new Failure('invalid_request', { message: `The resource ${before.identifier} is built in and cannot be revoked.` })
+    if (isBuiltIn(before)) {
+      throw new Failure('invalid_request', {
+        message: `The resource ${before.identifier} is built in and cannot be revoked.`
+      })
+    }
     if (before.revokedAt !== null) return before
     const after = { ...before, revokedAt: clock() }
     const kept = await tx.resources.update(after)
@@ -271,12 +303,19 @@ export async function revokeResource (operation: Operation, idOrIdentifier: stri
 }
 
 /** A resource that a credential of `organizationId` may be made for. @throws Failure `unknown_resource`. */
-export async function requireUsableResource (tx: Repositories, organizationId: string | null, idOrIdentifier: string): Promise<Resource> {
+export async function requireUsableResource (
+  tx: Repositories, organizationId: string | null, idOrIdentifier: string
+): Promise<Resource> {
   const found = await find(tx, idOrIdentifier)
-  if (found === null || found.revokedAt !== null || (found.organizationId !== null && found.organizationId !== organizationId)) {
+  if (
+    found === null || found.revokedAt !== null ||
+    (found.organizationId !== null && found.organizationId !== organizationId)
+  ) {
     throw new Failure('unknown_resource', {
-      message: `There is no resource ${JSON.stringify(idOrIdentifier.slice(0, 256))}; create it with \`latchkey resource create\`.`,
-      details: { field: 'resource', resource: idOrIdentifier.slice(0, 256) },
+      message: `There is no resource ${
+        JSON.stringify(idOrIdentifier.slice(0, 256))
+      }; create it with \`latchkey resource create\`.`,
+      details: { field: 'resource', resource: idOrIdentifier.slice(0, 256) }
     })
   }
   return found
@@ -289,35 +328,44 @@ export async function requireUsableResource (tx: Repositories, organizationId: s
 async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
   if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
   throw new Failure('conflict', {
-    message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ${algorithm}\`, and do this again.`,
+    message:
+      `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ` +
+        `${algorithm}\`, and do this again.`
   })
 }
 
 /**
- * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once, and
- * their caches may lack it. While the first key is only published the default one signs.
+ * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once,
+ * and their caches may lack it. While the first key is only published the default one signs.
  */
 async function requireKnownSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
   await requireSigner(tx, algorithm, now)
   const until = algorithm === defaultAlgorithm ? null : freshUntil(await tx.signingKeys.all(), now, algorithm)
   if (until === null) return
   throw new Failure('conflict', {
-    message: `The signing key of ${algorithm} was made a moment ago, and signs already: verifiers of this resource may ` +
-      `not have it before ${until.toISOString()}. Do this again then.`,
+    message:
+      `The signing key of ${algorithm} was made a moment ago, and signs already: verifiers of this resource may ` +
+      `not have it before ${until.toISOString()}. Do this again then.`
   })
 }
 
-/** The issuer's own origin is described by this server's well-known documents: what is protected there is not an organization's to say. */
+/**
+ * The issuer's own origin is described by this server's well-known documents: what is protected there is not an
+ * organization's to say.
+ */
 async function requireElsewhere (tx: Repositories, identifier: string): Promise<void> {
   const host = await tx.resources.get(hostResourceId)
   if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
-  throw new Failure('insufficient_permissions', { message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.` })
+  throw new Failure('insufficient_permissions', {
+    message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
+  })
 }
 
 /**
- * What a credential is to have, by its references, that is bound to no member: on the management API nobody hands on more than they have, and
- * on no other does a member's key hand on more than the member has. What may manage could then make keys that are nobody's,
- * so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure `insufficient_permissions`.
+ * What a credential is to have, by its references, that is bound to no member: on the management API nobody hands on
+ * more than they have, and on no other does a member's key hand on more than the member has. What may manage could then
+ * make keys that are nobody's, so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure
+ * `insufficient_permissions`.
  */
 export function requireDelegable (
   actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]
@@ -326,15 +374,20 @@ export function requireDelegable (
   if (actor.creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
     throw new Failure('insufficient_permissions', {
-      message: `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and access tokens alone, which are bound to them too.`,
-      details: { requiredScopes: namesOf(scopes) },
+      message:
+        `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and ` +
+          'access tokens alone, which are bound to them too.',
+      details: { requiredScopes: namesOf(scopes) }
     })
   }
   const permitted = expand(actor.creator.permissions, resource.scopes)
   const missing = grantableNow(scopes, resource.scopes).filter(name => !permitted.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${missing.join(' ')} and cannot hand it on.`, details: { requiredScopes: missing },
+    message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${
+      missing.join(' ')
+    } and cannot hand it on.`,
+    details: { requiredScopes: missing }
   })
 }
 
@@ -342,10 +395,13 @@ export function requireDelegable (
 export function requireScopesHeld (
   actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
 ): readonly string[] {
-  const missing = actor.scopes === null || resource.id !== managementResourceId ? [] : scopes.filter(name => !actor.scopes!.includes(name))
+  const missing = actor.scopes === null || resource.id !== managementResourceId
+    ? []
+    : scopes.filter(name => !actor.scopes!.includes(name))
   if (missing.length === 0) return scopes
   throw new Failure('insufficient_permissions', {
-    message: `Your credential has not the scope ${missing.join(' ')} itself and cannot hand it on.`, details: { requiredScopes: missing },
+    message: `Your credential has not the scope ${missing.join(' ')} itself and cannot hand it on.`,
+    details: { requiredScopes: missing }
   })
 }
 
@@ -353,8 +409,8 @@ export function requireScopesHeld (
 type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
 /**
- * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself so already has
- * to give it up: an organization could else keep a deployment from moving there.
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself
+ * so already has to give it up: an organization could else keep a deployment from moving there.
  */
 export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
@@ -378,7 +434,10 @@ export async function seedResources (store: Store, clock: Clock, seeds: readonly
   })
 }
 
-/** The management API's resource is this version's; of another an operator may have changed everything but the identifier. */
+/**
+ * The management API's resource is this version's; of another an operator may have changed everything but the
+ * identifier.
+ */
 function isSeeded (seed: Seed, present: Resource | null): boolean {
   if (present?.identifier !== seed.identifier) return false
   return seed.id !== managementResourceId || isDeepStrictEqual(
@@ -402,7 +461,9 @@ function readable (actor: Actor, found: Resource | null, name: string): Resource
 function changeable (actor: Actor, found: Resource | null, name: string): Resource {
   const resource = readable(actor, found, name)
   if (actor.organizationId !== null && resource.organizationId === null) {
-    throw new Failure('insufficient_permissions', { message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.` })
+    throw new Failure('insufficient_permissions', {
+      message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
+    })
   }
   return resource
 }
@@ -414,20 +475,23 @@ function changeable (actor: Actor, found: Resource | null, name: string): Resour
 function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
   if (id === managementResourceId) {
     throw new Failure('invalid_request', {
-      message: `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that runs and cannot be changed.`,
+      message:
+        `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that ` +
+          'runs and cannot be changed.'
     })
   }
   if (id === hostResourceId && defaultScopes !== undefined) {
     throw new Failure('invalid_request', {
-      message: `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`,
-      details: { field: 'defaultScopes' },
+      message:
+        `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`,
+      details: { field: 'defaultScopes' }
     })
   }
 }
 
 /**
- * What a resource declares after a change. A scope that stays is the same one; what is declared anew is another, so that nothing
- * which kept a reference to the one before has it. What is taken away is remembered for that.
+ * What a resource declares after a change. A scope that stays is the same one; what is declared anew is another, so
+ * that nothing which kept a reference to the one before has it. What is taken away is remembered for that.
  */
 async function declared (tx: Repositories, actor: Actor, before: Resource, scopes: readonly Scope[]): Promise<Scope[]> {
   const added = scopes.filter(({ name }) => !before.scopes.some(held => held.name === name))
@@ -450,8 +514,9 @@ function asFirstDeclared (scope: Scope): Scope {
 }
 
 /**
- * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away first, gives
- * it to everybody whose patterns cover it: that takes having it. @throws Failure `insufficient_permissions`.
+ * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away
+ * first, gives it to everybody whose patterns cover it: that takes having it. @throws Failure
+ * `insufficient_permissions`.
  */
 function requireReserved ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
   if (creator === null) return
@@ -461,8 +526,10 @@ function requireReserved ({ creator }: Actor, before: readonly Scope[], after: r
   const missing = opened.map(({ name }) => name).filter(name => !expand(creator.permissions, opened).includes(name))
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${missing.join(' ')} and cannot open it to others.`,
-    details: { requiredScopes: missing },
+    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${
+      missing.join(' ')
+    } and cannot open it to others.`,
+    details: { requiredScopes: missing }
   })
 }
 
@@ -487,8 +554,8 @@ function stillGrantable (names: readonly string[], scopes: readonly Scope[]): st
 }
 
 /**
- * What a plan has to include is the deployment's to say: an organization's change of style keeps it. That keys were taken over is
- * a fact and no choice of style: another style does not cut them off.
+ * What a plan has to include is the deployment's to say: an organization's change of style keeps it. That keys were
+ * taken over is a fact and no choice of style: another style does not cut them off.
  */
 function restyled ({ organizationId }: Actor, before: Style, style: Style): Style {
   const { customAccessFeature, sessionFeature, importedKeys } = before
@@ -503,16 +570,25 @@ function requireScopes (scopes: readonly Scope[]): Scope[] {
   for (const scope of scopes) {
     if (!isScopeToken(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${JSON.stringify(scope.name.slice(0, 64))} cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
-        details: { field: 'scopes' },
+        message: `${
+          JSON.stringify(scope.name.slice(0, 64))
+        } cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
+        details: { field: 'scopes' }
       })
     }
     if (readsAsPattern(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${JSON.stringify(scope.name)} cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`, details: { field: 'scopes' },
+        message: `${
+          JSON.stringify(scope.name)
+        } cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`,
+        details: { field: 'scopes' }
       })
     }
-    if (byName.has(scope.name)) throw new Failure('invalid_request', { message: `The scope ${scope.name} is named twice.`, details: { field: 'scopes' } })
+    if (byName.has(scope.name)) {
+      throw new Failure('invalid_request', {
+        message: `The scope ${scope.name} is named twice.`, details: { field: 'scopes' }
+      })
+    }
     byName.set(scope.name, { name: scope.name, keyOnly: scope.keyOnly, description: scope.description })
   }
   return [...byName.values()]
@@ -521,8 +597,10 @@ function requireScopes (scopes: readonly Scope[]): Scope[] {
 function requireStyle (style: Style): Style {
   if (isKeyPrefix(style.keyPrefix)) return style
   throw new Failure('invalid_request', {
-    message: `${JSON.stringify(style.keyPrefix.slice(0, 64))} cannot be a key prefix: a lower-case letter and up to 15 more letters or digits.`,
-    details: { field: 'style' },
+    message: `${
+      JSON.stringify(style.keyPrefix.slice(0, 64))
+    } cannot be a key prefix: a lower-case letter and up to 15 more letters or digits.`,
+    details: { field: 'style' }
   })
 }
 
@@ -532,6 +610,14 @@ export function auditDetail (resource: Resource) {
   return {
     organizationId: resource.organizationId,
     subject: resource.id,
-    detail: { identifier, name, kind, scopes: scopes.map(scope => scope.name), defaultScopes, style: style.errors, signingAlgorithm },
+    detail: {
+      identifier,
+      name,
+      kind,
+      scopes: scopes.map(scope => scope.name),
+      defaultScopes,
+      style: style.errors,
+      signingAlgorithm
+    }
   }
 }

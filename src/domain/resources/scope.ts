@@ -8,8 +8,8 @@ export interface Scope {
   keyOnly: boolean
   description: string | null
   /**
-   * What credentials, members and groups keep of it instead of its name; absent: its name. Set where the name was or may have been
-   * given before this scope was declared: who had that has not this one. Never told outside.
+   * What credentials, members and groups keep of it instead of its name; absent: its name. Set where the name was or
+   * may have been given before this scope was declared: who had that has not this one. Never told outside.
    */
   reference?: string
 }
@@ -42,8 +42,8 @@ export function isScopeToken (text: string): boolean {
 }
 
 /**
- * Whether a text is a scope or a pattern of scopes: `invoices:*` (everything on one type), `*:read` (one action on every
- * type) or `*`. An asterisk anywhere else is an ordinary character.
+ * Whether a text is a scope or a pattern of scopes: `invoices:*` (everything on one type), `*:read` (one action on
+ * every type) or `*`. An asterisk anywhere else is an ordinary character.
  */
 export function isScopePattern (text: string): boolean {
   return isScopeToken(text)
@@ -86,11 +86,15 @@ function coversOthers (pattern: string, scope: string): boolean {
 }
 
 /**
- * Of `wanted`, the patterns and references that stand for something that whoever holds `held` has not, on whatever resource. An
- * API-key-only scope, one of the references in `keyOnly`, is had by its own reference alone.
+ * Of `wanted`, the patterns and references that stand for something that whoever holds `held` has not, on whatever
+ * resource. An API-key-only scope, one of the references in `keyOnly`, is had by its own reference alone.
  */
-export function patternsBeyond (held: readonly string[], wanted: readonly string[], keyOnly: ReadonlySet<string>): string[] {
-  return wanted.filter(pattern => !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern))))
+export function patternsBeyond (
+  held: readonly string[], wanted: readonly string[], keyOnly: ReadonlySet<string>
+): string[] {
+  return wanted.filter(pattern =>
+    !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern)))
+  )
 }
 
 /** As a pattern `*:*` covers nothing, so it must not cover the asterisk of another. */
@@ -99,8 +103,8 @@ function coversPattern (pattern: string, wanted: string): boolean {
 }
 
 /**
- * The names of the declared scopes that `patterns` and references cover. An API-key-only scope is never covered by a pattern,
- * only by its own reference: nobody comes by one who was not given it deliberately.
+ * The names of the declared scopes that `patterns` and references cover. An API-key-only scope is never covered by a
+ * pattern, only by its own reference: nobody comes by one who was not given it deliberately.
  */
 export function expand (patterns: readonly string[], declared: readonly Scope[]): string[] {
   return declared.filter(scope => coveringPattern(patterns, scope) !== undefined).map(({ name }) => name)
@@ -136,8 +140,10 @@ function requireDeclared (names: readonly string[], declared: readonly Scope[], 
     const found = readsAsPattern(name) ? undefined : declared.find(scope => scope.name === name)
     if (found === undefined) {
       throw new Failure('unknown_scope', {
-        message: `The resource ${resource} does not declare the scope ${JSON.stringify(name)}; it declares: ${declared.map(scope => scope.name).join(' ') || 'none'}.`,
-        details: { field: 'scopes', scope: name, resource },
+        message: `The resource ${resource} does not declare the scope ${JSON.stringify(name)}; it declares: ${
+          declared.map(scope => scope.name).join(' ') || 'none'
+        }.`,
+        details: { field: 'scopes', scope: name, resource }
       })
     }
     return found
@@ -145,10 +151,12 @@ function requireDeclared (names: readonly string[], declared: readonly Scope[], 
 }
 
 /**
- * What an API key keeps of names and patterns. @throws Failure `unknown_scope` for a name that `declared` does not have, and for a
- * pattern that covers nothing of it.
+ * What an API key keeps of names and patterns. @throws Failure `unknown_scope` for a name that `declared` does not
+ * have, and for a pattern that covers nothing of it.
  */
-export function requireDeclaredPatterns (patterns: readonly string[], declared: readonly Scope[], resource: string): string[] {
+export function requireDeclaredPatterns (
+  patterns: readonly string[], declared: readonly Scope[], resource: string
+): string[] {
   return [...new Set(patterns)].map(pattern =>
     readsAsPattern(pattern) && expand([pattern], declared).length > 0
       ? pattern
@@ -161,8 +169,10 @@ export function requireGrantable (names: readonly string[], declared: readonly S
   for (const { name, keyOnly } of wanted) {
     if (keyOnly) {
       throw new Failure('scope_api_key_only', {
-        message: `The scope ${JSON.stringify(name)} of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
-        details: { field: 'scopes', scope: name, resource },
+        message: `The scope ${
+          JSON.stringify(name)
+        } of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
+        details: { field: 'scopes', scope: name, resource }
       })
     }
   }

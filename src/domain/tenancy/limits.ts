@@ -28,6 +28,8 @@ export function namesLimits ({ callsPerMonth, creditsPerMonth, callsPerMinute }:
 }
 
 /** Who an organization's limits are counted for: its live and its test keys apart, like its two accounts. */
-export function organizationHolder ({ organizationId, environment }: { organizationId: string, environment: Environment }): string {
+export function organizationHolder (
+  { organizationId, environment }: { organizationId: string, environment: Environment }
+): string {
   return `${organizationId}:${environment}`
 }

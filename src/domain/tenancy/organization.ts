@@ -9,7 +9,9 @@ import { requireExpected, requireVisible, type Operation, type Repositories, typ
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]
 
-/** The tenant: every client and key belongs to exactly one. Its limits bind all its keys together, in each environment. */
+/**
+ * The tenant: every client and key belongs to exactly one. Its limits bind all its keys together, in each environment.
+ */
 export interface Organization extends Limits, Revised {
   /** `org_…` */
   id: string
@@ -43,11 +45,21 @@ export async function createOrganization (
   { store, clock, actor }: Operation, input: Partial<Limits> & { name: string, features?: readonly string[] }
 ): Promise<Organization> {
   const organization: Organization = {
-    id: newId('org'), name: input.name, status: 'active', features: input.features ?? [], ...limitsOf(input, noLimits), createdAt: clock(), suspendedAt: null, deletedAt: null, revision: 1,
+    id: newId('org'),
+    name: input.name,
+    status: 'active',
+    features: input.features ?? [],
+    ...limitsOf(input, noLimits),
+    createdAt: clock(),
+    suspendedAt: null,
+    deletedAt: null,
+    revision: 1
   }
   await store.transaction(async tx => {
     await tx.organizations.insert(organization)
-    await tx.audit.append(auditEvent(actor, organization.createdAt, 'organization.created', about(organization, { ...input })))
+    await tx.audit.append(
+      auditEvent(actor, organization.createdAt, 'organization.created', about(organization, { ...input }))
+    )
   })
   return organization
 }
@@ -57,9 +69,14 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
   return visibleOrganization(actor, await store.organizations.get(id), id)
 }
 
-/** Renames, suspends, resumes or limits. A suspended organization's credentials are refused from the next request on. */
+/**
+ * Renames, suspends, resumes or limits. A suspended organization's credentials are refused from the next request on.
+ */
 export async function updateOrganization (
-  operation: Operation, id: string, change: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] }, reason: string | null = null
+  operation: Operation,
+  id: string,
+  change: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] },
+  reason: string | null = null
 ): Promise<Organization> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
@@ -74,8 +91,14 @@ export async function updateOrganization (
       ...limitsOf(change, before),
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
     })
-    const type = status === before.status ? 'organization.updated' : status === 'active' ? 'organization.resumed' : 'organization.suspended'
-    await tx.audit.append(auditEvent(actor, now, type, about(kept, { ...change, ...(reason === null ? {} : { reason }) })))
+    const type = status === before.status
+      ? 'organization.updated'
+      : status === 'active'
+        ? 'organization.resumed'
+        : 'organization.suspended'
+    await tx.audit.append(
+      auditEvent(actor, now, type, about(kept, { ...change, ...(reason === null ? {} : { reason }) }))
+    )
     return kept
   })
 }
@@ -99,7 +122,9 @@ export async function deleteOrganization (operation: Operation, id: string): Pro
 }
 
 /** Why the credentials of an organization are refused now; null: they are not. */
-export function reasonAgainstOrganization (organization: Organization | null): Reason & ('revoked' | 'organization_suspended') | null {
+export function reasonAgainstOrganization (
+  organization: Organization | null
+): Reason & ('revoked' | 'organization_suspended') | null {
   if (organization?.status === 'deleted') return 'revoked'
   return organization?.status === 'active' ? null : 'organization_suspended'
 }
@@ -108,21 +133,31 @@ export function reasonAgainstOrganization (organization: Organization | null): R
 async function presentOrganization (operation: Operation, tx: Repositories, id: string): Promise<Organization> {
   const organization = visibleOrganization(operation.actor, await tx.organizations.get(id), id)
   requireExpected(operation, organization)
-  if (organization.status === 'deleted') throw new Failure('organization_not_active', { message: `The organization ${id} was deleted and cannot be changed any more.` })
+  if (organization.status === 'deleted') {
+    throw new Failure('organization_not_active', {
+      message: `The organization ${id} was deleted and cannot be changed any more.`
+    })
+  }
   return organization
 }
 
 /** The organization that something is to be created in. @throws Failure `not_found`, `organization_not_active`. */
 export async function requireActiveOrganization (tx: Repositories, actor: Actor, id: string): Promise<Organization> {
   const organization = visibleOrganization(actor, await tx.organizations.get(id), id)
-  if (organization.status === 'deleted') throw new Failure('organization_not_active', { message: `The organization ${id} was deleted.` })
-  if (organization.status !== 'active') throw new Failure('organization_not_active', { message: `The organization ${id} is suspended; resume it first.` })
+  if (organization.status === 'deleted') {
+    throw new Failure('organization_not_active', { message: `The organization ${id} was deleted.` })
+  }
+  if (organization.status !== 'active') {
+    throw new Failure('organization_not_active', { message: `The organization ${id} is suspended; resume it first.` })
+  }
   return organization
 }
 
 /** As `visible`, for an organization itself. @throws Failure `not_found`. */
 export function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
-  const { organizationId: _, ...organization } = requireVisible(actor, found && { ...found, organizationId: found.id }, 'organization', id)
+  const { organizationId: _, ...organization } = requireVisible(
+    actor, found && { ...found, organizationId: found.id }, 'organization', id
+  )
   return organization
 }
 

@@ -31,11 +31,17 @@ export interface RevokedTokenRepository {
   /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
   insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
   has (jti: string): Promise<boolean>
-  /** Forgets those that expired before, at most so many; returns how many. Servers forget them once fewer than that were left. */
+  /**
+   * Forgets those that expired before, at most so many; returns how many. Servers forget them once fewer than that were
+   * left.
+   */
   prune (before: Date, limit: number): Promise<number>
 }
 
-/** Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519 §4.1.4). */
+/**
+ * Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519
+ * §4.1.4).
+ */
 export const clockTolerance = 15
 
 /** Which of our keys signed a token. Not among what the token says of itself. */
@@ -44,15 +50,16 @@ export interface Signed { kid: string }
 /** Reads the claims of a JWT that one of our keys signed. Remembers signatures that verified, never a verdict. */
 export interface JwtReader<Claims> {
   /**
-   * Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the token or of
-   * its key: they change. Goes by the keys of `now`, which the clock is asked for unless it is given.
+   * Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the
+   * token or of its key: they change. Goes by the keys of `now`, which the clock is asked for unless it is given.
    */
   read (token: string, now?: Date): Awaitable<Claims & Signed | null>
 }
 
 /**
- * A token whose signature verified, found by the end of that signature: nobody has it who was not given the token, so the rest
- * can be compared as it is. To hash the whole token, be it for a digest or for a map, takes several times as long.
+ * A token whose signature verified, found by the end of that signature: nobody has it who was not given the token, so
+ * the rest can be compared as it is. To hash the whole token, be it for a digest or for a map, takes several times as
+ * long.
  */
 interface Verified<Claims> { token: string, claims: Claims & Signed }
 
@@ -64,12 +71,15 @@ function endOf (token: string): string {
 /** Reads access tokens. */
 export type TokenReader = JwtReader<AccessTokenClaims>
 
-/** The keys that a reader trusts: those of `ring` at the moment of each call. `catchUp` is waited for before one that is not among them counts as unknown. */
+/**
+ * The keys that a reader trusts: those of `ring` at the moment of each call. `catchUp` is waited for before one that is
+ * not among them counts as unknown.
+ */
 export type TrustedKeys = Pick<SigningKeys, 'ring'> & Partial<Pick<SigningKeys, 'catchUp'>>
 
 /**
- * How much text of tokens is kept in mind, in characters: 50,000 usual ones, or 2,000 of the longest that a header holds. What is
- * kept of one takes about twice its text.
+ * How much text of tokens is kept in mind, in characters: 50,000 usual ones, or 2,000 of the longest that a header
+ * holds. What is kept of one takes about twice its text.
  */
 const remembered = 30_000_000
 
@@ -80,7 +90,9 @@ export function tokenReader (issuer: string, keys: TrustedKeys): TokenReader {
 
 /** Whether a token was revoked, or the key that signed it. */
 export function isRevoked (registry: Registry, claims: AccessTokenClaims & Signed): Awaitable<boolean> {
-  return whenBothKnown(registry.isTokenRevoked(claims.jti), isKeyRevoked(registry, claims), (token, key) => token || key)
+  return whenBothKnown(
+    registry.isTokenRevoked(claims.jti), isKeyRevoked(registry, claims), (token, key) => token || key
+  )
 }
 
 /** Whether the key that signed a token was revoked, or is not there any more: then nothing that it signed is good. */
@@ -89,11 +101,14 @@ export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<bo
 }
 
 /**
- * A reader of tokens of the type `typ`, which nothing of another type passes (RFC 8725 §3.11). `readClaims` returns null for claims
- * that are not those of the type; `remember` is how many characters of tokens are kept in mind.
+ * A reader of tokens of the type `typ`, which nothing of another type passes (RFC 8725 §3.11). `readClaims` returns
+ * null for claims that are not those of the type; `remember` is how many characters of tokens are kept in mind.
  */
 export function jwtReader<Claims extends object> (
-  typ: string, { ring, catchUp }: TrustedKeys, readClaims: (payload: Record<string, unknown>) => Claims | null, remember = remembered
+  typ: string,
+  { ring, catchUp }: TrustedKeys,
+  readClaims: (payload: Record<string, unknown>) => Claims | null,
+  remember = remembered
 ): JwtReader<Claims> {
   const verified = lru<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
   const keep = (given: string, claims: Claims & Signed): void => {
@@ -112,7 +127,9 @@ export function jwtReader<Claims extends object> (
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: [...signingAlgorithms] })
       if (bringsItsOwnKey(protectedHeader)) return null
-      const claims = readClaims(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>)
+      const claims = readClaims(
+        JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as Record<string, unknown>
+      )
       if (claims === null) return null
       const signed = { ...claims, kid: protectedHeader.kid! }
       keep(token, signed)
@@ -145,8 +162,8 @@ function isThumbprint (kid: unknown): kid is string {
 }
 
 /**
- * Whether a text is a JWT by its form: three parts of base64url, the first a JSON object that names an algorithm (RFC 7519
- * §7.2). Decides what a text is to be read as, and nothing else: whoever signed it, or nobody.
+ * Whether a text is a JWT by its form: three parts of base64url, the first a JSON object that names an algorithm (RFC
+ * 7519 §7.2). Decides what a text is to be read as, and nothing else: whoever signed it, or nobody.
  */
 export function isJwtByForm (text: string): boolean {
   // From the shortest header that names an algorithm to a bound on what is decoded for a stranger.
@@ -160,7 +177,10 @@ export function isJwtByForm (text: string): boolean {
   }
 }
 
-/** Whether a JOSE header names a key of its own, or something that has to be understood: neither is ever asked of us (RFC 8725 §3.10). */
+/**
+ * Whether a JOSE header names a key of its own, or something that has to be understood: neither is ever asked of us
+ * (RFC 8725 §3.10).
+ */
 export function bringsItsOwnKey (header: object): boolean {
   return ['jwk', 'jku', 'x5u', 'x5c', 'crit'].some(member => member in header)
 }
@@ -196,12 +216,17 @@ export function isFromTheFuture (claims: { iat: number, nbf?: number }, now: Dat
   return Math.max(claims.iat, claims.nbf ?? 0) > epochSeconds(now) + clockTolerance
 }
 
-/** Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). Doing it twice changes nothing. */
+/**
+ * Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). Doing it
+ * twice changes nothing.
+ */
 export async function revokeToken ({ store, clock, actor }: Operation, claims: AccessTokenClaims): Promise<void> {
   const now = clock()
   await store.transaction(async tx => {
     if (await tx.revokedTokens.has(claims.jti)) return
-    await tx.revokedTokens.insert({ jti: claims.jti, clientId: claims.client_id, revokedAt: now, expiresAt: new Date(claims.exp * 1000) })
+    await tx.revokedTokens.insert({
+      jti: claims.jti, clientId: claims.client_id, revokedAt: now, expiresAt: new Date(claims.exp * 1000)
+    })
     await tx.audit.append(auditEvent(actor, now, 'token.revoked', {
       organizationId: claims.org_id ?? null, subject: claims.client_id, detail: { jti: claims.jti },
     }))

@@ -9,11 +9,15 @@ export const assertionLifetime = 300
 export interface AssertionTimes { exp: number, iat?: number | undefined, nbf?: number | undefined }
 
 /**
- * What is wrong with the times of an assertion at `now`; null: nothing. All are seconds since the epoch. Without `iat` its life
- * counts from `now`, with the tolerance.
+ * What is wrong with the times of an assertion at `now`; null: nothing. All are seconds since the epoch. Without `iat`
+ * its life counts from `now`, with the tolerance.
  */
-export function problemOfTimes ({ exp, iat, nbf }: AssertionTimes, now: number, lifetime = assertionLifetime): 'wrong_lifetime' | 'not_yet' | 'expired' | null {
-  if (iat === undefined ? exp > now + lifetime + assertionTolerance : exp <= iat || exp - iat > lifetime) return 'wrong_lifetime'
+export function problemOfTimes (
+  { exp, iat, nbf }: AssertionTimes, now: number, lifetime = assertionLifetime
+): 'wrong_lifetime' | 'not_yet' | 'expired' | null {
+  if (iat === undefined ? exp > now + lifetime + assertionTolerance : exp <= iat || exp - iat > lifetime) {
+    return 'wrong_lifetime'
+  }
   if (Math.max(iat ?? now, nbf ?? now) > now + assertionTolerance) return 'not_yet'
   return exp <= now - assertionTolerance ? 'expired' : null
 }

@@ -1,4 +1,6 @@
-/** Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12). */
+/**
+ * Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12).
+ */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -25,7 +27,10 @@ export interface TokenUsageFilter {
 }
 
 export interface TokenUsageRepository {
-  /** Adds to what is counted, all of it or nothing; each client and minute once. At most `writtenInOneStatement` of them. */
+  /**
+   * Adds to what is counted, all of it or nothing; each client and minute once. At most `writtenInOneStatement` of
+   * them.
+   */
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
@@ -38,7 +43,10 @@ export interface TokenMeter {
   count (clientId: string, organizationId: string | null): void
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
-  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many tokens are lost to the count. */
+  /**
+   * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many tokens are lost to
+   * the count.
+   */
   close (until?: number): Promise<number>
 }
 
@@ -46,7 +54,9 @@ export interface TokenMeter {
 export const tokenUsageDays = 400
 
 /** Writes what waits once in `intervalMs`, one statement for some hundred clients. */
-export function tokenMeter (add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000, report: Report = warn): TokenMeter {
+export function tokenMeter (
+  add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000, report: Report = warn
+): TokenMeter {
   const counted = new Map<string, TokenUsage>()
 
   const note = (usage: TokenUsage) => {

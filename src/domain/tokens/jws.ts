@@ -13,7 +13,9 @@ const prepared = new WeakMap<PrivateKey, Prepared>()
 /** Signs `claims` as a JWT of the type `typ`. On the thread pool: the caller's thread only puts it together. */
 export async function signJwt (key: PrivateKey, typ: string, claims: object): Promise<string> {
   const { key: privateKey, signature, headers } = prepared.get(key) ?? prepare(key)
-  const input = `${headers.get(typ) ?? encodeHeader(headers, key, typ)}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
+  const input = `${headers.get(typ) ?? encodeHeader(headers, key, typ)}.${
+    Buffer.from(JSON.stringify(claims)).toString('base64url')
+  }`
   return `${input}.${(await signatureOf(privateKey, signature, Buffer.from(input))).toString('base64url')}`
 }
 
@@ -56,8 +58,9 @@ function signatureOf (key: KeyObject, { digest, asSent }: Signature, input: Buff
 const half = 32
 
 /**
- * R and S of an ECDSA signature by P-256, each in 32 octets (RFC 7518 §3.4), from the DER of RFC 3279 §2.2.3: a sequence of
- * two integers, which have a zero in front where they would be negative, and lose zeros where they are short.
+ * R and S of an ECDSA signature by P-256, each in 32 octets (RFC 7518 §3.4), from the DER of RFC 3279 §2.2.3: a
+ * sequence of two integers, which have a zero in front where they would be negative, and lose zeros where they are
+ * short.
  */
 function concatenated (der: Buffer): Buffer {
   const raw = Buffer.alloc(2 * half)

@@ -1,4 +1,6 @@
-/** The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock. */
+/**
+ * The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock.
+ */
 import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -7,26 +9,48 @@ import { oneAfterTheOther } from '../../base/serial-reload.ts'
 import { unseal } from '../../secrets/secrets.ts'
 import { systemActor } from '../audit/event.ts'
 import {
-  makeFirstSigningKey, provideSigningKey, publishNextKey, resealSigningKeys, revokeSigningKey, rotateSigningKey, rotateWhenDue, signAtOnce,
+  makeFirstSigningKey,
+  provideSigningKey,
+  publishNextKey,
+  resealSigningKeys,
+  revokeSigningKey,
+  rotateSigningKey,
+  rotateWhenDue,
+  signAtOnce
 } from './signing-key-rotation.ts'
 import {
-  defaultAlgorithm, signingAlgorithms, signingAt, stateOfSigningKey, type KeyRing, type OpenSigningKey, type SigningKey, type SigningKeys,
+  defaultAlgorithm,
+  signingAlgorithms,
+  signingAt,
+  stateOfSigningKey,
+  type KeyRing,
+  type OpenSigningKey,
+  type SigningKey,
+  type SigningKeys
 } from './signing-key.ts'
 import type { Store } from '../store.ts'
 
-/** A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret that is gone, too. */
+/**
+ * A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret
+ * that is gone, too.
+ */
 interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: CryptoKey }
 
 /** The keys as the database has them, by kid. */
 type Stored = ReadonlyMap<string, SigningKey>
 
 /**
- * Opens the deployment's signing keys, making the first one on an empty store; what is sealed under an older one of `secrets`
- * is sealed under the first. `look` says what the database has, as checks see it: the registry, where there is one.
- * @throws ConfigurationError when a key was sealed under a secret that is not among `secrets`; never makes a new key then.
+ * Opens the deployment's signing keys, making the first one on an empty store; what is sealed under an older one of
+ * `secrets` is sealed under the first. `look` says what the database has, as checks see it: the registry, where there
+ * is one.
+ * @throws ConfigurationError when a key was sealed under a secret that is not among `secrets`; never makes a new key
+ * then.
  */
 export async function openSigningKeys (
-  store: Store, clock: Clock, secrets: readonly string[], look: () => Awaitable<Stored> = async () => byKid(await store.signingKeys.all())
+  store: Store,
+  clock: Clock,
+  secrets: readonly string[],
+  look: () => Awaitable<Stored> = async () => byKid(await store.signingKeys.all())
 ): Promise<SigningKeys> {
   const system = { store, clock, actor: systemActor }
   if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
@@ -73,7 +97,9 @@ export async function openKeyRing (store: Store, clock: Clock, secrets: readonly
 
 /** What keeps a server from starting makes one that runs refuse, until it is mended: others may well be able. */
 function notNow (error: unknown): never {
-  if (error instanceof ConfigurationError) throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
+  if (error instanceof ConfigurationError) {
+    throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
+  }
   throw error
 }
 
@@ -82,7 +108,8 @@ function byKid (keys: readonly SigningKey[]): Stored {
 }
 
 function areSame (one: Stored, other: Stored): boolean {
-  return one.size === other.size && [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
+  return one.size === other.size &&
+    [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
 }
 
 /** Those that are gone too: it may be the clock that is ahead. But nobody has to have the secret of one that is. */
@@ -106,14 +133,18 @@ function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: n
   const signing = signers.get(defaultAlgorithm)
   if (signing === undefined) throw new ConfigurationError(['the database has signing keys, but none can sign any more'])
   const ordered = [...active, ...alive.filter(each => !active.includes(each))]
-  const turns = loaded.flatMap(({ key: { createdAt, activatedAt, retiredAt, publishedUntil } }) => [createdAt, activatedAt, retiredAt, publishedUntil])
+  const turns = loaded.flatMap((
+    { key: { createdAt, activatedAt, retiredAt, publishedUntil } }
+  ) => [createdAt, activatedAt, retiredAt, publishedUntil])
     .flatMap(turn => turn?.getTime() ?? [])
   return {
     ring: {
       signing,
       signers,
-      verifying: new Map(ordered.map(({ key: { kid, algorithm }, verifies }) => [kid, { algorithm, publicKey: verifies }])),
-      jwks: { keys: ordered.filter(({ key }) => key.revokedAt === null).map(({ key }) => key.publicJwk) },
+      verifying: new Map(
+        ordered.map(({ key: { kid, algorithm }, verifies }) => [kid, { algorithm, publicKey: verifies }])
+      ),
+      jwks: { keys: ordered.filter(({ key }) => key.revokedAt === null).map(({ key }) => key.publicJwk) }
     },
     from: Math.max(-Infinity, ...turns.filter(turn => turn <= now.getTime())),
     until: Math.min(Infinity, ...turns.filter(turn => turn > now.getTime())),
@@ -124,7 +155,14 @@ function open (key: SigningKey, secrets: readonly string[], now: Date): OpenSign
   const text = unseal(key.sealedPrivateKey, secrets, key.kid)
   if (text === null) {
     if (stateOfSigningKey(key, now) === 'gone') return null
-    throw new ConfigurationError([`LATCHKEY_SECRET: the signing key ${key.kid} in the database was sealed under another secret; start with that one, or list it behind the new one`])
+    throw new ConfigurationError([
+      `LATCHKEY_SECRET: the signing key ${key.kid} in the database was sealed under another secret; start with that ` +
+        'one, or list it behind the new one'
+    ])
   }
-  return { kid: key.kid, algorithm: key.algorithm, privateJwk: { ...JSON.parse(text) as JWK, kid: key.kid, alg: key.algorithm, use: 'sig' } }
+  return {
+    kid: key.kid,
+    algorithm: key.algorithm,
+    privateJwk: { ...JSON.parse(text) as JWK, kid: key.kid, alg: key.algorithm, use: 'sig' }
+  }
 }

@@ -1,4 +1,7 @@
-/** What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is audited. */
+/**
+ * What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is
+ * audited.
+ */
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { calculateJwkThumbprint, type JWK } from 'jose'
@@ -17,18 +20,22 @@ import { requireExpected, type Operation, type Repositories } from '../store.ts'
 const leeway = 60
 
 /** The first key, on an empty store. Of several servers that start at once, one makes it. */
-export async function makeFirstSigningKey ({ store, clock, actor }: Operation, secrets: readonly string[]): Promise<void> {
+export async function makeFirstSigningKey (
+  { store, clock, actor }: Operation, secrets: readonly string[]
+): Promise<void> {
   const key = await newSigningKey(clock(), secrets[0]!)
   await store.transaction(async tx => {
     if ((await tx.signingKeys.all()).length > 0) return
     await tx.signingKeys.insert(key)
-    await tx.audit.append(auditEvent(actor, key.createdAt, 'signing_key.created', { organizationId: null, subject: key.kid }))
+    await tx.audit.append(
+      auditEvent(actor, key.createdAt, 'signing_key.created', { organizationId: null, subject: key.kid })
+    )
   })
 }
 
 /**
- * Makes a key of an algorithm that has none. It is waited for in a transaction also where there is one: another server may have
- * made it a moment ago, and everybody knows it when this resolves.
+ * Makes a key of an algorithm that has none. It is waited for in a transaction also where there is one: another server
+ * may have made it a moment ago, and everybody knows it when this resolves.
  */
 export async function provideSigningKey (
   operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm, atOnce: boolean
@@ -43,7 +50,9 @@ export async function provideSigningKey (
     const key = { ...made, createdAt: now, activatedAt: atOnce ? now : secondsAfter(now, publicationTime) }
     await tx.signingKeys.insert(key)
     const detail = { algorithm, activatedAt: key.activatedAt }
-    await tx.audit.append(auditEvent(actor, now, 'signing_key.created', { organizationId: null, subject: key.kid, detail }))
+    await tx.audit.append(
+      auditEvent(actor, now, 'signing_key.created', { organizationId: null, subject: key.kid, detail })
+    )
     return true
   })
   // It was there, and was revoked before the transaction began.
@@ -51,8 +60,8 @@ export async function provideSigningKey (
 }
 
 /**
- * Makes a new key that signs once it has been published for `publicationTime`. The one of its algorithm that signs now stays
- * published until its last token is dead. @throws Failure `conflict` when a key is pending.
+ * Makes a new key that signs once it has been published for `publicationTime`. The one of its algorithm that signs now
+ * stays published until its last token is dead. @throws Failure `conflict` when a key is pending.
  */
 export async function rotateSigningKey (
   operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
@@ -63,14 +72,20 @@ export async function rotateSigningKey (
     const now = clock()
     const keys = await tx.signingKeys.all()
     const pending = pendingAt(keys, now, algorithm)
-    if (pending !== undefined) throw new Failure('conflict', { message: `A signing key of ${algorithm} is pending and will sign from ${pending.activatedAt.toISOString()}; wait for it, or let it sign now.` })
+    if (pending !== undefined) {
+      throw new Failure('conflict', {
+        message:
+          `A signing key of ${algorithm} is pending and will sign from ${pending.activatedAt.toISOString()}; wait ` +
+            'for it, or let it sign now.'
+      })
+    }
     return await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
   })
 }
 
 /**
- * The first half of a rotation at once: a key that every server knows when this resolves, and that none signs with yet. Left at
- * that it signs in time. A key that is pending already is taken.
+ * The first half of a rotation at once: a key that every server knows when this resolves, and that none signs with yet.
+ * Left at that it signs in time. A key that is pending already is taken.
  */
 export async function publishNextKey (
   operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
@@ -80,13 +95,14 @@ export async function publishNextKey (
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
-    return pendingAt(keys, now, algorithm) ?? await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime), 'signing_key.published')
+    return pendingAt(keys, now, algorithm) ??
+      await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime), 'signing_key.published')
   })
 }
 
 /**
- * The second half: lets the key sign that `publishNextKey` answered, at once. A server that signs with it before another one has heard
- * of this change does no harm: that one has the key. If it signs already it stays as it is.
+ * The second half: lets the key sign that `publishNextKey` answered, at once. A server that signs with it before
+ * another one has heard of this change does no harm: that one has the key. If it signs already it stays as it is.
  * @throws Failure `conflict` when it was revoked meanwhile.
  */
 export async function signAtOnce (operation: Operation, kid: string): Promise<SigningKey> {
@@ -95,15 +111,20 @@ export async function signAtOnce (operation: Operation, kid: string): Promise<Si
     const now = clock()
     const keys = await tx.signingKeys.all()
     const key = keys.find(each => each.kid === kid)
-    if (key === undefined || key.revokedAt !== null) throw new Failure('conflict', { message: 'The next signing key was revoked before it could sign; rotate again.' })
-    return pendingAt(keys, now, key.algorithm) === key ? await handOver(tx, operation, { keys, made: key, now }, now) : key
+    if (key === undefined || key.revokedAt !== null) {
+      throw new Failure('conflict', { message: 'The next signing key was revoked before it could sign; rotate again.' })
+    }
+    return pendingAt(keys, now, key.algorithm) === key
+      ? await handOver(tx, operation, { keys, made: key, now }, now)
+      : key
   })
 }
 
 /**
- * As `rotateSigningKey` in time, of each algorithm whose key that signs has done so for `days`; 0: never. Of several servers that
- * find it due, one makes the next key. Where no resource has the algorithm any more the key retires and none follows; where one
- * has it and it has no key, there was one that was revoked before it signed, and another is made.
+ * As `rotateSigningKey` in time, of each algorithm whose key that signs has done so for `days`; 0: never. Of several
+ * servers that find it due, one makes the next key. Where no resource has the algorithm any more the key retires and
+ * none follows; where one has it and it has no key, there was one that was revoked before it signed, and another is
+ * made.
  */
 export async function rotateWhenDue (operation: Operation, secrets: readonly string[], days: number): Promise<void> {
   for (const algorithm of signingAlgorithms) await rotateOneWhenDue(operation, secrets, days, algorithm)
@@ -126,8 +147,7 @@ async function rotateOneWhenDue (
     const keys = await tx.signingKeys.all()
     const now = clock()
     if (!isDue(keys, days, now, algorithm)) return
-    if (await isInUse(tx, algorithm)) await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
-    else await retire(tx, operation, signingAt(keys, now, algorithm)!, now)
+    if (await isInUse(tx, algorithm)) { await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime)) } else await retire(tx, operation, signingAt(keys, now, algorithm)!, now)
   })
 }
 
@@ -141,23 +161,32 @@ async function retire (tx: Repositories, { actor }: Operation, key: SigningKey, 
   const publishedUntil = await endOfTokens(tx, now)
   await tx.signingKeys.update({ ...key, retiredAt: now, publishedUntil })
   const detail = { algorithm: key.algorithm, lastTokensUntil: publishedUntil }
-  await tx.audit.append(auditEvent(actor, now, 'signing_key.retired', { organizationId: null, subject: key.kid, detail }))
+  await tx.audit.append(
+    auditEvent(actor, now, 'signing_key.retired', { organizationId: null, subject: key.kid, detail })
+  )
 }
 
 /**
- * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one that
- * signs, the pending one, or else a new one, signs in its place before it ends, so that no server signs with it when it does; if it is
- * pending, the one that signs goes on.
+ * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one
+ * that signs, the pending one, or else a new one, signs in its place before it ends, so that no server signs with it
+ * when it does; if it is pending, the one that signs goes on.
  * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
  */
-export async function revokeSigningKey (operation: Operation, secrets: readonly string[], kid: string, reason: string | null): Promise<SigningKey> {
+export async function revokeSigningKey (
+  operation: Operation, secrets: readonly string[], kid: string, reason: string | null
+): Promise<SigningKey> {
   const before = keyNamed(await operation.store.signingKeys.all(), kid)
   requireExpected(operation, before)
   let successor: SigningKey | null = null
   for (let attempt = 1; ; attempt++) {
     const kept = await revokeUnlessItSigns(operation, before, successor, reason)
     if (kept !== null) return kept
-    if (attempt === successions) throw new Failure('conflict', { message: `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.` })
+    if (attempt === successions) {
+      throw new Failure('conflict', {
+        message:
+          `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.`
+      })
+    }
     successor = await signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)
   }
 }
@@ -166,21 +195,37 @@ export async function revokeSigningKey (operation: Operation, secrets: readonly 
 const successions = 5
 
 /** Null: it is the one that signs, and another has to first. */
-async function revokeUnlessItSigns (operation: Operation, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null): Promise<SigningKey | null> {
+async function revokeUnlessItSigns (
+  operation: Operation, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null
+): Promise<SigningKey | null> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
     const key = keyNamed(keys, kid)
     // What its succession changed of it is no change that somebody else made.
-    if (successor === null) requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
+    if (successor === null) {
+      requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
+    }
     if (key.revokedAt !== null) return key
     const signing = signingAt(keys, now, key.algorithm)
     if (signing === key) return null
-    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
-    const ended = { ...key, revokedAt: now, revokedReason: reason, retiredAt: earlier(key.retiredAt, now), publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now)) }
+    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined) {
+      await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
+    }
+    const ended = {
+      ...key,
+      revokedAt: now,
+      revokedReason: reason,
+      retiredAt: earlier(key.retiredAt, now),
+      publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now))
+    }
     const kept = await tx.signingKeys.update(ended)
-    await tx.audit.append(auditEvent(actor, now, 'signing_key.revoked', { organizationId: null, subject: kid, detail: { reason, successor: successor?.kid ?? null } }))
+    await tx.audit.append(
+      auditEvent(actor, now, 'signing_key.revoked', {
+        organizationId: null, subject: kid, detail: { reason, successor: successor?.kid ?? null }
+      })
+    )
     return kept
   })
 }
@@ -191,8 +236,13 @@ function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey {
   return key
 }
 
-/** Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them opens stays as it is. */
-export async function resealSigningKeys ({ store, clock, actor }: Operation, secrets: readonly string[]): Promise<number> {
+/**
+ * Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them
+ * opens stays as it is.
+ */
+export async function resealSigningKeys (
+  { store, clock, actor }: Operation, secrets: readonly string[]
+): Promise<number> {
   let resealed = 0
   for (const { kid } of (await store.signingKeys.all()).filter(key => openedByOlder(key, secrets) !== null)) {
     await store.transaction(async tx => {
@@ -213,8 +263,13 @@ function openedByOlder ({ kid, sealedPrivateKey }: SigningKey, [newest, ...older
   return unseal(sealedPrivateKey, [newest!], kid) === null ? unseal(sealedPrivateKey, older, kid) : null
 }
 
-/** Removes at most so many keys of which no token was alive any more at `since`, their private halves with them; returns how many. */
-export async function removeDeadSigningKeys ({ store, clock, actor }: Operation, since: Date, limit: number): Promise<number> {
+/**
+ * Removes at most so many keys of which no token was alive any more at `since`, their private halves with them; returns
+ * how many.
+ */
+export async function removeDeadSigningKeys (
+  { store, clock, actor }: Operation, since: Date, limit: number
+): Promise<number> {
   return await store.transaction(async tx => {
     const dead = (await tx.signingKeys.all()).filter(key => stateOfSigningKey(key, since) === 'gone').slice(0, limit)
     for (const { kid } of dead) {
@@ -232,17 +287,33 @@ export function noSuchKey (kid: string): Failure {
 /** The keys as they are, and one more to be used if it is needed. */
 interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
 
-/** Has the next key, which is the pending one or else `made`, sign from `at` on, and the one of its algorithm that signs now retire then. */
+/**
+ * Has the next key, which is the pending one or else `made`, sign from `at` on, and the one of its algorithm that signs
+ * now retire then.
+ */
 async function handOver (
-  tx: Repositories, { actor }: Operation, { keys, made, now }: Occasion, at: Date, type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
+  tx: Repositories,
+  { actor }: Operation,
+  { keys, made, now }: Occasion,
+  at: Date,
+  type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
 ): Promise<SigningKey> {
   const pending = pendingAt(keys, now, made.algorithm)
   const signing = signingAt(keys, now, made.algorithm)
-  const next = pending === undefined ? { ...made, createdAt: now, activatedAt: at } : await tx.signingKeys.update({ ...pending, activatedAt: at })
+  const next = pending === undefined
+    ? { ...made, createdAt: now, activatedAt: at }
+    : await tx.signingKeys.update({ ...pending, activatedAt: at })
   if (pending === undefined) await tx.signingKeys.insert(next)
-  const detail = { algorithm: made.algorithm, activatedAt: at, succeeds: signing?.kid ?? null, lastTokensUntil: await endOfTokens(tx, at) }
+  const detail = {
+    algorithm: made.algorithm,
+    activatedAt: at,
+    succeeds: signing?.kid ?? null,
+    lastTokensUntil: await endOfTokens(tx, at)
+  }
   await tx.audit.append(auditEvent(actor, now, type, { organizationId: null, subject: next.kid, detail }))
-  if (signing !== undefined) await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
+  if (signing !== undefined) {
+    await tx.signingKeys.update({ ...signing, retiredAt: at, publishedUntil: await endOfTokens(tx, at) })
+  }
   return next
 }
 
@@ -253,7 +324,8 @@ async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date
 
 function isDue (keys: readonly SigningKey[], days: number, now: Date, algorithm: SigningAlgorithm): boolean {
   const signing = signingAt(keys, now, algorithm)
-  return days > 0 && signing !== undefined && pendingAt(keys, now, algorithm) === undefined && secondsAfter(signing.activatedAt, days * 86_400) <= now
+  return days > 0 && signing !== undefined && pendingAt(keys, now, algorithm) === undefined &&
+    secondsAfter(signing.activatedAt, days * 86_400) <= now
 }
 
 function pendingAt (keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm): SigningKey | undefined {

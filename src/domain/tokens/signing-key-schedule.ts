@@ -1,4 +1,7 @@
-/** Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its time. */
+/**
+ * Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its
+ * time.
+ */
 import { repeatedly, type Report } from '../../telemetry/background.ts'
 import type { SigningKeys } from './signing-key.ts'
 import type { Operation } from '../store.ts'
@@ -7,11 +10,15 @@ import type { Operation } from '../store.ts'
 const every = 60_000
 
 /** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
-export function startKeyRotation (signingKeys: SigningKeys, operation: Operation, days: number, report: Report): { stop (): Promise<void> } {
+export function startKeyRotation (
+  signingKeys: SigningKeys, operation: Operation, days: number, report: Report
+): { stop(): Promise<void> } {
   return repeatedly(every, () => checkKeyRotation(signingKeys, operation, days), report)
 }
 
-/** One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did. */
+/**
+ * One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did.
+ */
 export async function checkKeyRotation (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
   await signingKeys.rotateWhenDue(operation, days)
   // Another server may have made it a moment ago.

@@ -10,7 +10,10 @@ export function markCursors (app: FastifyInstance, secrets: readonly string[]): 
   app.addHook('preValidation', async request => {
     const { cursor } = request.query as Query
     if (typeof cursor !== 'string' || readMarked(cursor, secrets, purposeOf(request)) !== null) return
-    throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
+    throw new Failure('invalid_request', {
+      message: 'This cursor was not given out by this collection; start again without one.',
+      details: { field: 'cursor' }
+    })
   })
   // Behind the schema of the query, which is about cursors as they are given out.
   app.addHook('preHandler', async request => {
@@ -20,7 +23,9 @@ export function markCursors (app: FastifyInstance, secrets: readonly string[]): 
   app.addHook('preSerialization', async (request, _reply, payload) => {
     const { pagination } = (payload ?? {}) as { pagination?: { nextCursor?: string } }
     const holder = pagination ?? (payload ?? {}) as { nextCursor?: string }
-    if (typeof holder.nextCursor === 'string') holder.nextCursor = withMark(holder.nextCursor, secrets[0]!, purposeOf(request))
+    if (typeof holder.nextCursor === 'string') {
+      holder.nextCursor = withMark(holder.nextCursor, secrets[0]!, purposeOf(request))
+    }
     return payload
   })
 }

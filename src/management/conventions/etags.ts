@@ -1,4 +1,7 @@
-/** Entity tags (RFC 9110 §8.8.3) and what is asked of them: an answer about one thing carries the revision of that thing. */
+/**
+ * Entity tags (RFC 9110 §8.8.3) and what is asked of them: an answer about one thing carries the revision of that
+ * thing.
+ */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 
@@ -17,7 +20,9 @@ export function tagAnswers (app: FastifyInstance): void {
   })
 }
 
-/** `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1): as a schema, so that what is documented is what is read. */
+/**
+ * `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1): as a schema, so that what is documented is what is read.
+ */
 export const ifMatch = {
   maxLength: 1_024,
   pattern: '^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$',
@@ -25,16 +30,21 @@ export const ifMatch = {
 const form = new RegExp(ifMatch.pattern)
 
 /**
- * The revisions that `If-Match` lets pass (RFC 9110 §13.1.1); undefined: any that there is, because there is no such header
- * or it is `*`. A tag that was never ours, or a weak one, is no revision's and lets nothing pass.
+ * The revisions that `If-Match` lets pass (RFC 9110 §13.1.1); undefined: any that there is, because there is no such
+ * header or it is `*`. A tag that was never ours, or a weak one, is no revision's and lets nothing pass.
  * @throws Failure `invalid_request` for what is no list of entity tags.
  */
 export function expectedRevisions ({ headers }: FastifyRequest): readonly number[] | undefined {
   const value = headers['if-match']
   if (value === undefined || value === '*') return undefined
   if (value.length > ifMatch.maxLength || !form.test(value)) {
-    throw new Failure('invalid_request', { message: 'If-Match must be * or entity tags as the ETag header gave them: "3".', details: { field: 'if-match' } })
+    throw new Failure('invalid_request', {
+      message: 'If-Match must be * or entity tags as the ETag header gave them: "3".', details: { field: 'if-match' }
+    })
   }
-  return Array.from(value.matchAll(/(W\/)?"([^"]*)"/g), ([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}$/.test(tag!) ? Number(tag) : null)
+  return Array.from(
+    value.matchAll(/(W\/)?"([^"]*)"/g),
+    ([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}$/.test(tag!) ? Number(tag) : null
+  )
     .filter(revision => revision !== null)
 }

@@ -13,26 +13,43 @@ export interface CreationDependencies extends ManagementDependencies { answers: 
  * Idempotency-Key all of it is one transaction, and the same request gets the same answer again, secrets included.
  */
 export async function created<T extends object> (
-  dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply, make: (operation: Operation) => Promise<T>, status = 201
+  dependencies: CreationDependencies,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  make: (operation: Operation) => Promise<T>,
+  status = 201
 ): Promise<T> {
   return await createdAfter(dependencies, request, reply, async () => {}, make, status)
 }
 
-/** As `created`, of what takes two steps: `prepare` is done, and known to every server, before `make` begins, which is handed what it answers. */
+/**
+ * As `created`, of what takes two steps: `prepare` is done, and known to every server, before `make` begins, which is
+ * handed what it answers.
+ */
 export async function createdAfter<T extends object, P> (
   dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply,
   prepare: (operation: Operation) => Promise<P>, make: (operation: Operation, prepared: P) => Promise<T>, status = 201
 ): Promise<T> {
-  if (request.routeOptions.config.repeatable !== true) throw new Error(`The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, or config: { repeatable: true }.`)
+  if (request.routeOptions.config.repeatable !== true) {
+    throw new Error(
+      `The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, ` +
+        'or config: { repeatable: true }.'
+    )
+  }
   reply.code(status)
   const operation = operationOf(dependencies, request)
   const key = idempotencyKey(request)
   if (key === null) return await make(operation, await prepare(operation))
   const { method, url, body } = request
-  const answer = await dependencies.answers.run(operation, { key, request: { method, url, body } }, async (inside, prepared: P) => {
-    const made = await make(inside, prepared)
-    return { shown: (made as Tagged)[revision] ?? null, made }
-  }, prepare)
+  const answer = await dependencies.answers.run(
+    operation,
+    { key, request: { method, url, body } },
+    async (inside, prepared: P) => {
+      const made = await make(inside, prepared)
+      return { shown: (made as Tagged)[revision] ?? null, made }
+    },
+    prepare
+  )
   return answer.shown === null ? answer.made : { ...answer.made, [revision]: answer.shown }
 }
 
@@ -49,12 +66,17 @@ export const idempotencyKeyForm = {
 const form = new RegExp(idempotencyKeyForm.pattern)
 
 /**
- * The Idempotency-Key of a request; null: none. The draft (draft-ietf-httpapi-idempotency-key-header §2.1) has it in quotation marks,
- * most clients leave them out: both are one key. @throws Failure `invalid_request`.
+ * The Idempotency-Key of a request; null: none. The draft (draft-ietf-httpapi-idempotency-key-header §2.1) has it in
+ * quotation marks, most clients leave them out: both are one key. @throws Failure `invalid_request`.
  */
 export function idempotencyKey ({ headers }: FastifyRequest): string | null {
   const value = headers['idempotency-key']
   if (value === undefined) return null
   if (typeof value === 'string' && form.test(value)) return value.startsWith('"') ? value.slice(1, -1) : value
-  throw new Failure('invalid_request', { message: 'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new UUID, say.', details: { field: 'idempotency-key' } })
+  throw new Failure('invalid_request', {
+    message:
+      'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new ' +
+        'UUID, say.',
+    details: { field: 'idempotency-key' }
+  })
 }

@@ -20,14 +20,27 @@ export function operationOf ({ store, clock }: ManagementDependencies, request: 
   return { store, clock, actor: actorOf(request), ...(expects === undefined ? {} : { expects }) }
 }
 
-/** @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to manage. */
+/**
+ * @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to
+ * manage.
+ */
 function actorOf (request: FastifyRequest): Actor {
   const { principal } = request
   const isAdmin = principal.kind === 'admin_token'
-  if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
+  if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) {
+    throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
+  }
   const { organizationId, scopes, creator } = principal
   const restrictions = restrictionsOf(principal)
-  return { id: principal.id, organizationId, scopes: isAdmin ? null : scopes, creator, restrictions, address: addressOf(request), requestId: request.id }
+  return {
+    id: principal.id,
+    organizationId,
+    scopes: isAdmin ? null : scopes,
+    creator,
+    restrictions,
+    address: addressOf(request),
+    requestId: request.id
+  }
 }
 
 /** A client's token ends, its client does not. */
@@ -37,7 +50,11 @@ function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Re
 
 /** Refuses who is confined to an organization what concerns the whole deployment. */
 export function requireDeployment ({ actor }: Operation, what: string): void {
-  if (actor.organizationId !== null) throw new Failure('insufficient_permissions', { message: `${what} takes the admin token; this credential is confined to ${actor.organizationId}.` })
+  if (actor.organizationId !== null) {
+    throw new Failure('insufficient_permissions', {
+      message: `${what} takes the admin token; this credential is confined to ${actor.organizationId}.`
+    })
+  }
 }
 
 /** The organization a list is confined to: the actor's own, else the one asked for. */
@@ -47,20 +64,24 @@ export function organizationFilter ({ actor }: Operation, asked: string | undefi
 }
 
 /**
- * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one that in UTC
- * is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
+ * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one
+ * that in UTC is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
  */
 export function readInstant (text: string | null | undefined, field = 'expiresAt'): Date | null | undefined {
   if (text === null || text === undefined) return text
   const instant = new Date(text)
   const year = instant.getUTCFullYear()
-  if (!(year >= 1 && year <= 9999)) throw new Failure('invalid_expiry', { message: `${text} is not an instant.`, details: { field } })
+  if (!(year >= 1 && year <= 9999)) {
+    throw new Failure('invalid_expiry', { message: `${text} is not an instant.`, details: { field } })
+  }
   return instant
 }
 
 /** The members that were given: what is undefined narrows nothing. */
 export function given<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as { [Member in keyof T]?: Exclude<T[Member], undefined> }
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [Member in keyof T]?: Exclude<T[Member], undefined>
+  }
 }
 
 /** The id of a resource that a filter names by id or identifier. One that does not exist has nothing. */

@@ -1,6 +1,6 @@
 /**
- * What belongs to an organization names it. A credential that is confined to one cannot mean another, and may leave it out:
- * it is put in before the schema looks.
+ * What belongs to an organization names it. A credential that is confined to one cannot mean another, and may leave it
+ * out: it is put in before the schema looks.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
@@ -14,7 +14,11 @@ export function completeOwner (app: FastifyInstance): void {
     const { body } = request
     if (!takesOwner(request) || typeof body !== 'object' || body === null || 'organization' in body) return
     const { organizationId } = request.principal
-    if (organizationId === null) throw new Failure('invalid_request', { message: 'Name the organization that it is to belong to.', details: { field: 'organization' } })
+    if (organizationId === null) {
+      throw new Failure('invalid_request', {
+        message: 'Name the organization that it is to belong to.', details: { field: 'organization' }
+      })
+    }
     Object.assign(body, { organization: organizationId })
   })
 }

@@ -11,12 +11,16 @@ export interface WirePage<T> {
 export const defaultLimit = 100
 export const greatestLimit = 200
 
-/** What a query that its schema let pass asks for. @throws Failure `invalid_request` for a cursor that no page gave out. */
+/**
+ * What a query that its schema let pass asks for. @throws Failure `invalid_request` for a cursor that no page gave out.
+ */
 export function pageQuery ({ limit = defaultLimit, cursor }: { limit?: number, cursor?: string }): PageQuery {
   return { limit, after: cursor === undefined ? null : readCursor(cursor) }
 }
 
-export function wirePage<T extends { id: string, createdAt: Date }, W> ({ limit }: PageQuery, page: Page<T>, wire: (item: T) => W): WirePage<W> {
+export function wirePage<T extends { id: string, createdAt: Date }, W> (
+  { limit }: PageQuery, page: Page<T>, wire: (item: T) => W
+): WirePage<W> {
   const last = page.items.at(-1)
   return {
     data: page.items.map(wire),
@@ -31,12 +35,18 @@ function cursorAfter ({ id, createdAt }: { id: string, createdAt: Date }): strin
 function readCursor (cursor: string): Position {
   try {
     const [time, id, ...rest]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    // 8.64e15 ms is the last instant that a Date can hold; what was before 1970 is nobody's, and PostgreSQL cannot read all of it.
-    if (Number.isSafeInteger(time) && time as number >= 0 && time as number <= 8.64e15 && typeof id === 'string' && /^[\w-]{1,64}$/.test(id) && rest.length === 0) {
+    // 8.64e15 ms is the last instant that a Date can hold; what was before 1970 is nobody's, and PostgreSQL cannot read
+    // all of it.
+    if (
+      Number.isSafeInteger(time) && time as number >= 0 && time as number <= 8.64e15 && typeof id === 'string' &&
+      /^[\w-]{1,64}$/.test(id) && rest.length === 0
+    ) {
       return { createdAt: new Date(time as number), id }
     }
   } catch {
     // Not ours: answered below.
   }
-  throw new Failure('invalid_request', { message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' } })
+  throw new Failure('invalid_request', {
+    message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' }
+  })
 }

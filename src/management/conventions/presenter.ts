@@ -16,13 +16,17 @@ export function presentError (error: unknown, request: FastifyRequest, reply: Fa
   return reply.code(failure.status).header('cache-control', 'no-store').send({
     error: withoutAnySecrets(failure.message),
     code: failure.code.toUpperCase(),
-    ...(failure.details || failure.code === 'internal' ? { details: publicDetails(failure.details ?? { requestId: request.id }) } : {}),
+    ...(failure.details || failure.code === 'internal'
+      ? { details: publicDetails(failure.details ?? { requestId: request.id }) }
+      : {})
   })
 }
 
 /** What was sent may be quoted, unless it was a secret. */
 function publicDetails (details: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutAnySecrets(value) : value]))
+  return Object.fromEntries(
+    Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutAnySecrets(value) : value])
+  )
 }
 
 type Problem = NonNullable<FastifyError['validation']>[number]
@@ -32,20 +36,33 @@ function failureOf (error: unknown, request: FastifyRequest): Failure {
   const { code, statusCode, validation, validationContext } = error as FastifyError
   if (validation) return invalid(validation[0]!, validationContext, request)
   switch (code) {
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return new Failure('unsupported_media_type', { message: 'Send application/json.' })
-    case 'FST_ERR_CTP_BODY_TOO_LARGE': return new Failure('payload_too_large')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Failure('unsupported_media_type', { message: 'Send application/json.' })
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Failure('payload_too_large')
   }
-  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) quote what the caller sent: only their codes are logged.
+  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) quote what the caller sent: only their codes are
+  // logged.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new Failure('invalid_request', { message: error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? 'The body is not valid JSON.' : 'The request is malformed.', detail: code })
+    return new Failure('invalid_request', {
+      message: error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY'
+        ? 'The body is not valid JSON.'
+        : 'The request is malformed.',
+      detail: code
+    })
   }
   return new Failure('internal', { cause: error })
 }
 
-/** `details.field` names the member by its path: `grants.0.scopes`, or `body` for the whole; `error` says where it stands. */
+/**
+ * `details.field` names the member by its path: `grants.0.scopes`, or `body` for the whole; `error` says where it
+ * stands.
+ */
 function invalid (problem: Problem, place = 'request', { body }: FastifyRequest): Failure {
   if (place === 'body' && body === undefined) {
-    return new Failure('invalid_request', { message: 'The body is empty; send a JSON object.', details: { field: 'body' } })
+    return new Failure('invalid_request', {
+      message: 'The body is empty; send a JSON object.', details: { field: 'body' }
+    })
   }
   const unknown = problem.params?.additionalProperty
   const missing = problem.params?.missingProperty
@@ -54,11 +71,15 @@ function invalid (problem: Problem, place = 'request', { body }: FastifyRequest)
   const named = [place, ...path].join('.')
   const message = typeof unknown === 'string'
     ? `${named} is not a member that this route knows.`
-    : typeof missing === 'string' ? `${named} is missing.` : `${named} ${problem.message ?? 'is not valid'}.${formOf(problem)}`
+    : typeof missing === 'string'
+      ? `${named} is missing.`
+      : `${named} ${problem.message ?? 'is not valid'}.${formOf(problem)}`
   return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
 }
 
 /** A pattern or the name of a format says little to people: what stands beside it in the schema says it in words. */
 function formOf ({ keyword, parentSchema }: Problem & { parentSchema?: { description?: unknown } }): string {
-  return (keyword === 'pattern' || keyword === 'format') && typeof parentSchema?.description === 'string' ? ` ${parentSchema.description}` : ''
+  return (keyword === 'pattern' || keyword === 'format') && typeof parentSchema?.description === 'string'
+    ? ` ${parentSchema.description}`
+    : ''
 }

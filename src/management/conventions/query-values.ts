@@ -1,4 +1,7 @@
-/** A query is text. What a route declares an integer or a boolean becomes one before its schema looks; what is none stays text. */
+/**
+ * A query is text. What a route declares an integer or a boolean becomes one before its schema looks; what is none
+ * stays text.
+ */
 import type { FastifyInstance } from 'fastify'
 
 /** Reads the queries of a context. Register it in front of the routes. */

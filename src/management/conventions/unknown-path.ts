@@ -12,7 +12,8 @@ export interface UnknownPaths {
 
 interface KnownPath { segments: readonly string[], methods: Set<string> }
 
-// How the paths of other servers' token endpoints end: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer; GitHub's.
+// How the paths of other servers' token endpoints end: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer;
+// GitHub's.
 const elsewhere = /\/(?:token|access_token)$/i
 
 export function unknownPaths (tokenUrl: string): UnknownPaths {
@@ -31,7 +32,9 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
       const methods = methodsOf([...known.values()], path.split('/'))
       if (methods.length > 0) {
         const message = `This path takes ${methods.join(', ')}, not ${request.method}.`
-        return presentError(new Failure('method_not_allowed', { message }), request, reply.header('allow', methods.join(', ')))
+        return presentError(
+          new Failure('method_not_allowed', { message }), request, reply.header('allow', methods.join(', '))
+        )
       }
       const hint = elsewhere.test(path) ? ` Tokens are issued at ${tokenUrl}.` : ''
       return presentError(new Failure('not_found', { message: `There is no such route.${hint}` }), request, reply)
@@ -40,8 +43,8 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
 }
 
 /**
- * Has `answer` answer what has no route in `app`, in front of the body: what was sent to no route is not looked at, and a body
- * that Fastify would refuse (a QUERY must name its type) is no other answer.
+ * Has `answer` answer what has no route in `app`, in front of the body: what was sent to no route is not looked at, and
+ * a body that Fastify would refuse (a QUERY must name its type) is no other answer.
  */
 export function refuseUnknownPaths (app: FastifyInstance, answer: UnknownPaths['answer']): void {
   app.setNotFoundHandler(answer)
@@ -59,9 +62,14 @@ function methodsOf (known: readonly KnownPath[], asked: readonly string[]): stri
   return [...new Set((literal.length > 0 ? literal : matching).flatMap(({ methods }) => [...methods]))].sort()
 }
 
-/** Whether a path is one of a route's: a parameter stands for one segment that is not empty, a wildcard for all that follow. */
+/**
+ * Whether a path is one of a route's: a parameter stands for one segment that is not empty, a wildcard for all that
+ * follow.
+ */
 function matches (segments: readonly string[], asked: readonly string[]): boolean {
-  if (segments.at(-1) === '*') return asked.length >= segments.length && matches(segments.slice(0, -1), asked.slice(0, segments.length - 1))
+  if (segments.at(-1) === '*') {
+    return asked.length >= segments.length && matches(segments.slice(0, -1), asked.slice(0, segments.length - 1))
+  }
   return segments.length === asked.length &&
     segments.every((segment, index) => segment === asked[index] || (segment.startsWith(':') && asked[index] !== ''))
 }

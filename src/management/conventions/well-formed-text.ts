@@ -1,4 +1,7 @@
-/** Half of a surrogate pair is no character: JSON can spell it, no database keeps it, and no other language has it (RFC 8259 §8.2). */
+/**
+ * Half of a surrogate pair is no character: JSON can spell it, no database keeps it, and no other language has it (RFC
+ * 8259 §8.2).
+ */
 import type { FastifyInstance } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 
@@ -7,7 +10,10 @@ export function refuseHalfCharacters (app: FastifyInstance): void {
   app.addHook('preValidation', async ({ body }) => {
     const path = placeOfHalf(body)
     if (path === null) return
-    throw new Failure('invalid_request', { message: `${['body', ...path].join('.')} has half of a surrogate pair in it, which is no character.`, details: { field: path.join('.') || 'body' } })
+    throw new Failure('invalid_request', {
+      message: `${['body', ...path].join('.')} has half of a surrogate pair in it, which is no character.`,
+      details: { field: path.join('.') || 'body' }
+    })
   })
 }
 

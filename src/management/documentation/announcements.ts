@@ -1,4 +1,7 @@
-/** What routes have in common: the headers that every creation and every change takes, what those can end in, and that no other query is taken. */
+/**
+ * What routes have in common: the headers that every creation and every change takes, what those can end in, and that
+ * no other query is taken.
+ */
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import type { FailureCode } from '../../base/errors.ts'
@@ -17,13 +20,24 @@ declare module 'fastify' {
 
 const repetition = {
   name: 'Idempotency-Key',
-  schema: as(Type.String({ ...idempotencyKeyForm, description: 'The same request with the same key gets the same answer again, for a day.' }), '8e03978e-40d5-43e8-bc93-6894a57f9324'),
-  failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused'],
+  schema: as(
+    Type.String({
+      ...idempotencyKeyForm, description: 'The same request with the same key gets the same answer again, for a day.'
+    }),
+    '8e03978e-40d5-43e8-bc93-6894a57f9324'
+  ),
+  failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused']
 } as const
 const precondition = {
   name: 'If-Match',
-  schema: as(Type.String({ ...ifMatch, description: 'The ETag of what is to be changed: if it was changed meanwhile, nothing happens (RFC 9110 §13.1.1).' }), '"3"'),
-  failures: ['precondition_failed'],
+  schema: as(
+    Type.String({
+      ...ifMatch,
+      description: 'The ETag of what is to be changed: if it was changed meanwhile, nothing happens (RFC 9110 §13.1.1).'
+    }),
+    '"3"'
+  ),
+  failures: ['precondition_failed']
 } as const
 
 /** Register it in front of the routes that it is to describe. */
@@ -34,7 +48,10 @@ export function announceConventions (app: FastifyInstance): void {
     const failures = new Set<FailureCode>([...route.config?.failures ?? [], ...taken.flatMap(each => each.failures)])
     route.config = { ...route.config, repeatable, failures: [...failures] }
     if (taken.length === 0) return
-    route.schema = { ...route.schema, headers: Type.Object(Object.fromEntries(taken.map(({ name, schema }) => [name, Type.Optional(schema)]))) }
+    route.schema = {
+      ...route.schema,
+      headers: Type.Object(Object.fromEntries(taken.map(({ name, schema }) => [name, Type.Optional(schema)])))
+    }
   })
   // In front of the schema of the headers, which knows no better words than `must match pattern`.
   app.addHook('preValidation', async request => {
@@ -44,7 +61,10 @@ export function announceConventions (app: FastifyInstance): void {
   })
 }
 
-/** A route that names no query takes none: what it does not know is refused, not ignored. Register it in front of the routes. */
+/**
+ * A route that names no query takes none: what it does not know is refused, not ignored. Register it in front of the
+ * routes.
+ */
 export function refuseUnknownQuery (app: FastifyInstance): void {
   app.addHook('onRoute', route => { route.schema = { querystring: exactly({}), ...route.schema } })
 }

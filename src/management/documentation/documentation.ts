@@ -1,4 +1,6 @@
-/** What the API says of itself, for programs, for people and for language models: one document, served in three ways. */
+/**
+ * What the API says of itself, for programs, for people and for language models: one document, served in three ways.
+ */
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { readFileSync } from 'node:fs'
@@ -31,7 +33,11 @@ function described ({ method, url, schema = {}, config = {} }: RouteOptions): De
   return [method].flat().filter(each => each !== 'HEAD').map(each => ({ method: each, url, schema, config }))
 }
 
-const shared = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin', 'cache-control': 'public, max-age=300' }
+const shared = {
+  'access-control-allow-origin': '*',
+  'cross-origin-resource-policy': 'cross-origin',
+  'cache-control': 'public, max-age=300'
+}
 const tags = ['documentation']
 const Text = Type.String()
 
@@ -45,8 +51,12 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
       description: 'Made from the schemas that the routes validate with, so that the two cannot differ.',
       operationId: 'getOpenApiDocument',
       tags,
-      response: { 200: Type.Object({ openapi: Type.Literal('3.1.0') }, { additionalProperties: true, description: 'OpenAPI 3.1.' }) },
-    },
+      response: {
+        200: Type.Object({ openapi: Type.Literal('3.1.0') }, {
+          additionalProperties: true, description: 'OpenAPI 3.1.'
+        })
+      }
+    }
   }, async (_request, reply) => await reply.headers(shared).type('application/json; charset=utf-8').send(openapi()))
 
   app.get(documentPaths.llms, {
@@ -55,8 +65,10 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
       description: 'In the form of llmstxt.org: a line for each operation, and the error codes.',
       operationId: 'getLlmsText',
       tags,
-      response: { 200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } } },
-    },
+      response: {
+        200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } }
+      }
+    }
   }, async (_request, reply) => await reply.headers(shared).type('text/plain; charset=utf-8').send(llms()))
 
   app.get(documentPaths.reference, {
@@ -70,10 +82,14 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
   }, async (_request, reply) => await reply.headers(referencePage.headers).send(referencePage.body))
 
   for (const { name, headers, body } of referenceParts(issuer + documentPaths.openapi)) {
-    app.get(`${documentPaths.reference}/${name}`, { schema: { hide: true } }, async (_request, reply) => await reply.headers(headers).send(body()))
+    app.get(
+      `${documentPaths.reference}/${name}`, { schema: { hide: true } },
+      async (_request, reply) => await reply.headers(headers).send(body())
+    )
   }
 }
 
 function version (): string {
-  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string })
+    .version
 }

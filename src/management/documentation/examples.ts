@@ -41,10 +41,13 @@ function exampleOfUnion (schemas: Schema[]): unknown {
 }
 
 function exampleOfObject ({ properties = {}, required = [] }: Schema): Record<string, unknown> {
-  const shown = Object.entries(properties).filter(([name, { examples }]) => required.includes(name) || examples !== undefined)
+  const shown = Object.entries(properties).filter(([name, { examples }]) =>
+    required.includes(name) || examples !== undefined
+  )
   return Object.fromEntries(shown.map(([name, schema]) => [name, exampleOf(schema)]))
 }
 
 function isIllustrated ({ examples, enum: values, properties = {}, items }: Schema): boolean {
-  return examples !== undefined || values !== undefined || Object.values(properties).some(isIllustrated) || (items !== undefined && isIllustrated(items))
+  return examples !== undefined || values !== undefined || Object.values(properties).some(isIllustrated) ||
+    (items !== undefined && isIllustrated(items))
 }

@@ -18,7 +18,9 @@ export function llmsText (document: OpenApiDocument, paths: { openapi: string, r
     `- [Reference](${issuer}${paths.reference}): the same for people`,
     `- [Authorization server metadata](${issuer}/.well-known/oauth-authorization-server): RFC 8414`,
     '',
-    ...document.tags.flatMap(({ name }) => [`## ${name}`, '', ...operations(document, name, issuer + paths.reference), '']),
+    ...document.tags.flatMap((
+      { name }
+    ) => [`## ${name}`, '', ...operations(document, name, issuer + paths.reference), '']),
     '## Error codes of the management API',
     '',
     ...Object.entries(failures).map(([code, { status, message }]) => `- ${code.toUpperCase()} (${status}): ${message}`),
@@ -27,12 +29,16 @@ export function llmsText (document: OpenApiDocument, paths: { openapi: string, r
 }
 
 function authentication ({ servers, components }: OpenApiDocument): string[] {
-  const { tokenUrl } = (components.securitySchemes.oauth2 as { flows: { clientCredentials: { tokenUrl: string } } }).flows.clientCredentials
+  const { tokenUrl } =
+    (components.securitySchemes.oauth2 as { flows: { clientCredentials: { tokenUrl: string } } }).flows
+      .clientCredentials
   return [
     'How to authenticate, one way at a time:',
     '',
     '- an API key of the management API in the header `x-api-key`',
-    `- an access token in \`Authorization: Bearer\`: \`POST ${tokenUrl}\` as \`application/x-www-form-urlencoded\` with \`grant_type=client_credentials\`, \`client_id\`, \`client_secret\` and \`resource=${servers[0]!.url}/api/v1\``,
+    `- an access token in \`Authorization: Bearer\`: \`POST ${tokenUrl}\` as \`application/x-www-form-urlencoded\` with \`grant_type=client_credentials\`, \`client_id\`, \`client_secret\` and \`resource=${
+      servers[0]!.url
+    }/api/v1\``,
     '- the admin token of the deployment in `Authorization: Bearer`',
     '',
     'An operation that names scopes needs all of them. `GET /api/v1/principal` says what a credential amounts to.',
@@ -40,9 +46,13 @@ function authentication ({ servers, components }: OpenApiDocument): string[] {
 }
 
 function operations ({ paths }: OpenApiDocument, tag: string, reference: string): string[] {
-  return Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods)
-    .filter(([, { tags }]) => tags.includes(tag))
-    .map(([method, operation]) => `- [${method.toUpperCase()} ${path}](${reference}#/${tag}/${operation.operationId}): ${sayings(operation)}`))
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods)
+      .filter(([, { tags }]) => tags.includes(tag))
+      .map(([method, operation]) =>
+        `- [${method.toUpperCase()} ${path}](${reference}#/${tag}/${operation.operationId}): ${sayings(operation)}`
+      )
+  )
 }
 
 function sayings ({ summary = '', description }: Operation): string {

@@ -1,4 +1,6 @@
-/** The contract: an OpenAPI 3.1 document of every route, made from the schemas that the routes validate with (OC-01). */
+/**
+ * The contract: an OpenAPI 3.1 document of every route, made from the schemas that the routes validate with (OC-01).
+ */
 import type { FastifyContextConfig, FastifySchema } from 'fastify'
 import type { Scope } from '../../domain/resources/scope.ts'
 import type { PublicRefusal } from '../../guard/index.ts'
@@ -31,7 +33,9 @@ export interface Operation extends Json {
 }
 
 export interface OpenApiDocument extends Json {
-  info: { title: string, version: string, summary: string, description: string, license: { name: string, identifier: string } }
+  info: {
+    title: string, version: string, summary: string, description: string, license: { name: string, identifier: string }
+  }
   servers: { url: string }[]
   tags: { name: string, description?: string }[]
   paths: Record<string, Record<string, Operation>>
@@ -59,7 +63,9 @@ export function openApiDocument (described: Described, routes: readonly Describe
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: described.issuer }],
-    tags: [...new Set(Object.values(paths).flatMap(path => Object.values(path).flatMap(({ tags }) => tags)))].map(tagOf),
+    tags: [...new Set(Object.values(paths).flatMap(path => Object.values(path).flatMap(({ tags }) => tags)))].map(
+      tagOf
+    ),
     paths,
     components: { ...components, securitySchemes: securitySchemes(described) },
   }
@@ -67,9 +73,12 @@ export function openApiDocument (described: Described, routes: readonly Describe
 
 const introduction = [
   'The management API and the OAuth endpoints of this server.',
-  'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; hand `nextCursor` back as `cursor` for the next page.',
-  'The management API refuses with `{error, code, details?}`, the OAuth endpoints with `{error, error_description}` (RFC 6749 §5.2).',
-  'What belongs to somebody else is answered like what does not exist. A member or parameter that a route does not know is refused, not ignored.',
+  'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; hand `nextCursor` back as `cursor` for ' +
+    'the next page.',
+  'The management API refuses with `{error, code, details?}`, the OAuth endpoints with `{error, error_description}` ' +
+    '(RFC 6749 §5.2).',
+  'What belongs to somebody else is answered like what does not exist. A member or parameter that a route does not ' +
+    'know is refused, not ignored.'
 ].join(' ')
 
 function tagOf (name: string): { name: string, description?: string } {
@@ -79,9 +88,13 @@ function tagOf (name: string): { name: string, description?: string } {
 
 interface Components { schemas: Record<string, unknown>, responses: Record<string, Json> }
 
-function operationOf (described: Described, components: Components, { method, url, schema, config }: DescribedRoute, hasReading: boolean): Operation {
+function operationOf (
+  described: Described, components: Components, { method, url, schema, config }: DescribedRoute, hasReading: boolean
+): Operation {
   const parameters = parametersOf(url, schema)
-  const taken = { config, mayHaveBody: method !== 'GET', hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:') }
+  const taken = {
+    config, mayHaveBody: method !== 'GET', hasParams: url.includes(':'), overTls: described.issuer.startsWith('https:')
+  }
   const { properties = {} } = (schema.querystring ?? {}) as Schema
   const operationId = schema.operationId ?? operationName({ method, url, paged: 'cursor' in properties, hasReading })
   const body = bodyOf(components, schema.body as Schema | undefined, requestName(operationId))
@@ -93,7 +106,10 @@ function operationOf (described: Described, components: Components, { method, ur
     security: schema.security ?? securityOf(config),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body === null ? {} : { requestBody: body }),
-    responses: { ...(speaksForItself(schema, config) ? {} : refusals(components, envelopeOf(config), refusalsOf(taken))), ...answersOf(components, schema.response as Record<string, Schema> | undefined) },
+    responses: {
+      ...(speaksForItself(schema, config) ? {} : refusals(components, envelopeOf(config), refusalsOf(taken))),
+      ...answersOf(components, schema.response as Record<string, Schema> | undefined)
+    }
   }
 }
 
@@ -102,11 +118,15 @@ function speaksForItself ({ response = {} }: FastifySchema, { scopes }: FastifyC
   return scopes === undefined && Object.keys(response as object).some(status => Number(status) >= 400)
 }
 
-function descriptionOf (description: string | undefined, { scopes, apiKeyOnly }: FastifyContextConfig): { description?: string } {
+function descriptionOf (
+  description: string | undefined, { scopes, apiKeyOnly }: FastifyContextConfig
+): { description?: string } {
   const sentences = [
     description,
-    scopes !== undefined && scopes.length > 0 ? `Needs ${scopes.map(scope => `\`${scope}\``).join(' and ')}.` : undefined,
-    apiKeyOnly === true ? 'Answers API keys only.' : undefined,
+    scopes !== undefined && scopes.length > 0
+      ? `Needs ${scopes.map(scope => `\`${scope}\``).join(' and ')}.`
+      : undefined,
+    apiKeyOnly === true ? 'Answers API keys only.' : undefined
   ].filter(sentence => sentence !== undefined)
   return sentences.length > 0 ? { description: sentences.join(' ') } : {}
 }
@@ -117,7 +137,9 @@ function pathOf (url: string): string {
 
 function parametersOf (url: string, schema: FastifySchema): Json[] {
   const { properties: params = {} } = (schema.params ?? {}) as Schema
-  const inPath = [...pathOf(url).matchAll(/\{(\w+)\}/g)].map(([, name = '']) => parameter('path', name, params[name] ?? { type: 'string' }, true))
+  const inPath = [...pathOf(url).matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
+    parameter('path', name, params[name] ?? { type: 'string' }, true)
+  )
   const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, given]) => {
     const { properties = {}, required = [] } = (given ?? {}) as Schema
     return Object.entries(properties).map(([name, each]) => parameter(place, name, each, required.includes(name)))
@@ -136,12 +158,17 @@ function bodyOf (components: Components, schema: Schema | undefined, name: strin
   if (schema.content !== undefined) return { required: true, content: contentOf(components, schema, name) }
   const present = schema.anyOf?.find(({ type }) => type !== 'null')
   const mayBeLeftOut = schema.anyOf?.some(({ type }) => type === 'null') === true
-  return { required: !mayBeLeftOut, content: contentOf(components, mayBeLeftOut && present !== undefined ? present : schema, name) }
+  return {
+    required: !mayBeLeftOut,
+    content: contentOf(components, mayBeLeftOut && present !== undefined ? present : schema, name)
+  }
 }
 
 function contentOf (components: Components, schema: Schema, name?: string): Json {
   if (schema.content === undefined) return { 'application/json': media(components, schema, name) }
-  return Object.fromEntries(Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each, name)]))
+  return Object.fromEntries(
+    Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each, name)])
+  )
 }
 
 function media (components: Components, schema: Schema, name?: string): Json {
@@ -180,12 +207,16 @@ function envelopeOf ({ errorStyle }: FastifyContextConfig): Envelope {
 }
 
 /** Operations that refuse alike share a response. */
-function refusals (components: Components, envelope: Envelope, byStatus: Map<number, PublicRefusal[]>): Record<string, Json> {
-  return Object.fromEntries([...byStatus].sort(([one], [other]) => one - other).map(([status, refused]) => {
-    const name = [envelope.schema.title, status, ...refused.map(({ code }) => code).sort()].join('.')
-    components.responses[name] ??= refusal(components, envelope, status, refused)
-    return [status, { $ref: `#/components/responses/${name}` }]
-  }))
+function refusals (
+  components: Components, envelope: Envelope, byStatus: Map<number, PublicRefusal[]>
+): Record<string, Json> {
+  return Object.fromEntries(
+    [...byStatus].sort(([one], [other]) => one - other).map(([status, refused]) => {
+      const name = [envelope.schema.title, status, ...refused.map(({ code }) => code).sort()].join('.')
+      components.responses[name] ??= refusal(components, envelope, status, refused)
+      return [status, { $ref: `#/components/responses/${name}` }]
+    })
+  )
 }
 
 function refusal (components: Components, envelope: Envelope, status: number, refused: PublicRefusal[]): Json {
@@ -206,13 +237,19 @@ function codesOf (refused: PublicRefusal[]): Schema {
 }
 
 function headersOf (status: number): Json {
-  const named = status === 401 ? ['WWW-Authenticate', 'How to authenticate (RFC 6750 §3, RFC 9728 §5.1).'] : status === 429 || status === 503 ? ['Retry-After', 'Seconds.'] : null
+  const named = status === 401
+    ? ['WWW-Authenticate', 'How to authenticate (RFC 6750 §3, RFC 9728 §5.1).']
+    : status === 429 || status === 503
+      ? ['Retry-After', 'Seconds.']
+      : null
   return named === null ? {} : { headers: { [named[0]!]: { description: named[1], schema: { type: 'string' } } } }
 }
 
 /** Drops what TypeBox keeps beside the schema, and adds the type to an enum of texts: generators need it. */
 function plain (schema: Schema): Schema {
-  return JSON.parse(JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value) as Schema
+  return JSON.parse(
+    JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value
+  ) as Schema
 }
 
 function isUntypedEnum (value: unknown): value is Schema {
@@ -224,11 +261,17 @@ function isUntypedEnum (value: unknown): value is Schema {
 function place (components: Components, schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(each => place(components, each))
   if (typeof schema !== 'object' || schema === null) return schema
-  const placed = Object.fromEntries(Object.entries(schema).map(([keyword, value]) => [keyword, keyword === 'examples' ? value : place(components, value)]))
+  const placed = Object.fromEntries(
+    Object.entries(schema).map((
+      [keyword, value]
+    ) => [keyword, keyword === 'examples' ? value : place(components, value)])
+  )
   const { title } = schema as Schema
   if (typeof title !== 'string') return placed
   const known = components.schemas[title]
-  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(placed)) throw new Error(`Two different schemas have the title ${title}.`)
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(placed)) {
+    throw new Error(`Two different schemas have the title ${title}.`)
+  }
   components.schemas[title] = placed
   return { $ref: `#/components/schemas/${title}` }
 }
@@ -242,15 +285,34 @@ function securityOf ({ scopes, apiKeyOnly }: FastifyContextConfig): Readonly<Rec
 function securitySchemes ({ tokenUrl, scopes }: Described): Json {
   return {
     apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key for the management API.' },
-    bearer: { type: 'http', scheme: 'bearer', description: 'An access token for the management API, or the admin token.' },
+    bearer: {
+      type: 'http', scheme: 'bearer', description: 'An access token for the management API, or the admin token.'
+    },
     oauth2: {
       type: 'oauth2',
       description: 'A client asks for a token with `resource` set to the identifier of the management API.',
-      flows: { clientCredentials: { tokenUrl, scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)])) } },
+      flows: {
+        clientCredentials: {
+          tokenUrl,
+          scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)]))
+        }
+      }
     },
-    clientBasic: { type: 'http', scheme: 'basic', description: 'client_secret_basic: `client_id` and `client_secret`. The other ways (client_secret_post, private_key_jwt) put theirs into the body.' },
-    registrationToken: { type: 'http', scheme: 'bearer', description: 'A registration token that an operator gave out.' },
-    registrationAccessToken: { type: 'http', scheme: 'bearer', description: 'The `registration_access_token` of the client (RFC 7592).' },
+    clientBasic: {
+      type: 'http',
+      scheme: 'basic',
+      description:
+        'client_secret_basic: `client_id` and `client_secret`. The other ways (client_secret_post, private_key_jwt) ' +
+          'put theirs into the body.'
+    },
+    registrationToken: {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A registration token that an operator gave out.'
+    },
+    registrationAccessToken: {
+      type: 'http', scheme: 'bearer', description: 'The `registration_access_token` of the client (RFC 7592).'
+    }
   }
 }
 
@@ -262,5 +324,7 @@ function meaningOf (scope: string): string {
 function requireDistinctNames (paths: OpenApiDocument['paths']): void {
   const names = Object.values(paths).flatMap(path => Object.values(path).map(({ operationId }) => operationId))
   const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) throw new Error(`Two operations are called ${twice}; give one of their routes an operationId.`)
+  if (twice !== undefined) {
+    throw new Error(`Two operations are called ${twice}; give one of their routes an operationId.`)
+  }
 }

@@ -1,11 +1,20 @@
-/** What an operation is called when its route does not say: derived from method and path, so that no two can be alike. */
+/**
+ * What an operation is called when its route does not say: derived from method and path, so that no two can be alike.
+ */
 
-const verbs: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'replace', PATCH: 'update', DELETE: 'delete' }
+const verbs: Readonly<Record<string, string>> = {
+  GET: 'get', POST: 'create', PUT: 'replace', PATCH: 'update', DELETE: 'delete'
+}
 
-/** What the name is derived from. `paged`: the route takes a cursor. `hasReading`: the same path is there to be read. */
+/**
+ * What the name is derived from. `paged`: the route takes a cursor. `hasReading`: the same path is there to be read.
+ */
 export interface Named { method: string, url: string, paged: boolean, hasReading: boolean }
 
-/** `GET /clients` → listClients, `PATCH /clients/:id` → updateClient, `POST /clients/:id/rotate-secret` → rotateClientSecret. */
+/**
+ * `GET /clients` → listClients, `PATCH /clients/:id` → updateClient, `POST /clients/:id/rotate-secret` →
+ * rotateClientSecret.
+ */
 export function operationName ({ method, url, paged, hasReading }: Named): string {
   const steps = url.replace(/^\/api\/v1\//, '').split('/').filter(step => step !== '')
   const names = steps.filter(step => !step.startsWith(':') && step !== '*')

@@ -1,4 +1,7 @@
-/** The reference page: Swagger UI from its package, beside a page and a script of our own. Nothing comes from another host. */
+/**
+ * The reference page: Swagger UI from its package, beside a page and a script of our own. Nothing comes from another
+ * host.
+ */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -6,9 +9,18 @@ import { once } from './once.ts'
 
 export interface Part { name: string, headers: Readonly<Record<string, string>>, body (): Buffer | string }
 
-/** Scripts and styles from here only, none within the page; images of the style sheet are within it; requests go home. */
+/**
+ * Scripts and styles from here only, none within the page; images of the style sheet are within it; requests go home.
+ */
 const policy = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "form-action 'none'", "base-uri 'none'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'"
 ].join('; ')
 
 const cached = { 'cache-control': 'public, max-age=300' }
@@ -37,19 +49,44 @@ export const referencePage = {
 /** What the page loads. `documentUrl` is below the issuer; the page asks for it on the host that it came from. */
 export function referenceParts (documentUrl: string): Part[] {
   return [
-    { name: 'swagger-ui-bundle.js', headers: { ...cached, 'content-type': 'text/javascript; charset=utf-8' }, body: packaged('swagger-ui-bundle.js') },
-    { name: 'swagger-ui.css', headers: { ...cached, 'content-type': 'text/css; charset=utf-8' }, body: packaged('swagger-ui.css') },
-    { name: 'start.js', headers: { ...cached, 'content-type': 'text/javascript; charset=utf-8' }, body: () => startScript(new URL(documentUrl).pathname) },
+    {
+      name: 'swagger-ui-bundle.js',
+      headers: { ...cached, 'content-type': 'text/javascript; charset=utf-8' },
+      body: packaged('swagger-ui-bundle.js')
+    },
+    {
+      name: 'swagger-ui.css',
+      headers: { ...cached, 'content-type': 'text/css; charset=utf-8' },
+      body: packaged('swagger-ui.css')
+    },
+    {
+      name: 'start.js',
+      headers: { ...cached, 'content-type': 'text/javascript; charset=utf-8' },
+      body: () => startScript(new URL(documentUrl).pathname)
+    }
   ]
 }
 
 /** No validator badge, which would ask another host; credentials are forgotten with the page. */
 function startScript (documentPath: string): string {
-  const options = { url: documentPath, dom_id: '#reference', deepLinking: true, validatorUrl: null, persistAuthorization: false, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: false }
-  return `window.ui = SwaggerUIBundle({ ...${JSON.stringify(options)}, presets: [SwaggerUIBundle.presets.apis], layout: 'BaseLayout' })\n`
+  const options = {
+    url: documentPath,
+    dom_id: '#reference',
+    deepLinking: true,
+    validatorUrl: null,
+    persistAuthorization: false,
+    docExpansion: 'list',
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: false
+  }
+  return `window.ui = SwaggerUIBundle({ ...${
+    JSON.stringify(options)
+  }, presets: [SwaggerUIBundle.presets.apis], layout: 'BaseLayout' })\n`
 }
 
 /** Read when it is first asked for: most servers are never. */
 function packaged (name: string): () => Buffer {
-  return once(() => readFileSync(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name)))
+  return once(() =>
+    readFileSync(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name))
+  )
 }

@@ -1,4 +1,6 @@
-/** What an operation can refuse with: derived from what its route takes, the guard's words and the table of failures. */
+/**
+ * What an operation can refuse with: derived from what its route takes, the guard's words and the table of failures.
+ */
 import type { FastifyContextConfig } from 'fastify'
 import type { Reason } from '../../domain/access/principal.ts'
 import { managementStyle } from '../../domain/resources/style.ts'
@@ -33,20 +35,34 @@ export const envelopes = {
       properties: {
         error: { ...text, description: 'For people.' },
         code: { ...text, description: 'For programs; docs/errors.md lists them.' },
-        details: { type: 'object', description: 'Depends on the code: the field, the reason, the scopes that are missing, the request id.' },
-      },
+        details: {
+          type: 'object',
+          description: 'Depends on the code: the field, the reason, the scopes that are missing, the request id.'
+        }
+      }
     },
-    wrap: ({ message, code, details }) => ({ error: message, code, ...(Object.keys(details).length > 0 ? { details } : {}) }),
+    wrap: ({ message, code, details }) => ({
+      error: message, code, ...(Object.keys(details).length > 0 ? { details } : {})
+    })
   },
   ledgerbee: {
     schema: {
       title: 'LedgerBeeError',
       type: 'object',
       required: ['statusCode', 'timestamp', 'path', 'message', 'code', 'details'],
-      properties: { statusCode: { type: 'integer' }, timestamp: { ...text, format: 'date-time' }, path: text, message: text, code: text, details: { type: 'object' } },
+      properties: {
+        statusCode: { type: 'integer' },
+        timestamp: { ...text, format: 'date-time' },
+        path: text,
+        message: text,
+        code: text,
+        details: { type: 'object' }
+      }
     },
-    wrap: ({ status, message, code, details }) => ({ statusCode: status, timestamp: '2026-11-22T19:48:29.000Z', path: '/api/v1/principal', message, code, details }),
-  },
+    wrap: ({ status, message, code, details }) => ({
+      statusCode: status, timestamp: '2026-11-22T19:48:29.000Z', path: '/api/v1/principal', message, code, details
+    })
+  }
 } as const satisfies Record<string, Envelope>
 
 /** Every refusal that a route can answer with, by status. */
@@ -89,5 +105,7 @@ function ofRoute ({ config, mayHaveBody, hasParams, overTls }: Taken): PublicRef
     ...config.failures ?? [],
     'internal', 'storage_unavailable', ...(mayHaveBody ? ['storage_full'] as const : []),
   ]
-  return codes.map(code => ({ ...failures[code], code: code.toUpperCase(), details: code === 'internal' ? { requestId: '6f1c…' } : {} }))
+  return codes.map(code => ({
+    ...failures[code], code: code.toUpperCase(), details: code === 'internal' ? { requestId: '6f1c…' } : {}
+  }))
 }

@@ -2,7 +2,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  createManagementToken, getManagementToken, managementTokenStatuses, revokeManagementToken, statusOfManagementToken, updateManagementToken, type ManagementToken,
+  createManagementToken,
+  getManagementToken,
+  managementTokenStatuses,
+  revokeManagementToken,
+  statusOfManagementToken,
+  updateManagementToken,
+  type ManagementToken
 } from '../../domain/credentials/management-token.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import type { FailureCode } from '../../base/errors.ts'
@@ -22,7 +28,10 @@ const changeable = { allowlist: Type.Optional(Allowlist), expiresAt: Type.Option
 const ManagementScopes = as(ScopeNames, ['clients:read'])
 const NewToken = exactly({
   ...changeable,
-  organization: Type.Optional(Type.Union([OrganizationId, Type.Null()], { description: 'The one that it is confined to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.' })),
+  organization: Type.Optional(Type.Union([OrganizationId, Type.Null()], {
+    description: 'The one that it is confined ' +
+    'to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.'
+  })),
   name: Name,
   scopes: ManagementScopes,
   creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
@@ -52,7 +61,9 @@ const wireMembers = {
   lastUsedAt: nullable(Moment),
 }
 const WireToken = Type.Object(wireMembers, { title: 'ManagementToken' })
-const ManagementTokenWithText = Type.Object({ ...wireMembers, token: shownOnce('lkmat_…') }, { title: 'ManagementTokenWithText' })
+const ManagementTokenWithText = Type.Object({ ...wireMembers, token: shownOnce('lkmat_…') }, {
+  title: 'ManagementTokenWithText'
+})
 
 /** What giving a token its authority can fail at. */
 const authorityFailures: readonly FailureCode[] = ['unknown_scope', 'invalid_allowlist', 'invalid_expiry']
@@ -94,7 +105,9 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
       const { organization, name, creator, status } = request.query
       const now = clock()
       const page = await operation.store.managementTokens.page(query, {
-        ...organizationFilter(operation, organization), ...given({ name, creatorId: creator }), ...(status === undefined ? {} : { status: { is: status, at: now } }),
+        ...organizationFilter(operation, organization),
+        ...given({ name, creatorId: creator }),
+        ...(status === undefined ? {} : { status: { is: status, at: now } })
       })
       return wirePage(query, page, token => wireToken(token, now))
     })
@@ -121,32 +134,47 @@ export function accessTokenRoutes (dependencies: CreationDependencies): FastifyP
       },
     }, async request => {
       const { expiresAt, ...change } = request.body
-      const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, { ...change, ...given({ expiresAt: readInstant(expiresAt) }) })
+      const token = await updateManagementToken(operationOf(dependencies, request), request.params.id, {
+        ...change, ...given({ expiresAt: readInstant(expiresAt) })
+      })
       return wireToken(token, clock())
     })
 
-    app.delete('/access-tokens/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke an access token',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
+    app.delete(
+      '/access-tokens/:id',
+      {
+        config: write,
+        schema: {
+          summary: 'Revoke an access token',
+          description: 'As `revoke` without a reason; nothing is left to answer.',
+          params: IdParams,
+          response: { 204: Type.Null() }
+        }
       },
-    }, async (request, reply) =>
-      await ended(reply, revokeManagementToken(operationOf(dependencies, request), request.params.id, null)))
+      async (request, reply) =>
+        await ended(reply, revokeManagementToken(operationOf(dependencies, request), request.params.id, null))
+    )
 
-    app.post('/access-tokens/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke an access token',
-        description: 'Refused from the next request on. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireToken },
+    app.post(
+      '/access-tokens/:id/revoke',
+      {
+        config: write,
+        schema: {
+          summary: 'Revoke an access token',
+          description: 'Refused from the next request on. Doing it twice changes nothing.',
+          params: IdParams,
+          body: Reason,
+          response: { 200: WireToken }
+        }
       },
-    }, async request =>
-      wireToken(await revokeManagementToken(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null), clock()))
+      async request =>
+        wireToken(
+          await revokeManagementToken(
+            operationOf(dependencies, request), request.params.id, request.body?.reason ?? null
+          ),
+          clock()
+        )
+    )
   }
 }
 

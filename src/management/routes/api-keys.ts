@@ -9,7 +9,9 @@ import { namesLimits, type Limits } from '../../domain/tenancy/limits.ts'
 import type { Operation } from '../../domain/store.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf } from '../conventions/operation.ts'
+import {
+  given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf
+} from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
@@ -23,7 +25,11 @@ const read = { scopes: ['api-keys:read'] }
 const write = { scopes: ['api-keys:write'] }
 
 const changeable = {
-  organizations: Type.Optional(Type.Array(Id, { maxItems: 100, description: 'The organizations whose data it reaches, besides the one that it belongs to.' })),
+  organizations: Type.Optional(
+    Type.Array(Id, {
+      maxItems: 100, description: 'The organizations whose data it reaches, besides the one that it belongs to.'
+    })
+  ),
   access: Type.Optional(Type.Enum([...accessLevels])),
   scopes: Type.Optional(ScopeNames),
   objects: Type.Optional(Objects),
@@ -42,10 +48,14 @@ const made = {
 const NewKey = exactly(made)
 const ImportedKey = exactly({
   ...made,
-  digest: as(Type.String({
-    pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.',
-  }), '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'),
-  hint: Hint,
+  digest: as(
+    Type.String({
+      pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$',
+      description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.'
+    }),
+    '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+  ),
+  hint: Hint
 })
 const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 const KeyQuerystring = exactly({
@@ -59,7 +69,10 @@ const KeyQuerystring = exactly({
 })
 
 /** What giving a key its authority can fail at. */
-const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry', 'feature_not_included']
+const authorityFailures: readonly FailureCode[] = [
+  'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry',
+  'feature_not_included'
+]
 /** What a key that has ended can fail at. */
 const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential_superseded', 'credential_expired']
 
@@ -134,7 +147,8 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
       schema: {
         summary: 'Change an API key',
-        description: 'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
+        description:
+          'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
         params: IdParams,
         body: KeyChange,
         response: { 200: WireKey },
@@ -144,14 +158,21 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
       requireMayLimit(operation, request.body)
       const { expiresAt, ...change } = request.body
       const instant = readInstant(expiresAt)
-      return await wire(operation, await updateApiKey(operation, request.params.id, { ...change, ...(instant === undefined ? {} : { expiresAt: instant }) }))
+      return await wire(
+        operation,
+        await updateApiKey(operation, request.params.id, {
+          ...change, ...(instant === undefined ? {} : { expiresAt: instant })
+        })
+      )
     })
 
     app.post('/api-keys/:id/rotate', {
       config: { ...write, failures: [...authorityFailures, ...endedFailures] },
       schema: {
         summary: 'Replace an API key',
-        description: 'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the emergency. The key is in this answer and in no other.',
+        description:
+          'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the ' +
+            'emergency. The key is in this answer and in no other.',
         params: IdParams,
         body: Rotation,
         response: { 201: ApiKeyWithText },
@@ -191,10 +212,18 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
 function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
   requireMayLimit(operation, body)
   const { organization, creator, expiresAt, ...input } = body
-  return { ...input, organizationId: organization, ...(creator === undefined ? {} : { creatorId: creator }), expiresAt: readInstant(expiresAt) ?? null }
+  return {
+    ...input,
+    organizationId: organization,
+    ...(creator === undefined ? {} : { creatorId: creator }),
+    expiresAt: readInstant(expiresAt) ?? null
+  }
 }
 
-/** What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure `insufficient_permissions`. */
+/**
+ * What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure
+ * `insufficient_permissions`.
+ */
 function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
   if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
 }

@@ -1,4 +1,7 @@
-/** The audit log: read, exported, verified, shortened, recovered. An organization's administrator has its own rows and its own chain. */
+/**
+ * The audit log: read, exported, verified, shortened, recovered. An organization's administrator has its own rows and
+ * its own chain.
+ */
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
@@ -6,12 +9,18 @@ import type { ChainedEvent, ChainHead, ChainKeys } from '../../domain/audit/chai
 import { exportAudit } from '../../domain/audit/export.ts'
 import { pruneAudit, recoverAudit } from '../../domain/audit/retention.ts'
 import { compareHead, verifyMore, type RecoveredBreak, type VerifiedPlace } from '../../domain/audit/verification.ts'
-import { auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter } from '../../domain/audit/event.ts'
+import {
+  auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter
+} from '../../domain/audit/event.ts'
 import type { Operation } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
-import { operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
+import {
+  operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies
+} from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
-import { as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
+import {
+  as, cursor, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring
+} from '../conventions/schemas.ts'
 
 const readAudit = { scopes: ['audit:read'] }
 const writeAudit = { scopes: ['audit:write'] }
@@ -19,7 +28,13 @@ const writeAudit = { scopes: ['audit:write'] }
 const filters = {
   organization: Type.Optional(Id),
   actor: Type.Optional(Id),
-  type: Type.Optional(Type.String({ pattern: '^[a-z_]+\\.[a-z_]*$', maxLength: 64, description: 'A type of event, `api_key.revoked`, or all that begin alike, `api_key.`.' })),
+  type: Type.Optional(
+    Type.String({
+      pattern: '^[a-z_]+\\.[a-z_]*$',
+      maxLength: 64,
+      description: 'A type of event, `api_key.revoked`, or all that begin alike, `api_key.`.'
+    })
+  ),
   subject: Type.Optional(Id),
   from: Type.Optional(Instant),
   until: Type.Optional(Instant),
@@ -31,10 +46,15 @@ const text = Type.String()
 const eventMembers = {
   id: as(text, 'evt_7gHjKlMnPqRsTuVwXyZbCd'),
   createdAt: Moment,
-  type: Type.Enum([...auditEventTypes, unreadableType], { description: '`unreadable`: somebody made a row of the database something that is no row; nothing else of it is known.' }),
+  type: Type.Enum([...auditEventTypes, unreadableType], {
+    description:
+      '`unreadable`: somebody made a row of the database something that is no row; nothing else of it is known.'
+  }),
   actor: as(Type.String({ description: '`admin`, `system`, or the id of a credential.' }), 'admin'),
   organization: nullable(OrganizationId),
-  subject: nullable(as(Type.String({ description: 'The id of what was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')),
+  subject: nullable(
+    as(Type.String({ description: 'The id of what was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')
+  ),
   address: nullable(as(text, '203.0.113.7')),
   requestId: nullable(text),
   detail: Type.Record(Type.String(), Type.Unknown()),
@@ -42,8 +62,16 @@ const eventMembers = {
 const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
 
 const Sequence = as(Type.Integer({ minimum: 0, description: 'The number of the newest row.' }), 42)
-const Digest = as(Type.String({ maxLength: 64, pattern: '^[A-Za-z0-9_-]*$', description: 'SHA-256, base64url; empty where there is no row.' }), 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg')
-const Chain = as(Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }), 'deployment')
+const Digest = as(
+  Type.String({
+    maxLength: 64, pattern: '^[A-Za-z0-9_-]*$', description: 'SHA-256, base64url; empty where there is no row.'
+  }),
+  'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg'
+)
+const Chain = as(
+  Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }),
+  'deployment'
+)
 const Row = Type.Object({
   ...eventMembers,
   chain: Chain,
@@ -53,13 +81,28 @@ const Row = Type.Object({
   mac: Type.String({ description: 'HMAC of `hash`.' }),
   key: Type.String({ description: 'The name of the key that `mac` is under; empty: the row is older than the chain.' }),
 }, { title: 'AuditRow' })
-const Head = Type.Object({ chain: Chain, sequence: Sequence, hash: Digest, pruned: Type.Integer({ description: 'Rows up to this one were removed.' }), createdAt: Moment }, { title: 'AuditHead' })
-const KnownHeads = exactly({ heads: Type.Array(exactly({ chain: Chain, sequence: Sequence, hash: Digest }), { minItems: 1, maxItems: 200 }) })
+const Head = Type.Object({
+  chain: Chain,
+  sequence: Sequence,
+  hash: Digest,
+  pruned: Type.Integer({ description: 'Rows up to this one were removed.' }),
+  createdAt: Moment
+}, { title: 'AuditHead' })
+const KnownHeads = exactly({
+  heads: Type.Array(exactly({ chain: Chain, sequence: Sequence, hash: Digest }), { minItems: 1, maxItems: 200 })
+})
 
-const Fault = Type.Object({ chain: Chain, sequence: Type.Integer(), id: nullable(text), problem: text, message: text }, { title: 'AuditFault' })
+const Fault = Type.Object(
+  { chain: Chain, sequence: Type.Integer(), id: nullable(text), problem: text, message: text }, { title: 'AuditFault' }
+)
 const Break = Type.Object({
   chain: Chain,
-  sequence: as(Type.Integer({ description: 'The number of the row that records it. Those before it prove nothing but what they were then.' }), 43),
+  sequence: as(
+    Type.Integer({
+      description: 'The number of the row that records it. Those before it prove nothing but what they were then.'
+    }),
+    43
+  ),
   id: as(text, 'evt_7gHjKlMnPqRsTuVwXyZbCd'),
   createdAt: Moment,
   message: text,
@@ -68,7 +111,9 @@ const Verified = Type.Object({
   checked: as(Type.Integer({ description: 'Rows or heads that were looked at.' }), 42),
   fault: Type.Union([Fault, Type.Null()], { description: 'The first thing that is wrong.' }),
   recovered: Type.Array(Break, { description: 'What was wrong earlier, and is recorded.' }),
-  nextCursor: Type.Optional(Type.String({ description: 'Where to go on. Without it everything was looked at, or a fault was found.' })),
+  nextCursor: Type.Optional(
+    Type.String({ description: 'Where to go on. Without it everything was looked at, or a fault was found.' })
+  )
 }, { title: 'AuditVerification' })
 
 const Whose = Type.Union([OrganizationId, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' })
@@ -118,12 +163,19 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
         description: 'All rows that the filters let pass, as they come: the answer has no length beforehand.',
         operationId: 'exportAuditLog',
         querystring: ExportQuery,
-        response: { 200: { description: 'NDJSON: a row on each line, chain by chain and each oldest first.', content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } } } },
-      },
+        response: {
+          200: {
+            description: 'NDJSON: a row on each line, chain by chain and each oldest first.',
+            content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } }
+          }
+        }
+      }
     }, async (request, reply) => {
       const operation = operationOf(dependencies, request)
       const rows = exportAudit(operation, filterOf(operation, request.query))
-      return await reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines(rows), { objectMode: false }))
+      return await reply.type('application/x-ndjson; charset=utf-8').send(
+        Readable.from(lines(rows), { objectMode: false })
+      )
     })
 
     app.get('/audit/head', {
@@ -154,8 +206,15 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
     }, async request => {
       requireDeployment(operationOf(dependencies, request), 'Verifying the audit log')
       const { cursor: place } = request.query
-      const { checked, fault, recovered, next } = await verifyMore(verification, place === undefined ? null : readPlace(place))
-      return { checked, fault, recovered: recovered.map(wireBreak), ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') }) }
+      const { checked, fault, recovered, next } = await verifyMore(
+        verification, place === undefined ? null : readPlace(place)
+      )
+      return {
+        checked,
+        fault,
+        recovered: recovered.map(wireBreak),
+        ...(next === null ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString('base64url') })
+      }
     })
 
     app.post('/audit/verify', {
@@ -191,7 +250,9 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       const operation = operationOf(dependencies, request)
       requireDeployment(operation, 'Removing audit rows')
       const { organization, before } = request.body
-      const { rows, through, more } = await pruneAudit(operation, dependencies.auditKeys, organization, readInstant(before, 'before')!, pruningPatience)
+      const { rows, through, more } = await pruneAudit(
+        operation, dependencies.auditKeys, organization, readInstant(before, 'before')!, pruningPatience
+      )
       return { organization, rows, through, more }
     })
 
@@ -199,7 +260,9 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
       config: { ...writeAudit, failures: ['not_found', 'conflict'] },
       schema: {
         summary: 'Close off a chain that is broken',
-        description: 'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole deployment.',
+        description:
+          'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole ' +
+            'deployment.',
         operationId: 'recoverAuditLog',
         body: Recover,
         response: { 200: Recovered },
@@ -214,12 +277,16 @@ export function auditRoutes (dependencies: AuditDependencies): FastifyPluginAsyn
   }
 }
 
-interface Filters { organization?: string, actor?: string, type?: string, subject?: string, from?: string, until?: string }
+interface Filters {
+  organization?: string, actor?: string, type?: string, subject?: string, from?: string, until?: string
+}
 
 /** @throws Failure `invalid_request` for a type that there is not. */
 function filterOf (operation: Operation, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
-  if (types === null) throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })
+  if (types === null) {
+    throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })
+  }
   const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
   return {
     ...organizationFilter(operation, organization),
@@ -255,12 +322,18 @@ function wireBreak ({ chain, sequence, id, createdAt, message }: RecoveredBreak)
 /** A forged one leads astray only whoever forged it: the faults that it may name are not there at the next start. */
 function readPlace (cursor: string): VerifiedPlace {
   try {
-    const { chain, sequence, hash, kept, pin, unproved } = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Record<string, unknown>
+    const { chain, sequence, hash, kept, pin, unproved } = JSON.parse(
+      Buffer.from(cursor, 'base64url').toString()
+    ) as Record<string, unknown>
     const isWhole = [sequence, pin, unproved].every(number => Number.isSafeInteger(number) && number as number >= 0)
     const isText = [chain, hash].every(each => typeof each === 'string' && /^[\w-]{0,64}$/.test(each))
-    if (isWhole && isText && typeof kept === 'boolean') return { chain, sequence, hash, kept, pin, unproved } as VerifiedPlace
+    if (isWhole && isText && typeof kept === 'boolean') {
+      return { chain, sequence, hash, kept, pin, unproved } as VerifiedPlace
+    }
   } catch {
     // Not ours: answered below.
   }
-  throw new Failure('invalid_request', { message: 'This cursor was not given out by this route; start again without one.', details: { field: 'cursor' } })
+  throw new Failure('invalid_request', {
+    message: 'This cursor was not given out by this route; start again without one.', details: { field: 'cursor' }
+  })
 }

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient, type Client } from '../../domain/credentials/client.ts'
+import {
+  assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient,
+  type Client
+} from '../../domain/credentials/client.ts'
 import type { Operation, Store } from '../../domain/store.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
@@ -16,10 +19,16 @@ import {
 const read = { scopes: ['clients:read'] }
 const write = { scopes: ['clients:write'] }
 
-const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), { maxItems: 50, description: 'The first is the default resource.' })
-const Introspects = Type.Array(ResourceName, { maxItems: 50, description: 'Resources whose credentials it may introspect.' })
+const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), {
+  maxItems: 50, description: 'The first is the default resource.'
+})
+const Introspects = Type.Array(ResourceName, {
+  maxItems: 50, description: 'Resources whose credentials it may introspect.'
+})
 const Profile = Type.Enum([...assertionProfiles], {
-  description: 'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or a list, an hour at most.',
+  description:
+    'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or ' +
+      'a list, an hour at most.'
 })
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
@@ -39,7 +48,11 @@ const ClientChange = exactly({
   allowlist: Type.Optional(Allowlist),
   introspects: Type.Optional(Introspects),
   assertionProfile: Type.Optional(Profile),
-  organization: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.' })),
+  organization: Type.Optional(
+    Type.String({
+      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.'
+    })
+  )
 })
 const ClientQuerystring = exactly({
   ...PageQuerystring,
@@ -51,7 +64,9 @@ const ClientQuerystring = exactly({
 })
 
 /** What giving scopes and addresses can fail at. */
-const authorityFailures: readonly FailureCode[] = ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist']
+const authorityFailures: readonly FailureCode[] = [
+  'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist'
+]
 
 export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async ({ store }: Operation, client: Client) => wireClient(client, await resourcesOf(store, [client]))
@@ -83,7 +98,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       const query = pageQuery(request.query)
       const { organization, name, origin, status, resource } = request.query
       const page = await operation.store.clients.page(query, {
-        ...organizationFilter(operation, organization), ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
+        ...organizationFilter(operation, organization),
+        ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
       })
       const resources = await resourcesOf(operation.store, page.items)
       return wirePage(query, page, client => wireClient(client, resources))
@@ -148,7 +164,8 @@ export function clientRoutes (dependencies: CreationDependencies): FastifyPlugin
       config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
       schema: {
         summary: 'Give a client a new secret',
-        description: 'The one that it had works for `overlapSeconds` more. The new one is in this answer and in no other.',
+        description:
+          'The one that it had works for `overlapSeconds` more. The new one is in this answer and in no other.',
         params: IdParams,
         body: Rotation,
         response: { 200: ClientWithSecret },
@@ -168,7 +185,9 @@ async function resourcesOf (store: Store, clients: readonly Client[]): Promise<R
 
 const client = {
   clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
-  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: it registered openly and belongs to nobody yet.' }),
+  organization: Type.Union([OrganizationId, Type.Null()], {
+    description: 'Null: it registered openly and belongs to nobody yet.'
+  }),
   name: as(Type.String(), 'billing'),
   origin: Type.Enum(['operator', 'registered']),
   tokenEndpointAuthMethod: Type.Enum([...clientAuthMethods]),
@@ -177,7 +196,14 @@ const client = {
   introspects: Texts,
   assertionProfile: Profile,
   generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
-  secrets: list(Type.Object({ id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'), hint: as(Type.String(), '…cCYs'), createdAt: Moment, expiresAt: nullable(Moment) })),
+  secrets: list(
+    Type.Object({
+      id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'),
+      hint: as(Type.String(), '…cCYs'),
+      createdAt: Moment,
+      expiresAt: nullable(Moment)
+    })
+  ),
   createdAt: Moment,
   lastUsedAt: nullable(Moment),
   revokedAt: nullable(Moment),

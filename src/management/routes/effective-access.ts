@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { canonicalAddress } from '../../base/ip-address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../../domain/maintenance/drift.ts'
-import { credentialAccess, credentialAccesses, underPolicies, usableScopes, type CredentialAccess } from '../../domain/access/effective-access.ts'
+import {
+  credentialAccess, credentialAccesses, underPolicies, usableScopes, type CredentialAccess
+} from '../../domain/access/effective-access.ts'
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import { getResource } from '../../domain/resources/resource.ts'
@@ -18,7 +20,11 @@ const write = { scopes: ['effective-access:write'] }
 const tags = ['effective access']
 
 const Reason = exactly({
-  effect: Type.Enum(['grants', 'takes_away', 'depends']), by: Type.String(), pattern: Type.Optional(Type.String()), id: Type.Optional(Id), name: Type.Optional(Type.String()),
+  effect: Type.Enum(['grants', 'takes_away', 'depends']),
+  by: Type.String(),
+  pattern: Type.Optional(Type.String()),
+  id: Type.Optional(Id),
+  name: Type.Optional(Type.String())
 })
 const Line = exactly({ scope: Type.String(), usable: Type.Boolean(), reasons: Type.Array(Reason) })
 const WireCredential = exactly({
@@ -27,27 +33,50 @@ const WireCredential = exactly({
   name: Type.String(),
   allowlist: Type.Array(Type.String()),
   createdAt: Moment,
-  access: Type.Array(exactly({ resource: Type.String(), scopes: Type.Array(Type.String(), { description: 'What it can use now.' }), lines: Type.Array(Line) })),
+  access: Type.Array(
+    exactly({
+      resource: Type.String(),
+      scopes: Type.Array(Type.String(), { description: 'What it can use now.' }),
+      lines: Type.Array(Line)
+    })
+  )
 })
 const AccessQuerystring = exactly({
   ...PageQuerystring,
   credential: Type.Optional(Id),
   resource: Type.Optional({ ...Id, description: 'By id or identifier.' }),
-  address: Type.Optional(Type.String({ maxLength: 64, description: 'Where the credentials are used from. Left out: lines that depend on it say so.' })),
+  address: Type.Optional(
+    Type.String({
+      maxLength: 64, description: 'Where the credentials are used from. Left out: lines that depend on it say so.'
+    })
+  )
 })
 const WireReplica = exactly({
   replica: Id,
-  source: Type.Enum(['memory', 'database'], { description: 'What its checks go by. One that asks the database every time has nothing that could drift.' }),
+  source: Type.Enum(['memory', 'database'], {
+    description: 'What its checks go by. One that asks the database every time has nothing that could drift.'
+  }),
   held: Type.Integer({ description: 'Records that it holds in memory.' }),
-  differences: Type.Array(exactly({ kind: Type.String(), id: Type.String(), difference: Type.Enum(['changed', 'gone', 'not_held']), fields: Type.Array(Type.String()) })),
+  differences: Type.Array(
+    exactly({
+      kind: Type.String(),
+      id: Type.String(),
+      difference: Type.Enum(['changed', 'gone', 'not_held']),
+      fields: Type.Array(Type.String())
+    })
+  )
 })
 const WireDrift = exactly({ differences: Type.Integer(), replicas: Type.Array(WireReplica) })
 const WireRepair = exactly({ dryRun: Type.Boolean(), differences: Type.Integer(), replicas: Type.Array(WireReplica) })
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
-const Repair = Type.Union([exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'True unless given.' })) }), Type.Null()])
+const Repair = Type.Union([
+  exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'True unless given.' })) }), Type.Null()
+])
 
 /** What credentials can do, and whether the servers go by what the database says (OC-17). */
-export function effectiveAccessRoutes (dependencies: ManagementDependencies & { replicas: readonly Replica[] }): FastifyPluginAsyncTypebox {
+export function effectiveAccessRoutes (
+  dependencies: ManagementDependencies & { replicas: readonly Replica[] }
+): FastifyPluginAsyncTypebox {
   const { replicas } = dependencies
   return async app => {
     app.get('/organizations/:id/effective-access', {
@@ -65,7 +94,9 @@ export function effectiveAccessRoutes (dependencies: ManagementDependencies & { 
       const query = pageQuery(request.query)
       const { id } = await getOrganization(operation, request.params.id)
       const address = readAddress(request.query.address)
-      const resourceId = request.query.resource === undefined ? null : (await getResource(operation, request.query.resource)).id
+      const resourceId = request.query.resource === undefined
+        ? null
+        : (await getResource(operation, request.query.resource)).id
       const source = request.query.credential === undefined
         ? credentialAccesses(operation.store, id, operation.clock(), query.after)
         : one(await credentialOf(operation, id, request.query.credential))
@@ -109,11 +140,17 @@ export function effectiveAccessRoutes (dependencies: ManagementDependencies & { 
 function readAddress (text: string | undefined): string | null {
   if (text === undefined) return null
   const address = canonicalAddress(text)
-  if (address === null) throw new Failure('invalid_request', { message: `${JSON.stringify(text)} is no IP address.`, details: { field: 'address' } })
+  if (address === null) {
+    throw new Failure('invalid_request', {
+      message: `${JSON.stringify(text)} is no IP address.`, details: { field: 'address' }
+    })
+  }
   return address
 }
 
-async function credentialOf ({ store, clock }: Operation, organizationId: string, id: string): Promise<CredentialAccess> {
+async function credentialOf (
+  { store, clock }: Operation, organizationId: string, id: string
+): Promise<CredentialAccess> {
   const found = await credentialAccess(store, id, clock())
   return requireVisible({ organizationId }, found, 'credential', id)
 }
@@ -123,10 +160,14 @@ async function * one<T> (item: T): AsyncGenerator<T> {
 }
 
 /** The first few that have to do with the resource, with what they have on it. */
-async function take (count: number, source: AsyncGenerator<CredentialAccess>, resourceId: string | null): Promise<CredentialAccess[]> {
+async function take (
+  count: number, source: AsyncGenerator<CredentialAccess>, resourceId: string | null
+): Promise<CredentialAccess[]> {
   const taken: CredentialAccess[] = []
   for await (const credential of source) {
-    const accesses = resourceId === null ? credential.accesses : credential.accesses.filter(({ resource }) => resource.id === resourceId)
+    const accesses = resourceId === null
+      ? credential.accesses
+      : credential.accesses.filter(({ resource }) => resource.id === resourceId)
     if (resourceId === null || accesses.length > 0) taken.push({ ...credential, accesses })
     if (taken.length === count) break
   }
@@ -137,7 +178,9 @@ async function setsOf ({ policies }: Store, organizationId: string): Promise<Pol
   return [compilePolicies(await policies.of(null)), compilePolicies(await policies.of(organizationId))]
 }
 
-function wireCredential (credential: CredentialAccess, sets: readonly PolicySet[], circumstances: { address: string | null, now: Date }) {
+function wireCredential (
+  credential: CredentialAccess, sets: readonly PolicySet[], circumstances: { address: string | null, now: Date }
+) {
   const { id, kind, name, allowlist, createdAt, accesses } = credential
   return {
     credential: id,
@@ -157,7 +200,10 @@ function wireDrift (reports: readonly DriftReport[]) {
   return {
     differences: reports.reduce((sum, { differences }) => sum + differences.length, 0),
     replicas: reports.map(({ replica, differences }) => ({
-      replica: replica.id, source: replica.source, held: replica.held, differences: differences.map(each => ({ ...each, fields: [...each.fields] })),
-    })),
+      replica: replica.id,
+      source: replica.source,
+      held: replica.held,
+      differences: differences.map(each => ({ ...each, fields: [...each.fields] }))
+    }))
   }
 }

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group } from '../../domain/access/group.ts'
+import {
+  addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group
+} from '../../domain/access/group.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
@@ -14,13 +16,22 @@ const read = { scopes: ['groups:read'] }
 const write = { scopes: ['groups:write'] }
 const tags = ['groups']
 
-const Patterns = Type.Array(Type.String({ maxLength: 128 }), { ...ScopeNames, description: 'Scopes and patterns of scopes: invoices:read, invoices:*, *:read.' })
+const Patterns = Type.Array(Type.String({ maxLength: 128 }), {
+  ...ScopeNames, description: 'Scopes and patterns of scopes: invoices:read, invoices:*, *:read.'
+})
 const WireGroup = exactly({
-  id: Id, organization: Id, name: Type.String(), description: Type.Union([Type.String(), Type.Null()]), scopes: Type.Array(Type.String()), createdAt: Moment,
+  id: Id,
+  organization: Id,
+  name: Type.String(),
+  description: Type.Union([Type.String(), Type.Null()]),
+  scopes: Type.Array(Type.String()),
+  createdAt: Moment
 })
 const WireGroupMember = exactly({ id: Id, name: Type.String(), role: Type.String(), createdAt: Moment })
 const NewGroup = exactly({ organization: Owner, name: Name, description: Type.Optional(Description), scopes: Patterns })
-const GroupChange = exactly({ name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns) })
+const GroupChange = exactly({
+  name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns)
+})
 const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
 const MembershipParams = exactly({ id: Id, memberId: Id })
 
@@ -54,7 +65,9 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, member } = request.query
-      const filter = { ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member }) }
+      const filter = {
+        ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member })
+      }
       return wirePage(query, await operation.store.groups.page(query, filter), wireGroup)
     })
 
@@ -110,27 +123,39 @@ export function groupRoutes (dependencies: CreationDependencies): FastifyPluginA
         member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
     })
 
-    app.put('/groups/:id/members/:memberId', {
-      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
-      schema: {
-        summary: 'Add a member to a group',
-        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
-        tags,
-        params: MembershipParams,
-        response: { 200: WireGroup },
+    app.put(
+      '/groups/:id/members/:memberId',
+      {
+        config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
+        schema: {
+          summary: 'Add a member to a group',
+          description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+          tags,
+          params: MembershipParams,
+          response: { 200: WireGroup }
+        }
       },
-    }, async request => wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
+      async request =>
+        wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId))
+    )
 
-    app.delete('/groups/:id/members/:memberId', {
-      config: { ...write, failures: ['would_lock_out'] },
-      schema: {
-        summary: 'Take a member out of a group',
-        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
-        tags,
-        params: MembershipParams,
-        response: { 204: Type.Null() },
+    app.delete(
+      '/groups/:id/members/:memberId',
+      {
+        config: { ...write, failures: ['would_lock_out'] },
+        schema: {
+          summary: 'Take a member out of a group',
+          description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+          tags,
+          params: MembershipParams,
+          response: { 204: Type.Null() }
+        }
       },
-    }, async (request, reply) => await ended(reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)))
+      async (request, reply) =>
+        await ended(
+          reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)
+        )
+    )
   }
 }
 

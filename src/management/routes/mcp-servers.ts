@@ -18,23 +18,39 @@ import {
 const read = { scopes: ['mcp-servers:read'] }
 const write = { scopes: ['mcp-servers:write'] }
 
-const DefaultScopes = Type.Optional(Type.With(ScopeNames, { description: 'What clients get that register with a registration token of the organization, unless that names a resource itself.' }))
+const DefaultScopes = Type.Optional(
+  Type.With(ScopeNames, {
+    description:
+      'What clients get that register with a registration token of the organization, unless that names a resource ' +
+        'itself.'
+  })
+)
 const NewServer = exactly({
   organization: Owner,
-  identifier: as(Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }), 'https://mcp.acme.test/mcp'),
+  identifier: as(
+    Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }),
+    'https://mcp.acme.test/mcp'
+  ),
   name: Type.Optional(Name),
   scopes: NewScopes,
-  defaultScopes: DefaultScopes,
+  defaultScopes: DefaultScopes
 })
-const ServerChange = exactly({ name: Type.Optional(Name), scopes: Type.Optional(NewScopes), defaultScopes: DefaultScopes })
+const ServerChange = exactly({
+  name: Type.Optional(Name),
+  scopes: Type.Optional(NewScopes),
+  defaultScopes: DefaultScopes
+})
 const ServerQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   identifier: Type.Optional(Id),
-  status: Type.Optional(RevocationStatus),
+  status: Type.Optional(RevocationStatus)
 })
-const Metadata = Type.Object({}, { additionalProperties: true, description: 'That document: the server may serve it itself, at its own well-known path.' })
+const Metadata = Type.Object({}, {
+  additionalProperties: true,
+  description: 'That document: the server may serve it itself, at its own well-known path.'
+})
 const WireServer = Type.Object({
   id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
   identifier: as(Type.String(), 'https://mcp.acme.test/mcp'),
@@ -44,7 +60,10 @@ const WireServer = Type.Object({
   scopes: DeclaredScopes,
   defaultScopes: Texts,
   tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
-  metadataUrl: as(Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }), 'https://auth.acme.test/.well-known/oauth-protected-resource/mcp-servers/res_9sTuVwXyZaBcDeFgHiJkLm'),
+  metadataUrl: as(
+    Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }),
+    'https://auth.acme.test/.well-known/oauth-protected-resource/mcp-servers/res_9sTuVwXyZaBcDeFgHiJkLm'
+  ),
   metadata: Type.Unsafe<ResourceMetadata>(Metadata),
   wwwAuthenticate: Type.String({ description: 'What the server answers in WWW-Authenticate, beside a 401.' }),
   createdAt: Moment,
@@ -69,7 +88,9 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
     }, async (request, reply) =>
       await created(dependencies, request, reply, async operation => {
         const { organization, scopes, ...input } = request.body
-        return wire(await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization }))
+        return wire(
+          await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization })
+        )
       }))
 
     app.get('/mcp-servers', {
@@ -84,7 +105,11 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
-      const filter = { kind: 'mcp' as const, ...organizationFilter(operation, organization), ...given({ name, identifier, revoked: isRevoked(status) }) }
+      const filter = {
+        kind: 'mcp' as const,
+        ...organizationFilter(operation, organization),
+        ...given({ name, identifier, revoked: isRevoked(status) })
+      }
       return wirePage(query, await operation.store.resources.page(query, filter), wire)
     })
 
@@ -110,7 +135,11 @@ export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: 
       },
     }, async request => {
       const { scopes, ...change } = request.body
-      return wire(await updateMcpServer(operationOf(dependencies, request), request.params.id, { ...change, ...given({ scopes: scopes?.map(readScope) }) }))
+      return wire(
+        await updateMcpServer(operationOf(dependencies, request), request.params.id, {
+          ...change, ...given({ scopes: scopes?.map(readScope) })
+        })
+      )
     })
 
     app.delete('/mcp-servers/:id', {
@@ -154,7 +183,9 @@ function wireServer (server: Resource, issuer: string) {
     metadataUrl,
     metadata: resourceMetadata(server, issuer),
     // What a request without a credential is answered (RFC 9728 §5.1).
-    wwwAuthenticate: challenge({ reason: 'no_credential', presented: null, subject: null, organizationId: null }, metadataUrl),
+    wwwAuthenticate: challenge(
+      { reason: 'no_credential', presented: null, subject: null, organizationId: null }, metadataUrl
+    ),
     createdAt,
     revokedAt,
   }

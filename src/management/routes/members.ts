@@ -15,7 +15,10 @@ const read = { scopes: ['members:read'] }
 const write = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
-const Scopes = Type.Union([ScopeNames, Type.Null()], { description: 'Patterns of scopes that stand instead of the role\'s; null: the role\'s.' })
+const Scopes = Type.Union([ScopeNames, Type.Null()], {
+  description: 'Patterns of scopes that stand instead of the ' +
+  'role\'s; null: the role\'s.'
+})
 const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
   ...PageQuerystring,
@@ -53,7 +56,10 @@ export function memberRoutes (dependencies: CreationDependencies): FastifyPlugin
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, role, status } = request.query
-      const filter = { ...organizationFilter(operation, organization), ...given({ name, role, removed: status === undefined ? undefined : status === 'removed' }) }
+      const filter = {
+        ...organizationFilter(operation, organization),
+        ...given({ name, role, removed: status === undefined ? undefined : status === 'removed' })
+      }
       return wirePage(query, await operation.store.members.page(query, filter), wireMember)
     })
 

@@ -1,12 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { namesLimits } from '../../domain/tenancy/limits.ts'
-import { createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization } from '../../domain/tenancy/organization.ts'
+import {
+  createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization
+} from '../../domain/tenancy/organization.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { revision } from '../conventions/etags.ts'
-import { as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, Texts } from '../conventions/schemas.ts'
+import {
+  as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
+  Texts
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['organizations:read'] }
 const write = { scopes: ['organizations:write'] }
@@ -16,8 +21,11 @@ const OrganizationQuerystring = exactly({
 })
 
 const statusVerbs = [
-  ['suspend', 'suspended', 'Refuse every credential of an organization from now on', 'Until it is resumed; nothing of it is lost.'],
-  ['resume', 'active', 'Accept the credentials of an organization again', 'All that were not revoked meanwhile.'],
+  [
+    'suspend', 'suspended', 'Refuse every credential of an organization from now on',
+    'Until it is resumed; nothing of it is lost.'
+  ],
+  ['resume', 'active', 'Accept the credentials of an organization again', 'All that were not revoked meanwhile.']
 ] as const
 
 export function organizationRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
@@ -48,7 +56,10 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { name, status } = request.query
-      return wirePage(query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })), wireOrganization)
+      return wirePage(
+        query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })),
+        wireOrganization
+      )
     })
 
     app.get('/organizations/:id', {
@@ -57,12 +68,16 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
         summary: 'Read an organization',
         description: 'With the limits and features of its plan.',
         params: IdParams,
-        response: { 200: WireOrganization },
-      },
-    }, async request =>
-      wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
+        response: { 200: WireOrganization }
+      }
+    }, async request => wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
 
-    const change = exactly({ name: Type.Optional(Name), status: Type.Optional(Type.Enum(['active', 'suspended'])), features: Type.Optional(Features), ...limits })
+    const change = exactly({
+      name: Type.Optional(Name),
+      status: Type.Optional(Type.Enum(['active', 'suspended'])),
+      features: Type.Optional(Features),
+      ...limits
+    })
     app.patch('/organizations/:id', {
       config: { ...write, failures: ['organization_not_active'] },
       schema: {
@@ -75,7 +90,9 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
     }, async request => {
       const operation = operationOf(dependencies, request)
       if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
-      if (request.body.features !== undefined) requireDeployment(operation, 'Changing what the plan of an organization includes')
+      if (request.body.features !== undefined) {
+        requireDeployment(operation, 'Changing what the plan of an organization includes')
+      }
       if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
       return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
     })
@@ -83,18 +100,26 @@ export function organizationRoutes (dependencies: CreationDependencies): Fastify
     for (const [verb, status, summary, what] of statusVerbs) {
       const description = `${what} Takes a credential for the whole deployment.`
       const schema = { summary, description, params: IdParams, body: Reason, response: { 200: WireOrganization } }
-      app.post(`/organizations/:id/${verb}`, { config: { ...write, failures: ['organization_not_active'] }, schema }, async request => {
-        const operation = operationOf(dependencies, request)
-        requireDeployment(operation, 'Suspending or resuming an organization')
-        return wireOrganization(await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null))
-      })
+      app.post(
+        `/organizations/:id/${verb}`,
+        { config: { ...write, failures: ['organization_not_active'] }, schema },
+        async request => {
+          const operation = operationOf(dependencies, request)
+          requireDeployment(operation, 'Suspending or resuming an organization')
+          return wireOrganization(
+            await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null)
+          )
+        }
+      )
     }
 
     app.delete('/organizations/:id', {
       config: write,
       schema: {
         summary: 'End an organization for good',
-        description: 'Every credential of it is dead, and nothing passes for its resources, from the next request on. Takes a credential for the whole deployment.',
+        description:
+          'Every credential of it is dead, and nothing passes for its resources, from the next request on. Takes a ' +
+            'credential for the whole deployment.',
         params: IdParams,
         response: { 204: Type.Null() },
       },
@@ -119,6 +144,32 @@ const WireOrganization = Type.Object({
   deletedAt: nullable(Moment),
 }, { title: 'Organization' })
 
-function wireOrganization ({ id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt, revision: shown }: Organization) {
-  return { [revision]: shown, id, name, status, features, callsPerMonth, creditsPerMonth, callsPerMinute, createdAt, suspendedAt, deletedAt }
+function wireOrganization (
+  {
+    id,
+    name,
+    status,
+    features,
+    callsPerMonth,
+    creditsPerMonth,
+    callsPerMinute,
+    createdAt,
+    suspendedAt,
+    deletedAt,
+    revision: shown
+  }: Organization
+) {
+  return {
+    [revision]: shown,
+    id,
+    name,
+    status,
+    features,
+    callsPerMonth,
+    creditsPerMonth,
+    callsPerMinute,
+    createdAt,
+    suspendedAt,
+    deletedAt
+  }
 }

@@ -3,7 +3,16 @@ import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { impactOf, type Impact } from '../../domain/access/policy-impact.ts'
 import {
-  changePolicy, credentialKinds, effects, getPolicy, planCreation, planDeletion, planUpdate, type Policy, type PolicyConditions, type PolicyPlan,
+  changePolicy,
+  credentialKinds,
+  effects,
+  getPolicy,
+  planCreation,
+  planDeletion,
+  planUpdate,
+  type Policy,
+  type PolicyConditions,
+  type PolicyPlan
 } from '../../domain/policy/policy.ts'
 import type { Operation } from '../../domain/store.ts'
 import { days } from '../../domain/policy/time-window.ts'
@@ -32,15 +41,25 @@ const Conditions = exactly({
   groups: Type.Optional({ ...Ids, description: 'API keys that are bound to a member of one of these groups.' }),
   kinds: Type.Optional(Type.Array(Type.Enum([...credentialKinds]), { minItems: 1, maxItems: credentialKinds.length })),
   resources: Type.Optional({ ...Ids, description: 'By id or identifier.' }),
-  scopes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { ...ScopeNames, minItems: 1, description: 'Scopes and patterns of scopes; left out: the request as a whole.' })),
-  addresses: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { ...Allowlist, minItems: 1, description: 'IP addresses and CIDR ranges that the caller may come from.' })),
+  scopes: Type.Optional(
+    Type.Array(Type.String({ maxLength: 128 }), {
+      ...ScopeNames, minItems: 1, description: 'Scopes and patterns of scopes; left out: the request as a whole.'
+    })
+  ),
+  addresses: Type.Optional(
+    Type.Array(Type.String({ maxLength: 64 }), {
+      ...Allowlist, minItems: 1, description: 'IP addresses and CIDR ranges that the caller may come from.'
+    })
+  ),
   times: Type.Optional(exactly({
     from: Type.Optional(Instant),
     until: Type.Optional(Instant),
     days: Type.Optional(Type.Array(Type.Enum([...days]), { minItems: 1, maxItems: 7 })),
     hours: Type.Optional(exactly({ from: Hour, until: Hour })),
-    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone of days and hours; UTC unless given.' })),
-  })),
+    zone: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone of days and hours; UTC unless given.' })
+    )
+  }))
 })
 const rehearsal = {
   dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and tell what would change.' })),
@@ -78,7 +97,9 @@ const WirePolicy = exactly({
   description: Type.Union([Type.String(), Type.Null()]),
   effect: Effect,
   enabled: Type.Boolean(),
-  conditions: Type.Union([Conditions, Type.Null()], { description: 'Null: what is stored cannot be read; the policy denies everything.' }),
+  conditions: Type.Union([Conditions, Type.Null()], {
+    description: 'Null: what is stored cannot be read; the policy denies everything.'
+  }),
   createdBy: Type.String(),
   createdAt: Moment,
   updatedAt: Moment,
@@ -102,7 +123,8 @@ const answered = Type.Union([WirePolicy, WireImpact])
 /** Access policies (OC-05): docs/policies.md says how they are weighed. */
 export function policyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const wire = async (policy: Policy, store = dependencies.store) => wirePolicy(policy, await namesOf([policy], store))
-  const namesOf = async (policies: readonly Policy[], store = dependencies.store) => await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
+  const namesOf = async (policies: readonly Policy[], store = dependencies.store) =>
+    await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
   const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: number, cursor?: string }) => {
     const page = pageQuery(query)
     return wireImpact(await impactOf(operation, plan, page), page)
@@ -112,7 +134,9 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       config: { ...write, failures: ['not_found', 'organization_not_active', ...conditionFailures] },
       schema: {
         summary: 'Create a policy',
-        description: 'With `dryRun` nothing is made, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        description:
+          'With `dryRun` nothing is made, and the answer tells whose access would change; `limit` and `cursor` are ' +
+            'for that answer.',
         tags,
         querystring: exactly(PageQuerystring),
         body: NewPolicy,
@@ -120,12 +144,18 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       },
     }, async (request, reply) => {
       const { organization, dryRun, force = false, ...input } = request.body
-      const planned = (operation: Operation) => planCreation(operation, { ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId })
+      const planned = (operation: Operation) =>
+        planCreation(operation, {
+          ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId
+        })
       if (dryRun === true) {
         const operation = operationOf(dependencies, request)
         return await rehearse(operation, planned(operation), request.query)
       }
-      return await created(dependencies, request, reply, async operation => await wire(await changePolicy(operation, planned(operation), force), operation.store))
+      return await created(
+        dependencies, request, reply,
+        async operation => await wire(await changePolicy(operation, planned(operation), force), operation.store)
+      )
     })
 
     app.get('/policies', {
@@ -141,7 +171,9 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       const operation = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, effect, enabled } = request.query
-      const owner = organization === 'deployment' && operation.actor.organizationId === null ? { organizationId: null } : organizationFilter(operation, organization)
+      const owner = organization === 'deployment' && operation.actor.organizationId === null
+        ? { organizationId: null }
+        : organizationFilter(operation, organization)
       const page = await operation.store.policies.page(query, {
         ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled }),
       })
@@ -164,7 +196,9 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       config: { ...write, failures: conditionFailures },
       schema: {
         summary: 'Change a policy; conditions that are given replace all there were',
-        description: 'With `dryRun` nothing changes, and the answer tells whose access would; `limit` and `cursor` are for that answer.',
+        description:
+          'With `dryRun` nothing changes, and the answer tells whose access would; `limit` and `cursor` are for that ' +
+            'answer.',
         tags,
         params: IdParams,
         querystring: exactly(PageQuerystring),
@@ -175,14 +209,18 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false, ...change } = request.body
       const plan = planUpdate(operation, request.params.id, readPolicy(change))
-      return dryRun === true ? await rehearse(operation, plan, request.query) : await wire(await changePolicy(operation, plan, force))
+      return dryRun === true
+        ? await rehearse(operation, plan, request.query)
+        : await wire(await changePolicy(operation, plan, force))
     })
 
     app.delete('/policies/:id', {
       config: { ...write, failures: ['would_lock_out'] },
       schema: {
         summary: 'Delete a policy',
-        description: 'With `dryRun` nothing is deleted, and the answer tells whose access would change; `limit` and `cursor` are for that answer.',
+        description:
+          'With `dryRun` nothing is deleted, and the answer tells whose access would change; `limit` and `cursor` ' +
+            'are for that answer.',
         tags,
         params: IdParams,
         querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }),
@@ -192,18 +230,27 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       const operation = operationOf(dependencies, request)
       const { dryRun, force = false } = request.query
       const plan = planDeletion(operation, request.params.id)
-      return dryRun === true ? await rehearse(operation, plan, request.query) : await ended(reply, changePolicy(operation, plan, force))
+      return dryRun === true
+        ? await rehearse(operation, plan, request.query)
+        : await ended(reply, changePolicy(operation, plan, force))
     })
   }
 }
 
 /** The body with its conditions as the domain has them: the schema has let nothing else pass. */
-function readPolicy<T extends { conditions?: Static<typeof Conditions> }> (body: T): Omit<T, 'conditions'> & { conditions?: PolicyConditions } {
+function readPolicy<T extends { conditions?: Static<typeof Conditions> }> (
+  body: T
+): Omit<T, 'conditions'> & { conditions?: PolicyConditions } {
   const { conditions, ...rest } = body
   return { ...rest, ...(conditions === undefined ? {} : { conditions: conditions as PolicyConditions }) }
 }
 
-function wirePolicy ({ id, organizationId, name, description, effect, enabled, conditions, createdBy, createdAt, updatedAt, revision: shown }: Policy, names: ReadonlyMap<string, string>) {
+function wirePolicy (
+  {
+    id, organizationId, name, description, effect, enabled, conditions, createdBy, createdAt, updatedAt, revision: shown
+  }: Policy,
+  names: ReadonlyMap<string, string>
+) {
   return {
     [revision]: shown,
     id,
@@ -221,16 +268,24 @@ function wirePolicy ({ id, organizationId, name, description, effect, enabled, c
 
 function wireConditions (conditions: PolicyConditions, names: ReadonlyMap<string, string>): Static<typeof Conditions> {
   const { resources } = conditions
-  return { ...conditions, ...(resources === undefined ? {} : { resources: resources.map(id => names.get(id) ?? id) }) } as Static<typeof Conditions>
+  return {
+    ...conditions, ...(resources === undefined ? {} : { resources: resources.map(id => names.get(id) ?? id) })
+  } as Static<typeof Conditions>
 }
 
 function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: ReturnType<typeof pageQuery>) {
-  const { data, pagination } = wirePage(query, { items: [...items], hasMore }, ({ id, kind, name, organizationId, differences }) => ({
-    credential: id,
-    kind,
-    name,
-    organization: organizationId,
-    resources: differences.map(({ resource, gains, loses, sometimes }) => ({ resource: resource.identifier, gains: [...gains], loses: [...loses], sometimes: [...sometimes] })),
-  }))
+  const { data, pagination } = wirePage(
+    query,
+    { items: [...items], hasMore },
+    ({ id, kind, name, organizationId, differences }) => ({
+      credential: id,
+      kind,
+      name,
+      organization: organizationId,
+      resources: differences.map(({ resource, gains, loses, sometimes }) => ({
+        resource: resource.identifier, gains: [...gains], loses: [...loses], sometimes: [...sometimes]
+      }))
+    })
+  )
   return { dryRun: true as const, wouldLockOut, totals, data, pagination }
 }

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey, type PublishableKey } from '../../domain/credentials/publishable-key.ts'
+import {
+  createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey,
+  type PublishableKey
+} from '../../domain/credentials/publishable-key.ts'
 import type { Operation } from '../../domain/store.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
@@ -37,7 +40,13 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
   )
   return async app => {
     app.post('/publishable-keys', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'feature_not_included'] },
+      config: {
+        ...write,
+        failures: [
+          'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only',
+          'feature_not_included'
+        ]
+      },
       schema: {
         summary: 'Create a publishable key',
         description: 'With the private key that signs assertions for the session endpoint.',
@@ -63,7 +72,8 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       const query = pageQuery(request.query)
       const { organization, name, environment, status, resource } = request.query
       const page = await operation.store.publishableKeys.page(query, {
-        ...organizationFilter(operation, organization), ...given({ name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
+        ...organizationFilter(operation, organization),
+        ...given({ name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
       })
       const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
       return wirePage(query, page, key => wireKey(key, resources))
@@ -93,7 +103,9 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
       },
     }, async request => {
       const operation = operationOf(dependencies, request)
-      return await wire(operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null))
+      return await wire(
+        operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null)
+      )
     })
 
     app.patch('/publishable-keys/:id', {
@@ -124,7 +136,13 @@ export function publishableKeyRoutes (dependencies: CreationDependencies): Fasti
 }
 
 const publicJwk = Type.Object({
-  kty: as(Type.String(), 'EC'), crv: as(Type.String(), 'P-256'), x: Type.String(), y: Type.String(), kid: Type.String(), alg: as(Type.String(), 'ES256'), use: as(Type.String(), 'sig'),
+  kty: as(Type.String(), 'EC'),
+  crv: as(Type.String(), 'P-256'),
+  x: Type.String(),
+  y: Type.String(),
+  kid: Type.String(),
+  alg: as(Type.String(), 'ES256'),
+  use: as(Type.String(), 'sig')
 })
 const publishableKey = {
   id: as(Type.String(), 'pbk_8cGjKmNpQsTvWyZaBdEfHi'),
@@ -142,7 +160,12 @@ const publishableKey = {
 const WireKey = Type.Object(publishableKey, { title: 'PublishableKey' })
 const PublishableKeyWithSigningKey = Type.Object({
   ...publishableKey,
-  signingKey: Type.Unsafe<PrivateSigningKey>(Type.Object({ pem: shownOnce('-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'), jwk: Type.Object({ ...publicJwk.properties, d: Type.String() }) })),
+  signingKey: Type.Unsafe<PrivateSigningKey>(
+    Type.Object({
+      pem: shownOnce('-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'),
+      jwk: Type.Object({ ...publicJwk.properties, d: Type.String() })
+    })
+  )
 }, { title: 'PublishableKeyWithSigningKey' })
 
 function wireKey (

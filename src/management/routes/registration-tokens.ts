@@ -1,7 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  createRegistrationToken, getRegistrationToken, registrationTokenStatuses, revokeRegistrationToken, updateRegistrationToken, type RegistrationToken,
+  createRegistrationToken,
+  getRegistrationToken,
+  registrationTokenStatuses,
+  revokeRegistrationToken,
+  updateRegistrationToken,
+  type RegistrationToken
 } from '../../domain/credentials/registration-token.ts'
 import type { Operation } from '../../domain/store.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
@@ -44,7 +49,13 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
   )
   return async app => {
     app.post('/registration-tokens', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist', 'invalid_expiry'] },
+      config: {
+        ...write,
+        failures: [
+          'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only',
+          'invalid_allowlist', 'invalid_expiry'
+        ]
+      },
       schema: {
         summary: 'Create a registration token',
         description: 'Clients that register with it belong to its organization and get its scopes.',
@@ -115,7 +126,8 @@ export function registrationTokenRoutes (dependencies: CreationDependencies): Fa
       config: write,
       schema: {
         summary: 'Revoke a registration token',
-        description: 'Registers no client any more; those that registered with it live on. Doing it twice changes nothing.',
+        description:
+          'Registers no client any more; those that registered with it live on. Doing it twice changes nothing.',
         params: IdParams,
         body: Reason,
         response: { 200: WireToken },
@@ -153,7 +165,9 @@ const registrationToken = {
   revokedAt: nullable(Moment),
 }
 const WireToken = Type.Object(registrationToken, { title: 'RegistrationToken' })
-const RegistrationTokenWithText = Type.Object({ ...registrationToken, token: shownOnce('lkrt_…') }, { title: 'RegistrationTokenWithText' })
+const RegistrationTokenWithText = Type.Object({ ...registrationToken, token: shownOnce('lkrt_…') }, {
+  title: 'RegistrationTokenWithText'
+})
 
 function wireToken (
   {

@@ -4,11 +4,15 @@
  */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange } from '../../domain/maintenance/lost-change.ts'
+import {
+  acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange
+} from '../../domain/maintenance/lost-change.ts'
 import type { ReplicaDirectory, ReplicaState } from '../../domain/maintenance/replica.ts'
 import { given, operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
-import { as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
+import {
+  as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring
+} from '../conventions/schemas.ts'
 
 const WireReplica = Type.Object({
   id: Id,
@@ -17,10 +21,14 @@ const WireReplica = Type.Object({
   version: Type.String(),
   startedAt: Moment,
   seenAt: Type.With(Moment, { description: 'Its last sign of life.' }),
-  leftAt: Type.With(nullable(Moment), { description: 'When it said good-bye, or was counted out because it gave no sign of life; null: changes wait for it.' }),
+  leftAt: Type.With(nullable(Moment), {
+    description: 'When it said good-bye, or was counted out because it gave no sign of life; null: changes wait for it.'
+  }),
   live: Type.Boolean({ description: 'Whether it gave a sign of life within its lease, and so may go by its memory.' }),
   behind: Type.Integer({ description: 'Changes that it has not applied.' }),
-  lease: Type.With(nullable(Type.Integer()), { description: 'Milliseconds that a change waits for it at most; null where there can only be one server.' }),
+  lease: Type.With(nullable(Type.Integer()), {
+    description: 'Milliseconds that a change waits for it at most; null where there can only be one server.'
+  })
 }, { title: 'Replica' })
 
 const WireLostChange = Type.Object({
@@ -30,7 +38,9 @@ const WireLostChange = Type.Object({
       '`organization`, `deployment`: every credential there.',
   }),
   subject: as(
-    Type.String({ description: 'The id of what is refused, of an access token its `jti`; `*`: everything of the kind.' }),
+    Type.String({
+      description: 'The id of what is refused, of an access token its `jti`; `*`: everything of the kind.'
+    }),
     'key_47oJu8Rmoptz2RZvzs30qU'
   ),
   organization: Type.With(nullable(OrganizationId), { description: 'Null: the deployment, or it is not known.' }),
@@ -51,8 +61,8 @@ const NoMembers = Type.Union([exactly({}), Type.Null()])
 const LostQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(Type.Enum([...lostStates])) })
 
 /**
- * What a failover of the database has lost (domain/maintenance/lost-change.ts): whatever organization it was of, the deployment's
- * operators decide.
+ * What a failover of the database has lost (domain/maintenance/lost-change.ts): whatever organization it was of, the
+ * deployment's operators decide.
  */
 export function lostChangeRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
   const { store } = dependencies
@@ -94,7 +104,8 @@ export function lostChangeRoutes (dependencies: ManagementDependencies): Fastify
       config: { scopes: ['replicas:write'] },
       schema: {
         summary: 'Accept all that is undecided',
-        description: 'What the database says counts again for everything that it lost a change of. One audit event tells of it.',
+        description:
+          'What the database says counts again for everything that it lost a change of. One audit event tells of it.',
         operationId: 'acceptLostChanges',
         tags,
         body: NoMembers,
@@ -112,13 +123,17 @@ function wireLostChange ({ organizationId, entryId, createdAt, ...change }: Lost
   return { ...change, organization: organizationId, entry: entryId, noticedAt: createdAt }
 }
 
-export function replicaRoutes (dependencies: ManagementDependencies & { directory: ReplicaDirectory }): FastifyPluginAsyncTypebox {
+export function replicaRoutes (
+  dependencies: ManagementDependencies & { directory: ReplicaDirectory }
+): FastifyPluginAsyncTypebox {
   return async app => {
     app.get('/replicas', {
       config: { scopes: ['replicas:read'] },
       schema: {
         summary: 'List the servers on this database',
-        description: 'A page, those that started last first; with those that have left. Takes a credential for the whole deployment.',
+        description:
+          'A page, those that started last first; with those that have left. Takes a credential for the whole ' +
+            'deployment.',
         tags: ['server'],
         querystring: exactly(PageQuerystring),
         response: { 200: pageOf(WireReplica) },

@@ -3,7 +3,14 @@ import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
 import {
-  createResource, getChangeableResource, getResource, isDeclarable, revokeResource, updateResource, type Resource, type ResourceInput,
+  createResource,
+  getChangeableResource,
+  getResource,
+  isDeclarable,
+  revokeResource,
+  updateResource,
+  type Resource,
+  type ResourceInput
 } from '../../domain/resources/resource.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
@@ -11,26 +18,42 @@ import { createdAfter, ended, type CreationDependencies } from '../conventions/i
 import { given, operationOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { revision } from '../conventions/etags.ts'
-import { as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason, RevocationStatus } from '../conventions/schemas.ts'
+import {
+  as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
+  RevocationStatus
+} from '../conventions/schemas.ts'
 
 const read = { scopes: ['resources:read'] }
 const write = { scopes: ['resources:write'] }
 
 const NewScope = exactly({
-  name: as(Type.String({
-    pattern: '^[!#-\\[\\]-~]{1,128}$', description: 'Visible ASCII without quotation mark and backslash (RFC 6749 §3.3).',
-  }), 'invoices:read'),
+  name: as(
+    Type.String({
+      pattern: '^[!#-\\[\\]-~]{1,128}$',
+      description: 'Visible ASCII without quotation mark and backslash (RFC 6749 §3.3).'
+    }),
+    'invoices:read'
+  ),
   keyOnly: Type.Optional(Type.Boolean()),
   description: Type.Optional(Type.Union([Name, Type.Null()])),
 })
 const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
-  keyPrefix: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })),
-  signingAlgorithm: Type.Optional(Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })),
+  keyPrefix: Type.Optional(
+    Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })
+  ),
+  signingAlgorithm: Type.Optional(
+    Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })
+  )
 }
 export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
-const NewResource = exactly({ ...changeable, identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'), organization: Type.Optional(OrganizationId), scopes: NewScopes })
+const NewResource = exactly({
+  ...changeable,
+  identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'),
+  organization: Type.Optional(OrganizationId),
+  scopes: NewScopes
+})
 const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(NewScopes) })
 
 const ResourceQuerystring = exactly({
@@ -42,7 +65,9 @@ const ResourceQuerystring = exactly({
 })
 
 /** A resource is named by its id or, URL-encoded, by its identifier. */
-export function resourceRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
+export function resourceRoutes (
+  dependencies: CreationDependencies & { signingKeys: SigningKeys }
+): FastifyPluginAsyncTypebox {
   const { signingKeys } = dependencies
   return async app => {
     app.post('/resources', {
@@ -56,7 +81,8 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
     }, async (request, reply) => {
       const { signingAlgorithm } = request.body
       return await createdAfter(dependencies, request, reply, async operation => {
-        // A refused creation makes no key. A new resource has no verifiers yet, so no cache lacks the key that signs at once.
+        // A refused creation makes no key. A new resource has no verifiers yet, so no cache lacks the key that signs at
+        // once.
         if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
           await signingKeys.provide(operation, signingAlgorithm, true)
         }
@@ -75,7 +101,13 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       const { actor, store } = operationOf(dependencies, request)
       const query = pageQuery(request.query)
       const { organization, name, identifier, status } = request.query
-      const filter = given({ visibleTo: actor.organizationId ?? undefined, organizationId: organization, name, identifier, revoked: isRevoked(status) })
+      const filter = given({
+        visibleTo: actor.organizationId ?? undefined,
+        organizationId: organization,
+        name,
+        identifier,
+        revoked: isRevoked(status)
+      })
       return wirePage(query, await store.resources.page(query, filter), wireResource)
     })
 
@@ -94,7 +126,10 @@ export function resourceRoutes (dependencies: CreationDependencies & { signingKe
       config: { ...write, failures: ['conflict'] },
       schema: {
         summary: 'Change a resource',
-        description: 'A scope that is left out is taken from every credential that has it, for good: declared anew, it is another one. Another signing algorithm holds once its key has been published for five minutes; tokens of before stay good.',
+        description:
+          'A scope that is left out is taken from every credential that has it, for good: declared anew, it is ' +
+            'another one. Another signing algorithm holds once its key has been published for five minutes; tokens ' +
+            'of before stay good.',
         params: IdParams,
         body: ResourceChange,
         response: { 200: WireResource },
@@ -147,7 +182,11 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
 }
 
 /** What a resource declares, in answers. */
-export const DeclaredScopes = list(Type.Object({ name: as(Type.String(), 'invoices:read'), keyOnly: Type.Boolean(), description: nullable(Type.String()) }))
+export const DeclaredScopes = list(
+  Type.Object({
+    name: as(Type.String(), 'invoices:read'), keyOnly: Type.Boolean(), description: nullable(Type.String())
+  })
+)
 const WireResource = Type.Object({
   id: as(Type.String(), 'res_krcP3gFsOzRniAsjnDnqaT'),
   identifier: as(Type.String(), 'https://api.acme.test'),
@@ -164,7 +203,10 @@ const WireResource = Type.Object({
 
 function inputOf ({ organization, scopes, style, keyPrefix, ...rest }: Static<typeof NewResource>): ResourceInput {
   return {
-    ...rest, organizationId: organization ?? null, scopes: scopes.map(readScope), style: readStyle(styles.ledgerbee, style, keyPrefix),
+    ...rest,
+    organizationId: organization ?? null,
+    scopes: scopes.map(readScope),
+    style: readStyle(styles.ledgerbee, style, keyPrefix)
   }
 }
 
@@ -172,7 +214,21 @@ export function wireScope ({ name, keyOnly, description }: Scope): Scope {
   return { name, keyOnly, description }
 }
 
-function wireResource ({ id, identifier, name, organizationId, scopes, style, tokenLifetime, signingAlgorithm, createdAt, revokedAt, revision: shown }: Resource) {
+function wireResource (
+  {
+    id,
+    identifier,
+    name,
+    organizationId,
+    scopes,
+    style,
+    tokenLifetime,
+    signingAlgorithm,
+    createdAt,
+    revokedAt,
+    revision: shown
+  }: Resource
+) {
   return {
     [revision]: shown,
     id,

@@ -8,7 +8,9 @@ import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts 
 const seen = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   name: as(Type.String(), 'ci'),
-  organization: Type.Union([OrganizationId, Type.Null()], { description: 'Null: none, or, for the admin token, the whole deployment.' }),
+  organization: Type.Union([OrganizationId, Type.Null()], {
+    description: 'Null: none, or, for the admin token, the whole deployment.'
+  }),
   environment: Type.Enum(['live', 'test']),
   resource: nullable(as(Type.String(), 'https://api.acme.test')),
   scopes: GivenScopes,
@@ -17,7 +19,9 @@ const seen = {
 }
 const reach = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
 const Own = Type.Object({ ...seen, ...Type.Partial(Type.Object(reach)).properties }, { title: 'OwnApiKey' })
-const Seen = Type.Object({ kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...seen, ...reach }, { title: 'Principal' })
+const Seen = Type.Object({
+  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...seen, ...reach
+}, { title: 'Principal' })
 const tags = ['self']
 
 export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
@@ -33,7 +37,9 @@ export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
     },
   }, async ({ principal }) => {
     const { id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
-    return { id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal) }
+    return {
+      id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal)
+    }
   })
 
   app.get('/principal', {
@@ -45,8 +51,34 @@ export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Seen },
     },
   }, async ({ principal }) => {
-    const { kind, id, name, organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt } = principal
-    return { kind, id, name, organization: organizationId, organizations, environment, resource, access, scopes, objects, allowlist, expiresAt }
+    const {
+      kind,
+      id,
+      name,
+      organizationId,
+      organizations,
+      environment,
+      resource,
+      access,
+      scopes,
+      objects,
+      allowlist,
+      expiresAt
+    } = principal
+    return {
+      kind,
+      id,
+      name,
+      organization: organizationId,
+      organizations,
+      environment,
+      resource,
+      access,
+      scopes,
+      objects,
+      allowlist,
+      expiresAt
+    }
   })
 }
 

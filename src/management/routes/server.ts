@@ -1,4 +1,7 @@
-/** The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees it. */
+/**
+ * The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees
+ * it.
+ */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import type { Aggregate } from '../../observability/aggregate.ts'
@@ -20,22 +23,35 @@ const Health = Type.Object({
   version: Type.String(),
   startedAt: Type.String({ format: 'date-time' }),
   uptimeSeconds: Count,
-  checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), problem: Type.Union([Type.String(), Type.Null()]), milliseconds: Count })),
+  checks: Type.Record(
+    Type.String(),
+    Type.Object({ ok: Type.Boolean(), problem: Type.Union([Type.String(), Type.Null()]), milliseconds: Count })
+  )
 })
 const Metrics = Type.Object({
-  requests: Type.Object({ total: Count, inFlight: Count, byStatus: Counts, turnedAway: Counts, meanMilliseconds: Type.Number() }),
+  requests: Type.Object({
+    total: Count, inFlight: Count, byStatus: Counts, turnedAway: Counts, meanMilliseconds: Type.Number()
+  }),
   verdicts: Type.Object({ admitted: Count, refused: Count, byReason: Counts }),
   tokensIssued: Counts,
   registry: Type.Object({ records: Counts, hits: Count, misses: Count }),
   database: Type.Object({
-    statements: Count, meanMilliseconds: Type.Number(), transactions: Counts, openTransactions: Count, retries: Count, errors: Counts, connections: Counts,
+    statements: Count,
+    meanMilliseconds: Type.Number(),
+    transactions: Counts,
+    openTransactions: Count,
+    retries: Count,
+    errors: Counts,
+    connections: Counts
   }),
   pruned: Type.Object({ rows: Counts, at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]) }),
   eventLoop: Type.Object({ meanMilliseconds: Type.Number(), maxMilliseconds: Type.Number() }),
   memory: Type.Object({ residentBytes: Count, heapUsedBytes: Count }),
 })
 
-export function serverRoutes (dependencies: ManagementDependencies & { server: ServerDependencies }): FastifyPluginAsyncTypebox {
+export function serverRoutes (
+  dependencies: ManagementDependencies & { server: ServerDependencies }
+): FastifyPluginAsyncTypebox {
   const { prober, aggregate, version } = dependencies.server
   return async app => {
     app.get('/health', {
@@ -50,7 +66,13 @@ export function serverRoutes (dependencies: ManagementDependencies & { server: S
       requireDeployment(operationOf(dependencies, request), 'Reading the health of the server')
       const { ready, checks } = await prober.probe()
       const uptimeSeconds = Math.floor(process.uptime())
-      return { status: ready ? 'ready' as const : 'not_ready' as const, version, startedAt: new Date(Date.now() - uptimeSeconds * 1000).toISOString(), uptimeSeconds, checks }
+      return {
+        status: ready ? 'ready' as const : 'not_ready' as const,
+        version,
+        startedAt: new Date(Date.now() - uptimeSeconds * 1000).toISOString(),
+        uptimeSeconds,
+        checks
+      }
     })
 
     app.get('/metrics', {

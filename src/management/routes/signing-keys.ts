@@ -19,12 +19,26 @@ const Algorithm = Type.Enum([...signingAlgorithms])
 const KeyQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(State), algorithm: Type.Optional(Algorithm) })
 const NewRotation = Type.Union([
   exactly({
-    algorithm: Type.Optional(Type.With(Algorithm, { description: `Of which the key that signs is followed by another one; ${defaultAlgorithm} unless given.` })),
-    now: Type.Optional(Type.Boolean({ description: 'Let the new key sign at once, also where its public half is not known yet outside of this deployment: for emergencies.' })),
-  }), Type.Null(),
+    algorithm: Type.Optional(
+      Type.With(Algorithm, {
+        description: `Of which the key that signs is followed by another one; ${defaultAlgorithm} unless given.`
+      })
+    ),
+    now: Type.Optional(
+      Type.Boolean({
+        description:
+          'Let the new key sign at once, also where its public half is not known yet outside of this deployment: for ' +
+            'emergencies.'
+      })
+    )
+  }),
+  Type.Null()
 ])
 const WireKey = Type.Object({
-  id: as(Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }), 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'),
+  id: as(
+    Type.String({ description: 'Its `kid`: the thumbprint by RFC 7638.' }),
+    'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
+  ),
   algorithm: Algorithm,
   state: State,
   publicJwk: Type.Unsafe<SigningKey['publicJwk']>(Type.Object({}, { additionalProperties: true })),
@@ -32,19 +46,24 @@ const WireKey = Type.Object({
   activatedAt: Type.With(Moment, { description: 'From then on it signs; may lie ahead.' }),
   retiredAt: nullable(Moment),
   publishedUntil: Type.With(nullable(Moment), { description: 'When the last token that it signed is dead.' }),
-  revokedAt: Type.With(nullable(Moment), { description: 'From then on it is not published, and no token that it signed is good.' }),
-  revokedReason: nullable(Type.String()),
+  revokedAt: Type.With(nullable(Moment), {
+    description: 'From then on it is not published, and no token that it signed is good.'
+  }),
+  revokedReason: nullable(Type.String())
 }, { title: 'SigningKey' })
 
 /** The keys that sign access tokens are the deployment's: no organization sees or changes them. */
-export function signingKeyRoutes (dependencies: CreationDependencies & { signingKeys: SigningKeys }): FastifyPluginAsyncTypebox {
+export function signingKeyRoutes (
+  dependencies: CreationDependencies & { signingKeys: SigningKeys }
+): FastifyPluginAsyncTypebox {
   const { store, clock, signingKeys } = dependencies
   return async app => {
     app.get('/signing-keys', {
       config: read,
       schema: {
         summary: 'List signing keys',
-        description: 'A page, newest first, with those that are retired or revoked. Takes a credential for the whole deployment.',
+        description:
+          'A page, newest first, with those that are retired or revoked. Takes a credential for the whole deployment.',
         querystring: KeyQuerystring,
         response: { 200: pageOf(WireKey) },
       },
@@ -54,7 +73,9 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       const now = clock()
       const { state, algorithm } = request.query
       const keys = (await store.signingKeys.all()).map(key => wireKey(key, now))
-        .filter(key => (state === undefined || key.state === state) && (algorithm === undefined || key.algorithm === algorithm))
+        .filter(key =>
+          (state === undefined || key.state === state) && (algorithm === undefined || key.algorithm === algorithm)
+        )
       return wirePage(query, pageIn(keys, query), key => key)
     })
 
@@ -78,14 +99,18 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       config: { ...write, failures: ['conflict'] },
       schema: {
         summary: 'Make another key the one that signs',
-        description: 'The one that signs is published until its last token is dead. Takes a credential for the whole deployment.',
+        description:
+          'The one that signs is published until its last token is dead. Takes a credential for the whole deployment.',
         body: NewRotation,
         response: { 201: WireKey },
       },
     }, async (request, reply) => {
       requireDeployment(operationOf(dependencies, request), 'Rotating the signing keys')
       const { now, algorithm } = request.body ?? {}
-      if (now !== true) return await created(dependencies, request, reply, async operation => wireKey(await signingKeys.rotate(operation, algorithm), clock()))
+      if (now !== true) {
+        return await created(dependencies, request, reply, async operation =>
+          wireKey(await signingKeys.rotate(operation, algorithm), clock()))
+      }
       return await createdAfter(
         dependencies, request, reply, async operation => await signingKeys.publishNext(operation, algorithm),
         async (operation, { kid }) => wireKey(await signingKeys.signAtOnce(operation, kid), clock())
@@ -96,7 +121,9 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
       config: write,
       schema: {
         summary: 'Revoke a signing key',
-        description: 'For emergencies: every token that it signed is dead from here on. If it is the one that signs, another one does before.',
+        description:
+          'For emergencies: every token that it signed is dead from here on. If it is the one that signs, another ' +
+            'one does before.',
         params: IdParams,
         body: Reason,
         response: { 200: WireKey },
@@ -113,7 +140,9 @@ export function signingKeyRoutes (dependencies: CreationDependencies & { signing
 function pageIn<T extends { createdAt: Date, id: string }> (rows: readonly T[], { limit, after }: PageQuery): Page<T> {
   const isBehind = (one: { createdAt: Date, id: string }, other: { createdAt: Date, id: string }) =>
     one.createdAt < other.createdAt || (one.createdAt.getTime() === other.createdAt.getTime() && one.id < other.id)
-  const rest = rows.toSorted((one, other) => isBehind(one, other) ? 1 : -1).filter(row => after === null || isBehind(row, after))
+  const rest = rows.toSorted((one, other) => isBehind(one, other) ? 1 : -1).filter(row =>
+    after === null || isBehind(row, after)
+  )
   return { items: rest.slice(0, limit), hasMore: rest.length > limit }
 }
 

@@ -1,7 +1,11 @@
-/** What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much. */
+/**
+ * What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much.
+ */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { balancesOf, environments, grantCredits, greatestCredits, type CreditEntry } from '../../domain/metering/credit.ts'
+import {
+  balancesOf, environments, grantCredits, greatestCredits, type CreditEntry
+} from '../../domain/metering/credit.ts'
 import type { Meter } from '../../domain/metering/meter.ts'
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
@@ -9,7 +13,9 @@ import { usageOfKey, usageOfOrganization } from '../../domain/metering/key-usage
 import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
-import { as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring } from '../conventions/schemas.ts'
+import {
+  as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring
+} from '../conventions/schemas.ts'
 
 const readUsage = { scopes: ['usage:read'] }
 const readCredits = { scopes: ['credits:read'] }
@@ -18,10 +24,16 @@ const writeCredits = { scopes: ['credits:write'] }
 const Day = Type.Optional(Type.String({ maxLength: 10, format: 'date', description: 'A day, UTC: 2027-01-31.' }))
 const Range = exactly({ from: Day, to: Day })
 const Environment = Type.Enum([...environments])
-const Grant = exactly({ environment: Environment, amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000), reason: as(Name, 'invoice 2027-001') })
+const Grant = exactly({
+  environment: Environment,
+  amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000),
+  reason: as(Name, 'invoice 2027-001')
+})
 
 const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
-const counts = { calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12) }
+const counts = {
+  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12)
+}
 const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   organization: OrganizationId,
@@ -31,22 +43,34 @@ const KeyUsage = Type.Object({
   lastUsedAt: nullable(Moment),
   ...counts,
   callsToday: as(Type.Integer(), 42),
-  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days on which it did nothing are left out.' }),
+  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days on which it did nothing are left out.' })
 }, { title: 'KeyUsage' })
 const OrganizationUsage = Type.Object({
   organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
 }, { title: 'OrganizationUsage' })
-const Balances = Type.Object({ organization: OrganizationId, live: as(Type.Integer(), 1_000), test: as(Type.Integer(), 0) }, { title: 'Balances' })
+const Balances = Type.Object({
+  organization: OrganizationId, live: as(Type.Integer(), 1_000), test: as(Type.Integer(), 0)
+}, { title: 'Balances' })
 
-const TokenQuery = exactly({ ...PageQuerystring, organization: Type.Optional(Id), client: Type.Optional(Id), from: Type.Optional(Instant), until: Type.Optional(Instant) })
+const TokenQuery = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  client: Type.Optional(Id),
+  from: Type.Optional(Instant),
+  until: Type.Optional(Instant)
+})
 const IssuedTokens = Type.Object({
-  client: as(Type.String({ description: 'Of a session: the id of the publishable key.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'),
+  client: as(
+    Type.String({ description: 'Of a session: the id of the publishable key.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'
+  ),
   organization: nullable(OrganizationId),
   minute: Type.With(Moment, { description: 'When it began, UTC.' }),
   tokens: as(Type.Integer(), 42),
 }, { title: 'TokenUsage' })
 
-export function usageRoutes (dependencies: CreationDependencies & { meter: Meter, tokens: TokenMeter }): FastifyPluginAsyncTypebox {
+export function usageRoutes (
+  dependencies: CreationDependencies & { meter: Meter, tokens: TokenMeter }
+): FastifyPluginAsyncTypebox {
   const { meter, tokens } = dependencies
   return async app => {
     app.get('/api-keys/:id/usage', {
@@ -62,7 +86,9 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
     }, async request => {
       // What this server counted is in the answer; what another one counted in the last second may not be.
       await meter.flush()
-      const { key, range, today, days } = await usageOfKey(operationOf(dependencies, request), request.params.id, request.query)
+      const { key, range, today, days } = await usageOfKey(
+        operationOf(dependencies, request), request.params.id, request.query
+      )
       return {
         apiKey: key.id,
         organization: key.organizationId,
@@ -90,18 +116,27 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       const query = pageQuery(request.query)
       const { organization, client, from, until } = request.query
       const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
-      const filter = { ...organizationFilter(operation, organization), ...(client ? { clientId: client } : {}), ...(since ? { from: since } : {}), ...(end ? { until: end } : {}) }
+      const filter = {
+        ...organizationFilter(operation, organization),
+        ...(client ? { clientId: client } : {}),
+        ...(since ? { from: since } : {}),
+        ...(end ? { until: end } : {})
+      }
       await tokens.flush()
       const { items, hasMore } = await operation.store.tokenUsage.page(query, filter)
       // A page is continued behind a minute and a client.
-      return wirePage(query, { hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute })) }, wireTokens)
+      return wirePage(query, {
+        hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute }))
+      }, wireTokens)
     })
 
     app.get('/organizations/:id/usage', {
       config: readUsage,
       schema: {
         summary: 'What the keys of an organization did',
-        description: 'Its live and its test keys apart. Days are of UTC; the range is this month unless given, and 366 days at most.',
+        description:
+          'Its live and its test keys apart. Days are of UTC; the range is this month unless given, and 366 days at ' +
+            'most.',
         tags: ['usage'],
         params: IdParams,
         querystring: Range,
@@ -109,7 +144,10 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       },
     }, async request => {
       await meter.flush()
-      return { organization: request.params.id, ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query) }
+      return {
+        organization: request.params.id,
+        ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query)
+      }
     })
 
     app.get('/organizations/:id/credits', {
@@ -156,7 +194,13 @@ export function usageRoutes (dependencies: CreationDependencies & { meter: Meter
       const query = pageQuery(request.query)
       const { id: organizationId } = await getOrganization(operation, request.params.id)
       const { environment } = request.query
-      return wirePage(query, await operation.store.credits.page(query, { organizationId, ...(environment === undefined ? {} : { environment }) }), wireEntry)
+      return wirePage(
+        query,
+        await operation.store.credits.page(query, {
+          organizationId, ...(environment === undefined ? {} : { environment })
+        }),
+        wireEntry
+      )
     })
   }
 }

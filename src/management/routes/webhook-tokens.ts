@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken } from '../../domain/credentials/webhook-token.ts'
+import {
+  createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken
+} from '../../domain/credentials/webhook-token.ts'
 import type { Operation } from '../../domain/store.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
@@ -20,15 +22,25 @@ const TokenQuerystring = exactly({
   organization: Type.Optional(Id),
   apiKey: Type.Optional(Id),
   status: Type.Optional(RevocationStatus),
-  resource: Type.Optional(Id),
+  resource: Type.Optional(Id)
 })
-const NewToken = exactly({ apiKey: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'), object: exactly({ type: ObjectType, id: ObjectId }) })
+const NewToken = exactly({
+  apiKey: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  object: exactly({ type: ObjectType, id: ObjectId })
+})
 
 export function webhookTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, token: WebhookToken) => wireToken(token, await resourceNames(store, [token.resourceId]))
+  const wire = async ({ store }: Operation, token: WebhookToken) =>
+    wireToken(token, await resourceNames(store, [token.resourceId]))
   return async app => {
     app.post('/webhook-tokens', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded', 'credential_expired'] },
+      config: {
+        ...write,
+        failures: [
+          'not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded',
+          'credential_expired'
+        ]
+      },
       schema: {
         summary: 'Create a webhook token',
         description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.',
@@ -54,7 +66,8 @@ export function webhookTokenRoutes (dependencies: CreationDependencies): Fastify
       const query = pageQuery(request.query)
       const { organization, apiKey, status, resource } = request.query
       const page = await operation.store.webhookTokens.page(query, {
-        ...organizationFilter(operation, organization), ...given({ apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) }),
+        ...organizationFilter(operation, organization),
+        ...given({ apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
       })
       const names = await resourceNames(operation.store, page.items.map(token => token.resourceId))
       return wirePage(query, page, token => wireToken(token, names))
@@ -112,8 +125,25 @@ const webhookToken = {
   revokedAt: nullable(Moment),
 }
 const WireToken = Type.Object(webhookToken, { title: 'WebhookToken' })
-const WebhookTokenWithText = Type.Object({ ...webhookToken, token: shownOnce('whk_…') }, { title: 'WebhookTokenWithText' })
+const WebhookTokenWithText = Type.Object({ ...webhookToken, token: shownOnce('whk_…') }, {
+  title: 'WebhookTokenWithText'
+})
 
-function wireToken ({ id, hint, organizationId, resourceId, apiKeyId, object, createdBy, createdAt, revokedAt, revision: shown }: WebhookToken, names: ReadonlyMap<string, string>) {
-  return { [revision]: shown, id, hint, organization: organizationId, resource: names.get(resourceId) ?? resourceId, apiKey: apiKeyId, object, createdBy, createdAt, revokedAt }
+function wireToken (
+  { id, hint, organizationId, resourceId, apiKeyId, object, createdBy, createdAt, revokedAt, revision: shown }:
+  WebhookToken,
+  names: ReadonlyMap<string, string>
+) {
+  return {
+    [revision]: shown,
+    id,
+    hint,
+    organization: organizationId,
+    resource: names.get(resourceId) ?? resourceId,
+    apiKey: apiKeyId,
+    object,
+    createdBy,
+    createdAt,
+    revokedAt
+  }
 }

@@ -24,19 +24,40 @@ export function discovery (options: ProtocolOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     const scopes = declaredScopes(options)
     app.setErrorHandler((thrown, request, reply) => answerError(thrown, request, reply.headers(anyOrigin)))
-    const document = async (reply: FastifyReply) => await reply.headers(open).send(serverMetadata(options, await scopes()))
+    const document = async (reply: FastifyReply) =>
+      await reply.headers(open).send(serverMetadata(options, await scopes()))
     app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
-    app.get(paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply))
-    app.get(paths.jwks, { schema: descriptions.jwks }, async (_request, reply) => await reply.headers(open).type('application/jwk-set+json').send(await publishedKeys(options)))
-    app.get(paths.resourceMetadata, { schema: descriptions.hostMetadata }, async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply))
+    app.get(
+      paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply)
+    )
+    app.get(
+      paths.jwks,
+      { schema: descriptions.jwks },
+      async (_request, reply) =>
+        await reply.headers(open).type('application/jwk-set+json').send(await publishedKeys(options))
+    )
+    app.get(
+      paths.resourceMetadata, { schema: descriptions.hostMetadata },
+      async (_request, reply) => await describe(options, await options.registry.resource(hostResourceId), reply)
+    )
     app.get(`${paths.resourceMetadata}/*`, { schema: descriptions.resourceMetadata }, async (request, reply) => {
       const path = request.url.slice(paths.resourceMetadata.length)
-      return await describe(options, await options.registry.resourceByIdentifier(options.issuer + path) ?? await hosted(options, path), reply)
+      return await describe(
+        options, await options.registry.resourceByIdentifier(options.issuer + path) ?? await hosted(options, path),
+        reply
+      )
     })
     // Where a client looks that takes the issuer, or the API, to have a path (RFC 8414 §3.1).
     const pathless = [`${paths.serverMetadata}/*`, `${paths.openidConfiguration}/*`]
-    for (const each of pathless) app.get(each, { schema: unlisted }, () => { throw noPath(options.issuer) })
-    const url = [paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata, `${paths.resourceMetadata}/*`, ...pathless]
+    for (const each of pathless) {
+      app.get(each, { schema: unlisted }, () => {
+        throw noPath(options.issuer)
+      })
+    }
+    const url = [
+      paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata,
+      `${paths.resourceMetadata}/*`, ...pathless
+    ]
     for (const each of url) app.options(each, { schema: unlisted }, (_request, reply) => preflight(reply))
   }
 }
@@ -60,7 +81,8 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
-    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every other empty one.
+    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every
+    // other empty one.
     response_types_supported: [],
     grant_types_supported: [...supportedGrantTypes],
     token_endpoint_auth_methods_supported: authMethods,
@@ -78,23 +100,28 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
 }
 
 /**
- * The scopes of the deployment's own resources that a token can carry. An organization's resources are its own business,
- * and the management API is not for strangers to find. Remembered for a moment, and
- * for longer while the database is away: this is advice, not authority.
+ * The scopes of the deployment's own resources that a token can carry. An organization's resources are its own
+ * business, and the management API is not for strangers to find. Remembered for a moment, and for longer while the
+ * database is away: this is advice, not authority.
  */
 function declaredScopes ({ store, clock }: ProtocolOptions): () => Promise<readonly string[]> {
   let known: { scopes: readonly string[], until: number } = { scopes: [], until: 0 }
   return async () => {
     const now = clock().getTime()
-    if (now >= known.until) known = { scopes: await readScopes(store).catch(() => known.scopes), until: now + scopesMaxAge * 1_000 }
+    if (now >= known.until) {
+      known = { scopes: await readScopes(store).catch(() => known.scopes), until: now + scopesMaxAge * 1_000 }
+    }
     return known.scopes
   }
 }
 
 async function readScopes ({ resources }: Store): Promise<string[]> {
   const { items } = await resources.page({ limit: 200, after: null }, {})
-  const own = items.filter(resource => resource.organizationId === null && resource.revokedAt === null && resource.id !== managementResourceId)
-  return [...new Set(own.flatMap(resource => resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)))].sort()
+  const own = items.filter(resource =>
+    resource.organizationId === null && resource.revokedAt === null && resource.id !== managementResourceId
+  )
+  return [...new Set(own.flatMap(resource => resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)))]
+    .sort()
 }
 
 /** The MCP server elsewhere whose metadata is served here for it. */
@@ -104,12 +131,19 @@ async function hosted ({ registry }: ProtocolOptions, path: string): Promise<Res
   return resource?.kind === 'mcp' ? resource : null
 }
 
-async function describe ({ issuer }: ProtocolOptions, resource: Resource | null, reply: FastifyReply): Promise<FastifyReply> {
-  if (resource === null || resource.revokedAt !== null) throw new OAuthError(404, 'not_found', 'There is no protected resource with this path.')
+async function describe (
+  { issuer }: ProtocolOptions, resource: Resource | null, reply: FastifyReply
+): Promise<FastifyReply> {
+  if (resource === null || resource.revokedAt !== null) {
+    throw new OAuthError(404, 'not_found', 'There is no protected resource with this path.')
+  }
   return await reply.headers(open).send(resourceMetadata(resource, issuer))
 }
 
-/** While the database is away, those that are known: caches have them for as long, and what checks are told comes from elsewhere. */
+/**
+ * While the database is away, those that are known: caches have them for as long, and what checks are told comes from
+ * elsewhere.
+ */
 async function publishedKeys ({ ring, catchUp }: ProtocolOptions): Promise<KeyRing['jwks']> {
   try {
     await catchUp?.()

@@ -10,12 +10,19 @@ export interface RevocationOptions { reader: TokenReader }
 /**
  * Revokes a token of `owner`. What is not its own, unknown, or dead already is answered like success (§2.2): there is
  * nothing left to do that it may do. `token_type_hint` is not needed to tell tokens apart and is ignored.
- * @throws OAuthError `unsupported_token_type` for an API key, an access token of the management API and every other secret that is
- * no token of a client: it would stay alive behind a 200 (§2.2.1). Goes by the form alone, which tells nothing of what there is.
+ * @throws OAuthError `unsupported_token_type` for an API key, an access token of the management API and every other
+ * secret that is no token of a client: it would stay alive behind a 200 (§2.2.1). Goes by the form alone, which tells
+ * nothing of what there is.
  */
-export async function revoke ({ reader }: RevocationOptions, operation: Operation, owner: Client, text: string): Promise<void> {
+export async function revoke (
+  { reader }: RevocationOptions, operation: Operation, owner: Client, text: string
+): Promise<void> {
   if (isLastingSecretText(text) || await isImported(operation, owner, text)) {
-    throw new OAuthError(400, 'unsupported_token_type', 'This is no token of a client: API keys, access tokens of the management API and other secrets are revoked on the management API.')
+    throw new OAuthError(
+      400, 'unsupported_token_type',
+      'This is no token of a client: API keys, access tokens of the management API and other secrets are revoked on ' +
+        'the management API.'
+    )
   }
   const claims = await reader.read(text)
   if (claims === null || claims.client_id !== owner.id || isExpired(claims, operation.clock())) return
@@ -23,6 +30,8 @@ export async function revoke ({ reader }: RevocationOptions, operation: Operatio
 }
 
 /** To a client of another organization, a key is what does not exist. */
-async function isImported ({ store }: Operation, { organizationId, introspects }: Client, text: string): Promise<boolean> {
+async function isImported (
+  { store }: Operation, { organizationId, introspects }: Client, text: string
+): Promise<boolean> {
   return await store.apiKeys.isImported(digestOf(text), { organizationId, resourceIds: introspects })
 }

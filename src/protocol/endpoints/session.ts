@@ -1,11 +1,14 @@
 /**
- * The session endpoint (CK-10): the JWT bearer grant of RFC 7523 §2.1, with publishable keys in the place of clients. It takes
- * an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody else.
+ * The session endpoint (CK-10): the JWT bearer grant of RFC 7523 §2.1, with publishable keys in the place of clients.
+ * It takes an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody
+ * else.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
-import { assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer } from '../../domain/access/end-user-session.ts'
+import {
+  assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer
+} from '../../domain/access/end-user-session.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
@@ -32,10 +35,15 @@ const bodyLimit = 16 * 1024
 /** The session endpoint as a plugin of its own: it alone reads forms. */
 export function session (options: SessionOptions) {
   const { exchange } = sessionExchange(options)
-  const failures = windowLimiter(options.limits.failuresPerAddress, options.clock, options.counts.of('session failures'))
+  const failures = windowLimiter(
+    options.limits.failuresPerAddress, options.clock, options.counts.of('session failures')
+  )
   return async (app: FastifyInstance): Promise<void> => {
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, new URLSearchParams(String(body))))
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit },
+      (_request, body, done) => done(null, new URLSearchParams(String(body)))
+    )
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(noStore)
       requireNothingElse(request)
@@ -48,14 +56,24 @@ export function session (options: SessionOptions) {
       options.telemetry.metrics.tokens.increment(grantType)
       options.tokens.count(answer.key.id, answer.key.organizationId)
       const scope = answer.scopes.join(' ') || undefined
-      return { access_token: answer.token, token_type: 'Bearer', expires_in: sessionLifetime, ...(scope === undefined ? {} : { scope }) }
+      return {
+        access_token: answer.token,
+        token_type: 'Bearer',
+        expires_in: sessionLifetime,
+        ...(scope === undefined ? {} : { scope })
+      }
     })
   }
 }
 
-/** Refuses what is no business of this endpoint before the body is read: another credential, parameters in the URI (RFC 6749 §2.3.1, §3.2). */
+/**
+ * Refuses what is no business of this endpoint before the body is read: another credential, parameters in the URI (RFC
+ * 6749 §2.3.1, §3.2).
+ */
 function requireNothingElse ({ headers, query }: FastifyRequest): void {
-  if (headers.authorization !== undefined) throw invalid('This endpoint takes an assertion and no other credential: leave the Authorization header out.')
+  if (headers.authorization !== undefined) {
+    throw invalid('This endpoint takes an assertion and no other credential: leave the Authorization header out.')
+  }
   const named = Object.keys(query as object)
   if (named.length > 0) throw invalid('The parameters belong into the body, never into the URI.')
 }
@@ -66,7 +84,9 @@ function assertionOf (body: unknown): string {
   if (new Set(form.keys()).size !== form.size) throw invalid('A parameter must not be repeated.')
   const type = form.get('grant_type')
   if (!type) throw invalid(`grant_type is missing; send ${grantType}.`)
-  if (type !== grantType) throw new OAuthError(400, 'unsupported_grant_type', `This endpoint takes the grant ${grantType} only.`)
+  if (type !== grantType) {
+    throw new OAuthError(400, 'unsupported_grant_type', `This endpoint takes the grant ${grantType} only.`)
+  }
   const assertion = form.get('assertion')
   if (!assertion) throw invalid('assertion is missing; send a JWT that the signing key signed.')
   return assertion
@@ -74,10 +94,19 @@ function assertionOf (body: unknown): string {
 
 /** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
 function refuse (
-  { refusals }: SessionOptions, failures: WindowLimiter, request: FastifyRequest, { problem, key }: SessionAnswer & { ok: false }
+  { refusals }: SessionOptions,
+  failures: WindowLimiter,
+  request: FastifyRequest,
+  { problem, key }: SessionAnswer & { ok: false }
 ): OAuthError {
   const address = addressOf(request)
-  const about = { reason: problem, subject: key?.id ?? null, organizationId: key?.organizationId ?? null, address, requestId: request.id }
+  const about = {
+    reason: problem,
+    subject: key?.id ?? null,
+    organizationId: key?.organizationId ?? null,
+    address,
+    requestId: request.id
+  }
   refusals.record({ ...about, type: 'credential.refused' })
   if (problem === 'replayed') refusals.record({ ...about, type: 'credential.reuse_detected' })
   failures.count(addressBlock(countedAddress(request)))

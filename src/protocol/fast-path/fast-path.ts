@@ -1,7 +1,8 @@
 /**
- * The shortcut around oidc-provider: a plain request that succeeds is answered here, as the provider would have answered it
- * to the last byte. Everything else, whatever is unusual, refused or in doubt, goes to the provider with its body unread,
- * so that there is one judge of it. Nothing is counted or recorded before it is certain that the answer is given here.
+ * The shortcut around oidc-provider: a plain request that succeeds is answered here, as the provider would have
+ * answered it to the last byte. Everything else, whatever is unusual, refused or in doubt, goes to the provider with
+ * its body unread, so that there is one judge of it. Nothing is counted or recorded before it is certain that the
+ * answer is given here.
  */
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
@@ -15,11 +16,17 @@ import { signJwt } from '../../domain/tokens/jws.ts'
 import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
-import { failureKey, holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp } from '../provider/client-authentication.ts'
+import {
+  failureKey, holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp
+} from '../provider/client-authentication.ts'
 import { introspect, type IntrospectionOptions } from '../endpoints/introspection.ts'
 import { paths } from '../shared/paths.ts'
-import { plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret } from './plain-request.ts'
-import { decideGrant, longestScope, noScope, underPolicies, type Granted, type GrantOptions } from '../grants/client-credentials.ts'
+import {
+  plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret
+} from './plain-request.ts'
+import {
+  decideGrant, longestScope, noScope, underPolicies, type Granted, type GrantOptions
+} from '../grants/client-credentials.ts'
 
 export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
   issuer: string
@@ -42,8 +49,13 @@ interface Endpoint {
 }
 
 const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, Endpoint>([
-  [paths.token, { parameters: new Set(['grant_type', 'resource', 'scope', 'client_id', 'client_secret']), answer: issueToken }],
-  [paths.introspection, { parameters: new Set(['token', 'token_type_hint', 'client_address', 'client_id', 'client_secret']), answer: tellOfToken }],
+  [paths.token, {
+    parameters: new Set(['grant_type', 'resource', 'scope', 'client_id', 'client_secret']), answer: issueToken
+  }],
+  [paths.introspection, {
+    parameters: new Set(['token', 'token_type_hint', 'client_address', 'client_id', 'client_secret']),
+    answer: tellOfToken
+  }]
 ])
 
 /** The body of the answer with status 200. Null: the provider has to answer, and finds the request's body unread. */
@@ -69,7 +81,9 @@ function unlessItFails (work: () => Awaitable<string | null>): Awaitable<string 
   }
 }
 
-function answerTo (options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer): Awaitable<string | null> {
+function answerTo (
+  options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer
+): Awaitable<string | null> {
   const { request } = passing
   const form = readPlainForm(body, parameters)
   const presented = form === null ? null : presentedSecret(request.headers, form)
@@ -84,27 +98,44 @@ function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id
 }
 
 /** The client, if it proves who it is and nothing stands in its way. */
-function authenticate ({ registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret): Awaitable<Client | null> {
+function authenticate (
+  { registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret
+): Awaitable<Client | null> {
   if (failures.exhausted(failureKey(clientId, countedAddress(passing.request))) !== null) return null
-  // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY T9).
+  // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY
+  // T9).
   const digest = digestOf(secret)
   passing.lookedUp = { id: clientId, client: registry.client(clientId) }
   return whenKnown(passing.lookedUp.client, client => {
     const now = clock()
-    if (client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) || !holdsSecret(client, digest, now)) return null
-    return whenKnown(reasonAgainstClient(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null)
+    if (
+      client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) ||
+      !holdsSecret(client, digest, now)
+    ) return null
+    return whenKnown(
+      reasonAgainstClient(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null
+    )
   })
 }
 
-async function issueToken (options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing): Promise<string | null> {
-  if (form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) || !isPlainScope(form.scope)) return null
+async function issueToken (
+  options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing
+): Promise<string | null> {
+  if (
+    form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) ||
+    !isPlainScope(form.scope)
+  ) return null
   const { registry, ring, tokens, telemetry: { metrics, tracing } } = options
-  const { granted, deniedBy } = await underPolicies(options, client, await decideGrant(registry, client, form.resource), addressOf(passing.request))
+  const { granted, deniedBy } = await underPolicies(
+    options, client, await decideGrant(registry, client, form.resource), addressOf(passing.request)
+  )
   if (deniedBy !== null) return null
   const scope = granted.scopes.join(' ') || undefined
   if (scope === undefined) passing.warning = noScope(client)
   const claims = claimsOf(options, client, granted, scope)
-  const text = await inSpan(tracing, 'token issuance', () => signJwt(signerFor(ring(), granted.resource.signingAlgorithm), 'at+jwt', claims))
+  const text = await inSpan(
+    tracing, 'token issuance', () => signJwt(signerFor(ring(), granted.resource.signingAlgorithm), 'at+jwt', claims)
+  )
   metrics.tokens.increment(form.grant_type)
   tokens.count(client.id, client.organizationId)
   return JSON.stringify({ access_token: text, token_type: 'Bearer', expires_in: granted.resource.tokenLifetime, scope })
@@ -117,7 +148,9 @@ function isPlainScope (scope: string | undefined): boolean {
 }
 
 /** The claims of RFC 9068 §2.2 and ours, in the provider's order. */
-function claimsOf ({ issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string | undefined): object {
+function claimsOf (
+  { issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string | undefined
+): object {
   const iat = epochSeconds(clock())
   return {
     jti: newJti(),
@@ -147,7 +180,9 @@ function newJti (): string {
   return random.toString('base64url', used - jtiLength, used)
 }
 
-function tellOfToken (options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, { request }: Passing): Awaitable<string | null> {
+function tellOfToken (
+  options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, { request }: Passing
+): Awaitable<string | null> {
   const address = from === undefined ? null : readAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null
   return introspect(options, client, token, { address, request })

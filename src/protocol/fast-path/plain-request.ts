@@ -1,7 +1,7 @@
 /**
- * Requests that can be read in one way only: a form of known parameters, each once and with a value, and a client's secret
- * in one place. Null is always "not plain", never "wrong": whether something is wrong is for oidc-provider to say. What is
- * plain here means the same there, so every rule is at least as strict as the provider's.
+ * Requests that can be read in one way only: a form of known parameters, each once and with a value, and a client's
+ * secret in one place. Null is always "not plain", never "wrong": whether something is wrong is for oidc-provider to
+ * say. What is plain here means the same there, so every rule is at least as strict as the provider's.
  */
 import { isAscii } from 'node:buffer'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
@@ -17,8 +17,13 @@ const longestBody = 8 * 1024
 const formType = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i
 const plainLength = /^[1-9]\d{0,3}$/
 
-/** Headers that give a request another meaning or a second proof: browsers', RFC 9449, attestation-based client authentication. */
-const meaningful = ['transfer-encoding', 'content-encoding', 'origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop']
+/**
+ * Headers that give a request another meaning or a second proof: browsers', RFC 9449, attestation-based client
+ * authentication.
+ */
+const meaningful = [
+  'transfer-encoding', 'content-encoding', 'origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'
+]
 
 /** How many bytes the body of a plain form has. */
 export function plainBodyLength ({ headers }: IncomingMessage): number | null {
@@ -28,8 +33,8 @@ export function plainBodyLength ({ headers }: IncomingMessage): number | null {
 }
 
 /**
- * Takes a body of `length` bytes off a request; `unshift` gives it back as if it had not been read. Null, and all is as it
- * was: the connection broke off, or the body comes in pieces.
+ * Takes a body of `length` bytes off a request; `unshift` gives it back as if it had not been read. Null, and all is as
+ * it was: the connection broke off, or the body comes in pieces.
  */
 export async function takeBody (request: IncomingMessage, length: number): Promise<Buffer | null> {
   // Nearly always it came in one packet with the headers, and is there once the rest of that has been read.
@@ -63,7 +68,10 @@ export function readPlainForm (body: Buffer, known: ReadonlySet<string>): PlainF
   return form
 }
 
-/** By the rules of application/x-www-form-urlencoded. Null: it is not well-formed, and what it means is a matter of taste. */
+/**
+ * By the rules of application/x-www-form-urlencoded. Null: it is not well-formed, and what it means is a matter of
+ * taste.
+ */
 function decoded (text: string): string | null {
   if (!text.includes('%') && !text.includes('+')) return text
   try {
@@ -75,13 +83,20 @@ function decoded (text: string): string | null {
 
 /** Base64 with its padding, if also its length is right. */
 const basicSyntax = /^basic ([a-z0-9+/]+={0,2})$/i
-/** Characters that form encoding leaves as they are, so that who encodes (RFC 6749 §2.3.1) and who does not send the same. */
+/**
+ * Characters that form encoding leaves as they are, so that who encodes (RFC 6749 §2.3.1) and who does not send the
+ * same.
+ */
 const pairSyntax = /^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/
 
 /** The secret that a client presents, in the header or in the body, and in no second place. */
 export function presentedSecret ({ authorization }: IncomingHttpHeaders, form: PlainForm): PresentedSecret | null {
   const { client_id: clientId, client_secret: secret } = form
-  if (authorization !== undefined) return clientId === undefined && secret === undefined ? readBasic(authorization) : null
+  if (authorization !== undefined) {
+    return clientId === undefined && secret === undefined
+      ? readBasic(authorization)
+      : null
+  }
   return clientId === undefined || secret === undefined ? null : { clientId, secret }
 }
 

@@ -19,15 +19,20 @@ import { recordOf } from '../provider/client-authentication.ts'
 export interface Granted { resource: Resource, scopes: string[] }
 
 /**
- * Decides what a client gets. `requested` is the request's `resource` (RFC 8707 §2); without it the client's first grant
- * counts. A client without any grant, one that registered openly say, gets a token for the host that carries no scope.
+ * Decides what a client gets. `requested` is the request's `resource` (RFC 8707 §2); without it the client's first
+ * grant counts. A client without any grant, one that registered openly say, gets a token for the host that carries no
+ * scope.
  * @throws errors.InvalidTarget
  */
-export async function decideGrant (registry: Registry, client: Client, requested: string | readonly string[] | undefined): Promise<Granted> {
+export async function decideGrant (
+  registry: Registry, client: Client, requested: string | readonly string[] | undefined
+): Promise<Granted> {
   const asked = requested === undefined ? [] : typeof requested === 'string' ? [requested] : requested
   const wanted = asked.length < 2 ? asked : [...new Set(asked.map(normalIdentifier))]
   if (wanted.length > 1) throw new errors.InvalidTarget('A token is for one resource: name one.')
-  const resource = wanted[0] === undefined ? await defaultResource(registry, client) : await grantedResource(registry, client, wanted[0])
+  const resource = wanted[0] === undefined
+    ? await defaultResource(registry, client)
+    : await grantedResource(registry, client, wanted[0])
   const grant = client.grants.find(each => each.resourceId === resource.id)
   return { resource, scopes: grantableNow(grant?.scopes ?? [], resource.scopes) }
 }
@@ -35,7 +40,9 @@ export async function decideGrant (registry: Registry, client: Client, requested
 async function defaultResource (registry: Registry, client: Client): Promise<Resource> {
   const resource = await registry.resource(client.grants[0]?.resourceId ?? hostResourceId)
   if (resource !== null && resource.revokedAt === null) return resource
-  throw new errors.InvalidTarget('The default resource of this client does not exist any more; name another one in `resource`.')
+  throw new errors.InvalidTarget(
+    'The default resource of this client does not exist any more; name another one in `resource`.'
+  )
 }
 
 async function grantedResource (registry: Registry, client: Client, identifier: string): Promise<Resource> {
@@ -45,7 +52,9 @@ async function grantedResource (registry: Registry, client: Client, identifier: 
 }
 
 function mayUse (client: Client, resource: Resource): boolean {
-  return client.grants.length === 0 ? resource.id === hostResourceId : client.grants.some(grant => grant.resourceId === resource.id)
+  return client.grants.length === 0
+    ? resource.id === hostResourceId
+    : client.grants.some(grant => grant.resourceId === resource.id)
 }
 
 type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], scope?: string }>
@@ -65,14 +74,19 @@ export interface GrantOptions {
 }
 
 /**
- * Takes from a grant what policies take, here and now. `deniedBy`: the policy by which nothing is left. Such a client gets no
- * token at all: it would have nothing to do with one.
+ * Takes from a grant what policies take, here and now. `deniedBy`: the policy by which nothing is left. Such a client
+ * gets no token at all: it would have nothing to do with one.
  */
 export async function underPolicies (
-  { registry, clock }: Pick<GrantOptions, 'registry' | 'clock'>, { organizationId }: Client, granted: Granted, address: string
+  { registry, clock }: Pick<GrantOptions, 'registry' | 'clock'>,
+  { organizationId }: Client,
+  granted: Granted,
+  address: string
 ): Promise<{ granted: Granted, deniedBy: string | null }> {
   const subject = { kind: 'access_token' as const, organizationId, groups: [], resourceId: granted.resource.id }
-  const { refusedBy, scopes, withheld } = evaluate(await policiesFor(registry, organizationId), subject, granted.scopes, { address, now: clock() })
+  const { refusedBy, scopes, withheld } = evaluate(
+    await policiesFor(registry, organizationId), subject, granted.scopes, { address, now: clock() }
+  )
   const [first = null] = withheld.values()
   return { granted: { ...granted, scopes: [...scopes] }, deniedBy: refusedBy ?? (scopes.length === 0 ? first : null) }
 }
@@ -83,38 +97,56 @@ async function grantNow (options: GrantOptions, ctx: GrantContext, client: Clien
   const { granted, deniedBy } = await underPolicies(options, client, decided, ctx.ip)
   if (deniedBy === null) return granted
   options.onPolicyDenied(ctx, client, deniedBy)
-  throw new errors.InvalidScope('an access policy lets this client have no scope here and now', decided.scopes.join(' '))
+  throw new errors.InvalidScope(
+    'an access policy lets this client have no scope here and now', decided.scopes.join(' ')
+  )
 }
 
 /**
- * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a well-formed
- * one asks for makes no difference (LB-08). Tokens are signed with the keys of `ring`, which the provider has.
+ * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a
+ * well-formed one asks for makes no difference (LB-08). Tokens are signed with the keys of `ring`, which the provider
+ * has.
  */
 export function registerClientCredentials (provider: Provider, options: GrantOptions, ring: KeyRing): void {
-  provider.registerGrantType('client_credentials', async (ctx: GrantContext) => {
-    const { client, params } = ctx.oidc
-    if ((params.scope?.length ?? 0) > longestScope) throw new errors.InvalidScope(`scope is longer than ${longestScope} characters`, params.scope!.slice(0, 32))
-    const record = recordOf(client)
-    const { metrics, tracing } = options.telemetry
-    const { resource, scopes } = await grantNow(options, ctx, record)
-    const scope = scopes.join(' ') || undefined
-    const token = new provider.ClientCredentials({ client, scope })
-    const { algorithm: alg, kid } = signerFor(ring, resource.signingAlgorithm)
-    token.resourceServer = new provider.ResourceServer(resource.identifier, {
-      scope: scope ?? '',
-      audience: resource.identifier,
-      accessTokenFormat: 'jwt',
-      accessTokenTTL: resource.tokenLifetime,
-      jwt: { sign: { alg, kid } },
-    })
-    ctx.oidc.entity('ClientCredentials', token)
-    const text = await inSpan(tracing, 'token issuance', () => token.save())
-    metrics.tokens.increment('client_credentials')
-    options.tokens.count(record.id, record.organizationId)
-    if (scope === undefined) ctx.set('warning', noScope(record))
-    // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
-    ctx.body = { access_token: text, token_type: 'Bearer', expires_in: token.expiration, ...(scope === undefined ? {} : { scope }) }
-  }, ['resource', 'scope'], ['resource'])
+  provider.registerGrantType(
+    'client_credentials',
+    async (ctx: GrantContext) => {
+      const { client, params } = ctx.oidc
+      if ((params.scope?.length ?? 0) > longestScope) {
+        throw new errors.InvalidScope(
+          `scope is longer than ${longestScope} characters`,
+          params.scope!.slice(0, 32)
+        )
+      }
+      const record = recordOf(client)
+      const { metrics, tracing } = options.telemetry
+      const { resource, scopes } = await grantNow(options, ctx, record)
+      const scope = scopes.join(' ') || undefined
+      const token = new provider.ClientCredentials({ client, scope })
+      const { algorithm: alg, kid } = signerFor(ring, resource.signingAlgorithm)
+      token.resourceServer = new provider.ResourceServer(resource.identifier, {
+        scope: scope ?? '',
+        audience: resource.identifier,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: resource.tokenLifetime,
+        jwt: { sign: { alg, kid } }
+      })
+      ctx.oidc.entity('ClientCredentials', token)
+      const text = await inSpan(tracing, 'token issuance', () => token.save())
+      metrics.tokens.increment('client_credentials')
+      options.tokens.count(record.id, record.organizationId)
+      if (scope === undefined) ctx.set('warning', noScope(record))
+      // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
+      ctx.body = {
+        access_token: text,
+        token_type: 'Bearer',
+        expires_in: token.expiration,
+        ...(scope === undefined ? {} : { scope })
+      }
+    },
+    ['resource', 'scope'],
+    ['resource']
+  )
 }
 
 /** The `Warning` beside the answer, which stays as RFC 6749 §5.1 has it. */
@@ -129,9 +161,13 @@ interface MintedToken { header: unknown, payload: Record<string, unknown> }
 
 /** Adds to a token what our guard goes by: the organization, the client's generation, and the time of our clock. */
 export function ownClaims (clock: Clock) {
-  return (_ctx: unknown, token: { client?: Parameters<typeof recordOf>[0] | undefined, expiration: number }, jwt: MintedToken): void => {
+  return (
+    _ctx: unknown, token: { client?: Parameters<typeof recordOf>[0] | undefined, expiration: number }, jwt: MintedToken
+  ): void => {
     const { organizationId, generation } = recordOf(token.client!)
     const iat = epochSeconds(clock())
-    Object.assign(jwt.payload, { iat, exp: iat + token.expiration, ...(organizationId === null ? {} : { org_id: organizationId }), gen: generation })
+    Object.assign(jwt.payload, {
+      iat, exp: iat + token.expiration, ...(organizationId === null ? {} : { org_id: organizationId }), gen: generation
+    })
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Client assertions (RFC 7523 §2.2): what they have to say besides being signed, and what a client is told about one that is refused.
- * A stranger learns nothing; a signature that verifies proves that the caller is none.
+ * Client assertions (RFC 7523 §2.2): what they have to say besides being signed, and what a client is told about one
+ * that is refused. A stranger learns nothing; a signature that verifies proves that the caller is none.
  */
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
@@ -10,55 +10,81 @@ import type { Client } from '../../domain/credentials/client.ts'
 import { isNumericDate } from '../../domain/tokens/access-token.ts'
 import { paths } from '../shared/paths.ts'
 
-/** The longest life of an assertion of a client with the profile `rfc7523`, in seconds: what SDKs sign is mostly good for an hour. */
+/**
+ * The longest life of an assertion of a client with the profile `rfc7523`, in seconds: what SDKs sign is mostly good
+ * for an hour.
+ */
 const compatibleLifetime = 3_600
 
 /**
- * Requires what the client's profile demands. `strict`: draft-ietf-oauth-rfc7523bis §4, `aud` is the issuer, one text. `rfc7523`:
- * `aud` may be the token endpoint, the endpoint that is called, or a list of nothing else, as Spring, Authlib, zitadel/oidc and
- * Nimbus send it. Runs after the signature was verified and before the assertion counts as used.
+ * Requires what the client's profile demands. `strict`: draft-ietf-oauth-rfc7523bis §4, `aud` is the issuer, one text.
+ * `rfc7523`:
+ * `aud` may be the token endpoint, the endpoint that is called, or a list of nothing else, as Spring, Authlib,
+ * zitadel/oidc and Nimbus send it. Runs after the signature was verified and before the assertion counts as used.
  * @throws errors.InvalidClientAuth with the reason in `error_detail`.
  */
-export function requireAssertion ({ assertionProfile }: Pick<Client, 'assertionProfile'>, issuer: string, endpoint: string, claims: Record<string, unknown>, now: number): void {
+export function requireAssertion (
+  { assertionProfile }: Pick<Client, 'assertionProfile'>, issuer: string, endpoint: string,
+  claims: Record<string, unknown>, now: number
+): void {
   const { aud, exp, iat, nbf } = claims
   const isStrict = assertionProfile === 'strict'
   const taken = isStrict ? [issuer] : [issuer, issuer + paths.token, issuer + endpoint]
   const named = !isStrict && Array.isArray(aud) ? aud : [aud]
   if (named.length === 0 || !named.every(each => taken.includes(each as string))) {
-    refuse(`aud must be ${isStrict ? `the issuer, ${issuer}, as one text` : `one or several of ${taken.join(', ')}`}` + wayOut(isStrict))
+    refuse(
+      `aud must be ${isStrict ? `the issuer, ${issuer}, as one text` : `one or several of ${taken.join(', ')}`}` +
+        wayOut(isStrict)
+    )
   }
   for (const [name, value] of Object.entries({ exp, iat, nbf })) {
-    if (!isNumericDate(value) && (name === 'exp' || value !== undefined)) refuse(`${name} must be a whole number of seconds since the epoch`)
+    if (!isNumericDate(value) && (name === 'exp' || value !== undefined)) {
+      refuse(`${name} must be a whole number of seconds since the epoch`)
+    }
   }
   const lifetime = isStrict ? assertionLifetime : compatibleLifetime
   switch (problemOfTimes({ exp, iat, nbf } as { exp: number, iat?: number, nbf?: number }, now, lifetime)) {
-    case 'wrong_lifetime': return refuse(`it may live for ${lifetime} seconds at most, from iat to exp` + wayOut(isStrict))
-    case 'not_yet': return refuse('iat or nbf is in the future; check the clocks')
-    case 'expired': return refuse('it is expired; check the clocks')
+    case 'wrong_lifetime':
+      return refuse(`it may live for ${lifetime} seconds at most, from iat to exp` + wayOut(isStrict))
+    case 'not_yet':
+      return refuse('iat or nbf is in the future; check the clocks')
+    case 'expired':
+      return refuse('it is expired; check the clocks')
   }
 }
 
 function wayOut (isStrict: boolean): string {
-  return isStrict ? '; an operator can allow what older libraries send: latchkey client update CLIENT --assertion-profile rfc7523' : ''
+  return isStrict
+    ? '; an operator can allow what older libraries send: latchkey client update CLIENT --assertion-profile rfc7523'
+    : ''
 }
 
 function refuse (reason: string): never {
   throw new errors.InvalidClientAuth(reason)
 }
 
-/** What an authentic assertion was refused for, as an `error_description`; null: it is not authentic, or there is nothing to say. */
-export async function explainRefusal (ctx: KoaContextWithOIDC, client: Client, refused: errors.OIDCProviderError): Promise<string | null> {
+/**
+ * What an authentic assertion was refused for, as an `error_description`; null: it is not authentic, or there is
+ * nothing to say.
+ */
+export async function explainRefusal (
+  ctx: KoaContextWithOIDC, client: Client, refused: errors.OIDCProviderError
+): Promise<string | null> {
   const { client_assertion: assertion } = ctx.oidc.params ?? {}
   const reason = refused.error_detail ?? (refused.cause instanceof Error ? refused.cause.message : null)
   const keys = client.metadata.jwks?.keys ?? []
-  if (typeof assertion !== 'string' || reason === null || client.revokedAt !== null || !await isSignedBy(keys, assertion)) return null
+  if (
+    typeof assertion !== 'string' || reason === null || client.revokedAt !== null || !await isSignedBy(keys, assertion)
+  ) return null
   // RFC 6749 §5.2 has no quotation mark, no backslash and nothing beyond ASCII in a description.
   return `The client_assertion is refused: ${reason}.`.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 
 async function isSignedBy (keys: readonly JWK[], assertion: string): Promise<boolean> {
   for (const key of keys) {
-    const verified = await compactVerify(assertion, async ({ alg }) => await importJWK(key, alg), { algorithms: [...assertionAlgorithms] }).catch(() => null)
+    const verified = await compactVerify(assertion, async ({ alg }) => await importJWK(key, alg), {
+      algorithms: [...assertionAlgorithms]
+    }).catch(() => null)
     if (verified !== null) return true
   }
   return false

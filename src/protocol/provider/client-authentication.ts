@@ -1,7 +1,7 @@
 /**
- * Who the client is, for oidc-provider: clients come from the registry, secrets are digests, assertions follow the strict
- * profile. Whatever is wrong, a stranger gets one and the same answer (RFC 6749 §5.2); only who has proved to be the
- * client learns that its address or its organization stands in the way.
+ * Who the client is, for oidc-provider: clients come from the registry, secrets are digests, assertions follow the
+ * strict profile. Whatever is wrong, a stranger gets one and the same answer (RFC 6749 §5.2); only who has proved to be
+ * the client learns that its address or its organization stands in the way.
  */
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, isAllowed } from '../../base/ip-address.ts'
@@ -90,11 +90,15 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
       if (this.grantTypes?.includes(type)) return true
       // RFC 6749 §5.2 has a code of its own for this; the provider says invalid_request.
-      throw refusal(400, 'unauthorized_client', `The client is not registered for the grant ${type}.`, 'grant_not_allowed')
-    },
+      throw refusal(
+        400, 'unauthorized_client', `The client is not registered for the grant ${type}.`, 'grant_not_allowed'
+      )
+    }
   })
   provider.ReplayDetection.unique = async (issuer, jti, expiresAt) => {
-    const isNew = await options.store.usedAssertions.remember(digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000))
+    const isNew = await options.store.usedAssertions.remember(
+      digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000)
+    )
     if (!isNew) noteReuse('assertion_replayed')
     return isNew
   }
@@ -105,7 +109,9 @@ function noteReuse (reused: NonNullable<ClientPresentation['reused']>): void {
   if (known !== undefined) known.reused = reused
 }
 
-function clientFinder (provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions) {
+function clientFinder (
+  provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions
+) {
   // Keyed by the record: what was made from it is true as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
@@ -126,12 +132,18 @@ function clientFinder (provider: Provider, { registry, failures, lookedUpBefore,
   }
 }
 
-/** A client of the provider. @throws errors.InvalidClientMetadata when its schema does not take the metadata (RFC 7591 §2). */
+/**
+ * A client of the provider. @throws errors.InvalidClientMetadata when its schema does not take the metadata (RFC 7591
+ * §2).
+ */
 export function makeClient (provider: Provider, metadata: Record<string, unknown>): ProviderClient {
   return Reflect.construct(provider.Client, [metadata]) as ProviderClient
 }
 
-/** What the provider has to know of a client: how it authenticates and for which grants. Nothing that gives it authority. */
+/**
+ * What the provider has to know of a client: how it authenticates and for which grants. Nothing that gives it
+ * authority.
+ */
 function providerMetadata ({ id, metadata }: ClientRecord) {
   const method = metadata.token_endpoint_auth_method
   return {
@@ -141,8 +153,11 @@ function providerMetadata ({ id, metadata }: ClientRecord) {
     response_types: [],
     redirect_uris: [],
     ...(method === 'private_key_jwt'
-      ? { jwks: metadata.jwks, token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg as string | undefined }
-      : { client_secret: placeholderSecret }),
+      ? {
+          jwks: metadata.jwks,
+          token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg as string | undefined
+        }
+      : { client_secret: placeholderSecret })
   }
 }
 
@@ -163,7 +178,9 @@ function heldSecret (record: ClientRecord, digest: string): boolean {
 }
 
 /** What is required of an assertion, and of its client, once the signature has verified. */
-export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenticationOptions, 'issuer' | 'registry' | 'clock'>) {
+export function assertionRules (
+  { issuer, registry, clock }: Pick<ClientAuthenticationOptions, 'issuer' | 'registry' | 'clock'>
+) {
   return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
     const record = recordOf(ctx.oidc.client!)
     requireAssertion(record, issuer, ctx.path, claims, epochSeconds(clock()))
@@ -171,17 +188,34 @@ export function assertionRules ({ issuer, registry, clock }: Pick<ClientAuthenti
   }
 }
 
-/** What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24). */
-export function reasonAgainstClient (registry: Registry, record: ClientRecord, address: string): Awaitable<errors.CustomOIDCProviderError | null> {
-  return whenKnown(record.organizationId === null ? null : registry.organization(record.organizationId), obstacleIn, record, address)
+/**
+ * What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24).
+ */
+export function reasonAgainstClient (
+  registry: Registry, record: ClientRecord, address: string
+): Awaitable<errors.CustomOIDCProviderError | null> {
+  return whenKnown(
+    record.organizationId === null ? null : registry.organization(record.organizationId), obstacleIn, record, address
+  )
 }
 
-function obstacleIn (organization: Organization | null, record: ClientRecord, address: string): errors.CustomOIDCProviderError | null {
+function obstacleIn (
+  organization: Organization | null, record: ClientRecord, address: string
+): errors.CustomOIDCProviderError | null {
   const against = record.organizationId === null ? null : reasonAgainstOrganization(organization)
-  if (against === 'revoked') return refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
-  if (against !== null) return refusal(400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended')
+  if (against === 'revoked') {
+    return refusal(401, 'invalid_client', 'The organization of this client was deleted.', 'organization_deleted')
+  }
+  if (against !== null) {
+    return refusal(
+      400, 'unauthorized_client', 'The organization of this client is suspended.', 'organization_suspended'
+    )
+  }
   if (isAllowed(address, record.allowlist)) return null
-  return refusal(401, 'invalid_client', `The address ${address} is not on this client's allowlist (ip_whitelist_mismatch).`, addressRefused)
+  return refusal(
+    401, 'invalid_client', `The address ${address} is not on this client's allowlist (ip_whitelist_mismatch).`,
+    addressRefused
+  )
 }
 
 async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
@@ -190,7 +224,9 @@ async function requireWelcome (registry: Registry, record: ClientRecord, address
 }
 
 function refusal (status: number, error: string, description: string, detail: string): errors.CustomOIDCProviderError {
-  return Object.assign(new errors.CustomOIDCProviderError(error, description, { detail }), { status, statusCode: status })
+  return Object.assign(new errors.CustomOIDCProviderError(error, description, { detail }), {
+    status, statusCode: status
+  })
 }
 
 function contextOf (): KoaContextWithOIDC {

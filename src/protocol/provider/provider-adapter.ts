@@ -46,7 +46,9 @@ interface Exchange extends Passing { failure: unknown, refused: errors.OIDCProvi
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
 
 /** The routes that oidc-provider answers, and the provider itself as it is now. */
-export function providerAdapter (options: ProviderAdapterOptions): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
+export function providerAdapter (
+  options: ProviderAdapterOptions
+): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
   const failures = windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
   const current = currentProvider(options, failures)
   const ahead = { ...options, failures }
@@ -54,8 +56,12 @@ export function providerAdapter (options: ProviderAdapterOptions): { mount: (app
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
     app.removeAllContentTypeParsers()
-    // That of a form by its name, too: Fastify remembers what it finds by name, and takes every other type apart each time.
-    for (const type of ['application/x-www-form-urlencoded', '*']) app.addContentTypeParser(type, (_request, _payload, done) => done(null))
+    // That of a form by its name, too: Fastify remembers what it finds by name, and takes every other type apart each
+    // time.
+    for (const type of ['application/x-www-form-urlencoded', '*']) {
+      app.addContentTypeParser(type, (_request, _payload, done) =>
+        done(null))
+    }
     app.addHook('onRequest', refuseQuery)
     app.addHook('onRequest', refuseUntypedBody)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
@@ -81,19 +87,32 @@ export function providerAdapter (options: ProviderAdapterOptions): { mount: (app
   return { mount, provider: () => current().provider }
 }
 
-const parameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token', 'token_type_hint']
+const parameters = [
+  'client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token',
+  'token_type_hint'
+]
 
-/** RFC 6749 §2.3.1: credentials never travel in the URI. What is there is not read, and whoever put it there is told. */
+/**
+ * RFC 6749 §2.3.1: credentials never travel in the URI. What is there is not read, and whoever put it there is told.
+ */
 function refuseQuery ({ query }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   const found = parameters.find(name => (query as Record<string, unknown>)[name] !== undefined)
-  done(found === undefined ? undefined : new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`))
+  done(
+    found === undefined
+      ? undefined
+      : new OAuthError(400, 'invalid_request', `The parameter ${found} belongs into the body, never into the URI.`)
+  )
 }
 
 /** The provider leaves a body without a type unread, and would complain about what it did not see. */
 function refuseUntypedBody ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
   const untyped = hasBody && headers['content-type'] === undefined
-  done(untyped ? new OAuthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded, and say so.') : undefined)
+  done(
+    untyped
+      ? new OAuthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded, and say so.')
+      : undefined
+  )
 }
 
 /** What was set on the reply so far, by other plugins say, would be lost with it. */
@@ -117,7 +136,9 @@ function sendAhead (response: ServerResponse, body: string, { warning }: Passing
 }
 
 /** Fastify waits for keep-alive connections of hijacked replies; while closing they are told to end. */
-function closeWithoutWaiting (app: FastifyInstance): Record<'endIfClosing' | 'endOnceClosing', (response: ServerResponse) => void> {
+function closeWithoutWaiting (
+  app: FastifyInstance
+): Record<'endIfClosing' | 'endOnceClosing', (response: ServerResponse) => void> {
   const open = new Set<ServerResponse>()
   let closing = false
   const endIfClosing = (response: ServerResponse) => {
@@ -177,24 +198,31 @@ function completing (options: ProviderAdapterOptions, addressFailures: WindowLim
     }
     if (exchange.failure !== null) answerFailure(ctx, exchange)
     // RFC 9110 §15.5.2: a 401 says how to authenticate, also to who did not use the header.
-    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) {
+      ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    }
     // The provider says so for tokens only; a revocation or a refusal is to be kept by nobody either (RFC 6749 §5.1).
     ctx.set(noStore)
     for (const name of forBrowsers) ctx.remove(name)
   }
 }
 
-async function complete (options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC): Promise<void> {
+async function complete (
+  options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
+): Promise<void> {
   const refused = errorOf(ctx)
   if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
   if (refused === 'invalid_client') {
     await equalize(options, addressFailures, ctx)
     return await explain(ctx)
   }
-  // The provider refuses structured tokens after it has authenticated the client and read the request: that is our turn.
+  // The provider refuses structured tokens after it has authenticated the client and read the request: that is our
+  // turn.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
-  if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) throw new OAuthError(401, 'invalid_client', 'client authentication failed')
+  if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) {
+    throw new OAuthError(401, 'invalid_client', 'client authentication failed')
+  }
   if (ctx.path === paths.introspection) {
     const question = { address: saidAddress(ctx), request: exchangeOf(ctx).request }
     const told = await introspect(options, client, tokenOf(ctx), question)
@@ -206,9 +234,19 @@ async function complete (options: ProviderAdapterOptions, addressFailures: Windo
   options.usage.touch(client.id)
 }
 
-async function completeRevocation (options: ProviderAdapterOptions, client: Client, ctx: KoaContextWithOIDC): Promise<void> {
+async function completeRevocation (
+  options: ProviderAdapterOptions, client: Client, ctx: KoaContextWithOIDC
+): Promise<void> {
   const { request } = exchangeOf(ctx)
-  const actor = { id: client.id, organizationId: client.organizationId, scopes: null, creator: null, restrictions: null, address: addressOf(request), requestId: request.id }
+  const actor = {
+    id: client.id,
+    organizationId: client.organizationId,
+    scopes: null,
+    creator: null,
+    restrictions: null,
+    address: addressOf(request),
+    requestId: request.id
+  }
   await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
   answer(ctx, '')
 }
@@ -217,7 +255,9 @@ async function completeRevocation (options: ProviderAdapterOptions, client: Clie
  * An unknown client has cost a look-up that found nothing, a known one came from memory: now it costs the same, so that
  * how long a refusal takes does not tell whether there is such a client (SECURITY T9).
  */
-async function equalize ({ registry }: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC): Promise<void> {
+async function equalize (
+  { registry }: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
+): Promise<void> {
   if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
   const seconds = addressFailures.exhausted(addressBlock(countedAddress(exchangeOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
@@ -245,7 +285,10 @@ function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: Exchange)
 }
 
 /** Counts and logs a failed authentication (SECURITY N3); other refusals are the caller's own business. */
-function onRefusal (refusals: RefusalLog, failures: WindowLimiter, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
+function onRefusal (
+  refusals: RefusalLog, failures: WindowLimiter, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC,
+  error: errors.OIDCProviderError
+): void {
   if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
   const exchange = exchangeOf(ctx)
   exchange.refused = error
@@ -255,7 +298,12 @@ function onRefusal (refusals: RefusalLog, failures: WindowLimiter, addressFailur
     failures.count(failureKey(clientId, countedAddress(request)))
     addressFailures.count(addressBlock(countedAddress(request)))
   }
-  const about = { subject: record?.id ?? null, organizationId: record?.organizationId ?? null, address: addressOf(request), requestId: request.id }
+  const about = {
+    subject: record?.id ?? null,
+    organizationId: record?.organizationId ?? null,
+    address: addressOf(request),
+    requestId: request.id
+  }
   refusals.record({ ...about, type: 'client.refused', reason: reasonOf(error, record) })
   if (reused !== undefined) refusals.record({ ...about, type: 'credential.reuse_detected', reason: reused })
 }
@@ -273,7 +321,9 @@ function brokeOff (log: FastifyRequest['log'] | undefined, error: NodeJS.ErrnoEx
 
 function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, client: Client, policy: string): void {
   const { request } = exchangeOf(ctx)
-  request.log.info({ reason: 'policy_denied', subject: client.id, organizationId: client.organizationId, policy }, 'refused')
+  request.log.info(
+    { reason: 'policy_denied', subject: client.id, organizationId: client.organizationId, policy }, 'refused'
+  )
   refusals.record({
     type: 'client.refused',
     reason: 'policy_denied',
@@ -302,8 +352,10 @@ function errorOf (ctx: KoaContextWithOIDC): unknown {
 
 /** RFC 6749 §5.2 has no client authentication at all under invalid_client; the provider calls it malformed. */
 function isAnonymous (ctx: KoaContextWithOIDC): boolean {
-  const { client_id: id, client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? { client_id: 'unread' }
-  return ctx.status === 400 && ctx.headers.authorization === undefined && id === undefined && secret === undefined && assertion === undefined
+  const { client_id: id, client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ??
+    { client_id: 'unread' }
+  return ctx.status === 400 && ctx.headers.authorization === undefined && id === undefined && secret === undefined &&
+    assertion === undefined
 }
 
 /** Where the caller of the asking server came from, if that server says so: policies may go by it. */

@@ -1,7 +1,7 @@
 /**
  * oidc-provider as it is used here: client authentication, the token endpoint, and the frame of introspection and
- * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is not
- * used is off, and only the routes that provider-adapter.ts mounts reach it.
+ * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is
+ * not used is off, and only the routes that provider-adapter.ts mounts reach it.
  */
 import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
@@ -97,6 +97,16 @@ function pinHost (provider: Provider, { issuer, addressOf }: ProviderOptions): v
 /** There is nothing to find, and what would be written is a mistake. */
 function nothingKept (model: string): Adapter {
   const nothing = async () => undefined
-  const refuse = async () => { throw new TypeError(`oidc-provider wants to keep a ${model}`) }
-  return { find: nothing, findByUid: nothing, findByUserCode: nothing, upsert: refuse, consume: refuse, destroy: refuse, revokeByGrantId: refuse }
+  const refuse = async () => {
+    throw new TypeError(`oidc-provider wants to keep a ${model}`)
+  }
+  return {
+    find: nothing,
+    findByUid: nothing,
+    findByUserCode: nothing,
+    upsert: refuse,
+    consume: refuse,
+    destroy: refuse,
+    revokeByGrantId: refuse
+  }
 }

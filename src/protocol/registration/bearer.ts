@@ -12,7 +12,9 @@ export function bearerToken ({ headers: { authorization } }: FastifyRequest): st
   if (authorization === undefined) return null
   const token = authorization.length > maxLength ? undefined : syntax.exec(authorization)?.[1]
   if (token === undefined) {
-    throw new OAuthError(400, 'invalid_request', 'The Authorization header must be `Bearer` and one token.', challenge('invalid_request'))
+    throw new OAuthError(
+      400, 'invalid_request', 'The Authorization header must be `Bearer` and one token.', challenge('invalid_request')
+    )
   }
   return token
 }

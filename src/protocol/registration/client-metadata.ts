@@ -59,11 +59,13 @@ export function readClientMetadata (provider: Provider, body: unknown): ClientMe
 }
 
 /**
- * The members of a body. One that is null was not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send every member that they
- * know. @throws OAuthError `invalid_request` for what is no JSON object.
+ * The members of a body. One that is null was not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send every member
+ * that they know. @throws OAuthError `invalid_request` for what is no JSON object.
  */
 export function sentMembers (body: unknown): Body {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
+  }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }
 
@@ -73,7 +75,9 @@ function requireTaken (provider: Provider, metadata: ClientMetadata): void {
   try {
     makeClient(provider, { ...metadata, ...secret, client_id: 'not-made-yet' })
   } catch (refused) {
-    if (refused instanceof errors.InvalidClientMetadata) throw new OAuthError(400, refused.error, `${refused.error_description}.`)
+    if (refused instanceof errors.InvalidClientMetadata) {
+      throw new OAuthError(400, refused.error, `${refused.error_description}.`)
+    }
     throw refused
   }
 }
@@ -91,11 +95,16 @@ function readGrantTypes (sent: Body): string[] {
   const asked = requireTexts(sent, 'grant_types', maxListLength)
   if (asked === undefined) return [...supportedGrantTypes]
   const kept = supportedGrantTypes.filter(type => asked.includes(type))
-  if (kept.length === 0) throw invalid(`grant_types holds none of the supported grants: ${supportedGrantTypes.join(', ')}.`)
+  if (kept.length === 0) {
+    throw invalid(`grant_types holds none of the supported grants: ${supportedGrantTypes.join(', ')}.`)
+  }
   return kept
 }
 
-/** There is no authorization endpoint that answers yet, so of the asked ones none is left (RFC 7591 §2: the server may replace). */
+/**
+ * There is no authorization endpoint that answers yet, so of the asked ones none is left (RFC 7591 §2: the server may
+ * replace).
+ */
 function readResponseTypes (sent: Body): string[] {
   requireTexts(sent, 'response_types', maxListLength)
   return []
@@ -119,14 +128,20 @@ function readAuthentication (sent: Body): Partial<ClientMetadata> {
   if (algorithm !== undefined && !assertionAlgorithms.some(each => each === algorithm)) {
     throw invalid(`token_endpoint_auth_signing_alg must be one of ${assertionAlgorithms.join(', ')}.`)
   }
-  return { token_endpoint_auth_method: method, ...withoutUndefined({ token_endpoint_auth_signing_alg: algorithm }), jwks: readKeys(sent) }
+  return {
+    token_endpoint_auth_method: method,
+    ...withoutUndefined({ token_endpoint_auth_signing_alg: algorithm }),
+    jwks: readKeys(sent)
+  }
 }
 
 /** Keys that nothing verifies with are not kept, and have to be keys all the same (RFC 7517 §5). */
 function requireKeySet ({ jwks }: Body): void {
   if (jwks === undefined) return
   const { keys } = jwks as { keys?: unknown }
-  if (!Array.isArray(keys) || !keys.every(isMembers)) throw invalid('jwks must be a JWK Set: an object whose keys are a list of objects.')
+  if (!Array.isArray(keys) || !keys.every(isMembers)) {
+    throw invalid('jwks must be a JWK Set: an object whose keys are a list of objects.')
+  }
 }
 
 function isMembers (value: unknown): boolean {
@@ -155,7 +170,10 @@ function readUrl (sent: Body, member: string): string | undefined {
   const text = requireText(sent, member, maxUrlLength)
   if (text === undefined) return undefined
   const url = URL.parse(text)
-  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' || url.password !== '' || /[\s\p{Cc}]/u.test(text)) {
+  if (
+    url === null || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' ||
+    url.password !== '' || /[\s\p{Cc}]/u.test(text)
+  ) {
     throw invalid(`${member} must be an https URL.`)
   }
   return text
@@ -167,17 +185,25 @@ function requireText (sent: Body, member: string, maxLength: number): string | u
   if (typeof value !== 'string') throw invalid(`${member} must be a text.`)
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} characters.`)
   // A name is made plain by readName, and a scope is a hint that is not kept.
-  if (member !== 'client_name' && member !== 'scope' && !isPlainText(value)) throw invalid(`${member} has a control character or is not well-formed Unicode.`)
+  if (member !== 'client_name' && member !== 'scope' && !isPlainText(value)) {
+    throw invalid(`${member} has a control character or is not well-formed Unicode.`)
+  }
   return value === '' ? undefined : value
 }
 
 function requireTexts (sent: Body, member: string, maxLength: number): string[] | undefined {
   const value = sent[member]
   if (value === undefined) return undefined
-  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) throw invalid(`${member} must be a list of texts.`)
+  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) {
+    throw invalid(`${member} must be a list of texts.`)
+  }
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} entries.`)
-  if (value.some(each => each.length > maxUrlLength)) throw invalid(`An entry of ${member} has more than ${maxUrlLength} characters.`)
-  if (!value.every(isPlainText)) throw invalid(`An entry of ${member} has a control character or is not well-formed Unicode.`)
+  if (value.some(each => each.length > maxUrlLength)) {
+    throw invalid(`An entry of ${member} has more than ${maxUrlLength} characters.`)
+  }
+  if (!value.every(isPlainText)) {
+    throw invalid(`An entry of ${member} has a control character or is not well-formed Unicode.`)
+  }
   return value as string[]
 }
 

@@ -7,13 +7,15 @@ const loopback = new Set(['localhost', '127.0.0.1', '[::1]'])
 const dangerous = new Set(['javascript:', 'data:', 'vbscript:', 'file:', 'blob:', 'about:', 'ws:', 'wss:', 'ftp:'])
 
 /**
- * The redirect URIs that are kept; undefined: none were sent. A client of the grant `client_credentials` works without them: those
- * of a kind that is not taken are left out for it, and the answer says what was kept (RFC 7591 §3.2.1).
+ * The redirect URIs that are kept; undefined: none were sent. A client of the grant `client_credentials` works without
+ * them: those of a kind that is not taken are left out for it, and the answer says what was kept (RFC 7591 §3.2.1).
  * @throws OAuthError `invalid_redirect_uri` (RFC 7591 §3.2.2), naming the entry and the reason.
  */
 export function readRedirectUris (value: unknown, grantTypes: readonly string[]): string[] | undefined {
   if (value === undefined) return undefined
-  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) throw refused('redirect_uris must be a list of texts.')
+  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) {
+    throw refused('redirect_uris must be a list of texts.')
+  }
   if (value.length > maxUris) throw refused(`redirect_uris must have at most ${maxUris} entries.`)
   const isNeeded = !grantTypes.includes('client_credentials')
   return (value as string[]).filter((uri, index) => {
@@ -24,13 +26,18 @@ export function readRedirectUris (value: unknown, grantTypes: readonly string[])
   })
 }
 
-/** What could run in a browser, or is read differently by two parsers, ends the registration, whether it is needed or not. */
+/**
+ * What could run in a browser, or is read differently by two parsers, ends the registration, whether it is needed or
+ * not.
+ */
 function requireHarmless (uri: string, index: number): URL {
   const refuse = (problem: string): never => { throw refused(`redirect_uris[${index}] ${problem}.`) }
   if (uri.length > maxLength) refuse(`has more than ${maxLength} characters`)
   // URL parsers drop tabs and line ends and trim: what is judged and what is used later would not be the same.
   // eslint-disable-next-line no-control-regex
-  if (!uri.isWellFormed() || /[\u0000-\u0020\u007f-\u009f\\]/.test(uri)) refuse('has a space, a control character or a backslash')
+  if (!uri.isWellFormed() || /[\u0000-\u0020\u007f-\u009f\\]/.test(uri)) {
+    refuse('has a space, a control character or a backslash')
+  }
   const url = URL.parse(uri) ?? refuse('is not an absolute URI')
   if (dangerous.has(url.protocol)) refuse(`uses the scheme ${url.protocol.slice(0, -1)}, which is never safe`)
   if (url.username !== '' || url.password !== '') refuse('has user information')
@@ -41,8 +48,14 @@ function requireHarmless (uri: string, index: number): URL {
 function problemOf (url: URL): string | null {
   if (url.href.includes('#')) return 'has a fragment (RFC 6749 §3.1.2)'
   if (url.protocol === 'https:') return null
-  if (url.protocol === 'http:') return loopback.has(url.hostname) ? null : 'uses http to another host than loopback; use https'
-  return url.protocol.includes('.') ? null : 'uses a private scheme that is not a reversed domain name, com.example.app say (RFC 8252 §7.1)'
+  if (url.protocol === 'http:') {
+    return loopback.has(url.hostname)
+      ? null
+      : 'uses http to another host than loopback; use https'
+  }
+  return url.protocol.includes('.')
+    ? null
+    : 'uses a private scheme that is not a reversed domain name, com.example.app say (RFC 8252 §7.1)'
 }
 
 function refused (description: string): OAuthError {

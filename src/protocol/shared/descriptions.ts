@@ -1,6 +1,6 @@
 /**
- * The OAuth endpoints as the OpenAPI document shows them. Their bodies are read and judged by the code behind them, as the
- * RFCs say, never by these schemas.
+ * The OAuth endpoints as the OpenAPI document shows them. Their bodies are read and judged by the code behind them, as
+ * the RFCs say, never by these schemas.
  */
 import type { FastifySchema } from 'fastify'
 import type { TProperties, TSchema } from 'typebox'
@@ -43,11 +43,15 @@ function tokenAnswer (title: string, lifetime: number) {
     access_token: Type.String({ examples: ['eyJhbGciOiJFUzI1NiIs…'] }),
     token_type: Type.Literal('Bearer'),
     expires_in: Type.Integer({ description: 'Seconds.', examples: [lifetime] }),
-    scope: Type.Optional(Type.String({ description: 'What was granted; absent: nothing.', examples: ['invoices:read'] })),
+    scope: Type.Optional(
+      Type.String({ description: 'What was granted; absent: nothing.', examples: ['invoices:read'] })
+    )
   }, { title })
 }
 
-const token = Type.String({ description: 'An access token or, for introspection, an API key.', examples: ['eyJhbGciOiJFUzI1NiIs…'] })
+const token = Type.String({
+  description: 'An access token or, for introspection, an API key.', examples: ['eyJhbGciOiJFUzI1NiIs…']
+})
 const hint = Type.Optional(Type.String({ description: 'Not needed.' }))
 
 const metadata = {
@@ -66,7 +70,9 @@ const metadata = {
   tos_uri: link,
   software_id: Type.Optional(Type.String()),
   software_version: Type.Optional(Type.String()),
-  scope: Type.Optional(Type.String({ description: 'A hint at most: what is granted follows from the registration token.' })),
+  scope: Type.Optional(
+    Type.String({ description: 'A hint at most: what is granted follows from the registration token.' })
+  )
 }
 /** As clients send it: a member that is null was not sent (RFC 7592 §2.2). */
 const sentMetadata = Object.fromEntries(
@@ -75,7 +81,9 @@ const sentMetadata = Object.fromEntries(
 const information = Type.Object({
   client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }),
   client_id_issued_at: Type.Integer({ description: 'Seconds since 1970.', examples: [1795376909] }),
-  registration_access_token: Type.String({ description: 'For the configuration endpoint of this client.', examples: ['lkrat_…'] }),
+  registration_access_token: Type.String({
+    description: 'For the configuration endpoint of this client.', examples: ['lkrat_…']
+  }),
   registration_client_uri: url,
   ...metadata,
 }, { title: 'ClientInformation' })
@@ -120,19 +128,28 @@ const noResource = refusal('not_found')
 export const descriptions = {
   token: {
     summary: 'Get an access token',
-    description: 'The client credentials grant (RFC 6749 §4.4). What is granted is what was configured for the client on the resource, whatever `scope` asks for.',
+    description:
+      'The client credentials grant (RFC 6749 §4.4). What is granted is what was configured for the client on the ' +
+        'resource, whatever `scope` asks for.',
     operationId: 'requestToken',
     tags,
     security: clientProof,
     body: formOf('TokenRequest', {
       grant_type: Type.Literal('client_credentials'),
-      resource: Type.Optional(Type.String({ description: 'The API that the token is for (RFC 8707); the first of the client\'s grants unless given.', examples: ['https://api.acme.test'] })),
+      resource: Type.Optional(Type.String({
+        description: 'The API that the token is for (RFC 8707); the first of the ' +
+        'client\'s grants unless given.',
+        examples: ['https://api.acme.test']
+      })),
       scope: Type.Optional(Type.String({ description: 'Makes no difference.' })),
       ...authentication,
     }),
     response: {
       200: tokenAnswer('AccessToken', 3_600),
-      400: refusal('invalid_request', 'invalid_grant', 'invalid_scope', 'invalid_target', 'unauthorized_client', 'unsupported_grant_type'),
+      400: refusal(
+        'invalid_request', 'invalid_grant', 'invalid_scope', 'invalid_target', 'unauthorized_client',
+        'unsupported_grant_type'
+      ),
       401: refusal('invalid_client'),
       429: slow,
       ...broken,
@@ -148,16 +165,38 @@ export const descriptions = {
       grant_type: Type.Literal('urn:ietf:params:oauth:grant-type:jwt-bearer'),
       assertion: Type.String({ examples: ['eyJhbGciOiJFUzI1NiIs…'] }),
     }),
-    response: { 200: tokenAnswer('SessionToken', sessionLifetime), 400: refusal('invalid_request', 'invalid_grant', 'unsupported_grant_type'), 413: malformed, 429: slow, ...broken },
+    response: {
+      200: tokenAnswer('SessionToken', sessionLifetime),
+      400: refusal('invalid_request', 'invalid_grant', 'unsupported_grant_type'),
+      413: malformed,
+      429: slow,
+      ...broken
+    }
   },
   introspection: {
     summary: 'Ask what a credential amounts to',
-    description: 'RFC 7662. A token is told about to its own client and to clients that may introspect for its resource, an API key to the latter only; ' +
-      'all others hear `{"active":false}`. A client that introspects for no resource may ask about its own tokens alone, and else gets 403 `access_denied`.',
+    description:
+      'RFC 7662. A token is told about to its own client and to clients that may introspect for its resource, an API ' +
+      'key to the latter only; ' +
+      'all others hear `{"active":false}`. A client that introspects for no resource may ask about its own tokens ' +
+      'alone, and else gets 403 `access_denied`.',
     operationId: 'introspect',
     tags,
     security: clientProof,
-    body: formOf('IntrospectionRequest', { token, client_address: Type.Optional(Type.String({ description: 'Where the credential was presented, an IP address. Without it the allowlist is left to the caller (`allowed_addresses`), and where an access policy goes by the address, that which refuses more is taken to be so.', examples: ['203.0.113.7'] })), token_type_hint: hint, ...authentication }),
+    body: formOf('IntrospectionRequest', {
+      token,
+      client_address: Type.Optional(
+        Type.String({
+          description:
+            'Where the credential was presented, an IP address. Without it the allowlist is left to the caller ' +
+              '(`allowed_addresses`), and where an access policy goes by the address, that which refuses more is ' +
+              'taken to be so.',
+          examples: ['203.0.113.7']
+        })
+      ),
+      token_type_hint: hint,
+      ...authentication
+    }),
     response: {
       200: Type.Object({
         active: Type.Boolean(),
@@ -188,7 +227,13 @@ export const descriptions = {
     tags,
     security: clientProof,
     body: formOf('RevocationRequest', { token, token_type_hint: hint, ...authentication }),
-    response: { 200: Type.Null({ description: 'It is dead.' }), 400: refusal('invalid_request', 'unauthorized_client', 'unsupported_token_type'), 401: refusal('invalid_client'), 429: slow, ...broken },
+    response: {
+      200: Type.Null({ description: 'It is dead.' }),
+      400: refusal('invalid_request', 'unauthorized_client', 'unsupported_token_type'),
+      401: refusal('invalid_client'),
+      429: slow,
+      ...broken
+    }
   },
   register: {
     summary: 'Register a client',
@@ -197,7 +242,15 @@ export const descriptions = {
     tags,
     security: [{ registrationToken: [] }, {}],
     body: { content: { 'application/json': { schema: Type.Object(sentMetadata, { title: 'ClientMetadata' }) } } },
-    response: { 201: registered, 400: metadataRefused, 401: refusal('invalid_token'), 403: refusal('access_denied'), 413: malformed, 429: slow, ...broken },
+    response: {
+      201: registered,
+      400: metadataRefused,
+      401: refusal('invalid_token'),
+      403: refusal('access_denied'),
+      413: malformed,
+      429: slow,
+      ...broken
+    }
   },
   readRegistration: {
     summary: 'Read the own registration',
@@ -213,8 +266,18 @@ export const descriptions = {
     operationId: 'replaceRegistration',
     tags,
     security: [{ registrationAccessToken: [] }],
-    body: { content: { 'application/json': { schema: Type.Object({ client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }), client_secret: Type.Optional(Type.Union([Type.String(), Type.Null()])), ...sentMetadata }) } } },
-    response: { 200: information, 400: metadataRefused, 413: malformed, ...configured },
+    body: {
+      content: {
+        'application/json': {
+          schema: Type.Object({
+            client_id: Type.String({ examples: ['cli_SMFY997Oo6f1bZteLcSAnl'] }),
+            client_secret: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+            ...sentMetadata
+          })
+        }
+      }
+    },
+    response: { 200: information, 400: metadataRefused, 413: malformed, ...configured }
   },
   deleteRegistration: {
     summary: 'End the own registration',
@@ -232,10 +295,20 @@ export const descriptions = {
     response: { 400: refusal('unsupported_response_type', 'invalid_request'), 500: broken[500] },
   },
   serverMetadata: {
-    summary: 'Authorization server metadata', description: 'RFC 8414.', operationId: 'getServerMetadata', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
+    summary: 'Authorization server metadata',
+    description: 'RFC 8414.',
+    operationId: 'getServerMetadata',
+    tags: discovery,
+    security: [],
+    response: { 200: serverMetadata, 400: malformed, ...broken }
   },
   openidConfiguration: {
-    summary: 'The same for OpenID Connect Discovery', description: 'The document of RFC 8414, for clients that look here alone.', operationId: 'getOpenidConfiguration', tags: discovery, security: [], response: { 200: serverMetadata, 400: malformed, ...broken },
+    summary: 'The same for OpenID Connect Discovery',
+    description: 'The document of RFC 8414, for clients that look here alone.',
+    operationId: 'getOpenidConfiguration',
+    tags: discovery,
+    security: [],
+    response: { 200: serverMetadata, 400: malformed, ...broken }
   },
   jwks: {
     summary: 'The keys that tokens are signed with',
@@ -244,13 +317,25 @@ export const descriptions = {
     tags: discovery,
     security: [],
     response: {
-      200: { description: 'A JWK Set.', content: { 'application/jwk-set+json': { schema: Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) }) } } },
+      200: {
+        description: 'A JWK Set.',
+        content: {
+          'application/jwk-set+json': {
+            schema: Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) })
+          }
+        }
+      },
       400: malformed,
       ...broken,
     },
   },
   hostMetadata: {
-    summary: 'What this host says of itself as a resource', description: 'RFC 9728.', operationId: 'getHostMetadata', tags: discovery, security: [], response: { 200: resourceMetadata, 400: malformed, 404: noResource, ...broken },
+    summary: 'What this host says of itself as a resource',
+    description: 'RFC 9728.',
+    operationId: 'getHostMetadata',
+    tags: discovery,
+    security: [],
+    response: { 200: resourceMetadata, 400: malformed, 404: noResource, ...broken }
   },
   resourceMetadata: {
     summary: 'What the resource at this path says of itself',

@@ -4,7 +4,10 @@ import type { WindowLimit } from '../../domain/metering/window-limiter.ts'
 export interface ProtocolLimits {
   /** Failed authentications of one client from one address: further attempts are refused unread. */
   failuresPerClient: WindowLimit
-  /** Failed authentications from one address, whoever it claims to be: further failures say so; who proves itself passes. */
+  /**
+   * Failed authentications from one address, whoever it claims to be: further failures say so; who proves itself
+   * passes.
+   */
   failuresPerAddress: WindowLimit
   /** Clients that one address may register without a registration token. */
   registrationsPerAddress: WindowLimit

@@ -1,4 +1,6 @@
-/** The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
+/**
+ * The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3).
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 
@@ -19,7 +21,9 @@ export class OAuthError extends Error {
 
 /** Too many failed attempts: RFC 6585 §4, with the code that RFC 8628 §3.5 registered for it. */
 export function slowDown (seconds: number): OAuthError {
-  return new OAuthError(429, 'slow_down', 'Too many failed attempts; try again later.', { 'retry-after': String(seconds) })
+  return new OAuthError(429, 'slow_down', 'Too many failed attempts; try again later.', {
+    'retry-after': String(seconds)
+  })
 }
 
 /** What is sent. */
@@ -35,9 +39,17 @@ export const noStore = { 'cache-control': 'no-store' } as const
 /** Turns whatever was thrown into an answer. `unexpected` tells whether it is a defect that belongs into the log. */
 export function presentError (thrown: unknown, requestId: string): OAuthAnswer & { unexpected: boolean } {
   const { status, error, description, headers } = read(thrown) ?? {
-    status: 500, error: 'server_error', description: `The server failed to answer. Request ${requestId} leads to the reason in its log.`, headers: {},
+    status: 500,
+    error: 'server_error',
+    description: `The server failed to answer. Request ${requestId} leads to the reason in its log.`,
+    headers: {}
   }
-  return { status, headers: { ...noStore, ...headers }, body: { error, error_description: description }, unexpected: status === 500 }
+  return {
+    status,
+    headers: { ...noStore, ...headers },
+    body: { error, error_description: description },
+    unexpected: status === 500
+  }
 }
 
 /** Sends the answer to whatever was thrown; the log has the reason of a defect. */
@@ -50,25 +62,53 @@ export function answerError (thrown: unknown, request: FastifyRequest, reply: Fa
 interface Read { status: number, error: string, description: string, headers: Readonly<Record<string, string>> }
 
 function read (thrown: unknown): Read | null {
-  if (thrown instanceof OAuthError) return { ...thrown, status: thrown.status, error: thrown.error, headers: thrown.headers, description: thrown.message }
+  if (thrown instanceof OAuthError) {
+    return {
+      ...thrown, status: thrown.status, error: thrown.error, headers: thrown.headers, description: thrown.message
+    }
+  }
   if (thrown instanceof Failure) return readFailure(thrown)
   return readFastifyError(thrown)
 }
 
 function readFailure (failure: Failure): Read | null {
-  if (failure.status === 503) return { status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' } }
+  if (failure.status === 503) {
+    return {
+      status: 503, error: 'temporarily_unavailable', description: failure.message, headers: { 'retry-after': '1' }
+    }
+  }
   if (failure.status >= 500) return null
   // RFC 9110 §15.5.2: a 401 says how to authenticate.
-  if (failure.status === 401) return { status: 401, error: 'invalid_token', description: failure.message, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
+  if (failure.status === 401) {
+    return {
+      status: 401,
+      error: 'invalid_token',
+      description: failure.message,
+      headers: { 'www-authenticate': 'Bearer error="invalid_token"' }
+    }
+  }
   const error = failure.code === 'registration_closed' ? 'access_denied' : 'invalid_request'
   return { status: failure.status, error, description: failure.message, headers: {} }
 }
 
-/** Fastify's own refusals of a body: too large, of another type, not JSON. Its sentences quote the input: ours do not. */
+/**
+ * Fastify's own refusals of a body: too large, of another type, not JSON. Its sentences quote the input: ours do not.
+ */
 function readFastifyError (thrown: unknown): Read | null {
   const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500
   if (!(status >= 400 && status < 500)) return null
-  if (status === 413) return { status, error: 'invalid_request', description: 'The body is larger than this server reads.', headers: {} }
-  if (status === 415) return { status: 400, error: 'invalid_request', description: 'The body has a content type that this endpoint does not read.', headers: {} }
-  return { status: 400, error: 'invalid_request', description: 'The body is not what its content type says.', headers: {} }
+  if (status === 413) {
+    return { status, error: 'invalid_request', description: 'The body is larger than this server reads.', headers: {} }
+  }
+  if (status === 415) {
+    return {
+      status: 400,
+      error: 'invalid_request',
+      description: 'The body has a content type that this endpoint does not read.',
+      headers: {}
+    }
+  }
+  return {
+    status: 400, error: 'invalid_request', description: 'The body is not what its content type says.', headers: {}
+  }
 }

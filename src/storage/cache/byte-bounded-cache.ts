@@ -4,15 +4,20 @@ import { getHeapStatistics } from 'node:v8'
 
 export type ByteBoundedCache<T extends object> = LRUCache<string, T>
 
-/** What all records together may take, in bytes: half of what the process may. More: `NODE_OPTIONS=--max-old-space-size=…`. */
+/**
+ * What all records together may take, in bytes: half of what the process may. More:
+ * `NODE_OPTIONS=--max-old-space-size=…`.
+ */
 const budget = getHeapStatistics().heap_size_limit / 2
 
-/** What a record takes besides its own text: its shape, its place in the tables, and what is made of it when it is used. */
+/**
+ * What a record takes besides its own text: its shape, its place in the tables, and what is made of it when it is used.
+ */
 const fixed = 600
 
 /**
- * Memory for records of one kind, up to `share` of all that is there for records; those that were not asked for the longest are
- * let go of first.
+ * Memory for records of one kind, up to `share` of all that is there for records; those that were not asked for the
+ * longest are let go of first.
  */
 export function byteBoundedCache<T extends object> (share: number): ByteBoundedCache<T> {
   return new LRUCache<string, T>({ maxSize: Math.floor(budget * share), sizeCalculation: bytesOf })

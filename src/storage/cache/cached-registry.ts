@@ -27,8 +27,10 @@ import { RevokedSet } from './revoked-set.ts'
 /** One of the caches, and where what is in it comes from. */
 interface Memory {
   kind: Difference['kind']
-  kept: Pick<ByteBoundedCache<object>, 'size'> & { clear (): void, peek (key: string): object | undefined, entries (): Iterable<[string, object]> }
-  load (key: string): Awaitable<object | null>
+  kept: Pick<ByteBoundedCache<object>, 'size'> & {
+    clear(): void, peek(key: string): object | undefined, entries(): Iterable<[string, object]>
+  }
+  load(key: string): Awaitable<object | null>
 }
 
 /** What the deployment's policies, and its signing keys, are kept by: no organization's id. */
@@ -39,13 +41,19 @@ const batch = 100
 
 /** A registry that asks the database every time: what several servers on one database need. */
 export function uncachedRegistry (
-  { managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens }: Repositories, reads: Reads
+  {
+    managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens
+  }: Repositories,
+  reads: Reads
 ): Registry {
   return {
     state: null,
     apiKey: digest => reads.apiKeyByDigest(digest),
     cachedApiKey: () => null,
-    importedApiKey: (digest, resourceId) => resourceId === null ? whenKnown(reads.importedForDeployment(digest), theOnly) : reads.importedApiKey(digest, resourceId),
+    importedApiKey: (digest, resourceId) =>
+      resourceId === null
+        ? whenKnown(reads.importedForDeployment(digest), theOnly)
+        : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
     client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
@@ -73,8 +81,8 @@ function importedName (digest: string, resourceId: string): string {
 }
 
 /**
- * A registry that keeps in memory what it was asked for. It is right only where every change is handed to `apply` before it is
- * acknowledged, whichever server made it. What does not exist is not kept: it may come into being.
+ * A registry that keeps in memory what it was asked for. It is right only where every change is handed to `apply`
+ * before it is acknowledged, whichever server made it. What does not exist is not kept: it may come into being.
  */
 export class CachedRegistry implements Registry, ReplicaMemory {
   readonly source = 'memory'
@@ -125,11 +133,14 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null> {
     if (resourceId === null) return this.#importedForDeployment(digest)
     if (this.#imported?.has(digest, resourceId) === false) return null
-    return this.#through(this.#apiKeys, importedName(digest, resourceId), () => this.#source.importedApiKey(digest, resourceId))
+    return this.#through(
+      this.#apiKeys, importedName(digest, resourceId), () => this.#source.importedApiKey(digest, resourceId)
+    )
   }
 
   #importedForDeployment (digest: string): Awaitable<ApiKey | null> {
-    // Where it is not known which were imported, a second one is no change that is heard of: nothing of the first may be kept.
+    // Where it is not known which were imported, a second one is no change that is heard of: nothing of the first may
+    // be kept.
     if (this.#imported === null) return this.#source.importedApiKey(digest, null)
     const resourceId = theOnly(this.#imported.sharedResources(digest))
     return resourceId === null ? null : this.importedApiKey(digest, resourceId)
@@ -246,7 +257,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     for (const memory of this.#memories()) {
       const entries = [...memory.kept.entries()]
       for (let i = 0; i < entries.length; i += batch) {
-        const found = await Promise.all(entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held, caughtUp)))
+        const found = await Promise.all(
+          entries.slice(i, i + batch).map(([key, held]) => compare(memory, key, held, caughtUp))
+        )
         differences.push(...found.filter(each => each !== null))
         // Reads that are answered at once would let nobody else have a turn.
         await nextTurn()
@@ -258,8 +271,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   }
 
   /**
-   * Forgets everything and reads what it has to know of as a whole; resolves once that is in memory, read after the call. One
-   * after the other: what is read waits for the database, and the earlier answer must not come in the place of the later one.
+   * Forgets everything and reads what it has to know of as a whole; resolves once that is in memory, read after the
+   * call. One after the other: what is read waits for the database, and the earlier answer must not come in the place
+   * of the later one.
    */
   readonly reload = oneAfterTheOther(async () => {
     for (const { kept } of this.#memories()) kept.clear()
@@ -268,7 +282,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     const meanwhile: Change[] = this.#meanwhile = []
     try {
       const revoked = new RevokedSet()
-      for await (const page of this.#absences.revoked()) for (const { jti, expiresAt } of page) revoked.add(jti, expiresAt)
+      for await (const page of this.#absences.revoked()) {
+        for (const { jti, expiresAt } of page) revoked.add(jti, expiresAt)
+      }
       const imported = this.#absences.imported === null ? null : new ImportedKeys()
       if (this.#absences.imported !== null) for await (const page of this.#absences.imported()) for (const key of page) imported!.add(key)
       this.#revoked = revoked
@@ -301,7 +317,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   }
 
   async #revokedDifferences (caughtUp: () => Promise<void>): Promise<Difference[]> {
-    const told = (id: string, difference: Difference['difference']): Difference => ({ kind: 'revoked_token', id, difference, fields: [] })
+    const told = (id: string, difference: Difference['difference']): Difference => ({
+      kind: 'revoked_token', id, difference, fields: []
+    })
     const notHeld: string[] = []
     const stored = new RevokedSet()
     for await (const page of this.#absences.revoked()) {
@@ -315,7 +333,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     for await (const held of this.#revoked.pages()) {
       for (const jti of held) {
         // One that was revoked while the others were read is in the database by now.
-        if (!stored.has(jti) && this.#revoked.has(jti) && !await this.#source.isTokenRevoked(jti)) differences.push(told(jti, 'gone'))
+        if (!stored.has(jti) && this.#revoked.has(jti) && !await this.#source.isTokenRevoked(jti)) {
+          differences.push(told(jti, 'gone'))
+        }
       }
     }
     return differences
@@ -328,11 +348,15 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     const notHeld: ImportedKey[] = []
     for await (const page of this.#absences.imported()) notHeld.push(...page.filter(isNotHeld))
     await caughtUp()
-    const keys = await Promise.all(notHeld.filter(isNotHeld).map(({ digest, resourceId }) => this.#source.importedApiKey(digest, resourceId)))
+    const keys = await Promise.all(
+      notHeld.filter(isNotHeld).map(({ digest, resourceId }) => this.#source.importedApiKey(digest, resourceId))
+    )
     return keys.flatMap(key => key === null ? [] : { kind: 'api_key', id: key.id, difference: 'not_held', fields: [] })
   }
 
-  #through<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>): Awaitable<T | Found> {
+  #through<T extends object, Found extends T | null> (
+    kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>
+  ): Awaitable<T | Found> {
     const known = kept.get(key)
     if (known === undefined) {
       this.#lookups.misses++
@@ -342,7 +366,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     return known
   }
 
-  #load<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>): Awaitable<Found> {
+  #load<T extends object, Found extends T | null> (
+    kept: ByteBoundedCache<T>, key: string, load: () => Awaitable<Found>
+  ): Awaitable<Found> {
     const before = this.#state
     const loading = load()
     if (loading instanceof Promise) return this.#keepUnlessChanged(kept, key, loading, before)
@@ -351,7 +377,9 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     return loading
   }
 
-  async #keepUnlessChanged<T extends object, Found extends T | null> (kept: ByteBoundedCache<T>, key: string, loading: Promise<Found>, before: object): Promise<Found> {
+  async #keepUnlessChanged<T extends object, Found extends T | null> (
+    kept: ByteBoundedCache<T>, key: string, loading: Promise<Found>, before: object
+  ): Promise<Found> {
     const loaded = await loading
     // Read before a change that has been applied meanwhile: good as an answer to who asked before it, but not to keep.
     if (loaded !== null && this.#state === before) kept.set(ownText(key, loaded), loaded)
@@ -359,7 +387,10 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   }
 }
 
-/** What a record is kept by, as the record has it: what was asked with may be a piece of a whole request, all of which it would keep, a client's secret too. */
+/**
+ * What a record is kept by, as the record has it: what was asked with may be a piece of a whole request, all of which
+ * it would keep, a client's secret too.
+ */
 function ownText (key: string, record: object): string {
   return Object.values(record).find((value): value is string => value === key) ?? key
 }
@@ -371,7 +402,9 @@ function loadApiKey (source: Registry, name: string): Awaitable<ApiKey | null> {
 }
 
 /** Null: it is held as the database has it, or is not held any more. */
-async function compare ({ kind, kept, load }: Memory, key: string, held: object, caughtUp: () => Promise<void>): Promise<Difference | null> {
+async function compare (
+  { kind, kept, load }: Memory, key: string, held: object, caughtUp: () => Promise<void>
+): Promise<Difference | null> {
   const stored = await load(key)
   await caughtUp()
   // Changed while it was compared: then it has been forgotten, too.
@@ -384,16 +417,21 @@ async function compare ({ kind, kept, load }: Memory, key: string, held: object,
 
 function whatDiffers (kind: Difference['kind'], held: object, stored: object): string[] {
   switch (kind) {
-    case 'policies': return thoseThatDiffer(byId(held as PolicySet), byId(stored as PolicySet))
-    case 'signing_keys': return thoseThatDiffer(held as ReadonlyMap<string, object>, stored as ReadonlyMap<string, object>)
-    default: return fieldsThatDiffer(held, stored)
+    case 'policies':
+      return thoseThatDiffer(byId(held as PolicySet), byId(stored as PolicySet))
+    case 'signing_keys':
+      return thoseThatDiffer(held as ReadonlyMap<string, object>, stored as ReadonlyMap<string, object>)
+    default:
+      return fieldsThatDiffer(held, stored)
   }
 }
 
 /** When a credential was last used is written behind the view's back, and no check goes by it. */
 function fieldsThatDiffer (held: object, stored: object): string[] {
   const [one, other] = [held, stored] as [Record<string, unknown>, Record<string, unknown>]
-  return Object.keys({ ...one, ...other }).filter(name => name !== 'lastUsedAt' && !isDeepStrictEqual(one[name], other[name]))
+  return Object.keys({ ...one, ...other }).filter(name =>
+    name !== 'lastUsedAt' && !isDeepStrictEqual(one[name], other[name])
+  )
 }
 
 function byId ({ policies }: PolicySet): ReadonlyMap<string, object> {

@@ -68,7 +68,7 @@ export function readChange (written: { of: string }): Change {
 }
 
 /**
- * Told of changes that are kept, by whichever server, before they are acknowledged to whoever made them: what it returns is
- * waited for. Of `everything` when this server was away.
+ * Told of changes that are kept, by whichever server, before they are acknowledged to whoever made them: what it
+ * returns is waited for. Of `everything` when this server was away.
  */
 export type ChangeListener = (change: Change) => Awaitable<void>

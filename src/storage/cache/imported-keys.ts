@@ -1,10 +1,16 @@
-/** Which keys were imported for which resource, in memory: so that what none of them is costs no query, whatever strangers make up. */
+/**
+ * Which keys were imported for which resource, in memory: so that what none of them is costs no query, whatever
+ * strangers make up.
+ */
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 
 /** `shared`: of a resource of the deployment. */
 export interface ImportedKey extends Pick<ApiKey, 'digest' | 'resourceId'> { shared: boolean }
 
-/** Digests by the resource that they were imported for: what one organization imported tells nothing at the resource of another. */
+/**
+ * Digests by the resource that they were imported for: what one organization imported tells nothing at the resource of
+ * another.
+ */
 export class ImportedKeys {
   readonly #shared = new Map<string, Set<string>>()
   readonly #owned = new Map<string, Set<string>>()

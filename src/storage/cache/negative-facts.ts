@@ -5,8 +5,8 @@ import type { ImportedKey } from './imported-keys.ts'
 import type { Reads } from '../engine/reads.ts'
 
 /**
- * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: they are asked for one by one. For
- * these "no" is the answer that has to be quick, whatever strangers make up.
+ * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: they are asked for one
+ * by one. For these "no" is the answer that has to be quick, whatever strangers make up.
  */
 export interface NegativeFacts {
   revoked (): AsyncIterable<{ jti: string, expiresAt: Date }[]>

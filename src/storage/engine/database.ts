@@ -23,9 +23,10 @@ export interface Database {
   /** Statements of their own, each its own transaction. */
   queries: Queries
   /**
-   * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction got in
-   * its way. Once a statement in it has failed, whatever follows fails as that did, and nothing is kept, also where `work` makes
-   * nothing of the error. Inside, only the queries that `work` was given may be used. SQLite knows no other isolation.
+   * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction
+   * got in its way. Once a statement in it has failed, whatever follows fails as that did, and nothing is kept, also
+   * where `work` makes nothing of the error. Inside, only the queries that `work` was given may be used. SQLite knows
+   * no other isolation.
    */
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
   /** The records that checks ask for the most, by a shorter way than `queries`. */
@@ -41,7 +42,10 @@ export interface Database {
   isFull (): boolean
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
   connections (): Record<'idle' | 'busy' | 'waiting', number>
-  /** Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is `storage_unavailable`. */
+  /**
+   * Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is
+   * `storage_unavailable`.
+   */
   close (): Promise<void>
 }
 
@@ -70,7 +74,9 @@ const longestWait = 250
  * PostgreSQL database has to exist, and is first reached for by the first query.
  * @throws ConfigurationError for any other URL, and when another server has the SQLite file.
  */
-export async function openDatabase (url: string, changedLimits: Partial<Limits> = {}, telemetry: Telemetry = newTelemetry()): Promise<Database> {
+export async function openDatabase (
+  url: string, changedLimits: Partial<Limits> = {}, telemetry: Telemetry = newTelemetry()
+): Promise<Database> {
   const provider = providerOf(url)
   const limits = { ...defaultLimits, ...limitsOf(url), ...changedLimits }
   requireGenerated(provider)
@@ -78,7 +84,9 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
   const { adapter, connections, onLoss, onConnect, reads, closeReads, release } = opened
   let closed = false
   // SQLite has one connection and no conflicts. On PostgreSQL some connections are left to those who only read.
-  const changes = new TransactionLimiter(provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn)
+  const changes = new TransactionLimiter(
+    provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn
+  )
   const waiting = new TransactionLimiter(Infinity, limits.turn)
   const room = new Room()
   let client: PrismaClient | null = null
@@ -92,9 +100,15 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
     queries: guarded,
     async transaction (work, isolation = 'serializable') {
       if (closed) throw closedFailure()
-      const isolationLevel = isolation === 'read committed' && provider === 'postgresql' ? 'ReadCommitted' : 'Serializable'
-      const options = { maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable' }
-      const result = await runTransaction(guarded, telemetry, room, options, work, isolation === 'serializable' ? changes : waiting)
+      const isolationLevel = isolation === 'read committed' && provider === 'postgresql'
+        ? 'ReadCommitted'
+        : 'Serializable'
+      const options = {
+        maxWait: limits.startTransaction, timeout: limits.transaction, isolationLevel: isolationLevel as 'Serializable'
+      }
+      const result = await runTransaction(
+        guarded, telemetry, room, options, work, isolation === 'serializable' ? changes : waiting
+      )
       room.found()
       return result
     },
@@ -115,7 +129,8 @@ export async function openDatabase (url: string, changedLimits: Partial<Limits> 
 }
 
 /**
- * Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open meanwhile.
+ * Applies the migrations that the database at `url` lacks; returns their names. On SQLite, hold the database open
+ * meanwhile.
  * @throws UnusableDatabase when a newer version has migrated it, or this version cannot work on it.
  */
 export async function migrate (url: string): Promise<string[]> {
@@ -137,22 +152,32 @@ function providerOf (url: string): Provider {
   throw new ConfigurationError(['DATABASE_URL: neither file:… (SQLite) nor postgresql://…'])
 }
 
-/** In a clone they are not there before they have been generated; what needs them would fail only at the first change. */
+/**
+ * In a clone they are not there before they have been generated; what needs them would fail only at the first change.
+ */
 function requireGenerated (provider: Provider): void {
   const folder = join(import.meta.dirname, '..', 'generated', provider)
-  if (!existsSync(folder)) throw new ConfigurationError([`DATABASE_URL: the generated client of its database is missing (${folder}); run \`npm run generate\``])
+  if (!existsSync(folder)) {
+    throw new ConfigurationError([
+      `DATABASE_URL: the generated client of its database is missing (${folder}); run \`npm run generate\``
+    ])
+  }
 }
 
 /** What the URL says of them. A transaction has to get its connection before it is given up. */
 function limitsOf (url: string): Partial<Limits> {
   const connect = url.startsWith('file:') ? undefined : postgresqlTarget(url).connectLimit
-  return connect === undefined ? {} : { connect, startTransaction: Math.max(defaultLimits.startTransaction, connect + 1_000) }
+  return connect === undefined
+    ? {}
+    : { connect, startTransaction: Math.max(defaultLimits.startTransaction, connect + 1_000) }
 }
 
 // The drivers are imported when they are needed: a server has one of them in memory, not both.
 
 async function openSqlite (url: string, limits: Limits): Promise<Connection> {
-  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import('./sqlite/sqlite.ts')
+  const { ensureFile, lockForOneServer, requireDatabase, sqliteAdapter, sqlitePath } = await import(
+    './sqlite/sqlite.ts'
+  )
   const path = sqlitePath(url)
   ensureFile(path)
   const release = lockForOneServer(path)
@@ -172,10 +197,18 @@ async function openPostgresql (url: string, limits: Limits): Promise<Connection>
   const { newPool, postgresqlAdapter } = await import('./postgresql/postgresql.ts')
   const { postgresqlReads } = await import('./postgresql/reads.ts')
   const losses = new Set<() => void>()
-  const pool = newPool(url, limits, () => { losses.forEach(lost => lost()) })
-  const connections = () => ({ idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount })
-  const onLoss = (lost: () => void): void => { losses.add(lost) }
-  const onConnect = (connected: () => void): void => { pool.on('connect', connected) }
+  const pool = newPool(url, limits, () => {
+    losses.forEach(lost => lost())
+  })
+  const connections = () => ({
+    idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount
+  })
+  const onLoss = (lost: () => void): void => {
+    losses.add(lost)
+  }
+  const onConnect = (connected: () => void): void => {
+    pool.on('connect', connected)
+  }
   const adapter = await postgresqlAdapter(pool, url).connect()
   const reads = postgresqlReads(pool)
   return { adapter, connections, onLoss, onConnect, reads, closeReads: () => {}, release: () => {} }
@@ -188,8 +221,9 @@ async function migrationAdapter (provider: Provider, url: string): Promise<SqlMi
 }
 
 /**
- * A client that is loaded for the first query that needs one: Prisma takes a fifth of a second and some thirty megabytes, and a
- * start on a database that is as it should be has only to read. What cannot be loaded is tried again by the next query.
+ * A client that is loaded for the first query that needs one: Prisma takes a fifth of a second and some thirty
+ * megabytes, and a start on a database that is as it should be has only to read. What cannot be loaded is tried again
+ * by the next query.
  */
 function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean): PrismaClient {
   let loading: Promise<PrismaClient> | null = null
@@ -197,27 +231,38 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
     if (isClosed()) throw closedFailure()
     loading ??= load().catch(error => {
       loading = null
-      throw new Failure('storage_unavailable', { detail: `what the database is changed by cannot be loaded (${(error as Error).message})`, cause: error })
+      throw new Failure('storage_unavailable', {
+        detail: `what the database is changed by cannot be loaded (${(error as Error).message})`, cause: error
+      })
     })
     return await loading
   }
   type Calls = Record<string, (...args: unknown[]) => Promise<unknown>>
-  const model = (name: string) => new Proxy({}, { get: (_, operation: string) => async (...args: unknown[]) => await (await loaded() as unknown as Record<string, Calls>)[name]![operation]!(...args) })
+  const model = (name: string) =>
+    new Proxy({}, {
+      get: (_, operation: string) => async (...args: unknown[]) =>
+        await (await loaded() as unknown as Record<string, Calls>)[name]![operation]!(...args)
+    })
   return new Proxy({}, {
-    get: (_, name: string) => name.startsWith('$') ? async (...args: unknown[]) => await (await loaded() as unknown as Calls)[name]!(...args) : model(name),
+    get: (_, name: string) =>
+      name.startsWith('$')
+        ? async (...args: unknown[]) => await (await loaded() as unknown as Calls)[name]!(...args)
+        : model(name)
   }) as PrismaClient
 }
 
 /**
- * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect again,
- * and to a SQLite file that another server may have by then.
+ * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect
+ * again, and to a SQLite file that another server may have by then.
  */
 function failing (client: PrismaClient, { metrics }: Telemetry, room: Room, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
         if (isClosed()) throw closedFailure()
-        if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) return operation === 'findMany' ? [] : null
+        if (operation.startsWith('find') && asksForNul((args as { where?: unknown }).where)) {
+          return operation === 'findMany' ? [] : null
+        }
         const began = performance.now()
         try {
           return await query(args)
@@ -241,20 +286,24 @@ function failingReads (reads: Reads, { metrics }: Telemetry, isClosed: () => boo
     metrics.databaseErrors.increment(codeOf(failure))
     throw failure
   }
-  const guarded = <Values extends (string | number)[], T>(read: (...values: Values) => Awaitable<T>, nothing: T) => (...values: Values): Awaitable<T> => {
-    if (isClosed()) throw closedFailure()
-    if (values.some(value => typeof value === 'string' && value.includes('\0'))) return nothing
-    const began = performance.now()
-    const note = () => { metrics.statements.observe((performance.now() - began) / 1000, 'read') }
-    try {
-      const found = read(...values)
-      if (found instanceof Promise) return found.catch(fail).finally(note)
-      note()
-      return found
-    } catch (error) {
-      return fail(error)
-    }
-  }
+  const guarded =
+    <Values extends (string | number)[], T>(read: (...values: Values) => Awaitable<T>, nothing: T) =>
+      (...values: Values): Awaitable<T> => {
+        if (isClosed()) throw closedFailure()
+        if (values.some(value => typeof value === 'string' && value.includes('\0'))) return nothing
+        const began = performance.now()
+        const note = () => {
+          metrics.statements.observe((performance.now() - began) / 1000, 'read')
+        }
+        try {
+          const found = read(...values)
+          if (found instanceof Promise) return found.catch(fail).finally(note)
+          note()
+          return found
+        } catch (error) {
+          return fail(error)
+        }
+      }
   return {
     apiKeyByDigest: guarded(reads.apiKeyByDigest, null),
     importedApiKey: guarded(reads.importedApiKey, null),
@@ -272,11 +321,16 @@ function failingReads (reads: Reads, { metrics }: Telemetry, isClosed: () => boo
     resourcesWithoutNormalForm: guarded(reads.resourcesWithoutNormalForm, []),
     refused: guarded(reads.refused, []),
     refusedSubject: guarded(reads.refusedSubject, []),
-    ...(reads.importedKeys === undefined ? {} : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) }),
+    ...(reads.importedKeys === undefined
+      ? {}
+      : { importedKeys: guarded(reads.importedKeys, { through: null, keys: [] }) })
   }
 }
 
-/** Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the transaction. */
+/**
+ * Nothing stored has a NUL in it: PostgreSQL's text cannot, and asking for one is an error there that would end the
+ * transaction.
+ */
 function asksForNul (where: unknown): boolean {
   if (typeof where === 'string') return where.includes('\0')
   return typeof where === 'object' && where !== null && Object.values(where).some(asksForNul)
@@ -300,14 +354,24 @@ function changesAtOnce (connections: number): number {
 /** As Prisma takes them. */
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
-async function runTransaction<T> (client: PrismaClient, telemetry: Telemetry, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>, turnstile: TransactionLimiter): Promise<T> {
+async function runTransaction<T> (
+  client: PrismaClient, telemetry: Telemetry, room: Room, options: TransactionOptions,
+  work: (queries: Queries) => Promise<T>, turnstile: TransactionLimiter
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await turnstile.run(() => inSpan(telemetry.tracing, 'database transaction', () => measured(telemetry, () => runOnce(client, telemetry, room, options, work))))
+      return await turnstile.run(() =>
+        inSpan(
+          telemetry.tracing, 'database transaction',
+          () => measured(telemetry, () => runOnce(client, telemetry, room, options, work))
+        )
+      )
     } catch (error) {
       if (!isSerializationConflict(error)) throw error
       telemetry.metrics.transactionRetries++
-      if (attempt === attempts) throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
+      if (attempt === attempts) {
+        throw new Failure('storage_unavailable', { detail: 'other transactions kept getting in the way', cause: error })
+      }
       turnstile.serialize()
       // Of several servers that stand in each other's way, each waits for another while.
       await sleep(Math.random() * Math.min(2 ** attempt * 4, longestWait))
@@ -330,7 +394,10 @@ async function measured<T> ({ metrics }: Telemetry, transaction: () => Promise<T
 }
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
-async function runOnce<T> (client: PrismaClient, { metrics }: Telemetry, room: Room, options: TransactionOptions, work: (queries: Queries) => Promise<T>): Promise<T> {
+async function runOnce<T> (
+  client: PrismaClient, { metrics }: Telemetry, room: Room, options: TransactionOptions,
+  work: (queries: Queries) => Promise<T>
+): Promise<T> {
   let thrown: { error: unknown } | null = null
   const remembering = async (queries: Queries): Promise<T> => {
     try {

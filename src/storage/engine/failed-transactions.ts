@@ -1,10 +1,13 @@
 /**
- * A transaction in which a statement has failed keeps nothing, whatever its work makes of the error. Left to themselves, the databases
- * differ: PostgreSQL refuses what follows and answers COMMIT as if it had been one, SQLite goes on and keeps what did not fail.
+ * A transaction in which a statement has failed keeps nothing, whatever its work makes of the error. Left to
+ * themselves, the databases differ: PostgreSQL refuses what follows and answers COMMIT as if it had been one, SQLite
+ * goes on and keeps what did not fail.
  */
 import type { SqlDriverAdapter, SqlQuery, Transaction } from '@prisma/driver-adapter-utils'
 
-/** `adapter`, whose transactions are over once a statement in them has failed: what follows fails as it did, COMMIT too. */
+/**
+ * `adapter`, whose transactions are over once a statement in them has failed: what follows fails as it did, COMMIT too.
+ */
 export function failingAsAWhole (adapter: SqlDriverAdapter): SqlDriverAdapter {
   return {
     provider: adapter.provider,

@@ -1,9 +1,15 @@
 import { Failure } from '../../base/errors.ts'
 
-/** Milliseconds after which a write that failed is no sign any more: a server that is sent nobody must find out that there is room again. */
+/**
+ * Milliseconds after which a write that failed is no sign any more: a server that is sent nobody must find out that
+ * there is room again.
+ */
 const forgotten = 30_000
 
-/** Whether the database has room, as far as is known: not, once a write has failed for it, until a change is kept or that was long ago. */
+/**
+ * Whether the database has room, as far as is known: not, once a write has failed for it, until a change is kept or
+ * that was long ago.
+ */
 export class Room {
   #fullAt = -Infinity
 

@@ -1,6 +1,6 @@
 /**
- * The two generated clients under one type. Their types differ in what the databases differ in; SQLite's is the narrower,
- * so what is written against it runs on both. The casts are here and nowhere else.
+ * The two generated clients under one type. Their types differ in what the databases differ in; SQLite's is the
+ * narrower, so what is written against it runs on both. The casts are here and nowhere else.
  */
 import { DbNull } from '@prisma/client/runtime/client'
 import type { SqlDriverAdapter, SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
@@ -19,7 +19,9 @@ export type Provider = 'sqlite' | 'postgresql'
 
 /** A client for `provider` on `connected`, which it disposes of when it disconnects. */
 export async function newPrismaClient (provider: Provider, connected: SqlDriverAdapter): Promise<PrismaClient> {
-  const adapter: SqlDriverAdapterFactory = { provider: connected.provider, adapterName: connected.adapterName, connect: async () => connected }
+  const adapter: SqlDriverAdapterFactory = {
+    provider: connected.provider, adapterName: connected.adapterName, connect: async () => connected
+  }
   if (provider === 'sqlite') {
     const generated = await import('../generated/sqlite/client.ts')
     return new generated.PrismaClient({ adapter, errorFormat: 'minimal' })

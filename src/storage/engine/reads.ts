@@ -1,4 +1,7 @@
-/** What checks ask for, and what a start looks at, read by prepared statements: Prisma takes forty times as long, and a while to load. */
+/**
+ * What checks ask for, and what a start looks at, read by prepared statements: Prisma takes forty times as long, and a
+ * while to load.
+ */
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { ChainHead } from '../../domain/audit/chain.ts'
@@ -20,8 +23,8 @@ import type { Row } from '../tables/rows.ts'
 import { readSigningKey } from '../tables/signing-keys.ts'
 
 /**
- * Each answers as its repository does, with what is committed. On SQLite in the same turn, so that no change can come between
- * reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
+ * Each answers as its repository does, with what is committed. On SQLite in the same turn, so that no change can come
+ * between reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
  */
 export interface Reads {
   /** Of the keys that were made here. */
@@ -47,8 +50,8 @@ export interface Reads {
   /** The same of one subject, of either kind: some row at most. */
   refusedSubject (kind: LostKind, other: LostKind, subject: string): Awaitable<(Refused & { id: string })[]>
   /**
-   * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index finds, and
-   * the place of the last one; null: there are no more keys.
+   * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index
+   * finds, and the place of the last one; null: there are no more keys.
    */
   importedKeys? (after: number, limit: number): Awaitable<{ through: number | null, keys: ImportedKey[] }>
 }
@@ -57,7 +60,9 @@ export interface Reads {
 export type Shared = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
-  table: 'ApiKey' | 'AuditChain' | 'Client' | 'LostChange' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken' | 'SigningKey'
+  table:
+    | 'ApiKey' | 'AuditChain' | 'Client' | 'LostChange' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken'
+    | 'SigningKey'
   /** Which rows, in which order: each `?` is a parameter. */
   rows: string
   /** If not all of a row is wanted. */
@@ -68,18 +73,25 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND NOT "imported"' },
   importedApiKey: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND "resourceId" = ? AND "imported"' },
   importedForDeployment: {
-    table: 'ApiKey', rows: 'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2',
+    table: 'ApiKey',
+    rows:
+      'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS ' +
+        'NULL) LIMIT 2'
   },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
   resource: { table: 'Resource', rows: 'WHERE "id" = ?' },
   resourceByIdentifier: { table: 'Resource', rows: 'WHERE "normalIdentifier" = ?' },
-  resourcesWithoutNormalForm: { table: 'Resource', rows: 'WHERE "normalIdentifier" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?' },
+  resourcesWithoutNormalForm: {
+    table: 'Resource', rows: 'WHERE "normalIdentifier" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?'
+  },
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
-  revokedTokens: { table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt'] },
+  revokedTokens: {
+    table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt']
+  },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
   refused: {
     table: 'LostChange',
@@ -109,7 +121,10 @@ export function readsOfSeveral (several: Several, columns: Columns) {
 
 type Several = <T>(name: Shared, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
 
-/** `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order needs no other. */
+/**
+ * `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order
+ * needs no other.
+ */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {
   const { resources, policies, signingKeys, audit } = repositories
   return {
@@ -118,9 +133,13 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
       ...resources,
       get: async id => await reads.resource(id),
       byIdentifier: async identifier => await reads.resourceByIdentifier(identifier),
-      withoutNormalForm: async (after, limit) => await reads.resourcesWithoutNormalForm(after, limit),
+      withoutNormalForm: async (after, limit) => await reads.resourcesWithoutNormalForm(after, limit)
     },
-    policies: { ...policies, of: async organizationId => await (organizationId === null ? reads.deploymentPolicies() : reads.policiesOf(organizationId)) },
+    policies: {
+      ...policies,
+      of: async organizationId =>
+        await (organizationId === null ? reads.deploymentPolicies() : reads.policiesOf(organizationId))
+    },
     signingKeys: { ...signingKeys, all: async () => await reads.signingKeys() },
     audit: { ...audit, headsNotUnder: async (key, limit) => await reads.headsNotUnder(key, limit) },
   }

@@ -1,4 +1,6 @@
-/** Why a database cannot be used, in one sentence for operators: what drivers and engines throw is for their authors. */
+/**
+ * Why a database cannot be used, in one sentence for operators: what drivers and engines throw is for their authors.
+ */
 import { postgresqlTarget } from '../../config/database-url.ts'
 import { ConfigurationError } from '../../base/errors.ts'
 import { standby } from './postgresql/client.ts'
@@ -10,8 +12,8 @@ interface Said { code: string, message: string }
 interface Names { host: string, user: string, database: string }
 
 /**
- * The sentence for what `error` means for the database at `url`, which names DATABASE_URL, the reason and the way out; the
- * error itself where nothing better can be said. For starts and for the doctor; while serving, the same is a 503.
+ * The sentence for what `error` means for the database at `url`, which names DATABASE_URL, the reason and the way out;
+ * the error itself where nothing better can be said. For starts and for the doctor; while serving, the same is a 503.
  */
 export function startProblem (error: unknown, url: string): unknown {
   if (error instanceof ConfigurationError || url.startsWith('file:')) return error
@@ -81,29 +83,40 @@ function problemOf ({ code, message }: Said, { host, user, database }: Names): U
   if (message === 'Query read timeout') {
     return unusable(
       `${host} takes connections and answers nothing in time`,
-      'look at its load and its log; a pooler needs room for all of them (PgBouncer: default_pool_size, docs/postgresql.md)'
+      'look at its load and its log; a pooler needs room for all of them (PgBouncer: default_pool_size, ' +
+        'docs/postgresql.md)'
     )
   }
   switch (code) {
-    case '3D000': return unusable(
-      `there is no database ${database} at ${host}`,
-      `make it (CREATE DATABASE "${database}" ENCODING 'UTF8'), or name another`
-    )
-    case '28P01': return unusable(
-      `the password of the role ${user} is wrong or missing, or there is no such role at ${host}`,
-      'correct it, or make the role (CREATE ROLE … LOGIN PASSWORD …)'
-    )
-    case '28000': return unusable(`${server} does not let the role ${user} in (${message})`, message.includes('does not exist')
-      ? `make it (CREATE ROLE "${user}" LOGIN), or name another`
-      : 'allow it in pg_hba.conf, and where that asks for TLS write sslmode=verify-full')
-    case '42501': return unusable(
-      `the role ${user} lacks a right (${message})`, 'name the role that owns the tables, or GRANT it what is missing'
-    )
-    case '25006': return readOnly()
-    case '53300': return unusable(
-      `${server} has no connection left (${message})`, 'raise max_connections there, or lower connection_limit here'
-    )
-    case '57P03': return unusable(`${server} is starting or ending (${message})`, 'start this one again when it is up')
+    case '3D000':
+      return unusable(
+        `there is no database ${database} at ${host}`,
+        `make it (CREATE DATABASE "${database}" ENCODING 'UTF8'), or name another`
+      )
+    case '28P01':
+      return unusable(
+        `the password of the role ${user} is wrong or missing, or there is no such role at ${host}`,
+        'correct it, or make the role (CREATE ROLE … LOGIN PASSWORD …)'
+      )
+    case '28000':
+      return unusable(
+        `${server} does not let the role ${user} in (${message})`,
+        message.includes('does not exist')
+          ? `make it (CREATE ROLE "${user}" LOGIN), or name another`
+          : 'allow it in pg_hba.conf, and where that asks for TLS write sslmode=verify-full'
+      )
+    case '42501':
+      return unusable(
+        `the role ${user} lacks a right (${message})`, 'name the role that owns the tables, or GRANT it what is missing'
+      )
+    case '25006':
+      return readOnly()
+    case '53300':
+      return unusable(
+        `${server} has no connection left (${message})`, 'raise max_connections there, or lower connection_limit here'
+      )
+    case '57P03':
+      return unusable(`${server} is starting or ending (${message})`, 'start this one again when it is up')
     // A named statement that another client has prepared on this connection, or has taken away.
     case '42P05':
     case '26000': return sharedSession()

@@ -1,9 +1,9 @@
 import { Failure } from '../../base/errors.ts'
 
 /**
- * Lets so many transactions run at once, and the others wait their turn. Once some were in each other's way, and all are that
- * add to the same audit chain, they go one at a time until nobody waits any more: so however many come at once, each has to
- * give way to other servers only.
+ * Lets so many transactions run at once, and the others wait their turn. Once some were in each other's way, and all
+ * are that add to the same audit chain, they go one at a time until nobody waits any more: so however many come at
+ * once, each has to give way to other servers only.
  */
 export class TransactionLimiter {
   readonly #width: number

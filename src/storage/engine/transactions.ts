@@ -24,7 +24,9 @@ export interface Keeping {
 }
 
 /** Transactions that tell what they changed of that which checks look at. */
-export function transactions (database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: Keeping): Store['transaction'] {
+export function transactions (
+  database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: Keeping
+): Store['transaction'] {
   return async (work, isolation) => {
     let changes: Change[] = []
     let entry: Appended | null = null
@@ -33,10 +35,17 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
       let recorded = false
       const record: ChangeReport = change => { changes.push(change) }
       const repositories = repositoriesOver(queries, record, keys)
-      const recording = <T>(append: (record: T) => Promise<void>) => async (record: T): Promise<void> => { recorded = await append(record).then(() => true) }
+      const recording = <T>(append: (record: T) => Promise<void>) => async (record: T): Promise<void> => {
+        recorded = await append(record).then(() => true)
+      }
       const { audit, credits } = repositories
-      const result = await work({ ...repositories, audit: { ...audit, append: recording(audit.append) }, credits: { ...credits, append: recording(credits.append) } })
-      // What changes nothing because it is so already may go by what another server did a moment ago, which not all have heard.
+      const result = await work({
+        ...repositories,
+        audit: { ...audit, append: recording(audit.append) },
+        credits: { ...credits, append: recording(credits.append) }
+      })
+      // What changes nothing because it is so already may go by what another server did a moment ago, which not all
+      // have heard.
       const found = changes.length === 0 && !recorded && isolation !== 'read committed'
       if (changes.length > 0) await complete?.(queries, changes, record)
       entry = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
@@ -54,9 +63,21 @@ export function transactions (database: Database, keys: ChainKeys, { note, follo
   }
 }
 
-/** A row of the audit log and the head of its chain are two: outside of a transaction they get one of their own, that waits for the head. */
+/**
+ * A row of the audit log and the head of its chain are two: outside of a transaction they get one of their own, that
+ * waits for the head.
+ */
 export function withAuditOfItsOwn (repositories: Repositories, transaction: Store['transaction']): Store {
-  return { ...repositories, audit: { ...repositories.audit, append: async event => { await transaction(tx => tx.audit.append(event), 'read committed') } }, transaction }
+  return {
+    ...repositories,
+    audit: {
+      ...repositories.audit,
+      append: async event => {
+        await transaction(tx => tx.audit.append(event), 'read committed')
+      }
+    },
+    transaction
+  }
 }
 
 /** What writes something that checks look at, by port. */
@@ -79,10 +100,16 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>
 
 /** Where others have to be told of a change, what makes one outside of a transaction gets one of its own. */
-export function withTransactionsOfTheirOwn (repositories: Repositories, transaction: Store['transaction']): Repositories {
+export function withTransactionsOfTheirOwn (
+  repositories: Repositories, transaction: Store['transaction']
+): Repositories {
   const ports = Object.entries(changing).map(([port, methods]) => {
-    const through = (method: string) => (...args: unknown[]) => transaction(tx => (tx as unknown as Record<string, Methods>)[port]![method]!(...args), 'read committed')
-    return [port, { ...repositories[port as keyof Repositories], ...Object.fromEntries((methods as string[]).map(method => [method, through(method)])) }]
+    const through = (method: string) => (...args: unknown[]) =>
+      transaction(tx => (tx as unknown as Record<string, Methods>)[port]![method]!(...args), 'read committed')
+    return [port, {
+      ...repositories[port as keyof Repositories],
+      ...Object.fromEntries((methods as string[]).map(method => [method, through(method)]))
+    }]
   })
   return { ...repositories, ...Object.fromEntries(ports) as Partial<Repositories> }
 }

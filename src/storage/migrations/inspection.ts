@@ -7,8 +7,12 @@ import type { Provider } from '../engine/prisma.ts'
 import { replicationOf, type Replication } from '../replication/database-history.ts'
 
 /** The migrations that this version needs and the database has not had, in order. */
-export async function pendingMigrations ({ provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>): Promise<string[]> {
-  const applied = await queries.$queryRaw<{ migration_name: string }[]>`SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL`
+export async function pendingMigrations (
+  { provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>
+): Promise<string[]> {
+  const applied = await queries.$queryRaw<
+    { migration_name: string }[]
+  >`SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL`
   return missing(await neededMigrations(provider), applied.map(row => row.migration_name))
 }
 
@@ -27,25 +31,35 @@ export interface MigrationState {
   unfinished: string[]
 }
 
-async function migrationState (provider: Provider, tables: readonly string[], rows: Reader['rows']): Promise<MigrationState> {
+async function migrationState (
+  provider: Provider, tables: readonly string[], rows: Reader['rows']
+): Promise<MigrationState> {
   const needed = await neededMigrations(provider)
   if (!tables.includes('_prisma_migrations')) return { applied: null, pending: needed, unknown: [], unfinished: [] }
-  const recorded = await rows('SELECT migration_name, CASE WHEN finished_at IS NULL THEN \'\' ELSE \'done\' END AS done FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name')
+  const recorded = await rows('SELECT migration_name, CASE WHEN finished_at IS NULL THEN \'\' ELSE \'done\' END AS ' +
+    'done FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name')
   const names = (isDone: boolean) => recorded.filter(({ done }) => (done !== '') === isDone).map(row => row.migration_name!)
   const [applied, unfinished] = [names(true), names(false)]
-  return { applied, unfinished, pending: missing(needed, applied), unknown: missing(recorded.map(row => row.migration_name!), needed) }
+  return {
+    applied,
+    unfinished,
+    pending: missing(needed, applied),
+    unknown: missing(recorded.map(row => row.migration_name!), needed)
+  }
 }
 
 /**
- * How the migrations of the database at `url` stand. Where there is nothing to do, the migration engine need not be loaded, which
- * takes longer than the rest of the server. @throws UnusableDatabase when a newer version has migrated it, and where what is to be
- * done cannot be: then nothing was begun.
+ * How the migrations of the database at `url` stand. Where there is nothing to do, the migration engine need not be
+ * loaded, which takes longer than the rest of the server. @throws UnusableDatabase when a newer version has migrated
+ * it, and where what is to be done cannot be: then nothing was begun.
  */
 export async function migrationsAt (url: string): Promise<MigrationState> {
   const provider = url.startsWith('file:') ? 'sqlite' : 'postgresql'
   const path = provider === 'sqlite' ? (await import('../engine/sqlite/sqlite.ts')).sqlitePath(url) : ''
   if (provider === 'sqlite' && !existsSync(path)) return await migrationState(provider, [], async () => [])
-  const { rows, end, requireMigratable, makeSchema } = provider === 'sqlite' ? await sqliteReader(path) : await postgresqlReader(url, ' migration')
+  const { rows, end, requireMigratable, makeSchema } = provider === 'sqlite'
+    ? await sqliteReader(path)
+    : await postgresqlReader(url, ' migration')
   try {
     const state = await migrationState(provider, await tablesOf(provider, rows), rows)
     requireKnown(state)
@@ -91,7 +105,10 @@ interface Reader {
   end (): Promise<void>
 }
 
-/** Looks at the database at `url`. Null: there is no such SQLite file. @throws UnusableDatabase, and what the driver throws, in its words. */
+/**
+ * Looks at the database at `url`. Null: there is no such SQLite file. @throws UnusableDatabase, and what the driver
+ * throws, in its words.
+ */
 export async function inspectDatabase (url: string): Promise<Inspection | null> {
   if (!url.startsWith('file:')) return await inspect('postgresql', await postgresqlReader(url, ' doctor', 3_000), null)
   const { isLocked, sqlitePath } = await import('../engine/sqlite/sqlite.ts')
@@ -106,20 +123,28 @@ const words = {
     published: "\"publishedUntil\" > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
   },
   postgresql: {
-    facts: "SELECT current_setting('server_version') AS version, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS now",
+    facts:
+      "SELECT current_setting('server_version') AS version, to_char(clock_timestamp() AT TIME ZONE 'UTC', " +
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS now",
     tables: 'SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()',
     published: "\"publishedUntil\" > clock_timestamp() AT TIME ZONE 'UTC'",
   },
 }
 
-async function inspect (provider: Provider, { rows, requireMigratable, end }: Reader, inUse: boolean | null): Promise<Inspection> {
+async function inspect (
+  provider: Provider, { rows, requireMigratable, end }: Reader, inUse: boolean | null
+): Promise<Inspection> {
   try {
     const [facts] = await rows(words[provider].facts)
     const tables = await tablesOf(provider, rows)
     const state = await migrationState(provider, tables, rows)
     if (state.pending.length > 0 && state.unknown.length === 0) await requireMigratable(state.applied === null)
-    const alive = state.pending.length > 0 ? '' : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
-    const signingKeys = tables.includes('SigningKey') ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`) : []
+    const alive = state.pending.length > 0
+      ? ''
+      : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
+    const signingKeys = tables.includes('SigningKey')
+      ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`)
+      : []
     const lost = tables.includes('LostChange')
       ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
       : []

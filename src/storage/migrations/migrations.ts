@@ -14,8 +14,9 @@ export function migrationsFolder (provider: Provider): string {
 }
 
 /**
- * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in _prisma_migrations: all
- * of them, or none. Of several servers that start at once on PostgreSQL one applies and the others wait for it, as long as it takes.
+ * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in
+ * _prisma_migrations: all of them, or none. Of several servers that start at once on PostgreSQL one applies and the
+ * others wait for it, as long as it takes.
  * @returns the names of the migrations that were applied.
  */
 export async function applyMigrations (
@@ -24,13 +25,24 @@ export async function applyMigrations (
   const migrationsList = await readMigrations(folder)
   const connection = await adapter.connect()
   try {
-    const connected = { provider: adapter.provider, adapterName: adapter.adapterName, connect: async () => connection, connectToShadowDb: () => adapter.connectToShadowDb() }
+    const connected = {
+      provider: adapter.provider,
+      adapterName: adapter.adapterName,
+      connect: async () => connection,
+      connectToShadowDb: () => adapter.connectToShadowDb()
+    }
     return await withSchemaEngine(connected, async engine => {
       await sayingSo(connection.executeScript(begin[provider]))
       const began = await transactionOf(provider, connection)
       const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters: noFilter })
       await requireNoneUnknown(provider, connection, migrationsList)
-      if (await transactionOf(provider, connection) !== began) throw new Failure('storage_unavailable', { detail: 'the migrations were not one transaction, another connection was used: look at what the database has of them' })
+      if (await transactionOf(provider, connection) !== began) {
+        throw new Failure('storage_unavailable', {
+          detail:
+            'the migrations were not one transaction, another connection was used: look at what the database has of ' +
+              'them'
+        })
+      }
       await connection.executeScript('COMMIT')
       return appliedMigrationNames
     })
@@ -41,10 +53,11 @@ export async function applyMigrations (
 }
 
 /**
- * The engine records a migration, runs it, and records its end: a server that died in between would leave a database that no
- * server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch foreign keys
- * inside one, and with them a table that is made anew would take its children along. On PostgreSQL the engine waits ten seconds
- * for another server that migrates, and fails: its lock is taken ahead of it, for which a server waits as long as it takes.
+ * The engine records a migration, runs it, and records its end: a server that died in between would leave a database
+ * that no server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch
+ * foreign keys inside one, and with them a table that is made anew would take its children along. On PostgreSQL the
+ * engine waits ten seconds for another server that migrates, and fails: its lock is taken ahead of it, for which a
+ * server waits as long as it takes.
  */
 const begin: Record<Provider, string> = {
   sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE',
@@ -54,9 +67,13 @@ const begin: Record<Provider, string> = {
 }
 
 /** A newer server may have been the one that was waited for. @throws UnusableDatabase. */
-async function requireNoneUnknown (provider: Provider, connection: SqlQueryable, { migrationDirectories }: MigrationList): Promise<void> {
+async function requireNoneUnknown (
+  provider: Provider, connection: SqlQueryable, { migrationDirectories }: MigrationList
+): Promise<void> {
   const known = new Set([...await neededMigrations(provider), ...migrationDirectories.map(({ path }) => path)])
-  const { rows } = await connection.queryRaw({ sql: 'SELECT migration_name FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY 1', args: [], argTypes: [] })
+  const { rows } = await connection.queryRaw({
+    sql: 'SELECT migration_name FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY 1', args: [], argTypes: []
+  })
   requireKnown({ unknown: rows.map(([name]) => String(name)).filter(name => !known.has(name)) })
 }
 
@@ -64,7 +81,9 @@ async function requireNoneUnknown (provider: Provider, connection: SqlQueryable,
 const silently = 5_000
 
 async function sayingSo (turn: Promise<void>): Promise<void> {
-  const timer = setTimeout(() => { process.emitWarning('another server applies migrations to this database; this one starts when they are done') }, silently)
+  const timer = setTimeout(() => {
+    process.emitWarning('another server applies migrations to this database; this one starts when they are done')
+  }, silently)
   try {
     await turn
   } finally {
@@ -73,12 +92,14 @@ async function sayingSo (turn: Promise<void>): Promise<void> {
 }
 
 /**
- * Which transaction is open on `connection`; outside of one, another at each call. @throws when it can only be rolled back,
- * where COMMIT would do that and say nothing. SQLite's connection is in this process, and cannot be lost.
+ * Which transaction is open on `connection`; outside of one, another at each call. @throws when it can only be rolled
+ * back, where COMMIT would do that and say nothing. SQLite's connection is in this process, and cannot be lost.
  */
 async function transactionOf (provider: Provider, connection: SqlQueryable): Promise<string> {
   if (provider === 'sqlite') return ''
-  const { rows: [row] } = await connection.queryRaw({ sql: 'SELECT pg_backend_pid()::text, pg_current_xact_id()::text', args: [], argTypes: [] })
+  const { rows: [row] } = await connection.queryRaw({
+    sql: 'SELECT pg_backend_pid()::text, pg_current_xact_id()::text', args: [], argTypes: []
+  })
   return row!.join(' ')
 }
 
@@ -97,7 +118,10 @@ async function readMigrations (folder: string): Promise<MigrationList> {
     shadowDbInitScript: '',
     migrationDirectories: await Promise.all(names.map(async name => ({
       path: name,
-      migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: await readFile(join(folder, name, 'migration.sql'), 'utf8') } },
-    }))),
+      migrationFile: {
+        path: 'migration.sql',
+        content: { tag: 'ok' as const, value: await readFile(join(folder, name, 'migration.sql'), 'utf8') }
+      }
+    })))
   }
 }

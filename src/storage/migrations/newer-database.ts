@@ -7,7 +7,9 @@ export function requireKnown ({ unknown }: { unknown: readonly string[] }): void
 }
 
 export function newer (unknown: readonly string[]): string {
-  return `the database was migrated by a newer version (${unknown.join(', ')} ${unknown.length === 1 ? 'is' : 'are'} unknown to this one)`
+  return `the database was migrated by a newer version (${unknown.join(', ')} ${
+    unknown.length === 1 ? 'is' : 'are'
+  } unknown to this one)`
 }
 
 export const remedyForNewer = 'run that version or a later one, or restore the backup from before it'

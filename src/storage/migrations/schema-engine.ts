@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import {
+  bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapterFactory
+} from '@prisma/driver-adapter-utils'
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 
 export type { SchemaEngine }
@@ -12,14 +14,16 @@ type Glue = typeof import('@prisma/schema-engine-wasm') & { __wbg_set_wasm (expo
 
 // Of the types for WebAssembly, which only come with those of browsers.
 declare const WebAssembly: {
-  instantiate (bytes: Uint8Array, imports: Record<string, object>): Promise<{ instance: { exports: { __wbindgen_start (): void } } }>
+  instantiate(
+    bytes: Uint8Array, imports: Record<string, object>
+  ): Promise<{ instance: { exports: { __wbindgen_start(): void } } }>
 }
 
 let loaded: Promise<Glue> | undefined
 
 /**
- * What `work` makes with an engine over `adapter`, and with the datamodel to plan for where it is to plan. What the driver
- * throws meanwhile is thrown here as it was: the engine itself knows it by a number alone.
+ * What `work` makes with an engine over `adapter`, and with the datamodel to plan for where it is to plan. What the
+ * driver throws meanwhile is thrown here as it was: the engine itself knows it by a number alone.
  */
 export async function withSchemaEngine<T> (
   adapter: SqlMigrationAwareDriverAdapterFactory, work: (engine: SchemaEngine) => Promise<T>, datamodel?: string
@@ -27,7 +31,9 @@ export async function withSchemaEngine<T> (
   loaded ??= load()
   const { SchemaEngine } = await loaded
   const bound = bindMigrationAwareSqlAdapterFactory(adapter)
-  const datamodels: [string, string][] | undefined = datamodel === undefined ? undefined : [['schema.prisma', datamodel]]
+  const datamodels: [string, string][] | undefined = datamodel === undefined
+    ? undefined
+    : [['schema.prisma', datamodel]]
   try {
     const engine = await SchemaEngine.new({ datamodels }, () => {}, bound)
     try {

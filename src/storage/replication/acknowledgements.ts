@@ -6,7 +6,10 @@ import { evict, replicaPositions, type ReplicaPosition } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
 import type { Queries } from '../engine/prisma.ts'
 
-/** Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened for yet. */
+/**
+ * Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened
+ * for yet.
+ */
 const patience = 100
 
 /** Milliseconds after which a read that has not been answered is given up for another one. */
@@ -27,7 +30,10 @@ class PendingChange {
   isAlone = false
   /** When the rows of the others were first known. */
   observed: number
-  /** The servers that have not said that they have it. Null: the database has not said yet who there is, so nobody can be ruled out. */
+  /**
+   * The servers that have not said that they have it. Null: the database has not said yet who there is, so nobody can
+   * be ruled out.
+   */
   unconfirmed: readonly ReplicaPosition[] | null = null
   #wake = () => {}
 
@@ -103,9 +109,9 @@ export class AcknowledgementBarrier {
   }
 
   /**
-   * Resolves once every other server has applied the transaction `xid`, which was committed just now, or a lease has passed.
-   * Who gave no sign of life in that time is not waited for again. `lease` is the one that all go by; null: this server is not
-   * among them, so only their rows say. Never rejects: the change is kept already.
+   * Resolves once every other server has applied the transaction `xid`, which was committed just now, or a lease has
+   * passed. Who gave no sign of life in that time is not waited for again. `lease` is the one that all go by; null:
+   * this server is not among them, so only their rows say. Never rejects: the change is kept already.
    */
   async acknowledge (xid: bigint, lease: number | null): Promise<void> {
     const pending = new PendingChange(xid, lease)
@@ -132,8 +138,8 @@ export class AcknowledgementBarrier {
   }
 
   /**
-   * Sees to it that the rows of the others are read: once for all changes that wait, at once for one that has not seen them, and
-   * again after `patience` for as long as any waits.
+   * Sees to it that the rows of the others are read: once for all changes that wait, at once for one that has not seen
+   * them, and again after `patience` for as long as any waits.
    */
   #look (): void {
     this.#read()

@@ -1,6 +1,6 @@
 /**
- * The statements of the change feed (PostgreSQL), and nothing that decides. A position in it is a snapshot: what is visible
- * in the snapshot has been applied.
+ * The statements of the change feed (PostgreSQL), and nothing that decides. A position in it is a snapshot: what is
+ * visible in the snapshot has been applied.
  */
 import type pg from 'pg'
 import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
@@ -13,7 +13,10 @@ import type { Queries } from '../engine/prisma.ts'
 import type { Run } from './database-history.ts'
 import { pageOf, toPage } from '../tables/rows.ts'
 
-/** Where everybody hears that there is something new. As the next one, with the number of the schema behind it unless that is `public`. */
+/**
+ * Where everybody hears that there is something new. As the next one, with the number of the schema behind it unless
+ * that is `public`.
+ */
 export const changesChannel = 'latchkey_changes'
 
 /** Where everybody hears what the others have counted (domain/shared-counts.ts). */
@@ -21,7 +24,10 @@ export const countsChannel = 'latchkey_counts'
 
 /** Notifications are a whole database's: deployments in several schemas of one are not to count for each other. */
 export async function channels (client: pg.Client): Promise<string[]> {
-  const { rows: [row] } = await client.query<{ schema: string }>("SELECT CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END AS schema")
+  const { rows: [row] } = await client.query<{ schema: string }>(
+    "SELECT CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid " +
+      'END AS schema'
+  )
   return [changesChannel, countsChannel].map(name => name + row!.schema)
 }
 
@@ -30,7 +36,8 @@ export const longestBroadcast = 7_900
 
 /** Tells every server that listens, this one included. */
 export async function broadcastCounts (queries: Queries, replicaId: string, news: string): Promise<void> {
-  await queries.$queryRaw`SELECT pg_notify(${countsChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, ${`${replicaId} ${news}`})::text`
+  await queries
+    .$queryRaw`SELECT pg_notify(${countsChannel} || CASE current_schema() WHEN 'public' THEN '' ELSE '_' || quote_ident(current_schema())::regnamespace::oid END, ${`${replicaId} ${news}`})::text`
 }
 
 /** Where one server hears how far the others are. */
@@ -57,7 +64,9 @@ export async function append (queries: Queries, replicaId: string, changes: read
     WITH entry AS (
       INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
       VALUES (
-        ${id}, pg_current_xact_id()::text::bigint, ${JSON.stringify(changes)}::jsonb, ${replicaId}, timezone('UTC', now())
+        ${id}, pg_current_xact_id()::text::bigint, ${
+    JSON.stringify(changes)
+  }::jsonb, ${replicaId}, timezone('UTC', now())
       )
       RETURNING xid, "createdAt"
     ) SELECT xid, "createdAt",
@@ -70,8 +79,8 @@ export async function append (queries: Queries, replicaId: string, changes: read
 export interface Membership { id: string, joined: number }
 
 /**
- * The place of a server in the feed, and the lease of all servers. `isKnown`: a server followed this history of the database
- * before, or none followed any.
+ * The place of a server in the feed, and the lease of all servers. `isKnown`: a server followed this history of the
+ * database before, or none followed any.
  */
 export interface Place { position: string, lease: number, isKnown: boolean }
 
@@ -106,7 +115,10 @@ export async function join (
   return row ?? null
 }
 
-/** What is new since `position`, by who made it, and the position of whoever has applied it. Null: this server was counted out, and has to join again. */
+/**
+ * What is new since `position`, by who made it, and the position of whoever has applied it. Null: this server was
+ * counted out, and has to join again.
+ */
 export interface Poll { position: string, entries: (Entry & { replicaId: string })[] }
 
 /** An entry as PostgreSQL writes it in JSON: its instant is in UTC, and does not say so. */
@@ -114,11 +126,13 @@ interface WrittenEntry { id: string, createdAt: string, replicaId: string, chang
 
 /**
  * Reads on from `position`, which has been applied: that is written down, and told to the servers `waiting` for it. One
- * statement, so one snapshot. What lies ahead of it was brought along by a copy from another database server. A sign of life need
- * not survive a crash of the database, so its commit does not wait for the disk: for this statement alone, since a pooler may
- * hand the connection on, and a joining has to last.
+ * statement, so one snapshot. What lies ahead of it was brought along by a copy from another database server. A sign of
+ * life need not survive a crash of the database, so its commit does not wait for the disk: for this statement alone,
+ * since a pooler may hand the connection on, and a joining has to last.
  */
-export async function poll (client: pg.Client, { id, joined }: Membership, position: string, waiting: readonly string[]): Promise<Poll | null> {
+export async function poll (
+  client: pg.Client, { id, joined }: Membership, position: string, waiting: readonly string[]
+): Promise<Poll | null> {
   const { rows: [row] } = await client.query<{ mine: string, position: string, entries: WrittenEntry[] }>({
     name: 'latchkey-poll',
     text: `
@@ -144,8 +158,8 @@ function readEntry ({ createdAt, changes, ...entry }: WrittenEntry): Poll['entri
 }
 
 /**
- * What was changed in the last `milliseconds`, by the clock of the database, latest last; of more than `most` entries the
- * latest.
+ * What was changed in the last `milliseconds`, by the clock of the database, latest last; of more than `most` entries
+ * the latest.
  */
 export async function recentEntries (client: pg.Client, milliseconds: number, most: number): Promise<Entry[]> {
   const { rows: [row] } = await client.query<{ entries: WrittenEntry[] }>(`
@@ -159,7 +173,11 @@ export async function recentEntries (client: pg.Client, milliseconds: number, mo
 
 /** Nobody needs to wait for this server any more. */
 export async function leave (client: pg.Client, { id, joined }: Membership): Promise<void> {
-  await client.query('UPDATE "Replica" SET "leftAt" = timezone(\'UTC\', clock_timestamp()) WHERE id = $1 AND joined = $2 AND "leftAt" IS NULL', [id, joined])
+  await client.query(
+    'UPDATE "Replica" SET "leftAt" = timezone(\'UTC\', clock_timestamp()) WHERE id = $1 AND joined = $2 AND "leftAt" ' +
+      'IS NULL',
+    [id, joined]
+  )
 }
 
 /** A server that is waited for, how far it says it is, and its sign of life. */
@@ -167,12 +185,15 @@ export interface ReplicaPosition { id: string, beat: bigint, lease: number, posi
 
 /** Those other than `replicaId` that are waited for. */
 export async function replicaPositions (queries: Queries, replicaId: string): Promise<ReplicaPosition[]> {
-  return await queries.$queryRaw<ReplicaPosition[]>`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
+  return await queries.$queryRaw<
+    ReplicaPosition[]
+  >`SELECT id, beat, lease, position FROM "Replica" WHERE "leftAt" IS NULL AND id <> ${replicaId}`
 }
 
 /** Counts a server out, unless it has given a sign of life since. */
 export async function evict (queries: Queries, { id, beat }: ReplicaPosition): Promise<void> {
-  await queries.$executeRaw`UPDATE "Replica" SET "leftAt" = timezone('UTC', clock_timestamp()) WHERE id = ${id} AND beat = ${beat} AND "leftAt" IS NULL`
+  await queries
+    .$executeRaw`UPDATE "Replica" SET "leftAt" = timezone('UTC', clock_timestamp()) WHERE id = ${id} AND beat = ${beat} AND "leftAt" IS NULL`
 }
 
 /** A round of pruning stands between two polls, and so may not take long. */
@@ -236,7 +257,9 @@ export async function search (run: Run, ids: readonly string[]): Promise<Search>
   return { missing: row!.missing, prunedBefore: row!.pruned === null ? null : new Date(row!.pruned) }
 }
 
-/** The servers there are and were, newest first. `behind` counts what `poll` would bring them: nothing that lies ahead. */
+/**
+ * The servers there are and were, newest first. `behind` counts what `poll` would bring them: nothing that lies ahead.
+ */
 export async function replicaPage (queries: Queries, query: PageQuery): Promise<Page<ReplicaState>> {
   const { where, ...page } = pageOf(query)
   const rows = await queries.replica.findMany({ ...page, where })

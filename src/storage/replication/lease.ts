@@ -1,9 +1,12 @@
 /**
- * The rules by which a server may go by its memory, and a change may be called done; docs/replicas.md proves that together
- * they let nothing stale pass. Pure, so that the simulation of them judges the very lines that run.
+ * The rules by which a server may go by its memory, and a change may be called done; docs/replicas.md proves that
+ * together they let nothing stale pass. Pure, so that the simulation of them judges the very lines that run.
  */
 
-/** An instant by two clocks, in milliseconds: one that only runs, and the one on the wall, which runs on while a machine sleeps. */
+/**
+ * An instant by two clocks, in milliseconds: one that only runs, and the one on the wall, which runs on while a machine
+ * sleeps.
+ */
 export interface Instant { monotonic: number, wall: number }
 
 /** Before anything. */
@@ -17,8 +20,8 @@ export function instant (): Instant {
 export const margin = 0.05
 
 /**
- * Until when a view may be gone by, into which everything has been applied that a poll brought: counted from when the poll
- * was sent, not from when it was answered. Whatever it did not bring was committed after that.
+ * Until when a view may be gone by, into which everything has been applied that a poll brought: counted from when the
+ * poll was sent, not from when it was answered. Whatever it did not bring was committed after that.
  */
 export function trustedUntil (sent: Instant, lease: number): Instant {
   const length = lease * (1 - margin)
@@ -31,8 +34,8 @@ export function isTrusted (until: Instant, monotonic: number, wall: number): boo
 }
 
 /**
- * Whether what the transaction `xid` did is seen in a `pg_snapshot` (`xmin:xmax:xip,…`). Numbers of transactions are given out
- * in another order than the one in which they commit, so a number alone would not say.
+ * Whether what the transaction `xid` did is seen in a `pg_snapshot` (`xmin:xmax:xip,…`). Numbers of transactions are
+ * given out in another order than the one in which they commit, so a number alone would not say.
  */
 export function isVisible (xid: bigint, snapshot: string): boolean {
   const [xmin, xmax, underWay] = snapshot.split(':')
@@ -49,8 +52,8 @@ export function mayAcknowledge (silent: number, since: number, now: number, leas
 }
 
 /**
- * Whether a server may be counted out that shows the same sign of life as at `observed`: what it went by then it goes by no
- * more, and whatever it does next, it hears first that it was counted out.
+ * Whether a server may be counted out that shows the same sign of life as at `observed`: what it went by then it goes
+ * by no more, and whatever it does next, it hears first that it was counted out.
  */
 export function mayCountOut (observed: number, now: number, lease: number): boolean {
   return now >= observed + lease

@@ -8,7 +8,18 @@ import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Change, ChangeListener } from '../cache/changes.ts'
 import {
-  changesChannel, channels, countsChannel, join, leave, poll, prune, recentEntries, reportsChannel, type Entry, type Membership, type Poll,
+  changesChannel,
+  channels,
+  countsChannel,
+  join,
+  leave,
+  poll,
+  prune,
+  recentEntries,
+  reportsChannel,
+  type Entry,
+  type Membership,
+  type Poll
 } from './feed.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
 import type { Limits } from '../engine/timeouts.ts'
@@ -54,8 +65,8 @@ const pruning = 5
 const longestPause = 1_000
 
 /**
- * One server among several: follows the change feed, and knows whether its view may be gone by. Polls on the connection that
- * it listens on, so that there is one connection to lose.
+ * One server among several: follows the change feed, and knows whether its view may be gone by. Polls on the connection
+ * that it listens on, so that there is one connection to lose.
  */
 export class Replica {
   readonly #options: ReplicaOptions
@@ -90,7 +101,10 @@ export class Replica {
     return this.#lease
   }
 
-  /** Milliseconds: the lease that every server goes by which is waited for. Null: this one is not among them, as far as it knows. */
+  /**
+   * Milliseconds: the lease that every server goes by which is waited for. Null: this one is not among them, as far as
+   * it knows.
+   */
   get sharedLease (): number | null {
     return isTrusted(this.#standsUntil, performance.now(), Date.now()) ? this.#lease : null
   }
@@ -112,7 +126,10 @@ export class Replica {
     await promise
   }
 
-  /** A connection of this process to the database has gone: the view is out of use until the database has answered again. */
+  /**
+   * A connection of this process to the database has gone: the view is out of use until the database has answered
+   * again.
+   */
   doubt (): void {
     this.#options.recollection.doubt()
     this.#doubted = performance.now()
@@ -120,12 +137,16 @@ export class Replica {
     this.#poke()
   }
 
-  /** From when it resolves on, this server only goes by a view into which everything has been applied that had been committed at the call. */
+  /**
+   * From when it resolves on, this server only goes by a view into which everything has been applied that had been
+   * committed at the call.
+   */
   async catchUp (): Promise<void> {
     const called = performance.now()
     this.#poke()
     while (this.isTrusted() && this.#applied < called) await sleep(1)
-    // It does not go by its view now; the answer to a poll that was sent before may be on its way, and would have it do so again.
+    // It does not go by its view now; the answer to a poll that was sent before may be on its way, and would have it do
+    // so again.
     if (this.#applied < called) this.#doubted = Math.max(this.#doubted, called)
   }
 
@@ -163,17 +184,23 @@ export class Replica {
         hangUp(client)
       }
       attempted()
-      await sleep(Math.random() * Math.min(longestPause, 50 * 2 ** failures), undefined, { signal: this.#closing.signal }).catch(() => {})
+      await sleep(Math.random() * Math.min(longestPause, 50 * 2 ** failures), undefined, {
+        signal: this.#closing.signal
+      }).catch(() => {})
     }
   }
 
   /**
-   * Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the connection fails,
-   * and, having taken leave, when what was changed cannot be applied.
+   * Follows the feed on a connection of its own until this server closes, or is counted out. @throws when the
+   * connection fails, and, having taken leave, when what was changed cannot be applied.
    */
   async #attend (client: pg.Client, joined: number, following: () => void): Promise<void> {
     const { id, lease } = this.#options
-    await client.query([...await channels(client), reportsChannel(id)].map(channel => `LISTEN ${pg.escapeIdentifier(channel)}`).join('; '))
+    await client.query(
+      [...await channels(client), reportsChannel(id)].map(channel => `LISTEN ${pg.escapeIdentifier(channel)}`).join(
+        '; '
+      )
+    )
     // Who cannot do this is not to be waited for, time and again.
     await this.#tell({ of: 'everything' })
     const run = runBy(client)
@@ -185,7 +212,8 @@ export class Replica {
     // What it is about to read has these in it. The servers that were there when they were made may be gone by the time
     // that they are missed.
     const recent = await this.#orLeave(recentEntries(client, remembered, mostChanges), client, { id, joined })
-    // Again: what is read from here on has in it what was committed before the place in the feed from which it is followed.
+    // Again: what is read from here on has in it what was committed before the place in the feed from which it is
+    // followed.
     this.#settled = this.#settle({ lost, recent }, place.isKnown ? null : history)
     this.#read()
     await this.#orLeave(this.#tell({ of: 'everything' }), client, { id, joined })
@@ -228,8 +256,8 @@ export class Replica {
   }
 
   /**
-   * What this database has lost that this server knows of is refused before anything of it is gone by. `recent`: what it
-   * has that was changed a short while ago. `history`: a new one.
+   * What this database has lost that this server knows of is refused before anything of it is gone by. `recent`: what
+   * it has that was changed a short while ago. `history`: a new one.
    */
   async #settle (
     { lost, recent }: { lost: readonly Entry[], recent: readonly Entry[] }, history: DatabaseHistory | null
@@ -242,7 +270,10 @@ export class Replica {
     recollection.remember(recent, instant())
   }
 
-  /** Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits. @throws what it failed with. */
+  /**
+   * Awaits what has to be done before anything counts as applied. Who fails at it takes leave, so that nobody waits.
+   * @throws what it failed with.
+   */
   async #orLeave<T> (work: Promise<T>, client: pg.Client, membership: Membership): Promise<T> {
     try {
       return await work

@@ -2,7 +2,9 @@ import { systemClock } from '../../base/clock.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { ChainKeys } from '../../domain/audit/chain.ts'
 import { systemActor } from '../../domain/audit/event.ts'
-import { everyone, noticeHistory, noticeLostChanges, type LostEntry, type Refused } from '../../domain/maintenance/lost-change.ts'
+import {
+  everyone, noticeHistory, noticeLostChanges, type LostEntry, type Refused
+} from '../../domain/maintenance/lost-change.ts'
 import type { ManagementToken } from '../../domain/credentials/management-token.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Operation } from '../../domain/store.ts'
@@ -26,8 +28,13 @@ import { uncachedRegistry, CachedRegistry } from '../cache/cached-registry.ts'
 
 interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Telemetry }
 
-/** On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check asks the database. */
-export function storeOfSeveralServers (database: Database, { url, keys, lease, telemetry: { metrics, background } }: Options): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
+/**
+ * On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check
+ * asks the database.
+ */
+export function storeOfSeveralServers (
+  database: Database, { url, keys, lease, telemetry: { metrics, background } }: Options
+): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
   const followers: ChangeListener[] = []
   const { reads } = database
@@ -43,9 +50,12 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, t
     notice: entries => noticeLostChanges(operation(), entries),
     lost (entries, noticed) {
       metrics.lostChanges += entries
-      background.log.error({ entries, noticed: noticed.length }, 'the database has lost changes that had been answered: ' +
-        'what they were about is refused until an operator decides (latchkey replicas lost)')
-    },
+      background.log.error(
+        { entries, noticed: noticed.length },
+        'the database has lost changes that had been answered: ' +
+          'what they were about is refused until an operator decides (latchkey replicas lost)'
+      )
+    }
   })
   const direct = askedBy(stored, read => recollection.believing(read))
   const view = new CachedRegistry(direct, negativeFactsIn(reads), metrics.registry)
@@ -75,8 +85,11 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, t
   const transaction = transactions(database, keys, {
     note: change => { if (isHeld(change)) view.apply(change) },
     followers,
-    complete: async (queries, changes, note) => { if (!refused.isEmpty) await settleRevoked(queries, changes, note) },
-    append: async (queries, changes) => changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
+    complete: async (queries, changes, note) => {
+      if (!refused.isEmpty) await settleRevoked(queries, changes, note)
+    },
+    append: async (queries, changes) =>
+      changes.length === 0 || changes.some(isHeld) ? await append(queries, id, changes.filter(isHeld)) : null,
     async acknowledge (entry) {
       // The feed may not have brought it when it is answered.
       recollection.remember([entry], instant())
@@ -99,9 +112,18 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, t
     directory: { page: query => replicaPage(database.queries, query) },
     follow: follower => { followers.push(follower) },
     join: () => replica.join(),
-    peers: { longest: longestBroadcast, broadcast: news => broadcastCounts(database.queries, id, news), onBroadcast: ear => { hearCounts = ear } },
+    peers: {
+      longest: longestBroadcast,
+      broadcast: news => broadcastCounts(database.queries, id, news),
+      onBroadcast: ear => {
+        hearCounts = ear
+      }
+    },
     isTrusted: () => replica.isTrusted(),
-    feedProblem: () => replica.lapsed < replica.lease ? null : 'this server does not hear what others change, and asks the database at every check',
+    feedProblem: () =>
+      replica.lapsed < replica.lease
+        ? null
+        : 'this server does not hear what others change, and asks the database at every check',
     inMemory: () => view.sizes(),
     refusedSubjects: () => refused.size,
     async close () {
@@ -111,7 +133,9 @@ export function storeOfSeveralServers (database: Database, { url, keys, lease, t
   }
 }
 
-/** Which keys were made elsewhere is not kept here: it is one look-up by an index, and there may be millions of them. */
+/**
+ * Which keys were made elsewhere is not kept here: it is one look-up by an index, and there may be millions of them.
+ */
 function isHeld ({ of }: Change): boolean {
   return of !== 'importedKey'
 }

@@ -14,7 +14,9 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     async takeCalls (holder, month, calls, quota) {
       if (calls > quota) return null
       const rows = await queries.$queryRaw<{ calls: bigint }[]>`
-        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, ${BigInt(calls)}, 0)
+        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, ${
+        BigInt(calls)
+      }, 0)
         ON CONFLICT ("holder", "month") DO UPDATE SET "calls" = "Allowance"."calls" + excluded."calls"
         WHERE "Allowance"."calls" <= ${BigInt(quota - calls)}
         RETURNING "calls"`
@@ -27,7 +29,9 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
         await queries.$executeRaw`
           INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
           SELECT held."holder", held."month", -given.column3, 0
-          FROM (VALUES ${join(rows.map(tuple))}) AS given JOIN "Allowance" AS held ON held."holder" = given.column1 AND held."month" = given.column2
+          FROM (VALUES ${
+          join(rows.map(tuple))
+        }) AS given JOIN "Allowance" AS held ON held."holder" = given.column1 AND held."month" = given.column2
           WHERE held."calls" >= given.column3 ORDER BY held."holder", held."month"
           ON CONFLICT ("holder", "month") DO UPDATE SET "calls" = "Allowance"."calls" + excluded."calls"
           WHERE "Allowance"."calls" + excluded."calls" >= 0`
@@ -37,14 +41,18 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
       const most = quota ?? Number.MAX_SAFE_INTEGER
       if (credits > most) return null
       const rows = await queries.$queryRaw<{ credits: bigint }[]>`
-        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, 0, ${BigInt(credits)})
+        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, 0, ${
+        BigInt(credits)
+      })
         ON CONFLICT ("holder", "month") DO UPDATE SET "credits" = "Allowance"."credits" + excluded."credits"
         WHERE "Allowance"."credits" <= ${BigInt(most - credits)}
         RETURNING "credits"`
       return rows[0] === undefined ? null : Number(rows[0].credits)
     },
     async giveBackCredits (holder, month, credits) {
-      await table.updateMany({ where: { holder, month, credits: { gte: credits } }, data: { credits: { decrement: credits } } })
+      await table.updateMany({
+        where: { holder, month, credits: { gte: credits } }, data: { credits: { decrement: credits } }
+      })
     },
     async prune (before, limit) {
       return (await table.deleteMany({ where: { month: { lt: before } }, limit })).count

@@ -31,13 +31,19 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
     },
     async update (after) {
       const { id, digest, createdAt: _, ...key } = after
-      const { revision } = await table.update({ where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'apiKey', digest, resourceId: key.resourceId })
       return { ...after, revision }
     },
     touch: usage => touch(queries, 'ApiKey', usage),
     async inOverlap (chainId, now) {
-      const rows = await table.findMany({ where: { chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } })
+      const rows = await table.findMany({
+        where: {
+          chainId, rotatedTo: { not: null }, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }]
+        }
+      })
       return rows.map(read)
     },
     async lineage (chainId) {
@@ -63,7 +69,13 @@ function withStatus (status: KeyStatus, at: Date): Prisma.ApiKeyWhereInput {
 }
 
 function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' | 'allowlist'>> (key: T) {
-  return { ...key, organizations: json(key.organizations), scopes: json(key.scopes), objects: json(key.objects), allowlist: json(key.allowlist) }
+  return {
+    ...key,
+    organizations: json(key.organizations),
+    scopes: json(key.scopes),
+    objects: json(key.objects),
+    allowlist: json(key.allowlist)
+  }
 }
 
 /** The record of a row, each of its columns once. */

@@ -1,5 +1,9 @@
-import { brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys } from '../../domain/audit/chain.ts'
-import { auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog } from '../../domain/audit/event.ts'
+import {
+  brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys
+} from '../../domain/audit/chain.ts'
+import {
+  auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog
+} from '../../domain/audit/event.ts'
 import type { Page, PageQuery } from '../../domain/core/page.ts'
 import { Failure } from '../../base/errors.ts'
 import { prismaColumns, type Columns } from './columns.ts'
@@ -13,7 +17,9 @@ const expecting = new WeakSet<ChainKeys>()
 /** How many rows about one subject are looked at: of the types that are asked for there are a few. */
 const mostAbout = 1_000
 
-/** `append`, `resume`, `holdHead` and `prune` take a transaction: a row and the head of its chain are written together. */
+/**
+ * `append`, `resume`, `holdHead` and `prune` take a transaction: a row and the head of its chain are written together.
+ */
 export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
   const { auditEvent: table, auditChain: chains } = queries
   const append = async (event: AuditEvent): Promise<void> => {
@@ -26,7 +32,9 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     await writeSeal(queries, sealHead({ ...before, sequence, hash }, keys))
     // So that a chain that is gone altogether is missed.
     if (opens && before.id !== deploymentChain) {
-      await append(auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: before.id }))
+      await append(
+        auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: before.id })
+      )
     }
   }
   /** @throws Failure `audit_chain_broken` for a chain that there was before. */
@@ -36,14 +44,20 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       return
     }
     const [opened] = await log.about(deploymentChain, chain, ['audit.chain_opened'])
-    if (opened !== undefined) throw brokenChain(chain, `its head is gone, and row ${opened.sequence} of the chain ${deploymentChain} says that it was opened`)
+    if (opened !== undefined) {
+      throw brokenChain(
+        chain, `its head is gone, and row ${opened.sequence} of the chain ${deploymentChain} says that it was opened`
+      )
+    }
   }
   const log: AuditLog = {
     append,
     async resume (event, sequence, previous) {
       const { hash, ...row } = link(event, sequence, previous, keys)
       await insertRow(queries, { ...row, hash })
-      const { id, createdAt, ...head } = sealHead({ id: row.chain, createdAt: event.createdAt, sequence, hash, pruned: 0, prunedHash: '', kept: '' }, keys)
+      const { id, createdAt, ...head } = sealHead({
+        id: row.chain, createdAt: event.createdAt, sequence, hash, pruned: 0, prunedHash: '', kept: ''
+      }, keys)
       const columns = { ...head, sequence: BigInt(sequence), pruned: 0n }
       await chains.upsert({ where: { id }, create: { id, createdAt, ...columns }, update: columns })
     },
@@ -52,17 +66,35 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       return await eventPage(queries, { ...page, where: { AND: [where, conditionsOf(filter)] } }, query)
     },
     async chained ({ chain, sequence }, limit, filter) {
-      return await chainedRows(queries, { take: limit, orderBy: { sequence: 'asc' }, where: { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] } })
+      return await chainedRows(queries, {
+        take: limit,
+        orderBy: { sequence: 'asc' },
+        where: { AND: [{ chain, sequence: { gt: BigInt(sequence) } }, conditionsOf(filter)] }
+      })
     },
     async about (chain, subject, types) {
       // Without the chain: there is an index for the subject, and a chain may be long.
-      const rows = await chainedRows(queries, { take: mostAbout, orderBy: { createdAt: 'desc' }, where: conditionsOf({ subject, types }) })
+      const rows = await chainedRows(queries, {
+        take: mostAbout, orderBy: { createdAt: 'desc' }, where: conditionsOf({ subject, types })
+      })
       return rows.filter(row => row.chain === chain).sort((one, other) => one.sequence - other.sequence)
     },
     async head (id) {
       const found = await unlessUnreadable(() => chains.findMany({ where: { id } }))
       // Its seal is none: verification finds it altered.
-      if (found === null) return { id, createdAt: new Date(0), sequence: 0, hash: 'unreadable', mac: '', key: keys[0]!.id, pruned: 0, prunedHash: '', kept: '' }
+      if (found === null) {
+        return {
+          id,
+          createdAt: new Date(0),
+          sequence: 0,
+          hash: 'unreadable',
+          mac: '',
+          key: keys[0]!.id,
+          pruned: 0,
+          prunedHash: '',
+          kept: ''
+        }
+      }
       return found[0] === undefined ? null : readHead(found[0])
     },
     async holdHead (id) {
@@ -78,13 +110,19 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       return toPage(await Promise.all(each.map(async ({ id }) => (await log.head(id))!)), query, head => head)
     },
     async withoutHead (ids) {
-      const found = new Set((await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id))
+      const found = new Set(
+        (await chains.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })).map(({ id }) => id)
+      )
       return ids.filter(id => !found.has(id))
     },
     async unplaced (chain) {
       const [found] = chain === ''
-        ? await queries.$queryRaw<{ id: string }[]>`SELECT "id" FROM "AuditEvent" WHERE "chain" = '' OR "chain" IS NULL LIMIT 1`
-        : await queries.$queryRaw<{ id: string }[]>`SELECT "id" FROM "AuditEvent" WHERE "chain" = ${chain} AND ("sequence" < 1 OR "sequence" IS NULL) LIMIT 1`
+        ? await queries.$queryRaw<
+          { id: string }[]
+        >`SELECT "id" FROM "AuditEvent" WHERE "chain" = '' OR "chain" IS NULL LIMIT 1`
+        : await queries.$queryRaw<
+          { id: string }[]
+        >`SELECT "id" FROM "AuditEvent" WHERE "chain" = ${chain} AND ("sequence" < 1 OR "sequence" IS NULL) LIMIT 1`
       return found?.id ?? null
     },
     async nextChain (after) {
@@ -113,18 +151,22 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     async prune ({ id, pruned: from }, head, staying) {
       const { pruned, prunedHash, kept, mac, key } = sealHead(head, keys)
       await chains.updateMany({ where: { id }, data: { pruned: BigInt(pruned), prunedHash, kept, mac, key } })
-      await table.deleteMany({ where: { chain: id, sequence: { gt: BigInt(from), lte: BigInt(pruned) }, type: { notIn: [...staying] } } })
-    },
+      await table.deleteMany({
+        where: { chain: id, sequence: { gt: BigInt(from), lte: BigInt(pruned) }, type: { notIn: [...staying] } }
+      })
+    }
   }
   return log
 }
 
 /**
- * The head of a chain as it was, held until the transaction ends: on PostgreSQL whoever else adds to the chain waits, or runs
- * again. Its number is taken by then. One that there was not has no rows, hash and seal.
+ * The head of a chain as it was, held until the transaction ends: on PostgreSQL whoever else adds to the chain waits,
+ * or runs again. Its number is taken by then. One that there was not has no rows, hash and seal.
  */
 async function takeHead (queries: Queries, id: string, createdAt: Date): Promise<ChainHead> {
-  const [head] = await queries.$queryRaw<(Omit<ChainHead, 'id' | 'sequence' | 'pruned'> & { sequence: bigint, pruned: bigint })[]>`
+  const [head] = await queries.$queryRaw<
+    (Omit<ChainHead, 'id' | 'sequence' | 'pruned'> & { sequence: bigint, pruned: bigint })[]
+  >`
     INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept")
     VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '', '')
     ON CONFLICT ("id") DO UPDATE SET "sequence" = "AuditChain"."sequence" + 1
@@ -139,8 +181,15 @@ async function takeHead (queries: Queries, id: string, createdAt: Date): Promise
 /** Going on from a head that somebody altered would seal what they did. @throws Failure `audit_chain_broken`. */
 function requireSealed (head: ChainHead, keys: ChainKeys): void {
   switch (isSealed(head, keys)) {
-    case false: throw brokenChain(head.id, 'its head was altered')
-    case null: throw brokenChain(head.id, head.key === '' ? 'its rows are older than the chain and were not closed off' : 'its head is sealed under a secret that is not in LATCHKEY_SECRET')
+    case false:
+      throw brokenChain(head.id, 'its head was altered')
+    case null:
+      throw brokenChain(
+        head.id,
+        head.key === ''
+          ? 'its rows are older than the chain and were not closed off'
+          : 'its head is sealed under a secret that is not in LATCHKEY_SECRET'
+      )
   }
 }
 
@@ -161,7 +210,9 @@ async function writeSeal ({ auditChain: chains }: Queries, { id, hash, mac, key 
   await chains.updateMany({ where: { id }, data: { hash, mac, key } })
 }
 
-function conditionsOf ({ organizationId, actor, type, types, subject, from, until }: AuditFilter): Prisma.AuditEventWhereInput {
+function conditionsOf (
+  { organizationId, actor, type, types, subject, from, until }: AuditFilter
+): Prisma.AuditEventWhereInput {
   return {
     organizationId,
     actor,
@@ -174,26 +225,40 @@ function conditionsOf ({ organizationId, actor, type, types, subject, from, unti
 type EventRow = Prisma.AuditEventGetPayload<object>
 
 /** A page of events; a row that somebody made unreadable by hand keeps nobody from the others. */
-async function eventPage (queries: Queries, which: Prisma.AuditEventFindManyArgs, query: PageQuery): Promise<Page<AuditEvent>> {
+async function eventPage (
+  queries: Queries, which: Prisma.AuditEventFindManyArgs, query: PageQuery
+): Promise<Page<AuditEvent>> {
   const rows = await unlessUnreadable(() => queries.auditEvent.findMany(which))
-  return rows === null || !rows.every(isReadable) ? await pageAmongUnreadable(queries, which, query) : toPage(rows, query, readEvent)
+  return rows === null || !rows.every(isReadable)
+    ? await pageAmongUnreadable(queries, which, query)
+    : toPage(rows, query, readEvent)
 }
 
 /**
- * As `eventPage`, row by row. What has no time has no place in the order that cursors go by: it is shown beside the rows
- * that have one, over and above `limit`, and never last on a page that another follows.
+ * As `eventPage`, row by row. What has no time has no place in the order that cursors go by: it is shown beside the
+ * rows that have one, over and above `limit`, and never last on a page that another follows.
  */
-async function pageAmongUnreadable ({ auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs, { limit }: PageQuery): Promise<Page<AuditEvent>> {
+async function pageAmongUnreadable (
+  { auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs, { limit }: PageQuery
+): Promise<Page<AuditEvent>> {
   const items: AuditEvent[] = []
   let [timed, end] = [0, 0]
   for (let skip = 0; ; skip += limit) {
-    const places = await table.findMany({ ...which, skip, take: limit, select: { id: true, chain: true, sequence: true } })
+    const places = await table.findMany({
+      ...which, skip, take: limit, select: { id: true, chain: true, sequence: true }
+    })
     for (const { id, chain, sequence } of places) {
       const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
-      const createdAt = row?.createdAt ?? (await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id }, select: { createdAt: true } })))?.createdAt
+      const createdAt = row?.createdAt ??
+        (await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id }, select: { createdAt: true } })))
+          ?.createdAt
       const hasTime = createdAt !== undefined && isInstant(createdAt)
       if (hasTime && timed === limit) return { items: items.slice(0, end), hasMore: true }
-      items.push(row !== null && isReadable(row) ? readEvent(row) : { ...unreadable(id, chain, Number(sequence)), ...(hasTime ? { createdAt } : {}) })
+      items.push(
+        row !== null && isReadable(row)
+          ? readEvent(row)
+          : { ...unreadable(id, chain, Number(sequence)), ...(hasTime ? { createdAt } : {}) }
+      )
       if (hasTime) [timed, end] = [timed + 1, items.length]
     }
     if (places.length < limit) return { items, hasMore: false }
@@ -218,7 +283,9 @@ async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
   }
 }
 
-function readEvent ({ chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: EventRow): AuditEvent {
+function readEvent (
+  { chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: EventRow
+): AuditEvent {
   return { ...row, type: row.type as AuditEvent['type'], detail: row.detail as Record<string, unknown> }
 }
 
@@ -228,12 +295,21 @@ function readChained (row: EventRow): ChainedEvent {
   return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
 }
 
-/** SQLite keeps whatever is written into a column by hand: one row that is no row any more must not hide which one it is. */
-async function chainedRows ({ auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs): Promise<ChainedEvent[]> {
+/**
+ * SQLite keeps whatever is written into a column by hand: one row that is no row any more must not hide which one it
+ * is.
+ */
+async function chainedRows (
+  { auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs
+): Promise<ChainedEvent[]> {
   const found = await unlessUnreadable(() => table.findMany(which))
   if (found !== null) return found.map(readChained)
   const rows: ChainedEvent[] = []
-  for (const { id, chain, sequence } of await table.findMany({ ...which, select: { id: true, chain: true, sequence: true } })) {
+  for (
+    const { id, chain, sequence } of await table.findMany({
+      ...which, select: { id: true, chain: true, sequence: true }
+    })
+  ) {
     const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
     rows.push(row === null ? unreadable(id, chain, Number(sequence)) : readChained(row))
   }
@@ -242,9 +318,22 @@ async function chainedRows ({ auditEvent: table }: Queries, which: Prisma.AuditE
 
 /** What stands for a row that cannot be read. Its hash is no hash: verification finds it edited. */
 function unreadable (id: string, chain: string, sequence: number): ChainedEvent {
-  const unknown = { type: unreadableType as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {} }
+  const unknown = {
+    type: unreadableType as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {}
+  }
   const organizationId = chain === deploymentChain ? null : chain
-  return { id, createdAt: new Date(0), organizationId, ...unknown, chain, sequence, previous: '', hash: 'unreadable', mac: '', key: '' }
+  return {
+    id,
+    createdAt: new Date(0),
+    organizationId,
+    ...unknown,
+    chain,
+    sequence,
+    previous: '',
+    hash: 'unreadable',
+    mac: '',
+    key: ''
+  }
 }
 
 /** The record of a row, each of its columns once. */

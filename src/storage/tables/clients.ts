@@ -1,4 +1,6 @@
-import type { AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret } from '../../domain/credentials/client.ts'
+import type {
+  AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret
+} from '../../domain/credentials/client.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from './columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
@@ -13,7 +15,11 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   const { client: table } = queries
   return {
     async insert ({ secrets, grants, ...client }) {
-      await table.create({ data: { ...columns(client), secrets: { create: secretsInOrder(secrets) }, grants: { create: grantsInOrder(grants) } } })
+      await table.create({
+        data: {
+          ...columns(client), secrets: { create: secretsInOrder(secrets) }, grants: { create: grantsInOrder(grants) }
+        }
+      })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id }, include: whole })
@@ -39,7 +45,9 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       return { ...after, revision }
     },
     async raiseGenerations ({ resourceId }) {
-      await table.updateMany({ where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 }, ...nextRevision } })
+      await table.updateMany({
+        where: { grants: { some: { resourceId } } }, data: { generation: { increment: 1 }, ...nextRevision }
+      })
       note({ of: 'clients' })
     },
     touch: usage => touch(queries, 'Client', usage),
@@ -64,18 +72,28 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
     async page (query, { resourceId, revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const granted = resourceId === undefined ? {} : { grants: { some: { resourceId } } }
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, granted, revokedAs(revoked)] }, include: whole }), query, read)
-    },
+      return toPage(
+        await table.findMany({
+          ...page, where: { AND: [where, exactly, granted, revokedAs(revoked)] }, include: whole
+        }),
+        query,
+        read
+      )
+    }
   }
 }
 
 /** What stands in the client's own row. */
 function columns<T extends Pick<Client, 'metadata' | 'allowlist' | 'introspects'>> (client: T) {
-  return { ...client, metadata: json(client.metadata), allowlist: json(client.allowlist), introspects: json(client.introspects) }
+  return {
+    ...client, metadata: json(client.metadata), allowlist: json(client.allowlist), introspects: json(client.introspects)
+  }
 }
 
 function secretsInOrder (secrets: readonly ClientSecret[]) {
-  return secrets.map(({ id, digest, hint, createdAt, expiresAt }, position) => ({ id, digest, hint, createdAt, expiresAt, position }))
+  return secrets.map(({ id, digest, hint, createdAt, expiresAt }, position) => ({
+    id, digest, hint, createdAt, expiresAt, position
+  }))
 }
 
 function grantsInOrder (grants: readonly ClientGrant[]) {
@@ -92,7 +110,9 @@ export function readClient (row: Row, columns: Columns): Client {
     origin: common(row.origin) as Client['origin'],
     metadata: json(row.metadata) as ClientMetadata,
     secrets: (row.secrets as Row[]).map(secret => readSecret(secret, columns)),
-    grants: (row.grants as Row[]).map(grant => ({ resourceId: common(grant.resourceId), scopes: json(grant.scopes) as string[] })),
+    grants: (row.grants as Row[]).map(grant => ({
+      resourceId: common(grant.resourceId), scopes: json(grant.scopes) as string[]
+    })),
     allowlist: json(row.allowlist) as string[],
     introspects: json(row.introspects) as string[],
     assertionProfile: common(row.assertionProfile) as AssertionProfile,
@@ -108,7 +128,13 @@ export function readClient (row: Row, columns: Columns): Client {
 }
 
 function readSecret (row: Row, { text, instant }: Columns): ClientSecret {
-  return { id: text(row.id), digest: text(row.digest), hint: text(row.hint), createdAt: instant(row.createdAt), expiresAt: orNull(instant, row.expiresAt) }
+  return {
+    id: text(row.id),
+    digest: text(row.digest),
+    hint: text(row.hint),
+    createdAt: instant(row.createdAt),
+    expiresAt: orNull(instant, row.expiresAt)
+  }
 }
 
 function read (row: Row): Client {

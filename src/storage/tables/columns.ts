@@ -1,4 +1,7 @@
-/** How the values of columns come out of a database, so that there is one mapping from a row to its record whatever read the row. */
+/**
+ * How the values of columns come out of a database, so that there is one mapping from a row to its record whatever read
+ * the row.
+ */
 
 /** Reads values of one kind of column each. */
 export interface Columns {

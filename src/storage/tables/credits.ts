@@ -12,7 +12,9 @@ export function creditRepository (queries: Queries): CreditRepository {
     async add ({ organizationId, environment }, amount) {
       // One statement: of two that race, the second adds to what the first left.
       const rows = await queries.$queryRaw<{ balance: bigint }[]>`
-        INSERT INTO "CreditAccount" ("organizationId", "environment", "balance") VALUES (${organizationId}, ${environment}, ${BigInt(amount)})
+        INSERT INTO "CreditAccount" ("organizationId", "environment", "balance") VALUES (${organizationId}, ${environment}, ${
+        BigInt(amount)
+      })
         ON CONFLICT ("organizationId", "environment") DO UPDATE SET "balance" = "CreditAccount"."balance" + excluded."balance"
         WHERE "CreditAccount"."balance" <= ${BigInt(greatestCredits - amount)}
         RETURNING "balance"`
@@ -20,7 +22,9 @@ export function creditRepository (queries: Queries): CreditRepository {
     },
     async take ({ organizationId, environment }, amount) {
       const rows = await accounts.updateManyAndReturn({
-        where: { organizationId, environment, balance: { gte: amount } }, data: { balance: { decrement: amount } }, select: { balance: true }
+        where: { organizationId, environment, balance: { gte: amount } },
+        data: { balance: { decrement: amount } },
+        select: { balance: true }
       })
       return rows[0] === undefined ? null : Number(rows[0].balance)
     },
@@ -33,11 +37,18 @@ export function creditRepository (queries: Queries): CreditRepository {
     },
     async page (query, { organizationId, environment }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await entries.findMany({ ...page, where: { AND: [where, { organizationId, environment }] } }), query, read)
+      return toPage(
+        await entries.findMany({ ...page, where: { AND: [where, { organizationId, environment }] } }), query, read
+      )
     }
   }
 }
 
 function read (row: Prisma.CreditEntryGetPayload<object>): CreditEntry {
-  return { ...row, environment: row.environment as CreditEntry['environment'], amount: Number(row.amount), balance: Number(row.balance) }
+  return {
+    ...row,
+    environment: row.environment as CreditEntry['environment'],
+    amount: Number(row.amount),
+    balance: Number(row.balance)
+  }
 }

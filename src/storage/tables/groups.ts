@@ -3,7 +3,9 @@ import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
 
-export function groupRepository ({ group: table, groupMember: memberships }: Queries, note: ChangeReport): GroupRepository {
+export function groupRepository (
+  { group: table, groupMember: memberships }: Queries, note: ChangeReport
+): GroupRepository {
   return {
     async insert (group) {
       await table.create({ data: { ...group, scopes: json(group.scopes) } })
@@ -14,7 +16,9 @@ export function groupRepository ({ group: table, groupMember: memberships }: Que
     },
     async update (after) {
       const { id, organizationId, createdAt: _, ...group } = after
-      const { revision } = await table.update({ where: { id }, data: { ...group, scopes: json(group.scopes), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...group, scopes: json(group.scopes), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'members', organizationId })
       return { ...after, revision }
     },
@@ -24,7 +28,9 @@ export function groupRepository ({ group: table, groupMember: memberships }: Que
       note({ of: 'members', organizationId })
     },
     async addMember (groupId, memberId) {
-      await memberships.upsert({ where: { groupId_memberId: { groupId, memberId } }, create: { groupId, memberId }, update: {} })
+      await memberships.upsert({
+        where: { groupId_memberId: { groupId, memberId } }, create: { groupId, memberId }, update: {}
+      })
       note({ of: 'member', id: memberId })
     },
     async removeMember (groupId, memberId) {
@@ -34,8 +40,10 @@ export function groupRepository ({ group: table, groupMember: memberships }: Que
     async page (query, { organizationId, memberId }) {
       const { where, ...page } = pageOf(query)
       const narrowed = memberId === undefined ? {} : { members: { some: { memberId } } }
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { organizationId }, narrowed] } }), query, read)
-    },
+      return toPage(
+        await table.findMany({ ...page, where: { AND: [where, { organizationId }, narrowed] } }), query, read
+      )
+    }
   }
 }
 

@@ -1,5 +1,11 @@
 import {
-  everyone, type DatabaseHistory, type LostChange, type LostChangeRepository, type LostKind, type LostState, type Refused,
+  everyone,
+  type DatabaseHistory,
+  type LostChange,
+  type LostChangeRepository,
+  type LostKind,
+  type LostState,
+  type Refused
 } from '../../domain/maintenance/lost-change.ts'
 import type { Change, ChangeReport } from '../cache/changes.ts'
 import type { Columns } from './columns.ts'
@@ -84,8 +90,12 @@ export async function settleRevoked (queries: Queries, changes: readonly Change[
 async function revokedBy (queries: Queries, changes: readonly Change[]): Promise<Partial<Record<LostKind, string[]>>> {
   const ended = { revokedAt: { not: null } }
   const select = { id: true }
-  const named = (of: 'client' | 'publishableKey' | 'registrationToken') => ({ ...ended, id: { in: idsIn(changes, of) } })
-  const digests = changes.flatMap(change => change.of === 'apiKey' ? [{ digest: change.digest, resourceId: change.resourceId }] : [])
+  const named = (of: 'client' | 'publishableKey' | 'registrationToken') => ({
+    ...ended, id: { in: idsIn(changes, of) }
+  })
+  const digests = changes.flatMap(change =>
+    change.of === 'apiKey' ? [{ digest: change.digest, resourceId: change.resourceId }] : []
+  )
   const keys = await queries.apiKey.findMany({ where: { ...ended, OR: digests }, select })
   const clients = await queries.client.findMany({ where: named('client'), select })
   const publishable = await queries.publishableKey.findMany({ where: named('publishableKey'), select })

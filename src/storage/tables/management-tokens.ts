@@ -1,4 +1,6 @@
-import type { ManagementToken, ManagementTokenRepository, ManagementTokenStatus } from '../../domain/credentials/management-token.ts'
+import type {
+  ManagementToken, ManagementTokenRepository, ManagementTokenStatus
+} from '../../domain/credentials/management-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from './rows.ts'
@@ -19,7 +21,9 @@ export function managementTokenRepository (queries: Queries, note: ChangeReport)
     },
     async update (after) {
       const { id, digest, createdAt: _, ...token } = after
-      const { revision } = await table.update({ where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'managementToken', digest })
       return { ...after, revision }
     },

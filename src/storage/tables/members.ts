@@ -15,7 +15,9 @@ export function memberRepository ({ member: table }: Queries, note: ChangeReport
     },
     async update (after) {
       const { id, organizationId: _, createdAt: __, groups: ___, ...member } = after
-      const { revision } = await table.update({ where: { id }, data: { ...member, scopes: scopesColumn(member), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...member, scopes: scopesColumn(member), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'member', id })
       return { ...after, revision }
     },
@@ -23,8 +25,11 @@ export function memberRepository ({ member: table }: Queries, note: ChangeReport
       const { where, ...page } = pageOf(query)
       const narrowed = removed === undefined ? {} : { removedAt: removed ? { not: null } : null }
       const inGroup = groupId === undefined ? {} : { groups: { some: { groupId } } }
-      return toPage(await table.findMany({ ...page, include: withGroups, where: { AND: [where, exactly, narrowed, inGroup] } }), query, read)
-    },
+      return toPage(
+        await table.findMany({ ...page, include: withGroups, where: { AND: [where, exactly, narrowed, inGroup] } }),
+        query, read
+      )
+    }
   }
 }
 

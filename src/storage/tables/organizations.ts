@@ -15,7 +15,11 @@ export function organizationRepository ({ organization: table }: Queries, note: 
     },
     async update (after) {
       const { id, createdAt: _, ...organization } = after
-      const { revision } = await table.update({ where: { id }, data: { ...organization, features: json(organization.features), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id },
+        data: { ...organization, features: json(organization.features), ...nextRevision },
+        select: revisionAlone
+      })
       note({ of: 'organization', id })
       return { ...after, revision }
     },

@@ -18,7 +18,9 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
       const { id, organizationId, createdBy: _, createdAt: __, conditions, ...policy } = after
       // What cannot be read is left as it is.
       const readable = conditions === null ? {} : { conditions: json(conditions) }
-      const { revision } = await table.update({ where: { id }, data: { ...policy, ...readable, ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...policy, ...readable, ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'policies', organizationId })
       return { ...after, revision }
     },
@@ -27,7 +29,9 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
       note({ of: 'policies', organizationId })
     },
     async of (organizationId) {
-      return (await table.findMany({ where: { organizationId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })).map(read)
+      return (await table.findMany({ where: { organizationId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })).map(
+        read
+      )
     },
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
@@ -36,7 +40,10 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
   }
 }
 
-/** The record of a row, each of its columns once. An effect that is not known here makes the whole of it unreadable: then it denies. */
+/**
+ * The record of a row, each of its columns once. An effect that is not known here makes the whole of it unreadable:
+ * then it denies.
+ */
 export function readPolicy (row: Row, { text, json, instant, flag }: Columns): Policy {
   const known = effects.find(effect => effect === row.effect)
   return {

@@ -4,7 +4,9 @@ import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
 
-export function publishableKeyRepository ({ publishableKey: table }: Queries, note: ChangeReport): PublishableKeyRepository {
+export function publishableKeyRepository (
+  { publishableKey: table }: Queries, note: ChangeReport
+): PublishableKeyRepository {
   return {
     async insert (key) {
       await table.create({ data: columns(key) })
@@ -19,14 +21,18 @@ export function publishableKeyRepository ({ publishableKey: table }: Queries, no
     },
     async update (after) {
       const { id, publishable: _, createdAt: __, ...key } = after
-      const { revision } = await table.update({ where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...columns(key), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'publishableKey', id })
       return { ...after, revision }
     },
     async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read)
-    },
+      return toPage(
+        await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read
+      )
+    }
   }
 }
 
@@ -35,5 +41,10 @@ function columns<T extends Pick<PublishableKey, 'publicJwk' | 'scopes'>> (key: T
 }
 
 function read (row: Prisma.PublishableKeyGetPayload<object>): PublishableKey {
-  return { ...row, environment: row.environment as PublishableKey['environment'], publicJwk: row.publicJwk as JWK, scopes: row.scopes as string[] }
+  return {
+    ...row,
+    environment: row.environment as PublishableKey['environment'],
+    publicJwk: row.publicJwk as JWK,
+    scopes: row.scopes as string[]
+  }
 }

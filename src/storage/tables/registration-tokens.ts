@@ -1,4 +1,6 @@
-import type { RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus } from '../../domain/credentials/registration-token.ts'
+import type {
+  RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus
+} from '../../domain/credentials/registration-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
@@ -21,13 +23,17 @@ export function registrationTokenRepository (
     async update (after) {
       const { id, digest: _, createdAt: __, ...token } = after
       const { revision } = await table.update({
-        where: { id }, data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist), ...nextRevision }, select: revisionAlone,
+        where: { id },
+        data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist), ...nextRevision },
+        select: revisionAlone
       })
       note({ of: 'registrationToken', id })
       return { ...after, revision }
     },
     async spend (id) {
-      const { count } = await table.updateMany({ where: { id, usesLeft: { gt: 0 } }, data: { usesLeft: { decrement: 1 }, ...nextRevision } })
+      const { count } = await table.updateMany({
+        where: { id, usesLeft: { gt: 0 } }, data: { usesLeft: { decrement: 1 }, ...nextRevision }
+      })
       return count === 1 || await table.count({ where: { id, usesLeft: null } }) === 1
     },
     async page (query, { status, ...exactly }) {

@@ -24,7 +24,10 @@ import { usageRepository } from './usage.ts'
 import { usedAssertions } from './used-assertions.ts'
 import { webhookTokenRepository } from './webhook-tokens.ts'
 
-/** Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys` seal audit rows. */
+/**
+ * Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys`
+ * seal audit rows.
+ */
 export function repositoriesOver (queries: Queries, note: ChangeReport, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),

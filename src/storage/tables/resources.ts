@@ -28,13 +28,17 @@ export function resourceRepository (queries: Queries, note: ChangeReport): Resou
       return (await table.findMany({ where, orderBy: { id: 'asc' }, take, include: whole })).map(read)
     },
     async normalize ({ id, identifier }) {
-      await table.update({ where: { id }, data: { normalIdentifier: normalIdentifier(identifier) }, select: revisionAlone })
+      await table.update({
+        where: { id }, data: { normalIdentifier: normalIdentifier(identifier) }, select: revisionAlone
+      })
       note({ of: 'resources' })
     },
     async update (after) {
       const { id, createdAt: _, scopes, ...resource } = after
       const { revision } = await table.update({
-        where: { id }, data: { ...ownColumns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } }, select: revisionAlone,
+        where: { id },
+        data: { ...ownColumns(resource), ...nextRevision, scopes: { deleteMany: {}, create: inOrder(scopes) } },
+        select: revisionAlone
       })
       note({ of: 'resources', organizationId: after.organizationId })
       return { ...after, revision }
@@ -69,14 +73,25 @@ export function resourceRepository (queries: Queries, note: ChangeReport): Resou
       const { where, ...page } = pageOf(query)
       const visible = visibleTo === undefined ? {} : { OR: [{ organizationId: visibleTo }, { organizationId: null }] }
       const named = identifier === undefined ? {} : { normalIdentifier: normalIdentifier(identifier) }
-      return toPage(await table.findMany({ ...page, where: { AND: [where, visible, named, exactly, revokedAs(revoked)] }, include: whole }), query, read)
-    },
+      return toPage(
+        await table.findMany({
+          ...page, where: { AND: [where, visible, named, exactly, revokedAs(revoked)] }, include: whole
+        }),
+        query,
+        read
+      )
+    }
   }
 }
 
 /** What stands in the resource's own row. */
 function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultScopes'>> (resource: T) {
-  return { ...resource, normalIdentifier: normalIdentifier(resource.identifier), style: json(resource.style), defaultScopes: json(resource.defaultScopes) }
+  return {
+    ...resource,
+    normalIdentifier: normalIdentifier(resource.identifier),
+    style: json(resource.style),
+    defaultScopes: json(resource.defaultScopes)
+  }
 }
 
 function inOrder (scopes: readonly Scope[]) {

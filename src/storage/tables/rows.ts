@@ -11,7 +11,9 @@ export function json (value: unknown): Prisma.InputJsonValue {
   return value as Prisma.InputJsonValue
 }
 
-/** The order and the bounds of a page: newest first, and one row more than asked for, which tells whether more follow. */
+/**
+ * The order and the bounds of a page: newest first, and one row more than asked for, which tells whether more follow.
+ */
 export function pageOf ({ limit, after }: PageQuery) {
   return {
     take: limit + 1,
@@ -43,7 +45,9 @@ export function toPage<Row, T> (rows: Row[], { limit }: PageQuery, read: (row: R
 const touchedAtOnce = 100
 
 /** Sets when rows were last used, each to the second and none back: one statement, however many seconds there are. */
-export async function touch (queries: Queries, table: 'ApiKey' | 'Client' | 'ManagementToken', usage: ReadonlyMap<string, Date>): Promise<void> {
+export async function touch (
+  queries: Queries, table: 'ApiKey' | 'Client' | 'ManagementToken', usage: ReadonlyMap<string, Date>
+): Promise<void> {
   const used = Array.from(usage, ([id, instant]) => ({ id, second: Math.floor(instant.getTime() / 1000) }))
   for (let i = 0; i < used.length; i += touchedAtOnce) {
     const rows = used.slice(i, i + touchedAtOnce)
@@ -51,7 +55,9 @@ export async function touch (queries: Queries, table: 'ApiKey' | 'Client' | 'Man
       const at = new Date(second * 1000)
       return sql`WHEN "id" IN (${join(idsOf(those))}) AND ("lastUsedAt" IS NULL OR "lastUsedAt" < ${at}) THEN ${at}`
     })
-    await queries.$executeRaw`UPDATE ${raw(`"${table}"`)} SET "lastUsedAt" = CASE ${join(cases, ' ')} ELSE "lastUsedAt" END WHERE "id" IN (${join(idsOf(rows))})`
+    await queries.$executeRaw`UPDATE ${raw(`"${table}"`)} SET "lastUsedAt" = CASE ${
+      join(cases, ' ')
+    } ELSE "lastUsedAt" END WHERE "id" IN (${join(idsOf(rows))})`
   }
 }
 

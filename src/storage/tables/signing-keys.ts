@@ -14,7 +14,11 @@ export function signingKeyRepository ({ signingKey: table }: Queries, note: Chan
     },
     async update (after) {
       const { kid, activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason } = after
-      const { revision } = await table.update({ where: { kid }, data: { activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason, ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { kid },
+        data: { activatedAt, retiredAt, publishedUntil, revokedAt, revokedReason, ...nextRevision },
+        select: revisionAlone
+      })
       note(changed)
       return { ...after, revision }
     },

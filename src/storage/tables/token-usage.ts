@@ -9,13 +9,19 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
     async add (usage) {
       if (usage.length === 0) return
       await queries.$executeRaw`
-        INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens") VALUES ${join(inOneOrder(usage).map(tuple))}
+        INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens") VALUES ${
+        join(inOneOrder(usage).map(tuple))
+      }
         ON CONFLICT ("clientId", "minute") DO UPDATE SET "tokens" = "TokenUsage"."tokens" + excluded."tokens"`
     },
     async page (query, { organizationId, clientId, from, until }) {
       const { limit, after } = query
       // The first condition says nothing that the second does not, but an index serves it.
-      const behind = after === null ? {} : { minute: { lte: after.createdAt }, OR: [{ minute: { lt: after.createdAt } }, { clientId: { lt: after.id } }] }
+      const behind = after === null
+        ? {}
+        : {
+            minute: { lte: after.createdAt }, OR: [{ minute: { lt: after.createdAt } }, { clientId: { lt: after.id } }]
+          }
       const rows = await table.findMany({
         take: limit + 1,
         orderBy: [{ minute: 'desc' }, { clientId: 'desc' }],
@@ -31,7 +37,9 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
 
 /** So that two servers never wait for each other. */
 function inOneOrder (usage: readonly TokenUsage[]): TokenUsage[] {
-  return usage.toSorted((a, b) => a.clientId < b.clientId ? -1 : a.clientId > b.clientId ? 1 : a.minute.getTime() - b.minute.getTime())
+  return usage.toSorted((a, b) =>
+    a.clientId < b.clientId ? -1 : a.clientId > b.clientId ? 1 : a.minute.getTime() - b.minute.getTime()
+  )
 }
 
 /** A row as INSERT takes it. */

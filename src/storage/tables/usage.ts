@@ -12,7 +12,9 @@ export function usageRepository (queries: Queries): UsageRepository {
         SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
     },
     async ofKey (apiKeyId, { from, to }) {
-      const rows = await queries.keyUsage.findMany({ where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' } })
+      const rows = await queries.keyUsage.findMany({
+        where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' }
+      })
       return rows.map(({ day, calls, credits }) => ({ day, calls: Number(calls), credits: Number(credits) }))
     },
     async ofOrganization (organizationId, { from, to }) {
@@ -33,7 +35,10 @@ export function usageRepository (queries: Queries): UsageRepository {
   }
 }
 
-/** One row for each key and day, which is all that one statement may touch; in one order, so that two servers never wait for each other. */
+/**
+ * One row for each key and day, which is all that one statement may touch; in one order, so that two servers never wait
+ * for each other.
+ */
 function summed (usage: readonly DayUsage[]): DayUsage[] {
   const sums = new Map<string, DayUsage>()
   for (const { keyId, day, calls, credits } of usage) {

@@ -21,7 +21,9 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
     },
     async update (after) {
       const { id, digest: _, createdAt: __, ...token } = after
-      const { revision } = await table.update({ where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone })
+      const { revision } = await table.update({
+        where: { id }, data: { ...columns(token), ...nextRevision }, select: revisionAlone
+      })
       note({ of: 'webhookTokens', ids: [id] })
       return { ...after, revision }
     },
@@ -33,8 +35,10 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
     },
     async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read)
-    },
+      return toPage(
+        await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read
+      )
+    }
   }
 }
 

@@ -10,7 +10,14 @@ import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { Failure } from '../../../src/base/errors.ts'
 import { until } from '../../support/waiting.ts'
 
-const entry: RefusalEntry = { type: 'credential.refused', reason: 'unknown', subject: null, organizationId: null, address: '192.0.2.1', requestId: 'r' }
+const entry: RefusalEntry = {
+  type: 'credential.refused',
+  reason: 'unknown',
+  subject: null,
+  organizationId: null,
+  address: '192.0.2.1',
+  requestId: 'r'
+}
 
 function clockAt (start: number) {
   let now = start
@@ -28,7 +35,14 @@ function log (limits?: Parameters<typeof refusalLog>[2]) {
     },
     page: async () => ({ items: [], hasMore: false })
   }
-  return { ...time, rows, refusals: refusalLog({ audit }, time.clock, limits), fail: (fails: boolean) => { failing = fails } }
+  return {
+    ...time,
+    rows,
+    refusals: refusalLog({ audit }, time.clock, limits),
+    fail: (fails: boolean) => {
+      failing = fails
+    }
+  }
 }
 
 tap.test('a party that is refused for one reason has one row a minute, and the next says how many were left out', async t => {
@@ -40,7 +54,10 @@ tap.test('a party that is refused for one reason has one row a minute, and the n
   refusals.record({ ...entry, subject: 'key_1', address: '192.0.2.3' })
   await refusals.flush()
   t.strictSame(rows.map(row => [row.subject, row.address, row.detail.reason]), [
-    [null, '192.0.2.1', 'unknown'], [null, '192.0.2.1', 'expired'], [null, '192.0.2.2', 'unknown'], ['key_1', '192.0.2.1', 'unknown']
+    [null, '192.0.2.1', 'unknown'],
+    [null, '192.0.2.1', 'expired'],
+    [null, '192.0.2.2', 'unknown'],
+    ['key_1', '192.0.2.1', 'unknown']
   ])
   advance(60_000)
   refusals.record(entry)
@@ -66,7 +83,11 @@ tap.test('the totals are true: the rows, and the sum of what they say was omitte
     refusals.record({ ...entry, ...more })
   }
   for (let minute = 0; minute < 5; minute++) {
-    for (let i = 0; i < 300; i++) record({ address: `192.0.2.${i % 90}`, ...(i % 7 === 0 ? { type: 'client.refused', subject: `cli_${i % 3}` } : {}) })
+    for (let i = 0; i < 300; i++) {
+      record({
+        address: `192.0.2.${i % 90}`, ...(i % 7 === 0 ? { type: 'client.refused', subject: `cli_${i % 3}` } : {})
+      })
+    }
     fail(minute === 2)
     await refusals.flush()
     advance(60_000)
@@ -76,15 +97,25 @@ tap.test('the totals are true: the rows, and the sum of what they say was omitte
   t.equal(total, recorded)
   t.ok(rows.length < 5 * 2 * 20, `${rows.length} rows for ${recorded} refusals`)
   await refusals.close()
-  t.equal(rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), recorded, 'closing twice adds nothing')
+  t.equal(
+    rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), recorded,
+    'closing twice adds nothing'
+  )
 })
 
 tap.test('the admin token is one credential: its uses are told apart by address, and no flood of refusals crowds them out', async t => {
   const { refusals, rows } = log({ parties: 100, rowsPerMinute: 5, waiting: 1_000 })
   for (let i = 0; i < 50; i++) refusals.record({ ...entry, address: `192.0.2.${i}` })
-  for (const address of ['198.51.100.1', '198.51.100.2', '198.51.100.1']) refusals.record({ ...entry, type: 'admin_token.used', reason: null, subject: 'admin', address })
+  for (const address of ['198.51.100.1', '198.51.100.2', '198.51.100.1']) {
+    refusals.record({ ...entry, type: 'admin_token.used', reason: null, subject: 'admin', address })
+  }
   await refusals.flush()
-  t.strictSame(rows.filter(({ type }) => type === 'admin_token.used').map(({ actor, address, detail }) => [actor, address, detail]), [['admin', '198.51.100.1', {}], ['admin', '198.51.100.2', {}]])
+  t.strictSame(
+    rows.filter(({ type }) => type === 'admin_token.used').map((
+      { actor, address, detail }
+    ) => [actor, address, detail]),
+    [['admin', '198.51.100.1', {}], ['admin', '198.51.100.2', {}]]
+  )
 })
 
 tap.test('a database that is away costs a row, never a request', async t => {
@@ -143,14 +174,24 @@ tap.test('§0.9: an IPv6 client is its /64, a mapped address its IPv4 form', asy
 })
 
 tap.test('RFC 9728 §3.1: the well-known path stands between host and path', async t => {
-  t.equal(resourceMetadataUrl('https://api.example.test'), 'https://api.example.test/.well-known/oauth-protected-resource')
-  t.equal(resourceMetadataUrl('https://api.example.test/'), 'https://api.example.test/.well-known/oauth-protected-resource')
-  t.equal(resourceMetadataUrl('https://api.example.test:8443/a/b'), 'https://api.example.test:8443/.well-known/oauth-protected-resource/a/b')
+  t.equal(
+    resourceMetadataUrl('https://api.example.test'), 'https://api.example.test/.well-known/oauth-protected-resource'
+  )
+  t.equal(
+    resourceMetadataUrl('https://api.example.test/'), 'https://api.example.test/.well-known/oauth-protected-resource'
+  )
+  t.equal(
+    resourceMetadataUrl('https://api.example.test:8443/a/b'),
+    'https://api.example.test:8443/.well-known/oauth-protected-resource/a/b'
+  )
   t.equal(resourceMetadataUrl('urn:example:api'), null)
 })
 
 tap.test('a key set without a usable public key is refused by the name of the key', async t => {
-  const bad: [unknown, RegExp][] = [[undefined, /jwks/], [{ keys: [] }, /1 to 10/], [{ keys: [{ kty: 'oct', k: 'x' }] }, /symmetric/], [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\]/]]
+  const bad: [unknown, RegExp][] = [
+    [undefined, /jwks/], [{ keys: [] }, /1 to 10/], [{ keys: [{ kty: 'oct', k: 'x' }] }, /symmetric/],
+    [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\]/]
+  ]
   for (const [jwks, message] of bad) t.throws(() => requirePublicKeys(jwks), { code: 'invalid_request', message })
 })
 
@@ -158,7 +199,18 @@ tap.test('of more credentials than are written at once those that wait the longe
   const { clock, advance } = clockAt(1_000)
   const touched: string[][] = []
   const added: string[][] = []
-  const writes = [lastUsedRecorder(async noted => { touched.push([...noted.keys()]) }, clock, 1), keyUsageMeter(async rows => { added.push(rows.map(row => row.keyId)) }, 1)] as const
+  const writes = [
+    lastUsedRecorder(
+      async noted => {
+        touched.push([...noted.keys()])
+      },
+      clock,
+      1
+    ),
+    keyUsageMeter(async rows => {
+      added.push(rows.map(row => row.keyId))
+    }, 1)
+  ] as const
   const ids = Array.from({ length: writtenAtOnce + 3 }, (_, i) => `key_${i}`)
   for (const id of ids) {
     writes[0].touch(id)

@@ -23,7 +23,9 @@ function place<T> () {
 
 tap.test('while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is', async t => {
   const interval = 40
-  const [last, calls, tokens] = [place<[string, Date]>(), place<{ keyId: string, calls: number }>(), place<{ clientId: string, tokens: number }>()]
+  const [last, calls, tokens] = [
+    place<[string, Date]>(), place<{ keyId: string, calls: number }>(), place<{ clientId: string, tokens: number }>()
+  ]
   const places = [last.here, calls.here, tokens.here]
   const uses = lastUsedRecorder(last.write, () => noon, interval)
   const meter = keyUsageMeter(calls.write, interval)
@@ -42,12 +44,20 @@ tap.test('while the database is away each kind of usage is tried once in an inte
   await until('each is tried again', () => places.every(({ tries }) => tries.length >= 2))
   use()
   await until('each is tried twice more', () => places.every(({ tries }) => tries.length >= 4))
-  for (const { tries } of places) t.ok(tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
+  for (const { tries } of places) {
+    t.ok(tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
+  }
   for (const each of places) each.away = false
   await Promise.all([uses.close(), meter.close(), issued.close()])
   t.strictSame(new Set(last.here.written.map(([id]) => id)), new Set(ids))
-  const sums = (rows: [string, number][]) => rows.reduce((sums, [id, n]) => sums.set(id, (sums.get(id) ?? 0) + n), new Map<string, number>())
-  for (const found of [sums(calls.here.written.map(({ keyId, calls }) => [keyId, calls])), sums(tokens.here.written.map(({ clientId, tokens }) => [clientId, tokens]))]) {
+  const sums = (rows: [string, number][]) =>
+    rows.reduce((sums, [id, n]) => sums.set(id, (sums.get(id) ?? 0) + n), new Map<string, number>())
+  for (
+    const found of [
+      sums(calls.here.written.map(({ keyId, calls }) => [keyId, calls])),
+      sums(tokens.here.written.map(({ clientId, tokens }) => [clientId, tokens]))
+    ]
+  ) {
     t.strictSame(found, new Map(ids.map(id => [id, 2])))
   }
 })
@@ -104,5 +114,7 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
   waiting = 10 * writtenInOneStatement + 1
   await flush()
   t.equal(waiting, 0)
-  t.strictSame(turns.slice(4), Array.from({ length: 11 }, () => writtenInOneStatement), 'as many as one statement takes at a time')
+  t.strictSame(
+    turns.slice(4), Array.from({ length: 11 }, () => writtenInOneStatement), 'as many as one statement takes at a time'
+  )
 })

@@ -17,27 +17,56 @@ for (const { name, database } of fresh) {
     const { store, close } = await openStorage(database.url, { limits: patientLimits })
     t.teardown(close)
     const operation = { store, clock: () => now, actor: systemActor }
-    await store.usage.add(['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({ keyId: 'key_x', day, calls: 1, credits: 0 })))
-    for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) await store.allowances.takeCalls('key_x', month, 1, 10)
+    await store.usage.add(
+      ['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({
+        keyId: 'key_x', day, calls: 1, credits: 0
+      }))
+    )
+    for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) {
+      await store.allowances.takeCalls('key_x', month, 1, 10)
+    }
     // A day longer than until their end, should the clock be ahead.
     const dayBefore = new Date(now.getTime() - 86_400_000)
     await store.usedAssertions.remember('spent', new Date(dayBefore.getTime() - 1))
-    await store.revokedTokens.insert({ jti: 'dead', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() - 1) })
-    await store.revokedTokens.insert({ jti: 'alive', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() + 1_000) })
+    await store.revokedTokens.insert({
+      jti: 'dead', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() - 1)
+    })
+    await store.revokedTokens.insert({
+      jti: 'alive', clientId: 'cli_x', revokedAt: now, expiresAt: new Date(dayBefore.getTime() + 1_000)
+    })
     const answer = { fingerprint: 'x', sealedAnswer: 'x', createdAt: now }
     await store.rememberedAnswers.insert({ id: 'spent', ...answer, expiresAt: new Date(dayBefore.getTime() - 1) })
     await store.rememberedAnswers.insert({ id: 'fresh', ...answer, expiresAt: new Date(dayBefore.getTime() + 1) })
-    const key = { algorithm: 'ES256' as const, publicJwk: {}, sealedPrivateKey: 'x', createdAt: now, activatedAt: now, retiredAt: now, revokedAt: null, revokedReason: null, revision: 1 }
+    const key = {
+      algorithm: 'ES256' as const,
+      publicJwk: {},
+      sealedPrivateKey: 'x',
+      createdAt: now,
+      activatedAt: now,
+      retiredAt: now,
+      revokedAt: null,
+      revokedReason: null,
+      revision: 1
+    }
     await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: dayBefore })
     await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(dayBefore.getTime() + 1) })
     const metrics = newMetrics()
     await runHousekeeping(operation, { usageDays: 30 }, metrics)
-    t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), ['2027-02-13', '2027-03-15'])
-    const months = await Promise.all(['2027-03', '2027-02', '2027-01', '2026-12'].map(async month => (await store.allowances.taken('key_x', month)).calls))
+    t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), [
+      '2027-02-13', '2027-03-15'
+    ])
+    const months = await Promise.all(
+      ['2027-03', '2027-02', '2027-01', '2026-12'].map(async month =>
+        (await store.allowances.taken('key_x', month)).calls
+      )
+    )
     t.strictSame(months, [1, 1, 0, 0], 'a month goes as a whole')
     t.ok(await store.revokedTokens.has('alive'))
     t.notOk(await store.revokedTokens.has('dead'))
-    t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), [['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0], ['key_usage', 2], ['token_usage', 0], ['allowance', 2]])
+    t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), [
+      ['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0],
+      ['key_usage', 2], ['token_usage', 0], ['allowance', 2]
+    ])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
     t.equal(await store.rememberedAnswers.get('spent'), null)
     t.ok(await store.rememberedAnswers.get('fresh'))
@@ -52,7 +81,10 @@ for (const { name, database } of fresh) {
     await store.usage.add([{ keyId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
     const broken = { ...store, revokedTokens: { ...store.revokedTokens, prune: async () => { throw new Error('no') } } }
     const metrics = newMetrics()
-    await t.rejects(runHousekeeping({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, metrics), { message: 'no' })
+    await t.rejects(
+      runHousekeeping({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, metrics),
+      { message: 'no' }
+    )
     t.strictSame(await store.usage.ofKey('key_y', { from: '2019-12-31', to: '2020-12-30' }), [])
     t.equal(metrics.prunedAt, null, 'and the round does not count as done')
   })

@@ -21,10 +21,18 @@ const month = (quota: number, remaining: number, days = 31, resetSeconds = restO
   ({ policy: 'month', quota, windowSeconds: days * 86_400, remaining, resetSeconds })
 
 async function admitMany (
-  meters: readonly Meter[], calls: number, keys: ApiKey | readonly ApiKey[], credits = 0, now = noon, organization: Readonly<Limits> = noLimits
+  meters: readonly Meter[],
+  calls: number,
+  keys: ApiKey | readonly ApiKey[],
+  credits = 0,
+  now = noon,
+  organization: Readonly<Limits> = noLimits
 ): Promise<MeterVerdict[]> {
   const each = [keys].flat() as ApiKey[]
-  return await Promise.all(Array.from({ length: calls }, (_, i) => meters[i % meters.length]!.admit({ key: each[i % each.length]!, organization, credits, now })))
+  return await Promise.all(
+    Array.from({ length: calls }, (_, i) =>
+      meters[i % meters.length]!.admit({ key: each[i % each.length]!, organization, credits, now }))
+  )
 }
 
 const admitted = (verdicts: MeterVerdict[]) => verdicts.filter(({ ok }) => ok).length
@@ -41,7 +49,9 @@ for (const { name, fresh } of databases) {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey()
-      t.strictSame(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true, spending: null, limits: [] })
+      t.strictSame(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+        ok: true, spending: null, limits: []
+      })
       await meter.flush()
       t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 0 }])
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 0, credits: 0 })
@@ -54,9 +64,16 @@ for (const { name, fresh } of databases) {
       const verdicts = await admitMany(meters, 1_000, key)
       t.equal(admitted(verdicts), 100)
       const refusals = verdicts.filter(({ ok }) => !ok)
-      for (const refusal of refusals) t.strictSame(refusal, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [month(100, 0)] })
+      for (const refusal of refusals) {
+        t.strictSame(refusal, {
+          ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [month(100, 0)]
+        })
+      }
       for (const meter of meters) await meter.close()
-      t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 100, credits: 0 }], 'refused calls are no usage')
+      t.strictSame(
+        await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 100, credits: 0 }],
+        'refused calls are no usage'
+      )
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 100, credits: 0 })
     })
 
@@ -65,10 +82,17 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 25 })
       for (let remaining = 24; remaining >= 0; remaining--) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true, spending: null, limits: [month(25, remaining)] })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+          ok: true, spending: null, limits: [month(25, remaining)]
+        })
       }
-      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
-      t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise, 'for a second, no is an answer from memory too')
+      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+        ok: false, reason: 'quota_exceeded'
+      })
+      t.notOk(
+        meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
+        'for a second, no is an answer from memory too'
+      )
     })
 
     await t.test(`Y4: while a block lasts, calls are answered in the same turn; what is left of it is given back at the end [${name}]`, async t => {
@@ -77,8 +101,13 @@ for (const { name, fresh } of databases) {
       const key = await newKey({ callsPerMonth: 10_000 })
       t.ok(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
       t.notOk((await meter.admit({ key, organization: noLimits, credits: 0, now: noon })) instanceof Promise)
-      for (let i = 0; i < 98; i++) t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
-      t.ok(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise, 'the next block has to be taken')
+      for (let i = 0; i < 98; i++) {
+        t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
+      }
+      t.ok(
+        meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
+        'the next block has to be taken'
+      )
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls % 100, 0)
       await meter.close()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 101)
@@ -122,8 +151,14 @@ for (const { name, fresh } of databases) {
       const asked: string[] = []
       const watched = {
         ...allowances,
-        taken: async (...of: Parameters<typeof allowances.taken>) => { asked.push('taken'); return await allowances.taken(...of) },
-        takeCalls: async (...of: Parameters<typeof allowances.takeCalls>) => { asked.push('takeCalls'); return await allowances.takeCalls(...of) },
+        taken: async (...of: Parameters<typeof allowances.taken>) => {
+          asked.push('taken')
+          return await allowances.taken(...of)
+        },
+        takeCalls: async (...of: Parameters<typeof allowances.takeCalls>) => {
+          asked.push('takeCalls')
+          return await allowances.takeCalls(...of)
+        }
       }
       const holder = `${organizationId} watched`
       const taken = async () => (await allowances.taken(holder, '2026-01')).calls
@@ -143,25 +178,45 @@ for (const { name, fresh } of databases) {
     await t.test(`Y4: what is held for many keys is given back together [${name}]`, async t => {
       const { store: { allowances }, organizationId } = await newTenant(t)
       const given: number[] = []
-      const counted = { ...allowances, giveBackCalls: async (back: Parameters<typeof allowances.giveBackCalls>[0]) => { given.push(back.length); await allowances.giveBackCalls(back) } }
+      const counted = {
+        ...allowances,
+        giveBackCalls: async (back: Parameters<typeof allowances.giveBackCalls>[0]) => {
+          given.push(back.length)
+          await allowances.giveBackCalls(back)
+        }
+      }
       const held = quotaLeases(counted)
       const holders = Array.from({ length: 30 }, (_, i) => `${organizationId} ${i}`)
       for (const holder of holders) await held.take(holder, 1_000, noon)
       await held.close()
       t.strictSame(given, [30])
-      t.ok((await Promise.all(holders.map(holder => allowances.taken(holder, '2026-01')))).every(({ calls }) => calls === 1))
+      t.ok(
+        (await Promise.all(holders.map(holder => allowances.taken(holder, '2026-01')))).every(({ calls }) =>
+          calls === 1
+        )
+      )
     })
 
     await t.test(`Y4: the month ends at 00:00 UTC of the first, of a leap February too [${name}]`, async t => {
       const { newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 1 })
-      const ends = [['2028-02-29T23:59:59.999Z', '2028-03-01T00:00:00.000Z', 29], ['2026-12-31T23:59:59.999Z', '2027-01-01T00:00:00.000Z', 31], ['2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00.000Z', 31]] as const
+      const ends = [['2028-02-29T23:59:59.999Z', '2028-03-01T00:00:00.000Z', 29], [
+        '2026-12-31T23:59:59.999Z', '2027-01-01T00:00:00.000Z', 31
+      ], ['2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00.000Z', 31]] as const
       for (const [last, first, days] of ends) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), { ok: true, spending: null, limits: [month(1, 0, days, 1)] })
-        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: 1 })
-        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: true }, first)
-        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: false, reason: 'quota_exceeded' })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), {
+          ok: true, spending: null, limits: [month(1, 0, days, 1)]
+        })
+        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), {
+          ok: false, reason: 'quota_exceeded', retryAfterSeconds: 1
+        })
+        t.match(
+          await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: true }, first
+        )
+        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), {
+          ok: false, reason: 'quota_exceeded'
+        })
       }
     })
 
@@ -178,7 +233,9 @@ for (const { name, fresh } of databases) {
       }
       t.strictSame(passed, { before: 3, after: 3 })
       await meter.close()
-      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 3, credits: 0 }, { day: '2026-02-01', calls: 3, credits: 0 }])
+      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 3, credits: 0 }, {
+        day: '2026-02-01', calls: 3, credits: 0
+      }])
     })
 
     await t.test(`Y4: a quota that is changed counts from the next call on, with what was taken before [${name}]`, async t => {
@@ -186,7 +243,10 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 1_000 })
       t.equal(admitted(await admitMany([meter], 100, key)), 100)
-      t.match(await meter.admit({ key: { ...key, callsPerMonth: 50 }, organization: noLimits, credits: 0, now: noon }), { ok: false, reason: 'quota_exceeded' })
+      t.match(
+        await meter.admit({ key: { ...key, callsPerMonth: 50 }, organization: noLimits, credits: 0, now: noon }),
+        { ok: false, reason: 'quota_exceeded' }
+      )
       t.equal(admitted(await admitMany([meter], 400, { ...key, callsPerMonth: 300 })) <= 200, true)
     })
 
@@ -206,9 +266,14 @@ for (const { name, fresh } of databases) {
       const key = await newKey({ callsPerMinute: 2, callsPerMonth: 100 })
       t.equal(admitted(await admitMany([meter], 10, key)), 2)
       t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
-        ok: false, reason: 'rate_limited', retryAfterSeconds: 30, limits: [{ policy: 'minute', quota: 2, windowSeconds: 60, remaining: 0, resetSeconds: 30 }]
+        ok: false,
+        reason: 'rate_limited',
+        retryAfterSeconds: 30,
+        limits: [{ policy: 'minute', quota: 2, windowSeconds: 60, remaining: 0, resetSeconds: 30 }]
       })
-      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(noon.getTime() + 30_000) }), { ok: true })
+      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(noon.getTime() + 30_000) }), {
+        ok: true
+      })
       await meter.close()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 3)
     })
@@ -218,14 +283,29 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMinute: 10, callsPerMonth: 10, creditsPerMonth: 7 })
       await grant(8)
-      const minute = (remaining: number, resetSeconds: number) => ({ policy: 'minute', quota: 10, windowSeconds: 60, remaining, resetSeconds })
-      const credits = (remaining: number) => ({ policy: 'credits', quota: 7, windowSeconds: 31 * 86_400, remaining, resetSeconds: restOfJanuary })
+      const minute = (remaining: number, resetSeconds: number) => ({
+        policy: 'minute', quota: 10, windowSeconds: 60, remaining, resetSeconds
+      })
+      const credits = (remaining: number) => ({
+        policy: 'credits', quota: 7, windowSeconds: 31 * 86_400, remaining, resetSeconds: restOfJanuary
+      })
       const verdict = await meter.admit({ key, organization: noLimits, credits: 3, now: noon })
-      t.strictSame(verdict, { ok: true, spending: (verdict as { spending: string }).spending, limits: [minute(9, 6), month(10, 9), credits(4)] })
-      t.match((await store.credits.entry((verdict as { spending: string }).spending)), { apiKeyId: key.id, amount: -3, balance: 5, reason: 'call', createdAt: noon })
+      t.strictSame(verdict, {
+        ok: true, spending: (verdict as { spending: string }).spending, limits: [minute(9, 6), month(10, 9), credits(4)]
+      })
+      t.match(await store.credits.entry((verdict as { spending: string }).spending), {
+        apiKeyId: key.id, amount: -3, balance: 5, reason: 'call', createdAt: noon
+      })
       for (let i = 0; i < 20; i++) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 5, now: noon }), { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [minute(8, 12), month(10, 8), credits(4)] })
-        t.match(await meter.admit({ key, organization: noLimits, credits: 6, now: noon }), { ok: false, reason: 'insufficient_credits', retryAfterSeconds: null })
+        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 5, now: noon }), {
+          ok: false,
+          reason: 'quota_exceeded',
+          retryAfterSeconds: restOfJanuary,
+          limits: [minute(8, 12), month(10, 8), credits(4)]
+        })
+        t.match(await meter.admit({ key, organization: noLimits, credits: 6, now: noon }), {
+          ok: false, reason: 'insufficient_credits', retryAfterSeconds: null
+        })
       }
       await meter.close()
       t.equal(await store.credits.balance(live), 5)
@@ -243,7 +323,10 @@ for (const { name, fresh } of databases) {
       t.equal(await store.credits.balance(live), 1)
       const { items } = await store.credits.page({ limit: 200, after: null }, live)
       t.equal(items.reduce((sum, { amount }) => sum + amount, 0), 1)
-      t.strictSame(items.filter(({ amount }) => amount < 0).map(({ id }) => id).toSorted(), verdicts.flatMap(each => each.ok ? [each.spending!] : []).toSorted())
+      t.strictSame(
+        items.filter(({ amount }) => amount < 0).map(({ id }) => id).toSorted(),
+        verdicts.flatMap(each => each.ok ? [each.spending!] : []).toSorted()
+      )
     })
 
     await t.test(`CL-03: a cost that is no whole number fails alone, not the calls that came with it [${name}]`, async t => {
@@ -251,9 +334,13 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey()
       await grant(2)
-      const calls = [1, -1, 0.5, 1].map(async credits => await meter.admit({ key, organization: noLimits, credits, now: noon }))
+      const calls = [1, -1, 0.5, 1].map(async credits =>
+        await meter.admit({ key, organization: noLimits, credits, now: noon })
+      )
       const outcomes = await Promise.allSettled(calls)
-      t.match(outcomes, [{ value: { ok: true } }, { reason: { code: 'invalid_request' } }, { reason: { code: 'invalid_request' } }, { value: { ok: true } }])
+      t.match(outcomes, [{ value: { ok: true } }, { reason: { code: 'invalid_request' } }, {
+        reason: { code: 'invalid_request' }
+      }, { value: { ok: true } }])
       t.equal(await store.credits.balance(live), 0)
     })
 
@@ -274,17 +361,26 @@ for (const { name, fresh } of databases) {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey()
-      for (const time of ['2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00.000Z', '2026-02-01T00:00:00.001Z', '2026-01-31T23:59:59.999Z', '2026-02-01T23:59:59.999Z']) {
+      for (
+        const time of [
+          '2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00.000Z', '2026-02-01T00:00:00.001Z',
+          '2026-01-31T23:59:59.999Z', '2026-02-01T23:59:59.999Z'
+        ]
+      ) {
         t.match(meter.admit({ key, organization: noLimits, credits: 0, now: new Date(time) }), { ok: true })
       }
       await meter.close()
-      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, { day: '2026-02-01', calls: 3, credits: 0 }])
+      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, {
+        day: '2026-02-01', calls: 3, credits: 0
+      }])
     })
   })
 
   t.test(`limits that several keys share [${name}]`, async t => {
     const { newTenant } = await openMetering(t, fresh)
-    const organizationMonth = (quota: number, remaining: number) => ({ ...month(quota, remaining), policy: 'organization-month' })
+    const organizationMonth = (quota: number, remaining: number) => ({
+      ...month(quota, remaining), policy: 'organization-month'
+    })
 
     await t.test(`Y4: a key that was rotated has no other month and no other minute than the one before; usage is told apart [${name}]`, async t => {
       const { store, newMeter, newMeterElsewhere, newKey, grant } = await newTenant(t)
@@ -323,12 +419,20 @@ for (const { name, fresh } of databases) {
       const verdicts = await admitMany(meters, 300, keys, 0, noon, organization)
       t.equal(admitted(verdicts), 50)
       const refused = await meters[0]!.admit({ key: keys[0]!, organization, credits: 0, now: noon })
-      t.strictSame(refused, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [refused.limits[0], organizationMonth(50, 0)] })
+      t.strictSame(refused, {
+        ok: false,
+        reason: 'quota_exceeded',
+        retryAfterSeconds: restOfJanuary,
+        limits: [refused.limits[0], organizationMonth(50, 0)]
+      })
       for (const meter of meters) await meter.close()
       t.equal((await store.allowances.taken(`${organizationId}:live`, '2026-01')).calls, 50)
       for (const { id } of keys) {
         const [own] = await store.usage.ofKey(id, january)
-        t.equal((await store.allowances.taken(id, '2026-01')).calls, own?.calls ?? 0, 'what the organization refused is back in the month of the key')
+        t.equal(
+          (await store.allowances.taken(id, '2026-01')).calls, own?.calls ?? 0,
+          'what the organization refused is back in the month of the key'
+        )
       }
       const other = await newTenant(t)
       t.equal(admitted(await admitMany([other.newMeter()], 60, await other.newKey(), 0, noon, organization)), 50)
@@ -359,7 +463,12 @@ for (const { name, fresh } of databases) {
       t.equal(admitted(await admitMany([meter], 10, one, 0, noon, organization)), 2)
       const minute = { policy: 'minute', quota: 3, windowSeconds: 60, remaining: 0, resetSeconds: 20 }
       t.strictSame(await meter.admit({ key: one, organization, credits: 0, now: noon }), {
-        ok: false, reason: 'rate_limited', retryAfterSeconds: 30, limits: [{ ...minute, resetSeconds: 20 }, { ...minute, policy: 'organization-minute', quota: 2, resetSeconds: 30 }]
+        ok: false,
+        reason: 'rate_limited',
+        retryAfterSeconds: 30,
+        limits: [{ ...minute, resetSeconds: 20 }, {
+          ...minute, policy: 'organization-minute', quota: 2, resetSeconds: 30
+        }]
       })
       t.equal(admitted(await admitMany([meter], 10, one)), 1, 'the bucket of the key has one left')
       t.equal(admitted(await admitMany([meter], 10, two)), 3)
@@ -379,7 +488,9 @@ for (const { name, fresh } of databases) {
       t.equal(admitted(verdicts), 3)
       const refusal = await meters[0]!.admit({ key: keys[1]!, organization, credits: 3, now: noon })
       t.match(refusal, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary })
-      t.match(refusal.limits.at(-1), { policy: 'organization-credits', quota: 10, remaining: 1, resetSeconds: restOfJanuary })
+      t.match(refusal.limits.at(-1), {
+        policy: 'organization-credits', quota: 10, remaining: 1, resetSeconds: restOfJanuary
+      })
       for (const meter of meters) await meter.close()
       t.equal(await store.credits.balance(live), 991)
       t.strictSame(await store.allowances.taken(`${organizationId}:live`, '2026-01'), { calls: 3, credits: 9 })
@@ -388,7 +499,9 @@ for (const { name, fresh } of databases) {
       t.equal(taken[0]!.calls, taken[0]!.credits / 3)
       const meter = newMeter()
       await meter.refund(verdicts.flatMap(each => each.ok ? [each.spending!] : [])[0]!, 'failed')
-      t.equal(admitted(await admitMany([meter], 5, keys, 4, noon, organization)), 1, 'what was refunded can be spent again')
+      t.equal(
+        admitted(await admitMany([meter], 5, keys, 4, noon, organization)), 1, 'what was refunded can be spent again'
+      )
     })
   })
 
@@ -398,10 +511,21 @@ for (const { name, fresh } of databases) {
     const meter = newMeter()
     const key = await newKey()
     await close()
-    await t.rejects(Promise.resolve(meter.admit({ key: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })), { code: 'storage_unavailable' })
-    const once = { key: { ...key, callsPerMinute: 1 }, organization: { ...noLimits, callsPerMonth: 5 }, credits: 0, now: noon }
-    for (let i = 0; i < 3; i++) await t.rejects(Promise.resolve(meter.admit(once)), { code: 'storage_unavailable' }, 'its minute is given back')
-    await t.rejects(Promise.resolve(meter.admit({ key, organization: noLimits, credits: 1, now: noon })), { code: 'storage_unavailable' })
+    await t.rejects(
+      Promise.resolve(
+        meter.admit({ key: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })
+      ),
+      { code: 'storage_unavailable' }
+    )
+    const once = {
+      key: { ...key, callsPerMinute: 1 }, organization: { ...noLimits, callsPerMonth: 5 }, credits: 0, now: noon
+    }
+    for (let i = 0; i < 3; i++) {
+      await t.rejects(Promise.resolve(meter.admit(once)), { code: 'storage_unavailable' }, 'its minute is given back')
+    }
+    await t.rejects(Promise.resolve(meter.admit({ key, organization: noLimits, credits: 1, now: noon })), {
+      code: 'storage_unavailable'
+    })
     t.match(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true })
     await meter.flush()
   })
@@ -431,12 +555,18 @@ for (const { name, fresh } of databases) {
         after = items.at(-1)!
       }
       const spent = entries.filter(({ amount }) => amount < 0)
-      t.equal(entries.reduce((sum, { amount }) => sum + amount, 0), await store.credits.balance(live), 'the sum of the entries is the balance')
+      t.equal(
+        entries.reduce((sum, { amount }) => sum + amount, 0), await store.credits.balance(live),
+        'the sum of the entries is the balance'
+      )
       t.equal(await store.credits.balance(live), 100_000 - 2 * spent.length)
       const ids = new Set(spent.map(({ id }) => id))
       t.strictSame(acknowledged.filter(id => !ids.has(id)), [], 'whatever was admitted was paid')
       t.equal(new Set(acknowledged).size, acknowledged.length, 'no entry paid for two calls')
-      t.ok(spent.length - acknowledged.length <= 20, `at most what was under way was paid and not heard of: ${spent.length - acknowledged.length}`)
+      t.ok(
+        spent.length - acknowledged.length <= 20,
+        `at most what was under way was paid and not heard of: ${spent.length - acknowledged.length}`
+      )
       const usage = await store.usage.ofKey(key.id, january)
       t.equal(usage[0]?.credits, 2 * spent.length, 'the usage says the same')
       t.ok((usage[0]?.calls ?? 0) <= spent.length, 'calls may lag, but are never too many')
@@ -450,9 +580,14 @@ for (const { name, fresh } of databases) {
   })
 }
 
-/** Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all that it admitted. */
+/**
+ * Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all that it
+ * admitted.
+ */
 async function killUnderLoad (url: string, keyId: string, calls: number): Promise<string[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../..', 'metered-load.ts'), url, keyId], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../..', 'metered-load.ts'), url, keyId], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line)

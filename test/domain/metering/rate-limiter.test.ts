@@ -9,8 +9,12 @@ t.test('CD-10: a bucket lets its quota through at once, then one for each interv
   const limiter = rateLimiter()
   const take = () => limiter.take('key_a', 4, clock.now())
   for (const remaining of [3, 2, 1]) t.equal(take().state.remaining, remaining)
-  t.strictSame(take(), { waitSeconds: null, state: { policy: 'minute', quota: 4, windowSeconds: 60, remaining: 0, resetSeconds: 15 } })
-  t.strictSame(take(), { waitSeconds: 15, state: { policy: 'minute', quota: 4, windowSeconds: 60, remaining: 0, resetSeconds: 15 } })
+  t.strictSame(take(), {
+    waitSeconds: null, state: { policy: 'minute', quota: 4, windowSeconds: 60, remaining: 0, resetSeconds: 15 }
+  })
+  t.strictSame(take(), {
+    waitSeconds: 15, state: { policy: 'minute', quota: 4, windowSeconds: 60, remaining: 0, resetSeconds: 15 }
+  })
   clock.advance(14.999)
   t.equal(take().waitSeconds, 1)
   clock.advance(0.001)
@@ -54,7 +58,10 @@ t.test('Y4: a clock that steps back locks nobody out for longer than a minute', 
   const hourBefore = new Date(noon.getTime() - 3_600_000)
   t.equal(limiter.take('key_a', 1, noon).waitSeconds, null)
   t.equal(limiter.take('key_a', 1, hourBefore).waitSeconds, 60)
-  t.equal(limiter.take('key_a', 1, new Date(hourBefore.getTime() + 59_999)).waitSeconds, 1, 'not before a minute has gone by on the new clock')
+  t.equal(
+    limiter.take('key_a', 1, new Date(hourBefore.getTime() + 59_999)).waitSeconds, 1,
+    'not before a minute has gone by on the new clock'
+  )
   t.equal(limiter.take('key_a', 1, new Date(hourBefore.getTime() + 60_000)).waitSeconds, null)
 })
 

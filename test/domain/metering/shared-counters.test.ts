@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
-import { sharedCounters, unshared, type Peers, type SharedCounters } from '../../../src/domain/metering/shared-counters.ts'
+import {
+  sharedCounters, unshared, type Peers, type SharedCounters
+} from '../../../src/domain/metering/shared-counters.ts'
 import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { clockAt, noon } from '../../support/metering.ts'
 
@@ -56,22 +58,32 @@ t.test('CD-10: what one server let through leaves no room on another, once it ha
 })
 
 t.test('CD-10: what several servers let through at once is owed: in the long run the rate of all is the rate of one', async t => {
-  await fc.assert(fc.asyncProperty(fc.integer({ min: 2, max: 5 }), fc.integer({ min: 1, max: 30 }), fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 50, maxLength: 200 }), async (servers, perMinute, choices) => {
-    const { clock, limiters, exchange } = severalServers(servers)
-    let passed = 0
-    for (const choice of choices) {
-      for (let i = 0; i < 8; i++) if (limiters[choice % servers]!.take('key_a', perMinute, clock.now()).waitSeconds === null) passed++
-      await exchange()
-      clock.advance(0.5)
-    }
-    // A full bucket at each, and what leaked since.
-    const most = servers * perMinute + choices.length * 0.5 * perMinute / 60
-    if (passed > most) return false
-    // However much that was, whoever waits as long as it is told gets through.
-    const { waitSeconds } = limiters[0]!.take('key_a', perMinute, clock.now())
-    clock.advance(waitSeconds ?? 0)
-    return waitSeconds === null || limiters[0]!.take('key_a', perMinute, clock.now()).waitSeconds === null
-  }), { numRuns: 40 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2, max: 5 }),
+      fc.integer({ min: 1, max: 30 }),
+      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 50, maxLength: 200 }),
+      async (servers, perMinute, choices) => {
+        const { clock, limiters, exchange } = severalServers(servers)
+        let passed = 0
+        for (const choice of choices) {
+          for (let i = 0; i < 8; i++) {
+            if (limiters[choice % servers]!.take('key_a', perMinute, clock.now()).waitSeconds === null) passed++
+          }
+          await exchange()
+          clock.advance(0.5)
+        }
+        // A full bucket at each, and what leaked since.
+        const most = servers * perMinute + choices.length * 0.5 * perMinute / 60
+        if (passed > most) return false
+        // However much that was, whoever waits as long as it is told gets through.
+        const { waitSeconds } = limiters[0]!.take('key_a', perMinute, clock.now())
+        clock.advance(waitSeconds ?? 0)
+        return waitSeconds === null || limiters[0]!.take('key_a', perMinute, clock.now()).waitSeconds === null
+      }
+    ),
+    { numRuns: 40 }
+  )
   const { clock, limiters, exchange } = severalServers(4)
   let passed = 0
   for (let second = 0; second < 1_200; second++) {
@@ -134,7 +146,10 @@ t.test('N3: a window ends on all servers at the same time, also on one that star
     await deliver(counts)
     clock.advance(20)
   }
-  t.strictSame(passed, [30, 30, 30, 0, 0, 30, 0, 0, 30, 0, 0, 30], 'a server that starts has not heard of it; from then on as on one server')
+  t.strictSame(
+    passed, [30, 30, 30, 0, 0, 30, 0, 0, 30, 0, 0, 30],
+    'a server that starts has not heard of it; from then on as on one server'
+  )
 })
 
 t.test('N3: the end of a window that another clock told makes none longer than it is to be', async t => {
@@ -142,7 +157,9 @@ t.test('N3: the end of a window that another clock told makes none longer than i
   const clock = clockAt(noon)
   const counts = sharedCounters(peers(), clock.now)
   const counter = windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, counts.of('failures'))
-  const told = (key: string, seconds: number) => { ears[0]!(JSON.stringify([['failures', `${noon.getTime() + seconds * 1_000} ${key}`, 1]])) }
+  const told = (key: string, seconds: number) => {
+    ears[0]!(JSON.stringify([['failures', `${noon.getTime() + seconds * 1_000} ${key}`, 1]]))
+  }
   for (const [key, seconds] of [['ahead', 600], ['over', -5], ['shorter', 20]] as const) told(key, seconds)
   t.strictSame(['ahead', 'over', 'shorter'].map(key => counter.exhausted(key)), [60, 60, 20])
   told('shorter', 40)
@@ -167,7 +184,12 @@ t.test('N3: what is no news of ours changes nothing, and servers that cannot be 
   const { peers, ears } = wire()
   const counts = sharedCounters({ ...peers(), broadcast: async () => { throw new Error('gone') } }, () => noon)
   const counter = windowLimiter({ max: 1, windowSeconds: 60 }, () => noon, counts.of('failures'))
-  for (const news of ['', 'null', '{}', '[1]', '[["failures","a"]]', '[["failures","a",1.5]]', '[["failures",{},1]]', '[["other","a",1]]', '[[']) ears[0]!(news)
+  for (
+    const news of [
+      '', 'null', '{}', '[1]', '[["failures","a"]]', '[["failures","a",1.5]]', '[["failures",{},1]]',
+      '[["other","a",1]]', '[['
+    ]
+  ) ears[0]!(news)
   t.equal(counter.exhausted('a'), null)
   counter.count('b')
   await counts.close()

@@ -3,8 +3,12 @@ import fc from 'fast-check'
 import tap from 'tap'
 import { addressClasses, isAllowed, rangeStarts } from '../../../src/base/ip-address.ts'
 import { coverage, covers } from '../../../src/domain/resources/scope.ts'
-import { credentialKinds, readConditions, type Policy, type PolicyConditions } from '../../../src/domain/policy/policy.ts'
-import { compilePolicies, isEmpty, evaluate, type Circumstances, type Subject } from '../../../src/domain/policy/policy-evaluation.ts'
+import {
+  credentialKinds, readConditions, type Policy, type PolicyConditions
+} from '../../../src/domain/policy/policy.ts'
+import {
+  compilePolicies, isEmpty, evaluate, type Circumstances, type Subject
+} from '../../../src/domain/policy/policy-evaluation.ts'
 import { compileWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 
 const monday = new Date('2027-02-01T12:00:00Z')
@@ -13,8 +17,21 @@ const here: Circumstances = { address: '10.0.0.1', now: monday }
 const held = ['invoices:read', 'invoices:write', 'portal']
 
 let made = 0
-const policy = (effect: Policy['effect'], conditions: PolicyConditions | null = {}, more: Partial<Policy> = {}): Policy => ({
-  id: `pol_${++made}`, organizationId: null, name: 'x', description: null, effect, enabled: true, conditions, createdBy: 'admin', createdAt: monday, updatedAt: monday, revision: 1, ...more,
+const policy = (
+  effect: Policy['effect'], conditions: PolicyConditions | null = {}, more: Partial<Policy> = {}
+): Policy => ({
+  id: `pol_${++made}`,
+  organizationId: null,
+  name: 'x',
+  description: null,
+  effect,
+  enabled: true,
+  conditions,
+  createdBy: 'admin',
+  createdAt: monday,
+  updatedAt: monday,
+  revision: 1,
+  ...more
 })
 const deny = (conditions?: PolicyConditions | null) => policy('deny', conditions)
 const allow = (conditions?: PolicyConditions | null) => policy('allow', conditions)
@@ -52,21 +69,31 @@ const table: [string, Policy[][], readonly string[] | 'refused'][] = [
   ['deny wins over allow', [[allow(), deny({ scopes: ['invoices:write'] })]], ['invoices:read', 'portal']],
   ['whichever was first', [[deny(), allow()]], 'refused'],
   ['each owner has to let it pass', [[allow({ scopes: reads })], [allow({ scopes: ['portal'] })]], []],
-  ['an allow of one owner does not undo a deny of another', [[deny({ scopes: ['portal'] })], [allow()]], ['invoices:read', 'invoices:write']],
-  ['an allow of one owner does not stand in for one of another', [[allow({ addresses: ['192.0.2.0/24'] })], [allow()]], 'refused'],
+  ['an allow of one owner does not undo a deny of another', [[deny({ scopes: ['portal'] })], [allow()]], [
+    'invoices:read', 'invoices:write'
+  ]],
+  [
+    'an allow of one owner does not stand in for one of another', [[allow({ addresses: ['192.0.2.0/24'] })], [allow()]],
+    'refused'
+  ],
   ['conditions that cannot be read', [[deny(null)]], 'refused'],
   ['an allow that cannot be read', [[allow(null)]], 'refused'],
   ['an allow that cannot be read beside one that can', [[allow(), allow(null)]], 'refused'],
   ['a disabled one that cannot be read', [[policy('allow', null, { enabled: false })]], held],
   ['a window that cannot be read', [[allow({ times: { days: ['mon'], zone: 'Mars/Olympus' } })]], 'refused'],
 ]
-for (const [what, owners, expected] of table) tap.test(`weighed: ${what}`, async t => { t.strictSame(left(owners), expected) })
+for (const [what, owners, expected] of table) {
+  tap.test(`weighed: ${what}`, async t => {
+    t.strictSame(left(owners), expected)
+  })
+}
 
 tap.test('an address that is not known refuses, unless what could pass is asked for', async t => {
   const unknown = { address: null }
   t.equal(left([[deny({ addresses: ['192.0.2.0/24'] })]], {}, unknown), 'refused')
   t.equal(left([[allow({ addresses: ['10.0.0.0/8'] })]], {}, unknown), 'refused')
-  const most = (effect: Policy['effect'], conditions: PolicyConditions, at: Circumstances) => evaluate([compilePolicies([policy(effect, conditions)])], subject, held, at, 'passes').scopes
+  const most = (effect: Policy['effect'], conditions: PolicyConditions, at: Circumstances) =>
+    evaluate([compilePolicies([policy(effect, conditions)])], subject, held, at, 'passes').scopes
   t.strictSame(most('deny', { addresses: ['192.0.2.0/24'] }, { address: null, now: monday }), held)
   const over = { times: { until: '2027-01-01T00:00:00Z' } }
   t.strictSame(left([[deny(over)]], {}, { anyTime: true }), held, 'what is over holds at no time to come')
@@ -89,51 +116,87 @@ const conditions: fc.Arbitrary<PolicyConditions> = fc.record({
   organizations: fc.subarray(['org_a', 'org_b'], { minLength: 1 }),
   scopes: fc.subarray(['invoices:*', '*:read', 'portal', '*'], { minLength: 1 }),
   addresses: fc.subarray(['10.0.0.0/8', '192.0.2.0/24', '::/0'], { minLength: 1 }),
-  times: fc.constantFrom<TimeWindow>({ days: ['mon'] }, { hours: { from: '22:00', until: '06:00' } }, { until: '2027-02-01T00:00:00Z' }),
+  times: fc.constantFrom<TimeWindow>({ days: ['mon'] }, { hours: { from: '22:00', until: '06:00' } }, {
+    until: '2027-02-01T00:00:00Z'
+  })
 }, { requiredKeys: [] })
 const names = ['kinds', 'groups', 'resources', 'organizations', 'scopes', 'addresses', 'times'] as const
 /** Of two policies with many conditions hardly ever both are about the same request. */
 const few = fc.tuple(conditions, fc.subarray([...names], { maxLength: 2 }))
-  .map(([given, kept]): PolicyConditions => Object.fromEntries(Object.entries(given).filter(([name]) => kept.some(each => each === name))))
+  .map(([given, kept]): PolicyConditions =>
+    Object.fromEntries(Object.entries(given).filter(([name]) => kept.some(each => each === name)))
+  )
 const anyPolicy = fc.record({
-  effect: fc.constantFrom('allow' as const, 'deny' as const), enabled: fc.boolean(), conditions: fc.option(fc.oneof({ arbitrary: few, weight: 3 }, conditions), { freq: 20 }),
+  effect: fc.constantFrom('allow' as const, 'deny' as const),
+  enabled: fc.boolean(),
+  conditions: fc.option(fc.oneof({ arbitrary: few, weight: 3 }, conditions), { freq: 20 })
 })
   .map(({ effect, enabled, conditions }) => policy(effect, conditions, { enabled }))
 const anySet = fc.array(anyPolicy, { maxLength: 5 })
 const anySubject = fc.record({
-  kind: fc.constantFrom(...credentialKinds), organizationId: fc.constantFrom('org_a', 'org_b', null), groups: fc.subarray(['grp_a', 'grp_b']), resourceId: fc.constantFrom('res_a', 'res_b'),
+  kind: fc.constantFrom(...credentialKinds),
+  organizationId: fc.constantFrom('org_a', 'org_b', null),
+  groups: fc.subarray(['grp_a', 'grp_b']),
+  resourceId: fc.constantFrom('res_a', 'res_b')
 })
-const anywhere = fc.record({ address: fc.constantFrom('10.0.0.1', '192.0.2.7', '203.0.113.1', '2001:db8::1'), now: fc.constantFrom(monday, new Date('2027-02-02T23:00:00Z')) })
+const anywhere = fc.record({
+  address: fc.constantFrom('10.0.0.1', '192.0.2.7', '203.0.113.1', '2001:db8::1'),
+  now: fc.constantFrom(monday, new Date('2027-02-02T23:00:00Z'))
+})
 
 /** The rule of docs/policies.md once more, in the words of the document and without regard to cost. */
-function byTheDocument (owners: readonly Policy[][], who: Subject, wanted: string, { address, now }: Circumstances): boolean {
-  const includes = <T>(list: readonly T[] | undefined, ...any: (T | null)[]) => list === undefined || any.some(each => each !== null && list.includes(each))
-  const about = ({ conditions: c }: Policy) => c === null || (includes(c.kinds, who.kind) && includes(c.organizations, who.organizationId) && includes(c.resources, who.resourceId) && includes(c.groups, ...who.groups!))
-  const applies = ({ conditions: c }: Policy) => c === null || ((c.addresses === undefined || isAllowed(address!, c.addresses)) && (c.times === undefined || compileWindow(c.times).contains(now)))
-  const covered = ({ conditions: c }: Policy) => c?.scopes === undefined || c.scopes.some(pattern => covers(pattern, wanted))
+function byTheDocument (
+  owners: readonly Policy[][], who: Subject, wanted: string, { address, now }: Circumstances
+): boolean {
+  const includes = <T>(list: readonly T[] | undefined, ...any: (T | null)[]) =>
+    list === undefined || any.some(each => each !== null && list.includes(each))
+  const about = ({ conditions: c }: Policy) =>
+    c === null ||
+    (includes(c.kinds, who.kind) && includes(c.organizations, who.organizationId) &&
+      includes(c.resources, who.resourceId) && includes(c.groups, ...who.groups!))
+  const applies = ({ conditions: c }: Policy) =>
+    c === null ||
+    ((c.addresses === undefined || isAllowed(address!, c.addresses)) &&
+      (c.times === undefined || compileWindow(c.times).contains(now)))
+  const covered = ({ conditions: c }: Policy) =>
+    c?.scopes === undefined || c.scopes.some(pattern => covers(pattern, wanted))
   return owners.every(policies => {
     const inForce = policies.filter(each => each.enabled && about(each))
     const denies = inForce.filter(each => each.effect === 'deny' || each.conditions === null)
     const allows = inForce.filter(each => !denies.includes(each))
-    return !denies.some(each => applies(each) && covered(each)) && (allows.length === 0 || allows.some(each => applies(each) && covered(each)))
+    return !denies.some(each => applies(each) && covered(each)) &&
+      (allows.length === 0 || allows.some(each => applies(each) && covered(each)))
   })
 }
 
 tap.test('for every set of policies: a scope is left exactly when the rule of the document says so', async () => {
-  fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), anySubject, anywhere, scope, (owners, who, circumstances, wanted) => {
-    const { scopes } = evaluate(owners.map(compilePolicies), who, held, circumstances)
-    return scopes.includes(wanted) === byTheDocument(owners, who, wanted, circumstances)
-  }), { numRuns: 3_000 })
+  fc.assert(
+    fc.property(
+      fc.array(anySet, { maxLength: 3 }),
+      anySubject,
+      anywhere,
+      scope,
+      (owners, who, circumstances, wanted) => {
+        const { scopes } = evaluate(owners.map(compilePolicies), who, held, circumstances)
+        return scopes.includes(wanted) === byTheDocument(owners, who, wanted, circumstances)
+      }
+    ),
+    { numRuns: 3_000 }
+  )
 })
 
 tap.test('for every set of policies: nothing is ever added, a further deny never gives, and order does not matter', async () => {
-  fc.assert(fc.property(anySet, anyPolicy, anySubject, anywhere, (policies, more, who, circumstances) => {
-    const leaves = (set: Policy[]) => evaluate([compilePolicies(set)], who, held, circumstances).scopes
-    const before = leaves(policies)
-    const after = leaves([...policies, { ...more, effect: 'deny' }])
-    const reversed = leaves([...policies].reverse())
-    return before.every(each => held.includes(each)) && after.every(each => before.includes(each)) && before.join() === reversed.join()
-  }), { numRuns: 2_000 })
+  fc.assert(
+    fc.property(anySet, anyPolicy, anySubject, anywhere, (policies, more, who, circumstances) => {
+      const leaves = (set: Policy[]) => evaluate([compilePolicies(set)], who, held, circumstances).scopes
+      const before = leaves(policies)
+      const after = leaves([...policies, { ...more, effect: 'deny' }])
+      const reversed = leaves([...policies].reverse())
+      return before.every(each => held.includes(each)) && after.every(each => before.includes(each)) &&
+        before.join() === reversed.join()
+    }),
+    { numRuns: 2_000 }
+  )
 })
 
 tap.test('for every set of policies: what doubt refuses is refused wherever it is, what doubt passes passes only what could', async () => {
@@ -151,83 +214,156 @@ tap.test('for every set of policies: what doubt refuses is refused wherever it i
 const untold = fc.record({
   groups: fc.constant(null),
   resourceId: fc.constant(null),
-  address: fc.constantFrom(null, undefined as never, '', 'unknown', '10.0.0.1:80', '[2001:db8::1]', 'fe80::1%eth0', '010.0.0.1'),
-  now: fc.constant(new Date(NaN)),
+  address: fc.constantFrom(
+    null, undefined as never, '', 'unknown', '10.0.0.1:80', '[2001:db8::1]', 'fe80::1%eth0', '010.0.0.1'
+  ),
+  now: fc.constant(new Date(NaN))
 }, { requiredKeys: [] })
 
 tap.test('N13: for every set of policies: a fact that cannot be told refuses all that any value of it would, and passes no more', async () => {
-  fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), anySubject, anywhere, untold, (owners, who, circumstances, lost) => {
-    const sets = owners.map(compilePolicies)
-    const exact = evaluate(sets, who, held, circumstances).scopes
-    const { groups = who.groups, resourceId = who.resourceId, ...rest } = lost
-    const told = [sets, { ...who, groups, resourceId }, held, { ...circumstances, ...rest }] as const
-    return evaluate(...told).scopes.every(each => exact.includes(each)) && exact.every(each => evaluate(...told, 'passes').scopes.includes(each))
-  }), { numRuns: 5_000 })
+  fc.assert(
+    fc.property(
+      fc.array(anySet, { maxLength: 3 }),
+      anySubject,
+      anywhere,
+      untold,
+      (owners, who, circumstances, lost) => {
+        const sets = owners.map(compilePolicies)
+        const exact = evaluate(sets, who, held, circumstances).scopes
+        const { groups = who.groups, resourceId = who.resourceId, ...rest } = lost
+        const told = [sets, { ...who, groups, resourceId }, held, { ...circumstances, ...rest }] as const
+        return evaluate(...told).scopes.every(each => exact.includes(each)) &&
+          exact.every(each => evaluate(...told, 'passes').scopes.includes(each))
+      }
+    ),
+    { numRuns: 5_000 }
+  )
 })
 
 const nowhere = new Date(NaN)
 const doubtful: [string, Policy[][], Partial<Subject>, Partial<Circumstances>, readonly string[] | 'refused'][] = [
-  ['a deny about a group of a member that is not there', [[deny({ groups: ['grp_b'] })]], { groups: null }, {}, 'refused'],
+  [
+    'a deny about a group of a member that is not there', [[deny({ groups: ['grp_b'] })]], { groups: null }, {},
+    'refused'
+  ],
   ['an allow about one', [[allow({ groups: ['grp_a'] })]], { groups: null }, {}, 'refused'],
-  ['beside an allow that is about the credential', [[allow({ groups: ['grp_b'] }), allow({ scopes: reads })]], { groups: null }, {}, reads],
-  ['a deny about another kind, whatever the groups', [[deny({ groups: ['grp_b'], kinds: ['session'] })]], { groups: null }, {}, held],
-  ['a deny for a resource that cannot be told', [[deny({ resources: ['res_b'] })]], { resourceId: null }, {}, 'refused'],
+  [
+    'beside an allow that is about the credential', [[allow({ groups: ['grp_b'] }), allow({ scopes: reads })]],
+    { groups: null }, {}, reads
+  ],
+  [
+    'a deny about another kind, whatever the groups', [[deny({ groups: ['grp_b'], kinds: ['session'] })]],
+    { groups: null }, {}, held
+  ],
+  [
+    'a deny for a resource that cannot be told', [[deny({ resources: ['res_b'] })]], { resourceId: null }, {}, 'refused'
+  ],
   ['a deny at a time that cannot be told', [[deny({ times: { days: ['tue'] } })]], {}, { now: nowhere }, 'refused'],
   ['an allow at a time that cannot be told', [[allow({ times: { days: ['mon'] } })]], {}, { now: nowhere }, 'refused'],
-  ['a deny at another time, whatever the address', [[deny({ times: { days: ['tue'] }, addresses: ['192.0.2.0/24'] })]], {}, { address: 'unknown' }, held],
+  [
+    'a deny at another time, whatever the address', [[deny({ times: { days: ['tue'] }, addresses: ['192.0.2.0/24'] })]],
+    {}, { address: 'unknown' }, held
+  ],
   ['a deny from everywhere', [[deny({ addresses: ['0.0.0.0/0'] })]], {}, { address: 'unknown' }, 'refused'],
   ['an allow from everywhere', [[allow({ addresses: ['0.0.0.0/0', '::/0'] })]], {}, { address: 'unknown' }, 'refused'],
 ]
-for (const [what, owners, to, at, expected] of doubtful) tap.test(`N13: weighed in doubt: ${what}`, async t => { t.strictSame(left(owners, to, at), expected) })
+for (const [what, owners, to, at, expected] of doubtful) {
+  tap.test(`N13: weighed in doubt: ${what}`, async t => {
+    t.strictSame(left(owners, to, at), expected)
+  })
+}
 
 tap.test('stored conditions are read back, and anything else is not read at all', async t => {
-  fc.assert(fc.property(conditions, given => JSON.stringify(readConditions(JSON.parse(JSON.stringify(given)))) === JSON.stringify(given)))
+  fc.assert(
+    fc.property(conditions, given =>
+      JSON.stringify(readConditions(JSON.parse(JSON.stringify(given)))) === JSON.stringify(given))
+  )
   fc.assert(fc.property(conditions, fc.string(), fc.jsonValue(), (given, name, value) => {
     if (['organizations', 'groups', 'kinds', 'resources', 'scopes', 'addresses', 'times'].includes(name)) return true
-    return readConditions({ ...JSON.parse(JSON.stringify(given)), ...JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`) }) === null
+    return readConditions({
+      ...JSON.parse(JSON.stringify(given)), ...JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`)
+    }) === null
   }))
-  for (const wrong of [null, [], 'x', 1, { kinds: 'api_key' }, { kinds: [] }, { kinds: [1] }, { scopes: ['a b'] }, { addresses: ['x'] }, { times: [] }, { times: {} }, { times: { days: ['mon'], moon: 'full' } }, { times: { hours: { from: '09:00' } } }, { times: { from: 1 } }]) {
+  for (
+    const wrong of [
+      null, [], 'x', 1, { kinds: 'api_key' }, { kinds: [] }, { kinds: [1] }, { scopes: ['a b'] }, { addresses: ['x'] },
+      { times: [] }, { times: {} }, { times: { days: ['mon'], moon: 'full' } }, { times: { hours: { from: '09:00' } } },
+      { times: { from: 1 } }
+    ]
+  ) {
     t.equal(readConditions(wrong), null, JSON.stringify(wrong))
   }
 })
 
 tap.test('between the starts of ranges every address is like every other', async t => {
-  t.strictSame(new Set(rangeStarts(['10.0.0.0/8', '255.255.255.255', '2001:db8::/32', '::ffff:192.0.2.0/120'])), new Set([
-    '0.0.0.0', '10.0.0.0', '11.0.0.0', '255.255.255.255', '192.0.2.0', '192.0.3.0', '::', '2001:db8::', '2001:db9::',
-  ]))
-  fc.assert(fc.property(fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { minLength: 1, maxLength: 4 }), fc.ipV4(), (ranges, address) => {
-    const lists = ranges.map(([base, prefix]) => [`${base}/${prefix}`])
-    const pattern = (each: string) => lists.map(list => isAllowed(each, list)).join()
-    return rangeStarts(lists.flat()).filter(each => !each.includes(':')).some(start => pattern(start) === pattern(address))
-  }))
+  t.strictSame(
+    new Set(rangeStarts(['10.0.0.0/8', '255.255.255.255', '2001:db8::/32', '::ffff:192.0.2.0/120'])),
+    new Set([
+      '0.0.0.0', '10.0.0.0', '11.0.0.0', '255.255.255.255', '192.0.2.0', '192.0.3.0', '::', '2001:db8::', '2001:db9::'
+    ])
+  )
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { minLength: 1, maxLength: 4 }),
+      fc.ipV4(),
+      (ranges, address) => {
+        const lists = ranges.map(([base, prefix]) => [`${base}/${prefix}`])
+        const pattern = (each: string) =>
+          lists.map(list => isAllowed(each, list)).join()
+        return rangeStarts(lists.flat()).filter(each => !each.includes(':')).some(start =>
+          pattern(start) === pattern(address)
+        )
+      }
+    )
+  )
   fc.assert(fc.property(fc.ipV6(), fc.integer({ min: 0, max: 128 }), fc.ipV6(), (base, prefix, address) => {
     if (/^(0*:)*(0*:)?ffff:|^::ffff/i.test(base) || /ffff:\d+\./i.test(address)) return true
     const list = [`${base}/${prefix}`]
-    return rangeStarts(list).filter(each => each.includes(':')).some(start => isAllowed(start, list) === isAllowed(address, list))
+    return rangeStarts(list).filter(each => each.includes(':')).some(start =>
+      isAllowed(start, list) === isAllowed(address, list)
+    )
   }))
 })
 
 tap.test('of all addresses that the same lists hold there is one, and none of others', async t => {
-  const lists = [['10.0.0.0/8', '2001:db8::/32'], ['10.1.0.0/16', '10.1.2.0/24', '::/0'], ['0.0.0.0/0'], ['nonsense'], []]
+  const lists = [
+    ['10.0.0.0/8', '2001:db8::/32'], ['10.1.0.0/16', '10.1.2.0/24', '::/0'], ['0.0.0.0/0'], ['nonsense'], []
+  ]
   const holding = (address: string) => lists.map(list => list.length > 0 && isAllowed(address, list)).join()
   const classes = addressClasses(lists)
   const starts = rangeStarts(lists.flat())
   t.equal(new Set(classes.map(holding)).size, classes.length, 'each once')
   t.strictSame(new Set(classes.map(holding)), new Set(starts.map(holding)), 'and all there are')
-  t.equal(addressClasses(Array.from({ length: 50 }, (_, i) => Array.from({ length: 100 }, (_, j) => `10.${i}.${j}.1`))).length, 51, 'however many ranges make a list')
+  t.equal(
+    addressClasses(Array.from({ length: 50 }, (_, i) => Array.from({ length: 100 }, (_, j) => `10.${i}.${j}.1`)))
+      .length,
+    51,
+    'however many ranges make a list'
+  )
   t.equal(addressClasses([]).length, 1)
 })
 
 tap.test('patterns cover together what one of them covers', async t => {
   const part = fc.constantFrom('a', 'b', '*', 'a:b', '')
   const name = fc.oneof(part, fc.tuple(part, part).map(([type, action]) => `${type}:${action}`))
-  fc.assert(fc.property(fc.array(name, { maxLength: 4 }), name, (patterns, scope) => coverage(patterns)(scope) === patterns.some(pattern => covers(pattern, scope))), { numRuns: 2_000 })
+  fc.assert(
+    fc.property(fc.array(name, { maxLength: 4 }), name, (patterns, scope) =>
+      coverage(patterns)(scope) === patterns.some(pattern =>
+        covers(pattern, scope)
+      )),
+    { numRuns: 2_000 }
+  )
 })
 
 tap.test('how long weighing takes does not grow with the patterns of a policy', async t => {
   const scopes = Array.from({ length: 100 }, (_, i) => `kind${i}:read`)
   const weighed = (patterns: number) => {
-    const sets = [compilePolicies(Array.from({ length: 20 }, (_, i) => deny({ scopes: Array.from({ length: patterns }, (_, j) => `type${j}:${i}`) })))]
+    const sets = [
+      compilePolicies(Array.from({ length: 20 }, (_, i) =>
+        deny({
+          scopes: Array.from({ length: patterns }, (_, j) => `type${j}:${i}`)
+        })))
+    ]
     const { user } = process.cpuUsage()
     for (let i = 0; i < 40; i++) evaluate(sets, subject, scopes, here)
     return process.cpuUsage().user - user

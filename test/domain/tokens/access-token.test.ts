@@ -15,7 +15,9 @@ const sign = (scope: string) => signJwt(key, 'at+jwt', { scope })
 t.test('N3: tokens are kept in mind by how long they are, so that long ones take no more memory than many', async t => {
   const short = [await sign('a'), await sign('b'), await sign('c')]
   const long = await sign('a'.repeat(900))
-  const reader = jwtReader('at+jwt', { ring: () => ({ verifying }) as KeyRing }, claims => claims, long.length + short[0]!.length)
+  const reader = jwtReader(
+    'at+jwt', { ring: () => ({ verifying }) as KeyRing }, claims => claims, long.length + short[0]!.length
+  )
   /** Whether the signature was in mind: then the answer is there in the same turn. */
   const isKnown = async (token: string) => {
     const read = reader.read(token)
@@ -30,9 +32,14 @@ t.test('N3: tokens are kept in mind by how long they are, so that long ones take
 
 t.test('N3: of a request only the token is kept in mind, not what it came with', async t => {
   const reader = jwtReader('at+jwt', { ring: () => ({ verifying }) as KeyRing }, claims => claims)
-  const bodies = await Promise.all(Array.from({ length: 100 }, async (_, i) => Buffer.from(`token=${await sign(`a${i}`)}&token_type_hint=${'h'.repeat(100_000)}`)))
+  const bodies = await Promise.all(
+    Array.from({ length: 100 }, async (_, i) =>
+      Buffer.from(`token=${await sign(`a${i}`)}&token_type_hint=${'h'.repeat(100_000)}`))
+  )
   const before = heldNow()
-  for (const body of bodies) t.not(await reader.read(body.toString('latin1').split('&')[0]!.slice('token='.length)), null)
+  for (const body of bodies) {
+    t.not(await reader.read(body.toString('latin1').split('&')[0]!.slice('token='.length)), null)
+  }
   t.ok(heldNow() - before < bodies.length * 20_000, 'not all of each body')
 })
 

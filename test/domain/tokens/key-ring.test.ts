@@ -18,11 +18,15 @@ t.test('[sqlite] a key that is gone needs no secret, one that is only retired do
   })
   const [lost, secret] = [newSecret(), newSecret()]
   const made = await newSigningKey(hoursAgo(50), lost)
-  const [gone, present] = [{ ...made, retiredAt: hoursAgo(4), publishedUntil: hoursAgo(1) }, await newSigningKey(hoursAgo(10), secret)]
+  const [gone, present] = [
+    { ...made, retiredAt: hoursAgo(4), publishedUntil: hoursAgo(1) }, await newSigningKey(hoursAgo(10), secret)
+  ]
   for (const key of [gone, present]) await store.signingKeys.insert(key)
   const { ring } = await openSigningKeys(store, () => now, [secret])
   t.equal(ring().signing.kid, present.kid)
   t.strictSame([...ring().verifying.keys()], [present.kid])
   t.strictSame([...ring(hoursAgo(2)).verifying.keys()], [present.kid, gone.kid])
-  await t.rejects(openSigningKeys(store, () => hoursAgo(2), [secret]), { message: new RegExp(`the signing key ${gone.kid} in the database was sealed under another secret`) })
+  await t.rejects(openSigningKeys(store, () => hoursAgo(2), [secret]), {
+    message: new RegExp(`the signing key ${gone.kid} in the database was sealed under another secret`)
+  })
 })

@@ -7,7 +7,10 @@ import { databases } from '../../support/databases.ts'
 
 const source = (file: string) => JSON.stringify(new URL(`../../../src/${file}`, import.meta.url).href)
 
-/** In a process of its own: starts on the database that is named, checks, changes; prints whether Prisma's query compiler was loaded after each. */
+/**
+ * In a process of its own: starts on the database that is named, checks, changes; prints whether Prisma's query
+ * compiler was loaded after each.
+ */
 const program = `
   import { registerHooks } from 'node:module'
   let loaded = false
@@ -32,13 +35,22 @@ const { fresh } = databases.find(({ name }) => name === 'sqlite')!
 t.test('[sqlite] a start on a database that is as it should be, and checks, do without Prisma\'s query compiler; what they do not read loads it', async t => {
   const { url, drop } = await fresh()
   t.teardown(drop)
-  const environment = { DATABASE_URL: url, LATCHKEY_DATA: t.testdir(), LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret() }
-  const start = async () => JSON.parse((await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(environment)])).stdout) as boolean[]
+  const environment = {
+    DATABASE_URL: url, LATCHKEY_DATA: t.testdir(), LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: newSecret()
+  }
+  const start = async () =>
+    JSON.parse(
+      (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(environment)]))
+        .stdout
+    ) as boolean[]
   t.equal((await start())[0], true, 'a new database is written to')
   t.strictSame(await start(), [false, false, true])
 })
 
-/** In a process of its own: opens a database, opens files until there can be no more, and says what pings and transactions end in, then and afterwards. */
+/**
+ * In a process of its own: opens a database, opens files until there can be no more, and says what pings and
+ * transactions end in, then and afterwards.
+ */
 const programWithoutFiles = `
   import { closeSync, openSync } from 'node:fs'
   const { openStorage } = await import(${source('storage/index.ts')})
@@ -57,6 +69,8 @@ t.test('[sqlite] what needs Prisma while it cannot be loaded is unavailable, and
   const { url, drop } = await fresh()
   t.teardown(drop)
   await (await openStorage(url)).close()
-  const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', programWithoutFiles, url])
+  const { stdout } = await promisify(execFile)('sh', [
+    '-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', programWithoutFiles, url
+  ])
   t.strictSame(JSON.parse(stdout), ['storage_unavailable', 'storage_unavailable', 'done', 'done'])
 })

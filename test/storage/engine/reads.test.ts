@@ -66,8 +66,16 @@ const client: Client = {
   organizationId: 'org_a',
   name: 'Dienst',
   origin: 'registered',
-  metadata: { token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [], contacts: ['a@b.test'], software: { versions: [1, 2.5, null, true] } },
-  secrets: [{ id: 'sec_a', digest: 'x', hint: '…abcd', createdAt: at(8), expiresAt: at(9) }, { id: 'sec_b', digest: 'y', hint: '…efgh', createdAt: at(10), expiresAt: null }],
+  metadata: {
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    contacts: ['a@b.test'],
+    software: { versions: [1, 2.5, null, true] }
+  },
+  secrets: [{ id: 'sec_a', digest: 'x', hint: '…abcd', createdAt: at(8), expiresAt: at(9) }, {
+    id: 'sec_b', digest: 'y', hint: '…efgh', createdAt: at(10), expiresAt: null
+  }],
   grants: [{ resourceId: 'res_b', scopes: [] }, { resourceId: 'res_a', scopes: ['a:b', 'c:d'] }],
   allowlist: ['2001:db8::/32'],
   introspects: ['res_a'],
@@ -115,7 +123,9 @@ const server: Resource = {
   identifier: 'https://res_c.test',
   name: 'Ressource',
   organizationId: 'org_a',
-  scopes: [{ name: 'b:read', keyOnly: true, description: 'lesen' }, { name: 'a:write', keyOnly: false, description: null }],
+  scopes: [{ name: 'b:read', keyOnly: true, description: 'lesen' }, {
+    name: 'a:write', keyOnly: false, description: null
+  }],
   style: { keyPrefix: 'c', transports: [{ in: 'header', name: 'X-Key' }], errors: 'craftkit' },
   tokenLifetime: 60,
   signingAlgorithm: 'ES256',
@@ -165,11 +175,34 @@ const bareKey: ApiKey = {
   lastUsedAt: null,
 }
 const bareClient: Client = {
-  ...client, id: 'cli_b', organizationId: null, secrets: [], grants: [], allowlist: [], introspects: [], registrationAccessDigest: null, lastUsedAt: null, revokedAt: null, revokedReason: null,
+  ...client,
+  id: 'cli_b',
+  organizationId: null,
+  secrets: [],
+  grants: [],
+  allowlist: [],
+  introspects: [],
+  registrationAccessDigest: null,
+  lastUsedAt: null,
+  revokedAt: null,
+  revokedReason: null
 }
-const barePolicy: Policy = { ...policy, id: 'pol_b', organizationId: null, description: null, effect: 'deny', enabled: false, conditions: {} }
-const bareSigningKey: SigningKey = { ...signingKey, kid: 'kid_b', retiredAt: null, publishedUntil: null, revokedAt: null, revokedReason: null }
-const bareOrganization: Organization = { ...organization, id: 'org_b', features: [], callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null, suspendedAt: null, deletedAt: null }
+const barePolicy: Policy = {
+  ...policy, id: 'pol_b', organizationId: null, description: null, effect: 'deny', enabled: false, conditions: {}
+}
+const bareSigningKey: SigningKey = {
+  ...signingKey, kid: 'kid_b', retiredAt: null, publishedUntil: null, revokedAt: null, revokedReason: null
+}
+const bareOrganization: Organization = {
+  ...organization,
+  id: 'org_b',
+  features: [],
+  callsPerMonth: null,
+  creditsPerMonth: null,
+  callsPerMinute: null,
+  suspendedAt: null,
+  deletedAt: null
+}
 
 for (const { name, fresh } of databases) {
   t.test(`[${name}] what is read past Prisma is what Prisma reads, in every column`, async t => {
@@ -189,7 +222,17 @@ for (const { name, fresh } of databases) {
       t.strictSame(await reads.organization(each.id), each)
       t.strictSame(await repositories.organizations.get(each.id), each)
     }
-    await repositories.members.insert({ id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, groups: [], createdAt: at(0), removedAt: null, revision: 1 })
+    await repositories.members.insert({
+      id: 'mem_a',
+      organizationId: 'org_a',
+      name: 'Ada',
+      role: 'admin',
+      scopes: null,
+      groups: [],
+      createdAt: at(0),
+      removedAt: null,
+      revision: 1
+    })
     for (const each of [key, bareKey]) {
       await repositories.apiKeys.insert(each)
       t.strictSame(await reads.apiKey(each.id), each)
@@ -221,46 +264,78 @@ for (const { name, fresh } of databases) {
     for (const each of [bareSigningKey, signingKey]) await repositories.signingKeys.insert(each)
     t.strictSame(await reads.signingKeys(), [signingKey, bareSigningKey])
     t.strictSame(await repositories.signingKeys.all(), [signingKey, bareSigningKey])
-    for (const jti of ['jti_c', 'jti_a', 'jti_b']) await repositories.revokedTokens.insert({ jti, clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    for (const jti of ['jti_c', 'jti_a', 'jti_b']) {
+      await repositories.revokedTokens.insert({ jti, clientId: 'cli_a', revokedAt: at(23), expiresAt: at(24) })
+    }
     const jtis = async (after: string, limit: number) => (await reads.revokedTokens(after, limit)).map(({ jti }) => jti)
     t.strictSame(await reads.revokedTokens('', 1), [{ jti: 'jti_a', expiresAt: at(24) }])
-    t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [['jti_a', 'jti_b'], ['jti_c'], []])
+    t.strictSame([await jtis('', 2), await jtis('jti_b', 2), await jtis('jti_c', 2)], [
+      ['jti_a', 'jti_b'], ['jti_c'], []
+    ])
     t.equal(await reads.importedApiKey(key.digest, 'res_b'), null)
     t.strictSame(await reads.importedForDeployment(key.digest), [key])
     await repositories.resources.insert({ ...resource('res_o'), organizationId: 'org_a' })
-    for (const resourceId of ['res_b', 'res_o']) await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
+    for (const resourceId of ['res_b', 'res_o']) {
+      await repositories.apiKeys.insert({ ...key, id: `key of ${resourceId}`, resourceId })
+    }
     t.strictSame((await reads.importedForDeployment(key.digest)).map(({ id }) => id).sort(), ['key of res_b', 'key_a'])
-    const isImported = async (organizationId: string | null, ...resourceIds: string[]) => await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
-    t.strictSame([await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'), await isImported('org_b', 'res_x', 'res_o')], [true, false, false, false, true])
-    t.equal(await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false, 'made here')
+    const isImported = async (organizationId: string | null, ...resourceIds: string[]) =>
+      await repositories.apiKeys.isImported(key.digest, { organizationId, resourceIds })
+    t.strictSame([
+      await isImported('org_a'), await isImported('org_b'), await isImported(null), await isImported(null, 'res_x'),
+      await isImported('org_b', 'res_x', 'res_o')
+    ], [true, false, false, false, true])
+    t.equal(
+      await repositories.apiKeys.isImported(bareKey.digest, { organizationId: 'org_a', resourceIds: ['res_a'] }), false,
+      'made here'
+    )
     if (name === 'sqlite') {
       const { digest } = key
-      const pages = [0, 1, 2, 4].map(place => reads.importedKeys!(place, place === 2 ? 2 : 1)) as { through: number | null, keys: unknown[] }[]
-      const expected = [{ digest, resourceId: 'res_a', shared: true }, { digest, resourceId: 'res_b', shared: true }, { digest, resourceId: 'res_o', shared: false }]
+      const pages = [0, 1, 2, 4].map(place => reads.importedKeys!(place, place === 2 ? 2 : 1)) as {
+        through: number | null, keys: unknown[]
+      }[]
+      const expected = [{ digest, resourceId: 'res_a', shared: true }, { digest, resourceId: 'res_b', shared: true }, {
+        digest, resourceId: 'res_o', shared: false
+      }]
       t.strictSame(pages.flatMap(page => page.keys), expected, 'of four keys one was made here')
       t.strictSame(pages[3], { through: null, keys: [] })
     } else t.equal(reads.importedKeys, undefined)
     const chains = repositoriesOver(database.queries, () => {}, auditKeys(['a'.repeat(32)]))
-    for (const organizationId of [null, 'org_a']) await chains.audit.append(auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' }))
+    for (const organizationId of [null, 'org_a']) {
+      await chains.audit.append(
+        auditEvent(systemActor, at(25), 'organization.created', { organizationId, subject: 'org_a' })
+      )
+    }
     const heads = await repositories.audit.headsNotUnder('', 10)
     t.equal(heads.length, 2)
     t.strictSame(await reads.headsNotUnder('', 10), heads)
     t.strictSame(await reads.headsNotUnder('', 1), heads.slice(0, 1))
     t.strictSame(await reads.headsNotUnder(heads[0]!.key, 10), [])
-    const columnsOf = async (table: string) => (name === 'sqlite'
-      ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)
-      : await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '${table}'`)
-    ).map(column => column.name).sort()
+    const columnsOf = async (table: string) =>
+      (name === 'sqlite'
+        ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)
+        : await database.queries.$queryRawUnsafe<{ name: string }[]>(
+          `SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '${table}'`
+        )).map(column => column.name).sort()
     t.strictSame(Object.keys(organization).sort(), await columnsOf('Organization'))
     t.strictSame(Object.keys(key).sort(), await columnsOf('ApiKey'))
-    t.strictSame(Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(), await columnsOf('Client'))
+    t.strictSame(
+      Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(),
+      await columnsOf('Client')
+    )
     // The normal form of an identifier is for looking it up alone.
-    t.strictSame(Object.keys(server).filter(member => member !== 'scopes').sort(), (await columnsOf('Resource')).filter(column => column !== 'normalIdentifier'))
+    t.strictSame(
+      Object.keys(server).filter(member => member !== 'scopes').sort(),
+      (await columnsOf('Resource')).filter(column => column !== 'normalIdentifier')
+    )
     t.strictSame(Object.keys(policy).sort(), await columnsOf('Policy'))
     t.strictSame(Object.keys(signingKey).sort(), await columnsOf('SigningKey'))
     t.strictSame(Object.keys(heads[0]!).sort(), await columnsOf('AuditChain'))
     // Of a registration token there would have to be one.
-    t.strictSame([organization, key, client].flatMap(record => Object.entries(record).filter(([, value]) => value === null)), [['registrationTokenId', null]], 'no column was left out')
+    t.strictSame(
+      [organization, key, client].flatMap(record => Object.entries(record).filter(([, value]) => value === null)),
+      [['registrationTokenId', null]], 'no column was left out'
+    )
 
     t.equal(await reads.apiKeyByDigest('nobody'), null)
     t.equal(await reads.client('nul\0'), null)
@@ -270,8 +345,11 @@ for (const { name, fresh } of databases) {
     await database.close()
     const another = await openStorage(url)
     t.teardown(another.close)
-    const importedFor = async (resourceId: string | null) => (await another.registry.importedApiKey(key.digest, resourceId))?.id ?? null
-    t.strictSame([await importedFor('res_a'), await importedFor('res_b'), await importedFor('res_o'), await importedFor('res_m')], ['key_a', 'key of res_b', 'key of res_o', null])
+    const importedFor = async (resourceId: string | null) =>
+      (await another.registry.importedApiKey(key.digest, resourceId))?.id ?? null
+    t.strictSame([
+      await importedFor('res_a'), await importedFor('res_b'), await importedFor('res_o'), await importedFor('res_m')
+    ], ['key_a', 'key of res_b', 'key of res_o', null])
     t.equal(await importedFor(null), null, 'two resources of the deployment have it')
   })
 
@@ -301,7 +379,14 @@ for (const { name, fresh } of databases) {
     for (const id of ids) await store.clients.insert({ ...bareClient, id })
     await registry.client('nobody')
     const before = heldNow()
-    for (const id of ids) t.match(await registry.client(`client_id=${id}&client_secret=${'s'.repeat(200_000)}`.split('&')[0]!.slice('client_id='.length)), { id })
+    for (const id of ids) {
+      t.match(
+        await registry.client(
+          `client_id=${id}&client_secret=${'s'.repeat(200_000)}`.split('&')[0]!.slice('client_id='.length)
+        ),
+        { id }
+      )
+    }
     t.ok(heldNow() - before < ids.length * 50_000, 'not all of each request')
     const [id] = ids
     t.equal(registry.client(id!), registry.client(id!), 'found by the same name')

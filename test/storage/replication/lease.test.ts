@@ -2,7 +2,9 @@
 import tap from 'tap'
 import { rules, simulate } from '../../simulation/simulation.ts'
 import { wrong } from '../../simulation/wrong.ts'
-import { isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil } from '../../../src/storage/replication/lease.ts'
+import {
+  isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil
+} from '../../../src/storage/replication/lease.ts'
 
 tap.test('a view is out of use when either clock has passed the lease, less the margin, since the poll was sent', async t => {
   const until = trustedUntil({ monotonic: 1_000, wall: 50_000 }, 2_000)
@@ -19,7 +21,10 @@ tap.test('what a transaction did is seen in a snapshot when it had committed, wh
   t.strictSame(seen(10, 12, 19), [false, false, false], 'under way')
   t.strictSame(seen(20, 21), [false, false], 'not begun')
   t.strictSame([isVisible(9n, '10:10:'), isVisible(10n, '10:10:')], [true, false])
-  t.equal(isVisible(9_000_000_000_000_000_001n, '9000000000000000001:9000000000000000003:9000000000000000001'), false, 'beyond what a double holds')
+  t.equal(
+    isVisible(9_000_000_000_000_000_001n, '9000000000000000001:9000000000000000003:9000000000000000001'), false,
+    'beyond what a double holds'
+  )
 })
 
 tap.test('a change is answered when all have it, or after a whole lease', async t => {

@@ -1,4 +1,7 @@
-/** What a database that was taken back has lost, by what it was about: the same is taken from the servers that know of it. */
+/**
+ * What a database that was taken back has lost, by what it was about: the same is taken from the servers that know of
+ * it.
+ */
 import tap from 'tap'
 import { digestOf, newSecret } from '../../../src/secrets/secrets.ts'
 import { openStorage } from '../../../src/storage/index.ts'
@@ -9,7 +12,9 @@ import { eventually, until } from '../../support/waiting.ts'
 import { layWire, type Wire } from '../../support/network-proxy.ts'
 
 const issuer = 'http://localhost:3998'
-const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: '1200' }
+const environment = {
+  LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: '1200'
+}
 const database = await freshDatabase()
 const name = new URL(database.url).pathname.slice(1)
 const elsewhere = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
@@ -25,9 +30,14 @@ tap.teardown(async () => {
 })
 
 const sql = async (statement: string): Promise<Json[]> => (await administer(database.url, statement)).rows
-const joined = () => until('everybody has joined', async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === servers.length)
+const joined = () =>
+  until(
+    'everybody has joined',
+    async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === servers.length
+  )
 
-const isTrusted = async (server: TestServer): Promise<boolean> => /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
+const isTrusted = async (server: TestServer): Promise<boolean> =>
+  /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
 const trusting = (those = servers) =>
   until('memory is gone by', async () => (await Promise.all(those.map(isTrusted))).every(trusted => trusted))
 
@@ -75,89 +85,191 @@ const statuses = async (ask: (server: TestServer) => Promise<Answer>) => (await 
 
 /** Where no route asks for it: whether it is found. */
 const lookedUp = (look: (server: TestServer) => unknown) => async (server: TestServer) => {
-  const status = await Promise.resolve().then(() => look(server)).then(found => found === null ? 404 : 200, (error: { status: number }) => error.status)
+  const status = await Promise.resolve().then(() => look(server)).then(
+    found => found === null ? 404 : 200, (error: { status: number }) => error.status
+  )
   return { status } as Answer
 }
 
-interface Case { ask: (server: TestServer) => Promise<Answer>, change: () => Promise<unknown>, kind: string, subject: string, status?: number }
+interface Case {
+  ask: (server: TestServer) => Promise<Answer>,
+  change: () => Promise<unknown>,
+  kind: string,
+  subject: string,
+  status?: number
+}
 
 /** What ends a credential in an organization of its own, and what has to be refused when that is lost. */
 const cases: Record<string, (organization: string) => Promise<Case>> = {
   'a revoked key': async organization => {
     const { id, key } = await a.createKey({ organization })
-    return { ask: server => server.withKey(key), change: () => on(a, 'POST', `/api-keys/${id}/revoke`), kind: 'api_key', subject: id }
+    return {
+      ask: server => server.withKey(key),
+      change: () => on(a, 'POST', `/api-keys/${id}/revoke`),
+      kind: 'api_key',
+      subject: id
+    }
   },
   'a key with an allowlist': async organization => {
     const { id, key } = await a.createKey({ organization })
-    return { ask: server => server.withKey(key), change: () => on(b, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }), kind: 'api_key', subject: id }
+    return {
+      ask: server => server.withKey(key),
+      change: () => on(b, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }),
+      kind: 'api_key',
+      subject: id
+    }
   },
   'a revoked client, of its tokens': async organization => {
     const client = await a.createClient({ organization })
     const token = await a.tokenFor(client)
-    return { ask: server => server.bearer(token), change: () => on(a, 'POST', `/clients/${client.clientId}/revoke`), kind: 'client', subject: client.clientId }
+    return {
+      ask: server => server.bearer(token),
+      change: () => on(a, 'POST', `/clients/${client.clientId}/revoke`),
+      kind: 'client',
+      subject: client.clientId
+    }
   },
   'a revoked client, of the tokens that it asks for': async organization => {
     const client = await a.createClient({ organization })
-    return { ask: server => server.tokenRequest(client), change: () => on(a, 'POST', `/clients/${client.clientId}/revoke`), kind: 'client', subject: client.clientId }
+    return {
+      ask: server => server.tokenRequest(client),
+      change: () => on(a, 'POST', `/clients/${client.clientId}/revoke`),
+      kind: 'client',
+      subject: client.clientId
+    }
   },
   'a revoked token': async organization => {
     const client = await a.createClient({ organization })
     const token = await a.tokenFor(client)
     const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
     const { jti } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())
-    return { ask: server => server.bearer(token), change: () => done(a.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })), kind: 'access_token', subject: jti }
+    return {
+      ask: server => server.bearer(token),
+      change: () => done(a.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })),
+      kind: 'access_token',
+      subject: jti
+    }
   },
   'a revoked access token of the management API': async organization => {
     const { id, token } = await on(a, 'POST', '/access-tokens', { organization, name: 'ci', scopes: ['api-keys:read'] })
-    return { ask: server => server.bearer(token, '/api/v1/api-keys'), change: () => on(a, 'POST', `/access-tokens/${id}/revoke`), kind: 'management_token', subject: id }
+    return {
+      ask: server => server.bearer(token, '/api/v1/api-keys'),
+      change: () => on(a, 'POST', `/access-tokens/${id}/revoke`),
+      kind: 'management_token',
+      subject: id
+    }
   },
   'a revoked registration token': async organization => {
     const { id, token } = await a.createRegistrationToken({ organization })
-    const ask = (server: TestServer) => server.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'agent' } })
-    return { ask, change: () => on(a, 'POST', `/registration-tokens/${id}/revoke`), kind: 'registration_token', subject: id, status: 201 }
+    const ask = (server: TestServer) =>
+      server.send({
+        method: 'POST',
+        path: '/api/v1/oauth/register',
+        headers: { authorization: `Bearer ${token}` },
+        body: { client_name: 'agent' }
+      })
+    return {
+      ask,
+      change: () => on(a, 'POST', `/registration-tokens/${id}/revoke`),
+      kind: 'registration_token',
+      subject: id,
+      status: 201
+    }
   },
   'a revoked client, of the registration that it reads': async organization => {
     const { token } = await a.createRegistrationToken({ organization })
-    const { json } = await a.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${token}` }, body: { client_name: 'agent' } })
-    const ask = (server: TestServer) => server.send({ path: `/api/v1/oauth/register/${json.client_id}`, headers: { authorization: `Bearer ${json.registration_access_token}` } })
-    return { ask, change: () => on(a, 'POST', `/clients/${json.client_id}/revoke`), kind: 'client', subject: json.client_id }
+    const { json } = await a.send({
+      method: 'POST',
+      path: '/api/v1/oauth/register',
+      headers: { authorization: `Bearer ${token}` },
+      body: { client_name: 'agent' }
+    })
+    const ask = (server: TestServer) =>
+      server.send({
+        path: `/api/v1/oauth/register/${json.client_id}`,
+        headers: { authorization: `Bearer ${json.registration_access_token}` }
+      })
+    return {
+      ask, change: () => on(a, 'POST', `/clients/${json.client_id}/revoke`), kind: 'client', subject: json.client_id
+    }
   },
   'a revoked key, as its resource server asks about it': async organization => {
     const { id, key } = await a.createKey({ organization })
     const { clientId, clientSecret } = await a.createClient({ introspects: [issuer] })
     const body = new URLSearchParams({ token: key, client_id: clientId, client_secret: clientSecret })
-    return { ask: server => server.send({ method: 'POST', path: '/api/v1/oauth/introspect', body }), change: () => on(a, 'POST', `/api-keys/${id}/revoke`), kind: 'api_key', subject: id }
+    return {
+      ask: server => server.send({ method: 'POST', path: '/api/v1/oauth/introspect', body }),
+      change: () => on(a, 'POST', `/api-keys/${id}/revoke`),
+      kind: 'api_key',
+      subject: id
+    }
   },
   'a revoked publishable key': async organization => {
-    const { id } = await on(a, 'POST', '/publishable-keys', { organization, resource: issuer, environment: 'live', name: 'web', scopes: ['invoices:read'] })
-    return { ask: lookedUp(({ latchkey: { registry } }) => registry.publishableKey(id)), change: () => on(a, 'POST', `/publishable-keys/${id}/revoke`), kind: 'publishable_key', subject: id }
+    const { id } = await on(a, 'POST', '/publishable-keys', {
+      organization, resource: issuer, environment: 'live', name: 'web', scopes: ['invoices:read']
+    })
+    return {
+      ask: lookedUp(({ latchkey: { registry } }) => registry.publishableKey(id)),
+      change: () => on(a, 'POST', `/publishable-keys/${id}/revoke`),
+      kind: 'publishable_key',
+      subject: id
+    }
   },
   'a revoked webhook token': async organization => {
     const { id: apiKey } = await a.createKey({ organization })
     const { id, token } = await on(a, 'POST', '/webhook-tokens', { apiKey, object: { type: 'projects', id: 'prj_1' } })
-    return { ask: lookedUp(({ latchkey: { registry } }) => registry.webhookToken(digestOf(token))), change: () => on(a, 'POST', `/webhook-tokens/${id}/revoke`), kind: 'webhook_token', subject: id }
+    return {
+      ask: lookedUp(({ latchkey: { registry } }) => registry.webhookToken(digestOf(token))),
+      change: () => on(a, 'POST', `/webhook-tokens/${id}/revoke`),
+      kind: 'webhook_token',
+      subject: id
+    }
   },
   'a member who may less': async organization => {
     const member = await on(a, 'POST', '/members', { organization, name: 'Ada', role: 'admin' })
     const { key } = await a.createKey({ organization, creator: member.id })
-    return { ask: server => server.withKey(key), change: () => on(a, 'PATCH', `/members/${member.id}`, { role: 'member', scopes: ['company:read'] }), kind: 'member', subject: member.id }
+    return {
+      ask: server => server.withKey(key),
+      change: () => on(a, 'PATCH', `/members/${member.id}`, { role: 'member', scopes: ['company:read'] }),
+      kind: 'member',
+      subject: member.id
+    }
   },
   'a suspended organization': async organization => {
     const { key } = await a.createKey({ organization })
-    return { ask: server => server.withKey(key), change: () => on(a, 'POST', `/organizations/${organization}/suspend`), kind: 'organization', subject: organization }
+    return {
+      ask: server => server.withKey(key),
+      change: () => on(a, 'POST', `/organizations/${organization}/suspend`),
+      kind: 'organization',
+      subject: organization
+    }
   },
   'a policy of an organization': async organization => {
     const { key } = await a.createKey({ organization })
-    return { ask: server => server.withKey(key), change: () => on(a, 'POST', '/policies', { organization, name: 'nobody', effect: 'deny' }), kind: 'organization', subject: organization }
-  },
+    return {
+      ask: server => server.withKey(key),
+      change: () => on(a, 'POST', '/policies', { organization, name: 'nobody', effect: 'deny' }),
+      kind: 'organization',
+      subject: organization
+    }
+  }
 }
 
 tap.test('what was taken away and is back is refused on every server, and nothing else is, until it is accepted [postgresql]', async t => {
   const good = await a.createKey()
-  const all = await Promise.all(Object.entries(cases).map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
+  const all = await Promise.all(
+    Object.entries(cases).map(async ([what, prepare]) => ({
+      what, ...await prepare((await a.createOrganization()).id)
+    }))
+  )
   for (const { what, ask, status = 200 } of all) t.strictSame(await statuses(ask), [status, status], `before: ${what}`)
-  await losing(async () => { for (const { change } of all) await change() })
-  await until('the servers are back', async () => (await statuses(server => server.withKey(good.key))).every(status => status === 200))
+  await losing(async () => {
+    for (const { change } of all) await change()
+  })
+  await until(
+    'the servers are back',
+    async () => (await statuses(server => server.withKey(good.key))).every(status => status === 200)
+  )
   await joined()
   const rows = await undecided()
   for (const { what, ask, kind, subject, status = 200 } of all) {
@@ -176,16 +288,25 @@ tap.test('what was taken away and is back is refused on every server, and nothin
 })
 
 tap.test('what is taken away again by the usual command needs no other decision [postgresql]', async t => {
-  const revoking = Object.entries(cases).filter(([what]) => what.startsWith('a revoked') && !what.includes('of the') && !what.includes('as its'))
-  const all = await Promise.all(revoking.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
-  const revokeAll = async () => { for (const { change } of all) await change() }
+  const revoking = Object.entries(cases).filter(([what]) =>
+    what.startsWith('a revoked') && !what.includes('of the') && !what.includes('as its')
+  )
+  const all = await Promise.all(
+    revoking.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) }))
+  )
+  const revokeAll = async () => {
+    for (const { change } of all) await change()
+  }
   await losing(revokeAll)
   await until('it is noticed', async () => (await undecided().catch(() => [])).length === all.length)
   await trusting()
   await revokeAll()
   t.strictSame(await undecided(), [])
   const { data } = await on(a, 'GET', '/lost-changes?state=revoked')
-  t.strictSame(data.map(({ kind, subject }: Json) => [kind, subject]).sort(), all.map(({ kind, subject }) => [kind, subject]).sort())
+  t.strictSame(
+    data.map(({ kind, subject }: Json) => [kind, subject]).sort(),
+    all.map(({ kind, subject }) => [kind, subject]).sort()
+  )
   for (const { what, ask } of all) t.notMatch(await statuses(ask), [503, 503], what)
 })
 
@@ -206,7 +327,10 @@ tap.test('a server knows what it has answered itself, though the feed has not br
   })
   await until('it is noticed again', async () => (await undecided().catch(() => [])).length > 0)
   await trusting()
-  t.match(await undecided(), [{ kind: 'api_key', subject: id }], 'a second failover, which loses what was noticed after the first')
+  t.match(
+    await undecided(), [{ kind: 'api_key', subject: id }],
+    'a second failover, which loses what was noticed after the first'
+  )
   t.strictSame(await statuses(server => server.withKey(key)), [503, 503])
   await on(a, 'POST', '/lost-changes/accept')
 })
@@ -215,7 +339,9 @@ tap.test('nothing passes while a server asks another database than it knew, befo
   t.teardown(() => { wire.delay.listener = 0 })
   const [lost, good] = [await a.createKey(), await a.createKey()]
   for (const { key } of [lost, good]) t.strictSame(await statuses(server => server.withKey(key)), [200, 200])
-  await losing(() => on(a, 'POST', `/api-keys/${lost.id}/revoke`).then(() => {}), () => { wire.delay.listener = 20_000 })
+  await losing(() => on(a, 'POST', `/api-keys/${lost.id}/revoke`).then(() => {}), () => {
+    wire.delay.listener = 20_000
+  })
   const seen = new Set<number>()
   await until('the database is asked', async () => {
     for (const status of await statuses(server => server.withKey(lost.key))) seen.add(status)
@@ -229,21 +355,36 @@ tap.test('nothing passes while a server asks another database than it knew, befo
   await wire.mend()
   await trusting()
   await on(a, 'POST', '/lost-changes/accept')
-  t.strictSame(await eventually(() => statuses(server => server.withKey(lost.key)), found => found.every(status => status === 200)), [200, 200])
+  t.strictSame(
+    await eventually(
+      () => statuses(server => server.withKey(lost.key)), found => found.every(status => status === 200)
+    ),
+    [200, 200]
+  )
 })
 
 tap.test('what the deployment as a whole has lost refuses every credential but break-glass, also after a start [postgresql]', async t => {
   const client = await a.createClient()
   const [{ key }, token] = [await a.createKey(), await a.tokenFor(client)]
-  const { token: automation } = await on(a, 'POST', '/access-tokens', { name: 'ops', scopes: ['replicas:read', 'replicas:write'] })
+  const { token: automation } = await on(a, 'POST', '/access-tokens', {
+    name: 'ops', scopes: ['replicas:read', 'replicas:write']
+  })
   const asks: ((server: TestServer) => Promise<Answer>)[] = [
-    server => server.withKey(key), server => server.bearer(token), server => server.tokenRequest(client), server => server.bearer(automation, '/api/v1/lost-changes'),
+    server => server.withKey(key),
+    server => server.bearer(token),
+    server => server.tokenRequest(client),
+    server => server.bearer(automation, '/api/v1/lost-changes')
   ]
-  for (const change of [
-    () => on(a, 'POST', '/policies', { name: 'nobody', effect: 'deny' }),
-    () => on(a, 'POST', '/signing-keys/rotate', { now: true }),
-    () => on(a, 'POST', '/resources', { identifier: 'https://lost.test', scopes: [] }).then(({ id }) => on(a, 'PATCH', `/resources/${id}`, { name: 'other' })),
-  ]) {
+  for (
+    const change of [
+      () => on(a, 'POST', '/policies', { name: 'nobody', effect: 'deny' }),
+      () => on(a, 'POST', '/signing-keys/rotate', { now: true }),
+      () =>
+        on(a, 'POST', '/resources', { identifier: 'https://lost.test', scopes: [] }).then(({ id }) =>
+          on(a, 'PATCH', `/resources/${id}`, { name: 'other' })
+        )
+    ]
+  ) {
     for (const ask of asks) t.strictSame(await statuses(ask), [200, 200])
     await losing(async () => { await change() })
     await until('it is noticed', async () => (await undecided().catch(() => [])).length > 0)
@@ -261,7 +402,10 @@ tap.test('what was removed because everybody had it for long is not taken for lo
   const { id } = await a.createKey()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
   // As if the others had been cut off from their database for so long.
-  await sql('UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval \'1 hour\'; UPDATE "Replica" SET "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"')
+  await sql(
+    'UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval \'1 hour\'; UPDATE "Replica" SET "prunedBefore" = ' +
+      'now() + interval \'1 minute\'; DELETE FROM "FeedEntry"'
+  )
   await interrupted(async () => {})
   await trusting()
   t.strictSame(await undecided(), [])
@@ -284,7 +428,9 @@ tap.test('a server that starts on a database of another history than the servers
   t.match(history, { system: /^\d+$/, timeline: 1 })
   await administer(own.url, 'UPDATE "Replica" SET timeline = 7')
   const next = await startOn()
-  t.match(await next.events(), [{ actor: 'system', detail: { before: { system: history.system, timeline: 7 }, now: history } }])
+  t.match(await next.events(), [{
+    actor: 'system', detail: { before: { system: history.system, timeline: 7 }, now: history }
+  }])
   t.equal(counted(next.server), 1)
   const third = await startOn()
   t.equal((await third.events()).length, 1, 'the next one knows it')
@@ -337,28 +483,47 @@ tap.test('one that is the only server there ever was says it too, if it cannot c
   await server.createKey()
   // As after an outage that was longer than entries stay.
   await interrupted(async () => {
-    await administer(own.url, 'UPDATE "Replica" SET timeline = 7, "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"')
+    await administer(
+      own.url,
+      'UPDATE "Replica" SET timeline = 7, "prunedBefore" = now() + interval \'1 minute\'; DELETE FROM "FeedEntry"'
+    )
   }, on)
   await trusting([server])
-  t.match((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data, [{ detail: { before: { timeline: 7 } } }])
+  t.match((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data, [{
+    detail: { before: { timeline: 7 } }
+  }])
   await interrupted(async () => {}, on)
   await trusting([server])
   t.equal((await done(server.admin('GET', '/audit?type=database.maybe_lost_changes'))).data.length, 1, 'once')
 })
 
-const knowsLogins = process.env.LATCHKEY_TEST_POSTGRES_AS === 'pgbouncer' && 'a pooler lets in the logins of its file alone'
-tap.test('what a login may not ask the database is not known, and no reason not to start [postgresql]', { skip: knowsLogins }, async t => {
+const knowsLogins = process.env.LATCHKEY_TEST_POSTGRES_AS === 'pgbouncer' &&
+  'a pooler lets in the logins of its file alone'
+tap.test('what a login may not ask the database is not known, and no reason not to start [postgresql]', {
+  skip: knowsLogins
+}, async t => {
   const own = await freshDatabase()
   t.teardown(() => own.drop())
   const role = `plain_${new URL(own.url).pathname.slice(1)}`
   await administer(own.url, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`)
-  await administer(own.url, `ALTER DATABASE ${new URL(own.url).pathname.slice(1)} OWNER TO ${role}; ALTER SCHEMA ${new URL(own.url).searchParams.get('schema') ?? 'public'} OWNER TO ${role}`)
-  await administer(own.url, 'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC; REVOKE SELECT ON pg_stat_replication FROM PUBLIC')
+  await administer(
+    own.url,
+    `ALTER DATABASE ${new URL(own.url).pathname.slice(1)} OWNER TO ${role}; ALTER SCHEMA ${
+      new URL(own.url).searchParams.get('schema') ?? 'public'
+    } OWNER TO ${role}`
+  )
+  await administer(
+    own.url,
+    'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) ' +
+      'FROM PUBLIC; REVOKE SELECT ON pg_stat_replication FROM PUBLIC'
+  )
   const storage = await openStorage(Object.assign(new URL(own.url), { username: role, password: 'x' }).href)
   await storage.join()
   t.ok(storage.isTrusted())
   await storage.close()
-  t.strictSame((await administer(own.url, 'SELECT system, timeline FROM "Replica"')).rows, [{ system: null, timeline: null }])
+  t.strictSame((await administer(own.url, 'SELECT system, timeline FROM "Replica"')).rows, [{
+    system: null, timeline: null
+  }])
 })
 
 tap.test('what is remembered is bounded by age and by number; while the database is away it does not age', t => {
@@ -379,7 +544,9 @@ tap.test('what is remembered is bounded by age and by number; while the database
   t.notOk(entries.isComplete, 'the bound made it forget')
   entries.begin()
   t.ok(entries.isComplete)
-  entries.add([{ id: 'seven', createdAt: new Date(0), changes: [{ of: 'webhookTokens', ids: ['a', 'b', 'c'] }] }], at(3))
+  entries.add(
+    [{ id: 'seven', createdAt: new Date(0), changes: [{ of: 'webhookTokens', ids: ['a', 'b', 'c'] }] }], at(3)
+  )
   t.strictSame(ids(entries), ['seven'], 'a change of several counts as several')
   entries.remove('seven')
   entries.add([entry('eight'), entry('nine'), entry('ten')], at(4))

@@ -15,7 +15,9 @@ const lease = 1_200
 /** Milliseconds within which a change is answered that waited for a lease, and not for two. */
 const oneLease = 2 * lease
 const issuer = 'http://localhost:3999'
-const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease) }
+const environment = {
+  LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease)
+}
 const database = await freshDatabase()
 const wire = await layWire(database.url)
 const servers: TestServer[] = []
@@ -35,15 +37,21 @@ tap.teardown(async () => {
 /** What `administer` says of this database. */
 const sql = async (statement: string): Promise<Json[]> => (await administer(database.url, statement)).rows
 /** How many servers there are. */
-const live = async (): Promise<number> => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n
-const isTrusted = async (server: TestServer): Promise<boolean> => /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
+const live = async (): Promise<number> =>
+  (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n
+const isTrusted = async (server: TestServer): Promise<boolean> =>
+  /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
 
 /** How often a change on `server` was held back for the others while `act` ran, by why it was no longer. */
-async function heldBack ({ latchkey: { telemetry: { metrics: { acknowledgements } } } }: TestServer, act: () => Promise<unknown>): Promise<Json> {
+async function heldBack (
+  { latchkey: { telemetry: { metrics: { acknowledgements } } } }: TestServer, act: () => Promise<unknown>
+): Promise<Json> {
   const counts = () => new Map(acknowledgements.entries().map(([why, , , { count }]) => [why, count]))
   const before = counts()
   await act()
-  return Object.fromEntries([...counts()].map(([why, count]) => [why, count - (before.get(why) ?? 0)]).filter(([, count]) => count !== 0))
+  return Object.fromEntries(
+    [...counts()].map(([why, count]) => [why, count - (before.get(why) ?? 0)]).filter(([, count]) => count !== 0)
+  )
 }
 
 /** Fails unless it was done. */
@@ -63,18 +71,24 @@ async function keyInMemory (server: TestServer = b, input: Json = {}) {
 }
 
 tap.test('CK-04: what is changed on one server is so on the other when the answer arrives [postgresql]', async t => {
-  const cases: [string, (organization: string) => Promise<{ ask: () => Promise<Answer>, change: () => Promise<unknown> }>, number][] = [
+  const cases: [
+    string, (organization: string) => Promise<{ ask: () => Promise<Answer>, change: () => Promise<unknown> }>, number
+  ][] = [
     ['a revoked key', async organization => {
       const { id, key } = await a.createKey({ organization })
       return { ask: () => b.withKey(key), change: () => on(a, 'POST', `/api-keys/${id}/revoke`) }
     }, 401],
     ['a key with other scopes', async organization => {
       const { id, key } = await a.createKey({ organization })
-      return { ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { scopes: ['company:read'] }) }
+      return {
+        ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { scopes: ['company:read'] })
+      }
     }, 403],
     ['a key with an allowlist', async organization => {
       const { id, key } = await a.createKey({ organization })
-      return { ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }) }
+      return {
+        ask: () => b.withKey(key), change: () => on(a, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] })
+      }
     }, 401],
     ['a suspended organization', async organization => {
       const { key } = await a.createKey({ organization })
@@ -82,7 +96,10 @@ tap.test('CK-04: what is changed on one server is so on the other when the answe
     }, 403],
     ['a policy', async organization => {
       const { key } = await a.createKey({ organization })
-      return { ask: () => b.withKey(key), change: () => on(a, 'POST', '/policies', { organization, name: 'nobody', effect: 'deny' }) }
+      return {
+        ask: () => b.withKey(key),
+        change: () => on(a, 'POST', '/policies', { organization, name: 'nobody', effect: 'deny' })
+      }
     }, 403],
     ['LB-11: a revoked client', async organization => {
       const client = await a.createClient({ organization })
@@ -92,14 +109,20 @@ tap.test('CK-04: what is changed on one server is so on the other when the answe
     ['LB-12: a client with other scopes', async organization => {
       const client = await a.createClient({ organization })
       const token = await a.tokenFor(client)
-      return { ask: () => b.bearer(token), change: () => on(a, 'PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['company:read'] }] }) }
+      return {
+        ask: () => b.bearer(token),
+        change: () =>
+          on(a, 'PATCH', `/clients/${client.clientId}`, { grants: [{ resource: issuer, scopes: ['company:read'] }] })
+      }
     }, 401],
     ['a revoked token', async organization => {
       const client = await a.createClient({ organization })
       const token = await a.tokenFor(client)
       const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
-      return { ask: () => b.bearer(token), change: () => done(a.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })) }
-    }, 401],
+      return {
+        ask: () => b.bearer(token), change: () => done(a.send({ method: 'POST', path: '/api/v1/oauth/revoke', body }))
+      }
+    }, 401]
   ]
   for (const [what, prepare, status] of cases) {
     const { id } = await a.createOrganization()
@@ -118,52 +141,108 @@ async function keyPair (): Promise<{ privateKey: CryptoKey, jwk: JWK }> {
 
 /** A token request with an assertion (RFC 7523 §2.2). */
 async function assertedBy (clientId: string, { privateKey }: { privateKey: CryptoKey }): Promise<URLSearchParams> {
-  const assertion = await new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setIssuer(clientId).setSubject(clientId).setAudience(issuer).setJti(newSecret()).setIssuedAt().setExpirationTime('1m').sign(privateKey)
-  return new URLSearchParams({ grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: assertion })
+  const assertion = await new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setIssuer(clientId).setSubject(clientId)
+    .setAudience(issuer).setJti(newSecret()).setIssuedAt().setExpirationTime('1m').sign(privateKey)
+  return new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion
+  })
 }
 
-/** Each: what passes on the second server, what ends it, on whichever server, and whether it has ended for whoever reads. */
-const endings: [string, (organization: string) => Promise<{ ask: () => Promise<Answer>, end: (server: TestServer) => Promise<Answer>, hasEnded: string }>][] = [
+/**
+ * Each: what passes on the second server, what ends it, on whichever server, and whether it has ended for whoever
+ * reads.
+ */
+const endings: [
+  string,
+  (
+    organization: string
+  ) => Promise<{ ask: () => Promise<Answer>, end: (server: TestServer) => Promise<Answer>, hasEnded: string }>
+][] = [
   ['a revoked key', async organization => {
     const { id, key } = await a.createKey({ organization })
-    return { ask: () => b.withKey(key), end: server => on(server, 'POST', `/api-keys/${id}/revoke`), hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL` }
+    return {
+      ask: () => b.withKey(key),
+      end: server => on(server, 'POST', `/api-keys/${id}/revoke`),
+      hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL`
+    }
   }],
   ['a key with an allowlist', async organization => {
     const { id, key } = await a.createKey({ organization })
-    return { ask: () => b.withKey(key), end: server => on(server, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }), hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND revision > 1` }
+    return {
+      ask: () => b.withKey(key),
+      end: server => on(server, 'PATCH', `/api-keys/${id}`, { allowlist: ['192.0.2.1'] }),
+      hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND revision > 1`
+    }
   }],
   ['a rotated key, by an Idempotency-Key', async organization => {
     const { id, key } = await a.createKey({ organization })
     const headers = { authorization: `Bearer ${environment.LATCHKEY_ADMIN_TOKEN}`, 'idempotency-key': newSecret() }
-    const end = (server: TestServer) => done(server.send({ method: 'POST', path: `/api/v1/api-keys/${id}/rotate`, headers, body: { overlapSeconds: 0 } }))
-    return { ask: () => b.withKey(key), end, hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "rotatedTo" IS NOT NULL` }
+    const end = (server: TestServer) =>
+      done(server.send({ method: 'POST', path: `/api/v1/api-keys/${id}/rotate`, headers, body: { overlapSeconds: 0 } }))
+    return {
+      ask: () => b.withKey(key), end, hasEnded: `SELECT FROM "ApiKey" WHERE id = '${id}' AND "rotatedTo" IS NOT NULL`
+    }
   }],
   ['a deleted organization', async organization => {
     const { key } = await a.createKey({ organization })
-    return { ask: () => b.withKey(key), end: server => on(server, 'DELETE', `/organizations/${organization}`), hasEnded: `SELECT FROM "Organization" WHERE id = '${organization}' AND status = 'deleted'` }
+    return {
+      ask: () => b.withKey(key),
+      end: server => on(server, 'DELETE', `/organizations/${organization}`),
+      hasEnded: `SELECT FROM "Organization" WHERE id = '${organization}' AND status = 'deleted'`
+    }
   }],
   ['a revoked client', async organization => {
     const client = await a.createClient({ organization })
     const token = await a.tokenFor(client)
-    return { ask: () => b.bearer(token), end: server => on(server, 'POST', `/clients/${client.clientId}/revoke`), hasEnded: `SELECT FROM "Client" WHERE id = '${client.clientId}' AND "revokedAt" IS NOT NULL` }
+    return {
+      ask: () => b.bearer(token),
+      end: server => on(server, 'POST', `/clients/${client.clientId}/revoke`),
+      hasEnded: `SELECT FROM "Client" WHERE id = '${client.clientId}' AND "revokedAt" IS NOT NULL`
+    }
   }],
   ['a revoked token', async organization => {
     const client = await a.createClient({ organization })
     const token = await a.tokenFor(client)
     const body = new URLSearchParams({ token, client_id: client.clientId, client_secret: client.clientSecret })
-    return { ask: () => b.bearer(token), end: server => done(server.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })), hasEnded: `SELECT FROM "RevokedToken" WHERE "clientId" = '${client.clientId}'` }
+    return {
+      ask: () => b.bearer(token),
+      end: server => done(server.send({ method: 'POST', path: '/api/v1/oauth/revoke', body })),
+      hasEnded: `SELECT FROM "RevokedToken" WHERE "clientId" = '${client.clientId}'`
+    }
   }],
   ['a registered client with other keys', async organization => {
     const [before, after] = [await keyPair(), await keyPair()]
     const { token: initial } = await a.createRegistrationToken({ organization })
-    const described = ({ jwk }: { jwk: JWK }) => ({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] } })
-    const { json: client } = await done(a.send({ method: 'POST', path: '/api/v1/oauth/register', headers: { authorization: `Bearer ${initial}` }, body: described(before) }))
-    const token = (await done(a.send({ method: 'POST', path: '/api/v1/auth/token', body: await assertedBy(client.client_id, before) }))).json.access_token
-    const end = (server: TestServer) => done(server.send({
-      method: 'PUT', path: `/api/v1/oauth/register/${client.client_id}`, headers: { authorization: `Bearer ${client.registration_access_token}` }, body: { client_id: client.client_id, ...described(after) },
-    }))
-    return { ask: () => b.bearer(token), end, hasEnded: `SELECT FROM "Client" WHERE id = '${client.client_id}' AND generation > 1` }
-  }],
+    const described = ({ jwk }: { jwk: JWK }) => ({
+      token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] }
+    })
+    const { json: client } = await done(
+      a.send({
+        method: 'POST',
+        path: '/api/v1/oauth/register',
+        headers: { authorization: `Bearer ${initial}` },
+        body: described(before)
+      })
+    )
+    const token =
+      (await done(
+        a.send({ method: 'POST', path: '/api/v1/auth/token', body: await assertedBy(client.client_id, before) })
+      )).json.access_token
+    const end = (server: TestServer) =>
+      done(server.send({
+        method: 'PUT',
+        path: `/api/v1/oauth/register/${client.client_id}`,
+        headers: { authorization: `Bearer ${client.registration_access_token}` },
+        body: { client_id: client.client_id, ...described(after) }
+      }))
+    return {
+      ask: () => b.bearer(token),
+      end,
+      hasEnded: `SELECT FROM "Client" WHERE id = '${client.client_id}' AND generation > 1`
+    }
+  }]
 ]
 
 tap.test('Y7: of two imported keys with one digest each ends on every server when its own revocation is answered [postgresql]', async t => {
@@ -171,12 +250,23 @@ tap.test('Y7: of two imported keys with one digest each ends on every server whe
   const keys: Json[] = []
   for (const name of ['one', 'other']) {
     const { id: organization } = await a.createOrganization(name)
-    const resource = (await on(a, 'POST', '/resources', { identifier: `https://${name}.imports.test`, organization, scopes: [] })).json
-    keys.push({ ...(await on(b, 'POST', '/api-keys/import', { organization, resource: resource.id, environment: 'live', name, access: 'full', digest, hint: '…' })).json, resourceId: resource.id })
+    const resource =
+      (await on(a, 'POST', '/resources', { identifier: `https://${name}.imports.test`, organization, scopes: [] })).json
+    keys.push({
+      ...(await on(b, 'POST', '/api-keys/import', {
+        organization, resource: resource.id, environment: 'live', name, access: 'full', digest, hint: '…'
+      })).json,
+      resourceId: resource.id
+    })
   }
   /** Whether each is there and not revoked, by the memory of each server. */
-  const living = async () => await Promise.all([a, b].map(async ({ latchkey: { registry } }) =>
-    await Promise.all(keys.map(async key => { const found = await registry.importedApiKey(digest, key.resourceId); return found?.id === key.id && found?.revokedAt === null }))))
+  const living = async () =>
+    await Promise.all([a, b].map(async ({ latchkey: { registry } }) =>
+      await Promise.all(keys.map(async key => {
+        const found = await registry.importedApiKey(digest, key.resourceId)
+        return found?.id === key.id && found?.revokedAt === null
+      }))
+    ))
   t.strictSame(await living(), [[true, true], [true, true]])
   t.strictSame(await living(), [[true, true], [true, true]], 'now from memory')
   await on(a, 'POST', `/api-keys/${keys[0]!.id}/revoke`)
@@ -188,7 +278,9 @@ tap.test('Y7: of two imported keys with one digest each ends on every server whe
 tap.test('CK-04: whoever asks again, on whichever server, before all have heard, is answered when they have [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   for (const again of [a, b]) {
-    const cases = await Promise.all(endings.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) })))
+    const cases = await Promise.all(
+      endings.map(async ([what, prepare]) => ({ what, ...await prepare((await a.createOrganization()).id) }))
+    )
     await until('trust', () => isTrusted(b))
     for (const { what, ask } of [...cases, ...cases]) t.equal((await ask()).status, 200, `before: ${what}`)
     // Long enough for a second answer to come before the first one, and too short for trust to end.
@@ -197,7 +289,11 @@ tap.test('CK-04: whoever asks again, on whichever server, before all have heard,
     await Promise.all(cases.map(async ({ what, ask, end, hasEnded }) => {
       await until(`${what} is so in the database`, async () => (await sql(hasEnded)).length > 0)
       // The same server answers 409 as long as it is about the same Idempotency-Key.
-      if (await end(again).catch((error: Error) => /^409 .*IN_PROGRESS/.test(error.message) ? null : Promise.reject(error)) === null) return
+      if (
+        await end(again).catch((error: Error) =>
+          /^409 .*IN_PROGRESS/.test(error.message) ? null : Promise.reject(error)
+        ) === null
+      ) return
       t.ok([401, 403].includes((await ask()).status), `${what}, again on the ${again === a ? 'same' : 'other'} server`)
     }))
     await first
@@ -217,7 +313,10 @@ tap.test('CK-04: who answered while it did not go by its memory does not do so a
     await until('no trust', async () => !await isTrusted(b))
     await pause(lease / 4)
     const first = on(a, 'POST', `/api-keys/${id}/revoke`)
-    await until('it is revoked', async () => (await sql(`SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL`)).length > 0)
+    await until(
+      'it is revoked',
+      async () => (await sql(`SELECT FROM "ApiKey" WHERE id = '${id}' AND "revokedAt" IS NOT NULL`)).length > 0
+    )
     await on(b, 'POST', `/api-keys/${id}/revoke`)
     const passes: number[] = []
     for (const began = performance.now(); performance.now() < began + lease;) passes.push((await b.withKey(key)).status)
@@ -294,8 +393,12 @@ tap.test('B3: a server that is cut off from the database passes nobody, holds a 
   t.ok(await timed(() => on(a, 'POST', `/api-keys/${revoked.id}/revoke`)) < oneLease)
   await until('it is counted out', async () => await live() === 1)
   const next = await a.createKey()
-  t.strictSame(await heldBack(a, () => on(a, 'POST', `/api-keys/${next.id}/revoke`)), { alone: 1 }, 'is not waited for again')
-  for (const { key } of [revoked, good]) t.match(await b.withKey(key), { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  t.strictSame(
+    await heldBack(a, () => on(a, 'POST', `/api-keys/${next.id}/revoke`)), { alone: 1 }, 'is not waited for again'
+  )
+  for (const { key } of [revoked, good]) {
+    t.match(await b.withKey(key), { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  }
   await wire.mend()
   t.equal((await b.withKey(good.key)).status, 200)
   t.equal((await b.withKey(revoked.key)).status, 401)
@@ -321,7 +424,8 @@ tap.test('B3: while the database is silent no key passes that was revoked meanwh
 tap.test('B3: once the connection that listens is closed, the view is out of use at once; it is joined anew [postgresql]', async t => {
   const { key } = await keyInMemory()
   const { misses } = b.latchkey.telemetry.metrics.registry
-  await sql('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey replica\' AND datname = current_database()')
+  await sql('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey ' +
+    'replica\' AND datname = current_database()')
   t.equal((await b.withKey(key)).status, 200)
   t.ok(b.latchkey.telemetry.metrics.registry.misses > misses, 'the database was asked')
   for (const server of [a, b]) await until('trust', () => isTrusted(server))
@@ -335,9 +439,14 @@ tap.test('a server that dies costs one wait, and one that leaves costs none [pos
   const keys = await Promise.all([1, 2, 3].map(() => a.createKey()))
   t.notOk('lapsed' in await heldBack(a, () => on(a, 'POST', `/api-keys/${keys[0]!.id}/revoke`)))
   await sql(`UPDATE "Replica" SET "leftAt" = NULL WHERE id = '${left}'`)
-  const waited = await timed(async () => { t.strictSame(await heldBack(a, () => on(a, 'POST', `/api-keys/${keys[1]!.id}/revoke`)), { lapsed: 1 }) })
+  const waited = await timed(async () => {
+    t.strictSame(await heldBack(a, () => on(a, 'POST', `/api-keys/${keys[1]!.id}/revoke`)), { lapsed: 1 })
+  })
   t.ok(waited >= lease && waited < oneLease, `${waited} ms`)
-  await until('it is counted out', async () => (await sql(`SELECT "leftAt" IS NOT NULL AS gone FROM "Replica" WHERE id = '${left}'`))[0]!.gone === true)
+  await until(
+    'it is counted out',
+    async () => (await sql(`SELECT "leftAt" IS NOT NULL AS gone FROM "Replica" WHERE id = '${left}'`))[0]!.gone === true
+  )
   t.notOk('lapsed' in await heldBack(a, () => on(a, 'POST', `/api-keys/${keys[2]!.id}/revoke`)))
 })
 
@@ -366,7 +475,9 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
   const old = environment.LATCHKEY_SECRET
   const fresh = newSecret()
   const startWith = async (secrets: string) => {
-    const server = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_SECRET: secrets } })
+    const server = await startServer({
+      database: database.url, issuer, environment: { ...environment, LATCHKEY_SECRET: secrets }
+    })
     let closing: Promise<void> | null = null
     const close = async () => {
       closing ??= server.close()
@@ -379,7 +490,10 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
   const token = () => a.tokenRequest(client)
   t.equal((await token()).status, 200)
   const c = await startWith(`${fresh},${old}`)
-  await until('the others have heard that it sealed the keys anew', async () => !await isTrusted(a) && !await isTrusted(b) && await live() === 1)
+  await until(
+    'the others have heard that it sealed the keys anew',
+    async () => !await isTrusted(a) && !await isTrusted(b) && await live() === 1
+  )
   const joinings = () => sql('SELECT id, joined, "leftAt" FROM "Replica" ORDER BY id')
   const before = await joinings()
   const organization = (await c.createOrganization()).id
@@ -394,10 +508,15 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
   })
   t.strictSame(Object.keys(whys), ['alone'])
   t.strictSame(await joinings(), before, 'they do not join before they can')
-  t.notMatch((await c.send({ path: '/prom' })).text, /outcome="lapsed"/, 'not even the change that they failed at waited for them')
+  t.notMatch(
+    (await c.send({ path: '/prom' })).text, /outcome="lapsed"/,
+    'not even the change that they failed at waited for them'
+  )
   t.equal((await token()).status, 200, 'by the same key as before')
   await on(c, 'POST', '/signing-keys/rotate', { now: true })
-  for (const answer of [await token(), await a.bearer(await c.tokenFor(client))]) t.match(answer, { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  for (const answer of [await token(), await a.bearer(await c.tokenFor(client))]) {
+    t.match(answer, { status: 503, headers: { 'retry-after': /^\d+$/ } })
+  }
   await until('it says that it is not ready', async () => (await a.send({ path: '/readyz' })).status === 503)
   await startWith(`${old},${fresh}`)
   for (const server of [a, b]) await until('trust', () => isTrusted(server))
@@ -411,7 +530,9 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
 })
 
 tap.test('servers that join go by the lease of those that are there [postgresql]', async t => {
-  const longer = await startServer({ database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' } })
+  const longer = await startServer({
+    database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' }
+  })
   t.strictSame(await sql('SELECT DISTINCT lease FROM "Replica" WHERE "leftAt" IS NULL'), [{ lease }])
   await longer.close()
 })
@@ -476,8 +597,18 @@ tap.test('what nobody needs any more is removed from the feed once it is too old
   await sql(`INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
     SELECT 'fed_' || what || '_' || minutes, CASE what WHEN 'foreign' THEN 9000000000000000000 ELSE pg_current_xact_id()::text::bigint END, '[]', 'rpl_x', timezone('UTC', now()) - make_interval(mins => minutes)
     FROM unnest(ARRAY[19, 21]) AS minutes, unnest(ARRAY['foreign', 'applied']) AS what`)
-  await until('the old ones are gone', async () => (await sql('SELECT count(*)::int AS n FROM "FeedEntry" WHERE "createdAt" < timezone(\'UTC\', now()) - interval \'20 minutes\''))[0]!.n === 0)
-  t.strictSame(await sql('SELECT id FROM "FeedEntry" WHERE "replicaId" = \'rpl_x\' AND id LIKE \'fed\\_%\\_%\' ORDER BY id'), [{ id: 'fed_applied_19' }, { id: 'fed_foreign_19' }])
+  await until(
+    'the old ones are gone',
+    async () =>
+      (await sql(
+        'SELECT count(*)::int AS n FROM "FeedEntry" WHERE "createdAt" < timezone(\'UTC\', now()) - interval \'20 ' +
+          'minutes\''
+      ))[0]!.n === 0
+  )
+  t.strictSame(
+    await sql('SELECT id FROM "FeedEntry" WHERE "replicaId" = \'rpl_x\' AND id LIKE \'fed\\_%\\_%\' ORDER BY id'),
+    [{ id: 'fed_applied_19' }, { id: 'fed_foreign_19' }]
+  )
   const { id, key } = await keyInMemory()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
   t.equal((await b.withKey(key)).status, 401)
@@ -488,7 +619,12 @@ tap.test('OC-17: drift that somebody made in the database is reported, and mende
   await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}'`)
   t.equal((await b.withKey(key)).status, 200, 'behind its back')
   const report = (await b.admin('GET', '/effective-access/drift')).json
-  t.match(report, { differences: 1, replicas: [{ source: 'memory', differences: [{ kind: 'api_key', id, difference: 'changed', fields: ['revokedAt'] }] }] })
+  t.match(report, {
+    differences: 1,
+    replicas: [{
+      source: 'memory', differences: [{ kind: 'api_key', id, difference: 'changed', fields: ['revokedAt'] }]
+    }]
+  })
   await on(b, 'POST', '/effective-access/repair', { dryRun: false })
   t.equal((await b.withKey(key)).status, 401)
 })
@@ -506,7 +642,18 @@ tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]
   })
   t.equal(json.data.length > 2, true, 'and those that were there')
   for (const replica of live) {
-    t.match(replica, { id: /^rpl_/, host: String, pid: process.pid, version: '0.1.0', startedAt: String, seenAt: String, leftAt: null, live: true, behind: 0, lease })
+    t.match(replica, {
+      id: /^rpl_/,
+      host: String,
+      pid: process.pid,
+      version: '0.1.0',
+      startedAt: String,
+      seenAt: String,
+      leftAt: null,
+      live: true,
+      behind: 0,
+      lease
+    })
     t.ok(Math.abs(Date.now() - Date.parse(replica.seenAt)) < patience, 'in the time of the world')
   }
   const drift = (await b.admin('GET', '/effective-access/drift')).json.replicas[0].replica
@@ -525,15 +672,28 @@ tap.test('a hundred changes that wait for a server that has died read who is the
     await fresh.drop()
   })
   await join()
-  await administer(fresh.url, `INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
-    VALUES ('rpl_dead', 'h', 1, '0', ${lease}, 1, (SELECT pg_current_snapshot()::text), 0, now(), now())`)
-  const reads = () => telemetry.metrics.statements.entries().filter(([operation]) => operation === '$queryRaw').reduce((sum, [, , , { count }]) => sum + count, 0)
+  await administer(
+    fresh.url,
+    `INSERT INTO "Replica" (id, host, pid, version, lease, joined, position, beat, "createdAt", "seenAt")
+    VALUES ('rpl_dead', 'h', 1, '0', ${lease}, 1, (SELECT pg_current_snapshot()::text), 0, now(), now())`
+  )
+  const reads = () =>
+    telemetry.metrics.statements.entries().filter(([operation]) => operation === '$queryRaw').reduce(
+      (sum, [, , , { count }]) => sum + count, 0
+    )
   const before = reads()
-  const waits = await Promise.all(Array.from({ length: 100 }, (_, i) => timed(() => store.revokedTokens.insert({ jti: `t_${i}`, clientId: 'c', revokedAt: new Date(), expiresAt: new Date() }))))
+  const waits = await Promise.all(
+    Array.from({ length: 100 }, (_, i) =>
+      timed(() =>
+        store.revokedTokens.insert({ jti: `t_${i}`, clientId: 'c', revokedAt: new Date(), expiresAt: new Date() })
+      ))
+  )
   const { acknowledgements } = telemetry.metrics
   t.ok(Math.max(...waits) >= lease, 'some waited for all of a lease')
   // One of each change is the entry that it leaves in the feed.
   const looks = reads() - before - 100
   t.ok(looks >= 1 && looks < 200, `${looks} reads`)
-  t.comment(`${looks} reads, ${JSON.stringify(acknowledgements.entries().map(([outcome, , , { count }]) => [outcome, count]))}`)
+  t.comment(
+    `${looks} reads, ${JSON.stringify(acknowledgements.entries().map(([outcome, , , { count }]) => [outcome, count]))}`
+  )
 })

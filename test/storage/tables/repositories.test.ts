@@ -22,14 +22,28 @@ import { patientLimits } from '../../support/waiting.ts'
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000)
 
-const organization: Organization = { id: 'org_a', name: 'Ä "quoted" 🗝', status: 'active', features: ['embedding', 'ö'], callsPerMonth: 2_147_483_647, creditsPerMonth: null, callsPerMinute: 1, createdAt: start, suspendedAt: null, deletedAt: null, revision: 1 }
+const organization: Organization = {
+  id: 'org_a',
+  name: 'Ä "quoted" 🗝',
+  status: 'active',
+  features: ['embedding', 'ö'],
+  callsPerMonth: 2_147_483_647,
+  creditsPerMonth: null,
+  callsPerMinute: 1,
+  createdAt: start,
+  suspendedAt: null,
+  deletedAt: null,
+  revision: 1
+}
 
 const resource: Resource = {
   id: 'res_a',
   identifier: 'https://api.example/a',
   name: 'A',
   organizationId: 'org_a',
-  scopes: [{ name: 'z:last-by-name', keyOnly: false, description: null }, { name: 'a:key', keyOnly: true, description: 'only keys' }],
+  scopes: [{ name: 'z:last-by-name', keyOnly: false, description: null }, {
+    name: 'a:key', keyOnly: true, description: 'only keys'
+  }],
   style: { keyPrefix: 'a', transports: [{ in: 'header', name: 'x-api-key' }, { in: 'bearer' }], errors: 'rfc9457' },
   tokenLifetime: 3600,
   signingAlgorithm: 'ES256',
@@ -45,7 +59,12 @@ const client: Client = {
   organizationId: 'org_a',
   name: 'machine',
   origin: 'operator',
-  metadata: { token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [], nested: { deep: [1, null, 'x'] } },
+  metadata: {
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    nested: { deep: [1, null, 'x'] }
+  },
   secrets: [
     { id: 'sec_2', digest: 'two', hint: '…0002', createdAt: start, expiresAt: null },
     { id: 'sec_1', digest: 'one', hint: '…0001', createdAt: start, expiresAt: later(60) },
@@ -64,7 +83,17 @@ const client: Client = {
   revision: 1,
 }
 
-const member: Member = { id: 'mem_a', organizationId: 'org_a', name: 'Ada', role: 'admin', scopes: null, groups: [], createdAt: start, removedAt: null, revision: 1 }
+const member: Member = {
+  id: 'mem_a',
+  organizationId: 'org_a',
+  name: 'Ada',
+  role: 'admin',
+  scopes: null,
+  groups: [],
+  createdAt: start,
+  removedAt: null,
+  revision: 1
+}
 
 const apiKey: ApiKey = {
   id: 'key_a',
@@ -151,11 +180,15 @@ async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<St
   await storage.store.organizations.insert(organization)
   await storage.store.organizations.insert({ ...organization, id: 'org_b', name: 'B', createdAt: later(1) })
   await storage.store.resources.insert(resource)
-  await storage.store.resources.insert({ ...resource, id: 'res_b', identifier: 'https://api.example/b', organizationId: null, scopes: [], createdAt: later(1) })
+  await storage.store.resources.insert({
+    ...resource, id: 'res_b', identifier: 'https://api.example/b', organizationId: null, scopes: [], createdAt: later(1)
+  })
   return { ...storage, telemetry }
 }
 
-async function allPages<T extends { createdAt: Date, id: string }> (limit: number, page: (query: PageQuery) => Promise<Page<T>>): Promise<string[][]> {
+async function allPages<T extends { createdAt: Date, id: string }> (
+  limit: number, page: (query: PageQuery) => Promise<Page<T>>
+): Promise<string[][]> {
   const pages: string[][] = []
   let after: PageQuery['after'] = null
   for (;;) {
@@ -171,7 +204,18 @@ const failure = (code: string) => ({ name: 'Failure', code })
 for (const { name, fresh } of databases) {
   t.test(`[${name}] repositories`, async t => {
     const { store, registry, telemetry } = await opened(t, fresh)
-    const { organizations, resources, clients, members, apiKeys, registrationTokens, signingKeys, revokedTokens, usedAssertions, audit } = store
+    const {
+      organizations,
+      resources,
+      clients,
+      members,
+      apiKeys,
+      registrationTokens,
+      signingKeys,
+      revokedTokens,
+      usedAssertions,
+      audit
+    } = store
     await clients.insert(client)
     await members.insert(member)
     await members.insert({ ...member, id: 'mem_scoped', scopes: ['invoices:*'] })
@@ -190,8 +234,16 @@ for (const { name, fresh } of databases) {
       t.strictSame(await registrationTokens.get('rgt_a'), registrationToken)
       t.strictSame(await registrationTokens.byDigest(registrationToken.digest), registrationToken)
       t.strictSame([
-        await organizations.get('x'), await resources.get('x'), await resources.byIdentifier('x'), await clients.get('x'),
-        await clients.byRegistrationAccessDigest('x'), await apiKeys.get('x'), await apiKeys.byDigest('x', apiKey.resourceId), await registrationTokens.get('x'), await registrationTokens.byDigest('x'), await members.get('x'),
+        await organizations.get('x'),
+        await resources.get('x'),
+        await resources.byIdentifier('x'),
+        await clients.get('x'),
+        await clients.byRegistrationAccessDigest('x'),
+        await apiKeys.get('x'),
+        await apiKeys.byDigest('x', apiKey.resourceId),
+        await registrationTokens.get('x'),
+        await registrationTokens.byDigest('x'),
+        await members.get('x')
       ], Array(10).fill(null))
     })
 
@@ -203,12 +255,25 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('an update replaces everything but id and createdAt, and adds one to the revision, whatever it was when it was read', async t => {
-      const changedOrganization: Organization = { ...organization, name: 'new', status: 'suspended', features: [], callsPerMonth: null, creditsPerMonth: 3, callsPerMinute: null, suspendedAt: later(5) }
+      const changedOrganization: Organization = {
+        ...organization,
+        name: 'new',
+        status: 'suspended',
+        features: [],
+        callsPerMonth: null,
+        creditsPerMonth: 3,
+        callsPerMinute: null,
+        suspendedAt: later(5)
+      }
       t.equal((await organizations.update({ ...changedOrganization, revision: 7, createdAt: later(99) })).revision, 2)
       t.strictSame(await organizations.get('org_a'), { ...changedOrganization, revision: 2 })
 
       const changedResource: Resource = {
-        ...resource, identifier: 'https://api.example/moved', name: 'moved', scopes: [{ name: 'new', keyOnly: false, description: null }, resource.scopes[0]!], revokedAt: later(6),
+        ...resource,
+        identifier: 'https://api.example/moved',
+        name: 'moved',
+        scopes: [{ name: 'new', keyOnly: false, description: null }, resource.scopes[0]!],
+        revokedAt: later(6)
       }
       await resources.update({ ...changedResource, createdAt: later(99) })
       t.strictSame(await resources.get('res_a'), { ...changedResource, revision: 2 })
@@ -237,12 +302,28 @@ for (const { name, fresh } of databases) {
       t.strictSame(await members.get('mem_a'), { ...changedMember, scopes: null, revision: 3 })
 
       const changedKey: ApiKey = {
-        ...apiKey, name: 'renamed', organizations: ['org_a'], access: 'read-only', scopes: [], objects: {}, callsPerMonth: null, creditsPerMonth: null, callsPerMinute: 7, creatorId: null, rotatedTo: 'key_b', allowlist: ['::1'], expiresAt: null, revokedAt: later(8), revokedReason: 'leaked',
+        ...apiKey,
+        name: 'renamed',
+        organizations: ['org_a'],
+        access: 'read-only',
+        scopes: [],
+        objects: {},
+        callsPerMonth: null,
+        creditsPerMonth: null,
+        callsPerMinute: 7,
+        creatorId: null,
+        rotatedTo: 'key_b',
+        allowlist: ['::1'],
+        expiresAt: null,
+        revokedAt: later(8),
+        revokedReason: 'leaked'
       }
       await apiKeys.update({ ...changedKey, digest: 'other', createdAt: later(99) })
       t.strictSame(await apiKeys.get('key_a'), { ...changedKey, revision: 2 })
 
-      const changedToken: RegistrationToken = { ...registrationToken, name: 'renamed', usesLeft: null, revokedAt: later(9) }
+      const changedToken: RegistrationToken = {
+        ...registrationToken, name: 'renamed', usesLeft: null, revokedAt: later(9)
+      }
       await registrationTokens.update({ ...changedToken, createdAt: later(99) })
       t.strictSame(await registrationTokens.get('rgt_a'), { ...changedToken, revision: 2 })
     })
@@ -250,14 +331,27 @@ for (const { name, fresh } of databases) {
     t.test('the keys of a chain that work in their overlap are found, and no others', async t => {
       const now = later(50)
       const replaced = { ...apiKey, chainId: 'key_c0', rotatedTo: 'key_c9', expiresAt: later(51), revokedAt: null }
-      const others: Record<string, Partial<ApiKey>> = { c1: {}, c2: { expiresAt: null }, c3: { expiresAt: now }, c4: { rotatedTo: null }, c5: { revokedAt: start }, c6: { chainId: 'key_other' } }
-      for (const [name, properties] of Object.entries(others)) await apiKeys.insert({ ...replaced, id: `key_${name}`, digest: name, ...properties })
+      const others: Record<string, Partial<ApiKey>> = {
+        c1: {},
+        c2: { expiresAt: null },
+        c3: { expiresAt: now },
+        c4: { rotatedTo: null },
+        c5: { revokedAt: start },
+        c6: { chainId: 'key_other' }
+      }
+      for (const [name, properties] of Object.entries(others)) {
+        await apiKeys.insert({ ...replaced, id: `key_${name}`, digest: name, ...properties })
+      }
       t.strictSame((await apiKeys.inOverlap('key_c0', now)).map(({ id }) => id).toSorted(), ['key_c1', 'key_c2'])
     })
 
     t.test('generations are raised for the clients of one resource, and for no other', async t => {
-      await clients.insert({ ...client, id: 'cli_r1', secrets: [], grants: [{ resourceId: 'res_b', scopes: [] }], generation: 7 })
-      await clients.insert({ ...client, id: 'cli_r2', secrets: [], grants: [{ resourceId: 'res_a', scopes: [] }], generation: 7 })
+      await clients.insert({
+        ...client, id: 'cli_r1', secrets: [], grants: [{ resourceId: 'res_b', scopes: [] }], generation: 7
+      })
+      await clients.insert({
+        ...client, id: 'cli_r2', secrets: [], grants: [{ resourceId: 'res_a', scopes: [] }], generation: 7
+      })
       await clients.raiseGenerations({ resourceId: 'res_b' })
       t.equal((await clients.get('cli_r1'))?.generation, 8)
       t.equal((await clients.get('cli_r2'))?.generation, 7)
@@ -291,7 +385,13 @@ for (const { name, fresh } of databases) {
     t.test('idle are the registered clients that were never used, oldest first; a removed one is gone with its secrets', async t => {
       const registered: Client = { ...client, secrets: [], grants: [], origin: 'registered' }
       await clients.insert({ ...registered, id: 'cli_idle_2', createdAt: later(-20) })
-      await clients.insert({ ...registered, id: 'cli_idle_1', createdAt: later(-30), secrets: [{ ...client.secrets[0]!, id: 'sec_idle' }], grants: client.grants })
+      await clients.insert({
+        ...registered,
+        id: 'cli_idle_1',
+        createdAt: later(-30),
+        secrets: [{ ...client.secrets[0]!, id: 'sec_idle' }],
+        grants: client.grants
+      })
       await clients.insert({ ...registered, id: 'cli_used', createdAt: later(-30), lastUsedAt: later(-1) })
       await clients.insert({ ...registered, id: 'cli_young', createdAt: start })
       await clients.insert({ ...registered, id: 'cli_changed', createdAt: later(-30), revision: 2 })
@@ -352,36 +452,78 @@ for (const { name, fresh } of databases) {
       const revoked = { ...retired, revokedAt: later(400), revokedReason: 'leaked', revision: 2 }
       t.strictSame(await signingKeys.update(revoked), { ...revoked, revision: 3 })
       await signingKeys.reseal({ kid: 'kid-a', sealedPrivateKey: 'sealed anew' })
-      t.strictSame(await signingKeys.all(), [{ ...revoked, revision: 3, sealedPrivateKey: 'sealed anew' }, younger], 'what it is for stays')
+      t.strictSame(
+        await signingKeys.all(), [{ ...revoked, revision: 3, sealedPrivateKey: 'sealed anew' }, younger],
+        'what it is for stays'
+      )
       await signingKeys.remove('kid-a')
       t.strictSame(await signingKeys.all(), [younger])
     })
 
     t.test('pages are newest first and complete, also where many rows have one instant', async t => {
-      for (let i = 0; i < 7; i++) await audit.append({ ...event, id: `evt_${i}`, createdAt: later(i < 4 ? 0 : i), organizationId: i % 2 === 0 ? 'org_a' : null, type: i === 6 ? 'client.revoked' : 'client.created' })
+      for (let i = 0; i < 7; i++) {
+        await audit.append({
+          ...event,
+          id: `evt_${i}`,
+          createdAt: later(i < 4 ? 0 : i),
+          organizationId: i % 2 === 0 ? 'org_a' : null,
+          type: i === 6 ? 'client.revoked' : 'client.created'
+        })
+      }
       // Beside those that chains write of themselves.
       const rows: AuditFilter = { types: ['client.created', 'client.revoked'] }
       const newestFirst = ['evt_6', 'evt_5', 'evt_4', 'evt_3', 'evt_2', 'evt_1', 'evt_0']
-      for (const limit of [1, 2, 3, 7, 200]) t.strictSame((await allPages(limit, query => audit.page(query, rows))).flat(), newestFirst)
+      for (const limit of [1, 2, 3, 7, 200]) {
+        t.strictSame((await allPages(limit, query => audit.page(query, rows))).flat(), newestFirst)
+      }
       t.strictSame(await allPages(7, query => audit.page(query, rows)), [newestFirst])
-      t.strictSame((await allPages(1, query => audit.page(query, { organizationId: 'org_a' }))).flat(), ['evt_6', 'evt_4', 'evt_2', 'evt_0'])
+      t.strictSame((await allPages(1, query => audit.page(query, { organizationId: 'org_a' }))).flat(), [
+        'evt_6', 'evt_4', 'evt_2', 'evt_0'
+      ])
       t.strictSame((await allPages(2, query => audit.page(query, { type: 'client.revoked' }))).flat(), ['evt_6'])
       t.strictSame((await allPages(2, query => audit.page(query, { subject: 'nobody' }))).flat(), [])
-      t.strictSame((await audit.page({ limit: 1, after: { createdAt: later(0), id: 'evt_1' } }, rows)).items, [{ ...event, id: 'evt_0' }])
+      t.strictSame((await audit.page({ limit: 1, after: { createdAt: later(0), id: 'evt_1' } }, rows)).items, [{
+        ...event, id: 'evt_0'
+      }])
     })
 
     t.test('W3: a page of one organization has nothing of another', async t => {
       await apiKeys.insert({ ...apiKey, id: 'key_b', digest: 'digest-of-key-b', organizationId: 'org_b' })
-      t.strictSame((await apiKeys.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['key_b'])
+      t.strictSame(
+        (await apiKeys.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id),
+        ['key_b']
+      )
       await members.insert({ ...member, id: 'mem_b', organizationId: 'org_b' })
-      t.strictSame((await members.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['mem_b'])
+      t.strictSame(
+        (await members.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id),
+        ['mem_b']
+      )
       await registrationTokens.insert({ ...registrationToken, id: 'rgt_b', digest: 'b', organizationId: 'org_b' })
-      t.strictSame((await registrationTokens.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['rgt_b'])
-      t.strictSame((await clients.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id), ['cli_a'])
-      t.strictSame((await organizations.page({ limit: 200, after: null }, { id: 'org_b' })).items.map(({ id }) => id), ['org_b'])
-      t.strictSame((await resources.page({ limit: 200, after: null }, { visibleTo: 'org_b' })).items.map(({ id }) => id), ['res_b'])
-      t.strictSame((await resources.page({ limit: 200, after: null }, { visibleTo: 'org_a' })).items.map(({ id }) => id), ['res_b', 'res_a'])
-      t.strictSame((await resources.page({ limit: 200, after: { createdAt: later(1), id: 'res_b' } }, { visibleTo: 'org_a' })).items.map(({ id }) => id), ['res_a'])
+      t.strictSame(
+        (await registrationTokens.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) =>
+          id
+        ),
+        ['rgt_b']
+      )
+      t.strictSame(
+        (await clients.page({ limit: 200, after: null }, { organizationId: 'org_b' })).items.map(({ id }) => id),
+        ['cli_a']
+      )
+      t.strictSame((await organizations.page({ limit: 200, after: null }, { id: 'org_b' })).items.map(({ id }) => id), [
+        'org_b'
+      ])
+      t.strictSame(
+        (await resources.page({ limit: 200, after: null }, { visibleTo: 'org_b' })).items.map(({ id }) => id), ['res_b']
+      )
+      t.strictSame(
+        (await resources.page({ limit: 200, after: null }, { visibleTo: 'org_a' })).items.map(({ id }) => id),
+        ['res_b', 'res_a']
+      )
+      t.strictSame(
+        (await resources.page({ limit: 200, after: { createdAt: later(1), id: 'res_b' } }, { visibleTo: 'org_a' }))
+          .items.map(({ id }) => id),
+        ['res_a']
+      )
     })
 
     t.test('a transaction keeps all or nothing', async t => {
@@ -398,7 +540,9 @@ for (const { name, fresh } of databases) {
       await organizations.insert({ ...organization, id: 'org_v' })
       await resources.insert({ ...resource, id: 'res_v', identifier: 'https://v.example', organizationId: 'org_v' })
       const grants = [{ resourceId: 'res_v', scopes: [] }]
-      const key: ApiKey = { ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v', imported: false }
+      const key: ApiKey = {
+        ...apiKey, id: 'key_v', digest: 'v', organizationId: 'org_v', resourceId: 'res_v', imported: false
+      }
       const person: Member = { ...member, id: 'mem_v', organizationId: 'org_v' }
       const machine: Client = { ...client, id: 'cli_v', organizationId: 'org_v', secrets: [], grants }
 
@@ -421,7 +565,9 @@ for (const { name, fresh } of databases) {
         await tx.members.update({ ...person, removedAt: later(1) })
         await tx.clients.update({ ...machine, generation: 2 })
         await tx.organizations.update({ ...organization, id: 'org_v', status: 'suspended' })
-        await tx.resources.update({ ...resource, id: 'res_v', identifier: 'https://moved.example', organizationId: 'org_v', revokedAt: later(1) })
+        await tx.resources.update({
+          ...resource, id: 'res_v', identifier: 'https://moved.example', organizationId: 'org_v', revokedAt: later(1)
+        })
         await tx.revokedTokens.insert({ jti: 'v', clientId: 'cli_v', revokedAt: start, expiresAt: later(60) })
       })
       t.strictSame((await registry.apiKey('v'))?.revokedAt, later(1))
@@ -440,14 +586,26 @@ for (const { name, fresh } of databases) {
     })
 
     t.test('the registry finds an imported key by its resource and digest, and follows each of those that have one digest', async t => {
-      for (const [id, organizationId] of [['res_i', 'org_a'], ['res_j', 'org_v'], ['res_k', null], ['res_l', null]] as const) {
+      for (
+        const [id, organizationId] of [['res_i', 'org_a'], ['res_j', 'org_v'], ['res_k', null], [
+          'res_l', null
+        ]] as const
+      ) {
         await resources.insert({ ...resource, id, identifier: `https://${id}.example`, organizationId })
       }
-      const imported = (id: string, resourceId: string): ApiKey => ({ ...apiKey, id, digest: 'i', resourceId, imported: true })
-      const found = async () => [await registry.importedApiKey('i', 'res_i'), await registry.importedApiKey('i', 'res_j'), await registry.importedApiKey('i', null)].map(key => key?.id ?? null)
+      const imported = (id: string, resourceId: string): ApiKey => ({
+        ...apiKey, id, digest: 'i', resourceId, imported: true
+      })
+      const found = async () =>
+        [
+          await registry.importedApiKey('i', 'res_i'), await registry.importedApiKey('i', 'res_j'),
+          await registry.importedApiKey('i', null)
+        ].map(key => key?.id ?? null)
       t.strictSame(await found(), [null, null, null])
       await store.transaction(tx => tx.apiKeys.insert(imported('key_i', 'res_i')))
-      t.strictSame(await found(), ['key_i', null, null], 'what an organization imported is known for its resource alone')
+      t.strictSame(
+        await found(), ['key_i', null, null], 'what an organization imported is known for its resource alone'
+      )
       await store.transaction(tx => tx.apiKeys.insert(imported('key_j', 'res_j')))
       await store.transaction(tx => tx.apiKeys.insert(imported('key_k', 'res_k')))
       t.strictSame(await found(), ['key_i', 'key_j', 'key_k'])
@@ -465,17 +623,31 @@ for (const { name, fresh } of databases) {
       const { groups, policies } = store
       await organizations.insert({ ...organization, id: 'org_g' })
       await members.insert({ ...member, id: 'mem_g', organizationId: 'org_g' })
-      const group: Group = { id: 'grp_g', organizationId: 'org_g', name: 'ä', description: null, scopes: ['a:*', 'b'], createdAt: start, revision: 1 }
+      const group: Group = {
+        id: 'grp_g',
+        organizationId: 'org_g',
+        name: 'ä',
+        description: null,
+        scopes: ['a:*', 'b'],
+        createdAt: start,
+        revision: 1
+      }
       await groups.insert(group)
       t.strictSame(await groups.get('grp_g'), group)
       t.strictSame((await registry.member('mem_g'))?.groups, [])
       for (let i = 0; i < 2; i++) await groups.addMember('grp_g', 'mem_g')
       t.strictSame((await registry.member('mem_g'))?.groups, [{ id: 'grp_g', scopes: ['a:*', 'b'] }])
-      await groups.update({ ...group, organizationId: 'org_b', name: 'b', description: 'c', scopes: [], createdAt: later(9) })
+      await groups.update({
+        ...group, organizationId: 'org_b', name: 'b', description: 'c', scopes: [], createdAt: later(9)
+      })
       t.strictSame(await groups.get('grp_g'), { ...group, name: 'b', description: 'c', scopes: [], revision: 2 })
       t.strictSame((await registry.member('mem_g'))?.groups, [{ id: 'grp_g', scopes: [] }])
-      t.strictSame((await groups.page({ limit: 9, after: null }, { memberId: 'mem_g' })).items.map(({ id }) => id), ['grp_g'])
-      t.strictSame((await members.page({ limit: 9, after: null }, { groupId: 'grp_g' })).items.map(({ id }) => id), ['mem_g'])
+      t.strictSame((await groups.page({ limit: 9, after: null }, { memberId: 'mem_g' })).items.map(({ id }) => id), [
+        'grp_g'
+      ])
+      t.strictSame((await members.page({ limit: 9, after: null }, { groupId: 'grp_g' })).items.map(({ id }) => id), [
+        'mem_g'
+      ])
       await groups.removeMember('grp_g', 'mem_g')
       await groups.addMember('grp_g', 'mem_g')
       await groups.remove('grp_g')
@@ -483,7 +655,17 @@ for (const { name, fresh } of databases) {
       t.equal(await groups.get('grp_g'), null)
 
       const policy: Policy = {
-        id: 'pol_g', organizationId: 'org_g', name: 'ä', description: null, effect: 'deny', enabled: true, conditions: { kinds: ['api_key'], times: { days: ['mon'] } }, createdBy: 'admin', createdAt: start, updatedAt: start, revision: 1,
+        id: 'pol_g',
+        organizationId: 'org_g',
+        name: 'ä',
+        description: null,
+        effect: 'deny',
+        enabled: true,
+        conditions: { kinds: ['api_key'], times: { days: ['mon'] } },
+        createdBy: 'admin',
+        createdAt: start,
+        updatedAt: start,
+        revision: 1
       }
       const ids = async (owner: string | null) => (await registry.policies(owner)).policies.map(({ id }) => id)
       t.strictSame([await ids('org_g'), await ids(null)], [[], []])
@@ -493,11 +675,26 @@ for (const { name, fresh } of databases) {
       })
       t.strictSame([await ids('org_g'), await ids(null), await ids('org_a')], [['pol_g'], ['pol_deployment'], []])
       t.strictSame(await policies.get('pol_g'), policy)
-      await policies.update({ ...policy, organizationId: 'org_b', createdBy: 'x', createdAt: later(9), enabled: false, conditions: {}, updatedAt: later(1) })
-      t.strictSame(await policies.get('pol_g'), { ...policy, enabled: false, conditions: {}, updatedAt: later(1), revision: 2 })
+      await policies.update({
+        ...policy,
+        organizationId: 'org_b',
+        createdBy: 'x',
+        createdAt: later(9),
+        enabled: false,
+        conditions: {},
+        updatedAt: later(1)
+      })
+      t.strictSame(await policies.get('pol_g'), {
+        ...policy, enabled: false, conditions: {}, updatedAt: later(1), revision: 2
+      })
       t.match(await registry.policies('org_g'), { denies: [] })
-      t.strictSame((await policies.page({ limit: 9, after: null }, { organizationId: null })).items.map(({ id }) => id), ['pol_deployment'])
-      t.strictSame((await policies.page({ limit: 9, after: null }, { organizationId: 'org_g', enabled: true })).items, [])
+      t.strictSame(
+        (await policies.page({ limit: 9, after: null }, { organizationId: null })).items.map(({ id }) => id),
+        ['pol_deployment']
+      )
+      t.strictSame(
+        (await policies.page({ limit: 9, after: null }, { organizationId: 'org_g', enabled: true })).items, []
+      )
       await policies.remove(policy)
       await policies.remove({ ...policy, id: 'pol_deployment', organizationId: null })
       t.strictSame([await ids('org_g'), await ids(null)], [[], []])
@@ -551,7 +748,9 @@ t.test('[sqlite] Y3: what was read before a revocation is not kept when it arriv
     await goOn.promise
     return found
   }
-  const view = new CachedRegistry({ ...uncachedRegistry(repositories, database.reads), organization: slow }, negativeFactsIn(database.reads))
+  const view = new CachedRegistry(
+    { ...uncachedRegistry(repositories, database.reads), organization: slow }, negativeFactsIn(database.reads)
+  )
   await organizations.insert(organization)
 
   const early = view.organization('org_a')

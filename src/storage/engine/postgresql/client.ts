@@ -1,7 +1,7 @@
 /**
- * A connection to PostgreSQL that is as Latchkey needs it from its first statement on, whatever the database, the role or a
- * pooler in between has set. There is no other way to one: the pool, the listener, the migrations and the doctor take
- * theirs here.
+ * A connection to PostgreSQL that is as Latchkey needs it from its first statement on, whatever the database, the role
+ * or a pooler in between has set. There is no other way to one: the pool, the listener, the migrations and the doctor
+ * take theirs here.
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
@@ -60,8 +60,8 @@ export function clientConfig (url: string, suffix: string, waits: Waits): Client
 }
 
 /**
- * What all statements rely on. Not here: `default_transaction_read_only`, by which operators and hosts (whose disk is full)
- * keep a database from being written, and mean it.
+ * What all statements rely on. Not here: `default_transaction_read_only`, by which operators and hosts (whose disk is
+ * full) keep a database from being written, and mean it.
  */
 function settingsFor (schema: string, statement: number, idle: number): [string, string][] {
   return [
@@ -153,7 +153,8 @@ export class PostgresqlClient extends pg.Client {
 
   /** One statement, so one round trip. PostgreSQL knows a transaction_timeout from 17 on. */
   #statement (): string {
-    const set = (name: string, value: string) => `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, false)`
+    const set = (name: string, value: string) =>
+      `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, false)`
     return `
       SELECT pg_backend_pid() AS "pid", pg_is_in_recovery() AS "standby",
         current_setting('server_encoding') AS "encoding", current_setting('server_version_num')::int AS "version",

@@ -21,7 +21,10 @@ export function newPool (url: string, limits: Limits, lost: () => void = () => {
   return pool
 }
 
-/** A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is taken for broken. */
+/**
+ * A connection of its own to follow the change feed on, not connected yet: one that has not answered in a while is
+ * taken for broken.
+ */
 export function newListener (url: string, limits: Limits, lease: number): pg.Client {
   const waits = { ...limits, answer: Math.max(1_000, 2 * lease), idle: limits.statement }
   return new PostgresqlClient(clientConfig(url, ' replica', waits))
@@ -29,12 +32,14 @@ export function newListener (url: string, limits: Limits, lease: number): pg.Cli
 
 /** A connection that only looks, and does not wait for long. */
 export function newReader (url: string, purpose: string, connect: number): PostgresqlClient {
-  return new PostgresqlClient(clientConfig(url, purpose, { connect, statement: connect, answer: connect, idle: connect }))
+  return new PostgresqlClient(
+    clientConfig(url, purpose, { connect, statement: connect, answer: connect, idle: connect })
+  )
 }
 
 /**
- * Whether the connection is between transactions. When this side gave up on an answer, its transaction may still be open
- * over there; the next user of the connection would write into it, and lose what was acknowledged.
+ * Whether the connection is between transactions. When this side gave up on an answer, its transaction may still be
+ * open over there; the next user of the connection would write into it, and lose what was acknowledged.
  */
 function isIdle (client: pg.PoolClient): boolean {
   return (client as unknown as { getTransactionStatus (): string | null }).getTransactionStatus() === 'I'
@@ -49,15 +54,22 @@ export function postgresqlAdapter (pool: pg.Pool, url: string): PrismaPg {
 export const connectAtStart = 15_000
 
 /**
- * For migrations, and for one run of them: one connection, since they are one transaction, and no limit to a statement or a
- * pause. Once it is lost everything fails: on another one, what is left of them would be kept without what went before.
+ * For migrations, and for one run of them: one connection, since they are one transaction, and no limit to a statement
+ * or a pause. Once it is lost everything fails: on another one, what is left of them would be kept without what went
+ * before.
  */
 export function postgresqlMigrationAdapter (url: string): PrismaPg {
   let hasConnected = false
   const onConnect = (): void => {
-    if (hasConnected) throw new Failure('storage_unavailable', { detail: 'the connection was lost in the middle of the migrations; nothing of them was kept' })
+    if (hasConnected) {
+      throw new Failure('storage_unavailable', {
+        detail: 'the connection was lost in the middle of the migrations; nothing of them was kept'
+      })
+    }
     hasConnected = true
   }
-  const { target, ...config } = clientConfig(url, ' migration', { connect: connectAtStart, statement: 0, answer: 0, idle: 0 })
+  const { target, ...config } = clientConfig(url, ' migration', {
+    connect: connectAtStart, statement: 0, answer: 0, idle: 0
+  })
   return new PrismaPg(poolOf({ ...config, max: 1, idleTimeoutMillis: 0, onConnect }), { schema: target.schema })
 }

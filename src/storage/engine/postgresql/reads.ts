@@ -8,17 +8,25 @@ import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts
 import { readResource } from '../../tables/resources.ts'
 import type { Row } from '../../tables/rows.ts'
 
-/** Rows that belong to another, in their order, in the one statement that reads it: another server may change them between two. */
-const parts = (table: string, owner: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`
+/**
+ * Rows that belong to another, in their order, in the one statement that reads it: another server may change them
+ * between two.
+ */
+const parts = (table: string, owner: string) =>
+  `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`
 
 const withParts: Record<string, string> = {
-  Client: `to_jsonb(t) || jsonb_build_object('secrets', ${parts('ClientSecret', 'clientId')}, 'grants', ${parts('ClientGrant', 'clientId')})`,
-  Resource: `to_jsonb(t) || jsonb_build_object('scopes', ${parts('Scope', 'resourceId')})`,
+  Client: `to_jsonb(t) || jsonb_build_object('secrets', ${parts('ClientSecret', 'clientId')}, 'grants', ${
+    parts('ClientGrant', 'clientId')
+  })`,
+  Resource: `to_jsonb(t) || jsonb_build_object('scopes', ${parts('Scope', 'resourceId')})`
 }
 
 function textOf (name: Shared): string {
   const { table, rows, columns } = statements[name]
-  const row = columns === undefined ? withParts[table] ?? 'to_jsonb(t)' : `jsonb_build_object(${columns.map(column => `'${column}', t."${column}"`).join(', ')})`
+  const row = columns === undefined
+    ? withParts[table] ?? 'to_jsonb(t)'
+    : `jsonb_build_object(${columns.map(column => `'${column}', t."${column}"`).join(', ')})`
   let parameters = 0
   return `SELECT ${row} AS "row" FROM "${table}" t ${rows.replaceAll('?', () => `$${++parameters}`)}`
 }
@@ -28,7 +36,8 @@ export function postgresqlReads (pool: Pool): Reads {
   const columns = postgresqlColumns()
   const several = <T>(name: Shared, read: (row: Row) => T) => {
     const text = textOf(name)
-    return async (...values: (string | number)[]): Promise<T[]> => (await pool.query<{ row: Row }>({ name, text, values })).rows.map(({ row }) => read(row))
+    return async (...values: (string | number)[]): Promise<T[]> =>
+      (await pool.query<{ row: Row }>({ name, text, values })).rows.map(({ row }) => read(row))
   }
   const one = <T>(name: Shared, read: (row: Row) => T) => {
     const rows = several(name, read)

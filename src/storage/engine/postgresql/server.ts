@@ -7,8 +7,8 @@ import { UnusableDatabase } from '../unusable-database.ts'
 const oldestVersion = 140_000
 
 /**
- * `another` makes one more connection. @throws UnusableDatabase for a server that is too old, for a database that is not
- * UTF-8, and for a pooler that hands the connections of the server to another client after each transaction.
+ * `another` makes one more connection. @throws UnusableDatabase for a server that is too old, for a database that is
+ * not UTF-8, and for a pooler that hands the connections of the server to another client after each transaction.
  */
 export async function requireUsable (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
   const { version, encoding } = client.facts
@@ -88,9 +88,9 @@ const witnesses = 3
 const questions = 5
 
 /**
- * A pooler tells its clients a number of its own for the process that serves them, so direct connections need no further
- * look. By one, each client has a server connection for itself (session mode), or only for as long as a transaction takes:
- * then it shows that another is served by the same process, or the first one by several.
+ * A pooler tells its clients a number of its own for the process that serves them, so direct connections need no
+ * further look. By one, each client has a server connection for itself (session mode), or only for as long as a
+ * transaction takes: then it shows that another is served by the same process, or the first one by several.
  */
 async function requireOwnSession (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
   const { pid } = client.facts

@@ -1,8 +1,8 @@
 /**
  * The SQLite driver has one connection. While Prisma has an interactive transaction open on it, every other statement
  * would run inside that transaction: it would see rows that were never committed, and a write that was acknowledged to
- * its caller would vanish with the transaction's rollback. So statements from outside wait at a gate while a transaction
- * is open. Inside a transaction only its own client may be used: the outer one would wait for itself.
+ * its caller would vanish with the transaction's rollback. So statements from outside wait at a gate while a
+ * transaction is open. Inside a transaction only its own client may be used: the outer one would wait for itself.
  */
 import type { SqlDriverAdapter, SqlQuery, Transaction } from '@prisma/driver-adapter-utils'
 
@@ -53,7 +53,10 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
   }
 }
 
-/** Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, whether the statement failed or not. */
+/**
+ * Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, whether the statement failed or
+ * not.
+ */
 function transaction (adapter: SqlDriverAdapter, open: () => void): Transaction {
   const end = async (): Promise<void> => {
     // Only when COMMIT or ROLLBACK failed is there still something to roll back: with nothing open, SQLite refuses.

@@ -10,9 +10,9 @@ import { readResource } from '../../tables/resources.ts'
 import type { Row } from '../../tables/rows.ts'
 
 /**
- * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by the
- * first of them: before that the tables may not be there. `close` before the writing connection, which tidies up behind itself
- * only when it is the last.
+ * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by
+ * the first of them: before that the tables may not be there. `close` before the writing connection, which tidies up
+ * behind itself only when it is the last.
  */
 export function sqliteReads (path: string, limits: Limits): { reads: Required<Reads>, close (): void } {
   let open: { database: InstanceType<typeof Database>, reads: Required<Reads> } | null = null
@@ -49,7 +49,9 @@ function openReads (path: string, limits: Limits) {
   const columns = sqliteColumns()
   const prepared = (name: Shared) => {
     const { table, rows, columns } = statements[name]
-    return database.prepare<(string | number)[], Row>(`SELECT ${columns?.map(column => `"${column}"`).join(', ') ?? '*'} FROM "${table}" ${rows}`)
+    return database.prepare<(string | number)[], Row>(
+      `SELECT ${columns?.map(column => `"${column}"`).join(', ') ?? '*'} FROM "${table}" ${rows}`
+    )
   }
   const one = <T>(name: Shared, read: (row: Row, value: string) => T) => {
     const statement = prepared(name)
@@ -62,8 +64,11 @@ function openReads (path: string, limits: Limits) {
     const statement = prepared(name)
     return (...values: (string | number)[]): T[] => statement.all(...values).map(read)
   }
-  const parts = (table: string, owner: string) => database.prepare<[string], Row>(`SELECT * FROM "${table}" WHERE "${owner}" = ? ORDER BY "position"`)
-  const [secrets, grants, scopes] = [parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')]
+  const parts = (table: string, owner: string) =>
+    database.prepare<[string], Row>(`SELECT * FROM "${table}" WHERE "${owner}" = ? ORDER BY "position"`)
+  const [secrets, grants, scopes] = [
+    parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')
+  ]
   const resource = (row: Row) => readResource({ ...row, scopes: scopes.all(row.id as string) }, columns)
   // By rowid, the order in which they are stored: by any other order each key costs a search.
   const nextKeys = database.prepare<[number, number], { through: number | null, keys: string }>(`
@@ -78,7 +83,9 @@ function openReads (path: string, limits: Limits) {
     importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
     // Several statements in one turn: this process makes every change, and makes none between them.
-    client: one('client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)),
+    client: one(
+      'client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)
+    ),
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', resource),
     resourceByIdentifier: identifier => resourceByNormalForm(normalIdentifier(identifier)),
@@ -87,8 +94,13 @@ function openReads (path: string, limits: Limits) {
     importedKeys (after, limit) {
       const { through, keys } = nextKeys.get(after, limit)!
       const rows = JSON.parse(keys) as [string, string, number][]
-      return { through, keys: rows.map(([digest, resourceId, shared]) => ({ digest, resourceId: columns.common(resourceId), shared: shared === 1 })) }
-    },
+      return {
+        through,
+        keys: rows.map(([digest, resourceId, shared]) => ({
+          digest, resourceId: columns.common(resourceId), shared: shared === 1
+        }))
+      }
+    }
   }
   return { database, reads }
 }

@@ -24,11 +24,17 @@ export function ensureFile (path: string): void {
     makeFolder(dirname(path))
     closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
-    throw new ConfigurationError([`DATABASE_URL: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); name a file that this account may use`])
+    throw new ConfigurationError([
+      `DATABASE_URL: ${path} cannot be written (${
+        (error as NodeJS.ErrnoException).code
+      }); name a file that this account may use`
+    ])
   }
 }
 
-/** @throws ConfigurationError when the file is something else than a SQLite database. An empty one is a new database. */
+/**
+ * @throws ConfigurationError when the file is something else than a SQLite database. An empty one is a new database.
+ */
 export function requireDatabase (path: string): void {
   let database: InstanceType<typeof Database> | undefined
   try {
@@ -36,8 +42,14 @@ export function requireDatabase (path: string): void {
     database.pragma('schema_version')
   } catch (error) {
     const { code } = error as { code?: string }
-    if (code === 'SQLITE_NOTADB') throw new ConfigurationError([`DATABASE_URL: ${path} is not a SQLite database; name another file, or restore this one from a backup`])
-    if (code === 'SQLITE_CANTOPEN') throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account may use`])
+    if (code === 'SQLITE_NOTADB') {
+      throw new ConfigurationError([
+        `DATABASE_URL: ${path} is not a SQLite database; name another file, or restore this one from a backup`
+      ])
+    }
+    if (code === 'SQLITE_CANTOPEN') {
+      throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account may use`])
+    }
     throw error
   } finally {
     database?.close()
@@ -60,13 +72,17 @@ export function lockForOneServer (path: string): () => void {
     lock.close()
     if (!isBusy(error)) throw error
     throw new ConfigurationError([
-      `DATABASE_URL: another Latchkey server is running on ${path}; one SQLite file serves one server. Stop that one, or use PostgreSQL for several`,
+      `DATABASE_URL: another Latchkey server is running on ${path}; one SQLite file serves one server. Stop that ` +
+        'one, or use PostgreSQL for several'
     ])
   }
   return () => lock.close()
 }
 
-/** Whether a server has the database file now. Takes nothing away from one that starts at the same moment but its first try. */
+/**
+ * Whether a server has the database file now. Takes nothing away from one that starts at the same moment but its first
+ * try.
+ */
 export function isLocked (path: string): boolean {
   if (!existsSync(`${path}.lock`)) return false
   const lock = new Database(`${path}.lock`, { timeout: 0, readonly: true })
@@ -82,8 +98,8 @@ export function isLocked (path: string): boolean {
 }
 
 /**
- * Writes what the database holds at this moment into a new file that its owner alone may read; a server may go on writing
- * meanwhile. The copy is checked before it gets its name.
+ * Writes what the database holds at this moment into a new file that its owner alone may read; a server may go on
+ * writing meanwhile. The copy is checked before it gets its name.
  * @throws ConfigurationError when there is no database or the file exists already.
  */
 export function copyDatabase (path: string, target: string): void {
@@ -108,7 +124,11 @@ function claim (path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
-    throw new ConfigurationError([`${path} cannot be made (${(error as NodeJS.ErrnoException).code}); choose a folder that this account may write to, without a backup that was broken off`])
+    throw new ConfigurationError([
+      `${path} cannot be made (${
+        (error as NodeJS.ErrnoException).code
+      }); choose a folder that this account may write to, without a backup that was broken off`
+    ])
   }
 }
 
