@@ -10,7 +10,7 @@ const noFilter = { externalTables: [], externalEnums: [] }
 
 /** Where a provider's migrations are, seen from src/storage as from dist/storage. */
 export function migrationsFolder (provider: Provider): string {
-  return join(import.meta.dirname, '../..', '../..', 'prisma', provider, 'migrations')
+  return join(import.meta.dirname, '../../..', 'prisma', provider, 'migrations')
 }
 
 /**
