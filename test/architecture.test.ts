@@ -220,7 +220,7 @@ rule(`a line of code has at most ${mostColumns} columns: two files fit side by s
     if (!lines.some(line => line.length > mostColumns)) continue
     const whole = unbrokenLines(name, text)
     for (const [index, line] of lines.entries()) {
-      if (line.length > mostColumns && !whole.has(index)) yield `${name}: ${line.trim().slice(0, 60)}`
+      if (line.length > mostColumns && !whole.has(index)) yield `${name}: ${line.trim().slice(0, 60).trim()}`
     }
   }
 })
