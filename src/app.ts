@@ -16,7 +16,7 @@ import { closeOffOlderRows, openChains, recoverAudit, type Recovered } from './d
 import {
   compareHead, isBegun, verifyMore, type ChainFault, type KnownHead, type RecoveredBreak, type VerifiedPlace
 } from './domain/audit/verification.ts'
-import { systemActor } from './domain/audit/event.ts'
+import { systemActor } from './domain/core/actor.ts'
 import { startHousekeeping } from './domain/maintenance/housekeeping.ts'
 import { adoptIdentifiers } from './domain/resources/identifier-adoption.ts'
 import { openSigningKeys } from './domain/tokens/key-ring.ts'
@@ -30,7 +30,7 @@ import { hostResourceId, seedResources } from './domain/resources/resource.ts'
 import { sessionChecks } from './domain/access/end-user-session.ts'
 import { sharedCounters, unshared } from './domain/metering/shared-counters.ts'
 import type { SigningKeys } from './domain/tokens/signing-key.ts'
-import type { Operation } from './domain/store.ts'
+import type { Operation } from './domain/core/operation.ts'
 import { styles } from './domain/resources/style.ts'
 import { tokenMeter } from './domain/tokens/issuance-meter.ts'
 import { tokenReader } from './domain/tokens/access-token.ts'

@@ -2,10 +2,11 @@
  * The store as a whole: each concept's port in one place, and the transaction that spans them. A change and its audit
  * row are always written in one transaction. Implemented by storage/.
  */
-import type { AuditLog, Actor } from './audit/event.ts'
+import type { AuditLog } from './audit/log.ts'
 import type { AllowanceRepository } from './metering/quota-lease.ts'
 import type { ApiKeyRepository } from './credentials/api-key.ts'
-import type { ClientRepository, UsedAssertions } from './credentials/client.ts'
+import type { ClientRepository } from './credentials/client.ts'
+import type { UsedAssertions } from './core/used-assertions.ts'
 import type { CreditRepository } from './metering/credit.ts'
 import type { GroupRepository } from './access/group.ts'
 import type { LostChangeRepository } from './maintenance/lost-change.ts'
@@ -22,8 +23,7 @@ import type { RevokedTokenRepository } from './tokens/access-token.ts'
 import type { TokenUsageRepository } from './tokens/issuance-meter.ts'
 import type { UsageRepository } from './metering/key-usage-meter.ts'
 import type { WebhookTokenRepository } from './credentials/webhook-token.ts'
-import type { Clock } from '../base/clock.ts'
-import { Failure } from '../base/errors.ts'
+import type { Isolation } from './core/operation.ts'
 
 export interface Repositories {
   organizations: OrganizationRepository
@@ -61,42 +61,4 @@ export interface Store extends Repositories {
    * so already. Inside, only `tx` may be used.
    */
   transaction<T> (work: (tx: Repositories) => Promise<T>, isolation?: Isolation): Promise<T>
-}
-
-/**
- * `serializable` unless said otherwise. `read committed` is for work of which every decision is the condition of an
- * update: it waits for the rows that others hold, and need not run again.
- */
-export type Isolation = 'serializable' | 'read committed'
-
-/** What every operation of the domain needs: where things are kept, what time it is, who asks. */
-export interface Operation {
-  store: Store
-  clock: Clock
-  actor: Actor
-  /** The revisions of which one has to be that of what is changed (RFC 9110 §13.1.1); left out: any. */
-  expects?: readonly number[]
-}
-
-/** What can be changed: the number of its present state, one more with every change of it that somebody made. */
-export interface Revised { revision: number }
-
-/**
- * Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure
- * `precondition_failed`.
- */
-export function requireExpected ({ expects }: Operation, { revision }: Revised): void {
-  if (expects === undefined || expects.includes(revision)) return
-  throw new Failure('precondition_failed')
-}
-
-/**
- * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
- * answered like what does not exist.
- */
-export function requireVisible<T extends { organizationId: string | null }> (
-  actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string
-): T {
-  if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
-  throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
 }

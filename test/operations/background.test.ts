@@ -14,7 +14,7 @@ import { startKeyRotation } from '../../src/domain/tokens/signing-key-schedule.t
 import { refusalLog, type RefusalEntry } from '../../src/domain/audit/refusal-log.ts'
 import type { SigningKeys } from '../../src/domain/tokens/signing-key.ts'
 import type { AuditEvent } from '../../src/domain/audit/event.ts'
-import { systemActor } from '../../src/domain/audit/event.ts'
+import { systemActor } from '../../src/domain/core/actor.ts'
 import { newMetrics } from '../../src/telemetry/metrics.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../support/databases.ts'

@@ -2,7 +2,7 @@
 import { exportSPKI, generateKeyPair, importJWK, importPKCS8, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { randomUUID, sign } from 'node:crypto'
 import tap, { type Test } from 'tap'
-import { systemActor } from '../../src/domain/audit/event.ts'
+import { systemActor } from '../../src/domain/core/actor.ts'
 import { updateOrganization, createOrganization } from '../../src/domain/tenancy/organization.ts'
 import type { Verdict } from '../../src/domain/access/principal.ts'
 import {

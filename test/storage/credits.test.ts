@@ -4,7 +4,7 @@ import {
   type SpendVerdict
 } from '../../src/domain/metering/credit.ts'
 import { noLimits } from '../../src/domain/tenancy/limits.ts'
-import type { Operation } from '../../src/domain/store.ts'
+import type { Operation } from '../../src/domain/core/operation.ts'
 import { newId } from '../../src/secrets/secrets.ts'
 import { refuseAuditRows } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'

@@ -1,7 +1,8 @@
 /** Audit chains on a database, without a server around them. */
 import type { Test } from 'tap'
 import { verifyStep, type ChainFault, type VerifiedPlace } from '../../src/domain/audit/verification.ts'
-import { auditEvent, systemActor, type AuditEvent } from '../../src/domain/audit/event.ts'
+import { auditEvent, type AuditEvent } from '../../src/domain/audit/event.ts'
+import { systemActor } from '../../src/domain/core/actor.ts'
 import { auditKeys, newSecret } from '../../src/secrets/secrets.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { patientLimits } from './waiting.ts'

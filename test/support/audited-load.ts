@@ -1,5 +1,5 @@
 // node test/support/audited-load.ts URL SECRET: makes organizations until it is killed.
-import { systemActor } from '../../src/domain/audit/event.ts'
+import { systemActor } from '../../src/domain/core/actor.ts'
 import { createOrganization } from '../../src/domain/tenancy/organization.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { patientLimits } from './waiting.ts'

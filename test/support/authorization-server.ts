@@ -1,7 +1,7 @@
 /** The authorization server alone, over real HTTP, on a database of its own, with a clock that tests move. */
 import type { FastifyInstance } from 'fastify'
 import { secondsAfter, type Clock } from '../../src/base/clock.ts'
-import { systemActor } from '../../src/domain/audit/event.ts'
+import { systemActor } from '../../src/domain/core/actor.ts'
 import { createClient, type Client, type ClientInput } from '../../src/domain/credentials/client.ts'
 import { createOrganization, type Organization } from '../../src/domain/tenancy/organization.ts'
 import { authenticator } from '../../src/domain/access/principal.ts'
@@ -13,7 +13,8 @@ import {
 import { createResource, hostResourceId, seedResources, type Resource } from '../../src/domain/resources/resource.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
 import { publicationTime, type KeyRing, type SigningAlgorithm } from '../../src/domain/tokens/signing-key.ts'
-import type { Operation, Store } from '../../src/domain/store.ts'
+import type { Store } from '../../src/domain/store.ts'
+import type { Operation } from '../../src/domain/core/operation.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
 import type { ProtocolLimits, RegistrationMode } from '../../src/protocol/index.ts'

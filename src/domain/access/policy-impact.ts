@@ -13,7 +13,8 @@ import type { PageQuery } from '../core/page.ts'
 import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
 import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-import type { Operation, Repositories } from '../store.ts'
+import type { Repositories } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** What a credential gains and loses on one resource. */
 export interface AccessDifference {

@@ -12,7 +12,7 @@ import { isAllowed } from '../../base/ip-address.ts'
 import {
   effectiveScopes, planLacks, type AccessLevel, type ApiKey, type ObjectRestriction
 } from '../credentials/api-key.ts'
-import type { Creator } from '../audit/event.ts'
+import type { Creator } from '../core/actor.ts'
 import type { Client } from '../credentials/client.ts'
 import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
 import { groupsOf, permissionsOf, type Member } from '../members/member.ts'

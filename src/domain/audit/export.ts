@@ -1,6 +1,7 @@
 import type { ChainedEvent } from './chain.ts'
-import type { AuditFilter, ChainPlace } from './event.ts'
-import type { Operation } from '../store.ts'
+import type { ChainPlace } from './log.ts'
+import type { AuditFilter } from './log.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** Rows that are in memory at once. */
 const batch = 500

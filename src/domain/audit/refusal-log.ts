@@ -10,7 +10,8 @@ import { attempt, warn, type Report } from '../../telemetry/background.ts'
 import { lru } from '../../base/lru.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, type AuditEvent, type AuditLog } from './event.ts'
+import { auditEvent, type AuditEvent } from './event.ts'
+import { type AuditLog } from './log.ts'
 import { pauseBetweenLastAttempts } from '../core/batch-writer.ts'
 
 export const sampledTypes = [

@@ -8,11 +8,14 @@ import { Failure } from '../../base/errors.ts'
 import {
   brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys
 } from './chain.ts'
-import { auditEvent, systemActor, type AuditLog } from './event.ts'
+import { auditEvent } from './event.ts'
+import { type AuditLog } from './log.ts'
+import { systemActor } from '../core/actor.ts'
 import {
   followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace
 } from './verification.ts'
-import type { Operation, Store } from '../store.ts'
+import type { Store } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** How many rows are read, or removed, at once: what else there is to do comes in between. */
 const batch = 500

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   deploymentChain, foundDigest, hashOf, isOf, isSealed, pinningTypes, type ChainedEvent, type ChainHead, type ChainKeys
 } from './chain.ts'
-import type { AuditLog } from './event.ts'
+import type { AuditLog } from './log.ts'
 
 /** What is wrong, and where: the first thing that is. */
 export interface ChainFault {

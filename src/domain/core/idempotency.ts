@@ -7,7 +7,8 @@
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, seal, unseal } from '../../secrets/secrets.ts'
-import type { Operation, Repositories, Store } from '../store.ts'
+import type { Repositories, Store } from '../store.ts'
+import type { Operation } from './operation.ts'
 
 /** Seconds that an answer is remembered. */
 export const answerLifetime = 86_400

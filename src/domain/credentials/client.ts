@@ -3,7 +3,8 @@ import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
+import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { type Actor } from '../core/actor.ts'
 import { requirePublicKeys } from './client-keys.ts'
 import { defaultGrants } from '../resources/mcp-server.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
@@ -12,7 +13,11 @@ import { spendRegistrationToken, type RegistrationToken } from './registration-t
 import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
@@ -107,14 +112,6 @@ export interface ClientFilter {
   revoked?: boolean
   /** Those that have a grant on it. */
   resourceId?: string
-}
-
-/** Assertions that were used (RFC 7523 §3 rule 7): each may be used once. */
-export interface UsedAssertions {
-  /** False: this id was remembered before. Exactly one of many racing callers gets true. */
-  remember (id: string, expiresAt: Date): Promise<boolean>
-  /** Forgets those that expired before; returns how many. */
-  prune (before: Date, limit: number): Promise<number>
 }
 
 /** A grant as an operator writes it: the resource by id or identifier. */

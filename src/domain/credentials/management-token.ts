@@ -1,7 +1,8 @@
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newManagementTokenText } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
+import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { type Actor } from '../core/actor.ts'
 import { permissionsOf, requireSameMember, requireNotStrongerMember, type Member } from '../members/member.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -9,7 +10,11 @@ import { requireFuture } from './registration-token.ts'
 import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /**
  * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer

@@ -7,7 +7,10 @@ import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, requireVisible, type Operation, type Revised } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private

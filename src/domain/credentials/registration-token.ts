@@ -1,7 +1,8 @@
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
+import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { type Actor } from '../core/actor.ts'
 import { defaultGrants } from '../resources/mcp-server.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -9,7 +10,11 @@ import type { Registry } from '../access/registry.ts'
 import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
 export interface RegistrationToken extends Revised {

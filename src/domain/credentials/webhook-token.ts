@@ -8,7 +8,10 @@ import type { Page, PageQuery } from '../core/page.ts'
 import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal } from '../access/principal.ts'
 import type { Registry } from '../access/registry.ts'
 import { requireUsableResource, type Resource } from '../resources/resource.ts'
-import { requireExpected, requireVisible, type Operation, type Revised } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
 export interface BoundObject {

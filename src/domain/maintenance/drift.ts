@@ -3,7 +3,7 @@
  * database somebody edited behind its back, or restored, has.
  */
 import { auditEvent } from '../audit/event.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
 export interface Difference {

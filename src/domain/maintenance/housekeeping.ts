@@ -5,7 +5,7 @@ import { newMetrics, type Metrics } from '../../telemetry/metrics.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'
 import { reapAbandonedClients } from '../credentials/client.ts'
 import { removeDeadSigningKeys } from '../tokens/signing-key-rotation.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 import { tokenUsageDays } from '../tokens/issuance-meter.ts'
 
 const every = 3_600_000

@@ -6,7 +6,8 @@
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireVisible, type Operation } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /**
  * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential

@@ -1,17 +1,8 @@
 /** What binds a credential besides its scopes: from where, until when and on which objects it works. */
 import { isAllowed, rangeStarts } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
-import type { Actor } from '../audit/event.ts'
+import type { Actor, Restrictions } from '../core/actor.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-
-export interface Restrictions {
-  /** Empty: from everywhere. */
-  allowlist: readonly string[]
-  /** Null: for good. */
-  expiresAt: Date | null
-  /** Type of object → the ids it is restricted to; a type that is not named is not restricted. */
-  objects?: Readonly<Record<string, readonly string[]>>
-}
 
 /**
  * What acts on the management API is bound at least like the credential that makes it, changes it or is told its

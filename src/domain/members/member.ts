@@ -1,6 +1,7 @@
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, type Actor, type AuditEventType } from '../audit/event.ts'
+import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { type Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
@@ -8,7 +9,11 @@ import { requireRestrictionsWithin } from './delegation.ts'
 import {
   expand, isScopePattern, namesOf, patternsBeyond, readsAsPattern, referenceOf, type Scope
 } from '../resources/scope.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = typeof roles[number]

@@ -11,7 +11,8 @@ import { dayOf, monthOf } from '../core/calendar.ts'
 import { organizationHolder, type Limits } from '../tenancy/limits.ts'
 import { visibleOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Operation, Repositories, Store } from '../store.ts'
+import type { Repositories, Store } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
 

@@ -5,7 +5,7 @@ import type { Environment } from '../../secrets/secrets.ts'
 import { getApiKey, type ApiKey } from '../credentials/api-key.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'
 import { getOrganization } from '../tenancy/organization.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 import { writtenAtOnce } from './last-used.ts'
 

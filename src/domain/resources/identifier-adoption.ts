@@ -3,9 +3,11 @@
  * form of its identifier, by which it is found from then on, unless another one has it.
  */
 import { ConfigurationError } from '../../base/errors.ts'
-import { auditEvent, systemActor } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
+import { systemActor } from '../core/actor.ts'
 import { auditDetail, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
-import type { Operation, Repositories } from '../store.ts'
+import type { Repositories } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** Rows in one transaction. */
 const batch = 100

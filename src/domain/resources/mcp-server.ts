@@ -4,7 +4,9 @@ import { createResource, revokeResource, updateResource, type Resource } from '.
 import { resourceMetadataUrl } from './resource-metadata.ts'
 import { requireGrantable, type Scope } from './scope.ts'
 import { styles } from './style.ts'
-import { requireVisible, type Operation, type Repositories } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 import type { ClientGrant } from '../credentials/client.ts'
 
 export interface McpServerInput {

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, systemActor, type Actor } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
+import { systemActor } from '../core/actor.ts'
+import { type Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireIdentifier } from './resource-identifier.ts'
@@ -11,8 +13,12 @@ import {
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
 import { isKeyPrefix, type Style } from './style.ts'
 import {
-  requireExpected, requireVisible, type Operation, type Repositories, type Revised, type Store
+  type Repositories, type Store
 } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 import type { Clock } from '../../base/clock.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */

@@ -1,10 +1,15 @@
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, type Actor } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
+import { type Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Reason } from '../access/principal.ts'
-import { requireExpected, requireVisible, type Operation, type Repositories, type Revised } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireVisible } from '../core/operation.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Revised } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]

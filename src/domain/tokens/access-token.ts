@@ -7,7 +7,7 @@ import { isBase64url } from '../../base/plain-text.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Registry } from '../access/registry.ts'
 import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
 export interface AccessTokenClaims {

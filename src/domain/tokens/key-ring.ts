@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { oneAfterTheOther } from '../../base/serial-reload.ts'
 import { unseal } from '../../secrets/secrets.ts'
-import { systemActor } from '../audit/event.ts'
+import { systemActor } from '../core/actor.ts'
 import {
   makeFirstSigningKey,
   provideSigningKey,

@@ -14,7 +14,9 @@ import {
   defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
   type SigningKey,
 } from './signing-key.ts'
-import { requireExpected, type Operation, type Repositories } from '../store.ts'
+import { type Repositories } from '../store.ts'
+import { requireExpected } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
 const leeway = 60

@@ -4,7 +4,7 @@
  */
 import { repeatedly, type Report } from '../../telemetry/background.ts'
 import type { SigningKeys } from './signing-key.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /** Often enough that a key that another server made is known here long before it signs. */
 const every = 60_000

@@ -1,7 +1,7 @@
 import type { CryptoKey, JWK } from 'jose'
 import { secondsAfter } from '../../base/clock.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
-import type { Operation } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
 
 /**
  * What access tokens are signed by, as their resource chooses (RFC 7518 §3.1, RFC 8037 §3.1); the first one unless it

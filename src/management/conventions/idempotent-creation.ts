@@ -1,7 +1,7 @@
 /** What every creation has in common: 201, and answered once for each Idempotency-Key. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Idempotency } from '../../domain/core/idempotency.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, type ManagementDependencies } from './operation.ts'
 import { revision, type Tagged } from './etags.ts'

@@ -6,7 +6,7 @@ import {
   type ApiKey, type ApiKeyInput,
 } from '../../domain/credentials/api-key.ts'
 import { namesLimits, type Limits } from '../../domain/tenancy/limits.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import {

@@ -9,10 +9,9 @@ import type { ChainedEvent, ChainHead, ChainKeys } from '../../domain/audit/chai
 import { exportAudit } from '../../domain/audit/export.ts'
 import { pruneAudit, recoverAudit } from '../../domain/audit/retention.ts'
 import { compareHead, verifyMore, type RecoveredBreak, type VerifiedPlace } from '../../domain/audit/verification.ts'
-import {
-  auditEventTypes, typesNamed, unreadableType, type AuditEvent, type AuditFilter
-} from '../../domain/audit/event.ts'
-import type { Operation } from '../../domain/store.ts'
+import { auditEventTypes, typesNamed, unreadableType, type AuditEvent } from '../../domain/audit/event.ts'
+import { type AuditFilter } from '../../domain/audit/log.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import {
   operationOf, organizationFilter, readInstant, requireDeployment, type ManagementDependencies

@@ -4,7 +4,8 @@ import {
   assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient,
   type Client
 } from '../../domain/credentials/client.ts'
-import type { Operation, Store } from '../../domain/store.ts'
+import type { Store } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'

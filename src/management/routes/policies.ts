@@ -14,7 +14,7 @@ import {
   type PolicyConditions,
   type PolicyPlan
 } from '../../domain/policy/policy.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { days } from '../../domain/policy/time-window.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'

@@ -4,7 +4,7 @@ import {
   createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey,
   type PublishableKey
 } from '../../domain/credentials/publishable-key.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'

@@ -8,7 +8,7 @@ import {
   updateRegistrationToken,
   type RegistrationToken
 } from '../../domain/credentials/registration-token.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, readInstant, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'

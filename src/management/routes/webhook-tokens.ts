@@ -3,7 +3,7 @@ import { Type } from '../../http/typebox-lite.ts'
 import {
   createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken
 } from '../../domain/credentials/webhook-token.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'

@@ -8,7 +8,7 @@ import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.t
 import { epochSeconds } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, sameDigest } from '../../secrets/secrets.ts'
-import type { Actor } from '../../domain/audit/event.ts'
+import type { Actor } from '../../domain/core/actor.ts'
 import {
   currentSecrets, isDescribedBy, registerClient, replaceClientMetadata, revokeClient, type Client
 } from '../../domain/credentials/client.ts'
@@ -17,7 +17,7 @@ import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import { grantableNow } from '../../domain/resources/scope.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
 import { readClientMetadata, sentMembers } from './client-metadata.ts'

@@ -1,13 +1,13 @@
 import { systemClock } from '../../base/clock.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { ChainKeys } from '../../domain/audit/chain.ts'
-import { systemActor } from '../../domain/audit/event.ts'
+import { systemActor } from '../../domain/core/actor.ts'
 import {
   everyone, noticeHistory, noticeLostChanges, type LostEntry, type Refused
 } from '../../domain/maintenance/lost-change.ts'
 import type { ManagementToken } from '../../domain/credentials/management-token.ts'
 import type { Registry } from '../../domain/access/registry.ts'
-import type { Operation } from '../../domain/store.ts'
+import type { Operation } from '../../domain/core/operation.ts'
 import { newId } from '../../secrets/secrets.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { negativeFactsIn } from '../cache/negative-facts.ts'

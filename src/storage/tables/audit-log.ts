@@ -1,9 +1,10 @@
 import {
   brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys
 } from '../../domain/audit/chain.ts'
-import {
-  auditEvent, systemActor, unreadableType, type AuditEvent, type AuditFilter, type AuditLog
-} from '../../domain/audit/event.ts'
+import { auditEvent, unreadableType, type AuditEvent } from '../../domain/audit/event.ts'
+import { type AuditFilter } from '../../domain/audit/log.ts'
+import { type AuditLog } from '../../domain/audit/log.ts'
+import { systemActor } from '../../domain/core/actor.ts'
 import type { Page, PageQuery } from '../../domain/core/page.ts'
 import { Failure } from '../../base/errors.ts'
 import { prismaColumns, type Columns } from './columns.ts'

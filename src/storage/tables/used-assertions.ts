@@ -1,4 +1,4 @@
-import type { UsedAssertions } from '../../domain/credentials/client.ts'
+import type { UsedAssertions } from '../../domain/core/used-assertions.ts'
 import type { Queries } from '../engine/prisma.ts'
 
 export function usedAssertions (queries: Queries): UsedAssertions {

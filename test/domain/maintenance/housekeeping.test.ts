@@ -1,6 +1,6 @@
 /** What is removed by itself, when, and what stays. */
 import tap from 'tap'
-import { systemActor } from '../../../src/domain/audit/event.ts'
+import { systemActor } from '../../../src/domain/core/actor.ts'
 import { runHousekeeping } from '../../../src/domain/maintenance/housekeeping.ts'
 import { newMetrics } from '../../../src/telemetry/metrics.ts'
 import { openStorage } from '../../../src/storage/index.ts'

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ApiKey } from '../../../src/domain/credentials/api-key.ts'
-import type { AuditEvent, AuditFilter } from '../../../src/domain/audit/event.ts'
+import type { AuditEvent } from '../../../src/domain/audit/event.ts'
+import type { AuditFilter } from '../../../src/domain/audit/log.ts'
 import type { Client } from '../../../src/domain/credentials/client.ts'
 import type { Group } from '../../../src/domain/access/group.ts'
 import type { Member } from '../../../src/domain/members/member.ts'

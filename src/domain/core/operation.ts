@@ -1,0 +1,42 @@
+import type { Clock } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import type { Store } from '../store.ts'
+import type { Actor } from './actor.ts'
+
+/**
+ * `serializable` unless said otherwise. `read committed` is for work of which every decision is the condition of an
+ * update: it waits for the rows that others hold, and need not run again.
+ */
+export type Isolation = 'serializable' | 'read committed'
+
+/** What every operation of the domain needs: where things are kept, what time it is, who asks. */
+export interface Operation {
+  store: Store
+  clock: Clock
+  actor: Actor
+  /** The revisions of which one has to be that of what is changed (RFC 9110 §13.1.1); left out: any. */
+  expects?: readonly number[]
+}
+
+/** What can be changed: the number of its present state, one more with every change of it that somebody made. */
+export interface Revised { revision: number }
+
+/**
+ * Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure
+ * `precondition_failed`.
+ */
+export function requireExpected ({ expects }: Operation, { revision }: Revised): void {
+  if (expects === undefined || expects.includes(revision)) return
+  throw new Failure('precondition_failed')
+}
+
+/**
+ * Returns `found` if the actor may see it, else throws Failure `not_found`: what belongs to another organization is
+ * answered like what does not exist.
+ */
+export function requireVisible<T extends { organizationId: string | null } > (
+  actor: Pick<Actor, 'organizationId'>, found: T | null, what: string, id: string
+): T {
+  if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
+  throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
+}
