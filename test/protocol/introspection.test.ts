@@ -4,7 +4,7 @@ import { createApiKey, revokeApiKey, updateApiKey } from '../../src/domain/crede
 import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/credentials/client.ts'
 import { createMember, updateMember } from '../../src/domain/members/member.ts'
 import { createOrganization, updateOrganization } from '../../src/domain/tenancy/organization.ts'
-import { changePolicy, planCreation, planDeletion } from '../../src/domain/policy/policy.ts'
+import { changePolicy, planDeletion, planCreation } from '../../src/domain/access/policy-change.ts'
 import { revokeResource } from '../../src/domain/resources/resource.ts'
 import { revokeToken, type AccessTokenClaims } from '../../src/domain/tokens/access-token.ts'
 import {

@@ -1,8 +1,9 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
 import {
-  registerClient, replaceClientMetadata, rotateClientSecret, updateClient
+  rotateClientSecret, updateClient
 } from '../../src/domain/credentials/client.ts'
+import { replaceClientMetadata, registerClient } from '../../src/domain/credentials/client-registration.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { updateResource } from '../../src/domain/resources/resource.ts'

@@ -8,7 +8,7 @@ import type { Client } from '../credentials/client.ts'
 import {
   scopesOfManagementToken, statusOfManagementToken, type ManagementToken
 } from '../credentials/management-token.ts'
-import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/member.ts'
+import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/permissions.ts'
 import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Page, PageQuery, Position } from '../core/page.ts'
 import type { CredentialKind } from '../policy/policy.ts'

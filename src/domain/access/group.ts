@@ -1,20 +1,19 @@
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
-import { type Actor } from '../core/actor.ts'
+import type { Actor } from '../core/actor.ts'
 import {
-  keepingAdministrator, keptScopes, mayAll, permissionsOf, requireGainHeld, requireRaisedUnrestricted, type Member,
+  keepingAdministrator, keptScopes,
 } from '../members/member.ts'
+import { requireRaisedUnrestricted, requireGainHeld } from '../members/delegation.ts'
+import { mayAll, permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { covers, namesOf } from '../resources/scope.ts'
-import { type Repositories } from '../store.ts'
-import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import type { Repositories } from '../store.ts'
+import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
 
 /**
  * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever

@@ -15,7 +15,7 @@ import {
 import type { Creator } from '../core/actor.ts'
 import type { Client } from '../credentials/client.ts'
 import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
-import { groupsOf, permissionsOf, type Member } from '../members/member.ts'
+import { groupsOf, permissionsOf, type Member } from '../members/permissions.ts'
 import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import { policiesFor, type PolicySet } from '../policy/policy-evaluation.ts'
 import type { Registry } from './registry.ts'

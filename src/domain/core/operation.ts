@@ -40,3 +40,12 @@ export function requireVisible<T extends { organizationId: string | null } > (
   if (found !== null && (actor.organizationId === null || actor.organizationId === found.organizationId)) return found
   throw new Failure('not_found', { message: `There is no ${what} ${JSON.stringify(id.slice(0, 64))}.` })
 }
+
+/** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
+export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
+  if (expiresAt === null || expiresAt > now) return expiresAt
+  throw new Failure('invalid_expiry', {
+    message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`,
+    details: { field: 'expiresAt' }
+  })
+}

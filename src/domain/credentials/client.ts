@@ -1,23 +1,18 @@
-import { isDeepStrictEqual } from 'node:util'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { digestOf, hintOf, newId, newLabelledSecret, newSecret } from '../../secrets/secrets.ts'
+import { digestOf, hintOf, newId, newSecret } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
-import { type Actor } from '../core/actor.ts'
+import type { Actor } from '../core/actor.ts'
 import { requirePublicKeys } from './client-keys.ts'
-import { defaultGrants } from '../resources/mcp-server.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { spendRegistrationToken, type RegistrationToken } from './registration-token.ts'
+import type { RegistrationToken } from './registration-token.ts'
 import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { type Repositories } from '../store.ts'
-import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import type { Repositories } from '../store.ts'
+import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
@@ -282,141 +277,8 @@ export function currentSecrets (client: Client, now: Date): readonly ClientSecre
   return client.secrets.filter(secret => isCurrent(secret, now))
 }
 
-/**
- * What a client gets by registering itself (RFC 7591 §3.2.1): secret and registration access token, both shown once.
- */
-export interface RegisteredClient extends NewClient { registrationAccessToken: string }
-
-/**
- * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes,
- * or, where the token names no resource, the default scopes of the organization's MCP servers; one use of the token is
- * spent in the same transaction; without, it belongs to nobody and has no scopes.
- * @throws Failure `unauthorized` when the token has no uses left.
- */
-export async function registerClient (
-  { store, clock, actor }: Operation, metadata: ClientMetadata, token: RegistrationToken | null
-): Promise<RegisteredClient> {
-  const now = clock()
-  const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? null : newSecret()
-  const registrationAccessToken = newLabelledSecret('lkrat')
-  const client: Client = {
-    id: newId('cli'),
-    organizationId: token?.organizationId ?? null,
-    name: nameIn(metadata, 'registered client'),
-    origin: 'registered',
-    metadata,
-    secrets: secret === null ? [] : [newClientSecret(secret, now)],
-    grants: token === null || token.resourceId === null ? [] : [{ resourceId: token.resourceId, scopes: token.scopes }],
-    allowlist: token?.allowlist ?? [],
-    introspects: [],
-    assertionProfile: 'strict',
-    generation: 1,
-    registrationAccessDigest: digestOf(registrationAccessToken),
-    registrationTokenId: token?.id ?? null,
-    createdAt: now,
-    lastUsedAt: null,
-    revokedAt: null,
-    revokedReason: null,
-    revision: 1,
-  }
-  return await store.transaction(async tx => {
-    const usesLeft = token === null ? null : await spendRegistrationToken(tx, token, now)
-    const grants = token !== null && token.resourceId === null
-      ? await defaultGrants(tx, token.organizationId)
-      : client.grants
-    await tx.clients.insert({ ...client, grants })
-    if (token !== null) {
-      await tx.audit.append(auditEvent(actor, now, 'registration_token.spent', aboutSpending(token, client, usesLeft)))
-    }
-    if (token !== null && usesLeft === 0) {
-      await tx.audit.append(
-        auditEvent(actor, now, 'registration_token.exhausted', aboutSpending(token, client, usesLeft))
-      )
-    }
-    await tx.audit.append(auditEvent(actor, now, 'client.registered', about({ ...client, grants })))
-    return { client: { ...client, grants }, secret, registrationAccessToken }
-  })
-}
-
-/**
- * Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep
- * another.
- */
-export function isDescribedBy (client: Client, metadata: ClientMetadata): boolean {
-  return isDeepStrictEqual(client.metadata, metadata) && client.name === nameIn(metadata, client.name)
-}
-
-function nameIn ({ client_name: name }: ClientMetadata, otherwise: string): string {
-  return typeof name === 'string' ? name : otherwise
-}
-
-/**
- * Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. What
- * describes it already changes nothing and leaves no audit row.
- */
-export async function replaceClientMetadata (
-  operation: Operation, id: string, metadata: ClientMetadata
-): Promise<Client> {
-  return await changeClient(operation, id, 'client.updated', async before => {
-    if (
-      metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
-      [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')
-    ) {
-      throw new Failure('invalid_request', {
-        message: 'A client cannot change between a secret and its own keys; register anew.'
-      })
-    }
-    if (isDescribedBy(before, metadata)) return before
-    // New keys are a new proof of identity: what the old ones proved ends with them.
-    const rekeyed = !isDeepStrictEqual(metadata.jwks, before.metadata.jwks)
-    const after = { ...before, metadata, name: nameIn(metadata, before.name) }
-    return rekeyed ? nextGeneration(after) : after
-  })
-}
-
-/** Seconds after which a registered client is abandoned that was never used, and that nobody claimed or changed. */
-const abandonedAfter = 7 * 86_400
-
-/**
- * How many seconds later it is removed. Until it is abandoned its use is written behind the requests' backs, which
- * takes a while, on other servers too; from then on before anything comes of it.
- */
-const removedAfter = 86_400
-
-/**
- * Whether, as far as is known, nobody ever did anything with it and it may be removed at any moment: whatever it is
- * given has to wait for `useAbandoned`.
- */
-export function isAbandoned ({ origin, lastUsedAt, revision, createdAt }: Client, now: Date): boolean {
-  return origin === 'registered' && lastUsedAt === null && revision === 1 &&
-    createdAt <= secondsAfter(now, -abandonedAfter)
-}
-
-/** Writes that an abandoned client is used after all, so that it stays. False: it has been removed. */
-export async function useAbandoned (
-  { store, clock }: Pick<Operation, 'store' | 'clock'>, id: string
-): Promise<boolean> {
-  return await store.clients.use(id, clock())
-}
-
-/**
- * Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the
- * same time stays, or is not used.
- */
-export async function reapAbandonedClients ({ store, clock, actor }: Operation, limit: number): Promise<number> {
-  const now = clock()
-  return await store.transaction(async tx => {
-    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), limit)
-    for (const client of idle) {
-      await tx.clients.remove(client.id)
-      await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))
-    }
-    return idle.length
-  })
-}
-
 /** `change` returns its argument when there is nothing to change. */
-async function changeClient (
+export async function changeClient (
   operation: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
 ): Promise<Client> {
   const { store, clock, actor } = operation
@@ -507,7 +369,7 @@ async function resolveIntrospects (
   return [...ids]
 }
 
-function newClientSecret (secret: string, now: Date): ClientSecret {
+export function newClientSecret (secret: string, now: Date): ClientSecret {
   return { id: newId('sec'), digest: digestOf(secret), hint: hintOf(secret), createdAt: now, expiresAt: null }
 }
 
@@ -519,7 +381,7 @@ function endingBy (secret: ClientSecret, end: Date): ClientSecret {
   return { ...secret, expiresAt: secret.expiresAt !== null && secret.expiresAt < end ? secret.expiresAt : end }
 }
 
-function nextGeneration (client: Client): Client {
+export function nextGeneration (client: Client): Client {
   return { ...client, generation: client.generation + 1 }
 }
 
@@ -529,11 +391,11 @@ function authorityDiffers (before: Client, after: Client): boolean {
   return authority(before) !== authority(after)
 }
 
-function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {
+export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {
   return { organizationId: token.organizationId, subject: token.id, detail: { client: client.id, usesLeft } }
 }
 
-function about (client: Client, more: Record<string, unknown> = {}) {
+export function about (client: Client, more: Record<string, unknown> = {}) {
   const { name, allowlist, introspects, assertionProfile, generation } = client
   const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
   return {

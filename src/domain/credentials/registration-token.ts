@@ -2,19 +2,16 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
-import { type Actor } from '../core/actor.ts'
-import { defaultGrants } from '../resources/mcp-server.ts'
+import type { Actor } from '../core/actor.ts'
+import { defaultGrants } from './client-registration.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Registry } from '../access/registry.ts'
 import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { type Repositories } from '../store.ts'
-import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import type { Repositories } from '../store.ts'
+import { requireFuture, requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
 export interface RegistrationToken extends Revised {
@@ -187,15 +184,6 @@ export async function spendRegistrationToken (
     throw new Failure('unauthorized', { message: 'The registration token has no uses left.' })
   }
   return current.usesLeft === null ? null : current.usesLeft - 1
-}
-
-/** @throws Failure `invalid_expiry` for an instant that is not after `now`. Null passes: never. */
-export function requireFuture (expiresAt: Date | null, now: Date): Date | null {
-  if (expiresAt === null || expiresAt > now) return expiresAt
-  throw new Failure('invalid_expiry', {
-    message: `The expiry ${expiresAt.toISOString()} is not in the future; it is ${now.toISOString()} now.`,
-    details: { field: 'expiresAt' }
-  })
 }
 
 /**

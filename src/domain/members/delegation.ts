@@ -2,7 +2,11 @@
 import { isAllowed, rangeStarts } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Actor, Restrictions } from '../core/actor.ts'
-import { managementResourceId, type Resource } from '../resources/resource.ts'
+import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
+import { expand, namesOf, patternsBeyond, referenceOf } from '../resources/scope.ts'
+import type { Repositories } from '../store.ts'
+import { keyOnlyScopes } from '../resources/declared-scopes.ts'
+import { type Member, permissionsOf, rolePatterns } from './permissions.ts'
 
 /**
  * What acts on the management API is bound at least like the credential that makes it, changes it or is told its
@@ -46,4 +50,113 @@ function refuse (is: string, how: string, details: Record<string, unknown>): nev
         `${how}.`,
     details
   })
+}
+
+/**
+ * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a
+ * member who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
+ */
+export async function requireGainHeld (
+  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
+  const resource = await tx.resources.get(managementResourceId)
+  const before = resource === null ? [] : expand(had, resource.scopes)
+  if (resource !== null) {
+    requireScopesHeld(
+      actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope))
+    )
+  }
+  await requireWithinCreator(tx, actor, organizationId, had, has)
+}
+
+/**
+ * Nobody changes or removes a member who may do what they may not themselves. @throws Failure
+ * `insufficient_permissions`.
+ */
+export async function requireNotAbove (tx: Repositories, actor: Actor, member: Member): Promise<void> {
+  const permissions = permissionsOf(member)
+  const resource = await tx.resources.get(managementResourceId)
+  const managed = resource === null || actor.scopes === null
+    ? []
+    : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
+  const elsewhere = actor.creator === null
+    ? []
+    : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
+  const missing = namesOf([...managed, ...elsewhere])
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`,
+    details: { requiredScopes: missing }
+  })
+}
+
+/**
+ * A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws
+ * Failure `insufficient_permissions`.
+ */
+export async function requireOwnRole (tx: Repositories, actor: Actor, { organizationId, role }: Member): Promise<void> {
+  await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
+}
+
+/**
+ * A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`.
+ */
+export async function requireWithinCreator (
+  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
+  if (actor.creator === null) return
+  const keyOnly = await keyOnlyScopes(tx, organizationId)
+  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
+  if (missing.length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`,
+    details: { requiredScopes: namesOf(missing) }
+  })
+}
+
+/**
+ * A member's credential is told no secret but such as are bound to that member: through another's the member would keep
+ * what they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
+ */
+export function requireSameMember ({ creator }: Actor, creatorId: string | null): void {
+  if (creator === null || creatorId === creator.id) return
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
+      'rotates.',
+    details: { creator: creator.id }
+  })
+}
+
+/**
+ * A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure
+ * `insufficient_permissions`.
+ */
+export async function requireNotStrongerMember (
+  tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null
+): Promise<void> {
+  if (creator === null || creatorId === creator.id) return
+  const other = creatorId === null ? null : await tx.members.get(creatorId)
+  const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
+  if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
+      'them, or to a member who may do no more.',
+    details: { creator: creator.id }
+  })
+}
+
+/**
+ * The keys that members have made already gain what the members gain on the management API, and are bound by nothing
+ * that binds the actor: a credential would shake off its own allowlist and its own end by raising a member whose key it
+ * has too.
+ * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
+ */
+export async function requireRaisedUnrestricted (
+  tx: Repositories, actor: Actor, had: readonly string[], has: readonly string[]
+): Promise<void> {
+  const resource = await tx.resources.get(managementResourceId)
+  if (resource === null) return
+  const before = expand(had, resource.scopes)
+  if (expand(has, resource.scopes).every(scope => before.includes(scope))) return
+  requireRestrictionsWithin(actor, resource, { allowlist: [], expiresAt: null })
 }

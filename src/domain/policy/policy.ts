@@ -1,20 +1,13 @@
 /** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-evaluation.ts. */
 import { readAllowlist } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, type AuditEventType } from '../audit/event.ts'
-import { type Actor } from '../core/actor.ts'
-import { requireScopePatterns } from '../members/member.ts'
-import { requireActiveOrganization, visibleOrganization } from '../tenancy/organization.ts'
+import type { Actor } from '../core/actor.ts'
+import { requireScopePatterns, isScopePattern } from '../resources/scope.ts'
+import { visibleOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireStillAdministered } from '../access/policy-impact.ts'
 import { requireUsableResource } from '../resources/resource.ts'
-import { isScopePattern } from '../resources/scope.ts'
-import { type Repositories } from '../store.ts'
-import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import type { Repositories } from '../store.ts'
+import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { problemOfWindow, type TimeWindow } from './time-window.ts'
 
 export const effects = ['allow', 'deny'] as const
@@ -79,99 +72,6 @@ export interface PlannedPolicy { before: Policy | null, after: Policy | null }
 /** Works out a change without making it: what is wrong with it is told here. */
 export type PolicyPlan = (repositories: Repositories) => Promise<PlannedPolicy>
 
-export interface PolicyInput {
-  /** Null: the deployment's. */
-  organizationId: string | null
-  name: string
-  description?: string | null
-  effect: Effect
-  enabled?: boolean
-  /** Resources by id or identifier. */
-  conditions?: PolicyConditions
-}
-
-/**
- * @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `invalid_allowlist`, `invalid_request`,
- * `conflict` for one too many.
- */
-export function planCreation ({ clock, actor }: Operation, input: PolicyInput): PolicyPlan {
-  const { organizationId } = input
-  return async repositories => {
-    if (organizationId !== null) await requireActiveOrganization(repositories, actor, organizationId)
-    if ((await repositories.policies.of(organizationId)).length >= mostPolicies) {
-      throw new Failure('conflict', {
-        message:
-          `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several ` +
-            'into one.'
-      })
-    }
-    const now = clock()
-    const after: Policy = {
-      id: newId('pol'),
-      organizationId,
-      name: input.name,
-      description: input.description ?? null,
-      effect: input.effect,
-      enabled: input.enabled ?? true,
-      conditions: await requireConditions(repositories, actor, organizationId, input.conditions ?? {}),
-      createdBy: actor.id,
-      createdAt: now,
-      updatedAt: now,
-      revision: 1,
-    }
-    return { before: null, after }
-  }
-}
-
-export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect' | 'enabled'>> & {
-  conditions?: PolicyConditions
-}
-
-/** The conditions given replace all there are. @throws Failure as `planCreation`. */
-export function planUpdate (operation: Operation, id: string, change: PolicyChange): PolicyPlan {
-  const { clock, actor } = operation
-  return async repositories => {
-    const before = requireVisible(actor, await repositories.policies.get(id), 'policy', id)
-    requireExpected(operation, before)
-    if (before.conditions === null && (change.conditions === undefined || change.effect === undefined)) {
-      throw invalid(
-        'conditions',
-        `What is stored of the policy ${id} cannot be read here, so it denies everything: give effect and ` +
-          'conditions, or delete it.'
-      )
-    }
-    const conditions = change.conditions === undefined
-      ? before.conditions
-      : await requireConditions(repositories, actor, before.organizationId, change.conditions)
-    return { before, after: { ...before, ...change, conditions, updatedAt: clock() } }
-  }
-}
-
-/** @throws Failure `not_found`. */
-export function planDeletion (operation: Operation, id: string): PolicyPlan {
-  return async repositories => {
-    const before = requireVisible(operation.actor, await repositories.policies.get(id), 'policy', id)
-    requireExpected(operation, before)
-    return { before, after: null }
-  }
-}
-
-/**
- * Makes a change; true from the next request on. Returns the policy as it is after, or was before it was deleted.
- * @throws Failure `would_lock_out`, unless `force`: then the audit log says so.
- */
-export async function changePolicy (
-  { store, clock, actor }: Operation, plan: PolicyPlan, force: boolean
-): Promise<Policy> {
-  return await store.transaction(async tx => {
-    const planned = await plan(tx)
-    const forced = await requireStillAdministered(tx, planned, clock(), force)
-    const kept = await write(tx, planned)
-    await tx.audit.append(auditEvent(actor, clock(), typeOf(planned), about(planned, forced ? { forced } : {})))
-    return kept
-  })
-}
-
 /**
  * @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to
  * one.
@@ -180,20 +80,8 @@ export async function getPolicy ({ store, actor }: Operation, id: string): Promi
   return requireVisible(actor, await store.policies.get(id), 'policy', id)
 }
 
-async function write ({ policies }: Repositories, { before, after }: PlannedPolicy): Promise<Policy> {
-  if (after !== null && before !== null) return await policies.update(after)
-  if (after === null) await policies.remove(before!)
-  else await policies.insert(after)
-  return (after ?? before)!
-}
-
-function typeOf ({ before, after }: PlannedPolicy): AuditEventType {
-  if (before === null) return 'policy.created'
-  return after === null ? 'policy.deleted' : 'policy.updated'
-}
-
 /** Conditions in canonical spelling, about what is there and may be named. */
-async function requireConditions (
+export async function requireConditions (
   repositories: Repositories, actor: Actor, organizationId: string | null, given: PolicyConditions
 ): Promise<PolicyConditions> {
   for (const [name, value] of Object.entries(given)) {
@@ -244,7 +132,7 @@ function unique<T> (values: readonly T[]): T[] {
   return [...new Set(values)]
 }
 
-function invalid (field: string, message: string): Failure {
+export function invalid (field: string, message: string): Failure {
   return new Failure('invalid_request', { message, details: { field } })
 }
 
@@ -291,7 +179,7 @@ function isHours (value: unknown): boolean {
     Object.values(value).every(each => typeof each === 'string')
 }
 
-function about ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {
+export function about ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {
   const { id, organizationId, name, description, effect, enabled, conditions } = (after ?? before)!
   return { organizationId, subject: id, detail: { name, description, effect, enabled, conditions, ...more } }
 }

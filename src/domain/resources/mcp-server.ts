@@ -2,12 +2,9 @@
 import { Failure } from '../../base/errors.ts'
 import { createResource, revokeResource, updateResource, type Resource } from './resource.ts'
 import { resourceMetadataUrl } from './resource-metadata.ts'
-import { requireGrantable, type Scope } from './scope.ts'
+import type { Scope } from './scope.ts'
 import { styles } from './style.ts'
-import { type Repositories } from '../store.ts'
-import { requireVisible } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
-import type { ClientGrant } from '../credentials/client.ts'
+import { requireVisible, type Operation } from '../core/operation.ts'
 
 export interface McpServerInput {
   organizationId: string
@@ -55,20 +52,4 @@ export async function updateMcpServer (
 /** Ends it: nothing passes for it any more. Doing it twice changes nothing. */
 export async function revokeMcpServer (operation: Operation, idOrIdentifier: string): Promise<Resource> {
   return await revokeResource(operation, (await getMcpServer(operation, idOrIdentifier)).id)
-}
-
-/** More servers than this a client is not given by default: it would never name all of them. */
-const mostDefaults = 50
-
-/**
- * What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP
- * servers.
- */
-export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
-  const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, {
-    organizationId, kind: 'mcp', revoked: false
-  })
-  const giving = items.filter(({ defaultScopes }) => defaultScopes.length > 0)
-  return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) =>
-    ({ resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier) }))
 }

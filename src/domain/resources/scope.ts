@@ -188,3 +188,13 @@ export function grantableNow (references: readonly string[], declared: readonly 
     reference => declared.find(scope => referenceOf(scope) === reference && !scope.keyOnly)?.name ?? []
   )
 }
+
+/** @throws Failure `invalid_request` naming the first text that is neither a scope nor a pattern of scopes. */
+export function requireScopePatterns (patterns: readonly string[], field = 'scopes'): readonly string[] {
+  const wrong = patterns.find(pattern => !isScopePattern(pattern))
+  if (wrong === undefined) return patterns
+  throw new Failure('invalid_request', {
+    message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`,
+    details: { field }
+  })
+}

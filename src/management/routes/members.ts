@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { createMember, getMember, removeMember, roles, updateMember, type Member } from '../../domain/members/member.ts'
+import { createMember, getMember, removeMember, updateMember } from '../../domain/members/member.ts'
+import { roles, type Member } from '../../domain/members/permissions.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { given, operationOf, organizationFilter } from '../conventions/operation.ts'

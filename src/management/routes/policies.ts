@@ -3,17 +3,14 @@ import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { impactOf, type Impact } from '../../domain/access/policy-impact.ts'
 import {
-  changePolicy,
   credentialKinds,
   effects,
   getPolicy,
-  planCreation,
-  planDeletion,
-  planUpdate,
   type Policy,
   type PolicyConditions,
   type PolicyPlan
 } from '../../domain/policy/policy.ts'
+import { changePolicy, planDeletion, planUpdate, planCreation } from '../../domain/access/policy-change.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { days } from '../../domain/policy/time-window.ts'
 import type { FailureCode } from '../../base/errors.ts'

@@ -9,7 +9,7 @@ import {
 import type { Meter } from '../../domain/metering/meter.ts'
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
-import { usageOfKey, usageOfOrganization } from '../../domain/metering/key-usage-meter.ts'
+import { usageOfOrganization, usageOfKey } from '../../domain/metering/usage-report.ts'
 import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'

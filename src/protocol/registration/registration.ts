@@ -10,8 +10,9 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf, sameDigest } from '../../secrets/secrets.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import {
-  currentSecrets, isDescribedBy, registerClient, replaceClientMetadata, revokeClient, type Client
+  currentSecrets, revokeClient, type Client
 } from '../../domain/credentials/client.ts'
+import { replaceClientMetadata, isDescribedBy, registerClient } from '../../domain/credentials/client-registration.ts'
 import { findRegistrationToken, type RegistrationToken } from '../../domain/credentials/registration-token.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'

@@ -1,4 +1,4 @@
-import type { Member, MemberRepository } from '../../domain/members/member.ts'
+import type { MemberRepository, Member } from '../../domain/members/permissions.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'

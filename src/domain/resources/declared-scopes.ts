@@ -1,0 +1,19 @@
+import type { PageQuery } from '../core/page.ts'
+import type { Repositories } from '../store.ts'
+import { referenceOf, type Scope } from './scope.ts'
+
+/** Every scope of every resource that an organization's keys can be made for. */
+export async function declaredFor (tx: Repositories, organizationId: string): Promise<Scope[]> {
+  const declared: Scope[] = []
+  for (let after: PageQuery['after'] = null; ;) {
+    const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
+    declared.push(...items.flatMap(({ scopes }) => scopes))
+    if (!hasMore) return declared
+    after = items.at(-1)!
+  }
+}
+
+/** The references of the API-key-only scopes of every resource that an organization's keys can be made for. */
+export async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise<Set<string>> {
+  return new Set((await declaredFor(tx, organizationId)).filter(({ keyOnly }) => keyOnly).map(referenceOf))
+}
