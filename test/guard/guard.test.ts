@@ -8,7 +8,7 @@ import {
   loadConfig, openLatchkey, createApiKey, createOrganization, createResource, styles, type Latchkey
 } from '../../src/index.ts'
 import { errorStyleNames } from '../../src/domain/resources/style.ts'
-import { revokeApiKey } from '../../src/domain/credentials/api-key.ts'
+import { revokeApiKey } from '../../src/domain/credentials/api-key-change.ts'
 
 const resource = 'https://api.acme.test'
 const read = { name: 'invoices:read', keyOnly: false, description: null }

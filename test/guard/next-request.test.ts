@@ -3,12 +3,13 @@
  * from.
  */
 import tap from 'tap'
-import { updateApiKey } from '../../src/domain/credentials/api-key.ts'
-import { updateClient } from '../../src/domain/credentials/client.ts'
+import { updateApiKey } from '../../src/domain/credentials/api-key-change.ts'
+import { updateClient } from '../../src/domain/credentials/client-change.ts'
 import { createMember, updateMember } from '../../src/domain/members/member.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { changePolicy, planDeletion, planCreation } from '../../src/domain/access/policy-change.ts'
-import { hostResourceId, updateResource } from '../../src/domain/resources/resource.ts'
+import { hostResourceId } from '../../src/domain/resources/resource.ts'
+import { updateResource } from '../../src/domain/declaration/resource-change.ts'
 import type { CachedRegistry } from '../../src/storage/cache/cached-registry.ts'
 import { apiScopes, MovableClock, startOnEachDatabase } from '../support/test-server.ts'
 

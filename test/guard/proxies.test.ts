@@ -1,6 +1,6 @@
 /** What trusted proxies send of the caller, in the spellings that they have (RFC 7239 §6). */
 import tap from 'tap'
-import { createClient } from '../../src/domain/credentials/client.ts'
+import { createClient } from '../../src/domain/credentials/client-change.ts'
 import { readAddress } from '../../src/base/ip-address.ts'
 import { startServer } from '../support/test-server.ts'
 

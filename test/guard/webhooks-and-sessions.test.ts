@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import tap, { type Test } from 'tap'
 import type { Latchkey } from '../../src/app.ts'
-import { createResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { databases } from '../support/databases.ts'
 import {

@@ -16,7 +16,7 @@ import { createRemoteJWKSet, exportJWK, exportPKCS8, generateKeyPair, jwtVerify 
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import tap, { type Test } from 'tap'
-import { createResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import type { Latchkey } from '../../src/app.ts'
 import { startServer, type Json } from '../support/test-server.ts'

@@ -5,7 +5,8 @@ import {
 } from '@modelcontextprotocol/sdk/client/auth.js'
 import tap from 'tap'
 import { createOrganization } from '../../src/domain/tenancy/organization.ts'
-import { createResource, revokeResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
+import { revokeResource } from '../../src/domain/declaration/resource-change.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { startServer } from '../support/authorization-server.ts'
 

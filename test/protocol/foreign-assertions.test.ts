@@ -5,7 +5,7 @@
 import { mock } from 'node:test'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { updateClient } from '../../src/domain/credentials/client.ts'
+import { updateClient } from '../../src/domain/credentials/client-change.ts'
 import { foreignAssertions } from '../support/foreign-clients.ts'
 import { startServer } from '../support/authorization-server.ts'
 

@@ -1,11 +1,12 @@
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { createApiKey, revokeApiKey, updateApiKey } from '../../src/domain/credentials/api-key.ts'
-import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/credentials/client.ts'
+import { revokeApiKey, updateApiKey } from '../../src/domain/credentials/api-key-change.ts'
+import { createApiKey } from '../../src/domain/credentials/api-key-creation.ts'
+import { rotateClientSecret, revokeClient, updateClient } from '../../src/domain/credentials/client-change.ts'
 import { createMember, updateMember } from '../../src/domain/members/member.ts'
 import { createOrganization, updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { changePolicy, planDeletion, planCreation } from '../../src/domain/access/policy-change.ts'
-import { revokeResource } from '../../src/domain/resources/resource.ts'
+import { revokeResource } from '../../src/domain/declaration/resource-change.ts'
 import { revokeToken, type AccessTokenClaims } from '../../src/domain/tokens/access-token.ts'
 import {
   digestOf, newApiKeyText, newLabelledSecret, newManagementTokenText, newWebhookToken

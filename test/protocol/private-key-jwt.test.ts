@@ -2,7 +2,8 @@ import { createPrivateKeyJwtAuth } from '@modelcontextprotocol/sdk/client/auth-e
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
-import { revokeClient, updateClient, type AssertionProfile } from '../../src/domain/credentials/client.ts'
+import type { AssertionProfile } from '../../src/domain/credentials/client.ts'
+import { revokeClient, updateClient } from '../../src/domain/credentials/client-change.ts'
 import { databases } from '../support/databases.ts'
 import { startServer, type TestServer } from '../support/authorization-server.ts'
 

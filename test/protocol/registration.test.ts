@@ -1,12 +1,10 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
-import {
-  rotateClientSecret, updateClient
-} from '../../src/domain/credentials/client.ts'
+import { rotateClientSecret, updateClient } from '../../src/domain/credentials/client-change.ts'
 import { replaceClientMetadata, registerClient } from '../../src/domain/credentials/client-registration.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
-import { updateResource } from '../../src/domain/resources/resource.ts'
+import { updateResource } from '../../src/domain/declaration/resource-change.ts'
 import { databases } from '../support/databases.ts'
 import { basic, startServer, type TestServer } from '../support/authorization-server.ts'
 

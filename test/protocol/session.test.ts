@@ -8,14 +8,16 @@ import type { Verdict } from '../../src/domain/access/principal.ts'
 import {
   createPublishableKey, getPublishableKey, revokePublishableKey, type PrivateSigningKey, type PublishableKey
 } from '../../src/domain/credentials/publishable-key.ts'
-import { createResource, revokeResource, updateResource, type Resource } from '../../src/domain/resources/resource.ts'
+import type { Resource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
+import { revokeResource, updateResource } from '../../src/domain/declaration/resource-change.ts'
 import {
   assertionProblems, resemblesSession, sessionChecks, type AssertionProblem
 } from '../../src/domain/access/end-user-session.ts'
 import { signJwt } from '../../src/domain/tokens/jws.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
-import { createApiKey } from '../../src/domain/credentials/api-key.ts'
+import { createApiKey } from '../../src/domain/credentials/api-key-creation.ts'
 import { databases } from '../support/databases.ts'
 import { basic, startServer, type Answer, type TestServer } from '../support/authorization-server.ts'
 

@@ -1,9 +1,10 @@
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose'
 import tap from 'tap'
-import { revokeClient, rotateClientSecret, updateClient } from '../../src/domain/credentials/client.ts'
+import { rotateClientSecret, revokeClient, updateClient } from '../../src/domain/credentials/client-change.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
-import { hostResourceId, revokeResource, updateResource } from '../../src/domain/resources/resource.ts'
+import { hostResourceId } from '../../src/domain/resources/resource.ts'
+import { revokeResource, updateResource } from '../../src/domain/declaration/resource-change.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { until } from '../support/waiting.ts'
 import { basic, startServer } from '../support/authorization-server.ts'
@@ -326,8 +327,15 @@ tap.test('LB-24, N1: the address is the one that a trusted proxy tells, and nobo
 tap.test('T14: a grant that is not the client\'s, and one that nobody has', async t => {
   const server = await startServer(t)
   const { client, secret } = await server.client()
-  for (const type of ['authorization_code', 'refresh_token', 'password', 'implicit', 'urn:ietf:params:oauth:grant-type:device_code', 'nonsense', '__proto__', 'constructor']) {
-    t.match(await server.token(client, secret, { grant_type: type }), { status: 400, body: { error: 'unsupported_grant_type' } }, type)
+  for (
+    const type of [
+      'authorization_code', 'refresh_token', 'password', 'implicit', 'urn:ietf:params:oauth:grant-type:device_code',
+      'nonsense', '__proto__', 'constructor'
+    ]
+  ) {
+    t.match(await server.token(client, secret, { grant_type: type }), {
+      status: 400, body: { error: 'unsupported_grant_type' }
+    }, type)
   }
   await server.store.clients.update({ ...client, metadata: { ...client.metadata, grant_types: [] } })
   t.match(await server.token(client, secret), { status: 400, body: { error: 'unauthorized_client' } })

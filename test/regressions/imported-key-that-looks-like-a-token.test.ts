@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { basic, startOnEachDatabase, type Json } from '../support/test-server.ts'
-import { createResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 
 const part = (value: Json) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -1,7 +1,8 @@
 /** A protected API that declares its resource at every start goes on taking the keys that it took over. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
-import { hostResourceId, updateResource } from '../../src/domain/resources/resource.ts'
+import { hostResourceId } from '../../src/domain/resources/resource.ts'
+import { updateResource } from '../../src/domain/declaration/resource-change.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { startServer } from '../support/test-server.ts'
 

@@ -1,6 +1,6 @@
 /** Rotating again and again must not make a chain of keys that cannot be limited or revoked any more. */
 import tap from 'tap'
-import { mostInOverlap } from '../../src/domain/credentials/api-key.ts'
+import { mostInOverlap } from '../../src/domain/credentials/api-key-change.ts'
 import { MovableClock, startServer, type Json } from '../support/test-server.ts'
 
 tap.test('CL-10, Y3', async t => {

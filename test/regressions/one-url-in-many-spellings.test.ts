@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import tap from 'tap'
-import { createResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { normalIdentifier } from '../../src/domain/resources/resource-identifier.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { newSecret } from '../../src/secrets/secrets.ts'

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, sign } from 'node:crypto'
 import tap from 'tap'
-import { seedResources } from '../../src/domain/resources/resource.ts'
+import { seedResources } from '../../src/domain/declaration/built-in-resources.ts'
 import { databases } from '../support/databases.ts'
 import { decodeJwt, startServer, type Json } from '../support/test-server.ts'
 

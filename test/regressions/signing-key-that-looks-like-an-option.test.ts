@@ -1,5 +1,5 @@
 import tap from 'tap'
-import { newSigningKey } from '../../src/domain/tokens/signing-key-rotation.ts'
+import { newSigningKey } from '../../src/domain/tokens/signing-key-generation.ts'
 
 tap.test('no signing key has a name that a command takes for an option', async t => {
   const secret = 'a secret of the tests, long enough'

@@ -1,7 +1,7 @@
 /** Policies where somebody would like to get around them. */
 import tap from 'tap'
 import { styles, type ErrorStyleName } from '../../src/domain/resources/style.ts'
-import { createResource } from '../../src/domain/resources/resource.ts'
+import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { errorStyles } from '../../src/guard/styles.ts'
 import type { Refusal } from '../../src/domain/access/principal.ts'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'

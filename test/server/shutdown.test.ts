@@ -146,7 +146,7 @@ tap.test('while it shuts down each route says so in its own words', async t => {
       for (const [path, style] of [['craftkit', 'craftkit'], ['problem', 'rfc9457']] as const) {
         const { styles } = await import('../../src/domain/resources/style.ts')
         const identifier = `https://${path}.test`
-        const { createResource } = await import('../../src/domain/resources/resource.ts')
+        const { createResource } = await import('../../src/domain/declaration/resource-declaration.ts')
         await createResource(
           latchkey.operation,
           { identifier, name: path, scopes: [], style: styles[style], organizationId: null } as never

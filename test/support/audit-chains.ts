@@ -1,6 +1,7 @@
 /** Audit chains on a database, without a server around them. */
 import type { Test } from 'tap'
-import { verifyStep, type ChainFault, type VerifiedPlace } from '../../src/domain/audit/verification.ts'
+import { verifyStep } from '../../src/domain/audit/verification.ts'
+import type { VerifiedPlace, ChainFault } from '../../src/domain/audit/chain-fault.ts'
 import { auditEvent, type AuditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { auditKeys, newSecret } from '../../src/secrets/secrets.ts'

@@ -1,8 +1,12 @@
+/** How policies change: planned against the present state, weighed by what they would take, then written. */
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
-import { about, invalid, mostPolicies, type PlannedPolicy, type Policy, type PolicyPlan, requireConditions, type Effect, type PolicyConditions } from '../policy/policy.ts'
+import {
+  about, invalid, mostPolicies, type PlannedPolicy, type Policy, type PolicyPlan, requireConditions, type Effect,
+  type PolicyConditions
+} from '../policy/policy.ts'
 import type { Repositories } from '../store.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { requireStillAdministered } from './policy-impact.ts'
@@ -28,7 +32,8 @@ export function planCreation ({ clock, actor }: Operation, input: PolicyInput): 
     if (organizationId !== null) await requireActiveOrganization(repositories, actor, organizationId)
     if ((await repositories.policies.of(organizationId)).length >= mostPolicies) {
       throw new Failure('conflict', {
-        message: `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several ` +
+        message:
+          `There are ${mostPolicies} policies already, and all of them are weighed at every request; put several ` +
           'into one.'
       })
     }

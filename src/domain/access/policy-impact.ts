@@ -6,9 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { addressClasses, isAllowed } from '../../base/ip-address.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import {
-  credentialAccesses, placeOf, usableScopes, type ResourceAccess, type CredentialAccess
-} from './effective-access.ts'
+import { credentialAccesses, placeOf, usableScopes } from './effective-access.ts'
+import type { CredentialAccess, ResourceAccess } from './access-explanation.ts'
 import type { PageQuery } from '../core/page.ts'
 import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
 import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'

@@ -1,3 +1,4 @@
+/** The port of the audit log: what storage keeps of events and chains. */
 import type { PageQuery, Page } from '../core/page.ts'
 import type { ChainedEvent, ChainHead, UnsealedHead } from './chain.ts'
 import type { AuditEvent, AuditEventType } from './event.ts'

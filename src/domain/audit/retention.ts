@@ -9,11 +9,12 @@ import {
   brokenChain, deploymentChain, foundDigest, isOf, isSealed, keptTypes, sealHead, type ChainHead, type ChainKeys
 } from './chain.ts'
 import { auditEvent } from './event.ts'
-import { type AuditLog } from './log.ts'
+import type { AuditLog } from './log.ts'
 import { systemActor } from '../core/actor.ts'
-import {
-  followRows, headProblem, isBegun, placeBehindRetention, verifyChain, type ChainFault, type VerifiedPlace
-} from './verification.ts'
+import { isBegun, verifyChain } from './verification.ts'
+import { placeBehindRetention, followRows, headProblem } from './chain-walk.ts'
+
+import type { VerifiedPlace, ChainFault } from './chain-fault.ts'
 import type { Store } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
 

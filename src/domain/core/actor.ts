@@ -1,3 +1,4 @@
+/** Who acts: the credential behind an operation, and what bounds it. */
 /**
  * The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every
  * resource.

@@ -1,3 +1,4 @@
+/** What every operation of the domain is given, and the checks that operations share. */
 import type { Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Store } from '../store.ts'

@@ -1,10 +1,15 @@
+/** Clients that register themselves (RFC 7591, RFC 7592), and their removal when they are abandoned. */
 import { isDeepStrictEqual } from 'node:util'
 import { newSecret, newLabelledSecret, newId, digestOf } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
 import { requireGrantable } from '../resources/scope.ts'
 import type { Repositories } from '../store.ts'
-import { about, aboutSpending, changeClient, type Client, type ClientMetadata, newClientSecret, nextGeneration, type ClientGrant, type NewClient } from './client.ts'
+import {
+  about, aboutSpending, type Client, type ClientMetadata, newClientSecret, nextGeneration, type ClientGrant,
+  type NewClient
+} from './client.ts'
+import { changeClient } from './client-change.ts'
 import { type RegistrationToken, spendRegistrationToken } from './registration-token.ts'
 import { Failure } from '../../base/errors.ts'
 import { secondsAfter } from '../../base/clock.ts'
@@ -21,7 +26,9 @@ export async function defaultGrants (tx: Repositories, organizationId: string): 
     organizationId, kind: 'mcp', revoked: false
   })
   const giving = items.filter(({ defaultScopes }) => defaultScopes.length > 0)
-  return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) => ({ resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier) }))
+  return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) => ({
+    resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier)
+  }))
 }
 
 /**

@@ -1,18 +1,8 @@
-import { secondsAfter } from '../../base/clock.ts'
-import { Failure } from '../../base/errors.ts'
-import { digestOf, hintOf, newId, newSecret } from '../../secrets/secrets.ts'
-import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type AuditEventType } from '../audit/event.ts'
-import type { Actor } from '../core/actor.ts'
-import { requirePublicKeys } from './client-keys.ts'
-import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { digestOf, hintOf, newId } from '../../secrets/secrets.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { RegistrationToken } from './registration-token.ts'
-import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
-import { requireRestrictionsWithin } from '../members/delegation.ts'
-import { namesOf, requireGrantable } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
-import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
+import { namesOf } from '../resources/scope.ts'
+import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
@@ -109,286 +99,33 @@ export interface ClientFilter {
   resourceId?: string
 }
 
-/** A grant as an operator writes it: the resource by id or identifier. */
-export interface GrantInput { resource: string, scopes: readonly string[] }
-
-export interface ClientInput {
-  organizationId: string
-  name: string
-  grants: readonly GrantInput[]
-  allowlist?: readonly string[]
-  introspects?: readonly string[]
-  tokenEndpointAuthMethod?: ClientAuthMethod
-  /** `strict` unless given. */
-  assertionProfile?: AssertionProfile
-  jwks?: { keys: Record<string, unknown>[] }
-}
-
 /** A client and, where one was made, its secret in clear: shown now and never again (LB-09). */
 export interface NewClient { client: Client, secret: string | null }
-
-/** @throws Failure `unknown_resource`, `unknown_scope`, `scope_api_key_only`, `invalid_allowlist`, `not_found`. */
-export async function createClient (operation: Operation, input: ClientInput): Promise<NewClient> {
-  const { store, clock, actor } = operation
-  const now = clock()
-  const method = input.tokenEndpointAuthMethod ?? 'client_secret_basic'
-  const secret = method === 'private_key_jwt' ? null : newSecret()
-  if ((method === 'private_key_jwt') !== (input.jwks !== undefined)) {
-    throw new Failure('invalid_request', {
-      message: 'A client with private_key_jwt needs its public keys in jwks; one with a secret has none.',
-      details: { field: 'jwks' }
-    })
-  }
-  return await store.transaction(async tx => {
-    await requireActiveOrganization(tx, actor, input.organizationId)
-    const client: Client = {
-      id: newId('cli'),
-      organizationId: input.organizationId,
-      name: input.name,
-      origin: 'operator',
-      metadata: {
-        client_name: input.name,
-        token_endpoint_auth_method: method,
-        grant_types: ['client_credentials'],
-        response_types: [],
-        ...(input.jwks ? { jwks: requirePublicKeys(input.jwks) } : {}),
-      },
-      secrets: secret === null ? [] : [newClientSecret(secret, now)],
-      grants: await resolveGrants(tx, actor, input.organizationId, input.grants),
-      allowlist: readAllowlist(input.allowlist ?? []),
-      introspects: await resolveIntrospects(tx, actor, input.organizationId, input.introspects ?? []),
-      assertionProfile: input.assertionProfile ?? 'strict',
-      generation: 1,
-      registrationAccessDigest: null,
-      registrationTokenId: null,
-      createdAt: now,
-      lastUsedAt: null,
-      revokedAt: null,
-      revokedReason: null,
-      revision: 1,
-    }
-    await requireNoMoreThanOwn(tx, actor, client)
-    await tx.clients.insert(client)
-    await tx.audit.append(auditEvent(actor, now, 'client.created', about(client)))
-    return { client, secret }
-  })
-}
 
 /** @throws Failure `not_found`, also for a client of another organization. */
 export async function getClient ({ store, actor }: Operation, id: string): Promise<Client> {
   return requireVisible(actor, await store.clients.get(id), 'client', id)
 }
 
-export interface ClientChange {
-  name?: string
-  grants?: readonly GrantInput[]
-  allowlist?: readonly string[]
-  introspects?: readonly string[]
-  assertionProfile?: AssertionProfile
-  /** Claims a client that registered openly for an organization. */
-  organizationId?: string
-}
-
-/** Changes a client. New scopes or a new allowlist end its outstanding tokens at once (LB-12, LB-13). */
-export async function updateClient (operation: Operation, id: string, change: ClientChange): Promise<Client> {
-  return await changeClient(operation, id, 'client.updated', async (before, tx) => {
-    const organizationId = await claimedBy(tx, operation, before, change.organizationId)
-    const { name: _, ...authority } = change
-    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
-    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
-    const after: Client = {
-      ...before,
-      organizationId,
-      name: change.name ?? before.name,
-      metadata: change.name === undefined ? before.metadata : { ...before.metadata, client_name: change.name },
-      grants: change.grants ? await resolveGrants(tx, operation.actor, organizationId, change.grants) : before.grants,
-      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
-      introspects: change.introspects
-        ? await resolveIntrospects(tx, operation.actor, organizationId, change.introspects, before.introspects)
-        : before.introspects,
-      assertionProfile: change.assertionProfile ?? before.assertionProfile
-    }
-    if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
-    return authorityDiffers(before, after) ? nextGeneration(after) : after
-  })
-}
-
-/** Revokes a client and its outstanding tokens at once (LB-11). Doing it twice changes nothing. */
-export async function revokeClient (operation: Operation, id: string, reason: string | null): Promise<Client> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) return before
-    const after = nextGeneration({ ...before, revokedAt: clock(), revokedReason: reason })
-    const kept = await tx.clients.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt!, 'client.revoked', about(after, { reason })))
-    return kept
-  })
-}
-
-/**
- * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end
- * now, and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when
- * `mostSecretsInOverlap` secrets are in theirs.
- */
-export async function rotateClientSecret (
-  operation: Operation, id: string, overlapSeconds: number
-): Promise<{ client: Client, secret: string }> {
-  const secret = newSecret()
-  const client = await changeClient(operation, id, 'client.secret_rotated', async (before, tx) => {
-    if (before.metadata.token_endpoint_auth_method === 'private_key_jwt') {
-      throw new Failure('invalid_request', {
-        message: 'This client authenticates with its own keys and has no secret to rotate.'
-      })
-    }
-    await requireNoMoreThanOwn(tx, operation.actor, before)
-    const now = operation.clock()
-    requireFewInOverlap(before, overlapSeconds, now)
-    // Those that have ended stay for a while, so that whoever still comes with one is noticed.
-    const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held =>
-      endingBy(held, secondsAfter(now, overlapSeconds))
-    )
-    const after = { ...before, secrets: [newClientSecret(secret, now), ...kept] }
-    return overlapSeconds === 0 ? nextGeneration(after) : after
-  })
-  return { client, secret }
-}
-
-/** How many replaced secrets of a client may work beside the newest at a time, as with API keys. */
-const mostSecretsInOverlap = 100
-
-/** @throws Failure `conflict`. */
-function requireFewInOverlap (client: Client, overlapSeconds: number, now: Date): void {
-  if (overlapSeconds === 0 || currentSecrets(client, now).length <= mostSecretsInOverlap) return
-  throw new Failure('conflict', {
-    message:
-      `${mostSecretsInOverlap} secrets that the client ${client.id} had before still work in their overlap; wait ` +
-        'until some have ended, or rotate without an overlap, which ends all of them.',
-    details: { mostInOverlap: mostSecretsInOverlap }
-  })
-}
-
-/** How many secrets of a client, besides the newest, are remembered after their end. */
-const rememberedSecrets = 10
-
 /** Whether `digest` is that of a secret of the client that is valid at `now`. The digests are public to the caller. */
 export function currentSecrets (client: Client, now: Date): readonly ClientSecret[] {
   return client.secrets.filter(secret => isCurrent(secret, now))
-}
-
-/** `change` returns its argument when there is nothing to change. */
-export async function changeClient (
-  operation: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
-): Promise<Client> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) {
-      throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
-    }
-    const after = await change(before, tx)
-    if (after === before) return before
-    const kept = await tx.clients.update(after)
-    await tx.audit.append(auditEvent(actor, clock(), type, about(after)))
-    return kept
-  })
-}
-
-async function claimedBy (
-  tx: Repositories, { actor }: Operation, client: Client, organizationId: string | undefined
-): Promise<string | null> {
-  if (organizationId === undefined || organizationId === client.organizationId) return client.organizationId
-  if (client.organizationId !== null) {
-    throw new Failure('conflict', {
-      message: `The client ${client.id} belongs to ${client.organizationId} and cannot move.`
-    })
-  }
-  return (await requireActiveOrganization(tx, actor, organizationId)).id
-}
-
-async function resolveGrants (
-  tx: Repositories, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]
-): Promise<ClientGrant[]> {
-  const resolved = new Map<string, ClientGrant>()
-  for (const { resource: name, scopes } of grants) {
-    const resource = await requireUsableResource(tx, organizationId, name)
-    if (resolved.has(resource.id)) {
-      throw new Failure('invalid_request', {
-        message: `The resource ${resource.identifier} is granted twice.`, details: { field: 'grants' }
-      })
-    }
-    const granted = requireDelegable(actor, resource, requireGrantable(scopes, resource.scopes, resource.identifier))
-    resolved.set(resource.id, { resourceId: resource.id, scopes: granted })
-  }
-  return [...resolved.values()]
-}
-
-/**
- * Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`.
- */
-async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
-  for (const { resourceId, scopes } of grants) {
-    const resource = await tx.resources.get(resourceId)
-    if (resource !== null) requireDelegable(actor, resource, scopes)
-  }
-}
-
-/**
- * Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure
- * `insufficient_permissions`.
- */
-async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Client): Promise<void> {
-  await requireWithinOwn(tx, actor, client)
-  for (const { resourceId, scopes } of client.grants) {
-    const resource = scopes.length === 0 ? null : await tx.resources.get(resourceId)
-    if (resource !== null) requireRestrictionsWithin(actor, resource, { allowlist: client.allowlist, expiresAt: null })
-  }
-}
-
-/**
- * Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an
- * organization's to give.
- */
-async function resolveIntrospects (
-  tx: Repositories, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
-): Promise<string[]> {
-  const ids = new Set<string>()
-  for (const name of names) {
-    const resource = await requireUsableResource(tx, organizationId, name)
-    if (actor.organizationId !== null && resource.organizationId === null && !held.includes(resource.id)) {
-      throw new Failure('insufficient_permissions', {
-        message:
-          `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes ` +
-            'the admin token.'
-      })
-    }
-    ids.add(resource.id)
-  }
-  return [...ids]
 }
 
 export function newClientSecret (secret: string, now: Date): ClientSecret {
   return { id: newId('sec'), digest: digestOf(secret), hint: hintOf(secret), createdAt: now, expiresAt: null }
 }
 
-function isCurrent (secret: ClientSecret, now: Date): boolean {
+export function isCurrent (secret: ClientSecret, now: Date): boolean {
   return secret.expiresAt === null || secret.expiresAt > now
 }
 
-function endingBy (secret: ClientSecret, end: Date): ClientSecret {
+export function endingBy (secret: ClientSecret, end: Date): ClientSecret {
   return { ...secret, expiresAt: secret.expiresAt !== null && secret.expiresAt < end ? secret.expiresAt : end }
 }
 
 export function nextGeneration (client: Client): Client {
   return { ...client, generation: client.generation + 1 }
-}
-
-function authorityDiffers (before: Client, after: Client): boolean {
-  const authority = ({ organizationId, grants, allowlist }: Client) =>
-    JSON.stringify({ organizationId, grants, allowlist })
-  return authority(before) !== authority(after)
 }
 
 export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {

@@ -3,12 +3,14 @@ import { digestOf, hintOf, newId, newManagementTokenText } from '../../secrets/s
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import { requireNotStrongerMember, requireSameMember, requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
+} from '../members/delegation.ts'
 import { permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture, requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
-import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
 import type { Repositories } from '../store.ts'
 

@@ -5,12 +5,10 @@ import { newId, newPublishableText, type Environment } from '../../secrets/secre
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireDelegable, requireUsableResource } from '../resources/resource.ts'
+import { requireUsableResource } from '../resources/resource.ts'
+import { requireDelegable } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private

@@ -2,8 +2,8 @@
 import { isAllowed, rangeStarts } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Actor, Restrictions } from '../core/actor.ts'
-import { managementResourceId, requireScopesHeld, type Resource } from '../resources/resource.ts'
-import { expand, namesOf, patternsBeyond, referenceOf } from '../resources/scope.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
+import { expand, grantableNow, namesOf, patternsBeyond, referenceOf } from '../resources/scope.ts'
 import type { Repositories } from '../store.ts'
 import { keyOnlyScopes } from '../resources/declared-scopes.ts'
 import { type Member, permissionsOf, rolePatterns } from './permissions.ts'
@@ -85,7 +85,8 @@ export async function requireNotAbove (tx: Repositories, actor: Actor, member: M
   const missing = namesOf([...managed, ...elsewhere])
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`,
+    message:
+      `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`,
     details: { requiredScopes: missing }
   })
 }
@@ -109,7 +110,9 @@ export async function requireWithinCreator (
   const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
   if (missing.length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not ${namesOf(missing).join(' ')} and cannot hand it on.`,
+    message: `The member ${actor.creator.id} that your credential is bound to has not ${
+      namesOf(missing).join(' ')
+    } and cannot hand it on.`,
     details: { requiredScopes: namesOf(missing) }
   })
 }
@@ -121,7 +124,8 @@ export async function requireWithinCreator (
 export function requireSameMember ({ creator }: Actor, creatorId: string | null): void {
   if (creator === null || creatorId === creator.id) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
+    message:
+      `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
       'rotates.',
     details: { creator: creator.id }
   })
@@ -139,7 +143,8 @@ export async function requireNotStrongerMember (
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
   throw new Failure('insufficient_permissions', {
-    message: `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
+    message:
+      `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
       'them, or to a member who may do no more.',
     details: { creator: creator.id }
   })
@@ -159,4 +164,48 @@ export async function requireRaisedUnrestricted (
   const before = expand(had, resource.scopes)
   if (expand(has, resource.scopes).every(scope => before.includes(scope))) return
   requireRestrictionsWithin(actor, resource, { allowlist: [], expiresAt: null })
+}
+
+/** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
+export function requireScopesHeld (
+  actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
+): readonly string[] {
+  const missing = actor.scopes === null || resource.id !== managementResourceId
+    ? []
+    : scopes.filter(name => !actor.scopes!.includes(name))
+  if (missing.length === 0) return scopes
+  throw new Failure('insufficient_permissions', {
+    message: `Your credential has not the scope ${missing.join(' ')} itself and cannot hand it on.`,
+    details: { requiredScopes: missing }
+  })
+}
+
+/**
+ * What a credential is to have, by its references, that is bound to no member: on the management API nobody hands on
+ * more than they have, and on no other does a member's key hand on more than the member has. What may manage could then
+ * make keys that are nobody's, so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure
+ * `insufficient_permissions`.
+ */
+export function requireDelegable (
+  actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]
+): readonly string[] {
+  requireScopesHeld(actor, resource, grantableNow(scopes, resource.scopes))
+  if (actor.creator === null || scopes.length === 0) return scopes
+  if (resource.id === managementResourceId) {
+    throw new Failure('insufficient_permissions', {
+      message:
+        `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and ` +
+        'access tokens alone, which are bound to them too.',
+      details: { requiredScopes: namesOf(scopes) }
+    })
+  }
+  const permitted = expand(actor.creator.permissions, resource.scopes)
+  const missing = grantableNow(scopes, resource.scopes).filter(name => !permitted.includes(name))
+  if (missing.length === 0) return scopes
+  throw new Failure('insufficient_permissions', {
+    message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${
+      missing.join(' ')
+    } and cannot hand it on.`,
+    details: { requiredScopes: missing }
+  })
 }

@@ -1,3 +1,4 @@
+/** Members of an organization, and what their role, scopes and groups permit. */
 import type { Revised } from '../core/operation.ts'
 import type { PageQuery, Page } from '../core/page.ts'
 

@@ -1,3 +1,4 @@
+/** Usage as operators ask for it: by key and day, by organization and range. */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/secrets.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'

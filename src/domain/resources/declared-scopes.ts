@@ -1,3 +1,4 @@
+/** The scopes of every resource that an organization can make keys for. */
 import type { PageQuery } from '../core/page.ts'
 import type { Repositories } from '../store.ts'
 import { referenceOf, type Scope } from './scope.ts'

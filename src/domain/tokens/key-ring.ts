@@ -12,12 +12,12 @@ import {
   makeFirstSigningKey,
   provideSigningKey,
   publishNextKey,
-  resealSigningKeys,
-  revokeSigningKey,
   rotateSigningKey,
   rotateWhenDue,
   signAtOnce
 } from './signing-key-rotation.ts'
+import { resealSigningKeys } from './signing-key-sealing.ts'
+import { revokeSigningKey } from './signing-key-revocation.ts'
 import {
   defaultAlgorithm,
   signingAlgorithms,

@@ -2,21 +2,17 @@
  * What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is
  * audited.
  */
-import { generateKeyPair, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
-import { calculateJwkThumbprint, type JWK } from 'jose'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { seal, unseal } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import { sessionLifetime } from '../access/end-user-session.ts'
 import {
   defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
   type SigningKey,
 } from './signing-key.ts'
-import { type Repositories } from '../store.ts'
-import { requireExpected } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import type { Repositories } from '../store.ts'
+import type { Operation } from '../core/operation.ts'
+import { newSigningKey } from './signing-key-generation.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
 const leeway = 60
@@ -149,7 +145,9 @@ async function rotateOneWhenDue (
     const keys = await tx.signingKeys.all()
     const now = clock()
     if (!isDue(keys, days, now, algorithm)) return
-    if (await isInUse(tx, algorithm)) { await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime)) } else await retire(tx, operation, signingAt(keys, now, algorithm)!, now)
+    if (await isInUse(tx, algorithm)) {
+      await handOver(tx, operation, { keys, made, now }, secondsAfter(now, publicationTime))
+    } else await retire(tx, operation, signingAt(keys, now, algorithm)!, now)
   })
 }
 
@@ -168,101 +166,10 @@ async function retire (tx: Repositories, { actor }: Operation, key: SigningKey, 
   )
 }
 
-/**
- * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one
- * that signs, the pending one, or else a new one, signs in its place before it ends, so that no server signs with it
- * when it does; if it is pending, the one that signs goes on.
- * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
- */
-export async function revokeSigningKey (
-  operation: Operation, secrets: readonly string[], kid: string, reason: string | null
-): Promise<SigningKey> {
-  const before = keyNamed(await operation.store.signingKeys.all(), kid)
-  requireExpected(operation, before)
-  let successor: SigningKey | null = null
-  for (let attempt = 1; ; attempt++) {
-    const kept = await revokeUnlessItSigns(operation, before, successor, reason)
-    if (kept !== null) return kept
-    if (attempt === successions) {
-      throw new Failure('conflict', {
-        message:
-          `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.`
-      })
-    }
-    successor = await signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)
-  }
-}
-
-/** How often another key is made to sign, should somebody revoke that one at the same time. */
-const successions = 5
-
-/** Null: it is the one that signs, and another has to first. */
-async function revokeUnlessItSigns (
-  operation: Operation, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null
-): Promise<SigningKey | null> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const now = clock()
-    const keys = await tx.signingKeys.all()
-    const key = keyNamed(keys, kid)
-    // What its succession changed of it is no change that somebody else made.
-    if (successor === null) {
-      requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
-    }
-    if (key.revokedAt !== null) return key
-    const signing = signingAt(keys, now, key.algorithm)
-    if (signing === key) return null
-    if (stateOfSigningKey(key, now) === 'pending' && signing !== undefined) {
-      await tx.signingKeys.update({ ...signing, retiredAt: null, publishedUntil: null })
-    }
-    const ended = {
-      ...key,
-      revokedAt: now,
-      revokedReason: reason,
-      retiredAt: earlier(key.retiredAt, now),
-      publishedUntil: earlier(key.publishedUntil, await endOfTokens(tx, now))
-    }
-    const kept = await tx.signingKeys.update(ended)
-    await tx.audit.append(
-      auditEvent(actor, now, 'signing_key.revoked', {
-        organizationId: null, subject: kid, detail: { reason, successor: successor?.kid ?? null }
-      })
-    )
-    return kept
-  })
-}
-
-function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey {
+export function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey {
   const key = keys.find(each => each.kid === kid)
   if (key === undefined) throw noSuchKey(kid)
   return key
-}
-
-/**
- * Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them
- * opens stays as it is.
- */
-export async function resealSigningKeys (
-  { store, clock, actor }: Operation, secrets: readonly string[]
-): Promise<number> {
-  let resealed = 0
-  for (const { kid } of (await store.signingKeys.all()).filter(key => openedByOlder(key, secrets) !== null)) {
-    await store.transaction(async tx => {
-      const key = (await tx.signingKeys.all()).find(each => each.kid === kid)
-      const text = key === undefined ? null : openedByOlder(key, secrets)
-      // Another server was quicker.
-      if (text === null) return
-      await tx.signingKeys.reseal({ kid, sealedPrivateKey: seal(text, secrets[0]!, kid) })
-      await tx.audit.append(auditEvent(actor, clock(), 'signing_key.resealed', { organizationId: null, subject: kid }))
-    })
-    resealed++
-  }
-  return resealed
-}
-
-/** What an older one of `secrets` opens; null: the first does, or none. */
-function openedByOlder ({ kid, sealedPrivateKey }: SigningKey, [newest, ...older]: readonly string[]): string | null {
-  return unseal(sealedPrivateKey, [newest!], kid) === null ? unseal(sealedPrivateKey, older, kid) : null
 }
 
 /**
@@ -320,7 +227,7 @@ async function handOver (
 }
 
 /** When the last token is dead of a key that signs until `at`. */
-async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date> {
+export async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date> {
   return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
 }
 
@@ -335,40 +242,6 @@ function pendingAt (keys: readonly SigningKey[], now: Date, algorithm: SigningAl
   return keys.find(key => key !== signing && key.algorithm === algorithm && stateOfSigningKey(key, now) === 'pending')
 }
 
-function earlier (one: Date | null, other: Date): Date {
+export function earlier (one: Date | null, other: Date): Date {
   return one !== null && one < other ? one : other
-}
-
-const newPair = promisify(generateKeyPair)
-
-/** Off this thread: for an RSA key it takes up to a second. */
-const pairs: Record<SigningAlgorithm, () => Promise<{ publicKey: KeyObject, privateKey: KeyObject }>> = {
-  ES256: () => newPair('ec', { namedCurve: 'P-256' }),
-  // RFC 7518 §3.3 asks for 2048 bits or more; more would take a multiple of the time to sign with.
-  RS256: () => newPair('rsa', { modulusLength: 2048 }),
-  EdDSA: () => newPair('ed25519'),
-}
-
-/** A key that nobody knows yet. */
-export async function newSigningKey (
-  now: Date, secret: string, algorithm: SigningAlgorithm = defaultAlgorithm
-): Promise<SigningKey> {
-  const pair = await pairs[algorithm]()
-  const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK
-  const kid = await calculateJwkThumbprint(jwk)
-  // Whoever has to revoke it in a hurry must not find that a command takes its name for an option.
-  if (kid.startsWith('-')) return await newSigningKey(now, secret, algorithm)
-  return {
-    kid,
-    algorithm,
-    publicJwk: { ...jwk, kid, alg: algorithm, use: 'sig' },
-    sealedPrivateKey: seal(JSON.stringify(pair.privateKey.export({ format: 'jwk' })), secret, kid),
-    createdAt: now,
-    activatedAt: now,
-    retiredAt: null,
-    publishedUntil: null,
-    revokedAt: null,
-    revokedReason: null,
-    revision: 1,
-  }
 }

@@ -2,9 +2,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  accessLevels, createApiKey, getApiKey, importApiKey, keyStatuses, revokeApiKey, rotateApiKey, statusOf, updateApiKey,
-  type ApiKey, type ApiKeyInput,
+  accessLevels, getApiKey, keyStatuses, statusOf,
+  type ApiKey,
 } from '../../domain/credentials/api-key.ts'
+import { rotateApiKey, revokeApiKey, updateApiKey } from '../../domain/credentials/api-key-change.ts'
+import { importApiKey, createApiKey, type ApiKeyInput } from '../../domain/credentials/api-key-creation.ts'
 import { namesLimits, type Limits } from '../../domain/tenancy/limits.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'

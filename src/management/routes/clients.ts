@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  assertionProfiles, clientAuthMethods, createClient, getClient, revokeClient, rotateClientSecret, updateClient,
+  assertionProfiles, clientAuthMethods, getClient,
   type Client
 } from '../../domain/credentials/client.ts'
+import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
 import type { Store } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'

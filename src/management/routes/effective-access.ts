@@ -3,14 +3,14 @@ import { Type } from '../../http/typebox-lite.ts'
 import { canonicalAddress } from '../../base/ip-address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../../domain/maintenance/drift.ts'
 import {
-  credentialAccess, credentialAccesses, underPolicies, usableScopes, type CredentialAccess
+  credentialAccess, credentialAccesses, underPolicies, usableScopes
 } from '../../domain/access/effective-access.ts'
+import type { CredentialAccess } from '../../domain/access/access-explanation.ts'
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import { getResource } from '../../domain/resources/resource.ts'
 import type { Store } from '../../domain/store.ts'
-import type { Operation } from '../../domain/core/operation.ts'
-import { requireVisible } from '../../domain/core/operation.ts'
+import { requireVisible, type Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/resources/mcp-server.ts'
+import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import type { FailureCode } from '../../base/errors.ts'

@@ -3,15 +3,11 @@ import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
 import {
-  createResource,
-  getChangeableResource,
   getResource,
-  isDeclarable,
-  revokeResource,
-  updateResource,
-  type Resource,
-  type ResourceInput
+  type Resource
 } from '../../domain/resources/resource.ts'
+import { isDeclarable, createResource, type ResourceInput } from '../../domain/declaration/resource-declaration.ts'
+import { revokeResource, updateResource, getChangeableResource } from '../../domain/declaration/resource-change.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
 import { createdAfter, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'

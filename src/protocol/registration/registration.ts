@@ -10,8 +10,9 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf, sameDigest } from '../../secrets/secrets.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import {
-  currentSecrets, revokeClient, type Client
+  currentSecrets, type Client
 } from '../../domain/credentials/client.ts'
+import { revokeClient } from '../../domain/credentials/client-change.ts'
 import { replaceClientMetadata, isDescribedBy, registerClient } from '../../domain/credentials/client-registration.ts'
 import { findRegistrationToken, type RegistrationToken } from '../../domain/credentials/registration-token.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openSigningKeys } from '../../../src/domain/tokens/key-ring.ts'
-import { newSigningKey } from '../../../src/domain/tokens/signing-key-rotation.ts'
+import { newSigningKey } from '../../../src/domain/tokens/signing-key-generation.ts'
 import { newSecret } from '../../../src/secrets/secrets.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { databases } from '../../support/databases.ts'

@@ -1,10 +1,11 @@
 /** The repositories of publishable keys and webhook tokens, and what the registry says of them, on both databases. */
 import tap, { type Test } from 'tap'
-import { createApiKey, rotateApiKey } from '../../../src/domain/credentials/api-key.ts'
+import { rotateApiKey } from '../../../src/domain/credentials/api-key-change.ts'
+import { createApiKey } from '../../../src/domain/credentials/api-key-creation.ts'
 import { systemActor } from '../../../src/domain/core/actor.ts'
 import { createOrganization } from '../../../src/domain/tenancy/organization.ts'
 import type { PublishableKey } from '../../../src/domain/credentials/publishable-key.ts'
-import { createResource } from '../../../src/domain/resources/resource.ts'
+import { createResource } from '../../../src/domain/declaration/resource-declaration.ts'
 import type { Operation } from '../../../src/domain/core/operation.ts'
 import { styles } from '../../../src/domain/resources/style.ts'
 import type { WebhookToken } from '../../../src/domain/credentials/webhook-token.ts'

@@ -5,7 +5,8 @@
 import { ConfigurationError } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import { systemActor } from '../core/actor.ts'
-import { auditDetail, isBuiltIn, takeIdentifier, type Resource } from './resource.ts'
+import { auditDetail, isBuiltIn, type Resource } from '../resources/resource.ts'
+import { takeIdentifier } from './resource-declaration.ts'
 import type { Repositories } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
 

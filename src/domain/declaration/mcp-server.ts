@@ -1,9 +1,11 @@
 /** MCP servers: resources of an organization that clients find by themselves, from a 401 to a token (OC-06). */
 import { Failure } from '../../base/errors.ts'
-import { createResource, revokeResource, updateResource, type Resource } from './resource.ts'
-import { resourceMetadataUrl } from './resource-metadata.ts'
-import type { Scope } from './scope.ts'
-import { styles } from './style.ts'
+import type { Resource } from '../resources/resource.ts'
+import { createResource } from './resource-declaration.ts'
+import { revokeResource, updateResource } from './resource-change.ts'
+import { resourceMetadataUrl } from '../resources/resource-metadata.ts'
+import type { Scope } from '../resources/scope.ts'
+import { styles } from '../resources/style.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
 
 export interface McpServerInput {

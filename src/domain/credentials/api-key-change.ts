@@ -1,0 +1,232 @@
+/** Changes of API keys: update, rotation with an overlap, revocation. */
+import { secondsAfter } from '../../base/clock.ts'
+import { Failure } from '../../base/errors.ts'
+import { readAllowlist } from '../../base/ip-address.ts'
+import { newApiKeyText, newId, digestOf, apiKeyHint } from '../../secrets/secrets.ts'
+import { type AuditEventType, auditEvent } from '../audit/event.ts'
+import { type Operation, requireExpected, requireFuture, requireVisible } from '../core/operation.ts'
+import { requireRestrictionsWithin } from '../members/delegation.ts'
+import { requireUsableResource } from '../resources/resource.ts'
+import type { Repositories } from '../store.ts'
+import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
+import { resolveOrganizations } from './api-key-creation.ts'
+import {
+  about, type ApiKey, requireAccess, requireNoMoreThanOwn, requireOwnReach, requirePatterns, requireWithinOwn,
+  type AccessLevel, type ObjectRestriction
+} from './api-key.ts'
+
+export interface ApiKeyChange extends Partial<Limits> {
+  name?: string
+  organizations?: readonly string[]
+  access?: AccessLevel
+  scopes?: readonly string[]
+  objects?: ObjectRestriction
+  allowlist?: readonly string[]
+  expiresAt?: Date | null
+}
+
+/**
+ * Changes a key; true from the next request on. Its limits are its chain's: they bind what it replaced as well.
+ * @throws Failure `credential_expired` for another end of a key that has reached its own; `credential_superseded`,
+ * `credential_revoked`.
+ */
+export async function updateApiKey (operation: Operation, id: string, change: ApiKeyChange): Promise<ApiKey> {
+  return await changeKey(operation, id, 'api_key.updated', async (before, now, tx) => {
+    requireChangeable(before)
+    requireNotRevived(before, change, now)
+    requireOwnReach(operation.actor, before, change)
+    const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    const { name: _, ...authority } = change
+    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
+    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, resource, before)
+    // Scopes and objects are custom access's alone: another level of access leaves them behind.
+    const leavesCustom = change.access !== undefined && change.access !== 'custom'
+    const after: ApiKey = {
+      ...before,
+      name: change.name ?? before.name,
+      organizations: change.organizations
+        ? await resolveOrganizations(operation, tx, before.organizationId, change.organizations)
+        : before.organizations,
+      access: change.access ?? before.access,
+      scopes: change.scopes ? requirePatterns(operation, resource, change.scopes) : leavesCustom ? [] : before.scopes,
+      objects: change.objects ?? (leavesCustom ? {} : before.objects),
+      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
+      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+      ...limitsOf(change, before)
+    }
+    // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
+    if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) {
+      await requireAccess(operation, tx, resource, after)
+    }
+    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, resource, after)
+    if (namesLimits(change)) await limitPredecessors(operation, tx, after, now)
+    return after
+  })
+}
+
+/** Who holds a key that has ended must be able to rely on that: it never comes back to life. */
+export function requireNotRevived ({ id, expiresAt }: ApiKey, change: ApiKeyChange, now: Date): void {
+  if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
+  throw new Failure('credential_expired', {
+    message: `The API key ${id} expired at ${expiresAt.toISOString()} and gets no other end; create a new one.`
+  })
+}
+
+export function requireChangeable (key: ApiKey): void {
+  if (key.revokedAt !== null) {
+    throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; create a new one.` })
+  }
+  if (key.rotatedTo !== null) {
+    throw new Failure('credential_superseded', {
+      message:
+        `The API key ${key.id} was replaced by ${key.rotatedTo}; change that one. To end this one before its overlap ` +
+        'does, revoke it.',
+      details: { rotatedTo: key.rotatedTo }
+    })
+  }
+}
+
+export async function changeKey (
+  operation: Operation,
+  id: string,
+  type: AuditEventType,
+  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
+): Promise<ApiKey> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async (tx) => {
+    const now = clock()
+    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
+    const after = await change(before, now, tx)
+    if (after === before) return before
+    const kept = await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, type, about(after)))
+    return kept
+  })
+}
+
+/**
+ * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their
+ * overlap end with it; the one that replaced it stays. Doing it twice changes nothing.
+ */
+export async function revokeApiKey (operation: Operation, id: string, reason: string | null): Promise<ApiKey> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async (tx) => {
+    const now = clock()
+    const revoke = async (key: ApiKey, more: Record<string, unknown>) => {
+      if (key.revokedAt !== null) return key
+      const after = { ...key, revokedAt: now, revokedReason: reason }
+      await tx.apiKeys.update(after)
+      await tx.audit.append(auditEvent(actor, now, 'api_key.revoked', about(after, more)))
+      return after
+    }
+    const key = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, key)
+    for (const predecessor of await workingPredecessors(tx, key, now)) await revoke(predecessor, { revokedWith: id })
+    return await revoke(key, {})
+  })
+}
+
+/**
+ * Replaces a key by a new one with the same properties. The old one works for `overlapSeconds` more; 0 is the
+ * emergency: it ends now, and so do all that led to it and are in their overlap (CL-10). @throws Failure
+ * `credential_superseded` when it was replaced already: two replacements would fork the key;
+ * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
+ */
+export async function rotateApiKey (
+  operation: Operation, id: string, overlapSeconds: number
+): Promise<{ key: ApiKey; text: string } > {
+  const { store, clock, actor } = operation
+  return await store.transaction(async (tx) => {
+    const now = clock()
+    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
+    requireExpected(operation, before)
+    requireChangeable(before)
+    if (before.expiresAt !== null && before.expiresAt <= now) {
+      throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
+    }
+    const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
+    // Whoever rotates a key is told a secret that may do all that the key may.
+    requireNoMoreThanOwn(actor, resource, before)
+    const text = newApiKeyText(resource.style.keyPrefix, before.environment)
+    const key: ApiKey = {
+      ...before,
+      id: newId('key'),
+      digest: digestOf(text),
+      hint: apiKeyHint(text),
+      imported: false,
+      createdBy: actor.id,
+      rotatedFrom: before.id,
+      createdAt: now,
+      lastUsedAt: null,
+      revision: 1
+    }
+    await requireFewInOverlap(tx, before, overlapSeconds, now)
+    const end = secondsAfter(now, overlapSeconds)
+    if (overlapSeconds === 0) await endPredecessors(operation, tx, before, key, now)
+    await tx.apiKeys.insert(key)
+    await tx.apiKeys.update({
+      ...before,
+      rotatedTo: key.id,
+      expiresAt: before.expiresAt !== null && before.expiresAt < end ? before.expiresAt : end
+    })
+    await tx.webhookTokens.handOver(before.id, key.id)
+    await tx.audit.append(
+      auditEvent(actor, now, 'api_key.rotated', about(key, { rotatedFrom: before.id, overlapSeconds }))
+    )
+    return { key, text }
+  })
+}
+
+/** How many replaced keys of one chain may work beside the newest at a time. */
+export const mostInOverlap = 100
+
+/** The keys that led to this one and still work in their overlap. */
+export async function workingPredecessors (
+  tx: Repositories, { id, chainId, rotatedFrom, rotatedTo }: ApiKey, now: Date
+): Promise<ApiKey[]> {
+  const working = (await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id)
+  // Every other key of the chain led to the newest one.
+  if (rotatedTo === null || working.length === 0) return working
+  const lineage = await tx.apiKeys.lineage(chainId)
+  const led = new Set<string>()
+  for (let before = rotatedFrom; before !== null; before = lineage.get(before) ?? null) led.add(before)
+  return working.filter(key => led.has(key.id))
+}
+
+/**
+ * Whoever revokes or limits the newest key of a chain does so to all that work beside it, in one transaction: there are
+ * never so many that it could not be done. @throws Failure `conflict`.
+ */
+export async function requireFewInOverlap (
+  tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date
+): Promise<void> {
+  if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
+  throw new Failure('conflict', {
+    message:
+      `${mostInOverlap} keys that led to the API key ${id} still work in their overlap; revoke some of them, or ` +
+      'rotate without an overlap.',
+    details: { mostInOverlap }
+  })
+}
+
+/** Who rotates in an emergency does not know which of the keys has leaked. */
+export async function endPredecessors (
+  { actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date
+): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, before, now)) {
+    const after = { ...predecessor, expiresAt: now }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { endedWith: id })))
+  }
+}
+
+export async function limitPredecessors (
+  { actor }: Operation, tx: Repositories, key: ApiKey, now: Date
+): Promise<void> {
+  for (const predecessor of await workingPredecessors(tx, key, now)) {
+    const after = { ...predecessor, ...limitsOf(key, predecessor) }
+    await tx.apiKeys.update(after)
+    await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { limitedWith: key.id })))
+  }
+}

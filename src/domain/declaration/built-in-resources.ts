@@ -1,0 +1,65 @@
+/** The resources that each deployment has: the host itself and the management API. */
+import { isDeepStrictEqual } from 'util'
+import type { Clock } from '../../base/clock.ts'
+import { auditEvent } from '../audit/event.ts'
+import { systemActor } from '../core/actor.ts'
+import { auditDetail, defaultTokenLifetime, managementResourceId, type Resource } from '../resources/resource.ts'
+import { takeIdentifier } from './resource-declaration.ts'
+import { declared } from './scope-declaration.ts'
+import type { Store } from '../store.ts'
+import { defaultAlgorithm } from '../tokens/signing-key.ts'
+import type { Scope } from '../resources/scope.ts'
+
+export const builtInDefaults = {
+  organizationId: null,
+  tokenLifetime: defaultTokenLifetime,
+  signingAlgorithm: defaultAlgorithm,
+  kind: 'api',
+  defaultScopes: [],
+  revokedAt: null,
+  revision: 1
+} as const
+
+/** A built-in resource, as this version and its configuration have it. */
+export type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
+
+/**
+ * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself
+ * so already has to give it up: an organization could else keep a deployment from moving there.
+ */
+export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
+  const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
+  if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
+  await store.transaction(async (tx) => {
+    for (const seed of seeds) {
+      const present = await tx.resources.get(seed.id)
+      const holder = await tx.resources.byIdentifier(seed.identifier)
+      if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
+      if (present === null) {
+        const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
+        await tx.resources.insert(resource)
+        await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', auditDetail(resource)))
+      } else if (!isSeeded(seed, present)) {
+        const own = seed.id === managementResourceId
+          ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style }
+          : {}
+        await tx.resources.update({ ...present, identifier: seed.identifier, ...own })
+      }
+    }
+  })
+}
+
+/**
+ * The management API's resource is this version's; of another an operator may have changed everything but the
+ * identifier.
+ */
+export function isSeeded (seed: Seed, present: Resource | null): boolean {
+  if (present?.identifier !== seed.identifier) return false
+  return seed.id !== managementResourceId || isDeepStrictEqual(
+    [present.name, present.scopes.map(withoutReference), present.style], [seed.name, seed.scopes, seed.style]
+  )
+}
+
+export function withoutReference ({ name, keyOnly, description }: Scope): Scope {
+  return { name, keyOnly, description }
+}

@@ -1,0 +1,132 @@
+/** Changes of declared resources: update and revocation. */
+import { Failure } from '../../base/errors.ts'
+import { auditEvent } from '../audit/event.ts'
+import type { Actor } from '../core/actor.ts'
+import { requireExpected, type Operation } from '../core/operation.ts'
+import {
+  type Resource, auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, readable
+} from '../resources/resource.ts'
+import { requireStyle, requireKnownSigner } from './resource-declaration.ts'
+import { requireScopes, declared, requireDefaults, stillGrantable } from './scope-declaration.ts'
+import type { Scope } from '../resources/scope.ts'
+import type { Style } from '../resources/style.ts'
+import type { SigningAlgorithm } from '../tokens/signing-key.ts'
+
+export interface ResourceChange {
+  name?: string
+  scopes?: readonly Scope[]
+  style?: Style
+  /** As at its creation. Tokens that were signed before stay good. */
+  signingAlgorithm?: SigningAlgorithm
+  /** Left out, those stay that are still declared. */
+  defaultScopes?: readonly string[]
+}
+
+/** As `getResource`, for what is to be changed. @throws Failure as `updateResource`. */
+export async function getChangeableResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+  const found = changeable(actor, await find(store, idOrIdentifier), idOrIdentifier)
+  requireNotBuiltIn(found, {})
+  return found
+}
+
+/**
+ * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token;
+ * tokens that carry it die with the generation of their clients, which is raised in the same transaction. What was
+ * taken away and is declared anew comes back to nobody who had it by name. An organization's change of style leaves
+ * what its plan has to include.
+ * @throws Failure `insufficient_permissions` for a member's key that hands on, as a default scope or by making a scope
+ * no longer API-key only, what the member has not; `invalid_request`, `not_found`, `unknown_scope`,
+ * `scope_api_key_only`.
+ */
+export async function updateResource (
+  operation: Operation, idOrIdentifier: string, change: ResourceChange
+): Promise<Resource> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async (tx) => {
+    const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    requireExpected(operation, before)
+    requireNotBuiltIn(before, change)
+    const signingAlgorithm = change.signingAlgorithm ?? before.signingAlgorithm
+    if (signingAlgorithm !== before.signingAlgorithm) await requireKnownSigner(tx, signingAlgorithm, clock())
+    const scopes = change.scopes ? await declared(tx, actor, before, requireScopes(change.scopes)) : before.scopes
+    const after: Resource = {
+      ...before,
+      name: change.name ?? before.name,
+      signingAlgorithm,
+      scopes,
+      defaultScopes: change.defaultScopes
+        ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
+        : stillGrantable(before.defaultScopes, scopes),
+      style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
+    }
+    const kept = await tx.resources.update(after)
+    const narrowed = before.scopes.filter(scope =>
+      !scope.keyOnly && !after.scopes.some(kept => kept.name === scope.name && !kept.keyOnly)
+    )
+    if (narrowed.length > 0) await tx.clients.raiseGenerations({ resourceId: after.id })
+    await tx.audit.append(auditEvent(actor, clock(), 'resource.updated', auditDetail(after)))
+    return kept
+  })
+}
+
+/** Ends a resource: no credential for it passes any more. Doing it twice changes nothing. */
+export async function revokeResource (operation: Operation, idOrIdentifier: string): Promise<Resource> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async (tx) => {
+    const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)
+    requireExpected(operation, before)
+    if (isBuiltIn(before)) {
+      throw new Failure('invalid_request', {
+        message: `The resource ${before.identifier} is built in and cannot be revoked.`
+      })
+    }
+    if (before.revokedAt !== null) return before
+    const after = { ...before, revokedAt: clock() }
+    const kept = await tx.resources.update(after)
+    await tx.audit.append(auditEvent(actor, after.revokedAt, 'resource.revoked', auditDetail(after)))
+    return kept
+  })
+}
+
+export function changeable (actor: Actor, found: Resource | null, name: string): Resource {
+  const resource = readable(actor, found, name)
+  if (actor.organizationId !== null && resource.organizationId === null) {
+    throw new Failure('insufficient_permissions', {
+      message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
+    })
+  }
+  return resource
+}
+
+/**
+ * Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a
+ * deployment protects there.
+ */
+export function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
+  if (id === managementResourceId) {
+    throw new Failure('invalid_request', {
+      message:
+        `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that ` +
+        'runs and cannot be changed.'
+    })
+  }
+  if (id === hostResourceId && defaultScopes !== undefined) {
+    throw new Failure('invalid_request', {
+      message:
+        `The resource ${identifier} is built in: its name, scopes and style can be changed, its default scopes cannot.`,
+      details: { field: 'defaultScopes' }
+    })
+  }
+}
+
+/**
+ * What a plan has to include is the deployment's to say: an organization's change of style keeps it. That keys were
+ * taken over is a fact and no choice of style: another style does not cut them off.
+ */
+export function restyled ({ organizationId }: Actor, before: Style, style: Style): Style {
+  const { customAccessFeature, sessionFeature, importedKeys } = before
+  const plan = organizationId === null
+    ? {}
+    : { ...(customAccessFeature && { customAccessFeature }), ...(sessionFeature && { sessionFeature }) }
+  return { ...style, ...plan, ...(importedKeys && { importedKeys }) }
+}

@@ -1,0 +1,172 @@
+/** New resources: an identifier that is free, scopes, a style, a signing algorithm. */
+import { Failure } from '../../base/errors.ts'
+import { newId } from '../../secrets/secrets.ts'
+import { auditEvent } from '../audit/event.ts'
+import type { Actor } from '../core/actor.ts'
+import type { Operation } from '../core/operation.ts'
+import { requireIdentifier } from '../resources/resource-identifier.ts'
+import {
+  auditDetail, defaultTokenLifetime, hostResourceId, type Resource, type ResourceKind
+} from '../resources/resource.ts'
+import type { Scope } from '../resources/scope.ts'
+import { isKeyPrefix, type Style } from '../resources/style.ts'
+import type { Repositories } from '../store.ts'
+import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
+import { requireDefaults, requireScopes, asFirstDeclared, requireReserved } from './scope-declaration.ts'
+
+export interface ResourceInput {
+  identifier: string
+  name?: string
+  organizationId?: string | null
+  scopes: readonly Scope[]
+  style: Style
+  /** Another than the default one needs a key: `SigningKeys.provide` first. */
+  signingAlgorithm?: SigningAlgorithm
+  kind?: ResourceKind
+  defaultScopes?: readonly string[]
+}
+
+/**
+ * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged
+ * to, and by the deployment; nothing of the old one comes with it but which scopes were API-key only.
+ * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and
+ * for an algorithm that has no key.
+ */
+export async function createResource (operation: Operation, input: ResourceInput): Promise<Resource> {
+  const { store, actor } = operation
+  const resource = newResource(operation, input)
+  await store.transaction(async (tx) => {
+    const holder = await requireDeclarable(tx, actor, resource)
+    if (holder !== null) await releaseIdentifier(tx, actor, holder, resource)
+    await requireSigner(tx, resource.signingAlgorithm, resource.createdAt)
+    await tx.resources.insert(resource)
+    if (holder !== null) await tx.resources.inheritRetiredScopes(holder.id, resource.id)
+    await tx.audit.append(auditEvent(actor, resource.createdAt, 'resource.created', auditDetail(resource)))
+  })
+  return resource
+}
+
+/** Whether `createResource` would not refuse it now: for what has to be made before, and would stay if it did. */
+export async function isDeclarable (operation: Operation, input: ResourceInput): Promise<boolean> {
+  try {
+    const resource = newResource(operation, input)
+    await operation.store.transaction(async (tx) => await requireDeclarable(tx, operation.actor, resource))
+    return true
+  } catch (error) {
+    if (error instanceof Failure && error.status < 500) return false
+    throw error
+  }
+}
+
+export function newResource ({ clock, actor }: Operation, input: ResourceInput): Resource {
+  const organizationId = input.organizationId ?? actor.organizationId
+  const scopes = requireScopes(input.scopes).map(asFirstDeclared)
+  return {
+    id: newId('res'),
+    identifier: requireIdentifier(input.identifier),
+    name: input.name ?? input.identifier,
+    organizationId,
+    scopes,
+    style: requireStyle(input.style),
+    tokenLifetime: defaultTokenLifetime,
+    signingAlgorithm: input.signingAlgorithm ?? defaultAlgorithm,
+    kind: input.kind ?? 'api',
+    defaultScopes: requireDefaults(
+      actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
+    ),
+    createdAt: clock(),
+    revokedAt: null,
+    revision: 1,
+  }
+}
+
+/**
+ * Returns the ended resource that has the identifier; null: none has it.
+ * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: what
+ * is behind that URI may trust this issuer still, and would take the tokens of the successor.
+ */
+export async function requireDeclarable (
+  tx: Repositories, actor: Actor, { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
+): Promise<Resource | null> {
+  if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
+  if (actor.organizationId !== null) await requireElsewhere(tx, identifier)
+  const holder = await tx.resources.byIdentifier(identifier)
+  const mayTake = actor.organizationId === null || actor.organizationId === holder?.organizationId
+  if (holder === null || (holder.revokedAt !== null && mayTake)) return holder
+  // In the caller's spelling: how another organization wrote it is its own business.
+  throw new Failure('conflict', { message: `The identifier ${identifier} is taken.` })
+}
+
+/**
+ * Lets an ended resource give up its identifier.
+ * @throws Failure `insufficient_permissions` as for a change: behind that URI is still the same API, and what was
+ * API-key only there is not opened by an end in between.
+ */
+export async function releaseIdentifier (
+  tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
+): Promise<void> {
+  await tx.resources.retireScopes(holder.id, holder.scopes)
+  requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  await takeIdentifier(tx, actor, holder, createdAt)
+}
+
+/**
+ * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys,
+ * grants and policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of
+ * their clients.
+ */
+export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+  const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
+  await tx.clients.raiseGenerations({ resourceId: holder.id })
+  await tx.audit.append(auditEvent(actor, at, 'resource.updated', auditDetail(after)))
+}
+
+/**
+ * Every server knows the key of an algorithm before any resource has it: none mints what another cannot verify.
+ * @throws Failure `conflict`.
+ */
+export async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+  if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
+  throw new Failure('conflict', {
+    message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ` +
+      `${algorithm}\`, and do this again.`
+  })
+}
+
+/**
+ * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once,
+ * and their caches may lack it. While the first key is only published the default one signs.
+ */
+export async function requireKnownSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+  await requireSigner(tx, algorithm, now)
+  const until = algorithm === defaultAlgorithm ? null : freshUntil(await tx.signingKeys.all(), now, algorithm)
+  if (until === null) return
+  throw new Failure('conflict', {
+    message:
+      `The signing key of ${algorithm} was made a moment ago, and signs already: verifiers of this resource may ` +
+      `not have it before ${until.toISOString()}. Do this again then.`
+  })
+}
+
+/**
+ * The issuer's own origin is described by this server's well-known documents: what is protected there is not an
+ * organization's to say.
+ */
+export async function requireElsewhere (tx: Repositories, identifier: string): Promise<void> {
+  const host = await tx.resources.get(hostResourceId)
+  if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
+  throw new Failure('insufficient_permissions', {
+    message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
+  })
+}
+
+export function requireStyle (style: Style): Style {
+  if (isKeyPrefix(style.keyPrefix)) return style
+  throw new Failure('invalid_request', {
+    message: `${
+      JSON.stringify(style.keyPrefix.slice(0, 64))
+    } cannot be a key prefix: a lower-case letter and up to 15 more letters or digits.`,
+    details: { field: 'style' }
+  })
+}
