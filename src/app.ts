@@ -1,4 +1,5 @@
 /** The architecture on one screen: opens storage, opens the keys, and registers the floors. */
+import type { Repositories } from './domain/store.ts'
 import ajvCompiler from '@fastify/ajv-compiler'
 import Fastify, {
   type FastifyHttpOptions, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest, type RawServerDefault
@@ -69,7 +70,7 @@ export interface Latchkey {
   config: Config
   registry: Registry
   /** For what an application does to its own server: creating its resources at start, say. Acts as `system`. */
-  operation: Operation
+  operation: Operation<Repositories>
   /** What tokens are signed with. */
   signingKeys: SigningKeys
   /** Every route of Latchkey: token, registration, introspection, revocation, discovery, management, health. */

@@ -90,7 +90,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ],
   ['domain/tokens/access-token.ts', '/^([A-Za-z0-9_-]{14,2048})\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*$/', 'headers'],
   ['domain/tokens/access-token.ts', '/^[\\w-]{43}$/', 'headers'],
-  ['domain/metering/key-usage-meter.ts', '/^\\d{4}-\\d\\d-\\d\\d$/', 'field'],
+  ['domain/metering/usage-report.ts', '/^\\d{4}-\\d\\d-\\d\\d$/', 'field'],
   [
     'guard/log.ts',
     '/^([a-z]{2,8}_([0-9A-Za-z]{22}|host|management)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\\d{1,12})$/', 'headers'

@@ -1,4 +1,5 @@
 /** A chain that is broken refuses every change until an operator closes it off; what was found is said from then on. */
+import type { Repositories } from '../../src/domain/store.ts'
 import tap from 'tap'
 import { deploymentChain } from '../../src/domain/audit/chain.ts'
 import { pruneAudit, recoverAudit } from '../../src/domain/audit/retention.ts'
@@ -14,7 +15,7 @@ import { databases } from '../support/databases.ts'
 import { patientLimits } from '../support/waiting.ts'
 
 const keys = auditKeys([secret])
-const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({
+const operationOn = ({ store }: Pick<Storage, 'store'>): Operation<Repositories> => ({
   store, clock: () => new Date(at.getTime() + 60_000), actor: { ...systemActor, id: 'admin' }
 })
 const breaks = async ({ store }: Storage) =>

@@ -9,7 +9,7 @@ import { closeOffOlderRows, pruneAudit } from '../../src/domain/audit/retention.
 import { compareHead } from '../../src/domain/audit/verification.ts'
 import { auditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
-import type { Store } from '../../src/domain/store.ts'
+import type { Store, Repositories } from '../../src/domain/store.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { auditKeys } from '../../src/secrets/secrets.ts'
 import { migrate, openDatabase } from '../../src/storage/engine/database.ts'
@@ -21,7 +21,7 @@ import { patientLimits } from '../support/waiting.ts'
 
 const keys = auditKeys([secret])
 const after = (seconds: number) => new Date(at.getTime() + seconds * 1_000)
-const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({
+const operationOn = ({ store }: Pick<Storage, 'store'>): Operation<Repositories> => ({
   store, clock: () => after(1_000_000), actor: systemActor
 })
 

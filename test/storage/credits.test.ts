@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Repositories } from '../../src/domain/store.ts'
 import {
   balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits, type CreditEntry, type Spending,
   type SpendVerdict
@@ -13,7 +14,7 @@ import { noon, openMetering } from '../support/metering.ts'
 const january = { from: '2026-01-01', to: '2026-01-31' }
 
 async function entriesOf (
-  store: Operation['store'], filter: Parameters<Operation['store']['credits']['page']>[1]
+  store: Operation<Repositories>['store'], filter: Parameters<Operation<Repositories>['store']['credits']['page']>[1]
 ): Promise<CreditEntry[]> {
   return (await store.credits.page({ limit: 200, after: null }, filter)).items
 }

@@ -16,7 +16,7 @@ import { createResource } from '../../src/domain/declaration/resource-declaratio
 import { seedResources } from '../../src/domain/declaration/built-in-resources.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
 import { publicationTime, type KeyRing, type SigningAlgorithm } from '../../src/domain/tokens/signing-key.ts'
-import type { Store } from '../../src/domain/store.ts'
+import type { Store, Repositories } from '../../src/domain/store.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
@@ -46,7 +46,7 @@ export interface TestServer {
   app: FastifyInstance
   store: Store
   registry: Registry
-  operation: Operation
+  operation: Operation<Repositories>
   clock: Clock
   refusals: RefusalLog
   ring: KeyRing
@@ -82,14 +82,14 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const registry = setup.registry?.(real) ?? real
   const port = await freePort()
   const issuer = setup.issuer ?? `http://127.0.0.1:${port}`
-  const operation: Operation = { store, clock, actor: systemActor }
+  const operation: Operation<Repositories> = { store, clock, actor: systemActor }
   await seedResources(store, clock, [{
     id: hostResourceId, identifier: issuer, name: 'the host', scopes: [], style: styles.ledgerbee
   }])
   const secrets = ['a secret of the tests, long enough']
   const signingKeys = await openSigningKeys(store, clock, secrets)
   // Long ago, so that resources may change to them.
-  const earlier: Operation = { ...operation, clock: () => secondsAfter(now, -publicationTime) }
+  const earlier: Operation<Repositories> = { ...operation, clock: () => secondsAfter(now, -publicationTime) }
   for (const algorithm of setup.algorithms ?? []) await signingKeys.provide(earlier, algorithm, true)
   await signingKeys.reload()
   const ring = signingKeys.ring()

@@ -7,7 +7,7 @@ import { noLimits } from '../../src/domain/tenancy/limits.ts'
 import { meter, type Meter } from '../../src/domain/metering/meter.ts'
 import type { Resource } from '../../src/domain/resources/resource.ts'
 import { styles } from '../../src/domain/resources/style.ts'
-import type { Store } from '../../src/domain/store.ts'
+import type { Store, Repositories } from '../../src/domain/store.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { openStorage, type Storage } from '../../src/storage/index.ts'
 import { newId, type Environment } from '../../src/secrets/secrets.ts'
@@ -34,7 +34,7 @@ export interface Tenant {
   live: CreditAccount
   test: CreditAccount
   clock: MovableClock
-  operation: Operation
+  operation: Operation<Repositories>
   /** Closed with the test. */
   newMeter (): Meter
   /** On another server of the same database; on SQLite, which serves one, on the same. */

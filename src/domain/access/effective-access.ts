@@ -5,11 +5,29 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Page, PageQuery, Position } from '../core/page.ts'
 import { evaluate, type Circumstances, type PolicySet, type Evaluation } from '../policy/policy-evaluation.ts'
-import type { Repositories } from '../store.ts'
 import {
   type CredentialAccess, heldClient, heldKey, heldManagementToken, heldPublishableKey, heldWebhookToken, type Known,
   type ResourceAccess, type ScopeExplanation
 } from './access-explanation.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { ClientPort } from '../credentials/client.ts'
+import type { ManagementTokenPort } from '../credentials/management-token.ts'
+import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
+import type { WebhookTokenPort } from '../credentials/webhook-token.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { MemberPort } from '../members/permissions.ts'
+
+/** What the operations of this file read and write. */
+type Ports =
+  & ApiKeyPort
+  & ClientPort
+  & ManagementTokenPort
+  & MemberPort
+  & OrganizationPort
+  & PublishableKeyPort
+  & ResourcePort
+  & WebhookTokenPort
 
 /** The order in which credentials are listed, by what their ids begin with. */
 const order = ['key_', 'cli_', 'mat_', 'pbk_', 'wht_']
@@ -28,7 +46,7 @@ const batch = 200
  * looked at yet.
  */
 export async function * credentialAccesses (
-  repositories: Repositories, organizationId: string | undefined, now: Date, after: Position | null
+  repositories: Ports, organizationId: string | undefined, now: Date, after: Position | null
 ): AsyncGenerator<CredentialAccess> {
   const known = knownOf(repositories)
   const filter = organizationId === undefined ? {} : { organizationId }
@@ -51,7 +69,7 @@ export async function * credentialAccesses (
 
 /** One credential by its id, whatever kind it is; null: there is none. */
 export async function credentialAccess (
-  repositories: Repositories, id: string, now: Date
+  repositories: Ports, id: string, now: Date
 ): Promise<CredentialAccess | null> {
   const known = knownOf(repositories)
   const key = await repositories.apiKeys.get(id)
@@ -115,7 +133,9 @@ async function * held<T extends Position> (
   }
 }
 
-function knownOf ({ resources, organizations, members, apiKeys }: Repositories): Known {
+function knownOf (
+  { resources, organizations, members, apiKeys }: ApiKeyPort & MemberPort & OrganizationPort & ResourcePort
+): Known {
   return {
     resource: once(id => resources.get(id)),
     organization: once(id => organizations.get(id)),

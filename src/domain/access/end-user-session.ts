@@ -2,6 +2,8 @@
  * Sessions of end users (CK-10, after RFC 7523): the holder of a signing key says who the end user is, and gets a token
  * that stands for that user on the resource of its publishable key, for minutes.
  */
+import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
+import type { UsedAssertionPort } from '../core/used-assertions.ts'
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds, secondsAfter, type Clock } from '../../base/clock.ts'
@@ -14,7 +16,6 @@ import type { Registry } from './registry.ts'
 import type { Resource } from '../resources/resource.ts'
 import { grantableNow, splitScope } from '../resources/scope.ts'
 import type { KeyRing } from '../tokens/signing-key.ts'
-import type { Store } from '../store.ts'
 import { assertionTolerance, problemOfTimes } from '../tokens/assertion.ts'
 import {
   bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys
@@ -79,7 +80,7 @@ export interface SessionExchange {
 
 export interface SessionExchangeOptions {
   issuer: string
-  store: Pick<Store, 'publishableKeys' | 'usedAssertions'>
+  store: PublishableKeyPort & UsedAssertionPort
   registry: Registry
   ring: () => KeyRing
   clock: Clock

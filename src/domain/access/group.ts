@@ -8,12 +8,36 @@ import {
 import { requireRaisedUnrestricted, requireGainHeld } from '../members/delegation.ts'
 import { mayAll, permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { covers, namesOf } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
-import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
+import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { PolicyPort } from '../policy/policy.ts'
+import type { MemberPort } from '../members/permissions.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { ClientPort } from '../credentials/client.ts'
+import type { ManagementTokenPort } from '../credentials/management-token.ts'
+import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
+import type { WebhookTokenPort } from '../credentials/webhook-token.ts'
+
+/** What the operations of this file read and write. */
+type Ports =
+  & ApiKeyPort
+  & AuditPort
+  & ClientPort
+  & GroupPort
+  & ManagementTokenPort
+  & MemberPort
+  & OrganizationPort
+  & PolicyPort
+  & PublishableKeyPort
+  & ResourcePort
+  & WebhookTokenPort
 
 /**
  * Members of an organization who may do what the group may, besides what they may themselves. It is looked at whenever
@@ -44,6 +68,8 @@ export interface GroupRepository {
   page (query: PageQuery, filter: { organizationId?: string, memberId?: string }): Promise<Page<Group>>
 }
 
+export interface GroupPort { groups: GroupRepository }
+
 export interface GroupInput {
   organizationId: string, name: string, description?: string | null, scopes: readonly string[]
 }
@@ -52,7 +78,9 @@ export interface GroupInput {
  * @throws Failure `not_found`, `organization_not_active`, `insufficient_permissions`, `invalid_request` for a text that
  * is no pattern.
  */
-export async function createGroup ({ store, clock, actor }: Operation, input: GroupInput): Promise<Group> {
+export async function createGroup (
+  { store, clock, actor }: Operation<AuditPort & GroupPort & OrganizationPort & ResourcePort>, input: GroupInput
+): Promise<Group> {
   const named: Group = {
     id: newId('grp'),
     organizationId: input.organizationId,
@@ -73,7 +101,7 @@ export async function createGroup ({ store, clock, actor }: Operation, input: Gr
 }
 
 /** @throws Failure `not_found`, also for a group of another organization. */
-export async function getGroup ({ store, actor }: Operation, id: string): Promise<Group> {
+export async function getGroup ({ store, actor }: Operation<GroupPort>, id: string): Promise<Group> {
   return requireVisible(actor, await store.groups.get(id), 'group', id)
 }
 
@@ -84,11 +112,10 @@ export interface GroupChange { name?: string, description?: string | null, scope
  * @throws Failure `insufficient_permissions` for scopes, before or after, that the actor has not itself;
  * `would_lock_out` for the last administrator's.
  */
-export async function updateGroup (operation: Operation, id: string, change: GroupChange): Promise<Group> {
+export async function updateGroup (operation: Operation<Ports>, id: string, change: GroupChange): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.groups.get(id), 'group', id)
-    requireExpected(operation, before)
+    const before = await load(operation, tx, groups, id)
     const after: Group = {
       ...before,
       name: change.name ?? before.name,
@@ -113,11 +140,10 @@ export async function updateGroup (operation: Operation, id: string, change: Gro
  * nobody;
  * `insufficient_permissions`, `would_lock_out`.
  */
-export async function deleteGroup (operation: Operation, id: string): Promise<Group> {
+export async function deleteGroup (operation: Operation<Ports>, id: string): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const group = requireVisible(actor, await tx.groups.get(id), 'group', id)
-    requireExpected(operation, group)
+    const group = await load(operation, tx, groups, id)
     await requireUnnamed(tx, actor, group)
     await requireGainHeld(tx, actor, group.organizationId, [], group.scopes)
     await keepingAdministered(operation, tx, group, true, () => tx.groups.remove(id))
@@ -130,7 +156,7 @@ export async function deleteGroup (operation: Operation, id: string): Promise<Gr
  * Adds a member of the same organization. Doing it twice changes nothing. @throws Failure `insufficient_permissions`,
  * `not_found`, `credential_revoked`.
  */
-export async function addToGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
+export async function addToGroup (operation: Operation<Ports>, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_added', async (tx, group, member) => {
     if (member.removedAt !== null) {
       throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
@@ -152,7 +178,7 @@ export async function addToGroup (operation: Operation, id: string, memberId: st
  * Takes a member out of a group. Doing it twice changes nothing. @throws Failure `insufficient_permissions`,
  * `not_found`, `would_lock_out`.
  */
-export async function removeFromGroup (operation: Operation, id: string, memberId: string): Promise<Group> {
+export async function removeFromGroup (operation: Operation<Ports>, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
@@ -162,14 +188,22 @@ export async function removeFromGroup (operation: Operation, id: string, memberI
   })
 }
 
+/** How groups are found, kept and audited. */
+const groups: RecordKind<Group, GroupPort> = {
+  name: 'group',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.groups.get(id),
+  update: (tx, after) => tx.groups.update(after),
+  about,
+}
+
 async function changeMembership (
-  operation: Operation, id: string, memberId: string, type: AuditEventType,
-  change: (tx: Repositories, group: Group, member: Member) => Promise<boolean>
+  operation: Operation<Ports>, id: string, memberId: string, type: AuditEventType,
+  change: (tx: Ports, group: Group, member: Member) => Promise<boolean>
 ): Promise<Group> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
-    const group = requireVisible(actor, await tx.groups.get(id), 'group', id)
-    requireExpected(operation, group)
+    const group = await load(operation, tx, groups, id)
     const found = requireVisible(actor, await tx.members.get(memberId), 'member', memberId)
     const member = requireVisible(group, found, 'member', memberId)
     if (await change(tx, group, member)) {
@@ -187,7 +221,7 @@ function isIn ({ groups }: Member, { id }: Group): boolean {
   return groups.some(group => group.id === id)
 }
 
-async function policiesNaming (tx: Repositories, { id, organizationId }: Group): Promise<Policy[]> {
+async function policiesNaming (tx: PolicyPort, { id, organizationId }: Group): Promise<Policy[]> {
   const policies = [...await tx.policies.of(organizationId), ...await tx.policies.of(null)]
   return policies.filter(({ conditions }) => conditions?.groups?.includes(id))
 }
@@ -197,7 +231,7 @@ async function policiesNaming (tx: Repositories, { id, organizationId }: Group):
  * change that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure
  * `insufficient_permissions`.
  */
-async function requirePolicies (tx: Repositories, { scopes, organizationId }: Actor, group: Group): Promise<void> {
+async function requirePolicies (tx: PolicyPort, { scopes, organizationId }: Actor, group: Group): Promise<void> {
   if (scopes === null) return
   const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
   if (organizationId !== null && naming.some(policy => policy.organizationId === null)) {
@@ -220,7 +254,7 @@ async function requirePolicies (tx: Repositories, { scopes, organizationId }: Ac
  * besides is not looked at. @throws Failure `would_lock_out`.
  */
 async function keepingAdministered<T> (
-  { actor, clock }: Operation, tx: Repositories, group: Group, takes: boolean, change: () => Promise<T>
+  { actor, clock }: Operation<Ports>, tx: Ports, group: Group, takes: boolean, change: () => Promise<T>
 ): Promise<T> {
   const { organizationId, scopes } = group
   if (!takes || actor.scopes === null) return await change()
@@ -232,7 +266,7 @@ async function keepingAdministered<T> (
   )
 }
 
-async function requireUnnamed (tx: Repositories, actor: Actor, group: Group): Promise<void> {
+async function requireUnnamed (tx: PolicyPort, actor: Actor, group: Group): Promise<void> {
   const { id } = group
   const naming = await policiesNaming(tx, group)
   if (naming.length === 0) return

@@ -4,12 +4,41 @@ import { newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
 import {
-  about, invalid, mostPolicies, type PlannedPolicy, type Policy, type PolicyPlan, requireConditions, type Effect,
-  type PolicyConditions
+  about, invalid, mostPolicies, type Policy, type Effect, type PolicyConditions, type PolicyPort,
+  unique, type PlannedPolicy, type PolicyPlan
 } from '../policy/policy.ts'
-import type { Repositories } from '../store.ts'
-import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { requireActiveOrganization, visibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import { requireStillAdministered } from './policy-impact.ts'
+import type { GroupPort } from './group.ts'
+import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { ClientPort } from '../credentials/client.ts'
+import type { ManagementTokenPort } from '../credentials/management-token.ts'
+import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
+import type { WebhookTokenPort } from '../credentials/webhook-token.ts'
+import type { MemberPort } from '../members/permissions.ts'
+import { readAllowlist } from '../../base/ip-address.ts'
+import type { Actor } from '../core/actor.ts'
+import { problemOfWindow } from '../policy/time-window.ts'
+import { requireScopePatterns } from '../resources/scope.ts'
+
+/** What planning reads. */
+type PlanPorts = GroupPort & OrganizationPort & PolicyPort & ResourcePort
+
+/** What the operations of this file read and write. */
+type Ports =
+  & ApiKeyPort
+  & AuditPort
+  & ClientPort
+  & GroupPort
+  & ManagementTokenPort
+  & MemberPort
+  & OrganizationPort
+  & PolicyPort
+  & PublishableKeyPort
+  & ResourcePort
+  & WebhookTokenPort
 
 export interface PolicyInput {
   /** Null: the deployment's. */
@@ -26,7 +55,7 @@ export interface PolicyInput {
  * @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `invalid_allowlist`, `invalid_request`,
  * `conflict` for one too many.
  */
-export function planCreation ({ clock, actor }: Operation, input: PolicyInput): PolicyPlan {
+export function planCreation ({ clock, actor }: Operation<PlanPorts>, input: PolicyInput): PolicyPlan<PlanPorts> {
   const { organizationId } = input
   return async (repositories) => {
     if (organizationId !== null) await requireActiveOrganization(repositories, actor, organizationId)
@@ -60,7 +89,7 @@ export type PolicyChange = Partial<Pick<Policy, 'name' | 'description' | 'effect
 }
 
 /** The conditions given replace all there are. @throws Failure as `planCreation`. */
-export function planUpdate (operation: Operation, id: string, change: PolicyChange): PolicyPlan {
+export function planUpdate (operation: Operation<PlanPorts>, id: string, change: PolicyChange): PolicyPlan<PlanPorts> {
   const { clock, actor } = operation
   return async (repositories) => {
     const before = requireVisible(actor, await repositories.policies.get(id), 'policy', id)
@@ -80,7 +109,7 @@ export function planUpdate (operation: Operation, id: string, change: PolicyChan
 }
 
 /** @throws Failure `not_found`. */
-export function planDeletion (operation: Operation, id: string): PolicyPlan {
+export function planDeletion (operation: Operation<PolicyPort>, id: string): PolicyPlan<PolicyPort> {
   return async (repositories) => {
     const before = requireVisible(operation.actor, await repositories.policies.get(id), 'policy', id)
     requireExpected(operation, before)
@@ -93,7 +122,7 @@ export function planDeletion (operation: Operation, id: string): PolicyPlan {
  * @throws Failure `would_lock_out`, unless `force`: then the audit log says so.
  */
 export async function changePolicy (
-  { store, clock, actor }: Operation, plan: PolicyPlan, force: boolean
+  { store, clock, actor }: Operation<Ports>, plan: PolicyPlan<Ports>, force: boolean
 ): Promise<Policy> {
   return await store.transaction(async (tx) => {
     const planned = await plan(tx)
@@ -104,7 +133,7 @@ export async function changePolicy (
   })
 }
 
-export async function write ({ policies }: Repositories, { before, after }: PlannedPolicy): Promise<Policy> {
+export async function write ({ policies }: PolicyPort, { before, after }: PlannedPolicy): Promise<Policy> {
   if (after !== null && before !== null) return await policies.update(after)
   if (after === null) await policies.remove(before!)
   else await policies.insert(after)
@@ -114,4 +143,55 @@ export async function write ({ policies }: Repositories, { before, after }: Plan
 export function typeOf ({ before, after }: PlannedPolicy): AuditEventType {
   if (before === null) return 'policy.created'
   return after === null ? 'policy.deleted' : 'policy.updated'
+}
+
+/** Conditions in canonical spelling, about what is there and may be named. */
+export async function requireConditions (
+  repositories: GroupPort & OrganizationPort & ResourcePort,
+  actor: Actor,
+  organizationId: string | null,
+  given: PolicyConditions
+): Promise<PolicyConditions> {
+  for (const [name, value] of Object.entries(given)) {
+    if (Array.isArray(value) && value.length === 0) {
+      throw invalid(
+        `conditions.${name}`, `${name} is empty and would hold for nobody; leave it out where everybody is meant.`
+      )
+    }
+  }
+  const { organizations, groups, kinds, resources, scopes, addresses, times } = given
+  const problem = times === undefined ? null : problemOfWindow(times)
+  if (problem !== null) throw invalid('conditions.times', `${problem}.`)
+  if (organizations !== undefined && organizationId !== null) {
+    throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
+  }
+  for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
+  for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
+  return {
+    ...(organizations && { organizations: unique(organizations) }),
+    ...(groups && { groups: unique(groups) }),
+    ...(kinds && { kinds: unique(kinds) }),
+    ...(resources && { resources: await resourceIds(repositories, organizationId, resources) }),
+    ...(scopes && { scopes: unique(requireScopePatterns(scopes, 'conditions.scopes')) }),
+    ...(addresses && { addresses: readAllowlist(addresses, 'conditions.addresses') }),
+    ...(times && { times }),
+  }
+}
+
+export async function requireGroup ({ groups }: GroupPort, organizationId: string | null, id: string): Promise<void> {
+  requireVisible({ organizationId }, await groups.get(id), 'group', id)
+}
+
+/** A policy of the deployment may name an organization's resource. */
+export async function resourceIds (
+  repositories: ResourcePort, organizationId: string | null, names: readonly string[]
+): Promise<string[]> {
+  const ids: string[] = []
+  for (const name of names) {
+    const named = organizationId === null
+      ? await repositories.resources.get(name) ?? await repositories.resources.byIdentifier(name)
+      : null
+    ids.push(named?.id ?? (await requireUsableResource(repositories, organizationId, name)).id)
+  }
+  return unique(ids)
 }

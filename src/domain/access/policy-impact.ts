@@ -9,11 +9,29 @@ import { Failure } from '../../base/errors.ts'
 import { credentialAccesses, placeOf, usableScopes } from './effective-access.ts'
 import type { CredentialAccess, ResourceAccess } from './access-explanation.ts'
 import type { PageQuery } from '../core/page.ts'
-import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan } from '../policy/policy.ts'
+import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan, PolicyPort } from '../policy/policy.ts'
 import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
-import { managementResourceId, type Resource } from '../resources/resource.ts'
-import type { Repositories } from '../store.ts'
+import { managementResourceId, type Resource, type ResourcePort } from '../resources/resource.ts'
 import type { Operation } from '../core/operation.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { ClientPort } from '../credentials/client.ts'
+import type { ManagementTokenPort } from '../credentials/management-token.ts'
+import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
+import type { WebhookTokenPort } from '../credentials/webhook-token.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { MemberPort } from '../members/permissions.ts'
+
+/** What the operations of this file read and write. */
+type Ports =
+  & ApiKeyPort
+  & ClientPort
+  & ManagementTokenPort
+  & MemberPort
+  & OrganizationPort
+  & PolicyPort
+  & PublishableKeyPort
+  & ResourcePort
+  & WebhookTokenPort
 
 /** What a credential gains and loses on one resource. */
 export interface AccessDifference {
@@ -49,7 +67,9 @@ interface Sets { before: readonly PolicySet[], after: readonly PolicySet[] }
 /**
  * Tells what `plan` would change; changes nothing. Looks at every credential that could be bound, whatever the page.
  */
-export async function impactOf ({ store, clock }: Operation, plan: PolicyPlan, query: PageQuery): Promise<Impact> {
+export async function impactOf<Wider extends Ports> (
+  { store, clock }: Operation<Wider>, plan: PolicyPlan<Wider>, query: PageQuery
+): Promise<Impact> {
   const now = clock()
   const planned = await plan(store)
   const organizationId = (planned.after ?? planned.before)!.organizationId
@@ -119,7 +139,7 @@ function subjectOf ({ kind, organizationId, groups }: CredentialAccess, { resour
 }
 
 function setsByOrganization (
-  repositories: Repositories, planned: PlannedPolicy
+  repositories: PolicyPort, planned: PlannedPolicy
 ): (organizationId: string | null) => Promise<Sets> {
   const made = new Map<string | null, Promise<Sets>>()
   const make = async (organizationId: string | null): Promise<Sets> => {
@@ -158,7 +178,7 @@ export const undoing = 'policies:write'
  * @throws Failure `would_lock_out`.
  */
 export async function requireStillAdministered (
-  repositories: Repositories, planned: PlannedPolicy, now: Date, force: boolean
+  repositories: Ports, planned: PlannedPolicy, now: Date, force: boolean
 ): Promise<boolean> {
   if (!await wouldLockOut(repositories, planned, now)) return false
   if (force) return true
@@ -175,7 +195,7 @@ export async function requireStillAdministered (
  * change its policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
  */
 export async function keepingPoliciesChangeable<T> (
-  repositories: Repositories, organizationId: string, now: Date, change: () => Promise<T>
+  repositories: Ports, organizationId: string, now: Date, change: () => Promise<T>
 ): Promise<T> {
   const before = await canAnybodyUndo(repositories, organizationId, now, true)
   const changed = await change()
@@ -189,7 +209,7 @@ export async function keepingPoliciesChangeable<T> (
 }
 
 async function canAnybodyUndo (
-  repositories: Repositories, organizationId: string, now: Date, ifUnknown: boolean
+  repositories: Ports, organizationId: string, now: Date, ifUnknown: boolean
 ): Promise<boolean> {
   const sets = await Promise.all(
     [null, organizationId].map(async owner => compilePolicies(await repositories.policies.of(owner)))
@@ -197,7 +217,7 @@ async function canAnybodyUndo (
   return await canUndo(await administratorsOf(repositories, organizationId, now), sets, now, ifUnknown)
 }
 
-async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy, now: Date): Promise<boolean> {
+async function wouldLockOut (repositories: Ports, planned: PlannedPolicy, now: Date): Promise<boolean> {
   const organizationId = ownerOf(planned)
   if (organizationId === null) return false
   const { before, after } = await setsByOrganization(repositories, planned)(organizationId)
@@ -207,7 +227,7 @@ async function wouldLockOut (repositories: Repositories, planned: PlannedPolicy,
 
 /** The credentials that would be able to undo a policy, were there none. */
 async function administratorsOf (
-  repositories: Repositories, organizationId: string, now: Date
+  repositories: Ports, organizationId: string, now: Date
 ): Promise<{ credential: CredentialAccess, access: ResourceAccess }[]> {
   const found: { credential: CredentialAccess, access: ResourceAccess }[] = []
   for await (const credential of credentialAccesses(repositories, organizationId, now, null)) {

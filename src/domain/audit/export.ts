@@ -2,6 +2,7 @@ import type { ChainedEvent } from './chain.ts'
 import type { ChainPlace } from './log.ts'
 import type { AuditFilter } from './log.ts'
 import type { Operation } from '../core/operation.ts'
+import type { AuditPort } from './log.ts'
 
 /** Rows that are in memory at once. */
 const batch = 500
@@ -11,7 +12,7 @@ const batch = 500
  * batches. What is added meanwhile is not waited for.
  */
 export async function * exportAudit (
-  { store, clock }: Pick<Operation, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter
+  { store, clock }: Pick<Operation<AuditPort>, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter
 ): AsyncGenerator<ChainedEvent[]> {
   const end = new Date(clock().getTime() + 1)
   const bounded = { ...filter, until: filter.until !== undefined && filter.until < end ? filter.until : end }

@@ -52,6 +52,8 @@ export interface AuditLog {
   prune (before: ChainHead, head: UnsealedHead, staying: readonly AuditEventType[]): Promise<void>
 }
 
+export interface AuditPort { audit: AuditLog }
+
 /** Which rows are wanted; what is left out does not narrow them. */
 export interface AuditFilter {
   organizationId?: string

@@ -15,8 +15,9 @@ import { isBegun, verifyChain } from './verification.ts'
 import { placeBehindRetention, followRows, headProblem } from './chain-walk.ts'
 
 import type { VerifiedPlace, ChainFault } from './chain-fault.ts'
-import type { Store } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
+import type { AuditPort } from './log.ts'
+import type { Transactional } from '../core/operation.ts'
 
 /** How many rows are read, or removed, at once: what else there is to do comes in between. */
 const batch = 500
@@ -26,7 +27,7 @@ const batch = 500
  * the other keys are recorded, so that a secret that was rotated away need not be kept. What is not as this deployment
  * wrote it stays so: `latchkey audit verify` names it.
  */
-export async function openChains (store: Store, clock: Clock, keys: ChainKeys): Promise<void> {
+export async function openChains (store: Transactional<AuditPort>, clock: Clock, keys: ChainKeys): Promise<void> {
   await isBegun(store.audit)
   for (;;) {
     const heads = await store.audit.headsNotUnder(keys[0]!.id, batch)
@@ -41,14 +42,14 @@ function unlessBroken (error: unknown): void {
   if (!(error instanceof Failure && error.code === 'audit_chain_broken')) throw error
 }
 
-async function resealHead (store: Store, head: ChainHead, keys: ChainKeys): Promise<boolean> {
+async function resealHead (store: Transactional<AuditPort>, head: ChainHead, keys: ChainKeys): Promise<boolean> {
   if (isSealed(head, keys) !== true) return false
   await store.audit.reseal(head, sealHead(head, keys))
   return true
 }
 
 /** Says, once, that rows may be sealed under the key of this name: later its secret may be gone. */
-async function recordKey (store: Store, clock: Clock, name: string): Promise<void> {
+async function recordKey (store: Transactional<AuditPort>, clock: Clock, name: string): Promise<void> {
   const isRecorded = async ({ about }: AuditLog) =>
     (await about(deploymentChain, name, ['audit.key_recorded'])).length > 0
   if (await isRecorded(store.audit)) return
@@ -66,7 +67,7 @@ async function recordKey (store: Store, clock: Clock, name: string): Promise<voi
  * them is found. Only for the process that has just applied the migration which made the chains: rows without hashes
  * and seals that are met later had theirs taken away.
  */
-export async function closeOffOlderRows (store: Store, clock: Clock): Promise<void> {
+export async function closeOffOlderRows (store: Transactional<AuditPort>, clock: Clock): Promise<void> {
   const chains: string[] = []
   for (let chain = await store.audit.nextChain(''); chain !== null; chain = await store.audit.nextChain(chain)) {
     chains.push(chain)
@@ -77,7 +78,7 @@ export async function closeOffOlderRows (store: Store, clock: Clock): Promise<vo
   }
 }
 
-async function closeOff ({ audit, transaction }: Store, clock: Clock, chain: string): Promise<void> {
+async function closeOff ({ audit, transaction }: Transactional<AuditPort>, clock: Clock, chain: string): Promise<void> {
   const { rows, digest, sequence } = await findRows(audit, chain)
   await transaction(async tx => {
     const head = await tx.audit.holdHead(chain)
@@ -131,7 +132,7 @@ export interface Recovered { chain: string, fault: ChainFault, rows: number, seq
  * well.
  */
 export async function recoverAudit (
-  { store, clock, actor }: Operation, keys: ChainKeys, organizationId: string | null
+  { store, clock, actor }: Operation<AuditPort>, keys: ChainKeys, organizationId: string | null
 ): Promise<Recovered> {
   const chain = organizationId ?? deploymentChain
   const fault = await verifyChain({ audit: store.audit, keys }, chain)
@@ -208,7 +209,7 @@ export interface Pruned {
  * `audit_chain_broken` when what is to be removed is not what was written: it would be gone as evidence.
  */
 export async function pruneAudit (
-  operation: Operation, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity
+  operation: Operation<AuditPort>, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity
 ): Promise<Pruned> {
   const { store, clock, actor } = operation
   const now = clock()
@@ -257,7 +258,9 @@ async function measureOld (
 }
 
 /** Removes a batch of the rows up to `through`. Returns whether that was all. */
-async function pruneBatch (store: Store, keys: ChainKeys, chain: string, through: number): Promise<boolean> {
+async function pruneBatch (
+  store: Transactional<AuditPort>, keys: ChainKeys, chain: string, through: number
+): Promise<boolean> {
   return await store.transaction(async tx => {
     const head = await tx.audit.holdHead(chain)
     if (head === null) throw brokenChain(chain, 'its head is gone')

@@ -7,8 +7,8 @@
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, seal, unseal } from '../../secrets/secrets.ts'
-import type { Repositories, Store } from '../store.ts'
 import type { Operation } from './operation.ts'
+import type { Transactional } from './operation.ts'
 
 /** Seconds that an answer is remembered. */
 export const answerLifetime = 86_400
@@ -32,6 +32,8 @@ export interface RememberedAnswerRepository {
   remove (id: string): Promise<void>
 }
 
+export interface RememberedAnswerPort { rememberedAnswers: RememberedAnswerRepository }
+
 /** A creation that may be sent again: the key that its caller chose, and what it asks for. */
 export interface IdempotentRequest { key: string, request: unknown }
 
@@ -46,9 +48,11 @@ export interface Idempotency {
    * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this
    * process is about it. Of several processes, one makes it and the others wait for its answer.
    */
-  run<T, P>(
-    operation: Operation, repeatable: IdempotentRequest, make: (operation: Operation, prepared: P) => Promise<T>,
-    prepare?: (operation: Operation) => Promise<P>
+  run<T, P, Ports extends RememberedAnswerPort>(
+    operation: Operation<Ports>,
+    repeatable: IdempotentRequest,
+    make: (operation: Operation<Ports>, prepared: P) => Promise<T>,
+    prepare?: (operation: Operation<Ports>) => Promise<P>
   ): Promise<T>
 }
 
@@ -84,8 +88,8 @@ export function idempotency (secrets: readonly string[]): Idempotency {
 
 interface Work { id: string, fingerprint: string, purpose: string, secrets: readonly string[] }
 
-async function answerOnce<T> (
-  operation: Operation, work: Work, make: (operation: Operation) => Promise<T>
+async function answerOnce<T, Ports extends RememberedAnswerPort> (
+  operation: Operation<Ports>, work: Work, make: (operation: Operation<Ports>) => Promise<T>
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     let taken = false
@@ -132,7 +136,7 @@ function recall<T> (known: RememberedAnswer, { id, fingerprint, purpose, secrets
 }
 
 /** A store whose transactions are parts of one that is open. */
-function within (tx: Repositories): Store {
+function within<Ports extends object> (tx: Ports): Transactional<Ports> {
   return { ...tx, transaction: async work => await work(tx) }
 }
 

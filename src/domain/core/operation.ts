@@ -1,7 +1,6 @@
 /** What every operation of the domain is given, and the checks that operations share. */
 import type { Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import type { Store } from '../store.ts'
 import type { Actor } from './actor.ts'
 
 /**
@@ -10,12 +9,26 @@ import type { Actor } from './actor.ts'
  */
 export type Isolation = 'serializable' | 'read committed'
 
-/** What every operation of the domain needs: where things are kept, what time it is, who asks. */
-export interface Operation {
-  store: Store
+/**
+ * Ports and the transaction that spans them. Every method throws Failure `storage_unavailable` when the database cannot
+ * be reached in time, `storage_full` when it has no room, and `conflict` when a unique value is taken.
+ */
+export type Transactional<Ports> = Ports & {
+  /**
+   * Runs `work` in one serializable transaction: all of it is kept or none, and no reader sees a part. May run `work`
+   * again after a serialization conflict, so `work` has no effects but through `tx`. When the promise resolves, the
+   * change is durable and every later check sees it; where there was nothing to change, every later check sees the
+   * present state. Inside, only `tx` may be used.
+   */
+  transaction<T> (work: (tx: Ports) => Promise<T>, isolation?: Isolation): Promise<T>
+}
+
+/** What an operation is given: the ports that it reads and writes, the time, and the actor. */
+export interface Operation<Ports> {
+  store: Transactional<Ports>
   clock: Clock
   actor: Actor
-  /** The revisions of which one has to be that of what is changed (RFC 9110 §13.1.1); left out: any. */
+  /** The revisions of which one has to be that of the record that is changed (RFC 9110 §13.1.1); left out: any. */
   expects?: readonly number[]
 }
 
@@ -26,7 +39,7 @@ export interface Revised { revision: number }
  * Refuses to change what somebody else has changed meanwhile. Called inside the transaction. @throws Failure
  * `precondition_failed`.
  */
-export function requireExpected ({ expects }: Operation, { revision }: Revised): void {
+export function requireExpected ({ expects }: Pick<Operation<unknown>, 'expects'>, { revision }: Revised): void {
   if (expects === undefined || expects.includes(revision)) return
   throw new Failure('precondition_failed')
 }

@@ -5,3 +5,5 @@ export interface UsedAssertions {
   /** Forgets those that expired before; returns how many. */
   prune (before: Date, limit: number): Promise<number>
 }
+
+export interface UsedAssertionPort { usedAssertions: UsedAssertions }

@@ -1,19 +1,34 @@
 /** Changes of API keys: update, rotation with an overlap, revocation. */
+import { change, load, type RecordKind } from '../audit/change.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { newApiKeyText, newId, digestOf, apiKeyHint } from '../../secrets/secrets.ts'
-import { type AuditEventType, auditEvent } from '../audit/event.ts'
-import { type Operation, requireExpected, requireFuture, requireVisible } from '../core/operation.ts'
+import { auditEvent } from '../audit/event.ts'
+import { type Operation, requireFuture } from '../core/operation.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
-import { requireUsableResource } from '../resources/resource.ts'
-import type { Repositories } from '../store.ts'
+import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
 import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
 import { resolveOrganizations } from './api-key-creation.ts'
 import {
-  about, type ApiKey, requireAccess, requireNoMoreThanOwn, requireOwnReach, requirePatterns, requireWithinOwn,
-  type AccessLevel, type ObjectRestriction
+  about,
+  requireAccess,
+  requireNoMoreThanOwn,
+  requirePatterns,
+  requireWithinOwn,
+  type ApiKey,
+  type AccessLevel,
+  type ObjectRestriction,
+  type ApiKeyPort
 } from './api-key.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { MemberPort } from '../members/permissions.ts'
+import type { WebhookTokenPort } from './webhook-token.ts'
+import type { Actor } from '../core/actor.ts'
+
+/** What the operations of this file read and write. */
+type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyChange extends Partial<Limits> {
   name?: string
@@ -30,36 +45,36 @@ export interface ApiKeyChange extends Partial<Limits> {
  * @throws Failure `credential_expired` for another end of a key that has reached its own; `credential_superseded`,
  * `credential_revoked`.
  */
-export async function updateApiKey (operation: Operation, id: string, change: ApiKeyChange): Promise<ApiKey> {
-  return await changeKey(operation, id, 'api_key.updated', async (before, now, tx) => {
+export async function updateApiKey (operation: Operation<Ports>, id: string, given: ApiKeyChange): Promise<ApiKey> {
+  return await change(operation, apiKeys, id, 'api_key.updated', async (before, now, tx) => {
     requireChangeable(before)
-    requireNotRevived(before, change, now)
-    requireOwnReach(operation.actor, before, change)
+    requireNotRevived(before, given, now)
+    requireOwnReach(operation.actor, before, given)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
-    const { name: _, ...authority } = change
-    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
+    const { name: _, ...authority } = given
+    const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
     if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, resource, before)
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
-    const leavesCustom = change.access !== undefined && change.access !== 'custom'
+    const leavesCustom = given.access !== undefined && given.access !== 'custom'
     const after: ApiKey = {
       ...before,
-      name: change.name ?? before.name,
-      organizations: change.organizations
-        ? await resolveOrganizations(operation, tx, before.organizationId, change.organizations)
+      name: given.name ?? before.name,
+      organizations: given.organizations
+        ? await resolveOrganizations(operation, tx, before.organizationId, given.organizations)
         : before.organizations,
-      access: change.access ?? before.access,
-      scopes: change.scopes ? requirePatterns(operation, resource, change.scopes) : leavesCustom ? [] : before.scopes,
-      objects: change.objects ?? (leavesCustom ? {} : before.objects),
-      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
-      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
-      ...limitsOf(change, before)
+      access: given.access ?? before.access,
+      scopes: given.scopes ? requirePatterns(operation, resource, given.scopes) : leavesCustom ? [] : before.scopes,
+      objects: given.objects ?? (leavesCustom ? {} : before.objects),
+      allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
+      expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
+      ...limitsOf(given, before)
     }
     // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
-    if ([change.access, change.scopes, change.objects].some(given => given !== undefined)) {
+    if ([given.access, given.scopes, given.objects].some(value => value !== undefined)) {
       await requireAccess(operation, tx, resource, after)
     }
     if (isAboutAuthority) requireRestrictionsWithin(operation.actor, resource, after)
-    if (namesLimits(change)) await limitPredecessors(operation, tx, after, now)
+    if (namesLimits(given)) await limitPredecessors(operation, tx, after, now)
     return after
   })
 }
@@ -86,30 +101,22 @@ export function requireChangeable (key: ApiKey): void {
   }
 }
 
-export async function changeKey (
-  operation: Operation,
-  id: string,
-  type: AuditEventType,
-  change: (before: ApiKey, now: Date, tx: Repositories) => Promise<ApiKey>
-): Promise<ApiKey> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async (tx) => {
-    const now = clock()
-    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
-    requireExpected(operation, before)
-    const after = await change(before, now, tx)
-    if (after === before) return before
-    const kept = await tx.apiKeys.update(after)
-    await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return kept
-  })
+/** How API keys are found, kept and audited. */
+const apiKeys: RecordKind<ApiKey, ApiKeyPort> = {
+  name: 'API key',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.apiKeys.get(id),
+  update: (tx, after) => tx.apiKeys.update(after),
+  about,
 }
 
 /**
  * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their
  * overlap end with it; the one that replaced it stays. Doing it twice changes nothing.
  */
-export async function revokeApiKey (operation: Operation, id: string, reason: string | null): Promise<ApiKey> {
+export async function revokeApiKey (
+  operation: Operation<ApiKeyPort & AuditPort>, id: string, reason: string | null
+): Promise<ApiKey> {
   const { store, clock, actor } = operation
   return await store.transaction(async (tx) => {
     const now = clock()
@@ -120,8 +127,7 @@ export async function revokeApiKey (operation: Operation, id: string, reason: st
       await tx.audit.append(auditEvent(actor, now, 'api_key.revoked', about(after, more)))
       return after
     }
-    const key = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
-    requireExpected(operation, key)
+    const key = await load(operation, tx, apiKeys, id)
     for (const predecessor of await workingPredecessors(tx, key, now)) await revoke(predecessor, { revokedWith: id })
     return await revoke(key, {})
   })
@@ -134,13 +140,12 @@ export async function revokeApiKey (operation: Operation, id: string, reason: st
  * `conflict` for another overlap when `mostInOverlap` keys of the chain are in theirs.
  */
 export async function rotateApiKey (
-  operation: Operation, id: string, overlapSeconds: number
+  operation: Operation<ApiKeyPort & AuditPort & ResourcePort & WebhookTokenPort>, id: string, overlapSeconds: number
 ): Promise<{ key: ApiKey; text: string } > {
   const { store, clock, actor } = operation
   return await store.transaction(async (tx) => {
     const now = clock()
-    const before = requireVisible(actor, await tx.apiKeys.get(id), 'API key', id)
-    requireExpected(operation, before)
+    const before = await load(operation, tx, apiKeys, id)
     requireChangeable(before)
     if (before.expiresAt !== null && before.expiresAt <= now) {
       throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
@@ -183,7 +188,7 @@ export const mostInOverlap = 100
 
 /** The keys that led to this one and still work in their overlap. */
 export async function workingPredecessors (
-  tx: Repositories, { id, chainId, rotatedFrom, rotatedTo }: ApiKey, now: Date
+  tx: ApiKeyPort, { id, chainId, rotatedFrom, rotatedTo }: ApiKey, now: Date
 ): Promise<ApiKey[]> {
   const working = (await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id)
   // Every other key of the chain led to the newest one.
@@ -199,7 +204,7 @@ export async function workingPredecessors (
  * never so many that it could not be done. @throws Failure `conflict`.
  */
 export async function requireFewInOverlap (
-  tx: Repositories, { chainId, id }: ApiKey, overlapSeconds: number, now: Date
+  tx: ApiKeyPort, { chainId, id }: ApiKey, overlapSeconds: number, now: Date
 ): Promise<void> {
   if (overlapSeconds === 0 || (await tx.apiKeys.inOverlap(chainId, now)).length < mostInOverlap) return
   throw new Failure('conflict', {
@@ -212,7 +217,7 @@ export async function requireFewInOverlap (
 
 /** Who rotates in an emergency does not know which of the keys has leaked. */
 export async function endPredecessors (
-  { actor }: Operation, tx: Repositories, before: ApiKey, { id }: ApiKey, now: Date
+  { actor }: Operation<ApiKeyPort & AuditPort>, tx: ApiKeyPort & AuditPort, before: ApiKey, { id }: ApiKey, now: Date
 ): Promise<void> {
   for (const predecessor of await workingPredecessors(tx, before, now)) {
     const after = { ...predecessor, expiresAt: now }
@@ -222,11 +227,26 @@ export async function endPredecessors (
 }
 
 export async function limitPredecessors (
-  { actor }: Operation, tx: Repositories, key: ApiKey, now: Date
+  { actor }: Operation<ApiKeyPort & AuditPort>, tx: ApiKeyPort & AuditPort, key: ApiKey, now: Date
 ): Promise<void> {
   for (const predecessor of await workingPredecessors(tx, key, now)) {
     const after = { ...predecessor, ...limitsOf(key, predecessor) }
     await tx.apiKeys.update(after)
     await tx.audit.append(auditEvent(actor, now, 'api_key.updated', about(after, { limitedWith: key.id })))
   }
+}
+
+/**
+ * What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`.
+ */
+export function requireOwnReach (
+  actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange
+): void {
+  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
+  if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
+  throw new Failure('insufficient_permissions', {
+    message:
+      `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
+      'token. It can be renamed, rotated and revoked.'
+  })
 }

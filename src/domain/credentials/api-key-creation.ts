@@ -7,12 +7,19 @@ import type { Actor } from '../core/actor.ts'
 import { requireFuture, type Operation } from '../core/operation.ts'
 import { requireSameMember, requireRestrictionsWithin } from '../members/delegation.ts'
 import { managementResourceId, requireUsableResource, type Resource } from '../resources/resource.ts'
-import type { Repositories } from '../store.ts'
 import { limitsOf, noLimits, type Limits } from '../tenancy/limits.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import {
   about, type ApiKey, requireAccess, requirePatterns, type AccessLevel, type ObjectRestriction
 } from './api-key.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { ApiKeyPort } from './api-key.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { MemberPort } from '../members/permissions.ts'
+
+/** What the operations of this file read and write. */
+type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyInput extends Partial<Limits> {
   organizationId: string
@@ -31,7 +38,9 @@ export interface ApiKeyInput extends Partial<Limits> {
 }
 
 /** Creates a key; `text` is the key itself, shown now and never again. */
-export async function createApiKey (operation: Operation, input: ApiKeyInput): Promise<{ key: ApiKey; text: string } > {
+export async function createApiKey (
+  operation: Operation<Ports>, input: ApiKeyInput
+): Promise<{ key: ApiKey, text: string }> {
   return await operation.store.transaction(async (tx) => {
     await requireActiveOrganization(tx, operation.actor, input.organizationId)
     const resource = await requireUsableResource(tx, input.organizationId, input.resource)
@@ -52,7 +61,7 @@ export async function createApiKey (operation: Operation, input: ApiKeyInput): P
  * `insufficient_permissions` for a resource of the deployment when the actor is confined to an organization.
  */
 export async function importApiKey (
-  operation: Operation, input: ApiKeyInput & { digest: string; hint: string }
+  operation: Operation<Ports>, input: ApiKeyInput & { digest: string; hint: string }
 ): Promise<ApiKey> {
   const digest = readDigest(input.digest)
   if (digest === null) {
@@ -112,8 +121,8 @@ export function requireMayImport ({ organizationId }: Actor, resource: Resource)
 }
 
 export async function newKey (
-  operation: Operation,
-  tx: Repositories,
+  operation: Operation<MemberPort & OrganizationPort>,
+  tx: MemberPort & OrganizationPort,
   resource: Resource,
   input: ApiKeyInput,
   identity: Pick<ApiKey, 'digest' | 'hint' | 'imported'>
@@ -154,7 +163,10 @@ export async function newKey (
 
 /** The first one changes the resource: from now on a text of any form is looked up there. */
 export async function takeImportedKeys (
-  { actor }: Operation, tx: Repositories, resource: Resource, { createdAt }: ApiKey
+  { actor }: Operation<AuditPort & ResourcePort>,
+  tx: AuditPort & ResourcePort,
+  resource: Resource,
+  { createdAt }: ApiKey
 ): Promise<void> {
   await tx.resources.update({ ...resource, style: { ...resource.style, importedKeys: true } })
   await tx.audit.append(
@@ -165,7 +177,7 @@ export async function takeImportedKeys (
 }
 
 export async function insert (
-  { actor }: Operation, tx: Repositories, key: ApiKey, type: AuditEventType
+  { actor }: Operation<ApiKeyPort & AuditPort>, tx: ApiKeyPort & AuditPort, key: ApiKey, type: AuditEventType
 ): Promise<void> {
   await tx.apiKeys.insert(key)
   await tx.audit.append(auditEvent(actor, key.createdAt, type, about(key)))
@@ -173,7 +185,7 @@ export async function insert (
 
 /** Its own first, each once; every one has to be the actor's to see. */
 export async function resolveOrganizations (
-  { actor }: Operation, tx: Repositories, own: string, further: readonly string[]
+  { actor }: Operation<OrganizationPort>, tx: OrganizationPort, own: string, further: readonly string[]
 ): Promise<string[]> {
   const ids = new Set([own, ...further])
   for (const id of ids) if (id !== own) await requireActiveOrganization(tx, actor, id)

@@ -4,15 +4,13 @@ import type { Actor } from '../core/actor.ts'
 import {
   requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
 } from '../members/delegation.ts'
-import { permissionsOf, type Member } from '../members/permissions.ts'
+import { permissionsOf, type Member, type MemberPort } from '../members/permissions.ts'
 import type { Limits } from '../tenancy/limits.ts'
-import type { Organization } from '../tenancy/organization.ts'
+import type { Organization, OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { Resource } from '../resources/resource.ts'
 import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
-import type { ApiKeyChange } from './api-key-change.ts'
 
 /**
  * `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it
@@ -113,6 +111,8 @@ export interface ApiKeyRepository {
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
 }
 
+export interface ApiKeyPort { apiKeys: ApiKeyRepository }
+
 /**
  * What a key may do now: never more than its resource declares and its creator may (CD-09). `creator` null: an operator
  * vouches for it.
@@ -141,7 +141,7 @@ export function planLacks (
 }
 
 /** @throws Failure `not_found`, also for a key of another organization. */
-export async function getApiKey ({ store, actor }: Operation, id: string): Promise<ApiKey> {
+export async function getApiKey ({ store, actor }: Operation<ApiKeyPort>, id: string): Promise<ApiKey> {
   return requireVisible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
@@ -160,28 +160,15 @@ export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: Api
  * `insufficient_permissions`.
  */
 export async function requireWithinOwn (
-  tx: Repositories, actor: Actor, resource: Resource, key: ApiKey
+  tx: MemberPort, actor: Actor, resource: Resource, key: ApiKey
 ): Promise<void> {
   requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
   await requireNotStrongerMember(tx, actor, resource, key.creatorId)
 }
 
-/**
- * What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`.
- */
-export function requireOwnReach (
-  actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange
-): void {
-  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
-  if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
-        'token. It can be renamed, rotated and revoked.'
-  })
-}
-
-export function requirePatterns ({ actor }: Operation, resource: Resource, scopes: readonly string[]): string[] {
+export function requirePatterns (
+  { actor }: Operation<unknown>, resource: Resource, scopes: readonly string[]
+): string[] {
   const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
   requireScopesHeld(actor, resource, expand(patterns, resource.scopes))
   return patterns
@@ -192,7 +179,10 @@ export function requirePatterns ({ actor }: Operation, resource: Resource, scope
  * organization.
  */
 export async function requireAccess (
-  { actor }: Operation, tx: Repositories, resource: Resource, key: ApiKey
+  { actor }: Operation<MemberPort & OrganizationPort>,
+  tx: MemberPort & OrganizationPort,
+  resource: Resource,
+  key: ApiKey
 ): Promise<void> {
   if (key.access !== 'custom') {
     if (key.scopes.length > 0 || Object.keys(key.objects).length > 0) {

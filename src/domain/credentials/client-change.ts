@@ -1,21 +1,25 @@
 /** OAuth clients as operators manage them: creation, update, rotation of secrets, revocation. */
+import { change, type RecordKind } from '../audit/change.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { newSecret, newId } from '../../secrets/secrets.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
+import { type Operation } from '../core/operation.ts'
 import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
 import { requireUsableResource } from '../resources/resource.ts'
 import { requireGrantable } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { requirePublicKeys } from './client-keys.ts'
 import {
   type ClientAuthMethod, type AssertionProfile, about, type Client, type NewClient, newClientSecret, nextGeneration,
   endingBy, isCurrent, currentSecrets, type ClientGrant
 } from './client.ts'
+import type { ClientPort } from './client.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
 
 /** A grant as an operator writes it: the resource by id or identifier. */
 export interface GrantInput {
@@ -34,7 +38,9 @@ export interface ClientInput {
 }
 
 /** @throws Failure `unknown_resource`, `unknown_scope`, `scope_api_key_only`, `invalid_allowlist`, `not_found`. */
-export async function createClient (operation: Operation, input: ClientInput): Promise<NewClient> {
+export async function createClient (
+  operation: Operation<AuditPort & ClientPort & OrganizationPort & ResourcePort>, input: ClientInput
+): Promise<NewClient> {
   const { store, clock, actor } = operation
   const now = clock()
   const method = input.tokenEndpointAuthMethod ?? 'client_secret_basic'
@@ -91,7 +97,9 @@ export interface ClientChange {
 }
 
 /** Changes a client. New scopes or a new allowlist end its outstanding tokens at once (LB-12, LB-13). */
-export async function updateClient (operation: Operation, id: string, change: ClientChange): Promise<Client> {
+export async function updateClient (
+  operation: Operation<AuditPort & ClientPort & OrganizationPort & ResourcePort>, id: string, change: ClientChange
+): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async (before, tx) => {
     const organizationId = await claimedBy(tx, operation, before, change.organizationId)
     const { name: _, ...authority } = change
@@ -115,17 +123,13 @@ export async function updateClient (operation: Operation, id: string, change: Cl
 }
 
 /** Revokes a client and its outstanding tokens at once (LB-11). Doing it twice changes nothing. */
-export async function revokeClient (operation: Operation, id: string, reason: string | null): Promise<Client> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async (tx) => {
-    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) return before
-    const after = nextGeneration({ ...before, revokedAt: clock(), revokedReason: reason })
-    const kept = await tx.clients.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt!, 'client.revoked', about(after, { reason })))
-    return kept
-  })
+export async function revokeClient (
+  operation: Operation<AuditPort & ClientPort>, id: string, reason: string | null
+): Promise<Client> {
+  return await change(operation, clients, id, 'client.revoked', (before, now) =>
+    before.revokedAt !== null
+      ? before
+      : nextGeneration({ ...before, revokedAt: now, revokedReason: reason }), { reason })
 }
 
 /**
@@ -134,7 +138,7 @@ export async function revokeClient (operation: Operation, id: string, reason: st
  * `mostSecretsInOverlap` secrets are in theirs.
  */
 export async function rotateClientSecret (
-  operation: Operation, id: string, overlapSeconds: number
+  operation: Operation<AuditPort & ClientPort & ResourcePort>, id: string, overlapSeconds: number
 ): Promise<{ client: Client; secret: string } > {
   const secret = newSecret()
   const client = await changeClient(operation, id, 'client.secret_rotated', async (before, tx) => {
@@ -173,27 +177,28 @@ export function requireFewInOverlap (client: Client, overlapSeconds: number, now
 /** How many secrets of a client, besides the newest, are remembered after their end. */
 export const rememberedSecrets = 10
 
-/** `change` returns its argument when there is nothing to change. */
-export async function changeClient (
-  operation: Operation, id: string, type: AuditEventType, change: (before: Client, tx: Repositories) => Promise<Client>
+/** How clients are found, kept and audited. */
+const clients: RecordKind<Client, ClientPort> = {
+  name: 'client',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.clients.get(id),
+  update: (tx, after) => tx.clients.update(after),
+  about,
+}
+
+/** As `change`, for a client that was not revoked. @throws Failure `credential_revoked`. */
+export async function changeClient<Ports extends AuditPort & ClientPort> (
+  operation: Operation<Ports>, id: string, type: AuditEventType,
+  decide: (before: Client, tx: Ports) => Promise<Client>
 ): Promise<Client> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async (tx) => {
-    const before = requireVisible(actor, await tx.clients.get(id), 'client', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) {
-      throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
-    }
-    const after = await change(before, tx)
-    if (after === before) return before
-    const kept = await tx.clients.update(after)
-    await tx.audit.append(auditEvent(actor, clock(), type, about(after)))
-    return kept
+  return await change(operation, clients, id, type, async (before, _now, tx) => {
+    if (before.revokedAt === null) return await decide(before, tx)
+    throw new Failure('credential_revoked', { message: `The client ${id} was revoked; create a new one.` })
   })
 }
 
 export async function claimedBy (
-  tx: Repositories, { actor }: Operation, client: Client, organizationId: string | undefined
+  tx: OrganizationPort, { actor }: Operation<OrganizationPort>, client: Client, organizationId: string | undefined
 ): Promise<string | null> {
   if (organizationId === undefined || organizationId === client.organizationId) return client.organizationId
   if (client.organizationId !== null) {
@@ -205,7 +210,7 @@ export async function claimedBy (
 }
 
 export async function resolveGrants (
-  tx: Repositories, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]
+  tx: ResourcePort, actor: Actor, organizationId: string | null, grants: readonly GrantInput[]
 ): Promise<ClientGrant[]> {
   const resolved = new Map<string, ClientGrant>()
   for (const { resource: name, scopes } of grants) {
@@ -224,7 +229,7 @@ export async function resolveGrants (
 /**
  * Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`.
  */
-export async function requireWithinOwn (tx: Repositories, actor: Actor, { grants }: Client): Promise<void> {
+export async function requireWithinOwn (tx: ResourcePort, actor: Actor, { grants }: Client): Promise<void> {
   for (const { resourceId, scopes } of grants) {
     const resource = await tx.resources.get(resourceId)
     if (resource !== null) requireDelegable(actor, resource, scopes)
@@ -235,7 +240,7 @@ export async function requireWithinOwn (tx: Repositories, actor: Actor, { grants
  * Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure
  * `insufficient_permissions`.
  */
-export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, client: Client): Promise<void> {
+export async function requireNoMoreThanOwn (tx: ResourcePort, actor: Actor, client: Client): Promise<void> {
   await requireWithinOwn(tx, actor, client)
   for (const { resourceId, scopes } of client.grants) {
     const resource = scopes.length === 0 ? null : await tx.resources.get(resourceId)
@@ -248,7 +253,7 @@ export async function requireNoMoreThanOwn (tx: Repositories, actor: Actor, clie
  * organization's to give.
  */
 export async function resolveIntrospects (
-  tx: Repositories, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
+  tx: ResourcePort, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
 ): Promise<string[]> {
   const ids = new Set<string>()
   for (const name of names) {

@@ -3,33 +3,16 @@ import { isDeepStrictEqual } from 'node:util'
 import { newSecret, newLabelledSecret, newId, digestOf } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
-import { requireGrantable } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
 import {
-  about, aboutSpending, type Client, type ClientMetadata, newClientSecret, nextGeneration, type ClientGrant,
-  type NewClient
+  about, newClientSecret, nextGeneration, type Client, type ClientMetadata, type NewClient, type ClientPort
 } from './client.ts'
 import { changeClient } from './client-change.ts'
-import { type RegistrationToken, spendRegistrationToken } from './registration-token.ts'
+import { spendRegistrationToken, type RegistrationToken, type RegistrationTokenPort } from './registration-token.ts'
 import { Failure } from '../../base/errors.ts'
 import { secondsAfter } from '../../base/clock.ts'
-
-/** More servers than this a client is not given by default: it would never name all of them. */
-export const mostDefaults = 50
-
-/**
- * What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP
- * servers.
- */
-export async function defaultGrants (tx: Repositories, organizationId: string): Promise<ClientGrant[]> {
-  const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, {
-    organizationId, kind: 'mcp', revoked: false
-  })
-  const giving = items.filter(({ defaultScopes }) => defaultScopes.length > 0)
-  return giving.map(({ id: resourceId, identifier, scopes, defaultScopes }) => ({
-    resourceId, scopes: requireGrantable(defaultScopes, scopes, identifier)
-  }))
-}
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import { defaultGrants } from './default-grants.ts'
 
 /**
  * What a client gets by registering itself (RFC 7591 §3.2.1): secret and registration access token, both shown once.
@@ -43,7 +26,9 @@ export interface RegisteredClient extends NewClient { registrationAccessToken: s
  * @throws Failure `unauthorized` when the token has no uses left.
  */
 export async function registerClient (
-  { store, clock, actor }: Operation, metadata: ClientMetadata, token: RegistrationToken | null
+  { store, clock, actor }: Operation<AuditPort & ClientPort & RegistrationTokenPort & ResourcePort>,
+  metadata: ClientMetadata,
+  token: RegistrationToken | null
 ): Promise<RegisteredClient> {
   const now = clock()
   const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? null : newSecret()
@@ -104,7 +89,7 @@ export function nameIn ({ client_name: name }: ClientMetadata, otherwise: string
  * describes it already changes nothing and leaves no audit row.
  */
 export async function replaceClientMetadata (
-  operation: Operation, id: string, metadata: ClientMetadata
+  operation: Operation<AuditPort & ClientPort>, id: string, metadata: ClientMetadata
 ): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async (before) => {
     if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
@@ -132,7 +117,7 @@ export function isAbandoned ({ origin, lastUsedAt, revision, createdAt }: Client
 
 /** Writes that an abandoned client is used after all, so that it stays. False: it has been removed. */
 export async function useAbandoned (
-  { store, clock }: Pick<Operation, 'store' | 'clock'>, id: string
+  { store, clock }: Pick<Operation<ClientPort>, 'store' | 'clock'>, id: string
 ): Promise<boolean> {
   return await store.clients.use(id, clock())
 }
@@ -141,7 +126,9 @@ export async function useAbandoned (
  * Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the
  * same time stays, or is not used.
  */
-export async function reapAbandonedClients ({ store, clock, actor }: Operation, limit: number): Promise<number> {
+export async function reapAbandonedClients (
+  { store, clock, actor }: Operation<AuditPort & ClientPort>, limit: number
+): Promise<number> {
   const now = clock()
   return await store.transaction(async (tx) => {
     const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), limit)
@@ -160,3 +147,6 @@ export const abandonedAfter = 7 * 86400
  * takes a while, on other servers too; from then on before anything comes of it.
  */
 export const removedAfter = 86400
+export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {
+  return { organizationId: token.organizationId, subject: token.id, detail: { client: client.id, usesLeft } }
+}

@@ -1,6 +1,5 @@
 import { digestOf, hintOf, newId } from '../../secrets/secrets.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { RegistrationToken } from './registration-token.ts'
 import { namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 
@@ -88,6 +87,8 @@ export interface ClientRepository {
   page (query: PageQuery, filter: ClientFilter): Promise<Page<Client>>
 }
 
+export interface ClientPort { clients: ClientRepository }
+
 /** Which clients a list is to hold; what is left out does not narrow it. */
 export interface ClientFilter {
   organizationId?: string
@@ -103,7 +104,7 @@ export interface ClientFilter {
 export interface NewClient { client: Client, secret: string | null }
 
 /** @throws Failure `not_found`, also for a client of another organization. */
-export async function getClient ({ store, actor }: Operation, id: string): Promise<Client> {
+export async function getClient ({ store, actor }: Operation<ClientPort>, id: string): Promise<Client> {
   return requireVisible(actor, await store.clients.get(id), 'client', id)
 }
 
@@ -126,10 +127,6 @@ export function endingBy (secret: ClientSecret, end: Date): ClientSecret {
 
 export function nextGeneration (client: Client): Client {
   return { ...client, generation: client.generation + 1 }
-}
-
-export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {
-  return { organizationId: token.organizationId, subject: token.id, detail: { client: client.id, usesLeft } }
 }
 
 export function about (client: Client, more: Record<string, unknown> = {}) {

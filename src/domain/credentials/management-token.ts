@@ -1,7 +1,8 @@
+import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newManagementTokenText } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import {
   requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
@@ -9,10 +10,16 @@ import {
 import { permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireFuture, requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
+import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { MemberPort } from '../members/permissions.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+
+/** What the operations of this file read and write. */
+type Ports = AuditPort & ManagementTokenPort & MemberPort & OrganizationPort & ResourcePort
 
 /**
  * A token of the management API that a person made for automation (OC-08): an opaque secret, sent as a bearer
@@ -75,6 +82,8 @@ export interface ManagementTokenRepository {
   page (query: PageQuery, filter: ManagementTokenFilter): Promise<Page<ManagementToken>>
 }
 
+export interface ManagementTokenPort { managementTokens: ManagementTokenRepository }
+
 /** What a token may do now: never more than the management API declares and its creator may. */
 export function scopesOfManagementToken (
   token: ManagementToken, management: Resource, creator: Member | null
@@ -103,7 +112,7 @@ export interface ManagementTokenInput {
  * token makes it.
  */
 export async function createManagementToken (
-  operation: Operation, input: ManagementTokenInput
+  operation: Operation<Ports>, input: ManagementTokenInput
 ): Promise<{ token: ManagementToken, text: string }> {
   const { store, clock, actor } = operation
   const now = clock()
@@ -136,7 +145,9 @@ export async function createManagementToken (
 }
 
 /** @throws Failure `not_found`, also for a token of another organization. */
-export async function getManagementToken ({ store, actor }: Operation, id: string): Promise<ManagementToken> {
+export async function getManagementToken (
+  { store, actor }: Operation<ManagementTokenPort>, id: string
+): Promise<ManagementToken> {
   return requireVisible(actor, await store.managementTokens.get(id), 'access token', id)
 }
 
@@ -152,15 +163,17 @@ export interface ManagementTokenChange {
  * reached its own.
  */
 export async function updateManagementToken (
-  operation: Operation, id: string, change: ManagementTokenChange
+  operation: Operation<AuditPort & ManagementTokenPort & MemberPort & ResourcePort>,
+  id: string,
+  given: ManagementTokenChange
 ): Promise<ManagementToken> {
-  return await changeToken(operation, id, 'access_token.updated', async (before, now, tx) => {
+  return await change(operation, tokens, id, 'access_token.updated', async (before, now, tx) => {
     if (before.revokedAt !== null) {
       throw new Failure('credential_revoked', { message: `The access token ${id} was revoked; create a new one.` })
     }
-    requireNotRevived(before, change, now)
-    const { name, ...authority } = change
-    const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
+    requireNotRevived(before, given, now)
+    const { name, ...authority } = given
+    const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
     // From where and how long a token works is for who may do what it may.
     if (isAboutAuthority) {
       await requireOwnScopes(tx, operation.actor, before.scopes)
@@ -169,9 +182,9 @@ export async function updateManagementToken (
     const after: ManagementToken = {
       ...before,
       name: name ?? before.name,
-      scopes: change.scopes ? await requireOwnScopes(tx, operation.actor, change.scopes) : before.scopes,
-      allowlist: change.allowlist ? readAllowlist(change.allowlist) : before.allowlist,
-      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+      scopes: given.scopes ? await requireOwnScopes(tx, operation.actor, given.scopes) : before.scopes,
+      allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
+      expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
     }
     if (isAboutAuthority) requireRestrictionsWithin(operation.actor, await managementResource(tx), after)
     return after
@@ -180,10 +193,10 @@ export async function updateManagementToken (
 
 /** Revokes a token: refused from the next request on. Doing it twice changes nothing. */
 export async function revokeManagementToken (
-  operation: Operation, id: string, reason: string | null
+  operation: Operation<AuditPort & ManagementTokenPort>, id: string, reason: string | null
 ): Promise<ManagementToken> {
-  return await changeToken(
-    operation, id, 'access_token.revoked',
+  return await change(
+    operation, tokens, id, 'access_token.revoked',
     async (before, now) => before.revokedAt === null ? { ...before, revokedAt: now, revokedReason: reason } : before
   )
 }
@@ -197,7 +210,7 @@ function requireNotRevived ({ id, expiresAt }: ManagementToken, change: Manageme
 }
 
 async function requireReach (
-  tx: Repositories, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput
+  tx: MemberPort & OrganizationPort, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput
 ): Promise<void> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
   // Who has scopes at all is not the admin token.
@@ -214,36 +227,26 @@ async function requireReach (
   })
 }
 
-async function requireOwnScopes (tx: Repositories, actor: Actor, scopes: readonly string[]): Promise<string[]> {
+async function requireOwnScopes (tx: ResourcePort, actor: Actor, scopes: readonly string[]): Promise<string[]> {
   const management = await managementResource(tx)
   const patterns = requireDeclaredPatterns(scopes, management.scopes, management.identifier)
   requireScopesHeld(actor, management, expand(patterns, management.scopes))
   return patterns
 }
 
-async function managementResource (tx: Repositories): Promise<Resource> {
+async function managementResource (tx: ResourcePort): Promise<Resource> {
   const management = await tx.resources.get(managementResourceId)
   if (management === null) throw new Failure('unknown_resource')
   return management
 }
 
-async function changeToken (
-  operation: Operation,
-  id: string,
-  type: AuditEventType,
-  change: (before: ManagementToken, now: Date, tx: Repositories) => Promise<ManagementToken>
-): Promise<ManagementToken> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const now = clock()
-    const before = requireVisible(actor, await tx.managementTokens.get(id), 'access token', id)
-    requireExpected(operation, before)
-    const after = await change(before, now, tx)
-    if (after === before) return before
-    const kept = await tx.managementTokens.update(after)
-    await tx.audit.append(auditEvent(actor, now, type, about(kept)))
-    return kept
-  })
+/** How access tokens are found, kept and audited. */
+const tokens: RecordKind<ManagementToken, ManagementTokenPort> = {
+  name: 'access token',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.managementTokens.get(id),
+  update: (tx, after) => tx.managementTokens.update(after),
+  about,
 }
 
 function about (token: ManagementToken) {

@@ -1,3 +1,4 @@
+import { change, type RecordKind } from '../audit/change.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { Failure } from '../../base/errors.ts'
@@ -8,7 +9,13 @@ import type { Page, PageQuery } from '../core/page.ts'
 import { requireUsableResource } from '../resources/resource.ts'
 import { requireDelegable } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import { requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
+import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+
+/** What the operations of this file read and write. */
+type Ports = AuditPort & OrganizationPort & PublishableKeyPort & ResourcePort
 
 /**
  * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private
@@ -46,6 +53,8 @@ export interface PublishableKeyRepository {
   ): Promise<Page<PublishableKey>>
 }
 
+export interface PublishableKeyPort { publishableKeys: PublishableKeyRepository }
+
 export interface PublishableKeyInput {
   organizationId: string
   resource: string
@@ -66,7 +75,7 @@ export interface PrivateSigningKey {
  * @throws Failure `not_found`, `organization_not_active`, `unknown_resource`, `unknown_scope`, `scope_api_key_only`.
  */
 export async function createPublishableKey (
-  { store, clock, actor }: Operation, input: PublishableKeyInput
+  { store, clock, actor }: Operation<Ports>, input: PublishableKeyInput
 ): Promise<{ key: PublishableKey, signingKey: PrivateSigningKey }> {
   const { publicJwk, signingKey } = await newSigningPair()
   return await store.transaction(async tx => {
@@ -93,7 +102,9 @@ export async function createPublishableKey (
 }
 
 /** @throws Failure `not_found`, also for a key of another organization. */
-export async function getPublishableKey ({ store, actor }: Operation, id: string): Promise<PublishableKey> {
+export async function getPublishableKey (
+  { store, actor }: Operation<PublishableKeyPort>, id: string
+): Promise<PublishableKey> {
   return requireVisible(actor, await store.publishableKeys.get(id), 'publishable key', id)
 }
 
@@ -101,18 +112,11 @@ export async function getPublishableKey ({ store, actor }: Operation, id: string
  * Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`.
  */
 export async function updatePublishableKey (
-  operation: Operation, id: string, change: { name?: string }
+  operation: Operation<AuditPort & PublishableKeyPort>, id: string, given: { name?: string }
 ): Promise<PublishableKey> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) {
-      throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
-    }
-    const kept = await tx.publishableKeys.update({ ...before, name: change.name ?? before.name })
-    await tx.audit.append(auditEvent(actor, clock(), 'publishable_key.updated', about(kept)))
-    return kept
+  return await change(operation, publishableKeys, id, 'publishable_key.updated', before => {
+    if (before.revokedAt === null) return { ...before, name: given.name ?? before.name }
+    throw new Failure('credential_revoked', { message: `The publishable key ${id} was revoked; create a new one.` })
   })
 }
 
@@ -121,18 +125,21 @@ export async function updatePublishableKey (
  * changes nothing.
  */
 export async function revokePublishableKey (
-  operation: Operation, id: string, reason: string | null
+  operation: Operation<AuditPort & PublishableKeyPort>, id: string, reason: string | null
 ): Promise<PublishableKey> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.publishableKeys.get(id), 'publishable key', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) return before
-    const after = { ...before, revokedAt: clock() }
-    const kept = await tx.publishableKeys.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt, 'publishable_key.revoked', about(after, { reason })))
-    return kept
-  })
+  return await change(
+    operation, publishableKeys, id, 'publishable_key.revoked',
+    (before, now) => before.revokedAt === null ? { ...before, revokedAt: now } : before, { reason }
+  )
+}
+
+/** How publishable keys are found, kept and audited. */
+const publishableKeys: RecordKind<PublishableKey, PublishableKeyPort> = {
+  name: 'publishable key',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.publishableKeys.get(id),
+  update: (tx, after) => tx.publishableKeys.update(after),
+  about,
 }
 
 async function newSigningPair (): Promise<{ publicJwk: JWK, signingKey: PrivateSigningKey }> {

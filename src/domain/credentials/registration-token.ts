@@ -1,17 +1,21 @@
+import { change, type RecordKind } from '../audit/change.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, newLabelledSecret } from '../../secrets/secrets.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import { defaultGrants } from './client-registration.ts'
-import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { defaultGrants } from './default-grants.ts'
+import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Registry } from '../access/registry.ts'
-import { requireUsableResource } from '../resources/resource.ts'
+import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
 import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
-import { requireFuture, requireVisible, requireExpected, type Revised, type Operation } from '../core/operation.ts'
+import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
+
+/** What the operations of this file read and write. */
+type Ports = AuditPort & OrganizationPort & RegistrationTokenPort & ResourcePort
 
 /** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
 export interface RegistrationToken extends Revised {
@@ -46,6 +50,8 @@ export interface RegistrationTokenRepository {
   page (query: PageQuery, filter: RegistrationTokenFilter): Promise<Page<RegistrationToken>>
 }
 
+export interface RegistrationTokenPort { registrationTokens: RegistrationTokenRepository }
+
 /** `spent`: it has no uses left. */
 export const registrationTokenStatuses = ['active', 'spent', 'expired', 'revoked'] as const
 export type RegistrationTokenStatus = typeof registrationTokenStatuses[number]
@@ -72,7 +78,7 @@ export interface RegistrationTokenInput {
 
 /** Creates a registration token; `secret` is its text, shown now and never again. */
 export async function createRegistrationToken (
-  { store, clock, actor }: Operation, input: RegistrationTokenInput
+  { store, clock, actor }: Operation<Ports>, input: RegistrationTokenInput
 ): Promise<{ token: RegistrationToken, secret: string }> {
   const now = clock()
   const secret = newLabelledSecret('lkrgt')
@@ -113,7 +119,9 @@ export async function createRegistrationToken (
 }
 
 /** @throws Failure `not_found`. */
-export async function getRegistrationToken ({ store, actor }: Operation, id: string): Promise<RegistrationToken> {
+export async function getRegistrationToken (
+  { store, actor }: Operation<RegistrationTokenPort>, id: string
+): Promise<RegistrationToken> {
   return requireVisible(actor, await store.registrationTokens.get(id), 'registration token', id)
 }
 
@@ -122,31 +130,37 @@ export async function getRegistrationToken ({ store, actor }: Operation, id: str
  * `insufficient_permissions`.
  */
 export async function updateRegistrationToken (
-  operation: Operation, id: string, change: { name?: string, uses?: number | null, expiresAt?: Date | null }
+  operation: Operation<AuditPort & RegistrationTokenPort & ResourcePort>,
+  id: string,
+  given: { name?: string, uses?: number | null, expiresAt?: Date | null }
 ): Promise<RegistrationToken> {
-  return await changeToken(operation, id, 'registration_token.updated', async (before, now, tx) => {
+  return await change(operation, tokens, id, 'registration_token.updated', async (before, now, tx) => {
     if (before.revokedAt !== null) {
       throw new Failure('credential_revoked', {
         message: `The registration token ${id} was revoked; create a new one.`
       })
     }
     // More uses, or a later end, is more of what the token grants.
-    if (change.uses !== undefined || change.expiresAt !== undefined) {
+    if (given.uses !== undefined || given.expiresAt !== undefined) {
       await requireGrantedByOwn(tx, operation.actor, before)
     }
     return {
       ...before,
-      name: change.name ?? before.name,
-      usesLeft: change.uses === undefined ? before.usesLeft : change.uses,
-      expiresAt: change.expiresAt === undefined ? before.expiresAt : requireFuture(change.expiresAt, now),
+      name: given.name ?? before.name,
+      usesLeft: given.uses === undefined ? before.usesLeft : given.uses,
+      expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
     }
   })
 }
 
 /** Revokes it. Clients that registered with it stay. Doing it twice changes nothing. */
-export async function revokeRegistrationToken (operation: Operation, id: string): Promise<RegistrationToken> {
-  return await changeToken(operation, id, 'registration_token.revoked', async (before, now) =>
-    before.revokedAt === null ? { ...before, revokedAt: now } : before)
+export async function revokeRegistrationToken (
+  operation: Operation<AuditPort & RegistrationTokenPort>, id: string
+): Promise<RegistrationToken> {
+  return await change(
+    operation, tokens, id, 'registration_token.revoked',
+    async (before, now) => before.revokedAt === null ? { ...before, revokedAt: now } : before
+  )
 }
 
 /** Why a registration token is refused; precise, for the audit log. */
@@ -159,11 +173,14 @@ export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null
   token: RegistrationToken | null, problem: RegistrationTokenProblem
 }
 
+/** Finds a registration token by its digest; null: there is none. */
+export interface RegistrationTokenLookup { registrationToken (digest: string): Awaitable<RegistrationToken | null> }
+
 /** Looks at the token behind a text. */
 export async function findRegistrationToken (
-  { store, clock }: Operation, registry: Pick<Registry, 'registrationToken'>, secret: string
+  { store, clock }: Operation<OrganizationPort>, tokens: RegistrationTokenLookup, secret: string
 ): Promise<RegistrationTokenVerdict> {
-  const token = await registry.registrationToken(digestOf(secret))
+  const token = await tokens.registrationToken(digestOf(secret))
   if (token === null) return { token, problem: 'unknown_registration_token' }
   if (token.revokedAt !== null) return { token, problem: 'registration_token_revoked' }
   if (!isUsable(token, clock())) return { token, problem: 'registration_token_expired' }
@@ -177,7 +194,7 @@ export async function findRegistrationToken (
  * @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile.
  */
 export async function spendRegistrationToken (
-  tx: Repositories, token: RegistrationToken, now: Date
+  tx: RegistrationTokenPort, token: RegistrationToken, now: Date
 ): Promise<number | null> {
   const current = await tx.registrationTokens.get(token.id)
   if (current === null || !isUsable(current, now) || !await tx.registrationTokens.spend(token.id)) {
@@ -191,7 +208,7 @@ export async function spendRegistrationToken (
  * @throws Failure `insufficient_permissions`.
  */
 async function requireGrantedByOwn (
-  tx: Repositories, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
+  tx: ResourcePort, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
 ): Promise<void> {
   const grants = resourceId === null ? await defaultGrants(tx, organizationId) : [{ resourceId, scopes }]
   for (const granted of grants) {
@@ -206,21 +223,13 @@ function isUsable (token: RegistrationToken, now: Date): boolean {
   return token.revokedAt === null && (token.expiresAt === null || token.expiresAt > now)
 }
 
-async function changeToken (
-  operation: Operation, id: string, type: AuditEventType,
-  change: (before: RegistrationToken, now: Date, tx: Repositories) => Promise<RegistrationToken>
-): Promise<RegistrationToken> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const now = clock()
-    const before = requireVisible(actor, await tx.registrationTokens.get(id), 'registration token', id)
-    requireExpected(operation, before)
-    const after = await change(before, now, tx)
-    if (after === before) return before
-    const kept = await tx.registrationTokens.update(after)
-    await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return kept
-  })
+/** How registration tokens are found, kept and audited. */
+const tokens: RecordKind<RegistrationToken, RegistrationTokenPort> = {
+  name: 'registration token',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.registrationTokens.get(id),
+  update: (tx, after) => tx.registrationTokens.update(after),
+  about,
 }
 
 function about (token: RegistrationToken) {

@@ -1,3 +1,4 @@
+import { change, type RecordKind } from '../audit/change.ts'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, hintOf, newId, isWebhookToken, newWebhookToken } from '../../secrets/secrets.ts'
@@ -9,9 +10,15 @@ import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal
 import type { Registry } from '../access/registry.ts'
 import { requireUsableResource, type Resource } from '../resources/resource.ts'
 import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
 import { type Revised } from '../core/operation.ts'
 import { type Operation } from '../core/operation.ts'
+import type { ApiKeyPort } from './api-key.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+
+/** What the operations of this file read and write. */
+type Ports = ApiKeyPort & AuditPort & OrganizationPort & ResourcePort & WebhookTokenPort
 
 /** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
 export interface BoundObject {
@@ -51,6 +58,8 @@ export interface WebhookTokenRepository {
     query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }
   ): Promise<Page<WebhookToken>>
 }
+
+export interface WebhookTokenPort { webhookTokens: WebhookTokenRepository }
 
 /** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
 export type WebhookVerdict = (KeyVerdict & { ok: true } & { object: BoundObject }) | { ok: false, refusal: Refusal }
@@ -117,7 +126,7 @@ function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
  * `insufficient_permissions` for an object that the key may not touch.
  */
 export async function createWebhookToken (
-  { store, clock, actor }: Operation, input: { apiKeyId: string, object: BoundObject }
+  { store, clock, actor }: Operation<Ports>, input: { apiKeyId: string, object: BoundObject }
 ): Promise<{ token: WebhookToken, text: string }> {
   const text = newWebhookToken()
   return await store.transaction(async tx => {
@@ -147,24 +156,29 @@ export async function createWebhookToken (
 }
 
 /** @throws Failure `not_found`, also for a token of another organization. */
-export async function getWebhookToken ({ store, actor }: Operation, id: string): Promise<WebhookToken> {
+export async function getWebhookToken (
+  { store, actor }: Operation<WebhookTokenPort>, id: string
+): Promise<WebhookToken> {
   return requireVisible(actor, await store.webhookTokens.get(id), 'webhook token', id)
 }
 
 /** Revokes it: refused from the next request on. Doing it twice changes nothing. */
 export async function revokeWebhookToken (
-  operation: Operation, id: string, reason: string | null
+  operation: Operation<AuditPort & WebhookTokenPort>, id: string, reason: string | null
 ): Promise<WebhookToken> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = requireVisible(actor, await tx.webhookTokens.get(id), 'webhook token', id)
-    requireExpected(operation, before)
-    if (before.revokedAt !== null) return before
-    const after = { ...before, revokedAt: clock() }
-    const kept = await tx.webhookTokens.update(after)
-    await tx.audit.append(auditEvent(actor, after.revokedAt, 'webhook_token.revoked', about(after, { reason })))
-    return kept
-  })
+  return await change(
+    operation, webhookTokens, id, 'webhook_token.revoked',
+    (before, now) => before.revokedAt === null ? { ...before, revokedAt: now } : before, { reason }
+  )
+}
+
+/** How webhook tokens are found, kept and audited. */
+const webhookTokens: RecordKind<WebhookToken, WebhookTokenPort> = {
+  name: 'webhook token',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.webhookTokens.get(id),
+  update: (tx, after) => tx.webhookTokens.update(after),
+  about,
 }
 
 /** A token would end with its key: one that has ended, or is about to, gets none. */

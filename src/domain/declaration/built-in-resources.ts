@@ -1,4 +1,5 @@
 /** The resources that each deployment has: the host itself and the management API. */
+import type { ClientGenerations } from '../resources/resource.ts'
 import { isDeepStrictEqual } from 'util'
 import type { Clock } from '../../base/clock.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -6,9 +7,11 @@ import { systemActor } from '../core/actor.ts'
 import { auditDetail, defaultTokenLifetime, managementResourceId, type Resource } from '../resources/resource.ts'
 import { takeIdentifier } from './resource-declaration.ts'
 import { declared } from './scope-declaration.ts'
-import type { Store } from '../store.ts'
 import { defaultAlgorithm } from '../tokens/signing-key.ts'
 import type { Scope } from '../resources/scope.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { Transactional } from '../core/operation.ts'
 
 export const builtInDefaults = {
   organizationId: null,
@@ -27,7 +30,9 @@ export type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'sty
  * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself
  * so already has to give it up: an organization could else keep a deployment from moving there.
  */
-export async function seedResources (store: Store, clock: Clock, seeds: readonly Seed[]): Promise<void> {
+export async function seedResources (
+  store: Transactional<AuditPort & ClientGenerations & ResourcePort>, clock: Clock, seeds: readonly Seed[]
+): Promise<void> {
   const present = await Promise.all(seeds.map(({ id }) => store.resources.get(id)))
   if (seeds.every((seed, i) => isSeeded(seed, present[i]!))) return
   await store.transaction(async (tx) => {

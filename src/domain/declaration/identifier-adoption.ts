@@ -2,13 +2,15 @@
  * Resources that an earlier version wrote, which took two spellings of one URL for two resources. Each gets the normal
  * form of its identifier, by which it is found from then on, unless another one has it.
  */
+import type { ClientGenerations } from '../resources/resource.ts'
 import { ConfigurationError } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import { systemActor } from '../core/actor.ts'
 import { auditDetail, isBuiltIn, type Resource } from '../resources/resource.ts'
 import { takeIdentifier } from './resource-declaration.ts'
-import type { Repositories } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /** Rows in one transaction. */
 const batch = 100
@@ -20,7 +22,8 @@ const batch = 100
  * pair.
  */
 export async function adoptIdentifiers (
-  { store, clock }: Pick<Operation, 'store' | 'clock'>, ending: readonly string[] = []
+  { store, clock }: Pick<Operation<AuditPort & ClientGenerations & ResourcePort>, 'store' | 'clock'>,
+  ending: readonly string[] = []
 ): Promise<void> {
   // A start on a database that is as it should be has only to read.
   if (ending.length === 0 && (await store.resources.withoutNormalForm('', 1)).length === 0) return
@@ -56,7 +59,9 @@ export async function adoptIdentifiers (
 interface Pair { row: Resource, holder: Resource, ended: string | null }
 
 /** Null: it has its normal form, or gave its identifier up for one that has it. */
-async function adopt (tx: Repositories, row: Resource, ending: readonly string[], now: Date): Promise<Pair | null> {
+async function adopt (
+  tx: AuditPort & ClientGenerations & ResourcePort, row: Resource, ending: readonly string[], now: Date
+): Promise<Pair | null> {
   const holder = await tx.resources.byIdentifier(row.identifier)
   if (holder === null) {
     await tx.resources.normalize(row)
@@ -73,7 +78,7 @@ async function adopt (tx: Repositories, row: Resource, ending: readonly string[]
   return ended === undefined ? null : { row, holder, ended: ended.id }
 }
 
-async function end (tx: Repositories, resource: Resource, now: Date): Promise<Resource> {
+async function end (tx: AuditPort, resource: Resource, now: Date): Promise<Resource> {
   const after = { ...resource, revokedAt: now }
   await tx.audit.append(auditEvent(systemActor, now, 'resource.revoked', auditDetail(after)))
   return after

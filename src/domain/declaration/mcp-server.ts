@@ -1,4 +1,5 @@
 /** MCP servers: resources of an organization that clients find by themselves, from a 401 to a token (OC-06). */
+import type { ClientGenerations } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Resource } from '../resources/resource.ts'
 import { createResource } from './resource-declaration.ts'
@@ -7,6 +8,13 @@ import { resourceMetadataUrl } from '../resources/resource-metadata.ts'
 import type { Scope } from '../resources/scope.ts'
 import { styles } from '../resources/style.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { SigningKeyPort } from '../tokens/signing-key.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+
+/** What the operations of this file read and write. */
+type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
 export interface McpServerInput {
   organizationId: string
@@ -21,7 +29,7 @@ export interface McpServerInput {
  * @throws Failure as `createResource`, and `invalid_request` for an identifier without a host: there would be no place
  * for its metadata (RFC 9728 §3.1).
  */
-export async function createMcpServer (operation: Operation, input: McpServerInput): Promise<Resource> {
+export async function createMcpServer (operation: Operation<Ports>, input: McpServerInput): Promise<Resource> {
   if (resourceMetadataUrl(input.identifier) === null) {
     throw new Failure('invalid_request', {
       message: `${
@@ -37,7 +45,9 @@ export async function createMcpServer (operation: Operation, input: McpServerInp
  * By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP
  * server.
  */
-export async function getMcpServer ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function getMcpServer (
+  { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
+): Promise<Resource> {
   const found = await store.resources.get(idOrIdentifier) ?? await store.resources.byIdentifier(idOrIdentifier)
   return requireVisible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
 }
@@ -46,12 +56,16 @@ export interface McpServerChange { name?: string, scopes?: readonly Scope[], def
 
 /** Changes it as a resource is changed. Default scopes are for clients that register from then on. */
 export async function updateMcpServer (
-  operation: Operation, idOrIdentifier: string, change: McpServerChange
+  operation: Operation<AuditPort & ClientGenerations & ResourcePort & SigningKeyPort>,
+  idOrIdentifier: string,
+  change: McpServerChange
 ): Promise<Resource> {
   return await updateResource(operation, (await getMcpServer(operation, idOrIdentifier)).id, change)
 }
 
 /** Ends it: nothing passes for it any more. Doing it twice changes nothing. */
-export async function revokeMcpServer (operation: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function revokeMcpServer (
+  operation: Operation<AuditPort & ResourcePort>, idOrIdentifier: string
+): Promise<Resource> {
   return await revokeResource(operation, (await getMcpServer(operation, idOrIdentifier)).id)
 }

@@ -1,4 +1,5 @@
 /** Changes of declared resources: update and revocation. */
+import type { ClientGenerations } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
@@ -11,6 +12,9 @@ import { requireScopes, declared, requireDefaults, stillGrantable } from './scop
 import type { Scope } from '../resources/scope.ts'
 import type { Style } from '../resources/style.ts'
 import type { SigningAlgorithm } from '../tokens/signing-key.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { SigningKeyPort } from '../tokens/signing-key.ts'
 
 export interface ResourceChange {
   name?: string
@@ -23,7 +27,9 @@ export interface ResourceChange {
 }
 
 /** As `getResource`, for what is to be changed. @throws Failure as `updateResource`. */
-export async function getChangeableResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function getChangeableResource (
+  { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
+): Promise<Resource> {
   const found = changeable(actor, await find(store, idOrIdentifier), idOrIdentifier)
   requireNotBuiltIn(found, {})
   return found
@@ -39,7 +45,9 @@ export async function getChangeableResource ({ store, actor }: Operation, idOrId
  * `scope_api_key_only`.
  */
 export async function updateResource (
-  operation: Operation, idOrIdentifier: string, change: ResourceChange
+  operation: Operation<AuditPort & ClientGenerations & ResourcePort & SigningKeyPort>,
+  idOrIdentifier: string,
+  change: ResourceChange
 ): Promise<Resource> {
   const { store, clock, actor } = operation
   return await store.transaction(async (tx) => {
@@ -70,7 +78,9 @@ export async function updateResource (
 }
 
 /** Ends a resource: no credential for it passes any more. Doing it twice changes nothing. */
-export async function revokeResource (operation: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function revokeResource (
+  operation: Operation<AuditPort & ResourcePort>, idOrIdentifier: string
+): Promise<Resource> {
   const { store, clock, actor } = operation
   return await store.transaction(async (tx) => {
     const before = changeable(actor, await find(tx, idOrIdentifier), idOrIdentifier)

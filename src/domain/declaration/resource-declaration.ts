@@ -1,4 +1,5 @@
 /** New resources: an identifier that is free, scopes, a style, a signing algorithm. */
+import type { ClientGenerations } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -10,10 +11,16 @@ import {
 } from '../resources/resource.ts'
 import type { Scope } from '../resources/scope.ts'
 import { isKeyPrefix, type Style } from '../resources/style.ts'
-import type { Repositories } from '../store.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
 import { requireDefaults, requireScopes, asFirstDeclared, requireReserved } from './scope-declaration.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { SigningKeyPort } from '../tokens/signing-key.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+
+/** What the operations of this file read and write. */
+type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
 export interface ResourceInput {
   identifier: string
@@ -33,7 +40,7 @@ export interface ResourceInput {
  * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and
  * for an algorithm that has no key.
  */
-export async function createResource (operation: Operation, input: ResourceInput): Promise<Resource> {
+export async function createResource (operation: Operation<Ports>, input: ResourceInput): Promise<Resource> {
   const { store, actor } = operation
   const resource = newResource(operation, input)
   await store.transaction(async (tx) => {
@@ -48,7 +55,9 @@ export async function createResource (operation: Operation, input: ResourceInput
 }
 
 /** Whether `createResource` would not refuse it now: for what has to be made before, and would stay if it did. */
-export async function isDeclarable (operation: Operation, input: ResourceInput): Promise<boolean> {
+export async function isDeclarable (
+  operation: Operation<OrganizationPort & ResourcePort>, input: ResourceInput
+): Promise<boolean> {
   try {
     const resource = newResource(operation, input)
     await operation.store.transaction(async (tx) => await requireDeclarable(tx, operation.actor, resource))
@@ -59,7 +68,7 @@ export async function isDeclarable (operation: Operation, input: ResourceInput):
   }
 }
 
-export function newResource ({ clock, actor }: Operation, input: ResourceInput): Resource {
+export function newResource ({ clock, actor }: Operation<unknown>, input: ResourceInput): Resource {
   const organizationId = input.organizationId ?? actor.organizationId
   const scopes = requireScopes(input.scopes).map(asFirstDeclared)
   return {
@@ -87,7 +96,9 @@ export function newResource ({ clock, actor }: Operation, input: ResourceInput):
  * is behind that URI may trust this issuer still, and would take the tokens of the successor.
  */
 export async function requireDeclarable (
-  tx: Repositories, actor: Actor, { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
+  tx: OrganizationPort & ResourcePort,
+  actor: Actor,
+  { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
 ): Promise<Resource | null> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
   if (actor.organizationId !== null) await requireElsewhere(tx, identifier)
@@ -104,7 +115,10 @@ export async function requireDeclarable (
  * API-key only there is not opened by an end in between.
  */
 export async function releaseIdentifier (
-  tx: Repositories, actor: Actor, holder: Resource, { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
+  tx: AuditPort & ClientGenerations & ResourcePort,
+  actor: Actor,
+  holder: Resource,
+  { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
 ): Promise<void> {
   await tx.resources.retireScopes(holder.id, holder.scopes)
   requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
@@ -116,7 +130,9 @@ export async function releaseIdentifier (
  * grants and policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of
  * their clients.
  */
-export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Resource, at: Date): Promise<void> {
+export async function takeIdentifier (
+  tx: AuditPort & ClientGenerations & ResourcePort, actor: Actor, holder: Resource, at: Date
+): Promise<void> {
   const after = await tx.resources.update({ ...holder, identifier: `${holder.identifier}#${holder.id}` })
   await tx.clients.raiseGenerations({ resourceId: holder.id })
   await tx.audit.append(auditEvent(actor, at, 'resource.updated', auditDetail(after)))
@@ -126,7 +142,7 @@ export async function takeIdentifier (tx: Repositories, actor: Actor, holder: Re
  * Every server knows the key of an algorithm before any resource has it: none mints what another cannot verify.
  * @throws Failure `conflict`.
  */
-export async function requireSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+export async function requireSigner (tx: SigningKeyPort, algorithm: SigningAlgorithm, now: Date): Promise<void> {
   if (algorithm === defaultAlgorithm || isProvided(await tx.signingKeys.all(), now, algorithm)) return
   throw new Failure('conflict', {
     message: `There is no signing key of ${algorithm}; make one with \`latchkey signing-key rotate --algorithm ` +
@@ -138,7 +154,7 @@ export async function requireSigner (tx: Repositories, algorithm: SigningAlgorit
  * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once,
  * and their caches may lack it. While the first key is only published the default one signs.
  */
-export async function requireKnownSigner (tx: Repositories, algorithm: SigningAlgorithm, now: Date): Promise<void> {
+export async function requireKnownSigner (tx: SigningKeyPort, algorithm: SigningAlgorithm, now: Date): Promise<void> {
   await requireSigner(tx, algorithm, now)
   const until = algorithm === defaultAlgorithm ? null : freshUntil(await tx.signingKeys.all(), now, algorithm)
   if (until === null) return
@@ -153,7 +169,7 @@ export async function requireKnownSigner (tx: Repositories, algorithm: SigningAl
  * The issuer's own origin is described by this server's well-known documents: what is protected there is not an
  * organization's to say.
  */
-export async function requireElsewhere (tx: Repositories, identifier: string): Promise<void> {
+export async function requireElsewhere (tx: ResourcePort, identifier: string): Promise<void> {
   const host = await tx.resources.get(hostResourceId)
   if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
   throw new Failure('insufficient_permissions', {

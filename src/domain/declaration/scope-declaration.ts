@@ -6,7 +6,7 @@ import type { Resource } from '../resources/resource.ts'
 import {
   type Scope, expand, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable
 } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
+import type { ResourcePort } from '../resources/resource.ts'
 
 /**
  * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away
@@ -38,7 +38,7 @@ export function asFirstDeclared (scope: Scope): Scope {
  * that nothing which kept a reference to the one before has it. What is taken away is remembered for that.
  */
 export async function declared (
-  tx: Repositories, actor: Actor, before: Resource, scopes: readonly Scope[]
+  tx: ResourcePort, actor: Actor, before: Resource, scopes: readonly Scope[]
 ): Promise<Scope[]> {
   const added = scopes.filter(({ name }) => !before.scopes.some(held => held.name === name))
   const retired = added.length === 0 ? [] : await tx.resources.retiredScopes(before.id, added.map(({ name }) => name))

@@ -4,6 +4,7 @@
  */
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
 export interface Difference {
@@ -49,7 +50,7 @@ export async function driftOf (replicas: readonly Replica[]): Promise<DriftRepor
 
 /** Mends it, and tells what it was. With `dryRun` nothing is mended. */
 export async function repairDrift (
-  { store, clock, actor }: Operation, replicas: readonly Replica[], dryRun: boolean
+  { store, clock, actor }: Operation<AuditPort>, replicas: readonly Replica[], dryRun: boolean
 ): Promise<DriftReport[]> {
   const reports = await driftOf(replicas)
   if (dryRun) return reports

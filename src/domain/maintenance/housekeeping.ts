@@ -7,6 +7,27 @@ import { reapAbandonedClients } from '../credentials/client-registration.ts'
 import { removeDeadSigningKeys } from '../tokens/signing-key-rotation.ts'
 import type { Operation } from '../core/operation.ts'
 import { tokenUsageDays } from '../tokens/issuance-meter.ts'
+import type { RevokedTokenPort } from '../tokens/access-token.ts'
+import type { UsedAssertionPort } from '../core/used-assertions.ts'
+import type { RememberedAnswerPort } from '../core/idempotency.ts'
+import type { UsagePort } from '../metering/key-usage-meter.ts'
+import type { TokenUsagePort } from '../tokens/issuance-meter.ts'
+import type { AllowancePort } from '../metering/quota-lease.ts'
+import type { SigningKeyPort } from '../tokens/signing-key.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { ClientPort } from '../credentials/client.ts'
+
+/** What the operations of this file read and write. */
+type Ports =
+  & AllowancePort
+  & AuditPort
+  & ClientPort
+  & RememberedAnswerPort
+  & RevokedTokenPort
+  & SigningKeyPort
+  & TokenUsagePort
+  & UsagePort
+  & UsedAssertionPort
 
 const every = 3_600_000
 
@@ -26,7 +47,7 @@ export const defaultRetention: Retention = { usageDays: 400 }
 
 /** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
 interface RetentionJob {
-  limit: number, remove(operation: Operation, retention: Retention, now: Date, limit: number): Promise<number>
+  limit: number, remove (operation: Operation<Ports>, retention: Retention, now: Date, limit: number): Promise<number>
 }
 
 /** How many rows one statement removes, or one transaction where each is audited: some milliseconds of work. */
@@ -75,7 +96,7 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
  * kept. Returns how to stop; the batch that is under way is waited for, the rest is left to the next round.
  */
 export function startHousekeeping (
-  operation: Operation, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
+  operation: Operation<Ports>, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
 ): { stop (): Promise<void> } {
   const stopping = new AbortController()
   const { stop } = repeatedly(every, () => runHousekeeping(operation, retention, metrics, stopping.signal), report)
@@ -92,7 +113,7 @@ export function startHousekeeping (
  * all of it together, where it is several.
  */
 export async function runHousekeeping (
-  operation: Operation,
+  operation: Operation<Ports>,
   retention: Retention = defaultRetention,
   metrics: Metrics = newMetrics(),
   signal: AbortSignal = new AbortController().signal

@@ -8,6 +8,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible } from '../core/operation.ts'
 import { type Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /**
  * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential
@@ -79,6 +80,8 @@ export interface LostChangeRepository {
   follow (replicaId: string, history: DatabaseHistory): Promise<DatabaseHistory | null>
 }
 
+export interface LostChangePort { lostChanges: LostChangeRepository }
+
 /** How many changes one transaction takes. */
 const atOnce = 200
 
@@ -90,7 +93,7 @@ const named = 50
  * Returns those that were not known.
  */
 export async function noticeLostChanges (
-  { store, clock, actor }: Operation, entries: readonly LostEntry[]
+  { store, clock, actor }: Operation<AuditPort & LostChangePort>, entries: readonly LostEntry[]
 ): Promise<LostChange[]> {
   const changes = entries.flatMap(entry => changesOf(entry, clock()))
   const noticed: LostChange[] = []
@@ -130,7 +133,10 @@ function summary (changes: readonly LostChange[]): Record<string, unknown> {
  * compare with what it remembers, may lack changes that had been answered: that is told. Returns whether it was.
  */
 export async function noticeHistory (
-  { store, clock, actor }: Operation, replicaId: string, history: DatabaseHistory, remembersAll: boolean
+  { store, clock, actor }: Operation<AuditPort & LostChangePort>,
+  replicaId: string,
+  history: DatabaseHistory,
+  remembersAll: boolean
 ): Promise<boolean> {
   return await store.transaction(async tx => {
     const before = await tx.lostChanges.follow(replicaId, history)
@@ -142,7 +148,9 @@ export async function noticeHistory (
 }
 
 /** Lets pass again what was refused: what the database says of it is true. @throws Failure `not_found`. */
-export async function acceptLostChange ({ store, clock, actor }: Operation, id: string): Promise<LostChange> {
+export async function acceptLostChange (
+  { store, clock, actor }: Operation<AuditPort & LostChangePort>, id: string
+): Promise<LostChange> {
   return await store.transaction(async tx => {
     const change = requireVisible(actor, await tx.lostChanges.get(id), 'lost change', id)
     if (change.state !== 'undecided') return change
@@ -156,7 +164,9 @@ export async function acceptLostChange ({ store, clock, actor }: Operation, id: 
 }
 
 /** As `acceptLostChange`, of all that are undecided; returns how many. */
-export async function acceptLostChanges ({ store, clock, actor }: Operation): Promise<number> {
+export async function acceptLostChanges (
+  { store, clock, actor }: Operation<AuditPort & LostChangePort>
+): Promise<number> {
   return await store.transaction(async tx => {
     const now = clock()
     const accepted = await tx.lostChanges.acceptAll(now, actor.id)

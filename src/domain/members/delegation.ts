@@ -4,9 +4,10 @@ import { Failure } from '../../base/errors.ts'
 import type { Actor, Restrictions } from '../core/actor.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { expand, grantableNow, namesOf, patternsBeyond, referenceOf } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
 import { keyOnlyScopes } from '../resources/declared-scopes.ts'
 import { type Member, permissionsOf, rolePatterns } from './permissions.ts'
+import type { ResourcePort } from '../resources/resource.ts'
+import type { MemberPort } from './permissions.ts'
 
 /**
  * What acts on the management API is bound at least like the credential that makes it, changes it or is told its
@@ -57,7 +58,7 @@ function refuse (is: string, how: string, details: Record<string, unknown>): nev
  * member who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
  */
 export async function requireGainHeld (
-  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
 ): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
   const before = resource === null ? [] : expand(had, resource.scopes)
@@ -73,7 +74,7 @@ export async function requireGainHeld (
  * Nobody changes or removes a member who may do what they may not themselves. @throws Failure
  * `insufficient_permissions`.
  */
-export async function requireNotAbove (tx: Repositories, actor: Actor, member: Member): Promise<void> {
+export async function requireNotAbove (tx: ResourcePort, actor: Actor, member: Member): Promise<void> {
   const permissions = permissionsOf(member)
   const resource = await tx.resources.get(managementResourceId)
   const managed = resource === null || actor.scopes === null
@@ -95,7 +96,7 @@ export async function requireNotAbove (tx: Repositories, actor: Actor, member: M
  * A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws
  * Failure `insufficient_permissions`.
  */
-export async function requireOwnRole (tx: Repositories, actor: Actor, { organizationId, role }: Member): Promise<void> {
+export async function requireOwnRole (tx: ResourcePort, actor: Actor, { organizationId, role }: Member): Promise<void> {
   await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
 }
 
@@ -103,7 +104,7 @@ export async function requireOwnRole (tx: Repositories, actor: Actor, { organiza
  * A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`.
  */
 export async function requireWithinCreator (
-  tx: Repositories, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
 ): Promise<void> {
   if (actor.creator === null) return
   const keyOnly = await keyOnlyScopes(tx, organizationId)
@@ -136,7 +137,7 @@ export function requireSameMember ({ creator }: Actor, creatorId: string | null)
  * `insufficient_permissions`.
  */
 export async function requireNotStrongerMember (
-  tx: Repositories, { creator }: Actor, resource: Resource, creatorId: string | null
+  tx: MemberPort, { creator }: Actor, resource: Resource, creatorId: string | null
 ): Promise<void> {
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
@@ -157,7 +158,7 @@ export async function requireNotStrongerMember (
  * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
  */
 export async function requireRaisedUnrestricted (
-  tx: Repositories, actor: Actor, had: readonly string[], has: readonly string[]
+  tx: ResourcePort, actor: Actor, had: readonly string[], has: readonly string[]
 ): Promise<void> {
   const resource = await tx.resources.get(managementResourceId)
   if (resource === null) return

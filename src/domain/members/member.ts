@@ -1,15 +1,19 @@
+import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/secrets.ts'
-import { auditEvent, type AuditEventType } from '../audit/event.ts'
+import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { PageQuery } from '../core/page.ts'
 import { requireGainHeld, requireNotAbove, requireOwnRole, requireRaisedUnrestricted } from './delegation.ts'
 import { namesOf, readsAsPattern, referenceOf, requireScopePatterns } from '../resources/scope.ts'
-import type { Repositories } from '../store.ts'
-import { requireVisible, requireExpected, type Operation } from '../core/operation.ts'
+import { requireVisible, type Operation } from '../core/operation.ts'
 import { mayAll, type Member, permissionsOf, type Role } from './permissions.ts'
 import { declaredFor } from '../resources/declared-scopes.ts'
+import type { MemberPort } from './permissions.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { ResourcePort } from '../resources/resource.ts'
 
 export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
 
@@ -17,7 +21,9 @@ export interface MemberInput { organizationId: string, name: string, role: Role,
  * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern,
  * `insufficient_permissions` for a role or scopes that the actor has not itself.
  */
-export async function createMember ({ store, clock, actor }: Operation, input: MemberInput): Promise<Member> {
+export async function createMember (
+  { store, clock, actor }: Operation<AuditPort & MemberPort & OrganizationPort & ResourcePort>, input: MemberInput
+): Promise<Member> {
   const named: Member = {
     id: newId('mem'),
     organizationId: input.organizationId,
@@ -41,7 +47,7 @@ export async function createMember ({ store, clock, actor }: Operation, input: M
 }
 
 /** @throws Failure `not_found`, also for a member of another organization. */
-export async function getMember ({ store, actor }: Operation, id: string): Promise<Member> {
+export async function getMember ({ store, actor }: Operation<MemberPort>, id: string): Promise<Member> {
   return requireVisible(actor, await store.members.get(id), 'member', id)
 }
 
@@ -51,19 +57,21 @@ export async function getMember ({ store, actor }: Operation, id: string): Promi
  * for the last administrator.
  */
 export async function updateMember (
-  operation: Operation, id: string, change: { name?: string, role?: Role, scopes?: readonly string[] | null }
+  operation: Operation<AuditPort & MemberPort & ResourcePort>,
+  id: string,
+  given: { name?: string, role?: Role, scopes?: readonly string[] | null }
 ): Promise<Member> {
-  return await changeMember(operation, id, 'member.updated', async (before, _now, tx) => {
+  return await change(operation, members, id, 'member.updated', async (before, _now, tx) => {
     if (before.removedAt !== null) {
       throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
     }
     const after: Member = {
       ...before,
-      name: change.name ?? before.name,
-      role: change.role ?? before.role,
-      scopes: change.scopes === undefined
+      name: given.name ?? before.name,
+      role: given.role ?? before.role,
+      scopes: given.scopes === undefined
         ? before.scopes
-        : change.scopes && await keptScopes(tx, before.organizationId, change.scopes)
+        : given.scopes && await keptScopes(tx, before.organizationId, given.scopes)
     }
     await requireGainHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
@@ -77,34 +85,26 @@ export async function updateMember (
  * @throws Failure `insufficient_permissions` for who may do what the actor may not; `would_lock_out` for the last
  * administrator.
  */
-export async function removeMember (operation: Operation, id: string): Promise<Member> {
-  return await changeMember(
-    operation, id, 'member.removed',
+export async function removeMember (
+  operation: Operation<AuditPort & MemberPort & ResourcePort>, id: string
+): Promise<Member> {
+  return await change(
+    operation, members, id, 'member.removed',
     async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before
   )
 }
 
-async function changeMember (
-  operation: Operation,
-  id: string,
-  type: AuditEventType,
-  change: (before: Member, now: Date, tx: Repositories) => Promise<Member>
-): Promise<Member> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const now = clock()
-    const before = requireVisible(actor, await tx.members.get(id), 'member', id)
-    requireExpected(operation, before)
-    const after = await change(before, now, tx)
-    if (after === before) return before
+/** How members are found, kept and audited. */
+const members: RecordKind<Member, AuditPort & MemberPort & ResourcePort> = {
+  name: 'member',
+  organizationOf: ({ organizationId }) => organizationId,
+  get: (tx, id) => tx.members.get(id),
+  async update (tx, after, before, actor) {
     await requireNotAbove(tx, actor, before)
-    const kept = await keepingAdministrator(
-      tx, actor, before.organizationId, mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after)),
-      () => tx.members.update(after)
-    )
-    await tx.audit.append(auditEvent(actor, now, type, about(after)))
-    return kept
-  })
+    const takes = mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after))
+    return await keepingAdministrator(tx, actor, before.organizationId, takes, () => tx.members.update(after))
+  },
+  about,
 }
 
 /**
@@ -112,7 +112,7 @@ async function changeMember (
  * stays one, unless the admin token or the server itself makes the change. @throws Failure `would_lock_out`.
  */
 export async function keepingAdministrator<T> (
-  tx: Repositories, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>
+  tx: MemberPort, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>
 ): Promise<T> {
   const guarded = takes && actor.scopes !== null && await hasAdministrator(tx, organizationId)
   const changed = await change()
@@ -125,7 +125,7 @@ export async function keepingAdministrator<T> (
   })
 }
 
-async function hasAdministrator (tx: Repositories, organizationId: string): Promise<boolean> {
+async function hasAdministrator (tx: MemberPort, organizationId: string): Promise<boolean> {
   for (let after: PageQuery['after'] = null; ;) {
     const { items, hasMore } = await tx.members.page({ limit: 200, after }, { organizationId, removed: false })
     if (items.some(member => mayAll(permissionsOf(member)))) return true
@@ -141,7 +141,7 @@ async function hasAdministrator (tx: Repositories, organizationId: string): Prom
  * @throws Failure `invalid_request`.
  */
 export async function keptScopes (
-  tx: Repositories, organizationId: string, patterns: readonly string[]
+  tx: ResourcePort, organizationId: string, patterns: readonly string[]
 ): Promise<string[]> {
   const given = requireScopePatterns(patterns)
   const declared = given.every(readsAsPattern) ? [] : await declaredFor(tx, organizationId)

@@ -41,6 +41,8 @@ export interface MemberRepository {
   ): Promise<Page<Member>>
 }
 
+export interface MemberPort { members: MemberRepository }
+
 /** The patterns of what a member may do now, by themselves and by their groups; a removed member may do nothing. */
 export function permissionsOf (member: Member): readonly string[] {
   return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []

@@ -4,7 +4,10 @@
  */
 import { newId } from '../../secrets/secrets.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
-import type { Store } from '../store.ts'
+import type { CreditPort } from './credit.ts'
+import type { UsagePort } from './key-usage-meter.ts'
+import type { AllowancePort } from './quota-lease.ts'
+import type { Transactional } from '../core/operation.ts'
 
 export interface CreditSpender {
   /**
@@ -26,7 +29,7 @@ interface Waiting {
 /** How many spendings one transaction takes: short enough that the ones behind it do not wait for long. */
 const greatestBatch = 100
 
-export function creditSpender (store: Store): CreditSpender {
+export function creditSpender (store: Transactional<AllowancePort & CreditPort & UsagePort>): CreditSpender {
   const waiting: Waiting[] = []
   let running: Promise<void> | null = null
 

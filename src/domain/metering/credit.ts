@@ -11,8 +11,13 @@ import { dayOf, monthOf } from '../core/calendar.ts'
 import { organizationHolder, type Limits } from '../tenancy/limits.ts'
 import { visibleOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Repositories, Store } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { AuditPort } from '../audit/log.ts'
+import type { UsagePort } from './key-usage-meter.ts'
+import type { AllowancePort } from './quota-lease.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { Transactional } from '../core/operation.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
 
@@ -53,9 +58,11 @@ export interface CreditRepository {
   page (query: PageQuery, filter: { organizationId: string, environment?: Environment }): Promise<Page<CreditEntry>>
 }
 
+export interface CreditPort { credits: CreditRepository }
+
 /** @throws Failure `not_found`, also for an organization of somebody else. */
 export async function balancesOf (
-  { store, actor }: Operation, organizationId: string
+  { store, actor }: Operation<CreditPort & OrganizationPort>, organizationId: string
 ): Promise<Record<Environment, number>> {
   visibleOrganization(actor, await store.organizations.get(organizationId), organizationId)
   const [live, test] = await Promise.all([
@@ -70,7 +77,7 @@ export async function balancesOf (
  * @throws Failure `invalid_request` for any other; `not_found` for an organization that the actor may not see.
  */
 export async function grantCredits (
-  { store, clock, actor }: Operation,
+  { store, clock, actor }: Operation<AuditPort & CreditPort & OrganizationPort>,
   { organizationId, environment, amount, reason }: CreditAccount & { amount: number, reason: string }
 ): Promise<CreditEntry> {
   requireWholeCredits(amount)
@@ -121,7 +128,9 @@ export type SpendVerdict =
  * @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`: then none is
  * taken.
  */
-export async function spendCredits (store: Store, spendings: readonly Spending[]): Promise<SpendVerdict[]> {
+export async function spendCredits (
+  store: Transactional<AllowancePort & CreditPort & UsagePort>, spendings: readonly Spending[]
+): Promise<SpendVerdict[]> {
   for (const { credits } of spendings) requireWholeCredits(credits)
   const verdicts = new Map<Spending, SpendVerdict>()
   await store.transaction(async tx => {
@@ -152,7 +161,7 @@ function inLockOrder (spendings: readonly Spending[]): Spending[] {
 
 /** The account first: whoever holds its row may touch the allowances of its keys, and of all of them together. */
 async function spend (
-  tx: Repositories, spending: Spending
+  tx: AllowancePort & CreditPort, spending: Spending
 ): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
   const { id, key, organization, credits, now } = spending
   const { organizationId, environment } = key
@@ -185,7 +194,7 @@ async function spend (
  * What no limit of an organization has to decide about is counted in one statement for all: the batch holds the
  * accounts meanwhile.
  */
-async function countUnlimited (tx: Repositories, spendings: readonly Spending[]): Promise<void> {
+async function countUnlimited (tx: AllowancePort, spendings: readonly Spending[]): Promise<void> {
   const sums = new Map<string, { holder: string, month: string, credits: number }>()
   for (const { key, credits, now } of inLockOrder(spendings)) {
     const [holder, month] = [organizationHolder(key), monthOf(now)]
@@ -196,7 +205,7 @@ async function countUnlimited (tx: Repositories, spendings: readonly Spending[])
 }
 
 async function refused (
-  tx: Repositories, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
+  tx: AllowancePort, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
 ): Promise<{ entry: null, verdict: SpendVerdict }> {
   const spent = async (holder: string, limit: number | null) =>
     limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
@@ -213,7 +222,9 @@ async function refused (
  * id that is not of a spending.
  */
 export async function refundCredits (
-  { store, clock }: Pick<Operation, 'store' | 'clock'>, spending: string, reason: string
+  { store, clock }: Pick<Operation<AllowancePort & ApiKeyPort & CreditPort & UsagePort>, 'store' | 'clock'>,
+  spending: string,
+  reason: string
 ): Promise<void> {
   const id = spending.replace(/^crd_/, 'rfd_')
   await store.transaction(async tx => {

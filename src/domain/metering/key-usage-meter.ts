@@ -34,6 +34,8 @@ export interface UsageRepository {
   prune (before: string, limit: number): Promise<number>
 }
 
+export interface UsagePort { usage: UsageRepository }
+
 export interface KeyUsageMeter {
   /** Counts a call of the key on the day of `now`. Costs one write to memory. */
   count (keyId: string, now: Date): void

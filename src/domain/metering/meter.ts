@@ -14,8 +14,12 @@ import { organizationHolder, type Limits } from '../tenancy/limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
 import { unshared, type SharedCounters } from './shared-counters.ts'
 import { creditSpender } from './credit-spender.ts'
-import type { Store } from '../store.ts'
 import { keyUsageMeter } from './key-usage-meter.ts'
+import type { AllowancePort } from './quota-lease.ts'
+import type { UsagePort } from './key-usage-meter.ts'
+import type { CreditPort } from './credit.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { Transactional } from '../core/operation.ts'
 
 /** A call that passed every other check. */
 export interface MeteredCall {
@@ -98,7 +102,10 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
  * requests' backs goes to `background`. Call `close` before the store is closed.
  */
 export function meter (
-  store: Store, clock: Clock, counts: SharedCounters = unshared, background: Background = newTelemetry().background
+  store: Transactional<AllowancePort & ApiKeyPort & CreditPort & UsagePort>,
+  clock: Clock,
+  counts: SharedCounters = unshared,
+  background: Background = newTelemetry().background
 ): Meter {
   const rates = rateLimiter(counts.of('calls'))
   const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))

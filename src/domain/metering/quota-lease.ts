@@ -27,6 +27,8 @@ export interface AllowanceRepository {
   prune (before: string, limit: number): Promise<number>
 }
 
+export interface AllowancePort { allowances: AllowanceRepository }
+
 /** Calls of a holder's month that were taken and not handed out. */
 export interface GivenBack { holder: string, month: string, calls: number }
 

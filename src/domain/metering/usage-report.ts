@@ -6,13 +6,16 @@ import type { Operation } from '../core/operation.ts'
 import { type ApiKey, getApiKey } from '../credentials/api-key.ts'
 import { getOrganization } from '../tenancy/organization.ts'
 import type { DayRange, DayUsage } from './key-usage-meter.ts'
+import type { UsagePort } from './key-usage-meter.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
+import type { OrganizationPort } from '../tenancy/organization.ts'
 
 /** The most days that one question is about. */
 export const greatestRange = 366
 
 /** What a key did, by day; days on which it did nothing are left out. The range is this month unless it is given. */
 export async function usageOfKey (
-  operation: Operation, id: string, asked: Partial<DayRange> = {}
+  operation: Operation<ApiKeyPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
 ): Promise<{ key: ApiKey; range: DayRange; today: string; days: Omit<DayUsage, 'keyId'>[] } > {
   const now = operation.clock()
   const range = requireRange(asked, now)
@@ -24,7 +27,7 @@ export async function usageOfKey (
  * What the keys of an organization did, its live and its test ones apart. The range is this month unless it is given.
  */
 export async function usageOfOrganization (
-  operation: Operation, id: string, asked: Partial<DayRange> = {}
+  operation: Operation<OrganizationPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
 ): Promise<DayRange & Record<Environment, { calls: number; credits: number } >> {
   const range = requireRange(asked, operation.clock())
   await getOrganization(operation, id)

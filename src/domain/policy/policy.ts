@@ -1,12 +1,8 @@
 /** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-evaluation.ts. */
 import { readAllowlist } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
-import type { Actor } from '../core/actor.ts'
-import { requireScopePatterns, isScopePattern } from '../resources/scope.ts'
-import { visibleOrganization } from '../tenancy/organization.ts'
+import { isScopePattern } from '../resources/scope.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireUsableResource } from '../resources/resource.ts'
-import type { Repositories } from '../store.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { problemOfWindow, type TimeWindow } from './time-window.ts'
 
@@ -63,6 +59,8 @@ export interface PolicyRepository {
   ): Promise<Page<Policy>>
 }
 
+export interface PolicyPort { policies: PolicyRepository }
+
 /** What one owner may have: all of them are looked at when a credential is used. */
 export const mostPolicies = 200
 
@@ -70,65 +68,17 @@ export const mostPolicies = 200
 export interface PlannedPolicy { before: Policy | null, after: Policy | null }
 
 /** Works out a change without making it: what is wrong with it is told here. */
-export type PolicyPlan = (repositories: Repositories) => Promise<PlannedPolicy>
+export type PolicyPlan<Ports> = (repositories: Ports) => Promise<PlannedPolicy>
 
 /**
  * @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to
  * one.
  */
-export async function getPolicy ({ store, actor }: Operation, id: string): Promise<Policy> {
+export async function getPolicy ({ store, actor }: Operation<PolicyPort>, id: string): Promise<Policy> {
   return requireVisible(actor, await store.policies.get(id), 'policy', id)
 }
 
-/** Conditions in canonical spelling, about what is there and may be named. */
-export async function requireConditions (
-  repositories: Repositories, actor: Actor, organizationId: string | null, given: PolicyConditions
-): Promise<PolicyConditions> {
-  for (const [name, value] of Object.entries(given)) {
-    if (Array.isArray(value) && value.length === 0) {
-      throw invalid(
-        `conditions.${name}`, `${name} is empty and would hold for nobody; leave it out where everybody is meant.`
-      )
-    }
-  }
-  const { organizations, groups, kinds, resources, scopes, addresses, times } = given
-  const problem = times === undefined ? null : problemOfWindow(times)
-  if (problem !== null) throw invalid('conditions.times', `${problem}.`)
-  if (organizations !== undefined && organizationId !== null) {
-    throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
-  }
-  for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
-  for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
-  return {
-    ...(organizations && { organizations: unique(organizations) }),
-    ...(groups && { groups: unique(groups) }),
-    ...(kinds && { kinds: unique(kinds) }),
-    ...(resources && { resources: await resourceIds(repositories, organizationId, resources) }),
-    ...(scopes && { scopes: unique(requireScopePatterns(scopes, 'conditions.scopes')) }),
-    ...(addresses && { addresses: readAllowlist(addresses, 'conditions.addresses') }),
-    ...(times && { times }),
-  }
-}
-
-async function requireGroup ({ groups }: Repositories, organizationId: string | null, id: string): Promise<void> {
-  requireVisible({ organizationId }, await groups.get(id), 'group', id)
-}
-
-/** A policy of the deployment may name an organization's resource. */
-async function resourceIds (
-  repositories: Repositories, organizationId: string | null, names: readonly string[]
-): Promise<string[]> {
-  const ids: string[] = []
-  for (const name of names) {
-    const named = organizationId === null
-      ? await repositories.resources.get(name) ?? await repositories.resources.byIdentifier(name)
-      : null
-    ids.push(named?.id ?? (await requireUsableResource(repositories, organizationId, name)).id)
-  }
-  return unique(ids)
-}
-
-function unique<T> (values: readonly T[]): T[] {
+export function unique<T> (values: readonly T[]): T[] {
   return [...new Set(values)]
 }
 

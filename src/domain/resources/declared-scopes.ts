@@ -1,10 +1,10 @@
 /** The scopes of every resource that an organization can make keys for. */
 import type { PageQuery } from '../core/page.ts'
-import type { Repositories } from '../store.ts'
 import { referenceOf, type Scope } from './scope.ts'
+import type { ResourcePort } from './resource.ts'
 
 /** Every scope of every resource that an organization's keys can be made for. */
-export async function declaredFor (tx: Repositories, organizationId: string): Promise<Scope[]> {
+export async function declaredFor (tx: ResourcePort, organizationId: string): Promise<Scope[]> {
   const declared: Scope[] = []
   for (let after: PageQuery['after'] = null; ;) {
     const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
@@ -15,6 +15,6 @@ export async function declaredFor (tx: Repositories, organizationId: string): Pr
 }
 
 /** The references of the API-key-only scopes of every resource that an organization's keys can be made for. */
-export async function keyOnlyScopes (tx: Repositories, organizationId: string): Promise<Set<string>> {
+export async function keyOnlyScopes (tx: ResourcePort, organizationId: string): Promise<Set<string>> {
   return new Set((await declaredFor(tx, organizationId)).filter(({ keyOnly }) => keyOnly).map(referenceOf))
 }

@@ -1,10 +1,10 @@
 import { Failure } from '../../base/errors.ts'
+import type { KeyUse } from '../tokens/signing-key.ts'
 import type { Actor } from '../core/actor.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Scope } from './scope.ts'
 import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Style } from './style.ts'
-import type { Repositories } from '../store.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
@@ -35,7 +35,7 @@ export interface Resource extends Revised {
   revokedAt: Date | null
 }
 
-export interface ResourceRepository {
+export interface ResourceRepository extends KeyUse {
   insert (resource: Resource): Promise<void>
   get (id: string): Promise<Resource | null>
   /** In whatever spelling. */
@@ -60,12 +60,18 @@ export interface ResourceRepository {
   inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Ends every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
-  /** Whether a resource that is in use has it. */
-  usesAlgorithm (algorithm: SigningAlgorithm): Promise<boolean>
-  /** In seconds, of all resources there ever were. */
-  longestTokenLifetime (): Promise<number>
   page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
 }
+
+/** The clients that a change of scopes takes tokens from: implemented by the port of clients. */
+export interface ClientGenerations {
+  clients: {
+    /** Adds one to the generation of every client that has a grant on the resource. */
+    raiseGenerations (filter: { resourceId: string }): Promise<void>
+  }
+}
+
+export interface ResourcePort { resources: ResourceRepository }
 
 /** Which resources a list is to hold; what is left out does not narrow it. */
 export interface ResourceFilter {
@@ -97,13 +103,15 @@ export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
-export async function getResource ({ store, actor }: Operation, idOrIdentifier: string): Promise<Resource> {
+export async function getResource (
+  { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
+): Promise<Resource> {
   return readable(actor, await find(store, idOrIdentifier), idOrIdentifier)
 }
 
 /** A resource that a credential of `organizationId` may be made for. @throws Failure `unknown_resource`. */
 export async function requireUsableResource (
-  tx: Repositories, organizationId: string | null, idOrIdentifier: string
+  tx: ResourcePort, organizationId: string | null, idOrIdentifier: string
 ): Promise<Resource> {
   const found = await find(tx, idOrIdentifier)
   if (
@@ -120,7 +128,7 @@ export async function requireUsableResource (
   return found
 }
 
-export async function find (repositories: Repositories, idOrIdentifier: string): Promise<Resource | null> {
+export async function find (repositories: ResourcePort, idOrIdentifier: string): Promise<Resource | null> {
   return await repositories.resources.get(idOrIdentifier) ?? await repositories.resources.byIdentifier(idOrIdentifier)
 }
 

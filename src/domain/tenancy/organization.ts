@@ -3,13 +3,13 @@ import { newId } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import { type Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
+import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Reason } from '../access/principal.ts'
-import { type Repositories } from '../store.ts'
 import { requireVisible } from '../core/operation.ts'
-import { requireExpected } from '../core/operation.ts'
 import { type Revised } from '../core/operation.ts'
 import { type Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]
@@ -46,8 +46,14 @@ export interface OrganizationRepository {
   page (query: PageQuery, filter: OrganizationFilter): Promise<Page<Organization>>
 }
 
+/** What an organization takes with it when it ends: implemented by the port of resources. */
+export interface OwnedResources { resources: { revokeAll (organizationId: string, revokedAt: Date): Promise<void> } }
+
+export interface OrganizationPort { organizations: OrganizationRepository }
+
 export async function createOrganization (
-  { store, clock, actor }: Operation, input: Partial<Limits> & { name: string, features?: readonly string[] }
+  { store, clock, actor }: Operation<AuditPort & OrganizationPort>,
+  input: Partial<Limits> & { name: string, features?: readonly string[] }
 ): Promise<Organization> {
   const organization: Organization = {
     id: newId('org'),
@@ -70,7 +76,9 @@ export async function createOrganization (
 }
 
 /** @throws Failure `not_found`, also for an organization that the actor may not see. */
-export async function getOrganization ({ store, actor }: Operation, id: string): Promise<Organization> {
+export async function getOrganization (
+  { store, actor }: Operation<OrganizationPort>, id: string
+): Promise<Organization> {
   return visibleOrganization(actor, await store.organizations.get(id), id)
 }
 
@@ -78,22 +86,22 @@ export async function getOrganization ({ store, actor }: Operation, id: string):
  * Renames, suspends, resumes or limits. A suspended organization's credentials are refused from the next request on.
  */
 export async function updateOrganization (
-  operation: Operation,
+  operation: Operation<AuditPort & OrganizationPort>,
   id: string,
-  change: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] },
+  given: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] },
   reason: string | null = null
 ): Promise<Organization> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = await presentOrganization(operation, tx, id)
     const now = clock()
-    const status = change.status ?? before.status
+    const status = given.status ?? before.status
     const kept = await tx.organizations.update({
       ...before,
-      name: change.name ?? before.name,
+      name: given.name ?? before.name,
       status,
-      features: change.features ?? before.features,
-      ...limitsOf(change, before),
+      features: given.features ?? before.features,
+      ...limitsOf(given, before),
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
     })
     const type = status === before.status
@@ -102,7 +110,7 @@ export async function updateOrganization (
         ? 'organization.resumed'
         : 'organization.suspended'
     await tx.audit.append(
-      auditEvent(actor, now, type, about(kept, { ...change, ...(reason === null ? {} : { reason }) }))
+      auditEvent(actor, now, type, about(kept, { ...given, ...(reason === null ? {} : { reason }) }))
     )
     return kept
   })
@@ -112,17 +120,13 @@ export async function updateOrganization (
  * Ends an organization for good: every credential of it is dead, and nothing passes for its resources, from the next
  * request on. Its rows stay, its name is free. Doing it twice changes nothing.
  */
-export async function deleteOrganization (operation: Operation, id: string): Promise<Organization> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = visibleOrganization(actor, await tx.organizations.get(id), id)
-    requireExpected(operation, before)
+export async function deleteOrganization (
+  operation: Operation<AuditPort & OrganizationPort & OwnedResources>, id: string
+): Promise<Organization> {
+  return await change(operation, organizations, id, 'organization.deleted', async (before, now, tx) => {
     if (before.status === 'deleted') return before
-    const now = clock()
-    const kept = await tx.organizations.update({ ...before, status: 'deleted', deletedAt: now })
     await tx.resources.revokeAll(id, now)
-    await tx.audit.append(auditEvent(actor, now, 'organization.deleted', about(kept, { name: before.name })))
-    return kept
+    return { ...before, status: 'deleted', deletedAt: now }
   })
 }
 
@@ -134,10 +138,20 @@ export function reasonAgainstOrganization (
   return organization?.status === 'active' ? null : 'organization_suspended'
 }
 
+/** How organizations are found, kept and audited. */
+const organizations: RecordKind<Organization, OrganizationPort> = {
+  name: 'organization',
+  organizationOf: ({ id }) => id,
+  get: (tx, id) => tx.organizations.get(id),
+  update: (tx, after) => tx.organizations.update(after),
+  about,
+}
+
 /** One that can still be changed. */
-async function presentOrganization (operation: Operation, tx: Repositories, id: string): Promise<Organization> {
-  const organization = visibleOrganization(operation.actor, await tx.organizations.get(id), id)
-  requireExpected(operation, organization)
+async function presentOrganization (
+  operation: Operation<OrganizationPort>, tx: OrganizationPort, id: string
+): Promise<Organization> {
+  const organization = await load(operation, tx, organizations, id)
   if (organization.status === 'deleted') {
     throw new Failure('organization_not_active', {
       message: `The organization ${id} was deleted and cannot be changed any more.`
@@ -147,7 +161,9 @@ async function presentOrganization (operation: Operation, tx: Repositories, id: 
 }
 
 /** The organization that something is to be created in. @throws Failure `not_found`, `organization_not_active`. */
-export async function requireActiveOrganization (tx: Repositories, actor: Actor, id: string): Promise<Organization> {
+export async function requireActiveOrganization (
+  tx: OrganizationPort, actor: Actor, id: string
+): Promise<Organization> {
   const organization = visibleOrganization(actor, await tx.organizations.get(id), id)
   if (organization.status === 'deleted') {
     throw new Failure('organization_not_active', { message: `The organization ${id} was deleted.` })

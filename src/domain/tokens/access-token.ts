@@ -8,6 +8,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Registry } from '../access/registry.ts'
 import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
 export interface AccessTokenClaims {
@@ -37,6 +38,8 @@ export interface RevokedTokenRepository {
    */
   prune (before: Date, limit: number): Promise<number>
 }
+
+export interface RevokedTokenPort { revokedTokens: RevokedTokenRepository }
 
 /**
  * Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519
@@ -220,7 +223,9 @@ export function isFromTheFuture (claims: { iat: number, nbf?: number }, now: Dat
  * Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). Doing it
  * twice changes nothing.
  */
-export async function revokeToken ({ store, clock, actor }: Operation, claims: AccessTokenClaims): Promise<void> {
+export async function revokeToken (
+  { store, clock, actor }: Operation<AuditPort & RevokedTokenPort>, claims: AccessTokenClaims
+): Promise<void> {
   const now = clock()
   await store.transaction(async tx => {
     if (await tx.revokedTokens.has(claims.jti)) return

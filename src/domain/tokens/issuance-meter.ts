@@ -38,6 +38,8 @@ export interface TokenUsageRepository {
   prune (before: Date, limit: number): Promise<number>
 }
 
+export interface TokenUsagePort { tokenUsage: TokenUsageRepository }
+
 export interface TokenMeter {
   /** Counts a token that was issued now. Costs one write to memory. */
   count (clientId: string, organizationId: string | null): void

@@ -1,6 +1,7 @@
 /**
  * The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock.
  */
+import type { SigningPorts } from './signing-key.ts'
 import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -28,7 +29,7 @@ import {
   type SigningKey,
   type SigningKeys
 } from './signing-key.ts'
-import type { Store } from '../store.ts'
+import type { Transactional } from '../core/operation.ts'
 
 /**
  * A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret
@@ -47,7 +48,7 @@ type Stored = ReadonlyMap<string, SigningKey>
  * then.
  */
 export async function openSigningKeys (
-  store: Store,
+  store: Transactional<SigningPorts>,
   clock: Clock,
   secrets: readonly string[],
   look: () => Awaitable<Stored> = async () => byKid(await store.signingKeys.all())
@@ -91,7 +92,9 @@ export async function openSigningKeys (
 }
 
 /** The keys of a store at this instant. */
-export async function openKeyRing (store: Store, clock: Clock, secrets: readonly string[]): Promise<KeyRing> {
+export async function openKeyRing (
+  store: Transactional<SigningPorts>, clock: Clock, secrets: readonly string[]
+): Promise<KeyRing> {
   return (await openSigningKeys(store, clock, secrets)).ring()
 }
 

@@ -1,4 +1,5 @@
 /** Revocation of a signing key in an emergency: a successor signs first, then its tokens are dead. */
+import type { SigningPorts } from './signing-key.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import { type Operation, requireExpected } from '../core/operation.ts'
@@ -12,7 +13,7 @@ import { signingAt, stateOfSigningKey, type SigningKey } from './signing-key.ts'
  * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
  */
 export async function revokeSigningKey (
-  operation: Operation, secrets: readonly string[], kid: string, reason: string | null
+  operation: Operation<SigningPorts>, secrets: readonly string[], kid: string, reason: string | null
 ): Promise<SigningKey> {
   const before = keyNamed(await operation.store.signingKeys.all(), kid)
   requireExpected(operation, before)
@@ -35,7 +36,7 @@ export const successions = 5
 
 /** Null: it is the one that signs, and another has to first. */
 export async function revokeUnlessItSigns (
-  operation: Operation, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null
+  operation: Operation<SigningPorts>, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null
 ): Promise<SigningKey | null> {
   const { store, clock, actor } = operation
   return await store.transaction(async (tx) => {

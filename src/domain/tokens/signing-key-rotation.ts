@@ -2,6 +2,7 @@
  * What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is
  * audited.
  */
+import type { SigningPorts, KeyUsePort } from './signing-key.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -10,16 +11,17 @@ import {
   defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
   type SigningKey,
 } from './signing-key.ts'
-import type { Repositories } from '../store.ts'
 import type { Operation } from '../core/operation.ts'
 import { newSigningKey } from './signing-key-generation.ts'
+import type { SigningKeyPort } from './signing-key.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
 const leeway = 60
 
 /** The first key, on an empty store. Of several servers that start at once, one makes it. */
 export async function makeFirstSigningKey (
-  { store, clock, actor }: Operation, secrets: readonly string[]
+  { store, clock, actor }: Operation<AuditPort & SigningKeyPort>, secrets: readonly string[]
 ): Promise<void> {
   const key = await newSigningKey(clock(), secrets[0]!)
   await store.transaction(async tx => {
@@ -36,7 +38,10 @@ export async function makeFirstSigningKey (
  * may have made it a moment ago, and everybody knows it when this resolves.
  */
 export async function provideSigningKey (
-  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm, atOnce: boolean
+  operation: Operation<AuditPort & SigningKeyPort>,
+  secrets: readonly string[],
+  algorithm: SigningAlgorithm,
+  atOnce: boolean
 ): Promise<void> {
   const { store, clock, actor } = operation
   const isThere = isProvided(await store.signingKeys.all(), clock(), algorithm)
@@ -62,7 +67,7 @@ export async function provideSigningKey (
  * stays published until its last token is dead. @throws Failure `conflict` when a key is pending.
  */
 export async function rotateSigningKey (
-  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
+  operation: Operation<SigningPorts>, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
 ): Promise<SigningKey> {
   const { store, clock } = operation
   const made = await newSigningKey(clock(), secrets[0]!, algorithm)
@@ -86,7 +91,7 @@ export async function rotateSigningKey (
  * Left at that it signs in time. A key that is pending already is taken.
  */
 export async function publishNextKey (
-  operation: Operation, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
+  operation: Operation<SigningPorts>, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
 ): Promise<SigningKey> {
   const { store, clock } = operation
   const made = await newSigningKey(clock(), secrets[0]!, algorithm)
@@ -103,7 +108,7 @@ export async function publishNextKey (
  * another one has heard of this change does no harm: that one has the key. If it signs already it stays as it is.
  * @throws Failure `conflict` when it was revoked meanwhile.
  */
-export async function signAtOnce (operation: Operation, kid: string): Promise<SigningKey> {
+export async function signAtOnce (operation: Operation<SigningPorts>, kid: string): Promise<SigningKey> {
   const { store, clock } = operation
   return await store.transaction(async tx => {
     const now = clock()
@@ -124,12 +129,14 @@ export async function signAtOnce (operation: Operation, kid: string): Promise<Si
  * none follows; where one has it and it has no key, there was one that was revoked before it signed, and another is
  * made.
  */
-export async function rotateWhenDue (operation: Operation, secrets: readonly string[], days: number): Promise<void> {
+export async function rotateWhenDue (
+  operation: Operation<SigningPorts>, secrets: readonly string[], days: number
+): Promise<void> {
   for (const algorithm of signingAlgorithms) await rotateOneWhenDue(operation, secrets, days, algorithm)
 }
 
 async function rotateOneWhenDue (
-  operation: Operation, secrets: readonly string[], days: number, algorithm: SigningAlgorithm
+  operation: Operation<SigningPorts>, secrets: readonly string[], days: number, algorithm: SigningAlgorithm
 ): Promise<void> {
   const { store, clock } = operation
   const keys = await store.signingKeys.all()
@@ -152,12 +159,14 @@ async function rotateOneWhenDue (
 }
 
 /** Whether tokens are to be signed by `algorithm`. */
-async function isInUse ({ resources }: Pick<Repositories, 'resources'>, algorithm: SigningAlgorithm): Promise<boolean> {
+async function isInUse ({ resources }: KeyUsePort, algorithm: SigningAlgorithm): Promise<boolean> {
   return algorithm === defaultAlgorithm || await resources.usesAlgorithm(algorithm)
 }
 
 /** Ends the signing of a key that has no successor. */
-async function retire (tx: Repositories, { actor }: Operation, key: SigningKey, now: Date): Promise<void> {
+async function retire (
+  tx: SigningPorts, { actor }: Operation<SigningPorts>, key: SigningKey, now: Date
+): Promise<void> {
   const publishedUntil = await endOfTokens(tx, now)
   await tx.signingKeys.update({ ...key, retiredAt: now, publishedUntil })
   const detail = { algorithm: key.algorithm, lastTokensUntil: publishedUntil }
@@ -177,7 +186,7 @@ export function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey 
  * how many.
  */
 export async function removeDeadSigningKeys (
-  { store, clock, actor }: Operation, since: Date, limit: number
+  { store, clock, actor }: Operation<AuditPort & SigningKeyPort>, since: Date, limit: number
 ): Promise<number> {
   return await store.transaction(async tx => {
     const dead = (await tx.signingKeys.all()).filter(key => stateOfSigningKey(key, since) === 'gone').slice(0, limit)
@@ -201,8 +210,8 @@ interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
  * now retire then.
  */
 async function handOver (
-  tx: Repositories,
-  { actor }: Operation,
+  tx: SigningPorts,
+  { actor }: Operation<SigningPorts>,
   { keys, made, now }: Occasion,
   at: Date,
   type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
@@ -227,7 +236,7 @@ async function handOver (
 }
 
 /** When the last token is dead of a key that signs until `at`. */
-export async function endOfTokens ({ resources }: Repositories, at: Date): Promise<Date> {
+export async function endOfTokens ({ resources }: KeyUsePort, at: Date): Promise<Date> {
   return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
 }
 

@@ -2,6 +2,7 @@
  * Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its
  * time.
  */
+import type { SigningPorts } from './signing-key.ts'
 import { repeatedly, type Report } from '../../telemetry/background.ts'
 import type { SigningKeys } from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
@@ -11,7 +12,7 @@ const every = 60_000
 
 /** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
 export function startKeyRotation (
-  signingKeys: SigningKeys, operation: Operation, days: number, report: Report
+  signingKeys: SigningKeys, operation: Operation<SigningPorts>, days: number, report: Report
 ): { stop(): Promise<void> } {
   return repeatedly(every, () => checkKeyRotation(signingKeys, operation, days), report)
 }
@@ -19,7 +20,9 @@ export function startKeyRotation (
 /**
  * One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did.
  */
-export async function checkKeyRotation (signingKeys: SigningKeys, operation: Operation, days: number): Promise<void> {
+export async function checkKeyRotation (
+  signingKeys: SigningKeys, operation: Operation<SigningPorts>, days: number
+): Promise<void> {
   await signingKeys.rotateWhenDue(operation, days)
   // Another server may have made it a moment ago.
   await signingKeys.catchUp()

@@ -3,13 +3,15 @@ import { seal, unseal } from '../../secrets/secrets.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
 import type { SigningKey } from './signing-key.ts'
+import type { SigningKeyPort } from './signing-key.ts'
+import type { AuditPort } from '../audit/log.ts'
 
 /**
  * Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them
  * opens stays as it is.
  */
 export async function resealSigningKeys (
-  { store, clock, actor }: Operation, secrets: readonly string[]
+  { store, clock, actor }: Operation<AuditPort & SigningKeyPort>, secrets: readonly string[]
 ): Promise<number> {
   let resealed = 0
   for (const { kid } of (await store.signingKeys.all()).filter(key => openedByOlder(key, secrets) !== null)) {

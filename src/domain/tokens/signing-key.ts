@@ -1,4 +1,5 @@
 import type { CryptoKey, JWK } from 'jose'
+import type { AuditPort } from '../audit/log.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { Operation } from '../core/operation.ts'
@@ -100,6 +101,8 @@ export interface SigningKeyRepository {
   all (): Promise<SigningKey[]>
 }
 
+export interface SigningKeyPort { signingKeys: SigningKeyRepository }
+
 /** A signing key with its private half open: only in memory, and only where tokens are signed. */
 export interface OpenSigningKey { kid: string, algorithm: SigningAlgorithm, privateJwk: JWK }
 
@@ -130,6 +133,19 @@ export function signerFor (
   return signers.get(algorithm) ?? signing
 }
 
+/** What resources ask of signing keys: implemented by the port of resources. */
+export interface KeyUse {
+  /** Whether a resource that is in use has it. */
+  usesAlgorithm (algorithm: SigningAlgorithm): Promise<boolean>
+  /** In seconds, of all resources there ever were. */
+  longestTokenLifetime (): Promise<number>
+}
+
+export interface KeyUsePort { resources: KeyUse }
+
+/** What changes of signing keys read and write. */
+export type SigningPorts = AuditPort & KeyUsePort & SigningKeyPort
+
 /** The signing keys as a running server holds them. */
 export interface SigningKeys {
   /**
@@ -140,28 +156,28 @@ export interface SigningKeys {
    * Makes another key of the algorithm, the default one unless it is given, which signs once it has been published for
    * `publicationTime`. @throws Failure `conflict` when there is one.
    */
-  rotate (operation: Operation, algorithm?: SigningAlgorithm): Promise<SigningKey>
+  rotate (operation: Operation<SigningPorts>, algorithm?: SigningAlgorithm): Promise<SigningKey>
   /**
    * Makes a key of the algorithm if there is none. Every server knows it when this resolves. `atOnce`: it signs from
    * now on, as the first key of a deployment does; else once it has been published for `publicationTime`.
    */
-  provide (operation: Operation, algorithm: SigningAlgorithm, atOnce: boolean): Promise<void>
+  provide (operation: Operation<SigningPorts>, algorithm: SigningAlgorithm, atOnce: boolean): Promise<void>
   /**
    * For a rotation at once: the next key, which every server knows when this resolves. None signs with it before
    * `signAtOnce`, or in time. Two steps, each of which the servers have to have heard of: one would let a server sign
    * before others know the key.
    */
-  publishNext (operation: Operation, algorithm?: SigningAlgorithm): Promise<SigningKey>
+  publishNext (operation: Operation<SigningPorts>, algorithm?: SigningAlgorithm): Promise<SigningKey>
   /** Lets the key sign that `publishNext` answered. @throws Failure `conflict` when it was revoked meanwhile. */
-  signAtOnce (operation: Operation, kid: string): Promise<SigningKey>
+  signAtOnce (operation: Operation<SigningPorts>, kid: string): Promise<SigningKey>
   /**
    * As `rotate` in time, of each algorithm whose key that signs is `days` old while no other is pending; 0 days: none
    * ever is. An algorithm that no resource has any more loses its key then; one that a resource has is given one if it
    * has none.
    */
-  rotateWhenDue (operation: Operation, days: number): Promise<void>
+  rotateWhenDue (operation: Operation<SigningPorts>, days: number): Promise<void>
   /** Ends a key, and with it every token that it signed. If it is the one that signs, another one does before. */
-  revoke (operation: Operation, kid: string, reason: string | null): Promise<SigningKey>
+  revoke (operation: Operation<SigningPorts>, kid: string, reason: string | null): Promise<SigningKey>
   /**
    * Reads them again: after a change, by whatever server. @throws Failure `not_ready` where `openSigningKeys` throws
    * ConfigurationError.

@@ -1,4 +1,5 @@
 /** What every creation has in common: 201, and answered once for each Idempotency-Key. */
+import type { Repositories } from '../../domain/store.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Idempotency } from '../../domain/core/idempotency.ts'
 import type { Operation } from '../../domain/core/operation.ts'
@@ -16,7 +17,7 @@ export async function created<T extends object> (
   dependencies: CreationDependencies,
   request: FastifyRequest,
   reply: FastifyReply,
-  make: (operation: Operation) => Promise<T>,
+  make: (operation: Operation<Repositories>) => Promise<T>,
   status = 201
 ): Promise<T> {
   return await createdAfter(dependencies, request, reply, async () => {}, make, status)
@@ -27,8 +28,12 @@ export async function created<T extends object> (
  * handed what it answers.
  */
 export async function createdAfter<T extends object, P> (
-  dependencies: CreationDependencies, request: FastifyRequest, reply: FastifyReply,
-  prepare: (operation: Operation) => Promise<P>, make: (operation: Operation, prepared: P) => Promise<T>, status = 201
+  dependencies: CreationDependencies,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  prepare: (operation: Operation<Repositories>) => Promise<P>,
+  make: (operation: Operation<Repositories>, prepared: P) => Promise<T>,
+  status = 201
 ): Promise<T> {
   if (request.routeOptions.config.repeatable !== true) {
     throw new Error(

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import type { Principal } from '../../domain/access/principal.ts'
 import type { Restrictions } from '../../domain/core/actor.ts'
-import type { Store } from '../../domain/store.ts'
+import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { expectedRevisions } from './etags.ts'
@@ -16,7 +16,9 @@ export interface ManagementDependencies { store: Store, clock: Clock }
  * The operation that a request asks for, in the name of its principal.
  * @throws Failure `invalid_request` for an `If-Match` that is none.
  */
-export function operationOf ({ store, clock }: ManagementDependencies, request: FastifyRequest): Operation {
+export function operationOf (
+  { store, clock }: ManagementDependencies, request: FastifyRequest
+): Operation<Repositories> {
   const expects = request.method === 'GET' || request.method === 'HEAD' ? undefined : expectedRevisions(request)
   return { store, clock, actor: actorOf(request), ...(expects === undefined ? {} : { expects }) }
 }
@@ -50,7 +52,7 @@ function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Re
 }
 
 /** Refuses who is confined to an organization what concerns the whole deployment. */
-export function requireDeployment ({ actor }: Operation, what: string): void {
+export function requireDeployment ({ actor }: Operation<Repositories>, what: string): void {
   if (actor.organizationId !== null) {
     throw new Failure('insufficient_permissions', {
       message: `${what} takes the admin token; this credential is confined to ${actor.organizationId}.`
@@ -59,7 +61,9 @@ export function requireDeployment ({ actor }: Operation, what: string): void {
 }
 
 /** The organization a list is confined to: the actor's own, else the one asked for. */
-export function organizationFilter ({ actor }: Operation, asked: string | undefined): { organizationId?: string } {
+export function organizationFilter (
+  { actor }: Operation<Repositories>, asked: string | undefined
+): { organizationId?: string } {
   const organizationId = actor.organizationId ?? asked
   return organizationId === undefined ? {} : { organizationId }
 }
@@ -86,7 +90,9 @@ export function given<T extends object> (members: T): { [Member in keyof T]?: Ex
 }
 
 /** The id of a resource that a filter names by id or identifier. One that does not exist has nothing. */
-export async function resourceIdOf ({ store }: Operation, named: string | undefined): Promise<string | undefined> {
+export async function resourceIdOf (
+  { store }: Operation<Repositories>, named: string | undefined
+): Promise<string | undefined> {
   if (named === undefined) return undefined
   return (await store.resources.get(named) ?? await store.resources.byIdentifier(named))?.id ?? named
 }

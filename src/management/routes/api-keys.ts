@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Repositories } from '../../domain/store.ts'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -80,7 +81,7 @@ const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential
 
 export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
   const { clock } = dependencies
-  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(
+  const wire = async ({ store }: Operation<Repositories>, key: ApiKey) => wireKey(
     key, await resourcesById(store, [key.resourceId]), clock()
   )
   return async app => {
@@ -211,7 +212,7 @@ export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPlugin
   }
 }
 
-function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {
+function readKey (operation: Operation<Repositories>, body: Static<typeof NewKey>): ApiKeyInput {
   requireMayLimit(operation, body)
   const { organization, creator, expiresAt, ...input } = body
   return {
@@ -226,7 +227,7 @@ function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInpu
  * What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure
  * `insufficient_permissions`.
  */
-function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
+function requireMayLimit (operation: Operation<Repositories>, given: Partial<Limits>): void {
   if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
 }
 

@@ -2,6 +2,7 @@
  * The audit log: read, exported, verified, shortened, recovered. An organization's administrator has its own rows and
  * its own chain.
  */
+import type { Repositories } from '../../domain/store.ts'
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
@@ -282,7 +283,9 @@ interface Filters {
 }
 
 /** @throws Failure `invalid_request` for a type that there is not. */
-function filterOf (operation: Operation, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
+function filterOf (
+  operation: Operation<Repositories>, { organization, actor, type, subject, from, until }: Filters
+): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
   if (types === null) {
     throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })

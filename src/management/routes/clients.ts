@@ -5,7 +5,7 @@ import {
   type Client
 } from '../../domain/credentials/client.ts'
 import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
-import type { Store } from '../../domain/store.ts'
+import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
@@ -71,7 +71,8 @@ const authorityFailures: readonly FailureCode[] = [
 ]
 
 export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, client: Client) => wireClient(client, await resourcesOf(store, [client]))
+  const wire = async ({ store }: Operation<Repositories>, client: Client) =>
+    wireClient(client, await resourcesOf(store, [client]))
   return async app => {
     app.post('/clients', {
       config: { ...write, failures: authorityFailures },

@@ -9,7 +9,7 @@ import type { CredentialAccess } from '../../domain/access/access-explanation.ts
 import { getOrganization } from '../../domain/tenancy/organization.ts'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import { getResource } from '../../domain/resources/resource.ts'
-import type { Store } from '../../domain/store.ts'
+import type { Store, Repositories } from '../../domain/store.ts'
 import { requireVisible, type Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
@@ -150,7 +150,7 @@ function readAddress (text: string | undefined): string | null {
 }
 
 async function credentialOf (
-  { store, clock }: Operation, organizationId: string, id: string
+  { store, clock }: Operation<Repositories>, organizationId: string, id: string
 ): Promise<CredentialAccess> {
   const found = await credentialAccess(store, id, clock())
   return requireVisible({ organizationId }, found, 'credential', id)

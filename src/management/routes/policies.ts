@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Repositories } from '../../domain/store.ts'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { impactOf, type Impact } from '../../domain/access/policy-impact.ts'
@@ -10,7 +11,9 @@ import {
   type PolicyConditions,
   type PolicyPlan
 } from '../../domain/policy/policy.ts'
-import { changePolicy, planDeletion, planUpdate, planCreation } from '../../domain/access/policy-change.ts'
+import {
+  changePolicy, planDeletion, planUpdate, planCreation
+} from '../../domain/access/policy-change.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { days } from '../../domain/policy/time-window.ts'
 import type { FailureCode } from '../../base/errors.ts'
@@ -122,7 +125,9 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
   const wire = async (policy: Policy, store = dependencies.store) => wirePolicy(policy, await namesOf([policy], store))
   const namesOf = async (policies: readonly Policy[], store = dependencies.store) =>
     await resourceNames(store, policies.flatMap(({ conditions }) => conditions?.resources ?? []))
-  const rehearse = async (operation: Operation, plan: PolicyPlan, query: { limit?: number, cursor?: string }) => {
+  const rehearse = async (
+    operation: Operation<Repositories>, plan: PolicyPlan<Repositories>, query: { limit?: number, cursor?: string }
+  ) => {
     const page = pageQuery(query)
     return wireImpact(await impactOf(operation, plan, page), page)
   }
@@ -141,7 +146,7 @@ export function policyRoutes (dependencies: CreationDependencies): FastifyPlugin
       },
     }, async (request, reply) => {
       const { organization, dryRun, force = false, ...input } = request.body
-      const planned = (operation: Operation) =>
+      const planned = (operation: Operation<Repositories>) =>
         planCreation(operation, {
           ...readPolicy(input), organizationId: organization ?? operation.actor.organizationId
         })

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey,
@@ -35,7 +36,7 @@ const KeyQuerystring = exactly({
 })
 
 export function publishableKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, key: PublishableKey) => wireKey(
+  const wire = async ({ store }: Operation<Repositories>, key: PublishableKey) => wireKey(
     key, await resourcesById(store, [key.resourceId])
   )
   return async app => {

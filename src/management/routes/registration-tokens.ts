@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createRegistrationToken,
@@ -44,7 +45,7 @@ const TokenQuerystring = exactly({
 const TokenChange = exactly({ name: Type.Optional(Name), ...limits })
 
 export function registrationTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, token: RegistrationToken) => wireToken(
+  const wire = async ({ store }: Operation<Repositories>, token: RegistrationToken) => wireToken(
     token, await resourcesById(store, token.resourceId === null ? [] : [token.resourceId])
   )
   return async app => {

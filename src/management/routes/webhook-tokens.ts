@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken
@@ -30,7 +31,7 @@ const NewToken = exactly({
 })
 
 export function webhookTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation, token: WebhookToken) =>
+  const wire = async ({ store }: Operation<Repositories>, token: WebhookToken) =>
     wireToken(token, await resourceNames(store, [token.resourceId]))
   return async app => {
     app.post('/webhook-tokens', {

@@ -1,4 +1,5 @@
 /** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
+import type { Repositories } from '../../domain/store.ts'
 import { digestOf, isLastingSecretText } from '../../secrets/secrets.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { Operation } from '../../domain/core/operation.ts'
@@ -15,7 +16,7 @@ export interface RevocationOptions { reader: TokenReader }
  * nothing of what there is.
  */
 export async function revoke (
-  { reader }: RevocationOptions, operation: Operation, owner: Client, text: string
+  { reader }: RevocationOptions, operation: Operation<Repositories>, owner: Client, text: string
 ): Promise<void> {
   if (isLastingSecretText(text) || await isImported(operation, owner, text)) {
     throw new OAuthError(
@@ -31,7 +32,7 @@ export async function revoke (
 
 /** To a client of another organization, a key is what does not exist. */
 async function isImported (
-  { store }: Operation, { organizationId, introspects }: Client, text: string
+  { store }: Operation<Repositories>, { organizationId, introspects }: Client, text: string
 ): Promise<boolean> {
   return await store.apiKeys.isImported(digestOf(text), { organizationId, resourceIds: introspects })
 }

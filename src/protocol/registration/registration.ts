@@ -2,6 +2,7 @@
  * Dynamic client registration and its management (RFC 7591, RFC 7592). Our own handlers: the provider's would take
  * authority from the body, spend registration tokens without a transaction, and answer with what is stored of a secret.
  */
+import type { Repositories } from '../../domain/store.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
@@ -303,7 +304,7 @@ async function grantedScope (registry: Registry, client: Client): Promise<string
 
 function operation (
   { store, clock }: RegistrationOptions, request: FastifyRequest, who: Pick<Actor, 'id' | 'organizationId'>
-): Operation {
+): Operation<Repositories> {
   const { id, organizationId } = who
   return {
     store,

@@ -1,4 +1,5 @@
 import { systemClock } from '../../base/clock.ts'
+import type { Repositories } from '../../domain/store.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { ChainKeys } from '../../domain/audit/chain.ts'
 import { systemActor } from '../../domain/core/actor.ts'
@@ -42,7 +43,7 @@ export function storeOfSeveralServers (
   const stored = uncachedRegistry(repositories, reads)
   const refused = new RefusedSubjects(reads)
   followers.push(async ({ of }) => { if (of === 'lostChanges' || of === 'everything') await refused.reload() })
-  const operation = (): Operation => ({ store, clock: systemClock, actor: systemActor })
+  const operation = (): Operation<Repositories> => ({ store, clock: systemClock, actor: systemActor })
   const recollection = new Recollection({
     run: async <Row extends object>(text: string, values: readonly unknown[]) =>
       await database.queries.$queryRawUnsafe<Row[]>(text, ...values),

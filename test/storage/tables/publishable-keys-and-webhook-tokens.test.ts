@@ -1,4 +1,5 @@
 /** The repositories of publishable keys and webhook tokens, and what the registry says of them, on both databases. */
+import type { Repositories } from '../../../src/domain/store.ts'
 import tap, { type Test } from 'tap'
 import { rotateApiKey } from '../../../src/domain/credentials/api-key-change.ts'
 import { createApiKey } from '../../../src/domain/credentials/api-key-creation.ts'
@@ -16,7 +17,9 @@ import { patientLimits } from '../../support/waiting.ts'
 const start = new Date('2026-01-01T00:00:00.123Z')
 const later = new Date('2026-01-02T00:00:00.456Z')
 
-interface Filled extends Storage { operation: Operation, publishable: PublishableKey, webhook: WebhookToken }
+interface Filled extends Storage {
+  operation: Operation<Repositories>, publishable: PublishableKey, webhook: WebhookToken
+}
 
 async function filled (t: Test, database: typeof databases[number]): Promise<Filled> {
   const { url, drop } = await database.fresh()

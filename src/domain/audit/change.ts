@@ -1,0 +1,56 @@
+/** One way to change a record: load, visible, If-Match, delegate, update, audit, in one transaction. */
+import type { Actor } from '../core/actor.ts'
+import { requireExpected, requireVisible, type Operation, type Revised } from '../core/operation.ts'
+import { auditEvent, type AuditEventType } from './event.ts'
+import type { AuditPort } from './log.ts'
+
+/** What an audit row says of a record. Never holds a secret. */
+export interface AuditSubject { organizationId: string | null, subject: string, detail: Record<string, unknown> }
+
+/** How the records of one concept are found, kept and audited. */
+export interface RecordKind<R, Ports> {
+  /** As errors name it: `API key`. */
+  name: string
+  /** The organization that a record belongs to; null: the deployment. */
+  organizationOf (record: R): string | null
+  /** Null: there is none. */
+  get (tx: Ports, id: string): Promise<R | null>
+  /** Keeps `after`, with what a change of such a record takes besides; returns it with its next revision. */
+  update (tx: Ports, after: R, before: R, actor: Actor): Promise<R>
+  about (record: R, detail: Record<string, unknown>): AuditSubject
+}
+
+/**
+ * Loads a record that is to be changed.
+ * @throws Failure `not_found`, also for one of another organization; `precondition_failed`.
+ */
+export async function load<R extends Revised, Ports> (
+  operation: Operation<Ports>, tx: Ports, kind: RecordKind<R, NoInfer<Ports>>, id: string
+): Promise<R> {
+  const found = await kind.get(tx, id)
+  const owner = found === null ? null : { organizationId: kind.organizationOf(found) }
+  requireVisible(operation.actor, owner, kind.name, id)
+  requireExpected(operation, found!)
+  return found!
+}
+
+/**
+ * Changes a record. `decide` checks what the actor may change and hand on, and returns the record as it shall be, or
+ * its argument where there is nothing to change: then nothing is kept and no row is written.
+ * @throws Failure as `load`, and as `decide`.
+ */
+export async function change<R extends Revised, Ports extends AuditPort> (
+  operation: Operation<Ports>, kind: RecordKind<R, NoInfer<Ports>>, id: string, type: AuditEventType,
+  decide: (before: R, now: Date, tx: Ports) => R | Promise<R>, detail: Record<string, unknown> = {}
+): Promise<R> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const now = clock()
+    const before = await load(operation, tx, kind, id)
+    const after = await decide(before, now, tx)
+    if (after === before) return before
+    const kept = await kind.update(tx, after, before, actor)
+    await tx.audit.append(auditEvent(actor, now, type, kind.about(after, detail)))
+    return kept
+  })
+}
