@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { commandVariables, variables } from '../src/config/config.ts'
 import { errorStyleNames } from '../src/domain/resources/style.ts'
 import { failures } from '../src/base/errors.ts'
-import { metrics } from '../src/observability/index.ts'
+import { metrics } from '../src/observability/prometheus.ts'
 
 const root = join(import.meta.dirname, '..')
 

@@ -1,5 +1,5 @@
-/** Latchkey as a library: open it, mount its routes, guard your own. */
-export { buildServer, openLatchkey, serverOptions, type Latchkey } from './app.ts'
+/** The public interface of the library: open a server, mount its routes, guard your own. */
+export { openLatchkey, type Latchkey } from './app.ts'
 export { loadConfig, type Config } from './config/config.ts'
 export { mayTouch, type Principal } from './domain/access/principal.ts'
 export { createApiKey } from './domain/credentials/api-key-creation.ts'
@@ -10,3 +10,4 @@ export { createResource } from './domain/declaration/resource-declaration.ts'
 export { getResource } from './domain/resources/resource.ts'
 export { styles, type Style } from './domain/resources/style.ts'
 export type { GuardOptions } from './guard/index.ts'
+export { buildServer, serverOptions } from './server/http-server.ts'

@@ -1,21 +1,21 @@
-/** What a trusted proxy says of a request (RFC 7239): where it came from, and whether over TLS. */
+/** Trusted proxies (RFC 7239): the client address and the scheme that they forward. */
 import { isWithin, readAddress } from '../base/ip-address.ts'
 
 /**
- * Whether an address of the chain is a trusted proxy's, for Fastify's `trustProxy`. `unreadable` is called for one that
- * is no address, which a trusted proxy has sent.
+ * For Fastify's `trustProxy`: whether an address of the chain is that of a trusted proxy. Calls `onUnreadable` for an
+ * entry that a trusted proxy has sent and that is no address.
  */
 export function trustsProxies (
-  trusted: readonly string[], unreadable: () => void
+  trusted: readonly string[], onUnreadable: () => void
 ): (address: string | undefined) => boolean {
   return text => {
     const address = readAddress(text)
-    if (address === null && text !== undefined) unreadable()
+    if (address === null && text !== undefined) onUnreadable()
     return address !== null && isWithin(address, trusted) === true
   }
 }
 
-/** Whether a request came over TLS. Proxies spell the scheme as they like (RFC 3986 §3.1: it has no case). */
+/** Whether a request came over TLS. Proxies spell the scheme in either case (RFC 3986 §3.1). */
 export function isOverTls ({ protocol }: { protocol: string }): boolean {
   return protocol.toLowerCase() === 'https'
 }

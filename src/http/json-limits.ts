@@ -1,7 +1,7 @@
-/** What a JSON body may look like before anything is built from it: one pass over the text, no memory. */
+/** Limits of JSON bodies, checked before parsing: one pass over the text, without allocation. */
 import { Failure } from '../base/errors.ts'
 
-/** Arrays and objects inside each other. */
+/** Nesting of arrays and objects. */
 const deepest = 32
 
 /** Members of all objects together. */
@@ -10,9 +10,7 @@ const mostMembers = 2_000
 const quote = 34
 const backslash = 92
 
-/**
- * @throws Failure `invalid_request` for what no route of ours has a use for. What is no JSON is for the parser to say.
- */
+/** @throws Failure `invalid_request` above a limit. Invalid JSON is left to the parser. */
 export function limitJsonBody (text: string): void {
   let depth = 0
   let members = 0

@@ -1,26 +1,26 @@
-/** What a route's schema says for people and programs beside what Fastify reads of it. */
+/** Schema members for the OpenAPI document, beside those that Fastify reads. */
 import type { FastifySchema } from 'fastify'
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** What the route does, in a few words. */
+    /** The purpose of the route, in a few words. */
     summary?: string
-    /** What a caller has to know besides. */
+    /** Further details for a caller. */
     description?: string
-    /** The group that it stands in; derived from the path unless given. */
+    /** The group of the operation; derived from the path unless given. */
     tags?: readonly string[]
     /** Unique; derived from method and path unless given. */
     operationId?: string
-    /** Ways to prove who asks, by the names of the security schemes; any one of them is enough. */
+    /** Alternative security schemes, by name. */
     security?: readonly Readonly<Record<string, readonly string[]>>[]
-    /** Left out of the document: preflights, refusals of other methods, parts of a page. */
+    /** Not in the document: preflights, refusals of other methods, parts of a page. */
     hide?: boolean
   }
   interface FastifyContextConfig {
-    /** The route is there to refuse its methods: they are none that the path takes. */
+    /** The route exists to refuse the methods that its path does not support. */
     refusesMethod?: boolean
   }
 }
 
-/** Of a route that is no operation of the API: it answers, and the document does not name it. */
+/** The schema of a route that is not in the OpenAPI document. */
 export const unlisted: FastifySchema = { hide: true }

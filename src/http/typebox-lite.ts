@@ -1,12 +1,12 @@
 /**
- * What builds the schemas of routes, by the types of TypeBox: a schema is plain JSON, and its builders some twenty
- * lines, where the library would bring 370 modules to every start and eight megabytes to every server.
+ * Builders of route schemas, with the types of TypeBox. Schemas are plain JSON and need twenty lines; the library would
+ * add 370 modules to every start and eight megabytes to every server.
  */
 import type { Type as TypeBox } from 'typebox'
 
 type Json = Record<string, unknown>
 
-/** Members that an object need not have. */
+/** Optional members of objects. */
 const optional = new WeakSet<Json>()
 
 function mayBeAbsent (schema: Json): Json {

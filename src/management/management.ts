@@ -2,22 +2,26 @@
  * The operator's HTTP API: itself a guarded resource, with the credentials of LedgerBee and the envelopes of OpenCrane.
  */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../base/clock.ts'
+import { idempotency } from '../domain/core/idempotency.ts'
 import type { Replica } from '../domain/maintenance/drift.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
 import { managementResourceId, type Resource } from '../domain/resources/resource.ts'
 import type { Scope } from '../domain/resources/scope.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import { managementStyle, selfStyle } from '../domain/resources/style.ts'
+import type { Meter } from '../domain/metering/meter.ts'
+import type { Store } from '../domain/store.ts'
 import type { TokenMeter } from '../domain/tokens/issuance-meter.ts'
 import { Failure } from '../base/errors.ts'
 import { isCompressed } from '../http/media-type.ts'
-import { guard, type GuardDependencies } from '../guard/index.ts'
+import { auditKeys } from '../secrets/secrets.ts'
+import type { GuardOptions } from '../guard/index.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { announceConventions, refuseUnknownQuery } from './documentation/announcements.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
-import { auditRoutes, type AuditDependencies } from './routes/audit.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { clientRoutes } from './routes/clients.ts'
-import type { CreationDependencies } from './conventions/idempotent-creation.ts'
 import { markCursors } from './conventions/cursors.ts'
 import { effectiveAccessRoutes } from './routes/effective-access.ts'
 import { groupRoutes } from './routes/groups.ts'
@@ -85,19 +89,25 @@ export function managementResource (issuer: string): Pick<Resource, 'id' | 'iden
   }
 }
 
-export interface ManagementOptions extends GuardDependencies, CreationDependencies, AuditDependencies {
+export interface ManagementOptions {
   issuer: string
+  /** The guard of this server. */
+  guard: FastifyPluginAsync<GuardOptions>
+  store: Store
+  clock: Clock
   replicas: readonly Replica[]
   directory: ReplicaDirectory
   server: ServerDependencies
   signingKeys: SigningKeys
   tokens: TokenMeter
-  /** LATCHKEY_SECRET, the newest first: cursors are marked with it. */
+  meter: Meter
+  /** LATCHKEY_SECRET, the newest first: for cursors, idempotency keys and the seals of the audit log. */
   secrets: readonly string[]
 }
 
-export function management (dependencies: ManagementOptions): FastifyPluginAsync {
-  const guarded = guard(dependencies)
+export function management (options: ManagementOptions): FastifyPluginAsync {
+  const { issuer, guard, secrets } = options
+  const dependencies = { ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets) }
   return async app => {
     app.setErrorHandler(presentError)
     // Records, secrets and what a credential may do: no cache keeps any of it, whatever the status. With `done` and not
@@ -109,8 +119,8 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
     app.addHook('preParsing', refuseCompressed)
     app.addHook('preValidation', refuseNull)
     await app.register(async api => {
-      await api.register(guarded, { resource: dependencies.issuer + managementPath })
-      markCursors(api, dependencies.secrets)
+      await api.register(guard, { resource: issuer + managementPath })
+      markCursors(api, secrets)
       tagAnswers(api)
       hint(api)
       announceConventions(api)
@@ -139,7 +149,7 @@ export function management (dependencies: ManagementOptions): FastifyPluginAsync
       await api.register(lostChangeRoutes(dependencies))
     }, { prefix: managementPath })
     await app.register(async self => {
-      await self.register(guarded, { resource: { any: true, style: selfStyle } })
+      await self.register(guard, { resource: { any: true, style: selfStyle } })
       refuseUnknownQuery(self)
       self.addHook('preSerialization', wordAsLedgerBee)
       await self.register(selfRoutes)

@@ -1,6 +1,4 @@
-/**
- * The numbers of a server at a glance, for people and programs that do not speak Prometheus (OC-13). Since it started.
- */
+/** Aggregate metrics since the start, as JSON, for operators and programs without Prometheus (OC-13). */
 import type { Counter, HistogramVec } from '../telemetry/metrics.ts'
 import type { Sources } from './prometheus.ts'
 
@@ -10,7 +8,7 @@ export interface Aggregate {
   requests: { total: number, inFlight: number, byStatus: Counts, turnedAway: Counts, meanMilliseconds: number }
   verdicts: { admitted: number, refused: number, byReason: Counts }
   tokensIssued: Counts
-  /** Records by kind, and how many lookups memory could answer. */
+  /** Cached records by kind, and look-ups answered by the cache and by the database. */
   registry: { records: Counts, hits: number, misses: number }
   database: {
     statements: number
@@ -21,13 +19,13 @@ export interface Aggregate {
     errors: Counts
     connections: Counts
   }
-  /** At: when the last round succeeded, by RFC 3339. */
+  /** `at`: when the last run succeeded (RFC 3339). */
   pruned: { rows: Counts, at: string | null }
   eventLoop: { meanMilliseconds: number, maxMilliseconds: number }
   memory: { residentBytes: number, heapUsedBytes: number }
 }
 
-export function aggregate ({ metrics, eventLoop, inMemory, connections }: Sources): Aggregate {
+export function aggregate ({ metrics, eventLoop, storage }: Sources): Aggregate {
   const { requests, verdicts, statements, transactions, registry } = metrics
   const { admitted = 0, ...byReason } = countsOf(verdicts)
   const { mean, max } = eventLoop.lag()
@@ -41,14 +39,14 @@ export function aggregate ({ metrics, eventLoop, inMemory, connections }: Source
     },
     verdicts: { admitted, refused: verdicts.total - admitted, byReason },
     tokensIssued: countsOf(metrics.tokens),
-    registry: { records: inMemory(), hits: registry.hits, misses: registry.misses },
+    registry: { records: storage.inMemory(), hits: registry.hits, misses: registry.misses },
     database: {
       ...timing(statements, 'statements'),
       transactions: timedCounts(transactions, 0),
       openTransactions: metrics.openTransactions,
       retries: metrics.transactionRetries,
       errors: countsOf(metrics.databaseErrors),
-      connections: connections()
+      connections: storage.connections()
     },
     pruned: {
       rows: countsOf(metrics.pruned),
@@ -59,14 +57,14 @@ export function aggregate ({ metrics, eventLoop, inMemory, connections }: Source
   }
 }
 
-/** Summed up by the first label. */
-function countsOf (tally: Counter): Counts {
-  return sums(tally.entries().map(([label, , count]) => [label, count]))
+/** Sums by the first label. */
+function countsOf (counter: Counter): Counts {
+  return sums(counter.entries().map(([label, , count]) => [label, count]))
 }
 
-/** Summed up by the label at `place`. */
-function timedCounts (tally: HistogramVec, place: 0 | 1 | 2): Counts {
-  return sums(tally.entries().map(entry => [entry[place], entry[3].count]))
+/** Counts of observations, summed by the label at `place`. */
+function timedCounts (histograms: HistogramVec, place: 0 | 1 | 2): Counts {
+  return sums(histograms.entries().map(entry => [entry[place], entry[3].count]))
 }
 
 function sums (counts: readonly [string, number][]): Counts {
@@ -75,10 +73,10 @@ function sums (counts: readonly [string, number][]): Counts {
   return summed
 }
 
-function timing<Name extends string> (tally: HistogramVec, name: Name) {
-  const all = tally.entries().map(entry => entry[3])
-  const count = all.reduce((sum, each) => sum + each.count, 0)
-  const seconds = all.reduce((sum, each) => sum + each.sum, 0)
+function timing<Name extends string> (histograms: HistogramVec, name: Name) {
+  const all = histograms.entries().map(entry => entry[3])
+  const count = all.reduce((total, histogram) => total + histogram.count, 0)
+  const seconds = all.reduce((total, histogram) => total + histogram.sum, 0)
   return { [name]: count, meanMilliseconds: count === 0 ? 0 : rounded(seconds / count * 1000) } as
     & Record<Name, number>
     & { meanMilliseconds: number }

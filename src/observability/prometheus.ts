@@ -1,24 +1,28 @@
 /**
- * The numbers of a server in the words of Prometheus. Nothing is kept here: what was counted is read when somebody
- * asks. No number carries an id, a path as it was sent, an address or anything else that a caller chose.
+ * Metrics for Prometheus. Values are read from telemetry at each scrape and not kept here. No label holds an id, a raw
+ * path, an address or any other text of a caller.
  */
 import type { Registry } from 'prom-client'
 import { durationBuckets, type Histogram, type Metrics, type Counter, type HistogramVec } from '../telemetry/metrics.ts'
 import type { EventLoop } from './event-loop.ts'
 
-/** What numbers are read from. */
+/** Where values are read from. */
 export interface Sources {
   metrics: Metrics
-  eventLoop: EventLoop
-  /** Records that checks can look at without the database, by kind. */
+  eventLoop: Pick<EventLoop, 'lag'>
+  storage: StorageSource
+  version: string
+}
+
+export interface StorageSource {
+  /** Cached records by kind. */
   inMemory (): Record<string, number>
-  /** Whether checks go by memory. */
+  /** Whether checks use the cache. */
   isTrusted (): boolean
   /** How many subjects are refused because a change was lost. */
   refusedSubjects (): number
   /** Connections to the database, by state. */
   connections (): Record<string, number>
-  version: string
 }
 
 interface Value { labels: Record<string, string>, value: number, metricName?: string }
@@ -33,84 +37,82 @@ interface Metric {
 
 const startedAt = Date.now() / 1000 - process.uptime()
 
-/** Every metric there is. The table in docs/operations.md is generated from this. */
+/** All metrics. The table in docs/operations.md is generated from this list. */
 export const metrics: readonly Metric[] = [
   {
     name: 'latchkey_http_request_duration_seconds',
     type: 'histogram',
     help:
-      'Requests by route pattern, method and class of status, with how long their answers took. Unknown paths are ' +
-        'the route `none`.',
+      'Duration of requests by route pattern, method and class of status. Unknown paths have the route `none`.',
     labels: ['route', 'method', 'status'],
     read: ({ metrics }, metric) => histogram(metric, metrics.requests),
   },
   gauge(
-    'latchkey_http_requests_in_flight', 'Requests that are being answered.', ({ metrics }) => metrics.requestsInFlight
+    'latchkey_http_requests_in_flight', 'Requests in flight.', ({ metrics }) => metrics.requestsInFlight
   ),
   counter(
     'latchkey_http_requests_turned_away_total',
-    'Requests refused unread because the server is overloaded or shutting down.', ['reason'],
+    'Requests rejected unread because the server is overloaded or shutting down.', ['reason'],
     ({ metrics }) => metrics.turnedAway
   ),
   counter(
-    'latchkey_guard_verdicts_total', 'What the guard said of credentials: `admitted`, or the precise reason against.',
+    'latchkey_guard_verdicts_total', 'Verdicts of the guard: `admitted`, or the precise reason for the refusal.',
     ['verdict', 'credential'], ({ metrics }) => metrics.verdicts
   ),
   counter(
-    'latchkey_tokens_issued_total', 'Tokens that were issued, by grant type.', ['grant_type'],
+    'latchkey_tokens_issued_total', 'Issued tokens by grant type.', ['grant_type'],
     ({ metrics }) => metrics.tokens
   ),
   {
     name: 'latchkey_registry_records',
     type: 'gauge',
-    help: 'Records in memory that checks can look at without the database, as long as it is trusted.',
+    help: 'Cached records, which checks read without the database while the cache is trusted.',
     labels: ['kind'],
-    read: ({ inMemory }) => byLabel('kind', inMemory()),
+    read: ({ storage }) => byLabel('kind', storage.inMemory()),
   },
   {
     name: 'latchkey_registry_lookups_total',
     type: 'counter',
-    help: 'Lookups of checks: `hit` was answered by memory, `miss` by the database.',
+    help: 'Look-ups of checks: `hit` was answered by the cache, `miss` by the database.',
     labels: ['result'],
     read: ({ metrics: { registry } }) => byLabel('result', { hit: registry.hits, miss: registry.misses }),
   },
   gauge(
     'latchkey_registry_trusted',
-    '1: checks go by memory. 0: this server does not hear what others change, and asks the database every time.',
-    ({ isTrusted }) => Number(isTrusted())
+    '1: checks use the cache. 0: this server does not receive the changes of others, and reads the database each time.',
+    ({ storage }) => Number(storage.isTrusted())
   ),
   counter(
     'latchkey_feed_polls_total',
-    'Polls of the change feed: `answered`, or `failed`, after which this server joins anew.',
+    'Polls of the change feed: `answered`, or `failed`, after which this server joins again.',
     ['result'],
     ({ metrics }) => metrics.polls
   ),
   gauge(
     'latchkey_lost_changes_total',
-    'Changes that had been answered and that the database has lost in a failover, as far as this ' +
-      'server knew them. Anything but 0 needs an operator.',
+    'Acknowledged changes that the database has lost in a failover, as far as this server knew them. Any value but 0 ' +
+      'needs an operator.',
     ({ metrics }) => metrics.lostChanges,
     'counter'
   ),
   gauge(
     'latchkey_maybe_lost_changes_total',
-    'Times that this server found the database with another history, and remembered ' +
-      'nothing to compare it with.',
+    'How often this server found the database with another history, and remembered nothing to compare it with.',
     ({ metrics }) => metrics.maybeLostChanges,
     'counter'
   ),
   gauge(
     'latchkey_lost_changes_undecided',
-    'Credentials, organizations and other subjects that are refused because a change was ' +
-      'lost, until an operator decides.',
-    ({ refusedSubjects }) => refusedSubjects()
+    'Credentials, organizations and other subjects that are refused, because a change was lost, until an operator ' +
+      'decides.',
+    ({ storage }) => storage.refusedSubjects()
   ),
   {
     name: 'latchkey_database_standbys',
     type: 'gauge',
     help:
-      'Standbys of the database; `asynchronous`: no answer waits for any of them, so a failover can lose what was ' +
-      'answered.',
+      'Standbys of the database. `asynchronous`: no commit waits for a standby, so a failover can lose acknowledged ' +
+      'changes.',
     labels: ['replication'],
     read: ({ metrics: { replication } }) => replication === null
       ? []
@@ -120,36 +122,35 @@ export const metrics: readonly Metric[] = [
     name: 'latchkey_acknowledgement_duration_seconds',
     type: 'histogram',
     help:
-      'How long changes waited for other servers, and why no longer: nobody had to be waited for (`alone`), all had ' +
-        'them (`applied`), the lease was over (`lapsed`).',
+      'How long changes waited for other servers, by outcome: there was none (`alone`), all applied the change ' +
+        '(`applied`), the lease ended (`lapsed`).',
     labels: ['outcome'],
     read: ({ metrics }, metric) => histogram(metric, metrics.acknowledgements),
   },
   {
     name: 'latchkey_database_statement_duration_seconds',
     type: 'histogram',
-    help: 'Statements by operation, with how long they took.',
+    help: 'Duration of statements by operation.',
     labels: ['operation'],
     read: ({ metrics }, metric) => histogram(metric, metrics.statements),
   },
   {
     name: 'latchkey_database_transaction_duration_seconds',
     type: 'histogram',
-    help: 'Transactions by outcome (`committed`, `rolled_back`), with how long they took.',
+    help: 'Duration of transactions by outcome: `committed`, `rolled_back`.',
     labels: ['outcome'],
     read: ({ metrics }, metric) => histogram(metric, metrics.transactions),
   },
   gauge(
-    'latchkey_database_transactions_open', 'Transactions that are open now.', ({ metrics }) => metrics.openTransactions
+    'latchkey_database_transactions_open', 'Open transactions.', ({ metrics }) => metrics.openTransactions
   ),
   gauge(
-    'latchkey_database_transaction_retries_total', 'Times that a transaction ran again because another was in its way.',
+    'latchkey_database_transaction_retries_total', 'How often a transaction was retried after a conflict.',
     ({ metrics }) => metrics.transactionRetries, 'counter'
   ),
   counter(
     'latchkey_database_errors_total',
-    'Statements and transactions that failed, by what the failure ' +
-      'means: `storage_full`, `storage_unavailable`, `serialization_conflict`, …',
+    'Failed statements and transactions by error: `storage_full`, `storage_unavailable`, `serialization_conflict`, …',
     ['error'], ({ metrics }) => metrics.databaseErrors
   ),
   {
@@ -157,30 +158,30 @@ export const metrics: readonly Metric[] = [
     type: 'gauge',
     help: 'Connections of this server to its database, by state.',
     labels: ['state'],
-    read: ({ connections }) => byLabel('state', connections()),
+    read: ({ storage }) => byLabel('state', storage.connections()),
   },
   counter(
     'latchkey_background_failures_total',
-    'Failures of what the server does without being asked, by job; it is done again in its time.', ['job'],
+    'Failures of background jobs, by job. A failed job runs again at its next time.', ['job'],
     ({ metrics }) => metrics.jobFailures
   ),
   gauge(
     'latchkey_uncaught_errors_total',
-    'Errors that nothing caught. Each is a defect; the server told it on standard error, and goes on.',
+    'Uncaught errors. Each is a defect; the server writes it to standard error and continues.',
     ({ metrics }) => metrics.uncaught, 'counter'
   ),
   counter(
-    'latchkey_pruned_rows_total', 'Rows that were removed because they say nothing any more, by kind.', ['kind'],
+    'latchkey_pruned_rows_total', 'Expired rows that were deleted, by kind.', ['kind'],
     ({ metrics }) => metrics.pruned
   ),
   gauge(
-    'latchkey_pruned_timestamp_seconds', 'When the last round of pruning succeeded; 0: not yet.',
+    'latchkey_pruned_timestamp_seconds', 'When housekeeping last succeeded; 0: not yet.',
     ({ metrics }) => (metrics.prunedAt ?? 0) / 1000
   ),
   {
     name: 'latchkey_event_loop_lag_seconds',
     type: 'gauge',
-    help: 'How late timers came over the last half second: `mean`, `p99`, `max`.',
+    help: 'How late timers fired in the last half second: `mean`, `p99`, `max`.',
     labels: ['statistic'],
     read: ({ eventLoop }) => byLabel('statistic', eventLoop.lag()),
   },
@@ -202,7 +203,7 @@ export const metrics: readonly Metric[] = [
 
 export interface Exposition { contentType: string, text: string }
 
-/** Reads everything from `sources` in the text format of Prometheus, whose library is loaded for whoever asks first. */
+/** Renders `sources` in the text format of Prometheus. Its library is loaded by the first scrape. */
 export function exposition (sources: Sources): () => Promise<Exposition> {
   let registry: Registry | null = null
   return async () => {
@@ -218,8 +219,8 @@ function registryOf (sources: Sources, library: typeof import('prom-client')): R
 }
 
 /**
- * A metric as prom-client asks for it. Its own classes keep numbers of their own and add to them by a hash of the
- * labels; ours are there already.
+ * A metric in the interface that prom-client collects. Its own classes would count a second time, with a hash of the
+ * labels at each count.
  */
 function collectedBy (metric: Metric, sources: Sources) {
   const { name, type, help } = metric
@@ -239,9 +240,11 @@ function gauge (
   return { name, type, help, labels: [], read: sources => [{ labels: {}, value: value(sources) }] }
 }
 
-function counter (name: string, help: string, labels: readonly string[], tally: (sources: Sources) => Counter): Metric {
+function counter (
+  name: string, help: string, labels: readonly string[], counts: (sources: Sources) => Counter
+): Metric {
   const read = (sources: Sources) =>
-    tally(sources).entries().map(([label, second, value]) => ({ labels: named(labels, [label, second]), value }))
+    counts(sources).entries().map(([label, second, value]) => ({ labels: named(labels, [label, second]), value }))
   return { name, type: 'counter', help, labels, read }
 }
 
@@ -253,14 +256,14 @@ function named (labels: readonly string[], values: readonly string[]): Record<st
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]))
 }
 
-function histogram ({ name, labels }: Metric, tally: HistogramVec): Value[] {
-  return tally.entries().flatMap(([...parts]) => {
+function histogram ({ name, labels }: Metric, histograms: HistogramVec): Value[] {
+  return histograms.entries().flatMap(([...parts]) => {
     const durations = parts.pop() as Histogram
     return bucketsOf(name, named(labels, parts as string[]), durations)
   })
 }
 
-/** Buckets hold what took at most their bound, and so all that the smaller ones hold. */
+/** Cumulative buckets: each counts all observations up to its bound. */
 function bucketsOf (name: string, labels: Record<string, string>, { counts, count, sum }: Histogram): Value[] {
   let below = 0
   const buckets = [...durationBuckets, '+Inf'].map((le, i) => {

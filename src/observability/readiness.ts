@@ -1,49 +1,46 @@
-/**
- * Whether this server should be sent requests. Asked often and by anybody: the database is asked at most once a second.
- */
+/** Readiness: whether this server should receive requests. However often it is probed, checks run once a second. */
 import type { Availability } from '../base/availability.ts'
 
-/** Null: all is well; else what is not, in a few public words. May throw: then it is not. */
+/** Returns the problem in a few public words; null: none. An exception counts as a problem. */
 export type Check = () => Promise<string | null> | string | null
 
 export interface CheckOutcome {
   ok: boolean
-  /** For an operator with a credential; null when it is ok. Never what a driver said. */
+  /** For operators with a credential; null if `ok`. Never the message of a driver. */
   problem: string | null
   milliseconds: number
 }
 
 export interface Readiness {
   ready: boolean
-  /** By name: `database`, `migrations`, `signing_key`, …; `serving` is false once the server is closing. */
+  /** By name: `database`, `migrations`, `signing_key`, …; `serving` is not ok once the server shuts down. */
   checks: Record<string, CheckOutcome>
 }
 
 export interface Prober {
-  /** As it is now, or was within the last second. Never takes longer than the patience, and never throws. */
+  /** The readiness, at most a second old. Never takes longer than two seconds, and never throws. */
   probe (): Promise<Readiness>
 }
 
-/** Milliseconds after which a check that has not answered has failed. */
-const patience = 2_000
+/** A check that takes longer has failed. */
+const timeoutMs = 2_000
 
-/** Milliseconds for which an answer is good. */
-const freshness = 1_000
+/** How long an outcome is reused. */
+const maxAgeMs = 1_000
 
-/** `checks` by name. What each of several servers has to agree on, the change feed say, is one more of them. */
 export function prober (checks: Readonly<Record<string, Check>>, availability: Availability): Prober {
-  let asking: { since: number, outcome: Promise<Record<string, CheckOutcome>> } | null = null
+  let latest: { startedAt: number, outcome: Promise<Record<string, CheckOutcome>> } | null = null
   return {
     async probe () {
       const now = performance.now()
-      if (asking === null || now - asking.since > freshness) asking = { since: now, outcome: checkAll(checks) }
-      const outcome = await asking.outcome
+      if (latest === null || now - latest.startedAt > maxAgeMs) latest = { startedAt: now, outcome: checkAll(checks) }
+      const outcome = await latest.outcome
       const closing = availability.draining || availability.rejecting === 'shutting_down'
       const serving: CheckOutcome = {
         ok: !closing, problem: closing ? 'the server is shutting down' : null, milliseconds: 0
       }
-      const all = { serving, ...outcome }
-      return { ready: Object.values(all).every(check => check.ok), checks: all }
+      const outcomes = { serving, ...outcome }
+      return { ready: Object.values(outcomes).every(({ ok }) => ok), checks: outcomes }
     },
   }
 }
@@ -57,13 +54,13 @@ async function checkAll (checks: Readonly<Record<string, Check>>): Promise<Recor
 
 async function outcomeOf (check: Check): Promise<CheckOutcome> {
   const began = performance.now()
-  const problem = await bounded(check)
+  const problem = await problemOf(check)
   return { ok: problem === null, problem, milliseconds: Math.round(performance.now() - began) }
 }
 
-async function bounded (check: Check): Promise<string | null> {
+async function problemOf (check: Check): Promise<string | null> {
   const { promise: late, resolve } = Promise.withResolvers<string>()
-  const timer = setTimeout(resolve, patience, 'gave no answer in time')
+  const timer = setTimeout(resolve, timeoutMs, 'gave no answer in time')
   try {
     return await Promise.race([(async () => await check())(), late])
   } catch {

@@ -1,4 +1,4 @@
-/** What balancers, orchestrators and Prometheus ask. No credential, no prefix, and never turned away (OC-14). */
+/** Operational routes, for load balancers, orchestrators and Prometheus: no credential, and never rejected (OC-14). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../http/typebox-lite.ts'
 import { failures } from '../base/errors.ts'
@@ -9,16 +9,16 @@ import type { Prober } from './readiness.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** A route about the server itself: over plain http too, while it is overloaded and while it shuts down. */
+    /** A route about the server itself: answered over plain HTTP, under overload and during shutdown too. */
     operational?: boolean
   }
 }
 
 export interface OperationalOptions {
   prober: Prober
-  /** What this process proves by that it wrote `server.json` (config/server-file.ts). */
+  /** Proves that this process wrote `server.json` (config/server-file.ts). */
   key: string
-  /** Null: the numbers are not told here. */
+  /** Null: metrics are not served here. */
   exposition: (() => Promise<Exposition>) | null
 }
 
@@ -33,7 +33,7 @@ const NotReady = Type.Object({
   code: Type.Literal('NOT_READY'),
   details: Type.Object({
     notReady: Type.Array(Type.String(), {
-      description: 'The names of what is not: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.'
+      description: 'Failed checks: `serving`, `database`, `disk_space`, `feed`, `migrations`, `signing_key`.'
     })
   })
 })
@@ -44,7 +44,7 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
       config,
       schema: {
         summary: 'Whether the process answers',
-        description: 'Looks at nothing besides.',
+        description: 'Checks nothing else.',
         tags: ['operation'],
         response: { 200: Alive },
       },
@@ -58,8 +58,8 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
     app.get('/readyz', {
       config,
       schema: {
-        summary: 'Whether this server is to be sent requests',
-        description: 'Names what is missing; `GET /api/v1/health` says more, to operators.',
+        summary: 'Whether this server should receive requests',
+        description: 'Names the checks that failed; `GET /api/v1/health` has details for operators.',
         tags: ['operation'],
         response: { 200: Ready, 503: NotReady },
       },
@@ -78,8 +78,8 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
     app.get('/prom', {
       config,
       schema: {
-        summary: 'Numbers in the text format of Prometheus',
-        description: 'docs/operations.md lists them.',
+        summary: 'Metrics in the text format of Prometheus',
+        description: 'docs/operations.md lists the metrics.',
         tags: ['operation'],
         response: {
           200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } }

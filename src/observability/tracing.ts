@@ -1,6 +1,6 @@
 /**
- * Spans by OpenTelemetry, sent by OTLP over HTTP. Loaded only where tracing is switched on. It keeps its own context
- * and registers nothing globally: an application that Latchkey is mounted in may have a tracing of its own.
+ * Tracing by OpenTelemetry: spans are exported by OTLP over HTTP. Loaded only if tracing is on. Keeps its own context
+ * and registers nothing globally, because an application that mounts Latchkey may use OpenTelemetry itself.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span } from '@opentelemetry/api'
@@ -11,28 +11,28 @@ import {
   BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Service } from '../telemetry/service.ts'
 import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
 
-/** Where spans go, and how many. */
 export interface TracingOptions {
-  /** The URL that takes traces by OTLP over HTTP. */
+  /** The URL of the collector, for OTLP over HTTP. */
   url: string
-  /** Sent with every export: a credential of the collector, say. */
+  /** Sent with every export, such as a credential for the collector. */
   headers: Readonly<Record<string, string>>
   serviceName: string
   version: string
-  /** The share of traces that is recorded, 0 to 1, whoever began them. */
+  /** The share of traces to record, 0 to 1, including those that a caller began. */
   ratio: number
 }
 
-export interface RequestTracing extends Tracing {
-  /** Puts every request of `app` that comes after into a span. */
+export interface RequestTracing extends Tracing, Service {
+  /** Opens a span for every request of `app` from now on. */
   traceRequests (app: FastifyInstance): void
-  /** Sends what is left, and stops. */
-  close (): Promise<void>
+  /** Exports the remaining spans, and stops. */
+  stop (): Promise<void>
 }
 
-/** `tracestate` is whatever the caller likes, and would travel on with every span. */
+/** Drops `tracestate`: it holds any text of the caller, and would be passed on with every span. */
 const traceparentOnly = {
   get: (headers: FastifyRequest['headers'], name: string) => name === 'traceparent' ? headers[name] : undefined,
   keys: () => ['traceparent'],
@@ -44,7 +44,7 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
   const sampler = share(ratio)
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
-    // Strangers say that their trace is recorded, and choose its id: they do not decide how much we send.
+    // The sampled flag and the id of a trace are chosen by the caller, and must not decide how much is exported.
     sampler: new ParentBasedSampler({ root: sampler, remoteParentSampled: sampler }),
     spanProcessors: [
       new BatchSpanProcessor({
@@ -79,7 +79,7 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
         const { url: route } = request.routeOptions
         const span = tracer.startSpan(route === undefined ? request.method : `${request.method} ${route}`, {
           kind: SpanKind.SERVER,
-          // The route, not the path: what stands in its parameters is the caller's.
+          // The route, not the path, whose parameters hold any text of the caller.
           attributes: {
             'http.request.method': request.method,
             ...(route === undefined ? {} : { 'http.route': route }),
@@ -97,14 +97,11 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
         done()
       })
     },
-    close: () => provider.shutdown().catch(() => {}),
+    stop: () => provider.shutdown().catch(() => {}),
   }
 }
 
-/**
- * Records this share of traces, 0 to 1, drawn here. The ratio sampler of OpenTelemetry goes by the trace's id, which
- * callers choose.
- */
+/** Records a random share of traces. OpenTelemetry's ratio sampler decides by the trace id, which callers choose. */
 function share (ratio: number): Sampler {
   return {
     shouldSample: () => ({
@@ -114,7 +111,7 @@ function share (ratio: number): Sampler {
   }
 }
 
-/** Errors are named by their kind: their sentences may quote what was sent. */
+/** Errors are recorded by name alone: a message may quote the request. */
 function endingWith<T> (span: Span, work: () => T): T {
   const failed = (error: unknown): never => {
     span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'error' })

@@ -26,9 +26,9 @@ export { paths } from './shared/paths.ts'
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
   return async app => {
     const { store, clock } = given
-    // What was given is closed by whatever gave it.
-    const own = <T extends { close (): Promise<unknown> }>(made: T): T => {
-      app.addHook('onClose', async () => { await made.close() })
+    // Recorders that were given are stopped by their owner.
+    const own = <T extends { stop (): Promise<unknown> }>(made: T): T => {
+      app.addHook('onClose', async () => { await made.stop() })
       return made
     }
     const options = {

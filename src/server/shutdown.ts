@@ -1,37 +1,37 @@
-/** How a server leaves: balancers are told first, then callers; who is being answered is answered to the end. */
+/** Graceful shutdown: fail readiness, reject new requests, drain, close. */
 import { constants } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 export interface ShutdownOptions {
-  /** Seconds for which everybody is served on while `/readyz` says no already, so that balancers notice. */
-  delay: number
-  /** Seconds that requests which have begun may take, and then, what waits in memory, to be written. */
-  patience: number
+  /** How long requests are still served while `/readyz` fails already, so that load balancers stop sending them. */
+  delayMs: number
+  /** How long requests in flight may take and, in the same time, pending writes are retried. */
+  timeoutMs: number
 }
 
-/** Milliseconds that are left to connections even when patience is used up: to be told, rather than cut off. */
-const lastWord = 500
+/** The least time for connections to be told of the shutdown before they are cut off, even after the timeout. */
+const finalGraceMs = 500
 
 /**
- * Milliseconds at most in which connections that are kept open are not closed yet: a request that is on its way is
- * answered that it is to go elsewhere.
+ * How long idle connections are kept at most: a request that is already under way gets an answer, which says that the
+ * server shuts down.
  */
-const turningAway = 1_000
+const turnAwayMs = 1_000
 
 /**
- * Ends the server on the first SIGINT or SIGTERM as `leave` says, and at once on the second. The process then ends by
- * itself: nothing is left for it to do.
+ * Shuts the server down on the first SIGINT or SIGTERM, and exits on the second. After a shutdown the process ends by
+ * itself, with 1 if anything was lost.
  */
-export function shutDownOnSignal (app: FastifyInstance, telemetry: Telemetry, leave: ShutdownOptions): void {
-  let leaving = false
+export function shutDownOnSignal (app: FastifyInstance, telemetry: Telemetry, options: ShutdownOptions): void {
+  let isShuttingDown = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (leaving) process.exit(128 + constants.signals[signal])
-      leaving = true
+      if (isShuttingDown) process.exit(128 + constants.signals[signal])
+      isShuttingDown = true
       app.log.info({ signal }, 'shutting down')
-      shutDown(app, telemetry, leave).then(() => {
+      shutDown(app, telemetry, options).then(() => {
         if (telemetry.metrics.lost.total > 0) process.exitCode = 1
       }, error => {
         app.log.fatal(error)
@@ -41,22 +41,22 @@ export function shutDownOnSignal (app: FastifyInstance, telemetry: Telemetry, le
   }
 }
 
-/**
- * Resolves when everybody is answered, everything is written or given up (`metrics.lost`), and the server is closed.
- */
+/** Resolves when requests are answered, pending writes are done or lost (`metrics.lost`), and the server is closed. */
 export async function shutDown (
-  app: FastifyInstance, { availability, metrics }: Telemetry, { delay, patience }: ShutdownOptions
+  app: FastifyInstance, { availability, metrics }: Telemetry, { delayMs, timeoutMs }: ShutdownOptions
 ): Promise<void> {
   availability.draining = true
-  await pause(delay * 1000)
+  await pause(delayMs)
   availability.rejecting = 'shutting_down'
-  const deadline = performance.now() + Math.max(patience * 1000, lastWord)
+  const deadline = performance.now() + Math.max(timeoutMs, finalGraceMs)
   while (metrics.requestsInFlight > 0 && performance.now() < deadline) await pause(20)
-  // Closed at once, a connection would cut off what its caller has just sent.
-  const closing = Math.min(performance.now() + turningAway, deadline)
+  // Closing a connection at once would cut off a request that its caller has just sent.
+  const closing = Math.min(performance.now() + turnAwayMs, deadline)
   while (performance.now() < closing && await connectionsOf(app) > 0) await pause(20)
-  availability.writeUntil = Math.max(deadline, performance.now() + lastWord)
-  const cut = setTimeout(() => { app.server.closeAllConnections() }, Math.max(lastWord, deadline - performance.now()))
+  availability.writeUntil = Math.max(deadline, performance.now() + finalGraceMs)
+  const cut = setTimeout(
+    () => { app.server.closeAllConnections() }, Math.max(finalGraceMs, deadline - performance.now())
+  )
   cut.unref()
   await app.close()
   clearTimeout(cut)

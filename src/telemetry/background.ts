@@ -1,52 +1,50 @@
-/**
- * Work that no request waits for. What it throws is counted and told here, and goes no further: neither to the process
- * nor to a request.
- */
+/** Background work: its errors are counted and logged here, and reach neither a request nor the process. */
+import type { Service } from './service.ts'
 import type { Metrics } from './metrics.ts'
 
-/** What is done without being asked for, by its name in the numbers. */
+/** A background job, by its name in the metrics. */
 export type Job =
   | 'housekeeping' | 'signing_keys'
   | 'key_use' | 'management_token_use' | 'client_use' | 'calls' | 'tokens_issued' | 'refusals'
   | 'allowances' | 'shared_counts' | 'event_loop' | 'feed' | 'counting_out' | 'listener' | 'log'
 
-/** Takes what a job has thrown. Never throws itself. */
+/** Takes the error of a job. Never throws. */
 export type Report = (error: unknown) => void
 
-/** As much of a logger as it takes. */
-export interface ErrorLog { error (about: object, message: string): void }
+/** The part of a logger that background work needs. */
+export interface ErrorLog { error (context: object, message: string): void }
 
 export interface Background {
-  /** What a job's failures are handed to: each is counted, and at most one a minute logged. */
+  /** Where a job reports its failures: each is counted, and at most one a minute is logged. */
   report (job: Job): Report
-  /** From now on failures are logged there; until then they are warnings of the process. */
+  /** Sets the log for failures; before the first call they are process warnings. */
   logTo (log: ErrorLog): void
   readonly log: ErrorLog
 }
 
-/** Milliseconds in which a job that goes on failing has one line in the log. */
-const quiet = 60_000
+/** A job that keeps failing logs one line in this many milliseconds. */
+const logIntervalMs = 60_000
 
 export function newBackground ({ jobFailures }: Pick<Metrics, 'jobFailures'>): Background {
   let log: ErrorLog = { error: ({ err }: { err?: unknown }, message) => { warn(err ?? message) } }
-  const told = new Map<Job, { at: number, since: number }>()
-  const tell = (job: Job, err: unknown) => {
-    const last = told.get(job)
+  const logged = new Map<Job, { at: number, since: number }>()
+  const logFailure = (job: Job, err: unknown) => {
+    const last = logged.get(job)
     const now = performance.now()
-    if (last !== undefined && now < last.at + quiet) {
+    if (last !== undefined && now < last.at + logIntervalMs) {
       last.since++
       return
     }
-    told.set(job, { at: now, since: 0 })
+    logged.set(job, { at: now, since: 0 })
     log.error({ job, err, failuresSinceLastLine: last?.since ?? 0 }, 'a background job failed')
   }
   return {
     report: job => err => {
       jobFailures.increment(job)
       try {
-        tell(job, err)
+        logFailure(job, err)
       } catch {
-        // A log that cannot be written must not make it worse.
+        // A failing log must not add a failure of its own.
       }
     },
     logTo (destination) { log = destination },
@@ -54,10 +52,10 @@ export function newBackground ({ jobFailures }: Pick<Metrics, 'jobFailures'>): B
   }
 }
 
-/** Where nothing else was said: a failure is a warning of the process. */
+/** The default: a failure is a process warning. */
 export const warn: Report = error => { process.emitWarning(error instanceof Error ? error : String(error)) }
 
-/** Does `work` to its end. Never rejects: what it throws is reported. */
+/** Runs `work` to its end. Never rejects: errors are reported. */
 export async function attempt (work: () => unknown, report: Report): Promise<void> {
   try {
     await work()
@@ -66,18 +64,27 @@ export async function attempt (work: () => unknown, report: Report): Promise<voi
   }
 }
 
+/** A service with one job that runs at an interval. */
+export interface RepeatedJob extends Service {
+  start (): void
+  stop (): Promise<void>
+}
+
 /**
- * Does `work` every so many milliseconds, but never twice at a time, and again at its time when it has failed. `stop`
- * waits for what is running.
+ * Runs `work` every `milliseconds`, never twice at the same time; a failed run is repeated at the next interval. `stop`
+ * waits for the present run.
  */
-export function repeatedly (milliseconds: number, work: () => unknown, report: Report): { stop (): Promise<void> } {
+export function repeatedly (milliseconds: number, work: () => unknown, report: Report): RepeatedJob {
   let running: Promise<void> | null = null
-  const timer = setInterval(() => {
-    running ??= attempt(work, report).then(() => {
-      running = null
-    })
-  }, milliseconds).unref()
+  let timer: NodeJS.Timeout | undefined
   return {
+    start () {
+      timer = setInterval(() => {
+        running ??= attempt(work, report).then(() => {
+          running = null
+        })
+      }, milliseconds).unref()
+    },
     async stop () {
       clearInterval(timer)
       await running

@@ -1,10 +1,9 @@
 /**
- * What a server counts about itself: plain numbers that are added to where something happens, and read when somebody
- * looks. Labels come from closed sets (reasons, operations, route patterns), never from what a caller sent; a mistake
- * in that would cost memory, so every table ends after a fixed number of labels.
+ * Metrics of one server, as plain numbers. Labels come from closed sets (reasons, operations, route patterns), never
+ * from a request; a mistake there would cost memory, so the number of labels is bounded.
  */
 
-/** How many labels a table tells apart; what comes after them is counted as `other`. */
+/** The most label sets of one metric; further ones are counted as `other`. */
 const mostLabels = 500
 
 const other = 'other'
@@ -21,7 +20,6 @@ export class Counter {
     else this.#begin(label, second, n)
   }
 
-  /** Every count so far. */
   entries (): [label: string, second: string, count: number][] {
     return [...this.#counts].flatMap(([label, counts]) =>
       Array.from(counts, ([second, count]): [string, string, number] => [label, second, count])
@@ -43,12 +41,12 @@ export class Counter {
   }
 }
 
-/** Upper bounds of the buckets of all durations, in seconds. */
+/** Upper bounds of the buckets of every histogram, in seconds. */
 export const durationBuckets: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
-/** How long something took, again and again. */
+/** A histogram of durations. */
 export class Histogram {
-  /** How many fell into each bucket and into none before it; the last is for what took longer than all bounds. */
+  /** Observations by bucket, not cumulative; the last bucket is above all bounds. */
   readonly counts: number[] = Array.from({ length: durationBuckets.length + 1 }, () => 0)
   count = 0
   /** Seconds. */
@@ -63,7 +61,7 @@ export class Histogram {
   }
 }
 
-/** Durations by up to three labels. */
+/** Histograms of durations by up to three labels. */
 export class HistogramVec {
   readonly #durations = new Map<string, Map<string, Map<string, Histogram>>>()
   #labels = 0
@@ -95,52 +93,52 @@ export class HistogramVec {
   }
 }
 
-/** Everything that one server counts. */
+/** All metrics of one server. */
 export interface Metrics {
   /** By route pattern, method and class of status: '2xx'. */
   requests: HistogramVec
-  /** Requests that are being answered. */
+  /** Requests in flight. */
   requestsInFlight: number
-  /** Requests that were turned away unread, by the code of the failure. */
+  /** Requests rejected unread, by the code of the failure. */
   turnedAway: Counter
-  /** What the guard said, `admitted` or the reason against, and the kind of credential. */
+  /** Verdicts of the guard, `admitted` or the reason for the refusal, by kind of credential. */
   verdicts: Counter
-  /** Tokens that were issued, by grant type. */
+  /** Issued tokens by grant type. */
   tokens: Counter
-  /** Checks that memory could answer, and those for which the database was asked. */
+  /** Look-ups of checks that the cache answered, and that needed the database. */
   registry: { hits: number, misses: number }
   /** Statements by operation. */
   statements: HistogramVec
-  /** Transactions by how they ended: `committed`, `rolled_back`. */
+  /** Transactions by outcome: `committed`, `rolled_back`. */
   transactions: HistogramVec
-  /** Transactions that are open now. */
+  /** Open transactions. */
   openTransactions: number
-  /** Times that a transaction ran again because another was in its way. */
+  /** How often a transaction was retried after a conflict. */
   transactionRetries: number
   /**
-   * Changes by how long they were held back for other servers, and why no longer: nobody was there (`alone`), all had
-   * them (`applied`), the lease was over (`lapsed`).
+   * How long changes waited for other servers, by outcome: there was none (`alone`), all applied the change
+   * (`applied`), the lease ended (`lapsed`).
    */
   acknowledgements: HistogramVec
-  /** Entries of the change feed that this server knew and that the database has lost. */
+  /** Entries of the change feed that this server had read and the database has lost. */
   lostChanges: number
-  /** Times that a database was found to have another history, which nothing remembered could be compared with. */
+  /** How often the database had another history, and no remembered entry to compare it with. */
   maybeLostChanges: number
-  /** Standbys of the database, and whether answers wait for one; null: it has not been asked, or there can be none. */
+  /** Standbys of the database, and whether commits wait for one; null: not known yet, or none are possible. */
   replication: { standbys: number, synchronous: boolean } | null
-  /** Polls of the change feed: `answered`, or `failed`, after which it is joined anew. */
+  /** Polls of the change feed: `answered`, or `failed`, after which the server joins again. */
   polls: Counter
-  /** Statements and transactions that failed, by the code of the failure; `defect` for what has none. */
+  /** Failed statements and transactions by the code of the failure; `defect` if it has none. */
   databaseErrors: Counter
-  /** Failures of what is done without being asked for, by job. */
+  /** Failures of background jobs, by job. */
   jobFailures: Counter
-  /** Errors that nothing caught, in a process that survives them. */
+  /** Uncaught errors, in a process that survives them. */
   uncaught: number
-  /** What was counted in memory and could not be written before the end, by job. */
+  /** Entries counted in memory that could not be written before the end, by job. */
   lost: Counter
-  /** Rows that were removed because they say nothing any more, by kind. */
+  /** Expired rows that were deleted, by kind. */
   pruned: Counter
-  /** When the last round of that was done without a failure, in milliseconds since the epoch; null: not yet. */
+  /** When housekeeping last succeeded, in milliseconds since the epoch; null: not yet. */
   prunedAt: number | null
 }
 

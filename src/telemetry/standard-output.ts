@@ -1,18 +1,12 @@
-/**
- * Log lines on standard output. One that cannot be written is lost and reported: a full disk keeps no server from
- * serving or from ending.
- */
+/** Log lines on standard output. A line that cannot be written is dropped and reported: a full disk stops no server. */
 import { writeSync } from 'node:fs'
 import type { Report } from './background.ts'
 
-/** How often a line is tried to be written to a pipe whose reader is behind, and milliseconds in between. */
-const attempts = 100
-const between = 1
+/** Attempts to write to a pipe that is full because its reader is slow, and the milliseconds between them. */
+const mostAttempts = 100
+const pauseMs = 1
 
-/**
- * Writes in the same turn, so that what was logged before a crash is there. A reader that has gone is no failure: it
- * has seen enough.
- */
+/** Writes synchronously, so that a crash loses no line. A closed pipe is not reported: its reader wants no more. */
 export function standardOutput (report: Report): { write (text: string): void } {
   return {
     write (text) {
@@ -30,8 +24,8 @@ function writeWhole (bytes: Buffer): void {
     try {
       written += writeSync(1, bytes, written)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || tries++ === attempts) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, between)
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || tries++ === mostAttempts) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
     }
   }
 }

@@ -1,7 +1,4 @@
-/**
- * What the floors of one server share beside their work: its numbers, its spans, its availability, and where failures
- * go that no request waits for.
- */
+/** Telemetry and availability of one server, shared by all layers. */
 import { newBackground, type Background } from './background.ts'
 import { newAvailability, type Availability } from '../base/availability.ts'
 import { newMetrics, type Metrics } from './metrics.ts'
@@ -9,13 +6,13 @@ import type { Tracing } from './tracing.ts'
 
 export interface Telemetry {
   metrics: Metrics
-  /** Null: this server is not traced. */
+  /** Null: tracing is off. */
   tracing: Tracing | null
   availability: Availability
   background: Background
 }
 
-/** A telemetry that nobody looks at, unless its parts are given away. */
+/** New telemetry: empty metrics, and an availability that accepts requests. */
 export function newTelemetry (tracing: Tracing | null = null): Telemetry {
   const metrics = newMetrics()
   return { metrics, tracing, availability: newAvailability(), background: newBackground(metrics) }

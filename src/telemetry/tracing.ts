@@ -1,24 +1,21 @@
-/**
- * Where spans go, if anywhere. Implemented by observability/; a server that is not traced has none, and pays nothing.
- */
+/** The interface of tracing, implemented in observability/. A server without tracing has none, at no cost. */
 
-/** Values come from closed sets or are ids of ours: never a credential, a query or what else a caller sent. */
+/** Values come from closed sets or are ids of this server; never text of a caller, such as a credential or a query. */
 export type SpanAttributes = Record<string, string | number | boolean>
 
 export interface Tracing {
   /**
-   * Runs `work` in a span of its own, a child of the one that runs now. It ends when `work` has, or when the promise
-   * that
-   * `work` returned is settled; what is thrown marks the span and passes unchanged.
+   * Runs `work` in a child of the present span. The span ends when `work` returns, or when the promise it returned
+   * settles; an error marks the span and is rethrown.
    */
   span<T> (name: string, work: () => T): T
-  /** Adds to the span that runs now, if there is one. */
+  /** Adds to the present span, if any. */
   annotate (attributes: SpanAttributes): void
-  /** The headers that tell a server that is called who calls (W3C Trace Context); empty outside any span. */
+  /** Headers for an outgoing request (W3C Trace Context); empty outside of spans. */
   outgoing (): Record<string, string>
 }
 
-/** Runs `work` in a span where there is tracing, else just runs it. */
+/** Runs `work`, in a span if there is tracing. */
 export function inSpan<T> (tracing: Tracing | null, name: string, work: () => T): T {
   return tracing === null ? work() : tracing.span(name, work)
 }

@@ -13,7 +13,7 @@ import { getHeapSnapshot } from 'node:v8'
 import { setTimeout as pause } from 'node:timers/promises'
 import { json } from 'node:stream/consumers'
 import { loadConfig, openLatchkey } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
-import { keepTickShape } from ${JSON.stringify(new URL('../../src/base/next-tick-shape.ts', import.meta.url).href)}
+import { pinNextTickShape } from ${JSON.stringify(new URL('../../src/base/next-tick-shape.ts', import.meta.url).href)}
 class StoreOfWhoeverAsks {}
 async function openAndClose () {
   const latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: process.argv[1], LATCHKEY_ISSUER: 'http://127.0.0.1:1', LATCHKEY_LOG_LEVEL: 'silent' }))
@@ -49,7 +49,7 @@ test('a process that opened a server keeps one object of process.nextTick, so th
 
 test('what whoever asks for that has in an AsyncLocalStorage is not kept with it', async t => {
   const left = await leftAfter(
-    t.testdir(), 'const ask = () => { new AsyncLocalStorage().run(new StoreOfWhoeverAsks(), keepTickShape) }; ask()'
+    t.testdir(), 'const ask = () => { new AsyncLocalStorage().run(new StoreOfWhoeverAsks(), pinNextTickShape) }; ask()'
   )
   t.same(left, { ticks: 1, stores: 0 })
 })

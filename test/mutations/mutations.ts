@@ -99,7 +99,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',
-    find: 'trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, unreadable)',
+    find: 'trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, onUnreadableAddress)',
     replace: 'trustProxy: true',
   },
   {
@@ -552,8 +552,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'a second signal ends at once',
-    find: 'if (leaving) process.exit(128 + constants.signals[signal])',
-    replace: 'if (leaving) return',
+    find: 'if (isShuttingDown) process.exit(128 + constants.signals[signal])',
+    replace: 'if (isShuttingDown) return',
   },
   {
     title: '[sqlite] keys that were made elsewhere are read page by page',
@@ -569,8 +569,8 @@ export const mutations: readonly Mutation[] = [
     title:
       'N9: an error that nothing catches is told and counted, ends nothing, and is in the exit code of the process',
     find: `    process.exitCode = 1
-    if (performance.now() < toldAt + quiet) return`,
-    replace: '    if (performance.now() < toldAt + quiet) return',
+    if (performance.now() < loggedAt + logIntervalMs) return`,
+    replace: '    if (performance.now() < loggedAt + logIntervalMs) return',
   },
   {
     title: 'a server does not start on a secret that another account owns or may write, and doctor names the owner',

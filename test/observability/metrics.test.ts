@@ -2,7 +2,7 @@
 import { request } from 'node:http'
 import tap from 'tap'
 import { Histogram, durationBuckets, Counter, HistogramVec } from '../../src/telemetry/metrics.ts'
-import { metrics } from '../../src/observability/index.ts'
+import { metrics } from '../../src/observability/prometheus.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { newSecret } from '../../src/secrets/secrets.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'

@@ -9,8 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import tap from 'tap'
 import { newBackground, repeatedly, type Job } from '../../src/telemetry/background.ts'
-import { startHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
-import { startKeyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
+import { housekeeping } from '../../src/domain/maintenance/housekeeping.ts'
+import { keyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
 import { refusalLog, type RefusalEntry } from '../../src/domain/audit/refusal-log.ts'
 import type { SigningKeys } from '../../src/domain/tokens/signing-key.ts'
 import type { AuditEvent } from '../../src/domain/audit/event.ts'
@@ -42,7 +42,8 @@ tap.test('N9: work that is done again and again throws, now or later: it is coun
     await null
     throw new AggregateError([], 'several')
   }, async () => {}]
-  const { stop } = repeatedly(1, () => works[times++]?.(), background.report('housekeeping'))
+  const { start, stop } = repeatedly(1, () => works[times++]?.(), background.report('housekeeping'))
+  start()
   for (const began = performance.now(); times <= works.length && performance.now() < began + patience;) await pause(5)
   await stop()
   t.strictSame(failures(), [['housekeeping', 3]])
@@ -84,8 +85,10 @@ tap.test('N9: housekeeping and the schedule of signing keys fail once, and are d
     await drop()
   })
   const operation = { store: breaking(store), clock: () => new Date(), actor: systemActor }
-  const house = startHousekeeping(operation, background.report('housekeeping'), undefined, metrics)
-  const schedule = startKeyRotation(signingKeys, operation, 90, background.report('signing_keys'))
+  const house = housekeeping(operation, background.report('housekeeping'), undefined, metrics)
+  const schedule = keyRotation(signingKeys, operation, 90, background.report('signing_keys'))
+  house.start()
+  schedule.start()
   mock.timers.tick(3_600_000)
   while (failures().length < 2) await pause(5)
   t.equal(metrics.prunedAt, null)
@@ -133,7 +136,7 @@ tap.test('N9: an entry that cannot become a row is counted, costs its request no
   refusals.record(entry)
   now = 120_000
   refusals.record({ ...entry, reason: 'expired' })
-  t.equal(await refusals.close(), 0)
+  t.equal(await refusals.stop(), 0)
   t.strictSame(failures(), [['refusals', 4]])
   t.equal(
     rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), 7,
@@ -254,7 +257,7 @@ tap.test('N9: an error that nothing catches is told and counted, ends nothing, a
       origin: 'uncaughtException',
       uncaught: 1,
       err: { message: 'thrown in a timer', stack: /Error: thrown/ },
-      msg: 'an error that nothing caught'
+      msg: 'uncaught error'
     },
     { level: 60, origin: 'unhandledRejection', uncaught: 2, err: { message: 'a rejection' } }
   ])

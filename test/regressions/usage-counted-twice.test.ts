@@ -71,7 +71,7 @@ for (const { name, fresh } of databases) {
       t.ok(counts.every(count => count === 1), 'once each')
     }
     for (const each of mend) await each()
-    await Promise.all([calls.close(), tokens.close()])
+    await Promise.all([calls.stop(), tokens.stop()])
     for (const counts of await counted()) t.strictSame(counts, ids.map(() => 1))
   })
 }

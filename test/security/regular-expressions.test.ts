@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import ts from 'typescript'
-import { serverOptions } from '../../src/app.ts'
+import { serverOptions } from '../../src/server/http-server.ts'
 import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets/secrets.ts'
 import { startServer } from '../support/test-server.ts'
 

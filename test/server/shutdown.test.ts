@@ -162,7 +162,7 @@ tap.test('while it shuts down each route says so in its own words', async t => {
   const { key } = await server.createKey()
   const held = server.send({ path: '/own' })
   await until('it is under way', () => server.latchkey.telemetry.metrics.requestsInFlight > 0)
-  const left = shutDown(server.app, server.latchkey.telemetry, { delay: 0, patience: 30 })
+  const left = shutDown(server.app, server.latchkey.telemetry, { delayMs: 0, timeoutMs: 30_000 })
   await until(
     'new requests are turned away', () => server.latchkey.telemetry.availability.rejecting === 'shutting_down'
   )
@@ -204,7 +204,7 @@ tap.test('usage and refusals are written before the database is let go', async t
   const key = await first.createKey()
   for (let i = 0; i < 5; i++) await first.withKey(key.key)
   t.equal((await first.withKey(key.key, '/api/v1/company')).status, 403)
-  await shutDown(first.app, first.latchkey.telemetry, { delay: 0, patience: 5 })
+  await shutDown(first.app, first.latchkey.telemetry, { delayMs: 0, timeoutMs: 5_000 })
   await first.close()
   const second = await startServer({
     database, bare: true, issuer: first.issuer, environment: { LATCHKEY_SECRET: first.secret }
@@ -239,7 +239,7 @@ tap.test('what the database does not take at the end is tried again within the p
   t.equal((await server.withKey(key.key)).status, 200)
   t.equal((await server.withKey(key.key, '/api/v1/company')).status, 403)
   const { metrics } = server.latchkey.telemetry
-  const left = shutDown(server.app, server.latchkey.telemetry, { delay: 0, patience: 60 })
+  const left = shutDown(server.app, server.latchkey.telemetry, { delayMs: 0, timeoutMs: 60_000 })
   const failures = (job: string) => metrics.jobFailures.entries().find(([name]) => name === job)?.[2] ?? 0
   while (['calls', 'tokens_issued', 'refusals'].some(job => failures(job) < 3)) await pause(20)
   for (const each of accept) each()

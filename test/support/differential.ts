@@ -76,7 +76,7 @@ async function twin (
         effects.push(`refused ${JSON.stringify(entry)}`)
       },
       flush: async () => {},
-      close: async () => 0
+      stop: async () => 0
     },
     usage: {
       touch (id) {
@@ -84,14 +84,14 @@ async function twin (
         effects.push(`used ${id}`)
       },
       flush: async () => {},
-      close: async () => 0
+      stop: async () => 0
     },
     tokens: {
       count: (id, organizationId) => {
         effects.push(`counted ${id} ${organizationId}`)
       },
       flush: async () => {},
-      close: async () => 0
+      stop: async () => 0
     },
     authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
     registration: 'closed',

@@ -82,7 +82,7 @@ export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promis
  * The file that `npm test` reads: what these clients sign does not change with us, so it need not be made anew each
  * time.
  */
-const assertionsFile = join(import.meta.dirname, 'protocol', 'foreign-assertions.json')
+const assertionsFile = join(import.meta.dirname, '../protocol/foreign-assertions.json')
 
 /** An assertion that a foreign client signed: which client, for which issuer, when, and the public half of its key. */
 export interface ForeignAssertion { client: string, issuer: string, sentAt: number, jwk: JWK, assertion: string }

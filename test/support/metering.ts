@@ -94,7 +94,7 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
   })
   const meterOver = (store: Store) => () => {
     const made = meter(store, clock.now)
-    t.teardown(() => made.close())
+    t.teardown(() => made.stop())
     return made
   }
   return {

@@ -1,6 +1,7 @@
 /** Every route that Latchkey has, as Fastify is told of them, so that no test forgets a new one. */
 import Fastify from 'fastify'
-import { serverOptions, type Latchkey } from '../../src/app.ts'
+import type { Latchkey } from '../../src/app.ts'
+import { serverOptions } from '../../src/server/http-server.ts'
 
 export interface Route { method: string, url: string }
 

@@ -213,7 +213,7 @@ async function verifyOnline (api: Api, heads: readonly Head[], onChecked: (rows:
 }
 
 async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) => void): Promise<Verdict> {
-  return await (await import('../../app.ts')).verifyAudit(heads, onChecked)
+  return await (await import('../../server/offline-commands.ts')).verifyAudit(heads, onChecked)
 }
 
 /** @throws CommandError for a file that `audit head` did not write. */
@@ -272,7 +272,7 @@ async function recover (this: Command): Promise<void> {
     )
   }
   const { fault, rows, sequence } = flags.offline
-    ? await (await import('../../app.ts')).recoverAuditOffline(organization)
+    ? await (await import('../../server/offline-commands.ts')).recoverAuditOffline(organization)
     : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience))
         .value
   if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)

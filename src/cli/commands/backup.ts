@@ -10,7 +10,7 @@ export function backupCommand (): Command {
     .action(async (file: string) => {
       const target = resolve(file)
       try {
-        await (await import('../../app.ts')).backupOnly(target)
+        await (await import('../../server/offline-commands.ts')).backupOnly(target)
       } catch (error) {
         throw error instanceof ConfigurationError ? new CommandError(error.problems.join('\n')) : error
       }

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 /** `latchkey serve`. The server is loaded only when it is wanted: the other commands start faster without it. */
 export function serveCommand (): Command {
   return new Command('serve').description('run the server')
-    .action(async () => await (await import('../../app.ts')).serve())
+    .action(async () => await (await import('../../server/serve.ts')).serve())
 }
 
 /** `latchkey migrate` */
@@ -14,6 +14,6 @@ export function migrateCommand (): Command {
       (id: string, before: readonly string[] = []) => [...before, id]
     )
     .action(async ({ endResource = [] }: { endResource?: string[] }) =>
-      await (await import('../../app.ts')).migrateOnly(endResource)
+      await (await import('../../server/offline-commands.ts')).migrateOnly(endResource)
     )
 }

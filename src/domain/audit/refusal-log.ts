@@ -39,7 +39,7 @@ export interface RefusalLog {
    * Writes what was only counted, too, trying again until `until`, by `performance.now()`. Returns how many entries are
    * lost.
    */
-  close (until?: number): Promise<number>
+  stop (until?: number): Promise<number>
 }
 
 export interface RefusalLimits {
@@ -179,7 +179,7 @@ export function refusalLog (
       }
     },
     flush: () => writing,
-    async close (until = -Infinity) {
+    async stop (until = -Infinity) {
       closed = true
       if (timer !== null) clearTimeout(timer)
       await writing

@@ -28,7 +28,7 @@ export interface BatchWriter {
    * `until`, by
    * `performance.now()`; what is left then stays waiting.
    */
-  close (until?: number): Promise<void>
+  stop (until?: number): Promise<void>
 }
 
 /** Milliseconds between two attempts to write the last of it. */
@@ -79,7 +79,7 @@ export function batchWriter (
   return {
     schedule () { if (!due) askIn(intervalMs) },
     flush: () => turn(Infinity),
-    async close (until = -Infinity) {
+    async stop (until = -Infinity) {
       closed = true
       await turn(Infinity)
       while (size() > 0 && performance.now() < until) {

@@ -1,4 +1,4 @@
-import { repeatedly, type Report } from '../../telemetry/background.ts'
+import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
 import { inBatches } from '../../base/batches.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { newMetrics, type Metrics } from '../../telemetry/metrics.ts'
@@ -91,19 +91,20 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
 }
 
 /**
- * Removes, once an hour, what no check needs any more: revoked tokens, used assertions, remembered answers and signing
- * keys past their end, registered clients that were never used, token usage and usage of keys older than it is to be
- * kept. Returns how to stop; the batch that is under way is waited for, the rest is left to the next round.
+ * Deletes expired rows once an hour: revoked tokens, used assertions, remembered answers and signing keys past their
+ * end, registered clients that were never used, and usage older than its retention. `stop` waits for the present batch;
+ * the rest is left to the next run.
  */
-export function startHousekeeping (
+export function housekeeping (
   operation: Operation<Ports>, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
-): { stop (): Promise<void> } {
+): RepeatedJob {
   const stopping = new AbortController()
-  const { stop } = repeatedly(every, () => runHousekeeping(operation, retention, metrics, stopping.signal), report)
+  const job = repeatedly(every, () => runHousekeeping(operation, retention, metrics, stopping.signal), report)
   return {
+    start: job.start,
     stop () {
       stopping.abort()
-      return stop()
+      return job.stop()
     },
   }
 }

@@ -42,7 +42,7 @@ export interface KeyUsageMeter {
   /** Writes what was counted. What cannot be written stays counted for the next time. */
   flush (): Promise<void>
   /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many calls are lost. */
-  close (until?: number): Promise<number>
+  stop (until?: number): Promise<number>
 }
 
 /** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
@@ -77,7 +77,7 @@ export function keyUsageMeter (
     }
   }
   const size = () => [...counted.values()].reduce((sum, keys) => sum + keys.size, 0)
-  const { schedule, flush, close } = batchWriter({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
+  const { schedule, flush, stop } = batchWriter({ size, write: writeFirst }, intervalMs, writtenAtOnce, report)
   return {
     count (keyId, now) {
       const time = now.getTime()
@@ -86,8 +86,8 @@ export function keyUsageMeter (
       schedule()
     },
     flush,
-    async close (until) {
-      await close(until)
+    async stop (until) {
+      await stop(until)
       return [...counted.values()].flatMap(keys => [...keys.values()]).reduce((sum, calls) => sum + calls, 0)
     },
   }

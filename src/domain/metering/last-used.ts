@@ -15,7 +15,7 @@ export interface LastUsedRecorder {
    * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the
    * last use is lost.
    */
-  close (until?: number): Promise<number>
+  stop (until?: number): Promise<number>
 }
 
 /**
@@ -41,7 +41,7 @@ export function lastUsedRecorder (
       throw error
     }
   }
-  const { schedule, flush, close } = batchWriter({ size: () => noted.size, write }, intervalMs, writtenAtOnce, report)
+  const { schedule, flush, stop } = batchWriter({ size: () => noted.size, write }, intervalMs, writtenAtOnce, report)
   return {
     touch (id, now = clock()) {
       const waiting = noted.get(id)
@@ -50,8 +50,8 @@ export function lastUsedRecorder (
       schedule()
     },
     flush,
-    async close (until) {
-      await close(until)
+    async stop (until) {
+      await stop(until)
       return noted.size
     },
   }

@@ -60,11 +60,13 @@ export interface Meter {
   refund (spending: string, reason: string): Promise<void>
   /** Writes the usage counted so far. */
   flush (): Promise<void>
+  /** Begins to give back the calls that were taken ahead for holders that have become idle. */
+  start (): void
   /**
    * Writes the rest, trying again until `until`, by `performance.now()`, gives back what was taken ahead, and stops.
    * Returns how many calls are lost to the count.
    */
-  close (until?: number): Promise<number>
+  stop (until?: number): Promise<number>
 }
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
@@ -99,7 +101,7 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
 
 /**
  * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the
- * requests' backs goes to `background`. Call `close` before the store is closed.
+ * requests' backs goes to `background`. Call `stop` before the store is closed.
  */
 export function meter (
   store: Transactional<AllowancePort & ApiKeyPort & CreditPort & UsagePort>,
@@ -182,11 +184,12 @@ export function meter (
     },
     refund: (spending, reason) => refundCredits({ store, clock }, spending, reason),
     flush: usage.flush,
-    async close (until) {
+    start: idle.start,
+    async stop (until) {
       await idle.stop()
       await credits.drain()
-      await calls.close()
-      return await usage.close(until)
+      await calls.stop()
+      return await usage.stop(until)
     },
   }
 }

@@ -46,7 +46,7 @@ export interface QuotaLeases {
   /** Gives back to the database what was taken ahead for holders that were not used for `idleSeconds`. */
   giveBackIdle (): Promise<void>
   /** Gives back all of it. */
-  close (): Promise<void>
+  stop (): Promise<void>
 }
 
 /** What is in memory of a holder's month. */
@@ -167,7 +167,7 @@ export function quotaLeases (
       blocks.purgeStale()
       await Promise.all(giving)
     },
-    async close () {
+    async stop () {
       await Promise.all(Array.from(blocks.values(), ({ taking }) => taking?.catch(() => {})))
       blocks.clear()
       await Promise.all(giving)

@@ -27,11 +27,11 @@ export interface SharedCounters {
   /** The counts that every server calls `name`; undefined: there are no other servers. */
   of (name: string): Share | undefined
   /** Tells what has not been told. */
-  close (): Promise<void>
+  stop (): Promise<void>
 }
 
 /** Where one server is all there is. */
-export const unshared: SharedCounters = { of: () => undefined, close: async () => {} }
+export const unshared: SharedCounters = { of: () => undefined, stop: async () => {} }
 
 /** When so many keys wait they are told at once. */
 const manyKeys = 5_000
@@ -66,7 +66,7 @@ export function sharedCounters (peers: Peers, clock: Clock, intervalMs = 500, re
     // What cannot be told is forgotten: told later, it would be counted as if it had been let through then.
     for (const news of inPieces(counts, peers.longest)) await peers.broadcast(news).catch(report)
   }
-  const { schedule, flush, close } = batchWriter(
+  const { schedule, flush, stop } = batchWriter(
     { size: () => untold.size, write: tellAll }, intervalMs, Infinity, report
   )
   const tellAtOnce = () => {
@@ -79,7 +79,7 @@ export function sharedCounters (peers: Peers, clock: Clock, intervalMs = 500, re
       absorbing.set(name, absorb)
       return (key, n) => { note(name, key, n) }
     },
-    close: () => close(),
+    stop: () => stop(),
   }
 }
 

@@ -49,7 +49,7 @@ export interface TokenMeter {
    * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many tokens are lost to
    * the count.
    */
-  close (until?: number): Promise<number>
+  stop (until?: number): Promise<number>
 }
 
 /** Days for which token usage is kept. */
@@ -76,15 +76,15 @@ export function tokenMeter (
       throw error
     }
   }
-  const { schedule, flush, close } = batchWriter({ size: () => counted.size, write }, intervalMs, Infinity, report)
+  const { schedule, flush, stop } = batchWriter({ size: () => counted.size, write }, intervalMs, Infinity, report)
   return {
     count (clientId, organizationId) {
       note({ clientId, organizationId, minute: new Date(Math.floor(clock().getTime() / 60_000) * 60_000), tokens: 1 })
       schedule()
     },
     flush,
-    async close (until) {
-      await close(until)
+    async stop (until) {
+      await stop(until)
       return [...counted.values()].reduce((sum, { tokens }) => sum + tokens, 0)
     },
   }

@@ -2,18 +2,17 @@
  * Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its
  * time.
  */
-import type { SigningPorts } from './signing-key.ts'
-import { repeatedly, type Report } from '../../telemetry/background.ts'
-import type { SigningKeys } from './signing-key.ts'
+import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
+import type { SigningKeys, SigningPorts } from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
 
 /** Often enough that a key that another server made is known here long before it signs. */
 const every = 60_000
 
-/** Looks after the keys once a minute. Returns how to stop; what is running then is waited for. */
-export function startKeyRotation (
+/** Checks the signing keys once a minute. */
+export function keyRotation (
   signingKeys: SigningKeys, operation: Operation<SigningPorts>, days: number, report: Report
-): { stop(): Promise<void> } {
+): RepeatedJob {
   return repeatedly(every, () => checkKeyRotation(signingKeys, operation, days), report)
 }
 

@@ -2,7 +2,7 @@
  * Why a database cannot be used, in one sentence for operators: what drivers and engines throw is for their authors.
  */
 import { postgresqlTarget } from '../../config/database-url.ts'
-import { ConfigurationError } from '../../base/errors.ts'
+import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { standby } from './postgresql/client.ts'
 import { readOnly, sharedSession } from './postgresql/server.ts'
 import { UnusableDatabase } from './unusable-database.ts'
@@ -126,4 +126,27 @@ function problemOf ({ code, message }: Said, { host, user, database }: Names): U
     )
     default: return null
   }
+}
+
+/** At a start, an unreachable or full database is a configuration error; other errors stay as they are. */
+export function asConfigurationError (thrown: unknown, url: string): unknown {
+  const error = startProblem(thrown, url)
+  if (!(error instanceof Failure)) return error
+  const reason = lastLine(error.detail)
+  switch (error.code) {
+    case 'storage_full':
+      return new ConfigurationError([`DATABASE_URL: the database is full (${reason}); make room on its disk`])
+    case 'storage_unavailable':
+      return new ConfigurationError([
+        `DATABASE_URL: the database cannot be reached or written${
+          reason === '' ? '' : ` (${reason})`
+        }; start it, or name another`
+      ])
+    default: return error
+  }
+}
+
+/** The driver's message, which is the last line of Prisma's. No driver repeats the password. */
+function lastLine (detail = ''): string {
+  return detail.trim().split('\n').at(-1)!
 }

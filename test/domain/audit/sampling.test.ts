@@ -92,11 +92,11 @@ tap.test('the totals are true: the rows, and the sum of what they say was omitte
     await refusals.flush()
     advance(60_000)
   }
-  await refusals.close()
+  await refusals.stop()
   const total = rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0)
   t.equal(total, recorded)
   t.ok(rows.length < 5 * 2 * 20, `${rows.length} rows for ${recorded} refusals`)
-  await refusals.close()
+  await refusals.stop()
   t.equal(
     rows.reduce((sum, { detail }) => sum + 1 + ((detail.omitted as number | undefined) ?? 0), 0), recorded,
     'closing twice adds nothing'
@@ -143,7 +143,7 @@ tap.test('what was used is written once for many uses, and again after a failure
   failing = false
   advance(500)
   usage.touch('a')
-  await usage.close()
+  await usage.stop()
   await usage.flush()
   t.strictSame(written, [[['a', 1_500], ['b', 1_000]]])
 })
@@ -223,6 +223,6 @@ tap.test('of more credentials than are written at once those that wait the longe
   await until('all are written', () => touched.flat().length >= ids.length && added.flat().length >= ids.length)
   for (const written of [touched, added]) t.strictSame(written, [ids.slice(0, writtenAtOnce), ids.slice(writtenAtOnce)])
   for (const id of ids) writes[0].touch(id)
-  await writes[0].close()
+  await writes[0].stop()
   t.strictSame(touched.slice(2), [ids], 'closing leaves nobody waiting')
 })

@@ -48,7 +48,7 @@ tap.test('while the database is away each kind of usage is tried once in an inte
     t.ok(tries.length <= (performance.now() - began) / interval + 1, `${tries.length} tries`)
   }
   for (const each of places) each.away = false
-  await Promise.all([uses.close(), meter.close(), issued.close()])
+  await Promise.all([uses.stop(), meter.stop(), issued.stop()])
   t.strictSame(new Set(last.here.written.map(([id]) => id)), new Set(ids))
   const sums = (rows: [string, number][]) =>
     rows.reduce((sums, [id, n]) => sums.set(id, (sums.get(id) ?? 0) + n), new Map<string, number>())
@@ -73,7 +73,7 @@ tap.test('what could not be written is written later also when nothing more come
   t.strictSame(here.written, [['id_a', noon]])
   here.away = true
   uses.touch('id_b')
-  await uses.close()
+  await uses.stop()
   const { length } = here.tries
   await pause(30)
   t.equal(here.tries.length, length, 'the database may be gone for good')

@@ -69,7 +69,7 @@ for (const { name, fresh } of databases) {
           ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary, limits: [month(100, 0)]
         })
       }
-      for (const meter of meters) await meter.close()
+      for (const meter of meters) await meter.stop()
       t.strictSame(
         await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 100, credits: 0 }],
         'refused calls are no usage'
@@ -109,7 +109,7 @@ for (const { name, fresh } of databases) {
         'the next block has to be taken'
       )
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls % 100, 0)
-      await meter.close()
+      await meter.stop()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 101)
     })
 
@@ -119,7 +119,7 @@ for (const { name, fresh } of databases) {
       const key = await newKey({ callsPerMonth: 50 })
       await one.admit({ key, organization: noLimits, credits: 0, now: noon })
       t.equal(admitted(await admitMany([two], 60, key)), 45, 'the first holds a block of 5')
-      await one.close()
+      await one.stop()
       t.match(await two.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: false })
       const secondLater = new Date(noon.getTime() + 1_000)
       t.equal(admitted(await admitMany([two], 60, key, 0, secondLater)), 4)
@@ -142,7 +142,7 @@ for (const { name, fresh } of databases) {
       await held.take('key_d', 1_000, noon)
       await held.giveBackIdle()
       t.equal(await taken('key_b'), 2)
-      await held.close()
+      await held.stop()
       t.strictSame([await taken('key_c'), await taken('key_d')], [1, 1])
     })
 
@@ -171,8 +171,8 @@ for (const { name, fresh } of databases) {
       await allowances.takeCalls(holder, '2026-01', 9_000, 10_000)
       await other.take(holder, 10_000, noon)
       t.strictSame([asked.splice(0), await taken()], [['takeCalls', 'taken', 'takeCalls'], 9_280], '80, a tenth of 800')
-      await one.close()
-      await other.close()
+      await one.stop()
+      await other.stop()
     })
 
     await t.test(`Y4: what is held for many keys is given back together [${name}]`, async t => {
@@ -188,7 +188,7 @@ for (const { name, fresh } of databases) {
       const held = quotaLeases(counted)
       const holders = Array.from({ length: 30 }, (_, i) => `${organizationId} ${i}`)
       for (const holder of holders) await held.take(holder, 1_000, noon)
-      await held.close()
+      await held.stop()
       t.strictSame(given, [30])
       t.ok(
         (await Promise.all(holders.map(holder => allowances.taken(holder, '2026-01')))).every(({ calls }) =>
@@ -232,7 +232,7 @@ for (const { name, fresh } of databases) {
         if ((await meter.admit({ key, organization: noLimits, credits: 0, now: after })).ok) passed.after++
       }
       t.strictSame(passed, { before: 3, after: 3 })
-      await meter.close()
+      await meter.stop()
       t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 3, credits: 0 }, {
         day: '2026-02-01', calls: 3, credits: 0
       }])
@@ -274,7 +274,7 @@ for (const { name, fresh } of databases) {
       t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(noon.getTime() + 30_000) }), {
         ok: true
       })
-      await meter.close()
+      await meter.stop()
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls, 3)
     })
 
@@ -307,7 +307,7 @@ for (const { name, fresh } of databases) {
           ok: false, reason: 'insufficient_credits', retryAfterSeconds: null
         })
       }
-      await meter.close()
+      await meter.stop()
       t.equal(await store.credits.balance(live), 5)
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 1, credits: 3 })
       t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 3 }])
@@ -369,7 +369,7 @@ for (const { name, fresh } of databases) {
       ) {
         t.match(meter.admit({ key, organization: noLimits, credits: 0, now: new Date(time) }), { ok: true })
       }
-      await meter.close()
+      await meter.stop()
       t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, {
         day: '2026-02-01', calls: 3, credits: 0
       }])
@@ -390,7 +390,7 @@ for (const { name, fresh } of databases) {
       const successor = await newKey({ ...limits, chainId: old.id, rotatedFrom: old.id })
       await grant(100)
       t.equal(admitted(await admitMany(meters, 60, [old, old, successor, successor])), 20)
-      for (const meter of meters) await meter.close()
+      for (const meter of meters) await meter.stop()
       t.strictSame(await store.allowances.taken(old.id, '2026-01'), { calls: 20, credits: 0 })
       t.strictSame(await store.allowances.taken(successor.id, '2026-01'), { calls: 0, credits: 0 })
       const usage = await Promise.all([old, successor].map(key => store.usage.ofKey(key.id, january)))
@@ -425,7 +425,7 @@ for (const { name, fresh } of databases) {
         retryAfterSeconds: restOfJanuary,
         limits: [refused.limits[0], organizationMonth(50, 0)]
       })
-      for (const meter of meters) await meter.close()
+      for (const meter of meters) await meter.stop()
       t.equal((await store.allowances.taken(`${organizationId}:live`, '2026-01')).calls, 50)
       for (const { id } of keys) {
         const [own] = await store.usage.ofKey(id, january)
@@ -491,7 +491,7 @@ for (const { name, fresh } of databases) {
       t.match(refusal.limits.at(-1), {
         policy: 'organization-credits', quota: 10, remaining: 1, resetSeconds: restOfJanuary
       })
-      for (const meter of meters) await meter.close()
+      for (const meter of meters) await meter.stop()
       t.equal(await store.credits.balance(live), 991)
       t.strictSame(await store.allowances.taken(`${organizationId}:live`, '2026-01'), { calls: 3, credits: 9 })
       const taken = await Promise.all(keys.map(key => store.allowances.taken(key.id, '2026-01')))
@@ -575,7 +575,7 @@ for (const { name, fresh } of databases) {
       t.ok(calls >= spent.length && calls - spent.length <= 100, `at most a block was lost: ${calls - spent.length}`)
       const successor = meter(store, () => noon)
       t.equal(admitted(await admitMany([successor], 1_100, key)), 1_000 - calls, 'the successor hands out the rest')
-      await successor.close()
+      await successor.stop()
     })
   })
 }
@@ -585,7 +585,7 @@ for (const { name, fresh } of databases) {
  * admitted.
  */
 async function killUnderLoad (url: string, keyId: string, calls: number): Promise<string[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../..', 'metered-load.ts'), url, keyId], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../support/metered-load.ts'), url, keyId], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   const lines: string[] = []

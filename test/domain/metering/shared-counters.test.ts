@@ -20,7 +20,7 @@ function wire (longest = 7_500) {
     }
   }
   const deliver = async (servers: SharedCounters[]) => {
-    for (const server of servers) await server.close()
+    for (const server of servers) await server.stop()
     for (const { from, news } of underWay.splice(0)) ears.forEach((ear, i) => { if (i !== from) ear(news) })
   }
   return { peers, deliver, ears, underWay }
@@ -42,7 +42,7 @@ t.test('CD-10: what is counted for very many keys is told at once, all of it', a
     if (key % 100 === 0) await new Promise(setImmediate)
   }
   t.ok(underWay.length > 0, 'before half a second has passed')
-  await counts.close()
+  await counts.stop()
   t.equal(underWay.flatMap(({ news }) => JSON.parse(news) as unknown[]).length, 25_000)
 })
 
@@ -174,7 +174,7 @@ t.test('N3: much news goes in pieces of the length that can be told, and nothing
   const [one, other] = counts.map(each => windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, each.of('failures')))
   const keys = Array.from({ length: 100 }, (_, i) => `cli_ü${i}`)
   for (const key of [...keys, 'x'.repeat(300)]) one!.count(key)
-  await counts[0]!.close()
+  await counts[0]!.stop()
   t.ok(underWay.length > 10 && underWay.every(({ news }) => Buffer.byteLength(news) <= 200))
   await deliver(counts)
   t.ok(keys.every(key => other!.exhausted(key) !== null))
@@ -192,6 +192,6 @@ t.test('N3: what is no news of ours changes nothing, and servers that cannot be 
   ) ears[0]!(news)
   t.equal(counter.exhausted('a'), null)
   counter.count('b')
-  await counts.close()
+  await counts.stop()
   t.equal(unshared.of('failures'), undefined)
 })

@@ -1,6 +1,0 @@
-export { aggregate, type Aggregate } from './aggregate.ts'
-export { watchEventLoop, type EventLoop } from './event-loop.ts'
-export { exposition, metrics, type Sources } from './prometheus.ts'
-export { prober, type Check, type Prober } from './readiness.ts'
-export { measureRequests } from './requests.ts'
-export { operationalRoutes } from './routes.ts'
