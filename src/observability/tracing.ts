@@ -11,18 +11,12 @@ import {
   BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { TracingConfig } from '../config/settings.ts'
 import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
 
-/** Where spans go, and how many. */
-export interface TracingOptions {
-  /** The URL that takes traces by OTLP over HTTP. */
-  url: string
-  /** Sent with every export: a credential of the collector, say. */
-  headers: Readonly<Record<string, string>>
-  serviceName: string
+/** Where spans go, how many, and from which version. */
+export interface TracingOptions extends TracingConfig {
   version: string
-  /** The share of traces that is recorded, 0 to 1, whoever began them. */
-  ratio: number
 }
 
 export interface RequestTracing extends Tracing {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { version } from '../config/config.ts'
+import { version } from '../config/version.ts'
 import type { ChainKeys } from '../domain/audit/chain.ts'
 import { newId } from '../secrets/secrets.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'

@@ -160,9 +160,9 @@ tap.test('a server does not start on a secret that another account owns or may w
       const made = readFileSync(file, 'utf8')
       take(file)
       t.strictSame(problemsOf(() => loadConfig({}, folder)), [
-        `LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, and so may know or ` +
-          'choose what is in it; name a folder of this account, or take the file and their permission away (chown, ' +
-          'chmod go-w)'
+        `LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, so that account ` +
+          'may know or choose its content; use a folder of this account, or change owner and permissions of the file ' +
+          '(chown, chmod go-w)'
       ], why)
       t.equal(readFileSync(file, 'utf8'), made, 'nothing is written')
       t.match(await examine({}, folder), [{ check: 'configuration', status: 'failed' }])

@@ -94,7 +94,7 @@ tap.test('all problems of a configuration are named at once, and nothing is left
   }, folder)
   t.strictSame(
     findings.map(({ check, status, found }) => [check, status, found.split(':')[0]]),
-    ['PORT', 'DATABASE_URL', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG', 'LATCHKEY_SECRET'].map(
+    ['PORT', 'DATABASE_URL', 'LATCHKEY_SECRET', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG'].map(
       variable => ['configuration', 'failed', variable]
     )
   )
@@ -456,7 +456,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'configuration',
       found:
-        /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
+        /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was encrypted with it; restore it from a backup/,
       remedy: /./
     }
   },
@@ -486,7 +486,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'variables',
       found:
-        /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
+        /^LATCHKEY_TRUSTED_PROXY: is unknown and ignored; the nearest known variable is LATCHKEY_TRUST_PROXY$/,
       remedy: /^Correct its name/
     }
   },

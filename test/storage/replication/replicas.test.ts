@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import tap from 'tap'
-import { longestLease } from '../../../src/config/config.ts'
+import { longestLease } from '../../../src/config/variables.ts'
 import { newSecret } from '../../../src/secrets/secrets.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { newTelemetry } from '../../../src/telemetry/telemetry.ts'
