@@ -16,7 +16,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { newSecret, proofOf } from '../../src/secrets/secrets.ts'
 import { writeServerFile, challengeHeader, proofHeader } from '../../src/config/server-file.ts'
 import type { ConfigurationError } from '../../src/base/errors.ts'
-import { examine } from '../../src/server/doctor.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const secret = '0123456789abcdefghijklmnopqrstuvwxyz'
