@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { ConfigurationError } from '../base/errors.ts'
-import { digestOf, newLabelledSecret, newSecret } from '../secrets/secrets.ts'
+import { digestOf } from '../secrets/digest.ts'
+import { newLabelledSecret, newSecret } from '../secrets/random.ts'
 import { secretsInCommon } from './distinct-secrets.ts'
 import { generateOnce, requireGenerated, type LocalSecret } from './local-secrets.ts'
 import { hostOf, isLoopback } from './loopback.ts'

@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import { isLoopback } from './loopback.ts'
 import { makeFolder } from '../base/private-folder.ts'
 import { readOwn } from '../base/file-ownership.ts'
-import { newSecret, proofOf, sameDigest } from '../secrets/secrets.ts'
+import { proofOf } from '../secrets/authentication-code.ts'
+import { sameDigest } from '../secrets/digest.ts'
+import { newSecret } from '../secrets/random.ts'
 
 export interface LocalServer {
   url: string

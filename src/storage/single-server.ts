@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { version } from '../config/version.ts'
 import type { ChainKeys } from '../domain/audit/chain.ts'
-import { newId } from '../secrets/secrets.ts'
+import { newId } from '../secrets/random.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { negativeFactsIn } from './cache/negative-facts.ts'
 import type { ChangeListener, ChangeReport } from './cache/changes.ts'

@@ -8,7 +8,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { readClientEnvironment } from '../../src/config/client-environment.ts'
 import { requireNode } from '../../src/config/version.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
-import { digestOf } from '../../src/secrets/secrets.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
 
 const good = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
 const other = 'Zk4vD8sB1nX6mQ0wE3rT9yU5iO7pA2-f'

@@ -4,7 +4,7 @@
  */
 import tap from 'tap'
 import { examine } from '../../src/server/doctor/doctor.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { startFleet } from '../support/cluster.ts'
 import { administer, startPostgres } from '../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import ts from 'typescript'
 import { serverOptions } from '../../src/app.ts'
-import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets/secrets.ts'
+import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets/redaction.ts'
 import { startServer } from '../support/test-server.ts'
 
 const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
@@ -157,18 +157,18 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['protocol/registration/redirect-uri.ts', '/[\\u0000-\\u0020\\u007f-\\u009f\\\\]/', 'field'],
   ['protocol/fast-path/fast-path.ts', '/^[\\x21\\x23-\\x5b\\x5d-\\x7e]+(?: [\\x21\\x23-\\x5b\\x5d-\\x7e]+)*$/', 'body'],
   ['base/reachability.ts', '/ssl|tls|EPROTO/i', 'own'],
-  ['secrets/secrets.ts', '/%([0-9a-f]{2})/gi', 'body'],
-  ['secrets/secrets.ts', '/(?<![\\w-])(?=[\\w-]*[A-Z0-9])(?=[\\w-]*[a-z])[\\w-]{33,}/g', 'body'],
-  ['secrets/secrets.ts', '/(?<=[a-z][a-z0-9]{0,15})(_(?:live|test)_)[0-9A-Za-z]+/g', 'body'],
-  ['secrets/secrets.ts', '/(eyJ)[\\w-]+(\\.[\\w.-]+)?/g', 'body'],
-  ['secrets/secrets.ts', '/(lk[a-z]{3}_|whk_)[\\w-]{8,}/g', 'body'],
-  ['secrets/secrets.ts', '/^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/', 'body'],
-  ['secrets/secrets.ts', '/^[0-9a-f]{64}$/i', 'body'],
-  ['secrets/secrets.ts', '/^[a-z][a-z0-9]{0,15}_(live|test)_/', 'body'],
-  ['secrets/secrets.ts', '/^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/', 'body'],
-  ['secrets/secrets.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
-  ['secrets/secrets.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
-  ['secrets/secrets.ts', '/whk_/i', 'body'],
+  ['secrets/credential-text.ts', '/^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/', 'body'],
+  ['secrets/credential-text.ts', '/^[a-z][a-z0-9]{0,15}_(live|test)_/', 'body'],
+  ['secrets/credential-text.ts', '/^lk[a-z]{3}_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/credential-text.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
+  ['secrets/credential-text.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/digest.ts', '/^[0-9a-f]{64}$/i', 'body'],
+  ['secrets/redaction.ts', '/%([0-9a-f]{2})/gi', 'body'],
+  ['secrets/redaction.ts', '/(?<![\\w-])(?=[\\w-]*[A-Z0-9])(?=[\\w-]*[a-z])[\\w-]{33,}/g', 'body'],
+  ['secrets/redaction.ts', '/(?<=[a-z][a-z0-9]{0,15})(_(?:live|test)_)[0-9A-Za-z]+/g', 'body'],
+  ['secrets/redaction.ts', '/(eyJ)[\\w-]+(\\.[\\w.-]+)?/g', 'body'],
+  ['secrets/redaction.ts', '/(lk[a-z]{3}_|whk_)[\\w-]{8,}/g', 'body'],
+  ['secrets/redaction.ts', '/whk_/i', 'body'],
   ['storage/replication/acknowledgements.ts', '/^\\d{1,20}:\\d{1,20}:[\\d,]*$/', 'own'],
   ['storage/engine/database.ts', '/^postgres(ql)?:\\/\\//', 'own'],
   ['storage/engine/failures.ts', '/^(08|28|3D|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/', 'own'],

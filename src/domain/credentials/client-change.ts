@@ -2,7 +2,7 @@
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { newSecret, newId } from '../../secrets/secrets.ts'
+import { newSecret, newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'

@@ -1,5 +1,7 @@
 import { Failure } from '../../base/errors.ts'
-import { digestOf, hintOf, newId, newManagementTokenText } from '../../secrets/secrets.ts'
+import { hintOf, newManagementTokenText } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { newId } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'

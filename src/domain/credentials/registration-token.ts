@@ -1,5 +1,7 @@
 import { Failure } from '../../base/errors.ts'
-import { digestOf, hintOf, newId, newLabelledSecret } from '../../secrets/secrets.ts'
+import { hintOf } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { newId, newLabelledSecret } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'

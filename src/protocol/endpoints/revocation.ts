@@ -1,5 +1,6 @@
 /** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
-import { digestOf, isLastingSecretText } from '../../secrets/secrets.ts'
+import { isLastingSecretText } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { isExpired, revokeToken, type TokenReader } from '../../domain/tokens/access-token.ts'

@@ -1,6 +1,7 @@
 /** Checks that LATCHKEY_SECRET opens what is sealed in the database, and which of its secrets are still needed. */
 import type { Config } from '../../config/config.ts'
-import { auditKeys, unseal } from '../../secrets/secrets.ts'
+import { auditKeys } from '../../secrets/authentication-code.ts'
+import { unseal } from '../../secrets/sealing.ts'
 import type { Inspection } from '../../storage/migrations/inspection.ts'
 import { failed, ok, skipped, type Finding } from './finding.ts'
 
