@@ -7,7 +7,9 @@ import Database from 'better-sqlite3'
 import Fastify from 'fastify'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { apiKeyHint, digestOf, newApiKeyText, newId } from '../src/secrets/secrets.ts'
+import { apiKeyHint, newApiKeyText } from '../src/secrets/credential-text.ts'
+import { digestOf } from '../src/secrets/digest.ts'
+import { newId } from '../src/secrets/random.ts'
 import { createApiKey, createOrganization, loadConfig, openLatchkey, updateResource } from '../src/index.ts'
 
 const [folder, count, port] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])]

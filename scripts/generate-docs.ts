@@ -1,26 +1,34 @@
 /** Writes what is generated from the code into the documents; with `--check`, only says whether they are current. */
 import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { commandVariables, variables } from '../src/config/config.ts'
+import type { Variable } from '../src/config/table.ts'
+import { allVariables } from '../src/config/variables.ts'
 import { errorStyleNames } from '../src/domain/resources/style.ts'
 import { failures } from '../src/base/errors.ts'
 import { metrics } from '../src/observability/prometheus.ts'
 
 const root = join(import.meta.dirname, '..')
 
+function defaultOf ({ default: value, whenUnset, required }: Variable): string {
+  return required === true ? 'required' : (whenUnset ?? value) || 'none'
+}
+
 function environmentExample (): string {
-  const entries = [...variables, ...commandVariables].map(
-    ({ name, description, default: value }) => `# ${description}\n# Default: ${value}\n#${name}=\n`
+  const entries = allVariables.map(variable =>
+    `# ${variable.description}\n# Default: ${defaultOf(variable)}\n#${variable.name}=\n`
   )
-  return `# Every variable that Latchkey reads. All of them may be left out on a laptop.\n# Generated from src/config/config.ts.\n\n${
-    entries.join('\n')
-  }`
+  return [
+    '# Every variable that Latchkey reads. None is needed on a laptop.',
+    '# Generated from src/config/variables.ts.\n',
+    ...entries,
+  ].join('\n')
 }
 
 function variableTable (): string {
-  const rows = [...variables, ...commandVariables].map(
-    ({ name, default: value, description }) => `| \`${name}\` | ${value} | ${description} |`
-  )
+  const rows = allVariables.map(variable => {
+    const value = variable.default ? `\`${variable.default}\`` : defaultOf(variable)
+    return `| \`${variable.name}\` | ${value} | ${variable.description} |`
+  })
   return ['| variable | default | |', '|---|---|---|', ...rows].join('\n')
 }
 

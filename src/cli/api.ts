@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { isAnswering } from '../config/server-file.ts'
 import { whyUnreachable } from '../base/reachability.ts'
-import { resemblesApiKey } from '../secrets/secrets.ts'
+import { resemblesApiKey } from '../secrets/credential-text.ts'
 import { readWarnings } from '../base/process-warning.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { printable } from './print.ts'

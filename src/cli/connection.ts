@@ -1,6 +1,6 @@
 /** Where a command finds its server and what it proves itself with. */
 import { join } from 'node:path'
-import { readClientEnvironment, type ClientEnvironment } from '../config/config.ts'
+import { readClientEnvironment, type ClientEnvironment } from '../config/client-environment.ts'
 import { isAnnounceable, readServerFile, type LocalServer } from '../config/server-file.ts'
 import { ForeignFile, readOwn } from '../base/file-ownership.ts'
 import { CommandError } from './failure.ts'

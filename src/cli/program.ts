@@ -1,6 +1,7 @@
 /** The command line on one screen. */
 import { Command } from 'commander'
-import { readClientEnvironment, version } from '../config/config.ts'
+import { readClientEnvironment } from '../config/client-environment.ts'
+import { version } from '../config/version.ts'
 import { confirming } from './confirmation.ts'
 import { printable } from './print.ts'
 import { migrateCommand, serveCommand } from './commands/server.ts'

@@ -18,7 +18,7 @@ import type { Resource } from '../domain/resources/resource.ts'
 import type { SessionChecks } from '../domain/access/end-user-session.ts'
 import type { LastUsedRecorder } from '../domain/metering/last-used.ts'
 import type { BoundObject, WebhookChecks, WebhookVerdict } from '../domain/credentials/webhook-token.ts'
-import type { Environment } from '../secrets/secrets.ts'
+import type { Environment } from '../secrets/credential-text.ts'
 import type { RouteRequirements } from './needs.ts'
 import type { PresentedCredential } from './presentation.ts'
 

@@ -4,7 +4,7 @@ import type { Registry } from '../domain/access/registry.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resources/resource.ts'
 import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import type { Style } from '../domain/resources/style.ts'
-import type { Environment } from '../secrets/secrets.ts'
+import type { Environment } from '../secrets/credential-text.ts'
 
 /**
  * The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
-import { withoutSecrets, withoutWebhookToken } from '../secrets/secrets.ts'
+import { withoutSecrets, withoutWebhookToken } from '../secrets/redaction.ts'
 
 type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
 

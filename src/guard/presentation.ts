@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Credential, Reason, Refusal } from '../domain/access/principal.ts'
 import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/resources/style.ts'
 import { isJwtByForm } from '../domain/tokens/access-token.ts'
-import { resemblesApiKey } from '../secrets/secrets.ts'
+import { resemblesApiKey } from '../secrets/credential-text.ts'
 
 /** A credential and whether it came in the URL, or why nothing on the request can be one. */
 export type PresentedCredential = { credential: Credential, inQuery: boolean } | { refusal: Refusal }

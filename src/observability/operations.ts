@@ -1,7 +1,7 @@
 /** Operations: readiness, metrics and their routes, and how commands on this machine find the server. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { version } from '../config/config.ts'
-import { newSecret } from '../secrets/secrets.ts'
+import { version } from '../config/version.ts'
+import { newSecret } from '../secrets/random.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { aggregate, type Aggregate } from './aggregate.ts'
 import type { EventLoop } from './event-loop.ts'

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../http/typebox-lite.ts'
 import { failures } from '../base/errors.ts'
 import { challengeHeader, proofHeader } from '../config/server-file.ts'
-import { proofOf } from '../secrets/secrets.ts'
+import { proofOf } from '../secrets/authentication-code.ts'
 import type { Exposition } from './prometheus.ts'
 import type { Prober } from './readiness.ts'
 

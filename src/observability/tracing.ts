@@ -11,19 +11,12 @@ import {
   BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { TracingConfig } from '../config/settings.ts'
 import type { Service } from '../telemetry/service.ts'
 import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
 
-export interface TracingOptions {
-  /** The URL of the collector, for OTLP over HTTP. */
-  url: string
-  /** Sent with every export, such as a credential for the collector. */
-  headers: Readonly<Record<string, string>>
-  serviceName: string
-  version: string
-  /** The share of traces to record, 0 to 1, including those that a caller began. */
-  ratio: number
-}
+/** The collector, the share of traces to record, and the version that is told. */
+export interface TracingOptions extends TracingConfig { version: string }
 
 export interface RequestTracing extends Tracing, Service {
   /** Opens a span for every request of `app` from now on. */

@@ -4,7 +4,10 @@ import type { Registry } from '../domain/access/registry.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
 import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
-import { auditKeys, newSecret } from '../secrets/secrets.ts'
+import { defaultOf } from '../config/table.ts'
+import { variables } from '../config/variables.ts'
+import { auditKeys } from '../secrets/authentication-code.ts'
+import { newSecret } from '../secrets/random.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { ChangeListener } from './cache/changes.ts'
 import { migrate, openDatabase } from './engine/database.ts'
@@ -74,9 +77,6 @@ export interface StorageOptions {
 /** Stands for LATCHKEY_SECRET where none is given; the same for every storage that this process opens. */
 const passingSecret = newSecret()
 
-/** As in the configuration. */
-const defaultLease = 2_000
-
 /**
  * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
  * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on
@@ -84,7 +84,9 @@ const defaultLease = 2_000
  */
 export async function openStorage (
   url: string,
-  { limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}
+  {
+    limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultOf(variables.replicaLease)
+  }: StorageOptions = {}
 ): Promise<Storage> {
   const database = await openDatabase(url, limits, telemetry)
   const common = {

@@ -8,7 +8,7 @@ import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
-import { auditKeys } from '../secrets/secrets.ts'
+import { auditKeys } from '../secrets/authentication-code.ts'
 import { asConfigurationError } from './engine/start-problems.ts'
 import { openStorage, type Storage, type StorageOptions } from './index.ts'
 

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { startServer } from '../support/test-server.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run, startServer as startProcess } from '../support/running-server.ts'
@@ -127,7 +127,7 @@ tap.test('no token is sent where server.json names another machine', async t => 
 
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {
   const value = newSecret()
-  const sentence = 'LATCHKEY_ULR: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_URL'
+  const sentence = 'LATCHKEY_ULR: is unknown and ignored; the nearest known variable is LATCHKEY_URL'
   const ran = await latchkey(
     { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken, LATCHKEY_ULR: value },
     'whoami'

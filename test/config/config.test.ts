@@ -3,9 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { commandVariables, loadConfig, readClientEnvironment, variables, requireNode } from '../../src/config/config.ts'
+import { allVariables } from '../../src/config/variables.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { readClientEnvironment } from '../../src/config/client-environment.ts'
+import { requireNode } from '../../src/config/version.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
-import { digestOf } from '../../src/secrets/secrets.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
 
 const good = 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G'
 const other = 'Zk4vD8sB1nX6mQ0wE3rT9yU5iO7pA2-f'
@@ -36,7 +39,7 @@ tap.test('a first start on a full disk leaves nothing behind that keeps the next
   const home = folder(t)
   const start = (limit: string): string => {
     const program = `import { loadConfig } from ${
-      JSON.stringify(join(import.meta.dirname, '../..', 'src', 'config.ts'))
+      JSON.stringify(resolve(import.meta.dirname, '../../src/config/config.ts'))
     }; loadConfig({}, process.argv[1])`
     return spawnSync('sh', [
       '-c', `ulimit -f ${limit}; exec "$0" --input-type=module -e "$1" "$2"`, process.execPath, program, home
@@ -146,7 +149,7 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
     ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
     ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
-    ['every proxy trusted', { LATCHKEY_TRUST_PROXY: '0.0.0.0/0' }, /^LATCHKEY_TRUST_PROXY: .*whole internet/],
+    ['every proxy trusted', { LATCHKEY_TRUST_PROXY: '0.0.0.0/0' }, /^LATCHKEY_TRUST_PROXY: .*every address on the internet/],
     ['`true` as proxy', { LATCHKEY_TRUST_PROXY: 'true' }, /^LATCHKEY_TRUST_PROXY: "true"/],
     ['a zone id as proxy', { LATCHKEY_TRUST_PROXY: 'fe80::1%eth0' }, /^LATCHKEY_TRUST_PROXY: /],
     ['an unknown log level', { LATCHKEY_LOG_LEVEL: 'verbose' }, /^LATCHKEY_LOG_LEVEL: /],
@@ -164,7 +167,7 @@ tap.test('S1: all problems are named at once', async t => {
     loadConfig({ PORT: '0', DATABASE_URL: 'x', LATCHKEY_SECRET: 'y', LATCHKEY_REGISTRATION: 'z' }, folder(t))
   )
   t.same(problems.map(problem => problem.split(':')[0]), [
-    'PORT', 'DATABASE_URL', 'LATCHKEY_REGISTRATION', 'LATCHKEY_SECRET'
+    'PORT', 'DATABASE_URL', 'LATCHKEY_SECRET', 'LATCHKEY_REGISTRATION'
   ])
 })
 
@@ -178,7 +181,7 @@ tap.test('a generated secret that was damaged is not replaced by a new one', asy
   t.equal(readFileSync(file, 'utf8'), 'x')
 })
 
-const known = [...variables, ...commandVariables].map(({ name }) => name)
+const known = allVariables.map(({ name }) => name)
 
 tap.test('a variable that no Latchkey reads is named with the nearest one, and its value is not', async t => {
   const cases: [name: string, nearest: string | null][] = [
@@ -201,7 +204,7 @@ tap.test('a variable that no Latchkey reads is named with the nearest one, and i
     const sentences = nearest === null
       ? []
       : [
-      `${name}: is no variable of Latchkey, so it is ignored; the nearest one is ${nearest}`,
+      `${name}: is unknown and ignored; the nearest known variable is ${nearest}`,
         ]
     t.strictSame(readClientEnvironment({ [name]: 'hunter2' }).unknownVariables, sentences, name)
   }
@@ -213,7 +216,7 @@ tap.test('a variable that no Latchkey reads is named with the nearest one, and i
   const { unknownVariables } = loadConfig({ LATCHKEY_ISUER: 'x' }, folder(t))
   t.strictSame(
     unknownVariables,
-    ['LATCHKEY_ISUER: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_ISSUER']
+    ['LATCHKEY_ISUER: is unknown and ignored; the nearest known variable is LATCHKEY_ISSUER']
   )
 })
 

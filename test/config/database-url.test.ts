@@ -64,8 +64,8 @@ tap.test('what is refused, by name and with the way out', async t => {
   const cases: [string, RegExp][] = [
     ['?schema=a&schema=b', /^the parameter schema is given more than once; /],
     ['?schema=', /^the parameter schema is empty; /],
-    ['?schema=a"b', /^the parameter schema is no name .*; write letters/],
-    ['?schema=pg_temp', /^the parameter schema is no name /],
+    ['?schema=a"b', /^the parameter schema is not a schema name .*; write letters/],
+    ['?schema=pg_temp', /^the parameter schema is not a schema name /],
     ['?sslmode=prefer', /^the parameter sslmode=prefer leaves it open .*; write sslmode=verify-full/],
     ['?sslmode=allow', /^the parameter sslmode=allow leaves it open /],
     ['?sslmode=on', /^the parameter sslmode is none of disable, /],
@@ -75,31 +75,31 @@ tap.test('what is refused, by name and with the way out', async t => {
       /^the parameter sslrootcert names \/nowhere\.pem, which cannot be read \(ENOENT\); name a PEM file/
     ],
     ['?sslmode=disable&sslrootcert=/dev/null', /sslmode=disable contradicts sslrootcert; /],
-    ['?sslmode=no-verify&sslrootcert=/dev/null', /sslmode=no-verify looks at no certificate/],
+    ['?sslmode=no-verify&sslrootcert=/dev/null', /sslmode=no-verify checks no certificate/],
     ['?sslcert=/dev/null', /^sslcert and sslkey are needed together; /],
     ['?ssl=true', /^the parameter ssl is not the parameter for TLS here; write sslmode=verify-full/],
     ['?uselibpqcompat=true', /^the parameter uselibpqcompat: .*; write sslmode/],
-    ['?channel_binding=require', /^the parameter channel_binding=require cannot be promised; /],
+    ['?channel_binding=require', /^the parameter channel_binding=require is not supported; /],
     ['?gssencmode=require', /^the parameter gssencmode=require: GSSAPI/],
     ['?target_session_attrs=standby', /^the parameter target_session_attrs=standby: Latchkey writes; name the primary/],
     ['?pgbouncer=true', /^the parameter pgbouncer is for a pooler in transaction mode, .*; leave it out/],
-    ['?statement_timeout=1', /^the parameter statement_timeout: Latchkey has limits of its own /],
+    ['?statement_timeout=1', /^the parameter statement_timeout: Latchkey sets its own limits /],
     ['?options=-c%20search_path=x', /^the parameter options sets search_path; write schema=NAME/],
     ['?options=-c%20DateStyle=German', /^the parameter options sets DateStyle, which Latchkey sets itself/],
-    ['?options=-c', /^the parameter options is not a list like -c name=value/],
+    ['?options=-c', /^the parameter options is not a list such as -c name=value/],
     ['?connection_limit=1', /^the parameter connection_limit is not a whole number from 2 to 500; /],
     ['?connect_timeout=0', /^the parameter connect_timeout is not a whole number of seconds from 1 to 60; /],
     ['?client_encoding=latin1', /^the parameter client_encoding=latin1: /],
     ['?port=99999', /^the parameter port is not a port; /],
-    ['?keepalives=0', /^the parameter keepalives is other than 1: /],
+    ['?keepalives=0', /^the parameter keepalives is not 1: /],
     ['?application_name=%00', /^the parameter application_name is not 1 to 40 /],
     ['?search_path=x', /^the parameter search_path is not a parameter; write schema=NAME/],
-    ['?__proto__=x', /^the parameter __proto__ is none that Latchkey knows /],
+    ['?__proto__=x', /^the parameter __proto__ is unknown /],
     [
       '?anything=x',
-      /^the parameter anything is none that Latchkey knows \(docs\/postgresql\.md has them\); leave it out$/
+      /^the parameter anything is unknown \(docs\/postgresql\.md lists the supported ones\); leave it out$/
     ],
-    ['/e', /^the name of the database has a \/ in it; /]
+    ['/e', /^has a \/ in the name of the database; /]
   ]
   for (const [rest, expected] of cases) {
     const { problems } = readPostgresqlUrl(`postgresql://u:hunter2@h/d${rest}`)
@@ -121,7 +121,7 @@ tap.test('a password that is not encoded is neither taken for something else nor
   }
   for (const query of ['password=hun&ter2=x', 'password=hun&ter2', 'schema=lk&password=1&hunter2&ssl=1']) {
     const { problems } = readPostgresqlUrl(`postgresql://u@h/d?${query}`)
-    t.match(problems[0], /what follows the parameter password .*; percent-encode an & in it \(%26\)/, query)
+    t.match(problems[0], /has text after the parameter password .*; percent-encode an & in it \(%26\)/, query)
     t.notMatch(problems.join(), /hun|ter2/)
   }
 })

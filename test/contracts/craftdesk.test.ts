@@ -2,7 +2,7 @@
 import tap, { type Test } from 'tap'
 import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craftdesk/api.ts'
 import { openDesk } from '../../examples/craftdesk/desk.ts'
-import { newApiKeyText } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { databases } from '../support/databases.ts'
 import { MovableClock, type Answer, type Json } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'

@@ -5,7 +5,7 @@ import tap, { type Test } from 'tap'
 import { craneLedger, craneLedgerPath, declareCraneLedger } from '../../examples/crane-ledger/api.ts'
 import { openBooks } from '../../examples/crane-ledger/books.ts'
 import { failures } from '../../src/base/errors.ts'
-import { newApiKeyText } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import type { Answer, Json } from '../support/test-server.ts'
 import { onBothDatabases, refused, startApi, usageOf, type ProtectedApi } from '../support/protected-api.ts'
 

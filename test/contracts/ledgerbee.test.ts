@@ -1,7 +1,8 @@
 /** What LedgerBee states about its credential layer, statement by statement, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
-import { newApiKeyText, seal } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
+import { seal } from '../../src/secrets/sealing.ts'
 import { databases } from '../support/databases.ts'
 import {
   apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer

@@ -1,6 +1,6 @@
 /** What OpenCrane states about its access API, statement by statement, over real HTTP and on both databases. */
 import tap from 'tap'
-import { isManagementTokenText } from '../../src/secrets/secrets.ts'
+import { isManagementTokenText } from '../../src/secrets/credential-text.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 import { routesOf } from '../support/routes.ts'

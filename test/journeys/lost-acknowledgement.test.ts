@@ -3,8 +3,8 @@
  * decided.
  */
 import tap from 'tap'
-import { examine } from '../../src/server/doctor.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { startFleet } from '../support/cluster.ts'
 import { administer, startPostgres } from '../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
@@ -54,10 +54,10 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
     await eventually(() => numbers(asynchronous), found => found.every(n => n === 1)), [1, 1],
     'that it can happen is a number'
   )
-  t.match(await found('standbys'), { status: 'warning', found: /^1, and no answer waits for any/ })
+  t.match(await found('standbys'), { status: 'warning', found: /^1, and no change waits for any/ })
   await configure("synchronous_standby_names = '*'")
   t.match(await eventually(() => found('standbys'), ({ status } = {} as never) => status === 'ok'), {
-    status: 'ok', found: '1, and answers wait for one'
+    status: 'ok', found: '1, and changes wait for one'
   })
   await configure("synchronous_standby_names = ''")
   t.match(await found('lost changes'), { status: 'ok' })
@@ -110,7 +110,7 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
     )
   }
 
-  t.match(await found('lost changes'), { status: 'failed', found: /^2 are refused/, remedy: /latchkey replicas lost/ })
+  t.match(await found('lost changes'), { status: 'failed', found: /^2 wait for a decision/, remedy: /latchkey replicas lost/ })
   const listed = await command()
   t.match(listed, { code: 0, stdout: /^ID +KIND +SUBJECT +ORGANIZATION +STATE +CHANGED +NOTICED\n/ })
   const rows = listed.stdout.trimEnd().split('\n').slice(1).map(line => line.split(/ +/))

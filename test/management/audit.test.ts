@@ -8,7 +8,7 @@ import { hashOf } from '../../src/domain/audit/chain.ts'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'
 import { startServer, type Json } from '../support/test-server.ts'
-import { newId } from '../../src/secrets/secrets.ts'
+import { newId } from '../../src/secrets/random.ts'
 import { latchkeyCommand, run } from '../support/running-server.ts'
 import { eventually } from '../support/waiting.ts'
 

@@ -1,7 +1,7 @@
 /** API keys as a product, as an operator and an organization manage them: over real HTTP, on both databases. */
 import { createHash } from 'node:crypto'
 import tap, { type Test } from 'tap'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { openDatabase } from '../../src/storage/engine/database.ts'
 import { databases } from '../support/databases.ts'
 import { MovableClock, startServer, type Answer, type Json } from '../support/test-server.ts'

@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import tap, { type Test } from 'tap'
-import { examine } from '../../src/server/doctor.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { defaultLimits } from '../../src/storage/engine/timeouts.ts'
 import {

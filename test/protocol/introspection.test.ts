@@ -8,9 +8,9 @@ import { createOrganization, updateOrganization } from '../../src/domain/tenancy
 import { changePolicy, planDeletion, planCreation } from '../../src/domain/access/policy-change.ts'
 import { revokeResource } from '../../src/domain/declaration/resource-change.ts'
 import { revokeToken, type AccessTokenClaims } from '../../src/domain/tokens/access-token.ts'
-import {
-  digestOf, newApiKeyText, newLabelledSecret, newManagementTokenText, newWebhookToken
-} from '../../src/secrets/secrets.ts'
+import { newApiKeyText, newManagementTokenText, newWebhookToken } from '../../src/secrets/credential-text.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
+import { newLabelledSecret } from '../../src/secrets/random.ts'
 import { basic, startServer } from '../support/authorization-server.ts'
 
 const path = '/api/v1/oauth/introspect'

@@ -10,7 +10,7 @@ import { createOrganization } from '../../src/domain/tenancy/organization.ts'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { styles } from '../../src/domain/resources/style.ts'
-import { newApiKeyText } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { basic, startOnEachDatabase, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')

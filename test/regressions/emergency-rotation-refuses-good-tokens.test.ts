@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { rotateUnderLoad } from '../support/emergency-rotations.ts'
 import { startFleet } from '../support/cluster.ts'
 import { decodeJwt, startServer, type Json } from '../support/test-server.ts'

@@ -13,10 +13,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
-import { newSecret, proofOf } from '../../src/secrets/secrets.ts'
+import { proofOf } from '../../src/secrets/authentication-code.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { writeServerFile, challengeHeader, proofHeader } from '../../src/config/server-file.ts'
 import type { ConfigurationError } from '../../src/base/errors.ts'
-import { examine } from '../../src/server/doctor.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const secret = '0123456789abcdefghijklmnopqrstuvwxyz'
@@ -160,9 +161,9 @@ tap.test('a server does not start on a secret that another account owns or may w
       const made = readFileSync(file, 'utf8')
       take(file)
       t.strictSame(problemsOf(() => loadConfig({}, folder)), [
-        `LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, and so may know or ` +
-          'choose what is in it; name a folder of this account, or take the file and their permission away (chown, ' +
-          'chmod go-w)'
+        `LATCHKEY_DATA: ${file} belongs to another account, or another account may write to it, so that account ` +
+          'may know or choose its content; use a folder of this account, or change owner and permissions of the file ' +
+          '(chown, chmod go-w)'
       ], why)
       t.equal(readFileSync(file, 'utf8'), made, 'nothing is written')
       t.match(await examine({}, folder), [{ check: 'configuration', status: 'failed' }])

@@ -5,7 +5,7 @@
 import tap from 'tap'
 import { databases } from '../support/databases.ts'
 import { startServer } from '../support/test-server.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 
 for (const { name, fresh } of databases) {
   tap.test(`S1: the issuer's names are the deployment's, whatever an organization has called its own before [${name}]`, async t => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import { patientLimits } from '../support/waiting.ts'

@@ -8,7 +8,7 @@ import tap from 'tap'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { normalIdentifier } from '../../src/domain/resources/resource-identifier.ts'
 import { styles } from '../../src/domain/resources/style.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { databases } from '../support/databases.ts'
 import { startOnEachDatabase, startServer } from '../support/test-server.ts'
 

@@ -1,19 +1,11 @@
 import tap from 'tap'
 import {
-  apiKeyHint,
-  digestOf,
-  hintOf,
-  newApiKeyText,
-  newId,
-  newSecret,
-  randomBase62,
-  readApiKeyText,
-  resemblesApiKey,
-  sameDigest,
-  seal,
-  unseal,
-  withoutSecrets
-} from '../../src/secrets/secrets.ts'
+  apiKeyHint, hintOf, newApiKeyText, readApiKeyText, resemblesApiKey
+} from '../../src/secrets/credential-text.ts'
+import { digestOf, sameDigest } from '../../src/secrets/digest.ts'
+import { newId, newSecret, randomBase62 } from '../../src/secrets/random.ts'
+import { withoutSecrets } from '../../src/secrets/redaction.ts'
+import { seal, unseal } from '../../src/secrets/sealing.ts'
 
 tap.test('Y1: a key reads back as what it was made of', async t => {
   for (const prefix of ['lb', 'c', 'a1b2c3d4e5f6g7h8']) {

@@ -3,7 +3,8 @@
  * good and bad credentials.
  */
 import tap, { type Test } from 'tap'
-import { newApiKeyText, newManagementTokenText, newSecret } from '../../src/secrets/secrets.ts'
+import { newApiKeyText, newManagementTokenText } from '../../src/secrets/credential-text.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { basic, startServer, type Answer, type Outgoing } from '../support/test-server.ts'
 import { routesOf } from '../support/routes.ts'
 

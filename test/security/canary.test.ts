@@ -4,7 +4,7 @@
  * shown too.
  */
 import tap from 'tap'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { basic, startServer, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
 import { startCollector } from '../support/trace-collector.ts'
 import { until } from '../support/waiting.ts'

@@ -6,7 +6,7 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import { CompactSign, exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
 import { openKeyRing } from '../../src/domain/tokens/key-ring.ts'
-import { newApiKeyText, readApiKeyText } from '../../src/secrets/secrets.ts'
+import { newApiKeyText, readApiKeyText } from '../../src/secrets/credential-text.ts'
 import { basic, decodeJwt, MovableClock, startServer, type Answer, type Json } from '../support/test-server.ts'
 
 const clock = new MovableClock()

@@ -10,8 +10,8 @@ import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { checkKeyRotation } from '../../src/domain/tokens/signing-key-schedule.ts'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { styles } from '../../src/domain/resources/style.ts'
-import { examine } from '../../src/server/doctor.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { databases } from '../support/databases.ts'
 import {
   basic, decodeJwt, MovableClock, startServer, type ClientAnswer, type Json, type TestServer

@@ -10,7 +10,10 @@ import tap from 'tap'
 import { openLatchkey } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
-import { digestOf, newApiKeyText, newSecret, withoutSecrets } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
+import { newSecret } from '../../src/secrets/random.ts'
+import { withoutSecrets } from '../../src/secrets/redaction.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import {
   basic, startOnEachDatabase, startServer, type Answer, type Json, type Outgoing

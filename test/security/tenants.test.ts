@@ -1,7 +1,8 @@
 /** Who may see and change what on the management API. Titles carry the ids of the security requirements. */
 import tap, { type Test } from 'tap'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
-import { digestOf, newSecret } from '../../src/secrets/secrets.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { routesOf } from '../support/routes.ts'
 
 const collections = [

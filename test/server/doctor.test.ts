@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { loadConfig, openLatchkey } from '../../src/index.ts'
-import { examine, type Finding } from '../../src/server/doctor.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { examine } from '../../src/server/doctor/doctor.ts'
+import type { Finding } from '../../src/server/doctor/finding.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { makeAuthority, type Certified } from '../support/certificates.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import { startServer, type ServerOptions } from '../support/test-server.ts'
@@ -94,7 +95,7 @@ tap.test('all problems of a configuration are named at once, and nothing is left
   }, folder)
   t.strictSame(
     findings.map(({ check, status, found }) => [check, status, found.split(':')[0]]),
-    ['PORT', 'DATABASE_URL', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG', 'LATCHKEY_SECRET'].map(
+    ['PORT', 'DATABASE_URL', 'LATCHKEY_SECRET', 'LATCHKEY_METRICS', 'LATCHKEY_SHED_LAG'].map(
       variable => ['configuration', 'failed', variable]
     )
   )
@@ -110,7 +111,7 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
   writeFileSync(join(folder, 'secret'), newSecret(), { mode: 0o644 })
   chmodSync(join(folder, 'secret'), 0o644)
   const exposed = by(await examine(environment, folder), 'data folder')
-  t.match(exposed, { status: 'failed', remedy: `Take their permission away: chmod go= ${join(folder, 'secret')}` })
+  t.match(exposed, { status: 'failed', remedy: `Remove their permissions: chmod go= ${join(folder, 'secret')}` })
   rmSync(join(folder, 'secret'))
 
   t.match(
@@ -120,7 +121,7 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
   writeFileSync(join(folder, 'rubbish.db'), 'this is no database at all, however long it gets'.repeat(40))
   t.match(
     by(await examine({ ...environment, DATABASE_URL: `file:${join(folder, 'rubbish.db')}` }, folder), 'database'),
-    { status: 'failed', found: /not a database/, remedy: /restore a backup/ }
+    { status: 'failed', found: /not a SQLite database/, remedy: /restore a backup/ }
   )
   const port = await freePort()
   const away = await examine({ ...environment, DATABASE_URL: `postgresql://u:hunter2@127.0.0.1:${port}/x` }, folder)
@@ -284,8 +285,8 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'server',
-      found: /^what answers at http:\/\/127\.0\.0\.1:\d+ is not Latchkey \(404\)$/,
-      remedy: /^Give Latchkey another PORT, /,
+      found: /^another program answers at http:\/\/127\.0\.0\.1:\d+ \(404\)$/,
+      remedy: /^Give Latchkey another PORT and /,
     },
   },
   {
@@ -302,7 +303,7 @@ const setUps: readonly SetUp[] = [
       check: 'issuer',
       found:
         /^a proxy answers 502 at http:.*: it does not reach the server, which answers at http:\/\/127\.0\.0\.1:\d+$/,
-      remedy: /^Have the proxy pass requests on to http:/
+      remedy: /^Have the proxy forward requests to http:/
     }
   },
   {
@@ -326,7 +327,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'issuer',
       found: /^http:\/\/localhost:\d+ answers as another issuer, http:\/\/127\.0\.0\.1:\d+$/,
-      remedy: /^Set LATCHKEY_ISSUER to the origin that clients use/,
+      remedy: /^Set LATCHKEY_ISSUER to exactly the origin that clients use/,
     },
   },
   {
@@ -336,7 +337,7 @@ const setUps: readonly SetUp[] = [
       check: 'issuer',
       found:
         /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
-      remedy: /from where callers are: if it answers there, all is well/
+      remedy: /from where clients are: if it answers there, nothing is wrong/
     }
   },
   { title: 'the certificate is of an authority that this command was told', make: behindProxy, first: null },
@@ -390,7 +391,7 @@ const setUps: readonly SetUp[] = [
     make: async t => await behindProxy(t, { options: {} }),
     first: {
       check: 'issuer',
-      found: /^the server takes what comes by https:\/\/localhost:\d+ for plain HTTP$/,
+      found: /^the server takes requests to https:\/\/localhost:\d+ for plain HTTP$/,
       remedy: /^Name the proxy's address in LATCHKEY_TRUST_PROXY/,
     },
   },
@@ -405,7 +406,7 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'issuer',
-      found: /^the server at http:\/\/localhost:\d+ was told an https issuer, and this command was not$/,
+      found: /^the server at http:\/\/localhost:\d+ has an https issuer, and this command has not$/,
       remedy: /LATCHKEY_ISSUER/,
     },
   },
@@ -421,8 +422,8 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'issuer',
-      found: /^http:.* answers 301 for its metadata, a redirection to https:\/\/www\.example\.test\//,
-      remedy: /^Set LATCHKEY_ISSUER to the origin that answers by itself/,
+      found: /^http:.* redirects requests for its metadata to https:\/\/www\.example\.test\/.* \(301\)$/,
+      remedy: /^Set LATCHKEY_ISSUER to the origin that answers without a redirection/,
     },
   },
   {
@@ -431,7 +432,7 @@ const setUps: readonly SetUp[] = [
       t,
       { change: headers => ({ ...headers, date: new Date(Date.now() - 120_000).toUTCString() }) }
     ),
-    first: { check: 'clock of the server', found: /^1[12]\d\.\d s from this machine's$/, remedy: /NTP/ },
+    first: { check: 'clock of the server', found: /^differs from this machine's by 1[12]\d\.\d s$/, remedy: /NTP/ },
   },
   {
     title: 'no secret',
@@ -456,7 +457,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'configuration',
       found:
-        /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was sealed with what it held; restore it from a backup/,
+        /^LATCHKEY_DATA: .*secret is missing, and .*latchkey\.db was encrypted with it; restore it from a backup/,
       remedy: /./
     }
   },
@@ -486,7 +487,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'variables',
       found:
-        /^LATCHKEY_TRUSTED_PROXY: is no variable of Latchkey, so it is ignored; the nearest one is LATCHKEY_TRUST_PROXY$/,
+        /^LATCHKEY_TRUSTED_PROXY: is unknown and ignored; the nearest known variable is LATCHKEY_TRUST_PROXY$/,
       remedy: /^Correct its name/
     }
   },
@@ -510,7 +511,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'data folder',
       found: /^this account may not write to \/.*$/,
-      remedy: /^Run the server, and this command, by the account that may/,
+      remedy: /^Run the server and this command as an account that may/,
     },
   },
   {
@@ -518,7 +519,7 @@ const setUps: readonly SetUp[] = [
     make: onFile(file => { rmSync(file) }),
     first: {
       check: 'database',
-      found: /^there is no \/.*latchkey\.db$/,
+      found: /^\/.*latchkey\.db does not exist$/,
       remedy: /^Start the server once, or restore a backup/,
     },
   },
@@ -527,7 +528,7 @@ const setUps: readonly SetUp[] = [
     make: onFile(file => { writeFileSync(file, 'this is no database at all, however long it gets'.repeat(40)) }),
     first: {
       check: 'database',
-      found: /latchkey\.db is damaged, or not a database of SQLite/,
+      found: /latchkey\.db is damaged, or not a SQLite database/,
       remedy: /restore a backup/,
     },
   },
@@ -541,7 +542,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'database',
       found: /^another program has locked \/.*latchkey\.db$/,
-      remedy: /^Wait until it is done/,
+      remedy: /^Wait until that program, such as a backup, has finished/,
     },
   },
   {
@@ -641,8 +642,8 @@ tap.test('a process that has the database is looked for, not ended', async t => 
     by(findings, 'one server'),
     {
       status: 'failed',
-      found: /^a process has the SQLite file, but no server answers at http:/,
-      remedy: /^Look which it is, and at its log: fuser \//,
+      found: /^a process uses the SQLite file, but no server answers at http:/,
+      remedy: /^Find it with `fuser \//,
     }
   )
 })

@@ -6,7 +6,7 @@ import {
 } from '../../src/domain/metering/credit.ts'
 import { noLimits } from '../../src/domain/tenancy/limits.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
-import { newId } from '../../src/secrets/secrets.ts'
+import { newId } from '../../src/secrets/random.ts'
 import { refuseAuditRows } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'
 import { noon, openMetering } from '../support/metering.ts'

@@ -6,7 +6,7 @@ import { Agent, createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { freePort, latchkeyCommand, listening, ownEnvironment, stop } from './running-server.ts'
 
 export interface Member { url: string, process: ChildProcess }

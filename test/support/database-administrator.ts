@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashOf, type ChainedEvent } from '../../src/domain/audit/chain.ts'
-import { newSecret } from '../../src/secrets/secrets.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { behindTheServer, dropTriggers } from './audit-tampering.ts'
 import type { FreshDatabase } from './databases.ts'
 import { startServer, type Json, type TestServer } from './test-server.ts'

@@ -1,7 +1,8 @@
 /** Calls of every kind that reach for the database, for tests that let the database fail in the middle of each. */
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT, type CryptoKey } from 'jose'
-import { digestOf, newApiKeyText } from '../../src/secrets/secrets.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
 import { basic, type Answer, type Json, type ServerOptions, type TestServer } from './test-server.ts'
 
 /** Which words a refusal has to be in. */

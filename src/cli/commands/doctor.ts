@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Finding } from '../../server/doctor.ts'
+import type { Finding } from '../../server/doctor/finding.ts'
 import type { GlobalOptions } from '../connection.ts'
 import { jsonLines, printable, tableLines } from '../print.ts'
 
@@ -11,7 +11,7 @@ export function doctorCommand (): Command {
     'look the configuration, the database, the keys and the issuer over, and say what to do'
   )
     .action(async function (this: Command) {
-      const findings = await (await import('../../server/doctor.ts')).examine()
+      const findings = await (await import('../../server/doctor/doctor.ts')).examine()
       const healthy = findings.every(finding => finding.status !== 'failed')
       process.stdout.write(
         this.optsWithGlobals<GlobalOptions>().json

@@ -1,5 +1,5 @@
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import {

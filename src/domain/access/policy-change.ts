@@ -1,6 +1,6 @@
 /** How policies change: planned against the present state, weighed by what they would take, then written. */
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
 import {

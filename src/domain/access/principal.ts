@@ -6,8 +6,9 @@
 import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
 import {
-  digestOf, isApiKeyText, isManagementTokenText, resemblesManagementToken, sameDigest, type Environment
-} from '../../secrets/secrets.ts'
+  isApiKeyText, isManagementTokenText, resemblesManagementToken, type Environment
+} from '../../secrets/credential-text.ts'
+import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import { isAllowed } from '../../base/ip-address.ts'
 import {
   effectiveScopes, planLacks, type AccessLevel, type ApiKey, type ObjectRestriction

@@ -5,7 +5,8 @@
  * goes on from a head only if its seal is right.
  */
 import { Failure } from '../../base/errors.ts'
-import { digestOf, macOf, sameDigest, type MacKey } from '../../secrets/secrets.ts'
+import { macOf, type MacKey } from '../../secrets/authentication-code.ts'
+import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import type { AuditEvent, AuditEventType } from './event.ts'
 
 /** The chain of what belongs to no organization. */

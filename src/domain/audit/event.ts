@@ -1,5 +1,5 @@
 /** What happened, for the operator: one row per change, written in the transaction that made the change. */
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { inPlainText } from '../../base/plain-text.ts'
 import type { Actor } from '../core/actor.ts'
 

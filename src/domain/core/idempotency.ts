@@ -6,7 +6,8 @@
  */
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { digestOf, seal, unseal } from '../../secrets/secrets.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { seal, unseal } from '../../secrets/sealing.ts'
 import type { Operation } from './operation.ts'
 import type { Transactional } from './operation.ts'
 

@@ -3,7 +3,9 @@ import { change, load, type RecordKind } from '../audit/change.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { newApiKeyText, newId, digestOf, apiKeyHint } from '../../secrets/secrets.ts'
+import { newApiKeyText, apiKeyHint } from '../../secrets/credential-text.ts'
+import { newId } from '../../secrets/random.ts'
+import { digestOf } from '../../secrets/digest.ts'
 import { auditEvent } from '../audit/event.ts'
 import { type Operation, requireFuture } from '../core/operation.ts'
 import { requireRestrictionsWithin } from '../members/delegation.ts'
@@ -11,15 +13,7 @@ import { requireUsableResource, type ResourcePort } from '../resources/resource.
 import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
 import { resolveOrganizations } from './api-key-creation.ts'
 import {
-  about,
-  requireAccess,
-  requireNoMoreThanOwn,
-  requirePatterns,
-  requireWithinOwn,
-  type ApiKey,
-  type AccessLevel,
-  type ObjectRestriction,
-  type ApiKeyPort
+  about, requireAccess, requireNoMoreThanOwn, requirePatterns, requireWithinOwn, type ApiKey, type AccessLevel, type ObjectRestriction, type ApiKeyPort
 } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'

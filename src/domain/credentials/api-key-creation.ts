@@ -1,7 +1,9 @@
 /** New API keys: created with a secret, or imported by their digest. */
 import { Failure } from '../../base/errors.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
-import { apiKeyHint, digestOf, newApiKeyText, newId, readDigest, type Environment } from '../../secrets/secrets.ts'
+import { apiKeyHint, newApiKeyText, type Environment } from '../../secrets/credential-text.ts'
+import { digestOf, readDigest } from '../../secrets/digest.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireFuture, type Operation } from '../core/operation.ts'

@@ -1,5 +1,5 @@
 import { Failure } from '../../base/errors.ts'
-import type { Environment } from '../../secrets/secrets.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
 import type { Actor } from '../core/actor.ts'
 import {
   requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld

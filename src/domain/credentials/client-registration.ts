@@ -1,6 +1,7 @@
 /** Clients that register themselves (RFC 7591, RFC 7592), and their removal when they are abandoned. */
 import { isDeepStrictEqual } from 'node:util'
-import { newSecret, newLabelledSecret, newId, digestOf } from '../../secrets/secrets.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { newSecret, newLabelledSecret, newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
 import {

@@ -1,4 +1,6 @@
-import { digestOf, hintOf, newId } from '../../secrets/secrets.ts'
+import { hintOf } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { newId } from '../../secrets/random.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'

@@ -1,7 +1,7 @@
 /** New resources: an identifier that is free, scopes, a style, a signing algorithm. */
 import type { ClientGenerations } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import type { Operation } from '../core/operation.ts'

@@ -1,4 +1,6 @@
 import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
+import { defaultOf } from '../../config/table.ts'
+import { variables } from '../../config/variables.ts'
 import { inBatches } from '../../base/batches.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { newMetrics, type Metrics } from '../../telemetry/metrics.ts'
@@ -43,7 +45,7 @@ export interface Retention {
   usageDays: number
 }
 
-export const defaultRetention: Retention = { usageDays: 400 }
+export const defaultRetention: Retention = { usageDays: defaultOf(variables.usageDays) }
 
 /** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
 interface RetentionJob {

@@ -3,7 +3,7 @@
  * received the last changes. A server that knows of such a change has what it was about refused until an operator has
  * decided (docs/replicas.md): a revocation may be among them, and no record tells which.
  */
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible } from '../core/operation.ts'

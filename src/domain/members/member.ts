@@ -1,6 +1,6 @@
 import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'

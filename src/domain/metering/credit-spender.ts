@@ -2,7 +2,7 @@
  * Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came
  * meanwhile.
  */
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { CreditPort } from './credit.ts'
 import type { UsagePort } from './key-usage-meter.ts'

@@ -4,7 +4,8 @@
  * exact.
  */
 import { Failure } from '../../base/errors.ts'
-import { newId, type Environment } from '../../secrets/secrets.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
+import { newId } from '../../secrets/random.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'

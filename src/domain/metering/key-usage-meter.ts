@@ -1,6 +1,6 @@
 /** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
 import { warn, type Report } from '../../telemetry/background.ts'
-import type { Environment } from '../../secrets/secrets.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
 import { dayOf } from '../core/calendar.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 import { writtenAtOnce } from './last-used.ts'

@@ -1,6 +1,6 @@
 /** Usage as operators ask for it: by key and day, by organization and range. */
 import { Failure } from '../../base/errors.ts'
-import type { Environment } from '../../secrets/secrets.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'
 import type { Operation } from '../core/operation.ts'
 import { type ApiKey, getApiKey } from '../credentials/api-key.ts'

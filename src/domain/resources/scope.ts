@@ -1,5 +1,5 @@
 import { Failure } from '../../base/errors.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 
 /** What a caller may do on a resource, `invoices:read` say (RFC 6749 §3.3). */
 export interface Scope {

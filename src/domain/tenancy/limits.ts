@@ -1,5 +1,5 @@
 /** How much may be taken: by a chain of keys, and by all the keys of an organization together. */
-import type { Environment } from '../../secrets/secrets.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
 
 /** Null: no limit. */
 export interface Limits {

@@ -7,7 +7,7 @@ import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { oneAfterTheOther } from '../../base/serial-reload.ts'
-import { unseal } from '../../secrets/secrets.ts'
+import { unseal } from '../../secrets/sealing.ts'
 import { systemActor } from '../core/actor.ts'
 import {
   makeFirstSigningKey,

@@ -3,7 +3,7 @@ import { generateKeyPair, type KeyObject } from 'crypto'
 import { promisify } from 'util'
 import { defaultAlgorithm, type SigningAlgorithm, type SigningKey } from './signing-key.ts'
 import { type JWK, calculateJwkThumbprint } from 'jose'
-import { seal } from '../../secrets/secrets.ts'
+import { seal } from '../../secrets/sealing.ts'
 
 export const newPair = promisify(generateKeyPair)
 

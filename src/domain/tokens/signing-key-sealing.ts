@@ -1,5 +1,5 @@
 /** Sealing signing keys anew under the newest secret. */
-import { seal, unseal } from '../../secrets/secrets.ts'
+import { seal, unseal } from '../../secrets/sealing.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
 import type { SigningKey } from './signing-key.ts'

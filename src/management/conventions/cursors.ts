@@ -1,7 +1,7 @@
 /** Cursors are opaque: what a page gave out is good for the collection of that page, and nothing else is. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
-import { readMarked, withMark } from '../../secrets/secrets.ts'
+import { readMarked, withMark } from '../../secrets/authentication-code.ts'
 
 interface Query { cursor?: unknown }
 

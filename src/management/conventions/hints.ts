@@ -2,7 +2,7 @@
  * What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer.
  */
 import type { FastifyInstance } from 'fastify'
-import { isLoopback } from '../../config/config.ts'
+import { isLoopback } from '../../config/loopback.ts'
 import { warnings } from '../../base/process-warning.ts'
 
 /** Adds to the answers of `app` what is to be said beside them. */

@@ -1,7 +1,7 @@
 /** Errors of the management API and of every path that is nobody's: `{error, code, details?}` (OC-15). */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure, failures } from '../../base/errors.ts'
-import { withoutAnySecrets } from '../../secrets/secrets.ts'
+import { withoutAnySecrets } from '../../secrets/redaction.ts'
 
 /** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

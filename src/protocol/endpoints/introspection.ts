@@ -1,7 +1,8 @@
 /** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
 import { addressOf } from '../../base/ip-address.ts'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
-import { digestOf, isManagementTokenText } from '../../secrets/secrets.ts'
+import { isManagementTokenText } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Client } from '../../domain/credentials/client.ts'

@@ -1,6 +1,7 @@
 /** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
 import type { Repositories } from '../../domain/store.ts'
-import { digestOf, isLastingSecretText } from '../../secrets/secrets.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { isLastingSecretText } from '../../secrets/credential-text.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { isExpired, revokeToken, type TokenReader } from '../../domain/tokens/access-token.ts'

@@ -8,7 +8,7 @@ import type { Provider } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import { epochSeconds } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
-import { digestOf, sameDigest } from '../../secrets/secrets.ts'
+import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import {
   currentSecrets, type Client

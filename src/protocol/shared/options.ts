@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import type { RegistrationMode } from '../../config/settings.ts'
 import type { Authenticator } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
@@ -11,8 +12,7 @@ import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ProtocolLimits } from './limits.ts'
 
-/** Who may register a client: nobody, who has a registration token, everybody. */
-export type RegistrationMode = 'closed' | 'token' | 'open'
+export type { RegistrationMode }
 
 /** What the authorization server is made of. */
 export interface ProtocolOptions {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { attempt, type Report } from '../../telemetry/background.ts'
-import { longestLease } from '../../config/config.ts'
+import { longestLease } from '../../config/variables.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { evict, replicaPositions, type ReplicaPosition } from './feed.ts'
 import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'

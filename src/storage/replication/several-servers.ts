@@ -9,7 +9,7 @@ import {
 import type { ManagementToken } from '../../domain/credentials/management-token.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Operation } from '../../domain/core/operation.ts'
-import { newId } from '../../secrets/secrets.ts'
+import { newId } from '../../secrets/random.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { negativeFactsIn } from '../cache/negative-facts.ts'
 import { AcknowledgementBarrier } from './acknowledgements.ts'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openSigningKeys } from '../../../src/domain/tokens/key-ring.ts'
 import { newSigningKey } from '../../../src/domain/tokens/signing-key-generation.ts'
-import { newSecret } from '../../../src/secrets/secrets.ts'
+import { newSecret } from '../../../src/secrets/random.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'

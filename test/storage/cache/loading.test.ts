@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { newSecret } from '../../../src/secrets/secrets.ts'
+import { newSecret } from '../../../src/secrets/random.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { databases } from '../../support/databases.ts'
 

@@ -15,7 +15,7 @@ import { applyMigrations, migrationsFolder, neededMigrations } from '../../../sr
 import { postgresqlMigrationAdapter } from '../../../src/storage/engine/postgresql/postgresql.ts'
 import type { Provider } from '../../../src/storage/engine/prisma.ts'
 import { sqliteMigrationAdapter, sqlitePath } from '../../../src/storage/engine/sqlite/sqlite.ts'
-import { newSecret } from '../../../src/secrets/secrets.ts'
+import { newSecret } from '../../../src/secrets/random.ts'
 import { behindTheServer, dropTriggers } from '../../support/audit-tampering.ts'
 import { databases } from '../../support/databases.ts'
 import { startServer, type Json } from '../../support/test-server.ts'

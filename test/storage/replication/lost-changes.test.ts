@@ -3,7 +3,8 @@
  * it.
  */
 import tap from 'tap'
-import { digestOf, newSecret } from '../../../src/secrets/secrets.ts'
+import { digestOf } from '../../../src/secrets/digest.ts'
+import { newSecret } from '../../../src/secrets/random.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { remembered, RememberedEntries } from '../../../src/storage/replication/remembered-entries.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'

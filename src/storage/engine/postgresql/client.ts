@@ -5,7 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { postgresqlTarget, type PostgresqlTarget, type Tls } from '../../../config/database-url.ts'
+import { postgresqlTarget } from '../../../config/database-url.ts'
+import type { PostgresqlTarget, Tls } from '../../../config/postgresql/target.ts'
 import { UnusableDatabase } from '../unusable-database.ts'
 
 /** Milliseconds; 0: no limit. */

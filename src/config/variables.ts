@@ -1,0 +1,171 @@
+/**
+ * Every variable that Latchkey reads. The table drives reading, .env.example, the README's table and `latchkey doctor`:
+ * a name, a default and a description stand here and nowhere else.
+ */
+import {
+  offOr, oneOf, readDatabaseUrl, readHeaders, readIssuer, readMetrics, readPath, readPort, readRatio, readSecret,
+  readSecrets, readText, readTracesUrl, readTrustProxy, wholeNumber
+} from './readers.ts'
+import type { Settings as SettingsOf, Table, Variable } from './table.ts'
+
+/** The longest LATCHKEY_REPLICA_LEASE, in milliseconds. */
+export const longestLease = 60_000
+
+/** Read by a server, in the order of the documentation. Each key is a setting. */
+export const variables = {
+  port: { name: 'PORT', default: '3000', description: 'The port to listen on.', read: readPort },
+  host: {
+    name: 'HOST',
+    default: '127.0.0.1',
+    description:
+      'The address to listen on. A non-loopback address requires `LATCHKEY_ISSUER`, `LATCHKEY_SECRET` and ' +
+      '`LATCHKEY_ADMIN_TOKEN`.',
+    read: readText,
+  },
+  dataFolder: {
+    name: 'LATCHKEY_DATA',
+    default: './data',
+    description: 'The folder for the SQLite database and the secrets that a local server generates.',
+    read: readPath,
+  },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    default: 'file:<LATCHKEY_DATA>/latchkey.db',
+    description: '`file:…` (SQLite) or `postgresql://…` (parameters: docs/postgresql.md).',
+    read: readDatabaseUrl,
+  },
+  issuer: {
+    name: 'LATCHKEY_ISSUER',
+    default: 'http://localhost:<PORT>',
+    description: 'The issuer identifier: the origin at which clients reach this server. https, except on loopback.',
+    read: readIssuer,
+  },
+  secrets: {
+    name: 'LATCHKEY_SECRET',
+    whenUnset: 'generated into `LATCHKEY_DATA` when local',
+    description:
+      'Encrypts the signing keys; 32 characters or more. For rotation: several, separated by commas, newest first.',
+    read: readSecrets,
+  },
+  signingKeyDays: {
+    name: 'LATCHKEY_SIGNING_KEY_DAYS',
+    default: '90',
+    description: 'Days between rotations of the signing key; `0`: rotation by command only.',
+    read: wholeNumber(0, 3_650),
+  },
+  adminToken: {
+    name: 'LATCHKEY_ADMIN_TOKEN',
+    whenUnset: 'generated into `LATCHKEY_DATA` when local',
+    description:
+      'The automation and break-glass credential of the management API; 32 characters or more. Must differ from ' +
+      'every other secret here.',
+    read: readSecret,
+  },
+  registration: {
+    name: 'LATCHKEY_REGISTRATION',
+    default: 'token',
+    description:
+      'Dynamic client registration: `closed`, `token` (with a registration token) or `open` (without a token; such ' +
+      'clients get no scopes).',
+    read: oneOf('closed', 'token', 'open'),
+  },
+  trustProxy: {
+    name: 'LATCHKEY_TRUST_PROXY',
+    default: '',
+    description: 'Addresses and CIDR ranges of trusted proxies, separated by commas.',
+    read: readTrustProxy,
+  },
+  logLevel: {
+    name: 'LATCHKEY_LOG_LEVEL',
+    default: 'info',
+    description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+    read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+  },
+  metrics: {
+    name: 'LATCHKEY_METRICS',
+    default: 'on',
+    description:
+      'Where `/prom` is served: `on` (with the other routes), `off`, or a separate address and port such as ' +
+      '`127.0.0.1:9464`, which also serves `/healthz` and `/readyz`.',
+    read: readMetrics,
+  },
+  shedLag: {
+    name: 'LATCHKEY_SHED_LAG',
+    default: 'off',
+    description:
+      'Event loop lag in milliseconds (mean over half a second; 50 or more) above which new requests get 503 until ' +
+      'it has halved. `500` is a good start.',
+    read: offOr(wholeNumber(50, 60_000)),
+  },
+  shutdownDelay: {
+    name: 'LATCHKEY_SHUTDOWN_DELAY',
+    default: '0',
+    description: 'Seconds to keep serving after SIGTERM with `/readyz` failing, so that load balancers drain.',
+    read: wholeNumber(0, 600),
+  },
+  shutdownPatience: {
+    name: 'LATCHKEY_SHUTDOWN_PATIENCE',
+    default: '10',
+    description:
+      'Seconds for requests in progress to finish once new ones are rejected, and for usage and refusals to be ' +
+      'written.',
+    read: wholeNumber(0, 600),
+  },
+  replicaLease: {
+    name: 'LATCHKEY_REPLICA_LEASE',
+    default: '2000',
+    description:
+      'PostgreSQL only: milliseconds that a change waits at most for another server that does not respond, 200 to ' +
+      `${longestLease}. A server that joins others adopts their lease.`,
+    read: wholeNumber(200, longestLease),
+  },
+  usageDays: {
+    name: 'LATCHKEY_USAGE_DAYS',
+    default: '400',
+    description: 'Days to keep usage per key; at least 31.',
+    read: wholeNumber(31, 36_500),
+  },
+  tracesUrl: {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    whenUnset: 'none',
+    description: 'Enables tracing: the base URL of an OTLP/HTTP collector, to which `/v1/traces` is appended.',
+    read: readTracesUrl,
+  },
+  tracesHeaders: {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: '',
+    description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.',
+    read: readHeaders,
+  },
+  serviceName: {
+    name: 'OTEL_SERVICE_NAME', default: 'latchkey', description: 'The service name in traces.', read: readText
+  },
+  tracesRatio: {
+    name: 'OTEL_TRACES_SAMPLER_ARG',
+    default: '1',
+    description: 'The share of traces that is recorded, 0 to 1.',
+    read: readRatio,
+  },
+} as const satisfies Table
+
+/** The value of each variable of a server. */
+export type Settings = SettingsOf<typeof variables>
+
+/** Read by commands, which also read LATCHKEY_DATA and LATCHKEY_ADMIN_TOKEN. */
+export const commandVariables = {
+  url: {
+    name: 'LATCHKEY_URL',
+    whenUnset: 'the server on this machine',
+    description: 'The server that commands call.',
+    read: readText,
+  },
+  token: {
+    name: 'LATCHKEY_TOKEN',
+    whenUnset: 'the admin token, for the server on this machine',
+    description: 'The credential that commands send.',
+    read: readText,
+  },
+} as const satisfies Table
+
+/** The rows of both tables, in the order of the documentation. */
+export const allVariables: readonly Variable[] = [...Object.values(variables), ...Object.values(commandVariables)]

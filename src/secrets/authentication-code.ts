@@ -1,0 +1,46 @@
+/** Message authentication codes (HMAC-SHA256): marks of texts, audit rows, and the proof of a running server. */
+import { createHmac, hkdfSync } from 'node:crypto'
+import { sameDigest } from './digest.ts'
+import { derivedKey } from './sealing.ts'
+
+/**
+ * Appends a mark that proves that this deployment made the text, for `purpose`. The text stays readable; any change to
+ * it breaks the mark. `text` has no full stop.
+ */
+export function withMark (text: string, master: string, purpose: string): string {
+  return `${text}.${markOf(text, master, purpose)}`
+}
+
+/** The text before a mark that was made under any of `masters` for `purpose`. Null: the mark is not one of them. */
+export function readMarked (marked: string, masters: readonly string[], purpose: string): string | null {
+  const [text, mark, ...rest] = marked.split('.')
+  if (text === undefined || mark === undefined || rest.length > 0) return null
+  return masters.some(master => sameDigest(markOf(text, master, purpose), mark)) ? text : null
+}
+
+function markOf (text: string, master: string, purpose: string): string {
+  // 128 bits: marks are verified, never looked up.
+  return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16)
+    .toString('base64url')
+}
+
+/** A key that authenticates rows. `id` names it and reveals nothing about it. */
+export interface MacKey { readonly id: string, readonly key: Buffer }
+
+/** The keys of the audit log, one for each of `masters`: the first authenticates new rows, all of them verify. */
+export function auditKeys (masters: readonly string[]): readonly MacKey[] {
+  return masters.map(master => ({
+    id: Buffer.from(hkdfSync('sha256', master, 'latchkey', 'audit chain key id v1', 6)).toString('base64url'),
+    key: derivedKey(master, 'audit chain v1'),
+  }))
+}
+
+/** HMAC-SHA256, base64url. */
+export function macOf (text: string, { key }: MacKey): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}
+
+/** Proves to a process that sent `challenge` that this process has `key`: HMAC-SHA256, base64url. */
+export function proofOf (key: string, challenge: string): string {
+  return createHmac('sha256', key).update(`server proof v1 ${challenge}`).digest('base64url')
+}
