@@ -14,7 +14,7 @@ import { whyUnreachable, type Unreachable } from '../base/reachability.ts'
 import { auditKeys, unseal } from '../secrets/secrets.ts'
 import { inspectDatabase, type Inspection } from '../storage/migrations/inspection.ts'
 import { newer, remedyForNewer } from '../storage/migrations/newer-database.ts'
-import { startProblem } from '../storage/engine/start-problems.ts'
+import { startProblem } from '../storage/engine/postgresql/start-problems.ts'
 import { UnusableDatabase } from '../storage/engine/unusable-database.ts'
 
 export interface Finding {

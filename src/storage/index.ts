@@ -11,7 +11,7 @@ import { migrate, openDatabase } from './engine/database.ts'
 import { pendingMigrations } from './migrations/inspection.ts'
 import type { Limits } from './engine/timeouts.ts'
 import { storeOfOneServer } from './single-server.ts'
-import { startProblem } from './engine/start-problems.ts'
+import { startProblem } from './engine/postgresql/start-problems.ts'
 
 /** An open store, migrated to what this version needs. */
 export interface Storage {

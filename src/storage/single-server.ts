@@ -8,8 +8,8 @@ import type { ChangeListener, ChangeReport } from './cache/changes.ts'
 import type { Database } from './engine/database.ts'
 import type { Storage } from './index.ts'
 import { withReads } from './engine/reads.ts'
-import { repositoriesOver } from './tables/repositories.ts'
-import { transactions, withAuditOfItsOwn } from './engine/transactions.ts'
+import { repositoriesOver } from './store/repositories.ts'
+import { transactions, withAuditOfItsOwn } from './store/transactions.ts'
 import { uncachedRegistry, CachedRegistry } from './cache/cached-registry.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */

@@ -11,7 +11,7 @@ import { newId } from '../../secrets/secrets.ts'
 import { readChange, type Change } from '../cache/changes.ts'
 import type { Queries } from '../engine/prisma.ts'
 import type { Run } from './database-history.ts'
-import { pageOf, toPage } from '../tables/rows.ts'
+import { pageOf, toPage } from '../rows/rows.ts'
 
 /**
  * Where everybody hears that there is something new. As the next one, with the number of the schema behind it unless

@@ -22,8 +22,8 @@ import { Recollection } from './recollection.ts'
 import { askedBy, RefusedSubjects, refusedInDatabase, withholding } from './refused-subjects.ts'
 import { Replica } from './replica.ts'
 import { withReads } from '../engine/reads.ts'
-import { repositoriesOver } from '../tables/repositories.ts'
-import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from '../engine/transactions.ts'
+import { repositoriesOver } from '../store/repositories.ts'
+import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from '../store/transactions.ts'
 import { uncachedRegistry, CachedRegistry } from '../cache/cached-registry.ts'
 
 interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Telemetry }

@@ -1,8 +1,8 @@
 import type { ApiKey, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from '../rows/rows.ts'
 
 export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries

@@ -2,9 +2,9 @@ import type {
   AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret
 } from '../../domain/credentials/client.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from '../rows/rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },

@@ -1,6 +1,6 @@
 import { greatestCredits, type CreditEntry, type CreditRepository } from '../../domain/metering/credit.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { pageOf, toPage } from './rows.ts'
+import { pageOf, toPage } from '../rows/rows.ts'
 
 export function creditRepository (queries: Queries): CreditRepository {
   const { creditAccount: accounts, creditEntry: entries } = queries

@@ -8,10 +8,10 @@ import {
   type Refused
 } from '../../domain/maintenance/lost-change.ts'
 import type { Change, ChangeReport } from '../cache/changes.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from '../rows/columns.ts'
 import { joining } from '../replication/feed.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { pageOf, toPage, type Row } from './rows.ts'
+import { pageOf, toPage, type Row } from '../rows/rows.ts'
 
 export function lostChangeRepository (queries: Queries, note: ChangeReport): LostChangeRepository {
   const { lostChange: table } = queries

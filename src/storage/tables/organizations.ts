@@ -1,8 +1,8 @@
 import type { Organization, OrganizationRepository } from '../../domain/tenancy/organization.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from '../rows/rows.ts'
 
 export function organizationRepository ({ organization: table }: Queries, note: ChangeReport): OrganizationRepository {
   return {

@@ -3,9 +3,9 @@ import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import type { Style } from '../../domain/resources/style.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from '../rows/rows.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 

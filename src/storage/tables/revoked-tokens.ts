@@ -1,8 +1,8 @@
 import type { RevokedTokenRepository } from '../../domain/tokens/access-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import type { Row } from './rows.ts'
+import type { Row } from '../rows/rows.ts'
 
 export function revokedTokenRepository ({ revokedToken: table }: Queries, note: ChangeReport): RevokedTokenRepository {
   return {

@@ -1,9 +1,9 @@
 import type { JWK } from 'jose'
 import type { SigningKey, SigningKeyRepository } from '../../domain/tokens/signing-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, revisionAlone, type Row } from './rows.ts'
+import { json, nextRevision, revisionAlone, type Row } from '../rows/rows.ts'
 
 export function signingKeyRepository ({ signingKey: table }: Queries, note: ChangeReport): SigningKeyRepository {
   const changed = { of: 'signingKeys' } as const

@@ -1,7 +1,7 @@
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { TokenUsage, TokenUsageRepository } from '../../domain/tokens/issuance-meter.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { toPage } from './rows.ts'
+import { toPage } from '../rows/rows.ts'
 
 export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
   const { tokenUsage: table } = queries

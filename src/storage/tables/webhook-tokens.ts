@@ -1,7 +1,7 @@
 import type { WebhookToken, WebhookTokenRepository } from '../../domain/credentials/webhook-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
+import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from '../rows/rows.ts'
 
 /** How many a change names: of more it does not say which. */
 const mostNamed = 1_000

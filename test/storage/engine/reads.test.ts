@@ -12,7 +12,7 @@ import type { SigningKey } from '../../../src/domain/tokens/signing-key.ts'
 import { auditKeys } from '../../../src/secrets/secrets.ts'
 import { migrate, openDatabase } from '../../../src/storage/engine/database.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { repositoriesOver } from '../../../src/storage/tables/repositories.ts'
+import { repositoriesOver } from '../../../src/storage/store/repositories.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 

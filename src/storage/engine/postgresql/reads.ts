@@ -2,11 +2,11 @@ import type { Pool } from 'pg'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
 import { readClient } from '../../tables/clients.ts'
-import { postgresqlColumns } from '../../tables/columns.ts'
+import { postgresqlColumns } from '../../rows/columns.ts'
 import { readOrganization } from '../../tables/organizations.ts'
 import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
 import { readResource } from '../../tables/resources.ts'
-import type { Row } from '../../tables/rows.ts'
+import type { Row } from '../../rows/rows.ts'
 
 /**
  * Rows that belong to another, in their order, in the one statement that reads it: another server may change them

@@ -2,12 +2,12 @@ import Database from 'better-sqlite3'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
 import { readClient } from '../../tables/clients.ts'
-import { sqliteColumns } from '../../tables/columns.ts'
+import { sqliteColumns } from '../../rows/columns.ts'
 import type { Limits } from '../timeouts.ts'
 import { readOrganization } from '../../tables/organizations.ts'
 import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
 import { readResource } from '../../tables/resources.ts'
-import type { Row } from '../../tables/rows.ts'
+import type { Row } from '../../rows/rows.ts'
 
 /**
  * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by

@@ -1,11 +1,11 @@
 /**
  * Why a database cannot be used, in one sentence for operators: what drivers and engines throw is for their authors.
  */
-import { postgresqlTarget } from '../../config/database-url.ts'
-import { ConfigurationError } from '../../base/errors.ts'
-import { standby } from './postgresql/client.ts'
-import { readOnly, sharedSession } from './postgresql/server.ts'
-import { UnusableDatabase } from './unusable-database.ts'
+import { postgresqlTarget } from '../../../config/database-url.ts'
+import { ConfigurationError } from '../../../base/errors.ts'
+import { standby } from './client.ts'
+import { readOnly, sharedSession } from './server.ts'
+import { UnusableDatabase } from '../unusable-database.ts'
 
 interface Said { code: string, message: string }
 

@@ -2,10 +2,10 @@ import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories, Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Change, ChangeListener, ChangeReport } from '../cache/changes.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../engine/database.ts'
 import type { Appended } from '../replication/feed.ts'
-import type { Queries } from './prisma.ts'
-import { repositoriesOver } from '../tables/repositories.ts'
+import type { Queries } from '../engine/prisma.ts'
+import { repositoriesOver } from './repositories.ts'
 
 /** What is done about what a transaction changed. */
 export interface Keeping {

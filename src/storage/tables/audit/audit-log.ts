@@ -1,16 +1,15 @@
 import {
   brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys
-} from '../../domain/audit/chain.ts'
-import { auditEvent, unreadableType, type AuditEvent } from '../../domain/audit/event.ts'
-import { type AuditFilter } from '../../domain/audit/log.ts'
-import { type AuditLog } from '../../domain/audit/log.ts'
-import { systemActor } from '../../domain/core/actor.ts'
-import type { Page, PageQuery } from '../../domain/core/page.ts'
-import { Failure } from '../../base/errors.ts'
-import { prismaColumns, type Columns } from './columns.ts'
-import { asFailure, isSerializationConflict, isUniqueViolation } from '../engine/failures.ts'
-import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, pageOf, toPage, type Row } from './rows.ts'
+} from '../../../domain/audit/chain.ts'
+import { auditEvent, unreadableType, type AuditEvent } from '../../../domain/audit/event.ts'
+import type { AuditFilter, AuditLog } from '../../../domain/audit/log.ts'
+import { systemActor } from '../../../domain/core/actor.ts'
+import type { Page, PageQuery } from '../../../domain/core/page.ts'
+import { Failure } from '../../../base/errors.ts'
+import { prismaColumns, type Columns } from '../../rows/columns.ts'
+import { asFailure, isSerializationConflict, isUniqueViolation } from '../../engine/failures.ts'
+import type { Prisma, Queries } from '../../engine/prisma.ts'
+import { json, pageOf, toPage, type Row } from '../../rows/rows.ts'
 
 /** The keys of the storages of this process that take a deployment's chain that is not there to be gone. */
 const expecting = new WeakSet<ChainKeys>()
