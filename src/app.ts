@@ -56,7 +56,8 @@ import { paths, protocol } from './protocol/index.ts'
 import { auditKeys, newSecret } from './secrets/secrets.ts'
 import { backUp } from './storage/engine/backup.ts'
 import type { Change } from './storage/cache/changes.ts'
-import { openStorage, type Storage } from './storage/index.ts'
+import { openStorage } from './storage/index.ts'
+import { type Storage } from './storage/storage.ts'
 import { startProblem } from './storage/engine/postgresql/start-problems.ts'
 import { standardOutput } from './telemetry/standard-output.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
@@ -327,7 +328,7 @@ function lastLine (said = ''): string {
  * change of them.
  */
 async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Clock): Promise<SigningKeys> {
-  const { store, registry, follow } = storage
+  const { store, registry, subscribe } = storage
   await closeOffMigrated(storage, clock)
   await openChains(store, clock, auditKeys(secrets))
   await adoptIdentifiers({ store, clock })
@@ -338,7 +339,7 @@ async function prepare (storage: Storage, { issuer, secrets }: Config, clock: Cl
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
   // A new database has its first audit row now.
   await isBegun(store.audit)
-  follow(change => followed(change, signingKeys))
+  subscribe(change => followed(change, signingKeys))
   return signingKeys
 }
 

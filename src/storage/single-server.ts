@@ -5,15 +5,15 @@ import { newId } from '../secrets/secrets.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { negativeFactsIn } from './cache/negative-facts.ts'
 import type { ChangeListener, ChangeReport } from './cache/changes.ts'
-import type { Database } from './engine/database.ts'
-import type { Storage } from './index.ts'
+import type { Database } from './engine/engine.ts'
+import type { Storage } from './storage.ts'
 import { withReads } from './engine/reads.ts'
 import { repositoriesOver } from './store/repositories.ts'
-import { transactions, withAuditOfItsOwn } from './store/transactions.ts'
+import { transactions, withTransactionalAudit } from './store/transactions.ts'
 import { uncachedRegistry, CachedRegistry } from './cache/cached-registry.ts'
 
 /** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (
+export async function singleServerStorage (
   database: Database, keys: ChainKeys, { metrics }: Telemetry
 ): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
   const note: ChangeReport = change => view.apply(change)
@@ -35,7 +35,7 @@ export async function storeOfOneServer (
     behind: 0
   }
   return {
-    store: withAuditOfItsOwn(repositories, transactions(database, keys, { note, followers })),
+    store: withTransactionalAudit(repositories, transactions(database, keys, { note, followers })),
     registry: view,
     replicas: [{
       id, source: 'memory', held: () => view.held(), differences: () => view.differences(), reload: () => view.reload()
@@ -43,7 +43,7 @@ export async function storeOfOneServer (
     directory: {
       page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false })
     },
-    follow: follower => {
+    subscribe: follower => {
       followers.push(follower)
     },
     join: async () => {},

@@ -5,7 +5,8 @@ import type { VerifiedPlace, ChainFault } from '../../src/domain/audit/chain-fau
 import { auditEvent, type AuditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { auditKeys, newSecret } from '../../src/secrets/secrets.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { type Storage } from '../../src/storage/storage.ts'
 import { patientLimits } from './waiting.ts'
 
 export const secret = newSecret()

@@ -4,50 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { postgresqlTarget } from '../../config/database-url.ts'
-import type { Isolation } from '../../domain/core/operation.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
 import { newTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
-import { failingAsAWhole } from './failed-transactions.ts'
+import { allOrNothing } from './failed-transactions.ts'
 import { asFailure, isSerializationConflict } from './failures.ts'
 import { defaultLimits, type Limits } from './timeouts.ts'
 import { migrationsAt } from '../migrations/inspection.ts'
 import { newPrismaClient, type PrismaClient, type Provider, type Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
-import { Room } from './free-space.ts'
+import { FreeSpace } from './free-space.ts'
 import { TransactionLimiter } from './transaction-limiter.ts'
-
-/** An open database. Everything that goes through it fails as `asFailure` says. */
-export interface Database {
-  provider: Provider
-  /** Statements of their own, each its own transaction. */
-  queries: Queries
-  /**
-   * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction
-   * got in its way. Once a statement in it has failed, whatever follows fails as that did, and nothing is kept, also
-   * where `work` makes nothing of the error. Inside, only the queries that `work` was given may be used. SQLite knows
-   * no other isolation.
-   */
-  transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
-  /** The records that checks ask for the most, by a shorter way than `queries`. */
-  reads: Reads
-  /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
-  onLoss (lost: () => void): void
-  /** PostgreSQL: `connected` is called whenever a connection has been made. */
-  onConnect (connected: () => void): void
-  limits: Limits
-  /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
-  ping (): Promise<void>
-  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
-  isFull (): boolean
-  /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
-  connections (): Record<'idle' | 'busy' | 'waiting', number>
-  /**
-   * Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is
-   * `storage_unavailable`.
-   */
-  close (): Promise<void>
-}
+import type { Database } from './engine.ts'
 
 /** What the two databases differ in when they are opened. */
 interface Connection {
@@ -88,10 +56,10 @@ export async function openDatabase (
     provider === 'sqlite' ? Infinity : changesAtOnce(postgresqlTarget(url).connections), limits.turn
   )
   const waiting = new TransactionLimiter(Infinity, limits.turn)
-  const room = new Room()
+  const room = new FreeSpace()
   let client: PrismaClient | null = null
   const load = async (): Promise<PrismaClient> => {
-    client = await newPrismaClient(provider, failingAsAWhole(adapter))
+    client = await newPrismaClient(provider, allOrNothing(adapter))
     return failing(client, telemetry, room, () => closed)
   }
   const guarded = whenNeeded(load, () => closed)
@@ -255,7 +223,7 @@ function whenNeeded (load: () => Promise<PrismaClient>, isClosed: () => boolean)
  * The client, inside transactions too, with its errors as failures. Once closed it stays so: Prisma would connect
  * again, and to a SQLite file that another server may have by then.
  */
-function failing (client: PrismaClient, { metrics }: Telemetry, room: Room, isClosed: () => boolean): PrismaClient {
+function failing (client: PrismaClient, { metrics }: Telemetry, room: FreeSpace, isClosed: () => boolean): PrismaClient {
   return client.$extends({
     query: {
       async $allOperations ({ operation, args, query }) {
@@ -355,7 +323,7 @@ function changesAtOnce (connections: number): number {
 interface TransactionOptions { maxWait: number, timeout: number, isolationLevel: 'Serializable' }
 
 async function runTransaction<T> (
-  client: PrismaClient, telemetry: Telemetry, room: Room, options: TransactionOptions,
+  client: PrismaClient, telemetry: Telemetry, room: FreeSpace, options: TransactionOptions,
   work: (queries: Queries) => Promise<T>, turnstile: TransactionLimiter
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -395,7 +363,7 @@ async function measured<T> ({ metrics }: Telemetry, transaction: () => Promise<T
 
 /** What `work` throws passes unchanged; what beginning and committing throw becomes a failure. */
 async function runOnce<T> (
-  client: PrismaClient, { metrics }: Telemetry, room: Room, options: TransactionOptions,
+  client: PrismaClient, { metrics }: Telemetry, room: FreeSpace, options: TransactionOptions,
   work: (queries: Queries) => Promise<T>
 ): Promise<T> {
   let thrown: { error: unknown } | null = null

@@ -8,7 +8,7 @@ import type { SqlDriverAdapter, SqlQuery, Transaction } from '@prisma/driver-ada
 /**
  * `adapter`, whose transactions are over once a statement in them has failed: what follows fails as it did, COMMIT too.
  */
-export function failingAsAWhole (adapter: SqlDriverAdapter): SqlDriverAdapter {
+export function allOrNothing (adapter: SqlDriverAdapter): SqlDriverAdapter {
   return {
     provider: adapter.provider,
     adapterName: adapter.adapterName,

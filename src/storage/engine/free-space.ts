@@ -10,7 +10,7 @@ const forgotten = 30_000
  * Whether the database has room, as far as is known: not, once a write has failed for it, until a change is kept or
  * that was long ago.
  */
-export class Room {
+export class FreeSpace {
   #fullAt = -Infinity
 
   /** Something failed with `error`. */

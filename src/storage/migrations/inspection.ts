@@ -1,6 +1,6 @@
 /** What can be said of a database from outside: for readiness, and for an operator whose server does not start. */
 import { existsSync } from 'node:fs'
-import type { Database as OpenDatabase } from '../engine/database.ts'
+import type { Database as OpenDatabase } from '../engine/engine.ts'
 import { neededMigrations } from './migrations.ts'
 import { requireKnown } from './newer-database.ts'
 import type { Provider } from '../engine/prisma.ts'

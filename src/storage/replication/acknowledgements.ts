@@ -3,7 +3,7 @@ import { attempt, type Report } from '../../telemetry/background.ts'
 import { longestLease } from '../../config/config.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { evict, replicaPositions, type ReplicaPosition } from './feed.ts'
-import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
+import { isVisible, mayAcknowledge, mayEvict } from './lease.ts'
 import type { Queries } from '../engine/prisma.ts'
 
 /**
@@ -166,7 +166,7 @@ export class AcknowledgementBarrier {
 
   /** So that one server that has died costs one wait, not one with each change. Whoever lives joins again. */
   async #countOut ({ unconfirmed, observed, lease }: PendingChange): Promise<void> {
-    while (!mayCountOut(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
+    while (!mayEvict(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
     for (const standing of unconfirmed ?? []) await evict(this.#queries, standing)
   }
 }

@@ -46,19 +46,19 @@ export function reportsChannel (replicaId: string): string {
 }
 
 /** Joins of a deployment's servers go one at a time: the second one sees the lease of the first. */
-export const joining = 7_305_241_017
+export const joinLock = 7_305_241_017
 
 /** Who a server is, for people. */
 export interface Identity { id: string, host: string, pid: number, version: string, lease: number }
 
 /** What one transaction changed. A failover may give its number to another transaction, but never its id. */
-export interface Entry { id: string, createdAt: Date, changes: readonly Change[] }
+export interface FeedEntry { id: string, createdAt: Date, changes: readonly Change[] }
 
 /** An entry that this server has written, and the number of the transaction. */
-export interface Appended extends Entry { xid: bigint }
+export interface AppendedEntry extends FeedEntry { xid: bigint }
 
 /** Writes down, as the last statement of a transaction, what it changed. */
-export async function append (queries: Queries, replicaId: string, changes: readonly Change[]): Promise<Appended> {
+export async function append (queries: Queries, replicaId: string, changes: readonly Change[]): Promise<AppendedEntry> {
   const id = newId('fed')
   const [row] = await queries.$queryRaw<{ xid: bigint, createdAt: Date }[]>`
     WITH entry AS (
@@ -89,7 +89,7 @@ export async function join (
   client: pg.Client, { id, host, pid, version, lease }: Identity, joined: number, { system, timeline }: DatabaseHistory
 ): Promise<Place | null> {
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
-  await client.query('SELECT pg_advisory_xact_lock($1)', [joining])
+  await client.query('SELECT pg_advisory_xact_lock($1)', [joinLock])
   // One that is not known is written down with what is said about it.
   const { rows: [row] } = await client.query<Place>(`
     WITH known AS (
@@ -119,7 +119,7 @@ export async function join (
  * What is new since `position`, by who made it, and the position of whoever has applied it. Null: this server was
  * counted out, and has to join again.
  */
-export interface Poll { position: string, entries: (Entry & { replicaId: string })[] }
+export interface Poll { position: string, entries: (FeedEntry & { replicaId: string })[] }
 
 /** An entry as PostgreSQL writes it in JSON: its instant is in UTC, and does not say so. */
 interface WrittenEntry { id: string, createdAt: string, replicaId: string, changes: { of: string }[] }
@@ -161,7 +161,7 @@ function readEntry ({ createdAt, changes, ...entry }: WrittenEntry): Poll['entri
  * What was changed in the last `milliseconds`, by the clock of the database, latest last; of more than `most` entries
  * the latest.
  */
-export async function recentEntries (client: pg.Client, milliseconds: number, most: number): Promise<Entry[]> {
+export async function recentEntries (client: pg.Client, milliseconds: number, most: number): Promise<FeedEntry[]> {
   const { rows: [row] } = await client.query<{ entries: WrittenEntry[] }>(`
     SELECT coalesce(json_agg(entry ORDER BY "createdAt"), '[]') AS entries FROM (
       SELECT id, "createdAt", "replicaId", changes FROM "FeedEntry"

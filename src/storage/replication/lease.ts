@@ -55,6 +55,6 @@ export function mayAcknowledge (silent: number, since: number, now: number, leas
  * Whether a server may be counted out that shows the same sign of life as at `observed`: what it went by then it goes
  * by no more, and whatever it does next, it hears first that it was counted out.
  */
-export function mayCountOut (observed: number, now: number, lease: number): boolean {
+export function mayEvict (observed: number, now: number, lease: number): boolean {
   return now >= observed + lease
 }

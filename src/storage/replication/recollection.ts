@@ -5,7 +5,7 @@
 import type { LostChange, LostEntry } from '../../domain/maintenance/lost-change.ts'
 import { Failure } from '../../base/errors.ts'
 import { oneAfterTheOther } from '../../base/serial-reload.ts'
-import { search, type Entry } from './feed.ts'
+import { search, type FeedEntry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf, type About } from '../tables/lost-changes.ts'
 import { RememberedEntries } from './remembered-entries.ts'
@@ -52,7 +52,7 @@ export class Recollection {
     this.#doubts++
   }
 
-  remember (entries: readonly Entry[], since: Instant): void {
+  remember (entries: readonly FeedEntry[], since: Instant): void {
     this.#entries.add(entries, since)
   }
 
@@ -100,8 +100,8 @@ export class Recollection {
   }
 
   /** What is remembered and is not there any more, by `run`. @throws on a standby, which cannot be written. */
-  async lookFor (run: Run): Promise<Entry[]> {
-    const lost: Entry[] = []
+  async lookFor (run: Run): Promise<FeedEntry[]> {
+    const lost: FeedEntry[] = []
     const known = this.#entries.all()
     for (let i = 0; i < known.length; i += atOnce) {
       const some = known.slice(i, i + atOnce)
@@ -117,7 +117,7 @@ export class Recollection {
   }
 
   /** Has refused what entries were about that are lost. */
-  async settle (lost: readonly Entry[]): Promise<void> {
+  async settle (lost: readonly FeedEntry[]): Promise<void> {
     if (lost.length === 0) return
     const entries: LostEntry[] = []
     for (const entry of lost) entries.push(await this.#lostEntry(entry))
@@ -129,12 +129,12 @@ export class Recollection {
   }
 
   /** It may have been removed as others are when nobody remembers them any more. */
-  #blur ({ id }: Entry): void {
+  #blur ({ id }: FeedEntry): void {
     this.#entries.remove(id)
     this.#blurred = true
   }
 
-  async #lostEntry ({ id, createdAt, changes }: Entry): Promise<LostEntry> {
+  async #lostEntry ({ id, createdAt, changes }: FeedEntry): Promise<LostEntry> {
     const about = new Map(changes.flatMap(aboutOf).map(each => [JSON.stringify(each), each]))
     const found = await Promise.all([...about.values()].map(each => this.#options.find(each)))
     return { entryId: id, changedAt: createdAt, about: found }

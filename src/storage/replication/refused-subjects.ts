@@ -8,7 +8,7 @@ import { oneAfterTheOther } from '../../base/serial-reload.ts'
 import type { Reads } from '../engine/reads.ts'
 
 /** Whether anything is refused, and what. */
-export interface Refusing {
+export interface RefusalLookup {
   /** Nearly always: then a look-up costs nothing more. */
   readonly isEmpty: boolean
   refuses (kind: LostKind, subject: string): Awaitable<boolean>
@@ -17,7 +17,7 @@ export interface Refusing {
 const pageSize = 2_000
 
 /** In memory. Right as long as `reload` was waited for after each change of it. */
-export class RefusedSubjects implements Refusing {
+export class RefusedSubjects implements RefusalLookup {
   readonly #reads: Pick<Reads, 'refused'>
   #names: ReadonlySet<string> = new Set()
 
@@ -49,7 +49,7 @@ export class RefusedSubjects implements Refusing {
 }
 
 /** As the database has it at the moment of each question. */
-export function refusedInDatabase (reads: Pick<Reads, 'refusedSubject'>): Refusing {
+export function refusedInDatabase (reads: Pick<Reads, 'refusedSubject'>): RefusalLookup {
   return {
     isEmpty: false,
     refuses (kind, subject) {
@@ -71,7 +71,7 @@ function isCredential (kind: LostKind): boolean {
 }
 
 /** `registry`, of which nothing is found that is refused. Throws Failure `change_lost` instead. */
-export function withholding (registry: Registry, refusing: Refusing): Registry {
+export function withoutRefused (registry: Registry, refusing: RefusalLookup): Registry {
   const judge = <T extends { id: string } | null>(found: T, kind: LostKind): Awaitable<T> => {
     if (found === null || refusing.isEmpty) return found
     return whenKnown(refusing.refuses(kind, found.id), allow, found, kind)
@@ -109,7 +109,7 @@ function allow<T extends { id: string } | null> (isRefused: boolean, found: T, k
   return found
 }
 
-function judgeToken (isRevoked: boolean, refusing: Refusing, jti: string): Awaitable<boolean> {
+function judgeToken (isRevoked: boolean, refusing: RefusalLookup, jti: string): Awaitable<boolean> {
   if (isRevoked || refusing.isEmpty) return isRevoked
   return whenKnown(refusing.refuses('access_token', jti), isRefused => {
     if (isRefused) throw refusal('access_token', jti)

@@ -2,7 +2,7 @@
  * Which entries of the change feed a server knows of: what it has applied, what it has written itself, and what was new
  * when it began.
  */
-import type { Entry } from './feed.ts'
+import type { FeedEntry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf } from '../tables/lost-changes.ts'
 
@@ -10,7 +10,7 @@ import { aboutOf } from '../tables/lost-changes.ts'
  * For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is
  * forgotten.
  */
-export const remembered = 600_000
+export const retentionMs = 600_000
 
 /**
  * How many changes are remembered at most, by what they were about, of which one may name many: some 60 MB. Of more the
@@ -18,7 +18,7 @@ export const remembered = 600_000
  */
 export const mostChanges = 100_000
 
-interface Remembered extends Entry { since: Instant, weight: number }
+interface Remembered extends FeedEntry { since: Instant, weight: number }
 
 export class RememberedEntries {
   /** In the order in which they were learned of. */
@@ -45,7 +45,7 @@ export class RememberedEntries {
   }
 
   /** Only what was about something: the loss of the rest takes nothing away. */
-  add (entries: readonly Entry[], since: Instant): void {
+  add (entries: readonly FeedEntry[], since: Instant): void {
     for (const { id, createdAt, changes } of entries) {
       const weight = changes.reduce((sum, change) => sum + aboutOf(change).length, 0)
       if (weight === 0 || this.#entries.has(id)) continue
@@ -68,12 +68,12 @@ export class RememberedEntries {
   /** Forgets what is old by `now`, at which the database was asked and answered: either clock is enough. */
   forget (now: Instant): void {
     for (const { id, since } of this.#entries.values()) {
-      if (now.monotonic < since.monotonic + remembered && now.wall < since.wall + remembered) return
+      if (now.monotonic < since.monotonic + retentionMs && now.wall < since.wall + retentionMs) return
       this.remove(id)
     }
   }
 
-  all (): Entry[] {
+  all (): FeedEntry[] {
     return [...this.#entries.values()]
   }
 }

@@ -17,7 +17,7 @@ import {
   prune,
   recentEntries,
   reportsChannel,
-  type Entry,
+  type FeedEntry,
   type Membership,
   type Poll
 } from './feed.ts'
@@ -25,7 +25,7 @@ import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.t
 import type { Limits } from '../engine/timeouts.ts'
 import { newListener } from '../engine/postgresql/postgresql.ts'
 import type { Recollection } from './recollection.ts'
-import { mostChanges, remembered } from './remembered-entries.ts'
+import { mostChanges, retentionMs } from './remembered-entries.ts'
 import { historyOf, replicationOf, type Run } from './database-history.ts'
 import type { CachedRegistry } from '../cache/cached-registry.ts'
 
@@ -211,7 +211,7 @@ export class Replica {
     this.#lease = place.lease
     // What it is about to read has these in it. The servers that were there when they were made may be gone by the time
     // that they are missed.
-    const recent = await this.#orLeave(recentEntries(client, remembered, mostChanges), client, { id, joined })
+    const recent = await this.#orLeave(recentEntries(client, retentionMs, mostChanges), client, { id, joined })
     // Again: what is read from here on has in it what was committed before the place in the feed from which it is
     // followed.
     this.#settled = this.#settle({ lost, recent }, place.isKnown ? null : history)
@@ -260,7 +260,7 @@ export class Replica {
    * it has that was changed a short while ago. `history`: a new one.
    */
   async #settle (
-    { lost, recent }: { lost: readonly Entry[], recent: readonly Entry[] }, history: DatabaseHistory | null
+    { lost, recent }: { lost: readonly FeedEntry[], recent: readonly FeedEntry[] }, history: DatabaseHistory | null
   ): Promise<void> {
     const { recollection, notice } = this.#options
     await recollection.settle(lost)

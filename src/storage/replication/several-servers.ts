@@ -13,17 +13,17 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { negativeFactsIn } from '../cache/negative-facts.ts'
 import { AcknowledgementBarrier } from './acknowledgements.ts'
 import type { Change, ChangeListener } from '../cache/changes.ts'
-import type { Database } from '../engine/database.ts'
+import type { Database } from '../engine/engine.ts'
 import { append, longestBroadcast, replicaPage, broadcastCounts } from './feed.ts'
-import type { Storage } from '../index.ts'
+import type { Storage } from '../storage.ts'
 import { instant } from './lease.ts'
 import { settleRevoked, type About, type AboutHolder } from '../tables/lost-changes.ts'
 import { Recollection } from './recollection.ts'
-import { askedBy, RefusedSubjects, refusedInDatabase, withholding } from './refused-subjects.ts'
+import { askedBy, RefusedSubjects, refusedInDatabase, withoutRefused } from './refused-subjects.ts'
 import { Replica } from './replica.ts'
 import { withReads } from '../engine/reads.ts'
 import { repositoriesOver } from '../store/repositories.ts'
-import { transactions, withAuditOfItsOwn, withTransactionsOfTheirOwn } from '../store/transactions.ts'
+import { transactions, withTransactionalAudit, withTransactionalChanges } from '../store/transactions.ts'
 import { uncachedRegistry, CachedRegistry } from '../cache/cached-registry.ts'
 
 interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Telemetry }
@@ -32,7 +32,7 @@ interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Tele
  * On PostgreSQL others write, too: docs/replicas.md says how a server knows of it. Until it has joined, every check
  * asks the database.
  */
-export function storeOfSeveralServers (
+export function severalServersStorage (
   database: Database, { url, keys, lease, telemetry: { metrics, background } }: Options
 ): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
   const id = newId('rpl')
@@ -97,8 +97,8 @@ export function storeOfSeveralServers (
       await Promise.all([acknowledgements.acknowledge(entry.xid, replica.sharedLease), replica.catchUp()])
     },
   })
-  const store = withAuditOfItsOwn(withTransactionsOfTheirOwn(repositories, transaction), transaction)
-  const answers = { memory: withholding(view, refused), database: withholding(direct, refusedInDatabase(reads)) }
+  const store = withTransactionalAudit(withTransactionalChanges(repositories, transaction), transaction)
+  const answers = { memory: withoutRefused(view, refused), database: withoutRefused(direct, refusedInDatabase(reads)) }
   return {
     store,
     registry: trusted(replica, answers, metrics.registry),
@@ -110,7 +110,7 @@ export function storeOfSeveralServers (
       reload: () => view.reload(),
     }],
     directory: { page: query => replicaPage(database.queries, query) },
-    follow: follower => { followers.push(follower) },
+    subscribe: follower => { followers.push(follower) },
     join: () => replica.join(),
     peers: {
       longest: longestBroadcast,

@@ -2,13 +2,13 @@ import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories, Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Change, ChangeListener, ChangeReport } from '../cache/changes.ts'
-import type { Database } from '../engine/database.ts'
-import type { Appended } from '../replication/feed.ts'
+import type { Database } from '../engine/engine.ts'
+import type { AppendedEntry } from '../replication/feed.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { repositoriesOver } from './repositories.ts'
 
 /** What is done about what a transaction changed. */
-export interface Keeping {
+export interface TransactionHooks {
   /** For each change, once it is kept. */
   note: ChangeReport
   followers: readonly ChangeListener[]
@@ -18,18 +18,18 @@ export interface Keeping {
    * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they
    * are to know what this transaction found. Null: nobody else has to know.
    */
-  append? (queries: Queries, changes: readonly Change[]): Promise<Appended | null>
+  append? (queries: Queries, changes: readonly Change[]): Promise<AppendedEntry | null>
   /** Resolves once every server knows. */
-  acknowledge? (entry: Appended): Promise<void>
+  acknowledge? (entry: AppendedEntry): Promise<void>
 }
 
 /** Transactions that tell what they changed of that which checks look at. */
 export function transactions (
-  database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: Keeping
+  database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: TransactionHooks
 ): Store['transaction'] {
   return async (work, isolation) => {
     let changes: Change[] = []
-    let entry: Appended | null = null
+    let entry: AppendedEntry | null = null
     const result = await database.transaction(async queries => {
       changes = []
       let recorded = false
@@ -67,7 +67,7 @@ export function transactions (
  * A row of the audit log and the head of its chain are two: outside of a transaction they get one of their own, that
  * waits for the head.
  */
-export function withAuditOfItsOwn (repositories: Repositories, transaction: Store['transaction']): Store {
+export function withTransactionalAudit (repositories: Repositories, transaction: Store['transaction']): Store {
   return {
     ...repositories,
     audit: {
@@ -100,7 +100,7 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>
 
 /** Where others have to be told of a change, what makes one outside of a transaction gets one of its own. */
-export function withTransactionsOfTheirOwn (
+export function withTransactionalChanges (
   repositories: Repositories, transaction: Store['transaction']
 ): Repositories {
   const ports = Object.entries(changing).map(([port, methods]) => {

@@ -9,7 +9,7 @@ import {
 } from '../../domain/maintenance/lost-change.ts'
 import type { Change, ChangeReport } from '../cache/changes.ts'
 import type { Columns } from '../rows/columns.ts'
-import { joining } from '../replication/feed.ts'
+import { joinLock } from '../replication/feed.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { pageOf, toPage, type Row } from '../rows/rows.ts'
 
@@ -58,7 +58,7 @@ async function follow (
   queries: Queries, replicaId: string, { system, timeline }: DatabaseHistory
 ): Promise<DatabaseHistory | null> {
   // Of several servers that start on another history one is the first.
-  await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joining})::text`
+  await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joinLock})::text`
   const { replica: table } = queries
   // This server's own row among them: of a history that is not known, joining leaves there what it followed before.
   const before = await table.findFirst({

@@ -3,7 +3,7 @@ import tap from 'tap'
 import { rules, simulate } from '../../simulation/simulation.ts'
 import { wrong } from '../../simulation/wrong.ts'
 import {
-  isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil
+  isTrusted, isVisible, mayAcknowledge, mayEvict, never, trustedUntil
 } from '../../../src/storage/replication/lease.ts'
 
 tap.test('a view is out of use when either clock has passed the lease, less the margin, since the poll was sent', async t => {
@@ -32,8 +32,8 @@ tap.test('a change is answered when all have it, or after a whole lease', async 
   t.equal(mayAcknowledge(1, 1_000, 2_999, 2_000), false)
   t.equal(mayAcknowledge(1, 1_000, 3_000, 2_000), true)
   t.equal(mayAcknowledge(Infinity, 1_000, 2_999, 2_000), false, 'who there is is not known')
-  t.equal(mayCountOut(1_000, 2_999, 2_000), false)
-  t.equal(mayCountOut(1_000, 3_000, 2_000), true)
+  t.equal(mayEvict(1_000, 2_999, 2_000), false)
+  t.equal(mayEvict(1_000, 3_000, 2_000), true)
 })
 
 const world = (seed: number, servers: number, changes = 200) => ({ seed, servers, changes, lease: 2_000 })

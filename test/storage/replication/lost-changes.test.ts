@@ -5,7 +5,7 @@
 import tap from 'tap'
 import { digestOf, newSecret } from '../../../src/secrets/secrets.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { remembered, RememberedEntries } from '../../../src/storage/replication/remembered-entries.ts'
+import { retentionMs, RememberedEntries } from '../../../src/storage/replication/remembered-entries.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { administer, asWanted, freshDatabase } from '../../support/postgres.ts'
 import { eventually, until } from '../../support/waiting.ts'
@@ -534,9 +534,9 @@ tap.test('what is remembered is bounded by age and by number; while the database
   entries.add([entry('one'), entry('two')], at(0))
   entries.add([entry('two'), { id: 'nothing', createdAt: new Date(0), changes: [] }, entry('three')], at(1))
   t.strictSame(ids(entries), ['one', 'two', 'three'], 'each once, and only what was about something')
-  entries.forget(at(remembered - 1))
+  entries.forget(at(retentionMs - 1))
   t.equal(entries.size, 3)
-  entries.forget({ monotonic: 0, wall: remembered })
+  entries.forget({ monotonic: 0, wall: retentionMs })
   t.strictSame(ids(entries), ['three'], 'either clock makes old')
   t.ok(entries.isComplete)
   entries.add([entry('four'), entry('five'), entry('six')], at(2))

@@ -9,7 +9,8 @@ import { createResource } from '../../../src/domain/declaration/resource-declara
 import type { Operation } from '../../../src/domain/core/operation.ts'
 import { styles } from '../../../src/domain/resources/style.ts'
 import type { WebhookToken } from '../../../src/domain/credentials/webhook-token.ts'
-import { openStorage, type Storage } from '../../../src/storage/index.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import { type Storage } from '../../../src/storage/storage.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 
