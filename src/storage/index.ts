@@ -1,39 +1,36 @@
-/** The domain's store on SQLite or PostgreSQL, and the registry that checks look into. */
+/** Opens the domain's store on SQLite or PostgreSQL, with the registry that checks read. */
 import { auditKeys, newSecret } from '../secrets/secrets.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { migrate, openDatabase } from './engine/database.ts'
-import { pendingMigrations } from './migrations/inspection.ts'
-import type { Limits } from './engine/timeouts.ts'
-import { singleServerStorage } from './single-server.ts'
 import { startProblem } from './engine/postgresql/start-problems.ts'
+import type { Limits } from './engine/timeouts.ts'
+import { pendingMigrations } from './migrations/inspection.ts'
+import { singleServerStorage } from './single-server.ts'
 import type { Storage } from './storage.ts'
 
 export interface StorageOptions {
   limits?: Partial<Limits>
-  /**
-   * LATCHKEY_SECRET, the newest first: audit rows are sealed under it. Without any, under one that ends with the
-   * process.
-   */
+  /** LATCHKEY_SECRET, the newest first: it seals audit rows. Default: a secret that lives as long as the process. */
   secrets?: readonly string[]
   telemetry?: Telemetry
-  /** Milliseconds that a change waits at most for another server, and that a server may go by what it last heard. */
+  /** Milliseconds for which a cache may be used without an answer of the database; a change waits no longer. */
   lease?: number
 }
 
-/** Stands for LATCHKEY_SECRET where none is given; the same for every storage that this process opens. */
-const passingSecret = newSecret()
+/** The secret where none is given; the same for every storage of this process. */
+const processSecret = newSecret()
 
 /** As in the configuration. */
 const defaultLease = 2_000
 
 /**
  * Opens the database at `url` (`file:…` or `postgresql://…`) and applies the migrations it lacks.
- * @throws ConfigurationError for another kind of URL, when another server has the SQLite file, and for a database on
- * which this version cannot work; Failure `storage_unavailable` when the database cannot be reached.
+ * @throws ConfigurationError for another kind of URL, when another server has locked the SQLite file, and for a
+ * database that this version does not support; Failure `storage_unavailable` when the database is unreachable.
  */
 export async function openStorage (
   url: string,
-  { limits = {}, secrets = [passingSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}
+  { limits = {}, secrets = [processSecret], telemetry = newTelemetry(), lease = defaultLease }: StorageOptions = {}
 ): Promise<Storage> {
   const database = await openDatabase(url, limits, telemetry)
   const common = {

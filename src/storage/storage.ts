@@ -1,3 +1,4 @@
+/** What the rest of a server sees of its database. */
 import type { Registry } from '../domain/access/registry.ts'
 import type { Replica } from '../domain/maintenance/drift.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
@@ -5,48 +6,42 @@ import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
 import type { ChangeListener } from './cache/changes.ts'
 
-/** An open store, migrated to what this version needs. */
+/** An open store, migrated to this version. */
 export interface Storage {
   store: Store
   /** The names of the migrations that opening it applied. */
   migrated: readonly string[]
   registry: Registry
-  /** The servers on this database whose memory can be compared with it: this one. */
+  /** The servers on this database whose cache can be compared with it: this one. */
   replicas: readonly Replica[]
-  /**
-   * Has `follower` told of what transactions change from now on, on this server and, once it has joined them, on
-   * others.
-   */
-  subscribe (follower: ChangeListener): void
-  /** The servers that are on this database. */
+  /** Calls `listener` with each change from now on: of this server and, once it has joined, of the others. */
+  subscribe (listener: ChangeListener): void
+  /** The servers on this database. */
   directory: ReplicaDirectory
   /**
-   * Enters this server among those on its database: from here on checks go by its memory, as long as it hears of what
-   * the others change, and their changes wait until it has. On SQLite there are no others. Resolves once checks go by
-   * memory, or, while that cannot be, still ask the database.
+   * Registers this server with the others on its database. From then on checks use the cache while its lease is valid,
+   * and the others' changes wait until this server has applied them. SQLite has one server. Resolves once checks use
+   * the cache, or once the first attempt failed and they still query the database.
    */
   join (): Promise<void>
-  /** The other servers, to be told what is counted here. Null: there can be none. */
+  /** Broadcasts counts to the other servers. Null: there can be no others. */
   peers: Peers | null
-  /** Whether checks go by memory. */
+  /** Whether checks use the cache. */
   isTrusted (): boolean
-  /** Null: all is well with hearing of what other servers change; else what is not, in public words. */
+  /** Null: the change feed is followed; else the problem, in public words. */
   feedProblem (): string | null
-  /** Resolves when the database answers, by the way that changes take. @throws Failure `storage_unavailable`. */
+  /** Resolves when the database answers on the connection that changes use. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
-  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  /** Whether a write failed recently for lack of space, and none has succeeded since. */
   isFull (): boolean
-  /** The migrations that this version needs and the database has not had. @throws Failure `storage_unavailable`. */
+  /** The migrations that this version needs and the database lacks. @throws Failure `storage_unavailable`. */
   pendingMigrations (): Promise<string[]>
-  /** How many records checks can look at without the database, by kind. */
+  /** The number of cached records, by kind. */
   inMemory (): Record<string, number>
-  /** How many subjects are refused because a change was lost. */
+  /** The number of subjects that are refused because a change was lost. */
   refusedSubjects (): number
   /** Connections of this server to its database, by state. */
   connections (): Record<string, number>
-  /**
-   * Takes leave of the other servers, and rolls back transactions that are not done; afterwards everything is
-   * `storage_unavailable`.
-   */
+  /** Deregisters this server and rolls back open transactions; every later call is `storage_unavailable`. */
   close (): Promise<void>
 }

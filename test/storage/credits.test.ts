@@ -1,3 +1,4 @@
+/** Credits, allowances and usage on both databases. */
 import t from 'tap'
 import {
   balancesOf, grantCredits, greatestCredits, refundCredits, spendCredits, type CreditEntry, type Spending,

@@ -1,36 +1,35 @@
+/** An open database, as the layers above the engine see it. */
 import type { Isolation } from '../../domain/core/operation.ts'
 import type { Provider, Queries } from './prisma.ts'
 import type { Reads } from './reads.ts'
 import type { Limits } from './timeouts.ts'
 
-/** An open database. Everything that goes through it fails as `asFailure` says. */
+/** An open database. Its errors are those of `asFailure`. */
 export interface Database {
   provider: Provider
-  /** Statements of their own, each its own transaction. */
+  /** Single statements, each its own transaction. */
   queries: Queries
   /**
-   * Runs `work` in one transaction, serializable unless said otherwise; again, a few times, when another transaction
-   * got in its way. Once a statement in it has failed, whatever follows fails as that did, and nothing is kept, also
-   * where `work` makes nothing of the error. Inside, only the queries that `work` was given may be used. SQLite knows
-   * no other isolation.
+   * Runs `work` in one transaction, serializable by default, and retries it after a serialization conflict. Once a
+   * statement has failed, every later one fails with the same error and the transaction rolls back, even if `work`
+   * catches the error. `work` may only use the queries that it is given. SQLite is always serializable.
    */
   transaction<T> (work: (queries: Queries) => Promise<T>, isolation?: Isolation): Promise<T>
-  /** The records that checks ask for the most, by a shorter way than `queries`. */
+  /** The records that checks read most, by prepared statements instead of `queries`. */
   reads: Reads
-  /** PostgreSQL: `lost` is called whenever a connection to the database breaks. */
+  /** PostgreSQL: calls `lost` whenever a connection to the database breaks. */
   onLoss (lost: () => void): void
-  /** PostgreSQL: `connected` is called whenever a connection has been made. */
+  /** PostgreSQL: calls `connected` whenever a connection is made. */
   onConnect (connected: () => void): void
   limits: Limits
   /** Resolves when the database answers. @throws Failure `storage_unavailable`. */
   ping (): Promise<void>
-  /** Whether a write has failed lately because there was no room for it, and none was kept since. */
+  /** Whether a write failed recently for lack of space, and none has succeeded since. */
   isFull (): boolean
   /** Connections of this server by state: `idle`, `busy`, and requests `waiting` for one. */
   connections (): Record<'idle' | 'busy' | 'waiting', number>
   /**
-   * Rolls back transactions that are not done, lets go of connections and lock; afterwards every query is
-   * `storage_unavailable`.
+   * Rolls back open transactions and releases connections and lock; every later query is `storage_unavailable`.
    */
   close (): Promise<void>
 }

@@ -1,3 +1,4 @@
+/** All repositories of the domain over one Prisma client. */
 import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { allowanceRepository } from '../tables/allowances.ts'
@@ -24,10 +25,7 @@ import { usageRepository } from '../tables/usage.ts'
 import { usedAssertions } from '../tables/used-assertions.ts'
 import { webhookTokenRepository } from '../tables/webhook-tokens.ts'
 
-/**
- * Every port of the domain over `queries`: those of a transaction, or those of no transaction in particular. `keys`
- * seal audit rows.
- */
+/** `queries`: those of a transaction, or of none. `note` is called with each change. `keys` seal audit rows. */
 export function repositoriesOver (queries: Queries, note: ChangeReport, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),

@@ -1,3 +1,4 @@
+/** Groups and their members. */
 import type { Group, GroupRepository } from '../../domain/access/group.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'

@@ -1,3 +1,4 @@
+/** Access tokens of the management API. */
 import type {
   ManagementToken, ManagementTokenRepository, ManagementTokenStatus
 } from '../../domain/credentials/management-token.ts'

@@ -1,4 +1,5 @@
-import type { MemberRepository, Member } from '../../domain/members/permissions.ts'
+/** Members of organizations. */
+import type { Member, MemberRepository } from '../../domain/members/permissions.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'

@@ -1,3 +1,4 @@
+/** Organizations, the tenants. */
 import type { Organization, OrganizationRepository } from '../../domain/tenancy/organization.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
@@ -30,7 +31,7 @@ export function organizationRepository ({ organization: table }: Queries, note: 
   }
 }
 
-/** The record of a row, each of its columns once. */
+/** Reads each column once. */
 export function readOrganization (row: Row, { text, json, instant }: Columns): Organization {
   return {
     id: text(row.id),

@@ -1,3 +1,4 @@
+/** Publishable keys. */
 import type { JWK } from 'jose'
 import type { PublishableKey, PublishableKeyRepository } from '../../domain/credentials/publishable-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'

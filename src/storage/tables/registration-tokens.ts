@@ -1,3 +1,4 @@
+/** Tokens for the registration of clients. */
 import type {
   RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus
 } from '../../domain/credentials/registration-token.ts'

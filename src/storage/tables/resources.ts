@@ -1,3 +1,4 @@
+/** Resources, with their present and retired scopes. */
 import type { Resource, ResourceRepository } from '../../domain/resources/resource.ts'
 import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
@@ -84,7 +85,7 @@ export function resourceRepository (queries: Queries, note: ChangeReport): Resou
   }
 }
 
-/** What stands in the resource's own row. */
+/** The columns of the resource's own row. */
 function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultScopes'>> (resource: T) {
   return {
     ...resource,
@@ -95,14 +96,12 @@ function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultSc
 }
 
 function inOrder (scopes: readonly Scope[]) {
-  return scopes.map(
-    (
-      { name, keyOnly, description, reference = null }, position
-    ) => ({ name, keyOnly, description, reference, position })
-  )
+  return scopes.map(({ name, keyOnly, description, reference = null }, position) => ({
+    name, keyOnly, description, reference, position
+  }))
 }
 
-/** The record of a row, each of its columns once; `row.scopes` are rows, in their order. */
+/** Reads each column once; `row.scopes` are rows, in their order. */
 export function readResource (row: Row, columns: Columns): Resource {
   const { text, json, instant } = columns
   return {

@@ -1,3 +1,4 @@
+/** Signing keys, with their private keys sealed. */
 import type { JWK } from 'jose'
 import type { SigningKey, SigningKeyRepository } from '../../domain/tokens/signing-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
@@ -36,7 +37,7 @@ export function signingKeyRepository ({ signingKey: table }: Queries, note: Chan
   }
 }
 
-/** The record of a row, each of its columns once. */
+/** Reads each column once. */
 export function readSigningKey (row: Row, { text, json, instant }: Columns): SigningKey {
   return {
     kid: text(row.kid),

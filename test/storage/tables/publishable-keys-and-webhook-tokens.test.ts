@@ -1,4 +1,4 @@
-/** The repositories of publishable keys and webhook tokens, and what the registry says of them, on both databases. */
+/** Publishable keys and webhook tokens, in their repositories and in the registry, on both databases. */
 import tap, { type Test } from 'tap'
 import { rotateApiKey } from '../../../src/domain/credentials/api-key-change.ts'
 import { createApiKey } from '../../../src/domain/credentials/api-key-creation.ts'
@@ -10,7 +10,7 @@ import type { Operation } from '../../../src/domain/core/operation.ts'
 import { styles } from '../../../src/domain/resources/style.ts'
 import type { WebhookToken } from '../../../src/domain/credentials/webhook-token.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { type Storage } from '../../../src/storage/storage.ts'
+import type { Storage } from '../../../src/storage/storage.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 

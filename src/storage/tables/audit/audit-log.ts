@@ -1,25 +1,25 @@
+/** The audit log: events in chains, and a sealed head for each chain. */
+import { Failure } from '../../../base/errors.ts'
 import {
-  brokenChain, chainOf, deploymentChain, isSealed, link, sealHead, type ChainedEvent, type ChainHead, type ChainKeys
+  brokenChain, chainOf, deploymentChain, link, sealHead, type ChainedEvent, type ChainKeys
 } from '../../../domain/audit/chain.ts'
-import { auditEvent, unreadableType, type AuditEvent } from '../../../domain/audit/event.ts'
+import { auditEvent, type AuditEvent } from '../../../domain/audit/event.ts'
 import type { AuditFilter, AuditLog } from '../../../domain/audit/log.ts'
 import { systemActor } from '../../../domain/core/actor.ts'
-import type { Page, PageQuery } from '../../../domain/core/page.ts'
-import { Failure } from '../../../base/errors.ts'
-import { prismaColumns, type Columns } from '../../rows/columns.ts'
-import { asFailure, isSerializationConflict, isUniqueViolation } from '../../engine/failures.ts'
+import { isUniqueViolation } from '../../engine/failures.ts'
 import type { Prisma, Queries } from '../../engine/prisma.ts'
-import { json, pageOf, toPage, type Row } from '../../rows/rows.ts'
+import { json, pageOf, toPage } from '../../rows/rows.ts'
+import { readHead, requireSealed, takeHead, unreadableHead, writeSeal } from './chain-heads.ts'
+import { chainedRows, eventPage } from './event-rows.ts'
+import { unlessUnreadable } from './unreadable.ts'
 
-/** The keys of the storages of this process that take a deployment's chain that is not there to be gone. */
+/** The keys of this process's storages for which a missing chain of the deployment means a deleted one. */
 const expecting = new WeakSet<ChainKeys>()
 
-/** How many rows about one subject are looked at: of the types that are asked for there are a few. */
+/** Rows about one subject, at most: there are few of the requested types. */
 const mostAbout = 1_000
 
-/**
- * `append`, `resume`, `holdHead` and `prune` take a transaction: a row and the head of its chain are written together.
- */
+/** `append`, `resume`, `holdHead` and `prune` need a transaction: a row and the head of its chain change together. */
 export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
   const { auditEvent: table, auditChain: chains } = queries
   const append = async (event: AuditEvent): Promise<void> => {
@@ -30,14 +30,14 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     const { sequence, hash, ...row } = link(event, before.sequence + 1, before.hash, keys)
     await insertRow(queries, { ...row, sequence, hash })
     await writeSeal(queries, sealHead({ ...before, sequence, hash }, keys))
-    // So that a chain that is gone altogether is missed.
+    // Recorded in the deployment's chain, so that the deletion of a whole chain is found.
     if (opens && before.id !== deploymentChain) {
       await append(
         auditEvent(systemActor, event.createdAt, 'audit.chain_opened', { organizationId: null, subject: before.id })
       )
     }
   }
-  /** @throws Failure `audit_chain_broken` for a chain that there was before. */
+  /** @throws Failure `audit_chain_broken` for a chain that existed before. */
   const requireNew = async (chain: string): Promise<void> => {
     if (chain === deploymentChain) {
       if (expecting.has(keys)) throw brokenChain(chain, 'its head is gone')
@@ -73,7 +73,7 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       })
     },
     async about (chain, subject, types) {
-      // Without the chain: there is an index for the subject, and a chain may be long.
+      // Not by chain: the subject has an index, and a chain may be long.
       const rows = await chainedRows(queries, {
         take: mostAbout, orderBy: { createdAt: 'desc' }, where: conditionsOf({ subject, types })
       })
@@ -81,20 +81,7 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     },
     async head (id) {
       const found = await unlessUnreadable(() => chains.findMany({ where: { id } }))
-      // Its seal is none: verification finds it altered.
-      if (found === null) {
-        return {
-          id,
-          createdAt: new Date(0),
-          sequence: 0,
-          hash: 'unreadable',
-          mac: '',
-          key: keys[0]!.id,
-          pruned: 0,
-          prunedHash: '',
-          kept: ''
-        }
-      }
+      if (found === null) return unreadableHead(id, keys[0]!.id)
       return found[0] === undefined ? null : readHead(found[0])
     },
     async holdHead (id) {
@@ -117,12 +104,10 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     },
     async unplaced (chain) {
       const [found] = chain === ''
-        ? await queries.$queryRaw<
-          { id: string }[]
-        >`SELECT "id" FROM "AuditEvent" WHERE "chain" = '' OR "chain" IS NULL LIMIT 1`
-        : await queries.$queryRaw<
-          { id: string }[]
-        >`SELECT "id" FROM "AuditEvent" WHERE "chain" = ${chain} AND ("sequence" < 1 OR "sequence" IS NULL) LIMIT 1`
+        ? await queries.$queryRaw<{ id: string }[]>`
+          SELECT "id" FROM "AuditEvent" WHERE "chain" = '' OR "chain" IS NULL LIMIT 1`
+        : await queries.$queryRaw<{ id: string }[]>`
+          SELECT "id" FROM "AuditEvent" WHERE "chain" = ${chain} AND ("sequence" < 1 OR "sequence" IS NULL) LIMIT 1`
       return found?.id ?? null
     },
     async nextChain (after) {
@@ -135,8 +120,11 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
     },
     async isNew () {
       const [found] = await queries.$queryRaw<{ id: string }[]>`
-        SELECT "id" FROM "AuditChain" UNION ALL SELECT "id" FROM "AuditEvent" UNION ALL SELECT "kid" AS "id" FROM "SigningKey"
-        UNION ALL SELECT "id" FROM "Organization" UNION ALL SELECT "id" FROM "Client" LIMIT 1`
+        SELECT "id" FROM "AuditChain"
+        UNION ALL SELECT "id" FROM "AuditEvent"
+        UNION ALL SELECT "kid" AS "id" FROM "SigningKey"
+        UNION ALL SELECT "id" FROM "Organization"
+        UNION ALL SELECT "id" FROM "Client" LIMIT 1`
       return found === undefined
     },
     expectChain () {
@@ -159,40 +147,6 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
   return log
 }
 
-/**
- * The head of a chain as it was, held until the transaction ends: on PostgreSQL whoever else adds to the chain waits,
- * or runs again. Its number is taken by then. One that there was not has no rows, hash and seal.
- */
-async function takeHead (queries: Queries, id: string, createdAt: Date): Promise<ChainHead> {
-  const [head] = await queries.$queryRaw<
-    (Omit<ChainHead, 'id' | 'sequence' | 'pruned'> & { sequence: bigint, pruned: bigint })[]
-  >`
-    INSERT INTO "AuditChain" ("id", "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept")
-    VALUES (${id}, ${createdAt}, 1, '', '', '', 0, '', '')
-    ON CONFLICT ("id") DO UPDATE SET "sequence" = "AuditChain"."sequence" + 1
-    RETURNING "createdAt", "sequence", "hash", "mac", "key", "pruned", "prunedHash", "kept"`.catch(error => {
-      // SQLite keeps whatever is written into a column by hand: what is to be a number is none.
-      throw error instanceof SyntaxError ? brokenChain(id, 'its head was altered') : error
-    })
-  const { sequence, pruned, ...rest } = head!
-  return { ...rest, id, sequence: Number(sequence) - 1, pruned: Number(pruned) }
-}
-
-/** Going on from a head that somebody altered would seal what they did. @throws Failure `audit_chain_broken`. */
-function requireSealed (head: ChainHead, keys: ChainKeys): void {
-  switch (isSealed(head, keys)) {
-    case false:
-      throw brokenChain(head.id, 'its head was altered')
-    case null:
-      throw brokenChain(
-        head.id,
-        head.key === ''
-          ? 'its rows are older than the chain and were not closed off'
-          : 'its head is sealed under a secret that is not in LATCHKEY_SECRET'
-      )
-  }
-}
-
 async function insertRow ({ auditEvent: table }: Queries, row: ChainedEvent): Promise<void> {
   try {
     await table.createMany({ data: [{ ...row, sequence: BigInt(row.sequence), detail: json(row.detail) }] })
@@ -206,10 +160,6 @@ function isTaken (error: unknown): boolean {
   return isUniqueViolation(error) || (error instanceof Failure && error.code === 'conflict')
 }
 
-async function writeSeal ({ auditChain: chains }: Queries, { id, hash, mac, key }: ChainHead): Promise<void> {
-  await chains.updateMany({ where: { id }, data: { hash, mac, key } })
-}
-
 function conditionsOf (
   { organizationId, actor, type, types, subject, from, until }: AuditFilter
 ): Prisma.AuditEventWhereInput {
@@ -220,137 +170,4 @@ function conditionsOf (
     type: types === undefined ? type : { in: [...types], equals: type },
     createdAt: { gte: from, lt: until },
   }
-}
-
-type EventRow = Prisma.AuditEventGetPayload<object>
-
-/** A page of events; a row that somebody made unreadable by hand keeps nobody from the others. */
-async function eventPage (
-  queries: Queries, which: Prisma.AuditEventFindManyArgs, query: PageQuery
-): Promise<Page<AuditEvent>> {
-  const rows = await unlessUnreadable(() => queries.auditEvent.findMany(which))
-  return rows === null || !rows.every(isReadable)
-    ? await pageAmongUnreadable(queries, which, query)
-    : toPage(rows, query, readEvent)
-}
-
-/**
- * As `eventPage`, row by row. What has no time has no place in the order that cursors go by: it is shown beside the
- * rows that have one, over and above `limit`, and never last on a page that another follows.
- */
-async function pageAmongUnreadable (
-  { auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs, { limit }: PageQuery
-): Promise<Page<AuditEvent>> {
-  const items: AuditEvent[] = []
-  let [timed, end] = [0, 0]
-  for (let skip = 0; ; skip += limit) {
-    const places = await table.findMany({
-      ...which, skip, take: limit, select: { id: true, chain: true, sequence: true }
-    })
-    for (const { id, chain, sequence } of places) {
-      const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
-      const createdAt = row?.createdAt ??
-        (await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id }, select: { createdAt: true } })))
-          ?.createdAt
-      const hasTime = createdAt !== undefined && isInstant(createdAt)
-      if (hasTime && timed === limit) return { items: items.slice(0, end), hasMore: true }
-      items.push(
-        row !== null && isReadable(row)
-          ? readEvent(row)
-          : { ...unreadable(id, chain, Number(sequence)), ...(hasTime ? { createdAt } : {}) }
-      )
-      if (hasTime) [timed, end] = [timed + 1, items.length]
-    }
-    if (places.length < limit) return { items, hasMore: false }
-  }
-}
-
-function isReadable ({ createdAt, detail }: EventRow): boolean {
-  return isInstant(createdAt) && typeof detail === 'object' && detail !== null && !Array.isArray(detail)
-}
-
-function isInstant (time: Date): boolean {
-  return !Number.isNaN(time.getTime())
-}
-
-/** What `read` finds; null: something that it found is no value of its column. */
-async function unlessUnreadable<T> (read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read()
-  } catch (error) {
-    if (isSerializationConflict(error) || asFailure(error) instanceof Failure) throw error
-    return null
-  }
-}
-
-function readEvent (
-  { chain: _, sequence: _s, previous: _p, hash: _h, mac: _m, key: _k, ...row }: EventRow
-): AuditEvent {
-  return { ...row, type: row.type as AuditEvent['type'], detail: row.detail as Record<string, unknown> }
-}
-
-function readChained (row: EventRow): ChainedEvent {
-  const { chain, sequence, previous, hash, mac, key } = row
-  if (!isReadable(row)) return unreadable(row.id, chain, Number(sequence))
-  return { ...readEvent(row), chain, sequence: Number(sequence), previous, hash, mac, key }
-}
-
-/**
- * SQLite keeps whatever is written into a column by hand: one row that is no row any more must not hide which one it
- * is.
- */
-async function chainedRows (
-  { auditEvent: table }: Queries, which: Prisma.AuditEventFindManyArgs
-): Promise<ChainedEvent[]> {
-  const found = await unlessUnreadable(() => table.findMany(which))
-  if (found !== null) return found.map(readChained)
-  const rows: ChainedEvent[] = []
-  for (
-    const { id, chain, sequence } of await table.findMany({
-      ...which, select: { id: true, chain: true, sequence: true }
-    })
-  ) {
-    const row = await unlessUnreadable(() => table.findUniqueOrThrow({ where: { id } }))
-    rows.push(row === null ? unreadable(id, chain, Number(sequence)) : readChained(row))
-  }
-  return rows
-}
-
-/** What stands for a row that cannot be read. Its hash is no hash: verification finds it edited. */
-function unreadable (id: string, chain: string, sequence: number): ChainedEvent {
-  const unknown = {
-    type: unreadableType as AuditEvent['type'], actor: '', subject: null, address: null, requestId: null, detail: {}
-  }
-  const organizationId = chain === deploymentChain ? null : chain
-  return {
-    id,
-    createdAt: new Date(0),
-    organizationId,
-    ...unknown,
-    chain,
-    sequence,
-    previous: '',
-    hash: 'unreadable',
-    mac: '',
-    key: ''
-  }
-}
-
-/** The record of a row, each of its columns once. */
-export function readChainHead (row: Row, { text, instant }: Columns): ChainHead {
-  return {
-    id: text(row.id),
-    createdAt: instant(row.createdAt),
-    sequence: Number(row.sequence),
-    hash: text(row.hash),
-    mac: text(row.mac),
-    key: text(row.key),
-    pruned: Number(row.pruned),
-    prunedHash: text(row.prunedHash),
-    kept: text(row.kept),
-  }
-}
-
-function readHead (row: Row): ChainHead {
-  return readChainHead(row, prismaColumns)
 }

@@ -1,31 +1,22 @@
-/**
- * Which entries of the change feed a server knows of: what it has applied, what it has written itself, and what was new
- * when it began.
- */
-import type { FeedEntry } from './feed.ts'
-import type { Instant } from './lease.ts'
-import { aboutOf } from '../tables/lost-changes.ts'
+/** The feed entries that a server remembers: applied, written, or recent when it joined. */
+import type { FeedEntry } from '../replication/feed.ts'
+import type { Instant } from '../replication/lease.ts'
+import { subjectsOf } from './lost-subjects.ts'
 
-/**
- * For how long an entry is remembered as long as the database answers, in milliseconds. While it is away nothing is
- * forgotten.
- */
+/** Milliseconds for which an entry is remembered while the database answers; without answers none is forgotten. */
 export const retentionMs = 600_000
 
-/**
- * How many changes are remembered at most, by what they were about, of which one may name many: some 60 MB. Of more the
- * oldest are forgotten.
- */
+/** The number of remembered changes, by subject, at most: some 60 MB. The oldest are dropped first. */
 export const mostChanges = 100_000
 
 interface Remembered extends FeedEntry { since: Instant, weight: number }
 
 export class RememberedEntries {
-  /** In the order in which they were learned of. */
+  /** The oldest first. */
   readonly #entries = new Map<string, Remembered>()
   readonly #most: number
   #changes = 0
-  #forgotten = false
+  #hasDropped = false
 
   constructor (most = mostChanges) {
     this.#most = most
@@ -35,19 +26,19 @@ export class RememberedEntries {
     return this.#entries.size
   }
 
-  /** Whether nothing had to be forgotten before its time since `begin`. */
+  /** Whether nothing was dropped before its time since `begin`. */
   get isComplete (): boolean {
-    return !this.#forgotten
+    return !this.#hasDropped
   }
 
   begin (): void {
-    this.#forgotten = false
+    this.#hasDropped = false
   }
 
-  /** Only what was about something: the loss of the rest takes nothing away. */
+  /** Skips entries without a subject: losing them takes nothing away. */
   add (entries: readonly FeedEntry[], since: Instant): void {
     for (const { id, createdAt, changes } of entries) {
-      const weight = changes.reduce((sum, change) => sum + aboutOf(change).length, 0)
+      const weight = changes.reduce((sum, change) => sum + subjectsOf(change).length, 0)
       if (weight === 0 || this.#entries.has(id)) continue
       this.#entries.set(id, { id, createdAt, changes, since, weight })
       this.#changes += weight
@@ -55,7 +46,7 @@ export class RememberedEntries {
     for (const id of this.#entries.keys()) {
       if (this.#changes <= this.#most) break
       this.remove(id)
-      this.#forgotten = true
+      this.#hasDropped = true
     }
   }
 
@@ -65,8 +56,8 @@ export class RememberedEntries {
     return this.#entries.delete(id)
   }
 
-  /** Forgets what is old by `now`, at which the database was asked and answered: either clock is enough. */
-  forget (now: Instant): void {
+  /** Forgets the entries that are old by either clock at `now`, when a poll was sent that the database answered. */
+  expire (now: Instant): void {
     for (const { id, since } of this.#entries.values()) {
       if (now.monotonic < since.monotonic + retentionMs && now.wall < since.wall + retentionMs) return
       this.remove(id)
