@@ -127,8 +127,8 @@ tap.test('a database that is not UTF-8, and one that can only be read [postgresq
       encoding,
       at(url, { pathname: `/${name}_${encoding.toLowerCase()}` }),
       new RegExp(
-        `the encoding of the database is ${encoding}, which cannot store every name; create one with CREATE DATABASE … ` +
-          'ENCODING \'UTF8\' TEMPLATE template0, and name it$'
+        `the encoding of the database is ${encoding}, which cannot store every name; ` +
+          'create one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name it$'
       )
     )
   }

@@ -26,7 +26,7 @@ const operationOn = ({ store }: Pick<Storage, 'store'>): Operation => ({
   store, clock: () => after(1_000_000), actor: systemActor
 })
 
-/** A database whose chain `org_long` has `count` rows, as a server writes them; `older`: a version before the chains. */
+/** A database whose chain `org_long` has `count` rows; `older`: as written by a version before the chains. */
 async function longChain (
   t: Test, fresh: () => Promise<FreshDatabase>, count: number, older = false
 ): Promise<{ url: string, storage: Storage }> {
