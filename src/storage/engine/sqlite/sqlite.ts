@@ -25,10 +25,9 @@ export function ensureFile (path: string): void {
     makeFolder(dirname(path))
     closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     throw new ConfigurationError([
-      `DATABASE_URL: ${path} cannot be written (${
-        (error as NodeJS.ErrnoException).code
-      }); name a file that this account may use`
+      `DATABASE_URL: ${path} cannot be written (${code}); name a file that this account can use`
     ])
   }
 }
@@ -49,7 +48,7 @@ export function requireDatabase (path: string): void {
       ])
     }
     if (code === 'SQLITE_CANTOPEN') {
-      throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account may use`])
+      throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account can use`])
     }
     throw error
   } finally {
@@ -73,8 +72,8 @@ export function lockForOneServer (path: string): () => void {
     lock.close()
     if (!isBusy(error)) throw error
     throw new ConfigurationError([
-      `DATABASE_URL: another Latchkey server is running on ${path}; one SQLite file serves one server. Stop that ` +
-        'one, or use PostgreSQL for several'
+      `DATABASE_URL: another Latchkey server is running on ${path}; a SQLite file serves one server. ` +
+        'Stop that one, or use PostgreSQL for several'
     ])
   }
   return () => lock.close()
@@ -122,10 +121,10 @@ function claim (path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     throw new ConfigurationError([
-      `${path} cannot be made (${
-        (error as NodeJS.ErrnoException).code
-      }); choose a folder that this account may write to, without a backup that was broken off`
+      `${path} cannot be created (${code}); choose a folder that this account can write to and that has no ` +
+        'unfinished backup'
     ])
   }
 }
@@ -134,7 +133,7 @@ function requireWhole (path: string): void {
   const copy = new Database(path, { readonly: true })
   try {
     const found = copy.pragma('integrity_check', { simple: true })
-    if (found !== 'ok') throw new Error(`the copy is not whole: ${String(found)}`)
+    if (found !== 'ok') throw new Error(`the copy is corrupt: ${String(found)}`)
   } finally {
     copy.close()
   }
