@@ -12,7 +12,9 @@ import { root, run } from './run-tests.ts'
 
 const files = process.argv.length > 2
   ? process.argv.slice(2)
-  : ['test/storage/*.test.ts', 'test/contracts/*.test.ts'].flatMap(pattern => globSync(pattern, { cwd: root })).sort()
+  : ['test/storage/**/*.test.ts', 'test/contracts/*.test.ts']
+      .flatMap(pattern => globSync(pattern, { cwd: root }))
+      .sort()
 
 let failed = 0
 for (

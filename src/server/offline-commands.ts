@@ -12,7 +12,7 @@ import { systemActor } from '../domain/core/actor.ts'
 import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
 import { backUp } from '../storage/engine/backup.ts'
-import type { Storage } from '../storage/index.ts'
+import type { Storage } from '../storage/storage.ts'
 import { closeOffMigrated, openUsableStorage } from '../storage/prepared-storage.ts'
 
 /**

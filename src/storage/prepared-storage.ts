@@ -9,8 +9,9 @@ import { styles } from '../domain/resources/style.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
-import { asConfigurationError } from './engine/start-problems.ts'
-import { openStorage, type Storage, type StorageOptions } from './index.ts'
+import { asConfigurationError } from './engine/start-failures.ts'
+import { openStorage, type StorageOptions } from './index.ts'
+import { type Storage } from './storage.ts'
 
 export interface PreparationOptions {
   clock: Clock
@@ -32,7 +33,7 @@ export async function openPreparedStorage (
   const storage = await openUsableStorage(url, options)
   try {
     const signingKeys = await prepareDatabase(storage, options)
-    storage.follow(async ({ of }) => { if (of === 'signingKeys' || of === 'everything') await signingKeys.reload() })
+    storage.subscribe(async ({ of }) => { if (of === 'signingKeys' || of === 'everything') await signingKeys.reload() })
     return { storage, signingKeys }
   } catch (error) {
     await storage.close()

@@ -1,7 +1,7 @@
 /** Readiness checks: the database, its disk, the change feed, its migrations and the signing keys. */
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import type { Check } from '../observability/readiness.ts'
-import type { Storage } from './index.ts'
+import type { Storage } from './storage.ts'
 
 export function readinessChecks (
   { ping, isFull, pendingMigrations, feedProblem }: Storage, { ring }: SigningKeys

@@ -1,27 +1,29 @@
+/** The storage of a server on SQLite: it makes every change itself, so its cache is always current. */
 import { hostname } from 'node:os'
 import { version } from '../config/version.ts'
 import type { ChainKeys } from '../domain/audit/chain.ts'
 import { newId } from '../secrets/random.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { negativeFactsIn } from './cache/negative-facts.ts'
+import { CachedRegistry } from './cache/cached-registry.ts'
 import type { ChangeListener, ChangeReport } from './cache/changes.ts'
-import type { Database } from './engine/database.ts'
-import type { Storage } from './index.ts'
+import { negativeFactsIn } from './cache/negative-facts.ts'
+import { uncachedRegistry } from './cache/uncached-registry.ts'
+import type { Database } from './engine/engine.ts'
 import { withReads } from './engine/reads.ts'
-import { repositoriesOver } from './tables/repositories.ts'
-import { transactions, withAuditOfItsOwn } from './engine/transactions.ts'
-import { uncachedRegistry, CachedRegistry } from './cache/cached-registry.ts'
+import type { Storage } from './storage.ts'
+import { repositoriesOver } from './store/repositories.ts'
+import { transactions, withTransactionalAudit } from './store/transactions.ts'
 
-/** On SQLite one server makes every change, and hands each to its view before it is acknowledged: it always knows. */
-export async function storeOfOneServer (
+/** Applies each change to the cache before the change is acknowledged. */
+export async function singleServerStorage (
   database: Database, keys: ChainKeys, { metrics }: Telemetry
 ): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
-  const note: ChangeReport = change => view.apply(change)
+  const note: ChangeReport = change => cache.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
-  const view = new CachedRegistry(uncachedRegistry(repositories, reads), negativeFactsIn(reads), metrics.registry)
-  await view.reload()
-  const followers: ChangeListener[] = []
+  const cache = new CachedRegistry(uncachedRegistry(repositories, reads), negativeFactsIn(reads), metrics.registry)
+  await cache.reload()
+  const listeners: ChangeListener[] = []
   const id = newId('rpl')
   const self = {
     id,
@@ -35,22 +37,26 @@ export async function storeOfOneServer (
     behind: 0
   }
   return {
-    store: withAuditOfItsOwn(repositories, transactions(database, keys, { note, followers })),
-    registry: view,
+    store: withTransactionalAudit(repositories, transactions(database, keys, { note, listeners })),
+    registry: cache,
     replicas: [{
-      id, source: 'memory', held: () => view.held(), differences: () => view.differences(), reload: () => view.reload()
+      id,
+      source: 'memory',
+      held: () => cache.held(),
+      differences: () => cache.differences(),
+      reload: () => cache.reload()
     }],
     directory: {
       page: async ({ after }) => ({ items: after === null ? [{ ...self, seenAt: new Date() }] : [], hasMore: false })
     },
-    follow: follower => {
-      followers.push(follower)
+    subscribe: listener => {
+      listeners.push(listener)
     },
     join: async () => {},
     peers: null,
     isTrusted: () => true,
     feedProblem: () => null,
-    inMemory: () => view.sizes(),
+    inMemory: () => cache.sizes(),
     refusedSubjects: () => 0,
     close: database.close,
   }

@@ -11,7 +11,7 @@ export interface Mutation { title: string, find: string, replace: string }
 
 export const mutations: readonly Mutation[] = [
   {
-    title: 'what another server speaks of and this version does not know is a reason to forget everything [postgresql]',
+    title: 'a change of a kind that this version does not know clears the cache [postgresql]',
     find: 'default: return Object.hasOwn(known, written.of) ? change : { of: \'everything\' }',
     replace: 'default: return change',
   },
@@ -113,7 +113,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'signingKeys: { table: \'SigningKey\', rows: \'\' }',
   },
   {
-    title: 'nobody outside sees what is not committed',
+    title: 'uncommitted rows are invisible outside the transaction',
     find: 'queryRaw: query => gate.whenOpen(() => adapter.queryRaw(query))',
     replace: 'queryRaw: async query => await adapter.queryRaw(query)',
   },
@@ -253,8 +253,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'T15: of many changes of one client at once each is made, under a generation of its own [${name}]',
-    find: 'isolation === \'read committed\' && provider === \'postgresql\' ? \'ReadCommitted\'',
-    replace: 'provider === \'postgresql\' ? \'ReadCommitted\'',
+    find: 'const isReadCommitted = isolation === \'read committed\' && provider === \'postgresql\'',
+    replace: 'const isReadCommitted = provider === \'postgresql\'',
   },
   {
     title: 'CK-11: a webhook\'s token reaches its one object in the name of its key [${database.name}]',
@@ -338,7 +338,7 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'with policies in memory a check asks the database for nothing [sqlite]',
     find:
-      'return this.#through(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))',
+      'return this.#cached(this.#policies, organizationId ?? deployment, () => this.#source.policies(organizationId))',
     replace: 'return this.#source.policies(organizationId)'
   },
   {
@@ -422,7 +422,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'ask()',
   },
   {
-    title: 'what no check looks at is written without waiting for other servers: credits that are given back [postgresql]',
+    title: 'data that no check reads is written without waiting for other servers: credits that are given back [postgresql]',
     find: 'changes.length === 0 && !recorded && isolation !== \'read committed\'',
     replace: 'changes.length === 0 && isolation !== \'read committed\'',
   },
@@ -466,7 +466,7 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'N7, W3: an id with a NUL in it is the id of nothing [${name}]',
     find:
-      'if (operation.startsWith(\'find\') && asksForNul((args as { where?: unknown }).where)) ' +
+      'if (operation.startsWith(\'find\') && containsNul((args as { where?: unknown }).where)) ' +
       '{ return operation === \'findMany\' ? [] : null }',
     replace: '',
   },
@@ -488,8 +488,8 @@ export const mutations: readonly Mutation[] = [
   {
     title:
       'L2: killed under load, nothing acknowledged is lost, nothing half done, and the next start needs no repair [${database}]',
-    find: 'return await client.$transaction(remembering, options)',
-    replace: 'return await remembering(client)',
+    find: 'return await client.$transaction(recorded, options)',
+    replace: 'return await recorded(client)',
   },
   {
     title: 'Y3, I2: what was revoked stays so when the house was kept by a clock that was hours ahead [${name}]',
@@ -625,7 +625,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'test(character) ? character : escape',
   },
   {
-    title: 'one that is the only server there ever was says it too, if it cannot compare everything [postgresql]',
+    title: 'the only server there ever was reports it too, if it cannot compare everything [postgresql]',
     find: 'if (before === null || remembersAll) return false',
     replace: 'if (before !== null || remembersAll) return false',
   },

@@ -197,7 +197,7 @@ tap.test('a role whose search_path leads elsewhere is asked which schema it is t
   const own = Object.assign(new URL(url), { username: role, password: 'a-password-of-its-own' }).href
   await t.rejects(
     openStorage(own),
-    /DATABASE_URL: names no schema, and the role role_\w+ has the search_path apart, .*; write schema=NAME .*, or schema=public/
+    /DATABASE_URL: names no schema, and the role role_\w+ has the search_path apart, .*; set schema=NAME .*, or schema=public/
   )
   t.strictSame(await tablesIn(url), {}, 'nothing was begun')
   const server = await startServer({ database: withParameters(own, { schema: 'apart' }), environment: silent })
@@ -249,7 +249,7 @@ for (
     const pooler = await startPgbouncer(url, { pool_mode: mode, ...more })
     t.teardown(pooler.close)
     const refusal =
-      /DATABASE_URL: a pooler in transaction or statement mode hands the connections of the server to other clients in between, .*; name the server itself, or a pooler in session mode/
+      /DATABASE_URL: a pooler in transaction or statement mode shares the connections of the server between clients, .*; name the server itself, or a pooler in session mode/
     await t.rejects(openStorage(pooler.url), refusal)
     t.strictSame(await tablesIn(url), {}, 'nothing was begun')
     const environment = ownEnvironment({
@@ -309,7 +309,7 @@ tap.test(
       await pooler.close()
     })
     const refusal =
-      /DATABASE_URL: 127\.0\.0\.1:\d+ takes connections and answers nothing in time; .*room for all of them/
+      /DATABASE_URL: 127\.0\.0\.1:\d+ accepts connections and does not answer in time; .*room for all connections/
     await t.rejects(openStorage(pooler.url), refusal)
   }
 )

@@ -68,41 +68,41 @@ tap.test('who is not let in, and where there is nothing [postgresql]', async t =
   const cases: [string, string, RegExp][] = [
     [
       'a missing database', at(url, { pathname: '/nowhere' }),
-      /there is no database nowhere at 127\.0\.0\.1:\d+; make it \(CREATE DATABASE "nowhere" ENCODING 'UTF8'\), or name another$/
+      /there is no database nowhere at 127\.0\.0\.1:\d+; create it \(CREATE DATABASE "nowhere" ENCODING 'UTF8'\), or name another$/
     ],
     [
       'a missing role', at(url, { username: 'nobody', password: 'hunter2' }),
-      /the password of the role nobody is wrong or missing, or there is no such role at .*; correct it, or make the role/
+      /the password of the role nobody is wrong or missing, or there is no such role at .*; correct it, or create the role/
     ],
     ['a wrong password', at(url, { password: 'hunter2' }), /the password of the role postgres is wrong or missing/],
     ['no password', at(url, { password: '' }), /the password of the role postgres is wrong or missing/],
     [
       'a server without TLS', at(url, { search: '?sslmode=require' }),
-      /the server at 127\.0\.0\.1:\d+ speaks no TLS, which sslmode asks for; switch it on there \(ssl = on\), or write sslmode=disable/
+      /the server at 127\.0\.0\.1:\d+ does not support TLS, which sslmode requires; enable it there \(ssl = on\), or set sslmode=disable/
     ],
     [
       'a schema of others',
       at(url, asRole),
       new RegExp(
-        `the role ${role} may make no tables in the schema public; GRANT CREATE, USAGE ON SCHEMA "public" TO ` +
-          `"${role}", or write schema=NAME`
+        `the role ${role} may not create tables in the schema public; GRANT CREATE, USAGE ON SCHEMA "public" TO ` +
+          `"${role}", or set schema=NAME`
       )
     ],
     [
       'a schema that cannot be made',
       at(url, { ...asRole, search: '?schema=own' }),
       new RegExp(
-        `there is no schema own, and the role ${role} may make none in this database; CREATE SCHEMA "own" ` +
+        `there is no schema own, and the role ${role} may not create one in this database; CREATE SCHEMA "own" ` +
           `AUTHORIZATION "${role}"`
       )
     ],
     [
       'an unknown setting', at(url, { search: '?options=-c%20nonsense=1' }),
-      /its options cannot be set \(unrecognized configuration parameter "nonsense"\); /
+      /its options cannot be applied \(unrecognized configuration parameter "nonsense"\); /
     ],
     [
       'a setting that is refused', at(url, { search: '?options=-c%20work_mem=lots' }),
-      /its options cannot be set \(.*work_mem.*\); /
+      /its options cannot be applied \(.*work_mem.*\); /
     ]
   ]
   for (const [what, own, sentence] of cases) await isRefused(t, what, own, sentence)
@@ -127,13 +127,13 @@ tap.test('a database that is not UTF-8, and one that can only be read [postgresq
       encoding,
       at(url, { pathname: `/${name}_${encoding.toLowerCase()}` }),
       new RegExp(
-        `the encoding of the database is ${encoding}, which cannot hold every name; make one with CREATE DATABASE … ` +
-          'ENCODING \'UTF8\' TEMPLATE template0, and name that$'
+        `the encoding of the database is ${encoding}, which cannot store every name; ` +
+          'create one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name it$'
       )
     )
   }
   const readOnly =
-    /the database can only be read \(default_transaction_read_only is on .*\); make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only$/
+    /the database is read-only \(default_transaction_read_only is on .*\); make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only$/
   await administer(elsewhere, `ALTER DATABASE ${name} SET default_transaction_read_only = on`)
   const { refusal } = await saidOf(t, url)
   t.match(String(refusal), new RegExp(readOnly.source, 'm'), 'one that is empty')
@@ -251,7 +251,7 @@ tap.test('certificates: what each sslmode looks at, and what is said when it doe
   ) await works(search)
   await isRefused(
     t, 'no CA named', by('?sslmode=require'),
-    /the certificate of the server at 127\.0\.0\.1:\d+ is by no CA that is trusted here \(\w+\); name the PEM file of its CA with sslrootcert=FILE$/
+    /the certificate of the server at 127\.0\.0\.1:\d+ is issued by a CA that is not trusted here \(\w+\); name the PEM file of its CA with sslrootcert=FILE$/
   )
   await isRefused(
     t, 'another CA', by(`?sslmode=verify-full&sslrootcert=${pem('other')}`),

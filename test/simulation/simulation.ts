@@ -10,7 +10,7 @@ import { random, Schedule, type Random } from './schedule.ts'
 
 /** The rules as they are; each may be replaced by a wrong one, to see that it is found out. */
 export interface Rules
-  extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayCountOut'> {
+  extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayEvict'> {
   /** From which moment of a poll trust is counted. */
   countsFrom: 'sent' | 'answered'
   /** Whether an answer of the database is kept that was asked for before a change which has been applied meanwhile. */
@@ -520,7 +520,7 @@ class Server {
 
   #countOut (pending: Pending): void {
     const { world } = this
-    if (world.rules.mayCountOut(pending.observed!, this.now(), world.lease)) {
+    if (world.rules.mayEvict(pending.observed!, this.now(), world.lease)) {
       for (const [id, beat] of pending.silent!) this.ask(database => { database.countOut(id, beat) }, () => {})
     } else this.after(pending.observed! + world.lease - this.now(), () => { this.#countOut(pending) })
   }

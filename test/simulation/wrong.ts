@@ -31,7 +31,7 @@ export const wrong: Readonly<Record<string, Wrong>> = {
     world: { seed: 11, servers: 5 },
     rules: { isVisible: (xid, snapshot) => isVisible(xid, `${snapshot.split(':')[1]}:${snapshot.split(':')[1]}:`) }
   },
-  'count-out-at-once': { world: { seed: 94, servers: 13 }, rules: { mayCountOut: () => true } },
+  'count-out-at-once': { world: { seed: 94, servers: 13 }, rules: { mayEvict: () => true } },
   'keep-what-was-read-before': { world: { seed: 1, servers: 5 }, rules: { keepsLate: true } },
   'answer-what-was-so-already-at-once': { world: { seed: 1, servers: 3 }, rules: { announcesFound: false } },
   'go-on-by-memory-after-answering': { world: { seed: 2, servers: 3 }, rules: { waitsForItself: false } },

@@ -1,4 +1,4 @@
-/** SECURITY L2: whatever is done to an audit row by hand, verification names it. On both databases. */
+/** SECURITY L2: verification names every audit row that was edited by hand. On both databases. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -86,8 +86,8 @@ for (const { name, fresh } of databases) {
       )
       await found(
         'taken for older than the chain',
-        ['UPDATE "AuditEvent" SET "key" = \'\', "hash" = \'\', "mac" = \'\', "previous" = \'\' WHERE "chain" = \'org_a\' AND ' +
-          `"sequence" = ${sequence}`],
+        [`UPDATE "AuditEvent" SET "key" = '', "hash" = '', "mac" = '', "previous" = ''
+          WHERE "chain" = 'org_a' AND "sequence" = ${sequence}`],
         'org_a', sequence, 'edited'
       )
       await found(
@@ -107,7 +107,7 @@ for (const { name, fresh } of databases) {
           `"chain" = 'org_a' WHERE "chain" = 'org_b' AND "sequence" = ${sequence}`,
       ], 'org_a', sequence, 'edited')
     }
-    // The index goes last: nothing brings it back.
+    // The index is dropped last: nothing recreates it.
     await behindTheServer(url, ['DROP INDEX "AuditEvent_chain_sequence_key"'])
     for (const sequence of [2, 3, 6]) {
       await found(

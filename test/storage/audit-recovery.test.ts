@@ -1,4 +1,4 @@
-/** A chain that is broken refuses every change until an operator closes it off; what was found is said from then on. */
+/** A broken chain refuses every change until an operator closes it off; the finding is reported from then on. */
 import type { Repositories } from '../../src/domain/store.ts'
 import tap from 'tap'
 import { deploymentChain } from '../../src/domain/audit/chain.ts'
@@ -9,7 +9,8 @@ import { createOrganization, updateOrganization } from '../../src/domain/tenancy
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { auditKeys } from '../../src/secrets/authentication-code.ts'
 import { newSecret } from '../../src/secrets/random.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { at, rowOf, secret, verify, written } from '../support/audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'

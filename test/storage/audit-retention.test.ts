@@ -1,6 +1,6 @@
 /**
- * Retention of audit rows: in small batches until nothing is left, whole at every moment, and never of what proves
- * something else.
+ * Retention of audit rows: in small batches until nothing is left to remove, with a valid chain at every moment, and
+ * never of a row that proves another.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
@@ -13,7 +13,8 @@ import type { Store, Repositories } from '../../src/domain/store.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { auditKeys } from '../../src/secrets/authentication-code.ts'
 import { migrate, openDatabase } from '../../src/storage/engine/database.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { at, rowOf, secret, verify, written } from '../support/audit-chains.ts'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { databases, type FreshDatabase } from '../support/databases.ts'
@@ -25,10 +26,7 @@ const operationOn = ({ store }: Pick<Storage, 'store'>): Operation<Repositories>
   store, clock: () => after(1_000_000), actor: systemActor
 })
 
-/**
- * A database whose chain `org_long` has so many rows, as a server would have written them, or as one of a version
- * before the chains.
- */
+/** A database whose chain `org_long` has `count` rows; `older`: as written by a version before the chains. */
 async function longChain (
   t: Test, fresh: () => Promise<FreshDatabase>, count: number, older = false
 ): Promise<{ url: string, storage: Storage }> {
@@ -88,7 +86,7 @@ for (const { name, fresh } of databases) {
     let others = 0
     for (; state.running; others++) {
       await store.audit.append(rowOf('org_long', 6_000))
-      // As requests do: on SQLite a change is made within a turn of the event loop.
+      // As requests do: on SQLite a change takes one turn of the event loop.
       await nextTurn()
     }
     t.strictSame(await pruning, { chain: 'org_long', rows: 5_000, through: 5_000, more: false })

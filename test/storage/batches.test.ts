@@ -1,4 +1,4 @@
-/** Jobs over ten times the rows that one batch holds: all of it is done, and others get their turns meanwhile. */
+/** Jobs over ten times the rows of a batch: they are done completely, and other work gets its turns meanwhile. */
 import { setTimeout as pause } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
@@ -21,7 +21,7 @@ import { layWire } from '../support/network-proxy.ts'
 const now = new Date('2027-03-15T12:00:00Z')
 const longAgo = '2020-01-01T00:00:00.000Z'
 
-/** SQL for a table of the numbers from 1 to `n`, on either database. */
+/** SQL for a table of the numbers from 1 to `n`, for both databases. */
 const numbers = (n: number) =>
   `(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < ${n}) SELECT i FROM m) AS numbers`
 
@@ -35,7 +35,7 @@ async function execute (url: string, sql: string): Promise<void> {
   database.close()
 }
 
-/** How many real turns of the event loop others got while `work` was done. */
+/** The number of turns of the event loop that other work got during `work`. */
 async function turnsDuring (work: () => Promise<unknown>): Promise<number> {
   let turns = 0
   let isOver = false
@@ -48,7 +48,7 @@ async function turnsDuring (work: () => Promise<unknown>): Promise<number> {
   return turns
 }
 
-tap.test('between two batches, and between two pages, others get a turn, also where neither waits for anything', async t => {
+tap.test('between two batches, and between two pages, other work gets a turn of the event loop, also where neither waits', async t => {
   let left = 10
   t.ok(await turnsDuring(() => inBatches(1, async () => left-- > 0 ? 1 : 0)) >= 10)
   t.equal(left, -1)
@@ -68,7 +68,7 @@ const revoke = (n: number) =>
     numbers(n)
   }`
 
-/** What each chore is to remove `n` of. */
+/** Inserts `n` rows that the job removes. */
 const rows: Record<keyof typeof jobs, (n: number) => string> = {
   revoked_token: revoke,
   used_assertion: n =>
@@ -120,7 +120,7 @@ for (const { name, fresh } of databases) {
     )
   })
 
-  tap.test(`no chore does more at a time than it says, and one that is told to stop does so behind a batch [${name}]`, async t => {
+  tap.test(`no job does more in a batch than it says, and one that is told to stop does so after a batch [${name}]`, async t => {
     const { url, operation } = await open(t)
     for (const [kind, { limit, remove }] of Object.entries(jobs)) {
       await execute(url, rows[kind]!(limit + 2))
@@ -194,7 +194,7 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
   t.ok(turns >= 10, `${turns} turns for others`)
 })
 
-tap.test('a server gets on that reads for longer than a lease what was revoked, while others change things all the time [postgresql]', async t => {
+tap.test('a server becomes ready although it loads revoked tokens for longer than a lease, while others make changes all the time [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   const wire = await layWire(database.url)
   const options = { limits: patientLimits, secrets: [newSecret()], lease: 600 }
@@ -227,8 +227,8 @@ tap.test('a server gets on that reads for longer than a lease what was revoked, 
   t.equal(await server.registry.isTokenRevoked('new_0'), true)
 })
 
-tap.test('what is to be pruned of the feed goes in batches, one after each poll, until nothing is left [postgresql]', async t => {
-  // All of the first transaction: numbers in a row would reach those of transactions that are under way.
+tap.test('the feed is pruned in batches, one after each poll, until nothing is left to prune [postgresql]', async t => {
+  // All with one transaction number: consecutive ones would reach those of running transactions.
   const entries = (n: number) =>
     `INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
       SELECT 'fed_' || i, 1, '[]', 'rpl_x', timezone('UTC', now()) - interval '1 hour' FROM ${numbers(n)}`

@@ -1,3 +1,4 @@
+/** Credits, allowances and usage on both databases. */
 import t from 'tap'
 import type { Repositories } from '../../src/domain/store.ts'
 import {

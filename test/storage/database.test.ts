@@ -1,3 +1,4 @@
+/** An open database: migrations, transactions, failures and locks, on both databases. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
@@ -7,7 +8,8 @@ import Sqlite from 'better-sqlite3'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { ConfigurationError, Failure } from '../../src/base/errors.ts'
-import { migrate, openDatabase, type Database } from '../../src/storage/engine/database.ts'
+import { migrate, openDatabase } from '../../src/storage/engine/database.ts'
+import type { Database } from '../../src/storage/engine/engine.ts'
 import type { Limits } from '../../src/storage/engine/timeouts.ts'
 import { migrationsFolder } from '../../src/storage/migrations/migrations.ts'
 import type { Queries } from '../../src/storage/engine/prisma.ts'
@@ -19,7 +21,7 @@ import { patience } from '../support/waiting.ts'
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z')
 
-/** Nothing is given up because the machine is busy; each test shortens what it waits for to be given up. */
+/** Long, so that nothing times out on a busy machine; each test shortens the timeout that it tests. */
 const limits: Limits = {
   connect: patience,
   statement: patience,
@@ -38,7 +40,7 @@ async function ids (queries: Queries): Promise<string[]> {
   return (await queries.organization.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id)
 }
 
-/** A migrated database that is open until the test is over. */
+/** A migrated database, open until the test ends. */
 async function opened (
   t: Test, fresh: () => Promise<FreshDatabase>, shortened: Partial<Limits> = {}
 ): Promise<Database & { url: string }> {
@@ -106,7 +108,7 @@ for (const { name, fresh, empty } of databases) {
       }))
       await started.promise
       const outside = insert(database.queries, 'outside')
-      // Long enough for a statement that does not wait to have been run.
+      // Long enough for a statement that does not wait to run.
       await new Promise(resolve => setTimeout(resolve, 50))
       goOn.resolve()
       t.match(await rolledBack, { message: 'no' })
@@ -114,7 +116,7 @@ for (const { name, fresh, empty } of databases) {
       t.same(await ids(database.queries), ['outside'])
     })
 
-    t.test('nobody outside sees what is not committed', async t => {
+    t.test('uncommitted rows are invisible outside the transaction', async t => {
       const started = Promise.withResolvers<void>()
       const transaction = database.transaction(async queries => {
         await insert(queries, 'uncommitted')
@@ -157,7 +159,7 @@ for (const { name, fresh, empty } of databases) {
       })
     })
 
-    t.test('once a statement has failed, whatever the work makes of the error, all others fail as it did and nothing is kept', async t => {
+    t.test('once a statement has failed, even if the work catches the error, all later ones fail with it and nothing is committed', async t => {
       await insert(database.queries, 'taken')
       const seen: unknown[] = []
       const swallowed = database.transaction(async queries => {
@@ -204,22 +206,19 @@ for (const { name, fresh, empty } of databases) {
   })
 }
 
-/**
- * Resolves once ten questions in a row are answered: a connection that was ended may be used once before its end is
- * known.
- */
+/** Resolves once ten queries in a row are answered: an ended connection may be used once before its end is noticed. */
 async function recovered (database: Database): Promise<void> {
   for (let inARow = 0; inARow < 10;) inARow = await database.ping().then(() => inARow + 1, () => 0)
 }
 
-/** Tables, columns, indexes and foreign keys, as the database itself tells them. */
+/** Tables, columns, indexes and foreign keys, as the database reports them. */
 async function shape (provider: 'sqlite' | 'postgresql', url: string): Promise<unknown> {
   if (provider === 'sqlite') {
     const database = new Sqlite(sqlitePath(url), { readonly: true })
     const rows = database.prepare(
       "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_prisma_migrations' ORDER BY type, name"
     ).all() as { type: string, name: string, sql: string }[]
-    // A column that was added later stands at the end; every statement names its columns.
+    // A column that was added later is the last one; every statement names its columns.
     const columnsOf = (name: string) =>
       (database.pragma(`table_info("${name}")`) as { cid: number, name: string }[])
         .map(({ cid: _, ...column }) => column).sort((a, b) => a.name < b.name ? -1 : 1)
@@ -325,7 +324,7 @@ t.test('[postgresql] a server that hangs, and one that is not there', async t =>
   const backends = (): string[] =>
     execFileSync('ps', ['-o', 'pid=', '--ppid', postmaster], { encoding: 'utf8' }).trim().split(/\s+/)
 
-  await t.test('one that hangs in the middle of a transaction leaves nothing behind that a later writer could fall into', async t => {
+  await t.test('one that hangs in the middle of a transaction leaves no open transaction for a later writer', async t => {
     let hung: string[] = []
     await isUnavailable(t, database.transaction(async queries => {
       await insert(queries, 'half')
@@ -402,7 +401,7 @@ t.test('[sqlite] the file', async t => {
     t.same(await ids(database.queries), ['a BEGIN that failed holds nobody up', 'first'])
   })
 
-  t.test('a COMMIT that fails keeps nothing and holds nobody up', async t => {
+  t.test('a COMMIT that fails commits nothing and blocks nothing', async t => {
     await rejection(database.transaction(async queries => {
       await queries.$executeRawUnsafe('PRAGMA defer_foreign_keys = ON')
       await queries.scope.create({ data: { resourceId: 'nowhere', name: 'x', position: 0, keyOnly: false } })

@@ -6,7 +6,8 @@ import { auditEvent, type AuditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { auditKeys } from '../../src/secrets/authentication-code.ts'
 import { newSecret } from '../../src/secrets/random.ts'
-import { openStorage, type Storage } from '../../src/storage/index.ts'
+import { openStorage } from '../../src/storage/index.ts'
+import { type Storage } from '../../src/storage/storage.ts'
 import { patientLimits } from './waiting.ts'
 
 export const secret = newSecret()

@@ -1,6 +1,6 @@
 /** Why a database cannot be inspected, and what to do. No driver repeats the password in its messages. */
 import { ConfigurationError } from '../../base/errors.ts'
-import { startProblem } from '../../storage/engine/start-problems.ts'
+import { startProblem } from '../../storage/engine/postgresql/start-problems.ts'
 import { UnusableDatabase } from '../../storage/engine/unusable-database.ts'
 
 interface Problem { found: string, remedy: string }

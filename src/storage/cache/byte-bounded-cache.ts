@@ -1,34 +1,26 @@
-/** The bounded memory of records: by bytes, so that it takes what it needs and not what it might. */
+/** LRU caches, bounded by estimated bytes. */
 import { LRUCache } from 'lru-cache'
 import { getHeapStatistics } from 'node:v8'
 
 export type ByteBoundedCache<T extends object> = LRUCache<string, T>
 
-/**
- * What all records together may take, in bytes: half of what the process may. More:
- * `NODE_OPTIONS=--max-old-space-size=…`.
- */
+/** Bytes for all caches together: half of the heap limit. Raise it by `NODE_OPTIONS=--max-old-space-size=…`. */
 const budget = getHeapStatistics().heap_size_limit / 2
 
-/**
- * What a record takes besides its own text: its shape, its place in the tables, and what is made of it when it is used.
- */
-const fixed = 600
+/** Bytes of a record beside its text: its shape, its entry in the tables, and the values derived from it in use. */
+const overhead = 600
 
-/**
- * Memory for records of one kind, up to `share` of all that is there for records; those that were not asked for the
- * longest are let go of first.
- */
+/** A cache for records of one kind, up to `share` of the budget; evicts the least recently used. */
 export function byteBoundedCache<T extends object> (share: number): ByteBoundedCache<T> {
   return new LRUCache<string, T>({ maxSize: Math.floor(budget * share), sizeCalculation: bytesOf })
 }
 
-/** About as many bytes as a record takes; more than it does where it has parts in common with others. */
+/** The estimated size of a record; too high where it shares parts with others. */
 function bytesOf (record: object): number {
-  return fixed + weightOf(record)
+  return overhead + weightOf(record)
 }
 
-/** Of texts, what they are long; of everything else, what is in it, and a word for each. */
+/** The length of a text; of an object, the weight of its values and a word for each. */
 function weightOf (value: unknown): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0

@@ -1,37 +1,38 @@
+/** The changes that the cache and the other servers have to know of. */
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { Refused } from '../../domain/maintenance/lost-change.ts'
 
-/** What a write changed of that which checks look at. The view forgets it, or learns it, once the write is kept. */
+/** A change of data that checks read. The cache applies it once the transaction is committed. */
 export type Change =
   | { of: 'organization', id: string }
-  /** Of one owner; null: the deployment's. Left out: by an earlier version, which did not say. */
+  /** Those of one owner; null: the deployment. Undefined: written by an earlier version, which did not name it. */
   | { of: 'resources', organizationId?: string | null }
   | { of: 'client', id: string }
   /** Any number of them. */
   | { of: 'clients' }
   | { of: 'member', id: string }
-  /** Any number of them, of one organization. Left out: by an earlier version, which did not say. */
+  /** Those of one organization. Undefined: written by an earlier version, which did not name it. */
   | { of: 'members', organizationId?: string }
-  /** Of one owner; null: the deployment's. */
+  /** Those of one owner; null: the deployment. */
   | { of: 'policies', organizationId: string | null }
   | { of: 'apiKey', digest: string, resourceId: string }
-  /** `shared`: of a resource of the deployment. */
+  /** `shared`: for a resource of the deployment. */
   | { of: 'importedKey', digest: string, resourceId: string, shared: boolean }
   | { of: 'managementToken', digest: string }
   | { of: 'registrationToken', id: string }
   /** Any number of them. */
   | { of: 'signingKeys' }
   | { of: 'publishableKey', id: string }
-  /** These. Left out: any number of them. */
+  /** Undefined: any number of them. */
   | { of: 'webhookTokens', ids?: readonly string[] }
   | { of: 'revokedToken', jti: string, expiresAt: Date }
   | { of: 'revokedTokensPruned', before: Date }
-  /** What a failover has lost, and what was decided about it. `refused`: from now on. */
+  /** The changes that a failover lost, and the decisions about them. `refused`: from now on. */
   | { of: 'lostChanges', refused?: Refused }
-  /** Nobody knows what: this server was away, or another one speaks of what this version does not know. */
+  /** Unknown: this server was disconnected, or another one wrote a change that this version does not know. */
   | { of: 'everything' }
 
-/** Takes note of a change. Called after its statement has run. */
+/** Records a change, after its statement has run. */
 export type ChangeReport = (change: Change) => void
 
 const known: Record<Change['of'], true> = {
@@ -55,20 +56,20 @@ const known: Record<Change['of'], true> = {
   everything: true,
 }
 
-/** A change as another server wrote it, in JSON. */
+/** Parses a change that another server wrote as JSON. */
 export function readChange (written: { of: string }): Change {
   const change = written as Change
   switch (change.of) {
     case 'revokedToken': return { ...change, expiresAt: new Date(change.expiresAt) }
     case 'revokedTokensPruned': return { ...change, before: new Date(change.before) }
-    // As a version wrote it that looked keys up by their digest alone.
+    // Without `resourceId`: written by a version that looked keys up by their digest alone.
     case 'apiKey': return typeof change.resourceId === 'string' ? change : { of: 'everything' }
     default: return Object.hasOwn(known, written.of) ? change : { of: 'everything' }
   }
 }
 
 /**
- * Told of changes that are kept, by whichever server, before they are acknowledged to whoever made them: what it
- * returns is waited for. Of `everything` when this server was away.
+ * Called with each committed change of any server before it is acknowledged, which waits for the result. Called with
+ * `everything` after this server was disconnected.
  */
 export type ChangeListener = (change: Change) => Awaitable<void>

@@ -1,16 +1,10 @@
-/**
- * Which keys were imported for which resource, in memory: so that what none of them is costs no query, whatever
- * strangers make up.
- */
+/** The digests of all imported keys, in memory: a look-up of an unknown key then costs no query. */
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 
-/** `shared`: of a resource of the deployment. */
+/** `shared`: for a resource of the deployment. */
 export interface ImportedKey extends Pick<ApiKey, 'digest' | 'resourceId'> { shared: boolean }
 
-/**
- * Digests by the resource that they were imported for: what one organization imported tells nothing at the resource of
- * another.
- */
+/** Digests by resource: the import of one organization reveals nothing at another's resource. */
 export class ImportedKeys {
   readonly #shared = new Map<string, Set<string>>()
   readonly #owned = new Map<string, Set<string>>()
@@ -30,7 +24,7 @@ export class ImportedKeys {
     return (this.#shared.get(resourceId) ?? this.#owned.get(resourceId))?.has(digest) === true
   }
 
-  /** Those of the deployment that it was imported for; what organizations have is not looked at, and takes no time. */
+  /** The deployment's resources that the key was imported for. Those of organizations are skipped, which saves time. */
   sharedResources (digest: string): string[] {
     return [...this.#shared].filter(([, digests]) => digests.has(digest)).map(([resourceId]) => resourceId)
   }

@@ -1,12 +1,16 @@
-/** What is refused by being known, read as a whole: page by page, so that it may be millions, and holds nobody up. */
+/**
+ * The sets that answer "no" from memory: revoked tokens and imported keys. They are read page by page, so that millions
+ * of rows block neither the process nor the database.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inPages } from '../../base/batches.ts'
-import type { ImportedKey } from './imported-keys.ts'
 import type { Reads } from '../engine/reads.ts'
+import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
+import { RevokedSet } from './revoked-set.ts'
 
 /**
- * `revoked`: every token that is revoked, `imported`: every key that was made elsewhere; null: they are asked for one
- * by one. For these "no" is the answer that has to be quick, whatever strangers make up.
+ * `revoked`: every revoked token. `imported`: every imported key; null: each look-up queries the database. "No" has to
+ * be cheap for these, since any caller can make up tokens and keys.
  */
 export interface NegativeFacts {
   revoked (): AsyncIterable<{ jti: string, expiresAt: Date }[]>
@@ -16,7 +20,7 @@ export interface NegativeFacts {
 /** Rows in a page: some milliseconds of work. */
 const pageSize = 2_000
 
-/** As the database has them. */
+/** Reads them from the database. */
 export function negativeFactsIn (reads: Reads): NegativeFacts {
   const { importedKeys } = reads
   return {
@@ -31,4 +35,20 @@ export function negativeFactsIn (reads: Reads): NegativeFacts {
         }
       },
   }
+}
+
+/** In memory. `imported` null: each look-up queries the database. */
+export interface NegativeSets { revoked: RevokedSet, imported: ImportedKeys | null }
+
+export async function loadNegatives (facts: NegativeFacts): Promise<NegativeSets> {
+  const revoked = new RevokedSet()
+  for await (const page of facts.revoked()) {
+    for (const { jti, expiresAt } of page) revoked.add(jti, expiresAt)
+  }
+  if (facts.imported === null) return { revoked, imported: null }
+  const imported = new ImportedKeys()
+  for await (const page of facts.imported()) {
+    for (const key of page) imported.add(key)
+  }
+  return { revoked, imported }
 }

@@ -1,14 +1,14 @@
-/** The tokens that are revoked, in memory: there may be millions, and no step with them may hold everybody else up. */
+/** The revoked tokens, in memory: possibly millions, so no step may block the event loop. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** A map that grows is copied as a whole: of many small ones only one is copied at a time. */
+/** A map that grows is copied whole: with many small maps, only one is copied at a time. */
 const parts = 256
 
-/** How many are looked at in one turn. */
-const atOnce = 20_000
+/** Entries that one turn looks at, at least. */
+const entriesPerTurn = 20_000
 
 export class RevokedSet {
-  /** By `jti`, when the token ends, in milliseconds. */
+  /** The expiry of each `jti`, in milliseconds. */
   readonly #parts = Array.from({ length: parts }, () => new Map<string, number>())
 
   get size (): number {
@@ -23,12 +23,12 @@ export class RevokedSet {
     this.#partOf(jti).set(jti, expiresAt.getTime())
   }
 
-  /** Forgets those that ended before an instant: at once if there are few, else in several turns. */
+  /** Removes the tokens that expired before an instant: in one turn if there are few, else in several. */
   forgetBefore (before: Date): void {
     this.#forget(0, before.getTime())
   }
 
-  /** All of them, part by part, with a turn for everybody else between two parts. */
+  /** All tokens, part by part, yielding to the event loop between two parts. */
   async * pages (): AsyncGenerator<string[]> {
     for (const part of this.#parts) {
       yield [...part.keys()]
@@ -41,7 +41,7 @@ export class RevokedSet {
       const part = this.#parts[i]!
       looked += part.size
       for (const [jti, expiresAt] of part) if (expiresAt < end) part.delete(jti)
-      if (looked < atOnce) continue
+      if (looked < entriesPerTurn) continue
       setImmediate(() => { this.#forget(i + 1, end) })
       return
     }

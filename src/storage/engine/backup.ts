@@ -1,9 +1,9 @@
+/** Backs up a SQLite database, also while a server runs on it. */
 import { ConfigurationError } from '../../base/errors.ts'
 
 /**
- * Writes everything that the SQLite database at `url` holds at this moment into the new file `target`, while a server
- * may be running on it. @throws ConfigurationError naming what stands in the way; for PostgreSQL always, which brings
- * its own tools.
+ * Writes a consistent copy of the SQLite database at `url` into the new file `target`.
+ * @throws ConfigurationError naming the obstacle; for PostgreSQL always, which has its own tools.
  */
 export async function backUp (url: string, target: string): Promise<void> {
   if (!url.startsWith('file:')) {

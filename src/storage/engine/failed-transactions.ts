@@ -1,14 +1,12 @@
 /**
- * A transaction in which a statement has failed keeps nothing, whatever its work makes of the error. Left to
- * themselves, the databases differ: PostgreSQL refuses what follows and answers COMMIT as if it had been one, SQLite
- * goes on and keeps what did not fail.
+ * Rolls back every transaction in which a statement failed, even if its work catches the error. By themselves the
+ * databases differ: PostgreSQL refuses later statements and answers COMMIT with a silent rollback; SQLite commits the
+ * statements that succeeded.
  */
 import type { SqlDriverAdapter, SqlQuery, Transaction } from '@prisma/driver-adapter-utils'
 
-/**
- * `adapter`, whose transactions are over once a statement in them has failed: what follows fails as it did, COMMIT too.
- */
-export function failingAsAWhole (adapter: SqlDriverAdapter): SqlDriverAdapter {
+/** `adapter`, whose transactions fail after the first failed statement: later ones get its error, COMMIT too. */
+export function allOrNothing (adapter: SqlDriverAdapter): SqlDriverAdapter {
   return {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
@@ -17,22 +15,22 @@ export function failingAsAWhole (adapter: SqlDriverAdapter): SqlDriverAdapter {
     executeScript: script => adapter.executeScript(script),
     dispose: () => adapter.dispose(),
     ...(adapter.getConnectionInfo === undefined ? {} : { getConnectionInfo: () => adapter.getConnectionInfo!() }),
-    startTransaction: async isolation => orNothing(await adapter.startTransaction(isolation)),
+    startTransaction: async isolation => failedAfterFirstError(await adapter.startTransaction(isolation)),
   }
 }
 
-function orNothing (transaction: Transaction): Transaction {
+function failedAfterFirstError (transaction: Transaction): Transaction {
   let failure: { error: unknown } | null = null
   const unlessFailed = <T>(run: (query: SqlQuery) => Promise<T>) => async (query: SqlQuery): Promise<T> => {
     if (failure !== null && query.sql !== rollback.sql) {
-      // Prisma takes a COMMIT for the end of it, whatever came of that.
+      // Prisma takes a COMMIT for the end of the transaction, also when it failed.
       if (query.sql === 'COMMIT') await transaction.executeRaw(rollback).catch(() => {})
       throw failure.error
     }
     try {
       return await run(query)
     } catch (error) {
-      // A value that cannot be read is no failure of the statement that found it.
+      // An unreadable value is an error of decoding, not of the statement.
       if ((error as Error).name === 'DriverAdapterError') failure ??= { error }
       throw error
     }

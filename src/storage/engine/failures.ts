@@ -1,12 +1,12 @@
-/** From what Prisma and the drivers throw to the project's failures, in one place. */
+/** Maps the errors of Prisma and of the drivers to the project's failures. */
 import { Failure } from '../../base/errors.ts'
 
-/** Prisma's codes for: no connection, no answer in time, no free connection, no transaction in time. */
+/** Prisma's codes for: no connection, answer timeout, pool timeout, transaction timeout. */
 const prismaCodes = new Set([
   'P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'
 ])
 
-/** The driver adapters' words for the same. */
+/** The driver adapters' names for the same. */
 const adapterKinds = new Set([
   'DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TlsConnectionError', 'TooManyConnections',
   'AuthenticationFailed', 'DatabaseAccessDenied', 'DatabaseDoesNotExist',
@@ -16,20 +16,20 @@ const socketCodes = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOENT',
 ])
 
-/** Result codes of SQLite: the file cannot be had, read, written or trusted. */
+/** Result codes of SQLite: the file is locked, unreadable, not writable or corrupt. */
 const sqliteCode = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY|PERM|PROTOCOL|CORRUPT|NOTADB)/
 
-/** No room for what is to be written: SQLite's result code, and the SQLSTATE `disk_full`. */
+/** No space to write: SQLite's result code, and the SQLSTATE `disk_full`. */
 const fullCodes = new Set(['SQLITE_FULL', '53100'])
 
 /**
- * SQLSTATEs: connection exception (08), who may connect (28), no such database (3D), insufficient resources (53),
- * operator intervention (57), system error (58), lock not available, a server that only reads, a transaction given up
- * as idle.
+ * SQLSTATEs: connection exception (08), authorization (28), no such database (3D), insufficient resources (53),
+ * operator intervention (57), system error (58), lock not available, read-only transaction, idle-in-transaction
+ * timeout.
  */
 const sqlState = /^(08|28|3D|53|57|58)[0-9A-Z]{3}$|^(55P03|25006|25P03)$/
 
-/** Sentences of the drivers and of the migration engine that come without a code. */
+/** Messages of the drivers and of the migration engine that have no code. */
 const driverMessage =
   /can't reach database server|timeout exceeded when trying to connect|query read timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool after|database connection is not open|not currently accepting connections/i
 
@@ -43,20 +43,20 @@ interface Thrown {
   meta?: { driverAdapterError?: { cause?: DriverCause } }
 }
 
-/** Whether a unique value was taken already. */
+/** Whether a unique constraint was violated. */
 export function isUniqueViolation (error: unknown): boolean {
   return codeOf(error) === 'P2002' || driverCauseOf(error)?.kind === 'UniqueConstraintViolation'
 }
 
-/** Whether another transaction got in the way: run again, it may well succeed. */
+/** Whether the transaction conflicted with another one, so that a retry may succeed. */
 export function isSerializationConflict (error: unknown): boolean {
   return codeOf(error) === 'P2034' || driverCauseOf(error)?.kind === 'TransactionWriteConflict'
 }
 
 /**
- * The failure that an error means: `storage_full` when the database has no room for it, `storage_unavailable` when it
- * cannot be reached, read or written in time, `conflict` when a unique value is taken. Any other error is returned as
- * it is: a defect.
+ * The failure that an error means: `storage_full` when the database has no space, `storage_unavailable` when it cannot
+ * be reached, read or written in time, `conflict` for a violated unique constraint. Returns any other error unchanged:
+ * a defect.
  */
 export function asFailure (error: unknown): unknown {
   if (error instanceof Failure) return error
@@ -68,6 +68,17 @@ export function asFailure (error: unknown): unknown {
   return error
 }
 
+/** The failure of every query after `close`. */
+export function closedFailure (): Failure {
+  return new Failure('storage_unavailable', { detail: 'the database was closed' })
+}
+
+/** The label for metrics: the failure's code, `serialization_conflict`, or `defect` for an unforeseen error. */
+export function labelOf (error: unknown): string {
+  if (error instanceof Failure) return error.code
+  return isSerializationConflict(error) ? 'serialization_conflict' : 'defect'
+}
+
 function isUnavailable (error: unknown): boolean {
   return codesOf(error).some(code =>
     prismaCodes.has(code) || socketCodes.has(code) || sqliteCode.test(code) || sqlState.test(code)
@@ -75,7 +86,7 @@ function isUnavailable (error: unknown): boolean {
     driverMessage.test(messageOf(error)) || adapterKinds.has(driverCauseOf(error)?.kind ?? '')
 }
 
-/** Prisma's, and those that the driver gave. */
+/** Prisma's code, and those of the driver. */
 function codesOf (error: unknown): string[] {
   const cause = driverCauseOf(error)
   return [codeOf(error), cause?.originalCode, cause?.code].filter(code => typeof code === 'string')
@@ -90,7 +101,7 @@ function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What the driver said, below Prisma's words or, of COMMIT and of a connection, without them. */
+/** The driver's error: inside Prisma's or, for COMMIT and for connecting, by itself. */
 function driverCauseOf (error: unknown): DriverCause | undefined {
   const thrown = error as Thrown | null
   return thrown?.name === 'DriverAdapterError' ? thrown.cause as DriverCause : thrown?.meta?.driverAdapterError?.cause

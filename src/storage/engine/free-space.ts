@@ -1,29 +1,25 @@
+/** Whether the database has space, judged by the writes that failed and succeeded. */
 import { Failure } from '../../base/errors.ts'
 
 /**
- * Milliseconds after which a write that failed is no sign any more: a server that is sent nobody must find out that
- * there is room again.
+ * Milliseconds after which a failed write is forgotten: a server that a load balancer has taken out gets no more writes
+ * by which it could see that there is space again.
  */
-const forgotten = 30_000
+const forgottenAfter = 30_000
 
-/**
- * Whether the database has room, as far as is known: not, once a write has failed for it, until a change is kept or
- * that was long ago.
- */
-export class Room {
+/** Full from a write that failed for lack of space until the next successful one, or until `forgottenAfter`. */
+export class FreeSpace {
   #fullAt = -Infinity
 
-  /** Something failed with `error`. */
-  failed (error: unknown): void {
+  recordFailure (error: unknown): void {
     if (error instanceof Failure && error.code === 'storage_full') this.#fullAt = performance.now()
   }
 
-  /** A change was kept. */
-  found (): void {
+  recordWrite (): void {
     this.#fullAt = -Infinity
   }
 
   get isFull (): boolean {
-    return performance.now() - this.#fullAt < forgotten
+    return performance.now() - this.#fullAt < forgottenAfter
   }
 }

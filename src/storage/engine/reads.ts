@@ -1,6 +1,5 @@
 /**
- * What checks ask for, and what a start looks at, read by prepared statements: Prisma takes forty times as long, and a
- * while to load.
+ * Prepared statements for the reads of checks and of the start: Prisma takes forty times as long, and time to load.
  */
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
@@ -13,70 +12,69 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import type { SigningKey } from '../../domain/tokens/signing-key.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { readApiKey } from '../tables/api-keys.ts'
-import { readChainHead } from '../tables/audit-log.ts'
-import type { Columns } from '../tables/columns.ts'
+import { readChainHead } from '../tables/audit/chain-heads.ts'
+import type { Columns } from '../rows/columns.ts'
 import type { ImportedKey } from '../cache/imported-keys.ts'
 import { readRefused } from '../tables/lost-changes.ts'
 import { readPolicy } from '../tables/policies.ts'
 import { readRevokedToken } from '../tables/revoked-tokens.ts'
-import type { Row } from '../tables/rows.ts'
+import type { Row } from '../rows/rows.ts'
 import { readSigningKey } from '../tables/signing-keys.ts'
 
 /**
- * Each answers as its repository does, with what is committed. On SQLite in the same turn, so that no change can come
- * between reading a record and keeping it in memory. Throws or rejects with Failure `storage_unavailable`.
+ * Each returns the same committed record as its repository. On SQLite synchronously, so that no change can occur
+ * between reading a record and caching it. Throws or rejects with Failure `storage_unavailable`.
  */
 export interface Reads {
-  /** Of the keys that were made here. */
+  /** Generated keys, not imported ones. */
   apiKeyByDigest (digest: string): Awaitable<ApiKey | null>
   importedApiKey (digest: string, resourceId: string): Awaitable<ApiKey | null>
-  /** Those of the deployment's resources, two at most. */
+  /** Imported keys of the deployment's resources, two at most. */
   importedForDeployment (digest: string): Awaitable<ApiKey[]>
   apiKey (id: string): Awaitable<ApiKey | null>
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
   resource (id: string): Awaitable<Resource | null>
-  /** In whatever spelling. */
+  /** Compares by normal form. */
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
   resourcesWithoutNormalForm (after: string, limit: number): Awaitable<Resource[]>
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
   signingKeys (): Awaitable<SigningKey[]>
-  /** A page of all of them, those past their end too, behind a `jti`. */
+  /** A page of all revoked tokens after a `jti`, including expired ones. */
   revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
-  /** A page of what is refused because a change of it was lost, behind an id. */
+  /** A page, after an id, of the subjects that are refused because a change was lost. */
   refused (after: string, limit: number): Awaitable<(Refused & { id: string })[]>
-  /** The same of one subject, of either kind: some row at most. */
+  /** The same of one subject, of either kind: one row at most. */
   refusedSubject (kind: LostKind, other: LostKind, subject: string): Awaitable<(Refused & { id: string })[]>
   /**
-   * SQLite alone: of the next `limit` keys behind a place in the table, those that were made elsewhere, which no index
-   * finds, and the place of the last one; null: there are no more keys.
+   * SQLite only: the imported keys among the next `limit` rows after a rowid, since no index finds them, and the rowid
+   * of the last row; null: there are no more rows.
    */
   importedKeys? (after: number, limit: number): Awaitable<{ through: number | null, keys: ImportedKey[] }>
 }
 
 /** The reads that are one statement, the same on both databases. */
-export type Shared = Exclude<keyof Reads, 'importedKeys'>
+export type SharedRead = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
   table:
     | 'ApiKey' | 'AuditChain' | 'Client' | 'LostChange' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken'
     | 'SigningKey'
-  /** Which rows, in which order: each `?` is a parameter. */
+  /** The clauses after FROM; each `?` is a parameter. */
   rows: string
-  /** If not all of a row is wanted. */
+  /** Default: all. */
   columns?: readonly string[]
 }
 
-export const statements: Readonly<Record<Shared, Statement>> = {
+export const statements: Readonly<Record<SharedRead, Statement>> = {
   apiKeyByDigest: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND NOT "imported"' },
   importedApiKey: { table: 'ApiKey', rows: 'WHERE "digest" = ? AND "resourceId" = ? AND "imported"' },
   importedForDeployment: {
     table: 'ApiKey',
-    rows:
-      'WHERE "digest" = ? AND "imported" AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS ' +
-        'NULL) LIMIT 2'
+    rows: 'WHERE "digest" = ? AND "imported" ' +
+      'AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2'
   },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
@@ -105,7 +103,7 @@ export const statements: Readonly<Record<Shared, Statement>> = {
   },
 }
 
-/** A prepared statement for each read that finds several rows. */
+/** A prepared statement for each read that returns several rows. */
 export function readsOfSeveral (several: Several, columns: Columns) {
   return {
     policiesOf: several('policiesOf', row => readPolicy(row, columns)),
@@ -119,12 +117,9 @@ export function readsOfSeveral (several: Several, columns: Columns) {
   } satisfies Partial<Reads>
 }
 
-type Several = <T>(name: Shared, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
+type Several = <T>(name: SharedRead, read: (row: Row) => T) => (...values: (string | number)[]) => Awaitable<T[]>
 
-/**
- * `repositories`, outside of transactions, with what a start looks at read the shorter way: one that finds all in order
- * needs no other.
- */
+/** `repositories` for use outside transactions; the start reads by `reads`, so it rarely has to load Prisma. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {
   const { resources, policies, signingKeys, audit } = repositories
   return {

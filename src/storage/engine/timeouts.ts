@@ -1,26 +1,20 @@
-/**
- * Milliseconds after which storage is given up as unavailable: a database that does not answer becomes a refusal
- * quickly.
- */
+/** How long the database may take before a request fails with `storage_unavailable`, quickly rather than late. */
+
+/** Milliseconds. */
 export interface Limits {
   /** PostgreSQL: to get a connection. */
   connect: number
-  /** PostgreSQL: until the server gives a statement up. */
+  /** PostgreSQL: until the database server cancels a statement. */
   statement: number
-  /**
-   * PostgreSQL: until this side gives an answer up, should the server be out of reach itself. More than `statement`.
-   */
+  /** PostgreSQL: until this side stops waiting for an answer, if the database server is unreachable. > `statement`. */
   answer: number
-  /** SQLite: that a statement blocks the process while another program, a backup say, holds the file. */
+  /** SQLite: for which a statement blocks the process while another program, such as a backup, locks the file. */
   busy: number
-  /** To get a transaction started; on SQLite they queue for the one connection. */
+  /** To start a transaction; on SQLite they queue for the one connection. */
   startTransaction: number
-  /**
-   * PostgreSQL: that a change waits for its turn among others. They are getting on meanwhile, so it is more than the
-   * rest.
-   */
+  /** PostgreSQL: in the queue of the transaction limiter. The longest, since those ahead make progress meanwhile. */
   turn: number
-  /** To get a transaction done. */
+  /** To finish a transaction. */
   transaction: number
 }
 

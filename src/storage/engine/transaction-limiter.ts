@@ -1,26 +1,27 @@
+/** Limits how many transactions of this server run at once. */
 import { Failure } from '../../base/errors.ts'
 
 /**
- * Lets so many transactions run at once, and the others wait their turn. Once some were in each other's way, and all
- * are that add to the same audit chain, they go one at a time until nobody waits any more: so however many come at
- * once, each has to give way to other servers only.
+ * Runs up to `concurrency` transactions at once and queues the rest. After a serialization conflict, runs one at a time
+ * until the queue is empty; writers of one audit chain always conflict. So a transaction then conflicts with other
+ * servers only, however many are queued here.
  */
 export class TransactionLimiter {
-  readonly #width: number
-  readonly #patience: number
-  readonly #waiting = new Set<() => void>()
+  readonly #concurrency: number
+  readonly #timeoutMs: number
+  readonly #queue = new Set<() => void>()
   #running = 0
-  #narrow = false
+  #isSerial = false
 
-  /** Whoever waits longer than `patience`, in milliseconds, is turned away. */
+  /** Rejects with `storage_unavailable` after `timeoutMs` in the queue. */
   constructor (concurrency: number, timeoutMs: number) {
-    this.#width = concurrency
-    this.#patience = timeoutMs
+    this.#concurrency = concurrency
+    this.#timeoutMs = timeoutMs
   }
 
-  /** Runs `act` when it is its turn. @throws Failure `storage_unavailable` when that takes too long. */
+  /** Runs `act` at its turn. @throws Failure `storage_unavailable` when the queue takes too long. */
   async run<T> (act: () => Promise<T>): Promise<T> {
-    if (this.#isFull()) await this.#turn()
+    if (this.#mustQueue()) await this.#wait()
     else this.#running++
     try {
       return await act()
@@ -30,36 +31,40 @@ export class TransactionLimiter {
     }
   }
 
-  /** One at a time from now on, until nobody waits. */
+  /** Runs one at a time from now on, until the queue is empty. */
   serialize (): void {
-    this.#narrow = true
+    this.#isSerial = true
   }
 
-  #isFull (): boolean {
-    return this.#waiting.size > 0 || this.#running >= (this.#narrow ? 1 : this.#width)
+  #mustQueue (): boolean {
+    return this.#queue.size > 0 || this.#running >= this.#limit()
   }
 
-  #turn (): Promise<void> {
+  #limit (): number {
+    return this.#isSerial ? 1 : this.#concurrency
+  }
+
+  #wait (): Promise<void> {
     return new Promise((resolve, reject) => {
-      const pass = () => {
+      const start = () => {
         clearTimeout(timer)
         resolve()
       }
       const timer = setTimeout(() => {
-        this.#waiting.delete(pass)
-        reject(new Failure('storage_unavailable', { detail: 'too many transactions wait for their turn' }))
-      }, this.#patience)
-      this.#waiting.add(pass)
+        this.#queue.delete(start)
+        reject(new Failure('storage_unavailable', { detail: 'too many transactions are queued' }))
+      }, this.#timeoutMs)
+      this.#queue.add(start)
     })
   }
 
   #admit (): void {
-    for (const pass of this.#waiting) {
-      if (this.#running >= (this.#narrow ? 1 : this.#width)) return
-      this.#waiting.delete(pass)
+    for (const start of this.#queue) {
+      if (this.#running >= this.#limit()) return
+      this.#queue.delete(start)
       this.#running++
-      pass()
+      start()
     }
-    if (this.#running === 0) this.#narrow = false
+    if (this.#running === 0) this.#isSerial = false
   }
 }

@@ -1,12 +1,10 @@
+/** The error for a database that this version cannot use. */
 import { ConfigurationError } from '../../base/errors.ts'
 
-/**
- * A database that this version does not work on, or not as it is reached. Each names DATABASE_URL, the reason and the
- * way out.
- */
+/** Names DATABASE_URL, the reason and the remedy. */
 export class UnusableDatabase extends ConfigurationError {
   readonly reason: string
-  /** What to do, as a sentence begins and without its full stop. */
+  /** An instruction, in lower case and without a full stop. */
   readonly remedy: string
 
   constructor (reason: string, remedy: string) {

@@ -1,18 +1,17 @@
-/** What can be said of a database from outside: for readiness, and for an operator whose server does not start. */
+/** Inspects a database without opening it: for migrations, readiness and the doctor. */
 import { existsSync } from 'node:fs'
-import type { Database as OpenDatabase } from '../engine/database.ts'
+import type { Database as OpenDatabase } from '../engine/engine.ts'
 import { neededMigrations } from './migrations.ts'
 import { requireKnown } from './newer-database.ts'
 import type { Provider } from '../engine/prisma.ts'
 import { replicationOf, type Replication } from '../replication/database-history.ts'
 
-/** The migrations that this version needs and the database has not had, in order. */
+/** The migrations that this version needs and the database lacks, in order. */
 export async function pendingMigrations (
   { provider, queries }: Pick<OpenDatabase, 'provider' | 'queries'>
 ): Promise<string[]> {
-  const applied = await queries.$queryRaw<
-    { migration_name: string }[]
-  >`SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL`
+  const applied = await queries.$queryRaw<{ migration_name: string }[]>`
+    SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL`
   return missing(await neededMigrations(provider), applied.map(row => row.migration_name))
 }
 
@@ -20,14 +19,13 @@ function missing (needed: readonly string[], applied: readonly string[]): string
   return needed.filter(name => !applied.includes(name))
 }
 
-/** Which migrations a database has had, and which it lacks. */
 export interface MigrationState {
-  /** Null: there is no record of any. */
+  /** Null: the database has no table of migrations. */
   applied: string[] | null
   pending: string[]
-  /** Recorded, and none of this version: a newer one has been here. */
+  /** Recorded, but not of this version: a newer version applied them. */
   unknown: string[]
-  /** Begun and not ended. */
+  /** Begun but not finished. */
   unfinished: string[]
 }
 
@@ -38,7 +36,8 @@ async function migrationState (
   if (!tables.includes('_prisma_migrations')) return { applied: null, pending: needed, unknown: [], unfinished: [] }
   const recorded = await rows('SELECT migration_name, CASE WHEN finished_at IS NULL THEN \'\' ELSE \'done\' END AS ' +
     'done FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name')
-  const names = (isDone: boolean) => recorded.filter(({ done }) => (done !== '') === isDone).map(row => row.migration_name!)
+  const names = (isDone: boolean) =>
+    recorded.filter(({ done }) => (done !== '') === isDone).map(row => row.migration_name!)
   const [applied, unfinished] = [names(true), names(false)]
   return {
     applied,
@@ -49,9 +48,9 @@ async function migrationState (
 }
 
 /**
- * How the migrations of the database at `url` stand. Where there is nothing to do, the migration engine need not be
- * loaded, which takes longer than the rest of the server. @throws UnusableDatabase when a newer version has migrated
- * it, and where what is to be done cannot be: then nothing was begun.
+ * The state of the migrations of the database at `url`. Without pending ones the migration engine is not loaded, which
+ * takes longer than the rest of the start. @throws UnusableDatabase when a newer version has migrated it, and before
+ * pending migrations that cannot be applied.
  */
 export async function migrationsAt (url: string): Promise<MigrationState> {
   const provider = url.startsWith('file:') ? 'sqlite' : 'postgresql'
@@ -74,41 +73,38 @@ export async function migrationsAt (url: string): Promise<MigrationState> {
 }
 
 async function tablesOf (provider: Provider, rows: Reader['rows']): Promise<string[]> {
-  return (await rows(words[provider].tables)).map(row => row.name!)
+  return (await rows(dialects[provider].tables)).map(row => row.name!)
 }
 
-/** A database as it is found, without being changed, locked or migrated. */
+/** A database as found, without changing, locking or migrating it. */
 export interface Inspection extends MigrationState {
   provider: Provider
-  /** As the database says it. */
+  /** The version of the database server. */
   version: string
-  /** Those that a server of this version has to open; before its migrations, all there are. */
+  /** The keys that a server of this version has to open; with pending migrations, all of them. */
   signingKeys: { kid: string, sealedPrivateKey: string }[]
-  /** The names of the keys that heads of audit chains are sealed under, each once. */
+  /** The distinct ids of the keys that seal the heads of audit chains. */
   auditKeys: string[]
-  /** Standbys of the database; null: SQLite has none, and some databases do not tell. */
+  /** Standbys of the database; null: SQLite, or the database does not report them. */
   replication: Replication | null
-  /** How much is refused because a failover has lost a change, until an operator decides. */
+  /** The number of undecided lost changes. */
   undecided: number
-  /** What time it is there. */
+  /** The time by the clock of the database. */
   now: Date
-  /** Whether a server has the SQLite file now; null on PostgreSQL, which serves several. */
+  /** Whether a server has locked the SQLite file; null: PostgreSQL, which serves several. */
   inUse: boolean | null
 }
 
 interface Reader {
   rows (sql: string): Promise<Record<string, string>[]>
-  /** @throws UnusableDatabase, saying why this account cannot make tables here. `isNew`: there are none yet. */
+  /** @throws UnusableDatabase if this account cannot create tables. `isNew`: there are none yet. */
   requireMigratable (isNew: boolean): Promise<void>
-  /** Makes what the tables are to be in. */
+  /** Creates the schema of the tables. */
   makeSchema (): Promise<void>
   end (): Promise<void>
 }
 
-/**
- * Looks at the database at `url`. Null: there is no such SQLite file. @throws UnusableDatabase, and what the driver
- * throws, in its words.
- */
+/** Inspects the database at `url`. Null: no such SQLite file. @throws UnusableDatabase, and the driver's errors. */
 export async function inspectDatabase (url: string): Promise<Inspection | null> {
   if (!url.startsWith('file:')) return await inspect('postgresql', await postgresqlReader(url, ' doctor', 3_000), null)
   const { isLocked, sqlitePath } = await import('../engine/sqlite/sqlite.ts')
@@ -116,7 +112,7 @@ export async function inspectDatabase (url: string): Promise<Inspection | null> 
   return existsSync(path) ? await inspect('sqlite', await sqliteReader(path), isLocked(path)) : null
 }
 
-const words = {
+const dialects = {
   sqlite: {
     facts: "SELECT sqlite_version() AS version, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now",
     tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
@@ -135,15 +131,15 @@ async function inspect (
   provider: Provider, { rows, requireMigratable, end }: Reader, inUse: boolean | null
 ): Promise<Inspection> {
   try {
-    const [facts] = await rows(words[provider].facts)
+    const [facts] = await rows(dialects[provider].facts)
     const tables = await tablesOf(provider, rows)
     const state = await migrationState(provider, tables, rows)
     if (state.pending.length > 0 && state.unknown.length === 0) await requireMigratable(state.applied === null)
-    const alive = state.pending.length > 0
+    const inUseOnly = state.pending.length > 0
       ? ''
-      : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${words[provider].published})`
+      : ` WHERE "revokedAt" IS NULL AND ("publishedUntil" IS NULL OR ${dialects[provider].published})`
     const signingKeys = tables.includes('SigningKey')
-      ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${alive}`)
+      ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${inUseOnly}`)
       : []
     const lost = tables.includes('LostChange')
       ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
@@ -177,13 +173,13 @@ async function sqliteReader (path: string): Promise<Reader> {
   }
 }
 
-/** `wait`: milliseconds for each of its steps; none for a statement where it is not given. */
-async function postgresqlReader (url: string, purpose: string, wait?: number): Promise<Reader> {
+/** `timeoutMs`: for connecting, for each statement and for each answer. */
+async function postgresqlReader (url: string, purpose: string, timeoutMs?: number): Promise<Reader> {
   const { connectAtStart, newReader } = await import('../engine/postgresql/postgresql.ts')
   const { makeSchema, requireUsable, requireWritable } = await import('../engine/postgresql/server.ts')
-  const another = () => newReader(url, purpose, wait ?? connectAtStart)
+  const another = () => newReader(url, purpose, timeoutMs ?? connectAtStart)
   const client = another()
-  // What breaks rejects the query that waits for it; the event besides would end the process.
+  // A broken connection rejects the pending query; its error event, unhandled, would end the process.
   client.on('error', () => {})
   await client.connect()
   try {

@@ -1,3 +1,4 @@
+/** Applies migrations: all of them in one transaction, one server at a time. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory, SqlQueryable } from '@prisma/driver-adapter-utils'
@@ -8,16 +9,16 @@ import { withSchemaEngine, type MigrationList } from './schema-engine.ts'
 
 const noFilter = { externalTables: [], externalEnums: [] }
 
-/** Where a provider's migrations are, seen from src/storage as from dist/storage. */
+/** The folder of a provider's migrations; the same path from src/storage/migrations and dist/storage/migrations. */
 export function migrationsFolder (provider: Provider): string {
   return join(import.meta.dirname, '../../..', 'prisma', provider, 'migrations')
 }
 
 /**
- * Applies what the database has not had yet of the migrations in `folder`, in order, each recorded in
- * _prisma_migrations: all of them, or none. Of several servers that start at once on PostgreSQL one applies and the
- * others wait for it, as long as it takes.
- * @returns the names of the migrations that were applied.
+ * Applies the migrations in `folder` that the database lacks, in order, each recorded in _prisma_migrations: all of
+ * them, or none. Of several servers that start at once on PostgreSQL one applies them and the others wait for it,
+ * without a limit.
+ * @returns the names of the applied migrations.
  */
 export async function applyMigrations (
   provider: Provider, adapter: SqlMigrationAwareDriverAdapterFactory, folder = migrationsFolder(provider)
@@ -32,32 +33,29 @@ export async function applyMigrations (
       connectToShadowDb: () => adapter.connectToShadowDb()
     }
     return await withSchemaEngine(connected, async engine => {
-      await sayingSo(connection.executeScript(begin[provider]))
+      await warnWhileWaiting(connection.executeScript(begin[provider]))
       const began = await transactionOf(provider, connection)
       const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters: noFilter })
       await requireNoneUnknown(provider, connection, migrationsList)
       if (await transactionOf(provider, connection) !== began) {
         throw new Failure('storage_unavailable', {
-          detail:
-            'the migrations were not one transaction, another connection was used: look at what the database has of ' +
-              'them'
+          detail: 'the migrations did not run in one transaction: the connection changed; check which the database has'
         })
       }
       await connection.executeScript('COMMIT')
       return appliedMigrationNames
     })
   } finally {
-    // The engine never ends its connection, and with it it would keep its locks.
+    // The engine never closes its connection, which would hold its locks.
     await connection.dispose()
   }
 }
 
 /**
- * The engine records a migration, runs it, and records its end: a server that died in between would leave a database
- * that no server starts on any more. So all of it is one transaction of its only connection. SQLite lets nobody switch
- * foreign keys inside one, and with them a table that is made anew would take its children along. On PostgreSQL the
- * engine waits ten seconds for another server that migrates, and fails: its lock is taken ahead of it, for which a
- * server waits as long as it takes.
+ * The engine records a migration, runs it, and records its end: a server that died in between would leave a database on
+ * which no server starts. So everything is one transaction on its only connection. On SQLite foreign keys are switched
+ * off before, which is impossible inside a transaction: recreating a table would delete its children. On PostgreSQL the
+ * engine waits ten seconds for its lock and fails: the lock is taken before it, without a limit.
  */
 const begin: Record<Provider, string> = {
   sqlite: 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE',
@@ -66,7 +64,7 @@ const begin: Record<Provider, string> = {
     SELECT pg_advisory_xact_lock(72707369)`,
 }
 
-/** A newer server may have been the one that was waited for. @throws UnusableDatabase. */
+/** A newer server may have migrated while this one waited. @throws UnusableDatabase. */
 async function requireNoneUnknown (
   provider: Provider, connection: SqlQueryable, { migrationDirectories }: MigrationList
 ): Promise<void> {
@@ -77,13 +75,13 @@ async function requireNoneUnknown (
   requireKnown({ unknown: rows.map(([name]) => String(name)).filter(name => !known.has(name)) })
 }
 
-/** Milliseconds after which whoever waits for another server's migrations says so. */
-const silently = 5_000
+/** Milliseconds of waiting for another server's migrations before a warning. */
+const quietMs = 5_000
 
-async function sayingSo (turn: Promise<void>): Promise<void> {
+async function warnWhileWaiting (turn: Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
     process.emitWarning('another server applies migrations to this database; this one starts when they are done')
-  }, silently)
+  }, quietMs)
   try {
     await turn
   } finally {
@@ -92,8 +90,9 @@ async function sayingSo (turn: Promise<void>): Promise<void> {
 }
 
 /**
- * Which transaction is open on `connection`; outside of one, another at each call. @throws when it can only be rolled
- * back, where COMMIT would do that and say nothing. SQLite's connection is in this process, and cannot be lost.
+ * Identifies the open transaction of `connection`; outside a transaction each call gets another value. @throws in a
+ * failed transaction, which COMMIT would roll back without an error. SQLite's connection is in this process and cannot
+ * be lost.
  */
 async function transactionOf (provider: Provider, connection: SqlQueryable): Promise<string> {
   if (provider === 'sqlite') return ''

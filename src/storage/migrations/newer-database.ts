@@ -1,4 +1,4 @@
-/** A database that a newer version has migrated: this one would honour nothing of what came with it. */
+/** Refuses a database that a newer version has migrated: this version would ignore what those migrations added. */
 import { UnusableDatabase } from '../engine/unusable-database.ts'
 
 /** @throws UnusableDatabase when migrations were applied that this version does not know. */

@@ -12,7 +12,7 @@ export type { MigrationList } from '@prisma/schema-engine-wasm'
 
 type Glue = typeof import('@prisma/schema-engine-wasm') & { __wbg_set_wasm (exports: object): void }
 
-// Of the types for WebAssembly, which only come with those of browsers.
+// The types for WebAssembly come only with those of browsers.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array, imports: Record<string, object>
@@ -22,8 +22,8 @@ declare const WebAssembly: {
 let loaded: Promise<Glue> | undefined
 
 /**
- * What `work` makes with an engine over `adapter`, and with the datamodel to plan for where it is to plan. What the
- * driver throws meanwhile is thrown here as it was: the engine itself knows it by a number alone.
+ * Runs `work` with an engine over `adapter`. `datamodel`: the schema to plan migrations for. Rethrows the driver's own
+ * error, which the engine replaces by a number.
  */
 export async function withSchemaEngine<T> (
   adapter: SqlMigrationAwareDriverAdapterFactory, work: (engine: SchemaEngine) => Promise<T>, datamodel?: string
@@ -47,7 +47,7 @@ export async function withSchemaEngine<T> (
   }
 }
 
-/** By hand, because importing WebAssembly as a module prints a warning. */
+/** Instantiates it by hand: importing WebAssembly as a module prints a warning. */
 async function load (): Promise<Glue> {
   const require = createRequire(import.meta.url)
   const folder = dirname(require.resolve('@prisma/schema-engine-wasm'))

@@ -1,89 +1,83 @@
+/** Delays the acknowledgement of a change until no server can use a cache from before it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { attempt, type Report } from '../../telemetry/background.ts'
 import { longestLease } from '../../config/variables.ts'
+import { attempt, type Report } from '../../telemetry/background.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
-import { evict, replicaPositions, type ReplicaPosition } from './feed.ts'
-import { isVisible, mayAcknowledge, mayCountOut } from './lease.ts'
 import type { Queries } from '../engine/prisma.ts'
+import { isVisible, mayAcknowledge, mayEvict } from './lease.ts'
+import { evict, replicaPositions, type ReplicaPosition } from './membership.ts'
 
-/**
- * Milliseconds after which the rows of the others are read again, should their words have been lost, or not be listened
- * for yet.
- */
-const patience = 100
+/** Milliseconds between two reads of the servers' rows, in case reports are lost or not listened for yet. */
+const readIntervalMs = 100
 
-/** Milliseconds after which a read that has not been answered is given up for another one. */
-const longestRead = 1_000
+/** Milliseconds after which an unanswered read is abandoned for another one. */
+const readTimeoutMs = 1_000
 
 /** A `pg_snapshot` as PostgreSQL writes it. */
 const snapshot = /^\d{1,20}:\d{1,20}:[\d,]*$/
 
-/** A change that is kept, and not yet known to all. */
+/** A committed change that not every server has applied. */
 class PendingChange {
   readonly committed = performance.now()
   readonly #xid: bigint
-  readonly #shared: number
-  readonly #heard = new Map<string, string>()
-  /** As long as nobody says by which lease the others go, the longest that there can be. */
+  readonly #sharedLease: number
+  readonly #reported = new Map<string, string>()
+  /** The longest possible lease until the leases of the other servers are known. */
   lease: number
-  /** Whether there was nobody to wait for. */
+  /** Whether there was no other server to wait for. */
   isAlone = false
-  /** When the rows of the others were first known. */
+  /** When the rows of the other servers were first read. */
   observed: number
-  /**
-   * The servers that have not said that they have it. Null: the database has not said yet who there is, so nobody can
-   * be ruled out.
-   */
+  /** The servers that have not confirmed the change. Null: not read yet, so there may be any. */
   unconfirmed: readonly ReplicaPosition[] | null = null
   #wake = () => {}
 
-  /** `shared`: the lease that all go by; null: only the rows of the others say. */
-  constructor (xid: bigint, shared: number | null) {
+  /** `sharedLease`: the lease of all servers; null: only their rows tell it. */
+  constructor (xid: bigint, sharedLease: number | null) {
     this.#xid = xid
-    this.#shared = shared ?? 0
-    this.lease = shared ?? longestLease
+    this.#sharedLease = sharedLease ?? 0
+    this.lease = sharedLease ?? longestLease
     this.observed = this.committed
   }
 
-  /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
+  /** A server reported the position that it has applied. Empty: the position is in its row. */
   onReport (replicaId: string, position: string): void {
-    this.#heard.set(replicaId, position)
+    this.#reported.set(replicaId, position)
     this.#update(this.unconfirmed)
   }
 
-  /** The rows of the others, read after the change was committed. */
-  see (rows: readonly ReplicaPosition[]): void {
+  /** The rows of the other servers, read after the commit. */
+  observe (rows: readonly ReplicaPosition[]): void {
     const behind = rows.filter(({ position }) => !isVisible(this.#xid, position))
     if (this.unconfirmed === null) {
       this.isAlone = behind.length === 0
       this.observed = performance.now()
-      this.lease = Math.max(this.#shared, ...behind.map(each => each.lease))
+      this.lease = Math.max(this.#sharedLease, ...behind.map(each => each.lease))
     }
-    // Who joined since the first look has read everything after the change.
+    // A server that joined since the first read has read its data after the change.
     this.#update(this.unconfirmed?.filter(({ id }) => behind.some(row => row.id === id)) ?? behind)
   }
 
-  /** Resolves when something is heard, at the latest after so many milliseconds. */
-  async waitForReport (within: number): Promise<void> {
+  /** Resolves at the next report or row, or after `timeoutMs`. */
+  async waitForReport (timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, Math.max(0, within))
+    const timer = setTimeout(resolve, Math.max(0, timeoutMs))
     this.#wake = resolve
     await promise
     clearTimeout(timer)
   }
 
-  #update (silent: readonly ReplicaPosition[] | null): void {
-    this.unconfirmed = silent?.filter(({ id }) => !this.#hasBeenAppliedBy(id)) ?? null
+  #update (unconfirmed: readonly ReplicaPosition[] | null): void {
+    this.unconfirmed = unconfirmed?.filter(({ id }) => !this.#isAppliedBy(id)) ?? null
     this.#wake()
   }
 
-  #hasBeenAppliedBy (replicaId: string): boolean {
-    const position = this.#heard.get(replicaId) ?? ''
+  #isAppliedBy (replicaId: string): boolean {
+    const position = this.#reported.get(replicaId) ?? ''
     return position !== '' && isVisible(this.#xid, position)
   }
 }
 
-/** Holds changes back until no server can go by what was before them. */
 export class AcknowledgementBarrier {
   readonly #queries: Queries
   readonly #replicaId: string
@@ -91,8 +85,8 @@ export class AcknowledgementBarrier {
   readonly #report: Report
   readonly #pending = new Set<PendingChange>()
   #isReading = false
-  /** Has the next read begin. */
-  #read = () => {}
+  /** Starts the next read at once. */
+  #readNow = () => {}
 
   constructor (queries: Queries, replicaId: string, metrics: Metrics, report: Report) {
     this.#queries = queries
@@ -101,80 +95,77 @@ export class AcknowledgementBarrier {
     this.#report = report
   }
 
-  /** A server said up to where it has applied the feed. Empty: further than before, its row says how far. */
-  onReport (replicaId: string, said: string): void {
-    // Anybody who may connect to the database can say anything.
-    const position = snapshot.test(said) ? said : ''
+  /** A server reported the position that it has applied. Empty: the position is in its row. */
+  onReport (replicaId: string, text: string): void {
+    // Any role that may connect to the database can send any text.
+    const position = snapshot.test(text) ? text : ''
     for (const pending of this.#pending) pending.onReport(replicaId, position)
   }
 
   /**
    * Resolves once every other server has applied the transaction `xid`, which was committed just now, or a lease has
-   * passed. Who gave no sign of life in that time is not waited for again. `lease` is the one that all go by; null:
-   * this server is not among them, so only their rows say. Never rejects: the change is kept already.
+   * passed; then evicts the servers that gave no sign of life. `lease`: that of all servers; null: this server is not
+   * registered, so only their rows tell it. Never rejects: the change is committed.
    */
   async acknowledge (xid: bigint, lease: number | null): Promise<void> {
     const pending = new PendingChange(xid, lease)
-    // Before the rows are read: what is said meanwhile must not be lost.
+    // Before the rows are read, so that no report is lost meanwhile.
     this.#pending.add(pending)
-    this.#look()
+    this.#requestRead()
     try {
-      const how = await this.#wait(pending)
-      this.#metrics.acknowledgements.observe((performance.now() - pending.committed) / 1000, how)
+      const outcome = await this.#wait(pending)
+      this.#metrics.acknowledgements.observe((performance.now() - pending.committed) / 1000, outcome)
     } finally {
       this.#pending.delete(pending)
     }
   }
 
-  /** How it ended: there was nobody to wait for, all said that they have it, or the time was up. */
+  /** `alone`, `applied` by all, or `lapsed`. */
   async #wait (pending: PendingChange): Promise<'alone' | 'applied' | 'lapsed'> {
     const { committed } = pending
     while (!mayAcknowledge(pending.unconfirmed?.length ?? Infinity, committed, performance.now(), pending.lease)) {
       await pending.waitForReport(committed + pending.lease - performance.now())
     }
     if (pending.unconfirmed?.length === 0) return pending.isAlone ? 'alone' : 'applied'
-    this.#countOut(pending).catch(this.#report)
+    this.#evictUnconfirmed(pending).catch(this.#report)
     return 'lapsed'
   }
 
-  /**
-   * Sees to it that the rows of the others are read: once for all changes that wait, at once for one that has not seen
-   * them, and again after `patience` for as long as any waits.
-   */
-  #look (): void {
-    this.#read()
-    if (!this.#isReading) this.#readOn()
+  /** Reads the rows of the other servers: at once, and every `readIntervalMs` while a change is pending. */
+  #requestRead (): void {
+    this.#readNow()
+    if (!this.#isReading) this.#readWhilePending()
   }
 
-  async #readOn (): Promise<void> {
+  async #readWhilePending (): Promise<void> {
     this.#isReading = true
     while (this.#pending.size > 0) {
       const { promise: next, resolve } = Promise.withResolvers<void>()
-      this.#read = resolve
-      // Those that come while the database answers were committed after it was asked.
-      const asking = [...this.#pending]
+      this.#readNow = resolve
+      // Changes that are added while the database answers were committed after the query was sent.
+      const pendingBefore = [...this.#pending]
       await attempt(async () => {
-        const rows = await within(longestRead, replicaPositions(this.#queries, this.#replicaId))
-        if (rows !== null) for (const pending of asking) pending.see(rows)
+        const rows = await within(readTimeoutMs, replicaPositions(this.#queries, this.#replicaId))
+        if (rows !== null) for (const pending of pendingBefore) pending.observe(rows)
       }, this.#report)
-      const timer = setTimeout(resolve, patience)
+      const timer = setTimeout(resolve, readIntervalMs)
       await next
       clearTimeout(timer)
     }
     this.#isReading = false
   }
 
-  /** So that one server that has died costs one wait, not one with each change. Whoever lives joins again. */
-  async #countOut ({ unconfirmed, observed, lease }: PendingChange): Promise<void> {
-    while (!mayCountOut(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
-    for (const standing of unconfirmed ?? []) await evict(this.#queries, standing)
+  /** Evicts a dead replica, so that it delays one change; a live one rejoins. */
+  async #evictUnconfirmed ({ unconfirmed, observed, lease }: PendingChange): Promise<void> {
+    while (!mayEvict(observed, performance.now(), lease)) await sleep(1, undefined, { ref: false })
+    for (const replica of unconfirmed ?? []) await evict(this.#queries, replica)
   }
 }
 
-/** Null: it failed, or took longer than so many milliseconds. */
-async function within<T> (milliseconds: number, answer: Promise<T>): Promise<T | null> {
+/** Null: it failed, or took longer than `timeoutMs`. */
+async function within<T> (timeoutMs: number, answer: Promise<T>): Promise<T | null> {
   const { promise: late, resolve } = Promise.withResolvers<null>()
-  const timer = setTimeout(resolve, Math.max(0, milliseconds), null)
+  const timer = setTimeout(resolve, Math.max(0, timeoutMs), null)
   try {
     return await Promise.race([answer, late])
   } catch {

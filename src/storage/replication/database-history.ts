@@ -1,12 +1,12 @@
-/** What a PostgreSQL says of itself as one of several that hold the same data. None of it takes more than a login. */
+/** Reads the history and the standbys of a PostgreSQL. A login is the only privilege needed. */
 import type { DatabaseHistory } from '../../domain/maintenance/lost-change.ts'
 
-/** Runs a statement, on whichever connection. */
+/** Runs a statement on some connection. */
 export type Run = <Row extends object> (text: string, values: readonly unknown[]) => Promise<Row[]>
 
-/** The history of the database behind a connection; nothing is known where the database does not tell. */
+/** The history of the database behind a connection; nulls where the database does not report it. */
 export async function historyOf (run: Run): Promise<DatabaseHistory> {
-  // The timeline of the last checkpoint would be the former one for a while after a promotion.
+  // The timeline of the last checkpoint would be outdated for a while after a promotion.
   const found = await unlessDenied(() => run<DatabaseHistory>(`
     SELECT system_identifier::text AS system,
       ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline
@@ -14,10 +14,10 @@ export async function historyOf (run: Run): Promise<DatabaseHistory> {
   return found?.[0] ?? { system: null, timeline: null }
 }
 
-/** How many standbys follow the database, and whether answers wait for one. */
+/** The number of standbys, and whether commits wait for one. */
 export interface Replication { standbys: number, synchronous: boolean }
 
-/** Who only copies the database, or follows its logical changes, is no standby. Null: the database does not tell. */
+/** Backups and logical replication are no standbys. Null: the database does not report it. */
 export async function replicationOf (run: Run): Promise<Replication | null> {
   const found = await unlessDenied(() => run<Replication>(`
     SELECT count(*)::int AS standbys,
@@ -31,13 +31,13 @@ export async function replicationOf (run: Run): Promise<Replication | null> {
 
 /**
  * Classes of SQLSTATE: not permitted, or no such function (42); not on this kind of PostgreSQL (0A); not while it is a
- * standby (55). What only observes keeps no server from joining.
+ * standby (55). These queries only observe, so such an error does not keep a server from joining.
  */
 const denied = new Set(['42', '0A', '55'])
 
-async function unlessDenied<T> (ask: () => Promise<T>): Promise<T | null> {
+async function unlessDenied<T> (query: () => Promise<T>): Promise<T | null> {
   try {
-    return await ask()
+    return await query()
   } catch (error) {
     if (denied.has(((error as { code?: string }).code ?? '').slice(0, 2))) return null
     throw error

@@ -1,60 +1,57 @@
 /**
- * The rules by which a server may go by its memory, and a change may be called done; docs/replicas.md proves that
- * together they let nothing stale pass. Pure, so that the simulation of them judges the very lines that run.
+ * Lease rules: when a cache may answer, and when a change may be acknowledged. docs/replicas.md proves that together
+ * they let no outdated answer pass. Pure functions, so that the simulation runs the same code as a server.
  */
 
-/**
- * An instant by two clocks, in milliseconds: one that only runs, and the one on the wall, which runs on while a machine
- * sleeps.
- */
+/** An instant by two clocks, in milliseconds: the monotonic one, and the wall clock, which includes sleep. */
 export interface Instant { monotonic: number, wall: number }
 
-/** Before anything. */
+/** Before any other instant. */
 export const never: Instant = { monotonic: -Infinity, wall: -Infinity }
 
 export function instant (): Instant {
   return { monotonic: performance.now(), wall: Date.now() }
 }
 
-/** By how much of a lease the clocks of two servers may differ while it lasts. */
+/** The part of a lease by which the clocks of two servers may differ during it. */
 export const margin = 0.05
 
 /**
- * Until when a view may be gone by, into which everything has been applied that a poll brought: counted from when the
- * poll was sent, not from when it was answered. Whatever it did not bring was committed after that.
+ * Until when a cache may be used that has applied everything a poll returned: counted from when the poll was sent, not
+ * from its answer, since changes that it did not return were committed after it was sent.
  */
 export function trustedUntil (sent: Instant, lease: number): Instant {
   const length = lease * (1 - margin)
   return { monotonic: sent.monotonic + length, wall: sent.wall + length }
 }
 
-/** Whether it may be gone by now. Either clock is enough to say no. */
+/** Whether the cache may be used now: by both clocks. */
 export function isTrusted (until: Instant, monotonic: number, wall: number): boolean {
   return monotonic < until.monotonic && wall < until.wall
 }
 
 /**
- * Whether what the transaction `xid` did is seen in a `pg_snapshot` (`xmin:xmax:xip,…`). Numbers of transactions are
- * given out in another order than the one in which they commit, so a number alone would not say.
+ * Whether the transaction `xid` is visible in a `pg_snapshot` (`xmin:xmax:xip,…`). Transactions commit in another order
+ * than that of their numbers, so the number alone is not enough.
  */
 export function isVisible (xid: bigint, snapshot: string): boolean {
-  const [xmin, xmax, underWay] = snapshot.split(':')
+  const [xmin, xmax, inProgress] = snapshot.split(':')
   if (xid < BigInt(xmin!)) return true
-  return xid < BigInt(xmax!) && !underWay!.split(',').includes(String(xid))
+  return xid < BigInt(xmax!) && !inProgress!.split(',').includes(String(xid))
 }
 
 /**
- * Whether a change may be called done: everybody has it, or has had no reason to go by an older memory since a lease
- * before `now`. `silent`: how many servers have not said that they have it. `since`: when it was known to be committed.
+ * Whether a change may be acknowledged: every server has applied it, or a lease has passed since it was known to be
+ * committed, at `since`, so that no server may use an older cache. `unconfirmed`: the servers that have not confirmed.
  */
-export function mayAcknowledge (silent: number, since: number, now: number, lease: number): boolean {
-  return silent === 0 || now >= since + lease
+export function mayAcknowledge (unconfirmed: number, since: number, now: number, lease: number): boolean {
+  return unconfirmed === 0 || now >= since + lease
 }
 
 /**
- * Whether a server may be counted out that shows the same sign of life as at `observed`: what it went by then it goes
- * by no more, and whatever it does next, it hears first that it was counted out.
+ * Whether a server may be evicted that has given no sign of life since `observed`: its lease has ended, and its next
+ * poll tells it of the eviction first.
  */
-export function mayCountOut (observed: number, now: number, lease: number): boolean {
+export function mayEvict (observed: number, now: number, lease: number): boolean {
   return now >= observed + lease
 }

@@ -1,9 +1,10 @@
+/** The calls and credits that were taken from each month's quota. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { AllowanceRepository, GivenBack } from '../../domain/metering/quota-lease.ts'
 import type { Queries } from '../engine/prisma.ts'
 
-/** Every take is one statement, so that nothing can come between its condition and its write. */
+/** Each take is one statement, so that nothing can change between its condition and its write. */
 export function allowanceRepository (queries: Queries): AllowanceRepository {
   const { allowance: table } = queries
   return {
@@ -14,38 +15,35 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
     async takeCalls (holder, month, calls, quota) {
       if (calls > quota) return null
       const rows = await queries.$queryRaw<{ calls: bigint }[]>`
-        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, ${
-        BigInt(calls)
-      }, 0)
+        INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
+        VALUES (${holder}, ${month}, ${BigInt(calls)}, 0)
         ON CONFLICT ("holder", "month") DO UPDATE SET "calls" = "Allowance"."calls" + excluded."calls"
         WHERE "Allowance"."calls" <= ${BigInt(quota - calls)}
         RETURNING "calls"`
       return rows[0] === undefined ? null : Number(rows[0].calls)
     },
     async giveBackCalls (given) {
-      // Not an UPDATE of them all: that locks rows in any order, and two servers could wait for each other.
+      // Not one UPDATE: it locks rows in any order, so that two servers could deadlock.
       for (const [i, rows] of inChunks(summed(given)).entries()) {
         if (i > 0) await nextTurn()
         await queries.$executeRaw`
           INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
           SELECT held."holder", held."month", -given.column3, 0
-          FROM (VALUES ${
-          join(rows.map(tuple))
-        }) AS given JOIN "Allowance" AS held ON held."holder" = given.column1 AND held."month" = given.column2
+          FROM (VALUES ${join(rows.map(tuple))}) AS given
+          JOIN "Allowance" AS held ON held."holder" = given.column1 AND held."month" = given.column2
           WHERE held."calls" >= given.column3 ORDER BY held."holder", held."month"
           ON CONFLICT ("holder", "month") DO UPDATE SET "calls" = "Allowance"."calls" + excluded."calls"
           WHERE "Allowance"."calls" + excluded."calls" >= 0`
       }
     },
     async takeCredits (holder, month, credits, quota) {
-      const most = quota ?? Number.MAX_SAFE_INTEGER
-      if (credits > most) return null
+      const limit = quota ?? Number.MAX_SAFE_INTEGER
+      if (credits > limit) return null
       const rows = await queries.$queryRaw<{ credits: bigint }[]>`
-        INSERT INTO "Allowance" ("holder", "month", "calls", "credits") VALUES (${holder}, ${month}, 0, ${
-        BigInt(credits)
-      })
+        INSERT INTO "Allowance" ("holder", "month", "calls", "credits")
+        VALUES (${holder}, ${month}, 0, ${BigInt(credits)})
         ON CONFLICT ("holder", "month") DO UPDATE SET "credits" = "Allowance"."credits" + excluded."credits"
-        WHERE "Allowance"."credits" <= ${BigInt(most - credits)}
+        WHERE "Allowance"."credits" <= ${BigInt(limit - credits)}
         RETURNING "credits"`
       return rows[0] === undefined ? null : Number(rows[0].credits)
     },
@@ -60,7 +58,7 @@ export function allowanceRepository (queries: Queries): AllowanceRepository {
   }
 }
 
-/** One row for each holder and month, which is all that one statement may touch. */
+/** One row for each holder and month: a statement may update each row once. */
 function summed (given: readonly GivenBack[]): GivenBack[] {
   const sums = new Map<string, GivenBack>()
   for (const { holder, month, calls } of given) {
@@ -70,12 +68,14 @@ function summed (given: readonly GivenBack[]): GivenBack[] {
   return [...sums.values()]
 }
 
-/** A row of VALUES, whose columns have no types but those that they are given. */
+/** A row of VALUES, whose columns have only the types that they are cast to. */
 function tuple ({ holder, month, calls }: GivenBack) {
   return sql`(CAST(${holder} AS TEXT), CAST(${month} AS TEXT), CAST(${BigInt(calls)} AS BIGINT))`
 }
 
-/** As many as one statement takes at a time. */
+/** Rows in one statement. */
+const chunk = 500
+
 function inChunks (rows: GivenBack[]): GivenBack[][] {
-  return Array.from({ length: Math.ceil(rows.length / 500) }, (_, i) => rows.slice(i * 500, (i + 1) * 500))
+  return Array.from({ length: Math.ceil(rows.length / chunk) }, (_, i) => rows.slice(i * chunk, (i + 1) * chunk))
 }

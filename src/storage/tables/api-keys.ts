@@ -1,8 +1,9 @@
+/** API keys, generated and imported. */
 import type { ApiKey, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from '../rows/rows.ts'
 
 export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries
@@ -26,8 +27,10 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
       return row && read(row)
     },
     async isImported (digest, { organizationId, resourceIds }) {
-      const known = [{ resourceId: { in: [...resourceIds] } }, ...(organizationId === null ? [] : [{ organizationId }])]
-      return await table.findFirst({ where: { digest, imported: true, OR: known }, select: { id: true } }) !== null
+      const visible = [
+        { resourceId: { in: [...resourceIds] } }, ...(organizationId === null ? [] : [{ organizationId }])
+      ]
+      return await table.findFirst({ where: { digest, imported: true, OR: visible }, select: { id: true } }) !== null
     },
     async update (after) {
       const { id, digest, createdAt: _, ...key } = after
@@ -78,7 +81,7 @@ function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' |
   }
 }
 
-/** The record of a row, each of its columns once. */
+/** Reads each column once. */
 export function readApiKey (row: Row, { text, common, json, instant, flag }: Columns): ApiKey {
   const id = text(row.id)
   const organizationId = common(row.organizationId)
@@ -88,7 +91,7 @@ export function readApiKey (row: Row, { text, common, json, instant, flag }: Col
     digest: text(row.digest),
     hint: text(row.hint),
     organizationId,
-    // Keys from before they could have several name none: theirs is the one that they belong to.
+    // Older keys name none: they act for the organization that they belong to.
     organizations: organizations.length === 0 ? [organizationId] : organizations,
     resourceId: common(row.resourceId),
     environment: common(row.environment) as ApiKey['environment'],

@@ -1,10 +1,11 @@
+/** OAuth clients, with their secrets and grants. */
 import type {
   AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret
 } from '../../domain/credentials/client.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from '../rows/rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -83,7 +84,7 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   }
 }
 
-/** What stands in the client's own row. */
+/** The columns of the client's own row. */
 function columns<T extends Pick<Client, 'metadata' | 'allowlist' | 'introspects'>> (client: T) {
   return {
     ...client, metadata: json(client.metadata), allowlist: json(client.allowlist), introspects: json(client.introspects)
@@ -100,7 +101,7 @@ function grantsInOrder (grants: readonly ClientGrant[]) {
   return grants.map(({ resourceId, scopes }, position) => ({ resourceId, scopes: json(scopes), position }))
 }
 
-/** The record of a row with its `secrets` and `grants`, each of its columns once. */
+/** Reads each column once; `row.secrets` and `row.grants` are rows, in their order. */
 export function readClient (row: Row, columns: Columns): Client {
   const { text, common, json, instant } = columns
   return {

@@ -1,6 +1,7 @@
+/** Credit accounts and their entries. */
 import { greatestCredits, type CreditEntry, type CreditRepository } from '../../domain/metering/credit.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { pageOf, toPage } from './rows.ts'
+import { pageOf, toPage } from '../rows/rows.ts'
 
 export function creditRepository (queries: Queries): CreditRepository {
   const { creditAccount: accounts, creditEntry: entries } = queries
@@ -10,12 +11,12 @@ export function creditRepository (queries: Queries): CreditRepository {
       return Number(row?.balance ?? 0)
     },
     async add ({ organizationId, environment }, amount) {
-      // One statement: of two that race, the second adds to what the first left.
+      // One statement: of two that race, the second adds to the balance that the first has written.
       const rows = await queries.$queryRaw<{ balance: bigint }[]>`
-        INSERT INTO "CreditAccount" ("organizationId", "environment", "balance") VALUES (${organizationId}, ${environment}, ${
-        BigInt(amount)
-      })
-        ON CONFLICT ("organizationId", "environment") DO UPDATE SET "balance" = "CreditAccount"."balance" + excluded."balance"
+        INSERT INTO "CreditAccount" ("organizationId", "environment", "balance")
+        VALUES (${organizationId}, ${environment}, ${BigInt(amount)})
+        ON CONFLICT ("organizationId", "environment") DO UPDATE
+        SET "balance" = "CreditAccount"."balance" + excluded."balance"
         WHERE "CreditAccount"."balance" <= ${BigInt(greatestCredits - amount)}
         RETURNING "balance"`
       return rows[0] === undefined ? null : Number(rows[0].balance)

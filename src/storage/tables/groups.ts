@@ -1,7 +1,8 @@
+/** Groups and their members. */
 import type { Group, GroupRepository } from '../../domain/access/group.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
 
 export function groupRepository (
   { group: table, groupMember: memberships }: Queries, note: ChangeReport

@@ -1,17 +1,12 @@
-import {
-  everyone,
-  type DatabaseHistory,
-  type LostChange,
-  type LostChangeRepository,
-  type LostKind,
-  type LostState,
-  type Refused
+/** The changes that a failover lost, and the decisions about them. */
+import type {
+  DatabaseHistory, LostChange, LostChangeRepository, LostKind, LostState
 } from '../../domain/maintenance/lost-change.ts'
 import type { Change, ChangeReport } from '../cache/changes.ts'
-import type { Columns } from './columns.ts'
-import { joining } from '../replication/feed.ts'
+import type { Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { pageOf, toPage, type Row } from './rows.ts'
+import { joinLock } from '../rows/advisory-locks.ts'
+import { pageOf, toPage, type Row } from '../rows/rows.ts'
 
 export function lostChangeRepository (queries: Queries, note: ChangeReport): LostChangeRepository {
   const { lostChange: table } = queries
@@ -19,10 +14,11 @@ export function lostChangeRepository (queries: Queries, note: ChangeReport): Los
     async insert (change) {
       const { id, entryId, kind, subject, organizationId, changedAt, createdAt } = change
       const { decision, decidedAt, decidedBy } = columns(change)
-      // Whichever server is the first to notice it: the others wait for its transaction, and add nothing.
+      // The first server that notices it inserts it; the others wait for its transaction, and insert nothing.
       const added = await queries.$executeRaw`
         INSERT INTO "LostChange" (
-          "id", "entryId", "kind", "subject", "organizationId", "changedAt", "createdAt", "decision", "decidedAt", "decidedBy"
+          "id", "entryId", "kind", "subject", "organizationId",
+          "changedAt", "createdAt", "decision", "decidedAt", "decidedBy"
         ) VALUES (
           ${id}, ${entryId}, ${kind}, ${subject}, ${organizationId},
           ${changedAt}, ${createdAt}, ${decision}, ${decidedAt}, ${decidedBy}
@@ -57,10 +53,10 @@ export function lostChangeRepository (queries: Queries, note: ChangeReport): Los
 async function follow (
   queries: Queries, replicaId: string, { system, timeline }: DatabaseHistory
 ): Promise<DatabaseHistory | null> {
-  // Of several servers that start on another history one is the first.
-  await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joining})::text`
+  // One at a time, so that one of several servers that start on another history is the first.
+  await queries.$queryRaw`SELECT pg_advisory_xact_lock(${joinLock})::text`
   const { replica: table } = queries
-  // This server's own row among them: of a history that is not known, joining leaves there what it followed before.
+  // Includes this server's row: joining on an unknown history leaves the former one there.
   const before = await table.findFirst({
     where: { timeline: { not: null } }, orderBy: { seenAt: 'desc' }, select: { system: true, timeline: true },
   })
@@ -69,10 +65,7 @@ async function follow (
   return timeline === null || known !== null ? null : before
 }
 
-/**
- * Settles, within a transaction that made `changes`, what was undecided about a credential that is revoked now. The
- * operator need not decide about it.
- */
+/** In a transaction that made `changes`, decides the lost changes of the credentials that it revoked. */
 export async function settleRevoked (queries: Queries, changes: readonly Change[], note: ChangeReport): Promise<void> {
   const revoked = await revokedBy(queries, changes)
   let settled = 0
@@ -86,7 +79,7 @@ export async function settleRevoked (queries: Queries, changes: readonly Change[
   if (settled > 0) note({ of: 'lostChanges' })
 }
 
-/** The ids of those that the changes are about and that are revoked. */
+/** The subjects of the changes that are revoked. */
 async function revokedBy (queries: Queries, changes: readonly Change[]): Promise<Partial<Record<LostKind, string[]>>> {
   const ended = { revokedAt: { not: null } }
   const select = { id: true }
@@ -123,12 +116,12 @@ function idsOf (rows: readonly { id: string }[]): string[] {
   return rows.map(({ id }) => id)
 }
 
-/** What is refused by an undecided row. */
+/** The subject that an undecided row refuses. */
 export function readRefused (row: Row, { text }: Columns): { id: string, kind: LostKind, subject: string } {
   return { id: text(row.id), kind: text(row.kind) as LostKind, subject: text(row.subject) }
 }
 
-/** The state is the decision, and there is none as long as it is undecided. */
+/** The column for a state: NULL while undecided. */
 function decisionOf (state: LostState): string | null {
   return state === 'undecided' ? null : state
 }
@@ -139,47 +132,4 @@ function columns ({ state, ...change }: LostChange) {
 
 function read ({ decision, kind, ...row }: Prisma.LostChangeGetPayload<object>): LostChange {
   return { ...row, kind: kind as LostKind, state: (decision ?? 'undecided') as LostState }
-}
-
-/**
- * What a change was about, by the words of the feed: what has to be refused once it is lost. The deployment, where that
- * is all that can be said.
- */
-export type About = Refused | AboutHolder
-
-/** The one credential that has a digest. */
-export type AboutHolder =
-  | { kind: 'api_key', digest: string, resourceId: string }
-  | { kind: 'management_token', digest: string }
-
-const wholeDeployment: About = { kind: 'deployment', subject: everyone }
-
-export function aboutOf (change: Change): About[] {
-  switch (change.of) {
-    case 'apiKey': return [{ kind: 'api_key', digest: change.digest, resourceId: change.resourceId }]
-    case 'managementToken': return [{ kind: 'management_token', digest: change.digest }]
-    case 'client': return [{ kind: 'client', subject: change.id }]
-    case 'clients': return [{ kind: 'client', subject: everyone }]
-    case 'member': return [{ kind: 'member', subject: change.id }]
-    case 'publishableKey': return [{ kind: 'publishable_key', subject: change.id }]
-    case 'registrationToken': return [{ kind: 'registration_token', subject: change.id }]
-    case 'webhookTokens': return (change.ids ?? [everyone]).map(subject => ({ kind: 'webhook_token', subject }))
-    case 'revokedToken': return [{ kind: 'access_token', subject: change.jti }]
-    case 'organization': return [{ kind: 'organization', subject: change.id }]
-    case 'members': return [ofOwner(change.organizationId) ?? { kind: 'member', subject: everyone }]
-    case 'policies':
-    case 'resources': return [ofOwner(change.organizationId) ?? wholeDeployment]
-    case 'signingKeys':
-    case 'everything': return [wholeDeployment]
-    // A second failover has lost what was noticed after the first. What was decided is undecided again by itself.
-    case 'lostChanges': return change.refused === undefined ? [] : [change.refused]
-    // What was forgotten refused nothing any more, and what was imported is not there.
-    case 'revokedTokensPruned':
-    case 'importedKey': return []
-  }
-}
-
-function ofOwner (organizationId: string | null | undefined): About | null {
-  if (organizationId === undefined || organizationId === null) return null
-  return { kind: 'organization', subject: organizationId }
 }

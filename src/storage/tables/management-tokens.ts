@@ -1,9 +1,10 @@
+/** Access tokens of the management API. */
 import type {
   ManagementToken, ManagementTokenRepository, ManagementTokenStatus
 } from '../../domain/credentials/management-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch } from '../rows/rows.ts'
 
 export function managementTokenRepository (queries: Queries, note: ChangeReport): ManagementTokenRepository {
   const { managementToken: table } = queries

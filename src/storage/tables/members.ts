@@ -1,7 +1,8 @@
-import type { MemberRepository, Member } from '../../domain/members/permissions.ts'
+/** Members of organizations. */
+import type { Member, MemberRepository } from '../../domain/members/permissions.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
 
 export function memberRepository ({ member: table }: Queries, note: ChangeReport): MemberRepository {
   return {

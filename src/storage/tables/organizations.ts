@@ -1,8 +1,9 @@
+/** Organizations, the tenants. */
 import type { Organization, OrganizationRepository } from '../../domain/tenancy/organization.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from '../rows/rows.ts'
 
 export function organizationRepository ({ organization: table }: Queries, note: ChangeReport): OrganizationRepository {
   return {
@@ -30,7 +31,7 @@ export function organizationRepository ({ organization: table }: Queries, note: 
   }
 }
 
-/** The record of a row, each of its columns once. */
+/** Reads each column once. */
 export function readOrganization (row: Row, { text, json, instant }: Columns): Organization {
   return {
     id: text(row.id),

@@ -1,8 +1,9 @@
+/** Policies of organizations and of the deployment. */
 import { effects, readConditions, type Policy, type PolicyRepository } from '../../domain/policy/policy.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from '../rows/rows.ts'
 
 export function policyRepository ({ policy: table }: Queries, note: ChangeReport): PolicyRepository {
   return {
@@ -16,7 +17,7 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
     },
     async update (after) {
       const { id, organizationId, createdBy: _, createdAt: __, conditions, ...policy } = after
-      // What cannot be read is left as it is.
+      // Leaves unreadable conditions unchanged.
       const readable = conditions === null ? {} : { conditions: json(conditions) }
       const { revision } = await table.update({
         where: { id }, data: { ...policy, ...readable, ...nextRevision }, select: revisionAlone
@@ -29,9 +30,8 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
       note({ of: 'policies', organizationId })
     },
     async of (organizationId) {
-      return (await table.findMany({ where: { organizationId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })).map(
-        read
-      )
+      const rows = await table.findMany({ where: { organizationId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
+      return rows.map(read)
     },
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
@@ -40,10 +40,7 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
   }
 }
 
-/**
- * The record of a row, each of its columns once. An effect that is not known here makes the whole of it unreadable:
- * then it denies.
- */
+/** Reads each column once. A policy with an effect that this version does not know is unreadable, and denies. */
 export function readPolicy (row: Row, { text, json, instant, flag }: Columns): Policy {
   const known = effects.find(effect => effect === row.effect)
   return {

@@ -1,8 +1,9 @@
+/** Publishable keys. */
 import type { JWK } from 'jose'
 import type { PublishableKey, PublishableKeyRepository } from '../../domain/credentials/publishable-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from '../rows/rows.ts'
 
 export function publishableKeyRepository (
   { publishableKey: table }: Queries, note: ChangeReport

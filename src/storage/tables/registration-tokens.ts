@@ -1,9 +1,10 @@
+/** Tokens for the registration of clients. */
 import type {
   RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus
 } from '../../domain/credentials/registration-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
 
 export function registrationTokenRepository (
   { registrationToken: table }: Queries, note: ChangeReport

@@ -1,3 +1,4 @@
+/** Remembered answers, by idempotency key. */
 import type { RememberedAnswerRepository } from '../../domain/core/idempotency.ts'
 import type { Queries } from '../engine/prisma.ts'
 

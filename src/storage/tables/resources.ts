@@ -1,11 +1,12 @@
+/** Resources, with their present and retired scopes. */
 import type { Resource, ResourceRepository } from '../../domain/resources/resource.ts'
 import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import type { Style } from '../../domain/resources/style.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from './rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from '../rows/rows.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
@@ -84,7 +85,7 @@ export function resourceRepository (queries: Queries, note: ChangeReport): Resou
   }
 }
 
-/** What stands in the resource's own row. */
+/** The columns of the resource's own row. */
 function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultScopes'>> (resource: T) {
   return {
     ...resource,
@@ -95,14 +96,12 @@ function ownColumns<T extends Pick<Resource, 'identifier' | 'style' | 'defaultSc
 }
 
 function inOrder (scopes: readonly Scope[]) {
-  return scopes.map(
-    (
-      { name, keyOnly, description, reference = null }, position
-    ) => ({ name, keyOnly, description, reference, position })
-  )
+  return scopes.map(({ name, keyOnly, description, reference = null }, position) => ({
+    name, keyOnly, description, reference, position
+  }))
 }
 
-/** The record of a row, each of its columns once; `row.scopes` are rows, in their order. */
+/** Reads each column once; `row.scopes` are rows, in their order. */
 export function readResource (row: Row, columns: Columns): Resource {
   const { text, json, instant } = columns
   return {

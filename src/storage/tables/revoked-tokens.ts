@@ -1,8 +1,9 @@
+/** Revoked access tokens, by `jti`. */
 import type { RevokedTokenRepository } from '../../domain/tokens/access-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import type { Row } from './rows.ts'
+import type { Row } from '../rows/rows.ts'
 
 export function revokedTokenRepository ({ revokedToken: table }: Queries, note: ChangeReport): RevokedTokenRepository {
   return {
@@ -15,14 +16,14 @@ export function revokedTokenRepository ({ revokedToken: table }: Queries, note: 
     },
     async prune (before, limit) {
       const { count } = await table.deleteMany({ where: { expiresAt: { lt: before } }, limit })
-      // Once, at the end: what a server still knows of those that have gone before does no harm.
+      // Once, after the last batch: until then servers may keep pruned tokens in memory, which does no harm.
       if (count < limit) note({ of: 'revokedTokensPruned', before })
       return count
     },
   }
 }
 
-/** What checks have to know of one. */
+/** The columns that checks need. */
 export function readRevokedToken (row: Row, { text, instant }: Columns): { jti: string, expiresAt: Date } {
   return { jti: text(row.jti), expiresAt: instant(row.expiresAt) }
 }

@@ -1,9 +1,10 @@
+/** Signing keys, with their private keys sealed. */
 import type { JWK } from 'jose'
 import type { SigningKey, SigningKeyRepository } from '../../domain/tokens/signing-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
-import { orNull, prismaColumns, type Columns } from './columns.ts'
+import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, revisionAlone, type Row } from './rows.ts'
+import { json, nextRevision, revisionAlone, type Row } from '../rows/rows.ts'
 
 export function signingKeyRepository ({ signingKey: table }: Queries, note: ChangeReport): SigningKeyRepository {
   const changed = { of: 'signingKeys' } as const
@@ -36,7 +37,7 @@ export function signingKeyRepository ({ signingKey: table }: Queries, note: Chan
   }
 }
 
-/** The record of a row, each of its columns once. */
+/** Reads each column once. */
 export function readSigningKey (row: Row, { text, json, instant }: Columns): SigningKey {
   return {
     kid: text(row.kid),

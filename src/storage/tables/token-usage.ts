@@ -1,7 +1,8 @@
+/** Tokens issued, by client and minute. */
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { TokenUsage, TokenUsageRepository } from '../../domain/tokens/issuance-meter.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { toPage } from './rows.ts'
+import { toPage } from '../rows/rows.ts'
 
 export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
   const { tokenUsage: table } = queries
@@ -9,14 +10,13 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
     async add (usage) {
       if (usage.length === 0) return
       await queries.$executeRaw`
-        INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens") VALUES ${
-        join(inOneOrder(usage).map(tuple))
-      }
+        INSERT INTO "TokenUsage" ("clientId", "minute", "organizationId", "tokens")
+        VALUES ${join(inOneOrder(usage).map(tuple))}
         ON CONFLICT ("clientId", "minute") DO UPDATE SET "tokens" = "TokenUsage"."tokens" + excluded."tokens"`
     },
     async page (query, { organizationId, clientId, from, until }) {
       const { limit, after } = query
-      // The first condition says nothing that the second does not, but an index serves it.
+      // The first condition is implied by the second, but an index serves it.
       const behind = after === null
         ? {}
         : {
@@ -35,14 +35,14 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
   }
 }
 
-/** So that two servers never wait for each other. */
+/** The same order on every server, so that two never deadlock. */
 function inOneOrder (usage: readonly TokenUsage[]): TokenUsage[] {
   return usage.toSorted((a, b) =>
     a.clientId < b.clientId ? -1 : a.clientId > b.clientId ? 1 : a.minute.getTime() - b.minute.getTime()
   )
 }
 
-/** A row as INSERT takes it. */
+/** A row of VALUES. */
 function tuple ({ clientId, minute, organizationId, tokens }: TokenUsage) {
   return sql`(${clientId}, ${minute}, ${organizationId}, ${BigInt(tokens)})`
 }

@@ -1,3 +1,4 @@
+/** Calls and credits, by API key and day. */
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { DayUsage, UsageRepository } from '../../domain/metering/key-usage-meter.ts'
 import type { Queries } from '../engine/prisma.ts'
@@ -19,15 +20,17 @@ export function usageRepository (queries: Queries): UsageRepository {
     },
     async ofOrganization (organizationId, { from, to }) {
       const sums = await queries.$queryRaw<{ environment: string, calls: bigint, credits: bigint }[]>`
-        SELECT "ApiKey"."environment", CAST(SUM("KeyUsage"."calls") AS BIGINT) AS "calls", CAST(SUM("KeyUsage"."credits") AS BIGINT) AS "credits"
+        SELECT "ApiKey"."environment",
+          CAST(SUM("KeyUsage"."calls") AS BIGINT) AS "calls",
+          CAST(SUM("KeyUsage"."credits") AS BIGINT) AS "credits"
         FROM "KeyUsage" JOIN "ApiKey" ON "ApiKey"."id" = "KeyUsage"."apiKeyId"
         WHERE "ApiKey"."organizationId" = ${organizationId} AND "KeyUsage"."day" BETWEEN ${from} AND ${to}
         GROUP BY "ApiKey"."environment"`
-      const of = (environment: string) => {
+      const sumOf = (environment: string) => {
         const sum = sums.find(each => each.environment === environment)
         return { calls: Number(sum?.calls ?? 0), credits: Number(sum?.credits ?? 0) }
       }
-      return { live: of('live'), test: of('test') }
+      return { live: sumOf('live'), test: sumOf('test') }
     },
     async prune (before, limit) {
       return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } }, limit })).count
@@ -36,8 +39,8 @@ export function usageRepository (queries: Queries): UsageRepository {
 }
 
 /**
- * One row for each key and day, which is all that one statement may touch; in one order, so that two servers never wait
- * for each other.
+ * One row for each key and day, since a statement may update each row once; in the same order on every server, so that
+ * two never deadlock.
  */
 function summed (usage: readonly DayUsage[]): DayUsage[] {
   const sums = new Map<string, DayUsage>()
@@ -49,7 +52,7 @@ function summed (usage: readonly DayUsage[]): DayUsage[] {
   return [...sums].toSorted(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row)
 }
 
-/** A row as INSERT takes it. */
+/** A row of VALUES. */
 function tuple ({ keyId, day, calls, credits }: DayUsage) {
   return sql`(${keyId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
 }

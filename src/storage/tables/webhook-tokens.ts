@@ -1,10 +1,11 @@
+/** Webhook tokens, each for one object. */
 import type { WebhookToken, WebhookTokenRepository } from '../../domain/credentials/webhook-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from './rows.ts'
+import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from '../rows/rows.ts'
 
-/** How many a change names: of more it does not say which. */
-const mostNamed = 1_000
+/** The number of tokens that a change names, at most: of more it names none. */
+const maxNamed = 1_000
 
 export function webhookTokenRepository ({ webhookToken: table }: Queries, note: ChangeReport): WebhookTokenRepository {
   return {
@@ -31,7 +32,7 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
       const where = { apiKeyId: fromApiKeyId }
       const ids = (await table.findMany({ where, select: { id: true } })).map(({ id }) => id)
       await table.updateMany({ where, data: { apiKeyId: toApiKeyId, ...nextRevision } })
-      if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > mostNamed ? {} : { ids }) })
+      if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > maxNamed ? {} : { ids }) })
     },
     async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)

@@ -1,3 +1,4 @@
+/** Prisma is loaded on first use, and a failed load is retried. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -8,8 +9,8 @@ import { databases } from '../../support/databases.ts'
 const source = (file: string) => JSON.stringify(new URL(`../../../src/${file}`, import.meta.url).href)
 
 /**
- * In a process of its own: starts on the database that is named, checks, changes; prints whether Prisma's query
- * compiler was loaded after each.
+ * Runs in a separate process: starts on the database of the configuration, checks, queries; prints whether Prisma's
+ * query compiler was loaded after each.
  */
 const program = `
   import { registerHooks } from 'node:module'
@@ -32,7 +33,7 @@ const program = `
 
 const { fresh } = databases.find(({ name }) => name === 'sqlite')!
 
-t.test('[sqlite] a start on a database that is as it should be, and checks, do without Prisma\'s query compiler; what they do not read loads it', async t => {
+t.test('[sqlite] a start on an up-to-date database, and checks, do not load Prisma\'s query compiler; other queries do', async t => {
   const { url, drop } = await fresh()
   t.teardown(drop)
   const environment = {
@@ -48,8 +49,8 @@ t.test('[sqlite] a start on a database that is as it should be, and checks, do w
 })
 
 /**
- * In a process of its own: opens a database, opens files until there can be no more, and says what pings and
- * transactions end in, then and afterwards.
+ * Runs in a separate process: opens a database, opens files until the limit, and prints the results of a ping and a
+ * transaction, then and after closing the files.
  */
 const programWithoutFiles = `
   import { closeSync, openSync } from 'node:fs'
@@ -65,7 +66,7 @@ const programWithoutFiles = `
   await close()
 `
 
-t.test('[sqlite] what needs Prisma while it cannot be loaded is unavailable, and done once it can', async t => {
+t.test('[sqlite] a query that needs Prisma while it cannot be loaded is unavailable, and succeeds once it can', async t => {
   const { url, drop } = await fresh()
   t.teardown(drop)
   await (await openStorage(url)).close()

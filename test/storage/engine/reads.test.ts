@@ -1,3 +1,4 @@
+/** The prepared reads return what Prisma reads. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
@@ -12,7 +13,7 @@ import type { SigningKey } from '../../../src/domain/tokens/signing-key.ts'
 import { auditKeys } from '../../../src/secrets/authentication-code.ts'
 import { migrate, openDatabase } from '../../../src/storage/engine/database.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { repositoriesOver } from '../../../src/storage/tables/repositories.ts'
+import { repositoriesOver } from '../../../src/storage/store/repositories.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 
@@ -153,7 +154,7 @@ const resource = (id: string): Resource => ({
   revision: 1,
 })
 
-/** With NULL in every column that may hold it, and nothing in every list. */
+/** With NULL in every nullable column, and empty lists. */
 const bareKey: ApiKey = {
   ...key,
   id: 'key_c',
@@ -324,7 +325,7 @@ for (const { name, fresh } of databases) {
       Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(),
       await columnsOf('Client')
     )
-    // The normal form of an identifier is for looking it up alone.
+    // The normal form of an identifier is used for look-ups only.
     t.strictSame(
       Object.keys(server).filter(member => member !== 'scopes').sort(),
       (await columnsOf('Resource')).filter(column => column !== 'normalIdentifier')
@@ -332,7 +333,7 @@ for (const { name, fresh } of databases) {
     t.strictSame(Object.keys(policy).sort(), await columnsOf('Policy'))
     t.strictSame(Object.keys(signingKey).sort(), await columnsOf('SigningKey'))
     t.strictSame(Object.keys(heads[0]!).sort(), await columnsOf('AuditChain'))
-    // Of a registration token there would have to be one.
+    // A registration token would have to exist.
     t.strictSame(
       [organization, key, client].flatMap(record => Object.entries(record).filter(([, value]) => value === null)),
       [['registrationTokenId', null]], 'no column was left out'
@@ -342,7 +343,7 @@ for (const { name, fresh } of databases) {
     t.equal(await reads.client('nul\0'), null)
     t.strictSame(await reads.policiesOf('nul\0'), [])
 
-    // A start reads anew which keys were imported for which resource.
+    // A start loads the set of imported keys.
     await database.close()
     const another = await openStorage(url)
     t.teardown(another.close)
@@ -394,7 +395,7 @@ for (const { name, fresh } of databases) {
   })
 }
 
-/** How many bytes there are in the heap that anything refers to. */
+/** The bytes of the heap that are reachable. */
 function heldNow (): number {
   setFlagsFromString('--expose_gc')
   const collect = runInNewContext('gc') as () => void

@@ -1,4 +1,4 @@
-/** Every database that was ever released has to open with its data in it. */
+/** Databases of every released version open with their data. */
 import { once } from 'node:events'
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -9,7 +9,8 @@ import { setImmediate } from 'node:timers/promises'
 import type pg from 'pg'
 import type { SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils'
 import t, { type Test } from 'tap'
-import { migrate, openDatabase, type Database } from '../../../src/storage/engine/database.ts'
+import { migrate, openDatabase } from '../../../src/storage/engine/database.ts'
+import type { Database } from '../../../src/storage/engine/engine.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { applyMigrations, migrationsFolder, neededMigrations } from '../../../src/storage/migrations/migrations.ts'
 import { postgresqlMigrationAdapter } from '../../../src/storage/engine/postgresql/postgresql.ts'
@@ -23,7 +24,7 @@ import { administer } from '../../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../../support/running-server.ts'
 import { patientLimits } from '../../support/waiting.ts'
 
-/** The migrations up to the one whose name ends so, in a folder of their own. */
+/** A folder with the migrations up to the one whose name ends so. */
 async function migrationsUpTo (t: Test, provider: Provider, last: string): Promise<string> {
   const all = migrationsFolder(provider)
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-migrations-'))
@@ -42,7 +43,7 @@ async function execute ({ queries }: Database, statements: readonly string[]): P
   for (const statement of statements) await queries.$executeRawUnsafe(statement)
 }
 
-/** What the first version wrote. */
+/** Data of the first version. */
 const dataOfInit = [
   `INSERT INTO "Organization" ("id", "name", "status", "createdAt", "suspendedAt") VALUES
     ('org_a', 'A', 'active', '2026-01-01T00:00:00.000Z', NULL), ('org_s', 'S', 'suspended', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z')`,
@@ -60,7 +61,7 @@ const dataOfInit = [
     ('evt_a', '2026-01-01T00:00:00.000Z', 'api_key.created', 'admin', 'org_a', 'key_a', '{}')`,
 ]
 
-/** What a version wrote in which every key had its own allowance: a chain of three, one of two, and a key alone. */
+/** Data of a version in which every key had its own allowance: a chain of three, one of two, and a single key. */
 const dataOfProduct = [
   'INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES (\'org_a\', \'A\', \'active\', ' +
     '\'2026-01-01T00:00:00.000Z\')',
@@ -78,8 +79,8 @@ const dataOfProduct = [
 ]
 
 /**
- * What a version wrote in which a digest was one of the whole deployment: keys that were imported, one of them for a
- * resource of the deployment, and one that was made here.
+ * Data of a version in which a digest was unique in the deployment: imported keys, one of them for a resource of the
+ * deployment, and a generated key.
  */
 const dataOfOneDigest = [
   `INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES
@@ -280,7 +281,7 @@ for (const { name, empty } of databases) {
   })
 }
 
-/** What a version wrote that compared the spellings of identifiers: id, identifier, organization, whether it ended. */
+/** Data of a version that compared identifiers by spelling: id, identifier, organization, whether it is revoked. */
 const spelled: readonly (readonly [id: string, identifier: string, organization: string | null, ended?: true])[] = [
   ['res_1', 'HTTPS://One.test:443', 'org_a'],
   ['res_2a', 'https://two.test', 'org_a', true],
@@ -310,7 +311,7 @@ for (const { name, empty } of databases) {
         ('${id}', '${identifier}', '${id}', ${
         organization === null ? 'NULL' : `'${organization}'`
       }, '{"keyPrefix":"lb","transports":[],"errors":"ledgerbee"}', 3600, ${instant}, ${ended ? instant : 'NULL'})`),
-      // The built-in ones are older, too.
+      // The built-in ones are as old.
       'UPDATE "Resource" SET "normalIdentifier" = NULL',
     ])
 
@@ -357,7 +358,7 @@ for (const { name, empty } of databases) {
   })
 }
 
-/** An adapter with `before` awaited before its n-th statement, with what the driver has its connection in. */
+/** An adapter that awaits `before` before its n-th statement, with the driver's pool. */
 function visited (
   adapter: SqlMigrationAwareDriverAdapterFactory, before: (n: number, driver: unknown) => Promise<void>
 ): SqlMigrationAwareDriverAdapterFactory {
@@ -380,7 +381,7 @@ function visited (
   }
 }
 
-/** An adapter of which the server dies before its n-th statement, and all further ones. */
+/** An adapter whose server dies before its n-th statement. */
 function dyingAt (n: number, adapter: SqlMigrationAwareDriverAdapterFactory): SqlMigrationAwareDriverAdapterFactory {
   return visited(adapter, async statement => { if (statement >= n) throw new Error('killed') })
 }
@@ -393,7 +394,7 @@ for (const { name, empty } of databases) {
     const folder = await migrationsUpTo(t, name, '_api_keys_as_a_product')
     let statements = 1
     for (let done = false; !done; statements++) {
-      // What is left of one attempt is where the next one begins.
+      // Each attempt begins with the result of the one before.
       done = await applyMigrations(name, dyingAt(statements, adapter()), folder).then(
         names => names.length === 2,
         (error: unknown) => {
@@ -408,7 +409,7 @@ for (const { name, empty } of databases) {
   })
 }
 
-/** A PostgreSQL database with nothing in it, and what it holds: its tables, and which migrations they are by. */
+/** An empty PostgreSQL database, and functions that list its tables and its migrations. */
 async function emptyPostgresql (t: Test) {
   const { url, drop } = await databases.find(({ name }) => name === 'postgresql')!.empty()
   t.teardown(drop)
@@ -454,35 +455,35 @@ t.test('migrations whose connection breaks at any statement fail as a whole, and
       break
     }
     broken++
-    t.match(outcome, { code: 'storage_unavailable', detail: /nothing of them was kept/ }, `statement ${at}`)
+    t.match(outcome, { code: 'storage_unavailable', detail: /all of them were rolled back/ }, `statement ${at}`)
     t.strictSame(await holds(), [], `before statement ${at}`)
   }
   t.ok(broken > 10, `${broken} statements`)
   t.equal((await migrate(url)).length, (await neededMigrations('postgresql')).length - 2)
 })
 
-t.test('a machine that stands still for an hour in the middle of the migrations keeps its connection, and gets on [postgresql]', async t => {
+t.test('a machine that is suspended for an hour during the migrations keeps its connection, and continues [postgresql]', async t => {
   const { url } = await emptyPostgresql(t)
   const adapter = visited(postgresqlMigrationAdapter(url), async n => {
     if (n === 4) mock.timers.enable({ apis: ['setTimeout'] })
     if (n !== 5) return
     mock.timers.tick(3_600_000)
     mock.timers.reset()
-    // A connection that was given up takes a moment to end.
+    // An abandoned connection takes a moment to end.
     await setImmediate()
   })
   t.equal((await applyMigrations('postgresql', adapter, await migrationsUpTo(t, 'postgresql', '_init'))).length, 1)
 })
 
-t.test('migrations that turn out not to be one transaction are not called done [postgresql]', async t => {
+t.test('migrations that did not run in one transaction are not reported as done [postgresql]', async t => {
   const { url } = await emptyPostgresql(t)
   let transactions = 0
   const adapter = visited(postgresqlMigrationAdapter(url), async (_, driver) => {
-    // Somebody between here and the database, who ends it.
+    // A third party ends the transaction.
     if (++transactions === 6) await (driver as pg.Pool).query('COMMIT')
   })
   await t.rejects(applyMigrations('postgresql', adapter, await migrationsUpTo(t, 'postgresql', '_init')), {
-    code: 'storage_unavailable', detail: /not one transaction/
+    code: 'storage_unavailable', detail: /did not run in one transaction/
   })
 })
 

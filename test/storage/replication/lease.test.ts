@@ -1,12 +1,12 @@
-/** The rules of trust and acknowledgement, one by one, and all of them in worlds that do their worst. */
+/** The lease rules, one by one, and together in simulated worlds with every kind of failure. */
 import tap from 'tap'
 import { rules, simulate } from '../../simulation/simulation.ts'
 import { wrong } from '../../simulation/wrong.ts'
 import {
-  isTrusted, isVisible, mayAcknowledge, mayCountOut, never, trustedUntil
+  isTrusted, isVisible, mayAcknowledge, mayEvict, never, trustedUntil
 } from '../../../src/storage/replication/lease.ts'
 
-tap.test('a view is out of use when either clock has passed the lease, less the margin, since the poll was sent', async t => {
+tap.test('a cache is unusable when either clock has passed the lease, less the margin, since the poll was sent', async t => {
   const until = trustedUntil({ monotonic: 1_000, wall: 50_000 }, 2_000)
   t.equal(isTrusted(until, 2_899, 51_899), true)
   t.equal(isTrusted(until, 2_900, 51_000), false)
@@ -15,7 +15,7 @@ tap.test('a view is out of use when either clock has passed the lease, less the 
   t.equal(isTrusted(never, 0, 0), false)
 })
 
-tap.test('what a transaction did is seen in a snapshot when it had committed, whatever its number', async t => {
+tap.test('a transaction is visible in a snapshot if it had committed, whatever its number', async t => {
   const seen = (...xids: number[]) => xids.map(xid => isVisible(BigInt(xid), '10:20:10,12,19'))
   t.strictSame(seen(9, 11, 13, 18), [true, true, true, true])
   t.strictSame(seen(10, 12, 19), [false, false, false], 'under way')
@@ -27,13 +27,13 @@ tap.test('what a transaction did is seen in a snapshot when it had committed, wh
   )
 })
 
-tap.test('a change is answered when all have it, or after a whole lease', async t => {
+tap.test('a change is acknowledged when all servers have applied it, or after a whole lease', async t => {
   t.equal(mayAcknowledge(0, 1_000, 1_000, 2_000), true)
   t.equal(mayAcknowledge(1, 1_000, 2_999, 2_000), false)
   t.equal(mayAcknowledge(1, 1_000, 3_000, 2_000), true)
   t.equal(mayAcknowledge(Infinity, 1_000, 2_999, 2_000), false, 'who there is is not known')
-  t.equal(mayCountOut(1_000, 2_999, 2_000), false)
-  t.equal(mayCountOut(1_000, 3_000, 2_000), true)
+  t.equal(mayEvict(1_000, 2_999, 2_000), false)
+  t.equal(mayEvict(1_000, 3_000, 2_000), true)
 })
 
 const world = (seed: number, servers: number, changes = 200) => ({ seed, servers, changes, lease: 2_000 })

@@ -1,12 +1,9 @@
-/**
- * What a database that was taken back has lost, by what it was about: the same is taken from the servers that know of
- * it.
- */
+/** After a failover that lost changes, the servers that remember them refuse their subjects. */
 import tap from 'tap'
 import { digestOf } from '../../../src/secrets/digest.ts'
 import { newSecret } from '../../../src/secrets/random.ts'
 import { openStorage } from '../../../src/storage/index.ts'
-import { remembered, RememberedEntries } from '../../../src/storage/replication/remembered-entries.ts'
+import { retentionMs, RememberedEntries } from '../../../src/storage/lost-changes/remembered-entries.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { administer, asWanted, freshDatabase } from '../../support/postgres.ts'
 import { eventually, until } from '../../support/waiting.ts'
@@ -33,20 +30,20 @@ tap.teardown(async () => {
 const sql = async (statement: string): Promise<Json[]> => (await administer(database.url, statement)).rows
 const joined = () =>
   until(
-    'everybody has joined',
+    'all servers have joined',
     async () => (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n === servers.length
   )
 
 const isTrusted = async (server: TestServer): Promise<boolean> =>
   /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
 const trusting = (those = servers) =>
-  until('memory is gone by', async () => (await Promise.all(those.map(isTrusted))).every(trusted => trusted))
+  until('the caches are in use', async () => (await Promise.all(those.map(isTrusted))).every(trusted => trusted))
 
-/** A database, the wire that leads there, and the servers on it. */
+/** A database, the proxy before it, and the servers on it. */
 interface Place { name: string, wire: Wire, servers: TestServer[] }
 const place: Place = { name, wire, servers }
 
-/** While nobody is connected. */
+/** Runs `work` while no server is connected. */
 async function interrupted (work: () => Promise<void>, { name, wire }: Place = place): Promise<void> {
   await wire.cut()
   await administer(elsewhere, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${name}'`)
@@ -54,7 +51,7 @@ async function interrupted (work: () => Promise<void>, { name, wire }: Place = p
   await wire.mend()
 }
 
-/** Does `work`, of which the database knows nothing afterwards: another one that was copied before is in its place. */
+/** Runs `work` and loses its changes: a copy of the database from before replaces it. */
 async function losing (
   work: () => Promise<void>, whileAway: () => void = () => {}, on: Place = place
 ): Promise<void> {
@@ -84,7 +81,7 @@ const undecided = async (): Promise<Json[]> => (await on(a, 'GET', '/lost-change
 const asked = (ask: (server: TestServer) => Promise<Answer>) => Promise.all(servers.map(ask))
 const statuses = async (ask: (server: TestServer) => Promise<Answer>) => (await asked(ask)).map(({ status }) => status)
 
-/** Where no route asks for it: whether it is found. */
+/** For look-ups without a route: 200 if the record is found. */
 const lookedUp = (look: (server: TestServer) => unknown) => async (server: TestServer) => {
   const status = await Promise.resolve().then(() => look(server)).then(
     found => found === null ? 404 : 200, (error: { status: number }) => error.status
@@ -100,7 +97,7 @@ interface Case {
   status?: number
 }
 
-/** What ends a credential in an organization of its own, and what has to be refused when that is lost. */
+/** Changes that end a credential, each in a new organization, and the subject to refuse when the change is lost. */
 const cases: Record<string, (organization: string) => Promise<Case>> = {
   'a revoked key': async organization => {
     const { id, key } = await a.createKey({ organization })
@@ -256,7 +253,7 @@ const cases: Record<string, (organization: string) => Promise<Case>> = {
   }
 }
 
-tap.test('what was taken away and is back is refused on every server, and nothing else is, until it is accepted [postgresql]', async t => {
+tap.test('what was revoked and is valid again after a failover is refused on every server, and nothing else is, until it is accepted [postgresql]', async t => {
   const good = await a.createKey()
   const all = await Promise.all(
     Object.entries(cases).map(async ([what, prepare]) => ({
@@ -288,7 +285,7 @@ tap.test('what was taken away and is back is refused on every server, and nothin
   t.equal(lines.length, 2, 'each server has said so in one line')
 })
 
-tap.test('what is taken away again by the usual command needs no other decision [postgresql]', async t => {
+tap.test('a credential that is revoked again needs no other decision [postgresql]', async t => {
   const revoking = Object.entries(cases).filter(([what]) =>
     what.startsWith('a revoked') && !what.includes('of the') && !what.includes('as its')
   )
@@ -311,7 +308,7 @@ tap.test('what is taken away again by the usual command needs no other decision 
   for (const { what, ask } of all) t.notMatch(await statuses(ask), [503, 503], what)
 })
 
-tap.test('a server knows what it has answered itself, though the feed has not brought it yet [postgresql]', async t => {
+tap.test('a server remembers its own change before the feed returns it [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   const { id, key } = await a.createKey()
   t.strictSame(await statuses(server => server.withKey(key)), [200, 200])
@@ -336,7 +333,7 @@ tap.test('a server knows what it has answered itself, though the feed has not br
   await on(a, 'POST', '/lost-changes/accept')
 })
 
-tap.test('nothing passes while a server asks another database than it knew, before it follows that [postgresql]', async t => {
+tap.test('nothing lost passes while a server queries another database than before, until it follows its feed [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   const [lost, good] = [await a.createKey(), await a.createKey()]
   for (const { key } of [lost, good]) t.strictSame(await statuses(server => server.withKey(key)), [200, 200])
@@ -399,10 +396,10 @@ tap.test('what the deployment as a whole has lost refuses every credential but b
   }
 })
 
-tap.test('what was removed because everybody had it for long is not taken for lost [postgresql]', async t => {
+tap.test('a pruned feed entry is not taken for lost [postgresql]', async t => {
   const { id } = await a.createKey()
   await on(a, 'POST', `/api-keys/${id}/revoke`)
-  // As if the others had been cut off from their database for so long.
+  // As if the other servers had been cut off from their database for that long.
   await sql(
     'UPDATE "FeedEntry" SET "createdAt" = "createdAt" - interval \'1 hour\'; UPDATE "Replica" SET "prunedBefore" = ' +
       'now() + interval \'1 minute\'; DELETE FROM "FeedEntry"'
@@ -441,7 +438,7 @@ tap.test('a server that starts on a database of another history than the servers
   t.strictSame(await maybe(), [], 'who remembers everything need not guess')
 })
 
-tap.test('a server that began after a change knows of it, though those that were there then have ended [postgresql]', async t => {
+tap.test('a server that joined after a change remembers it, also when the earlier servers have ended [postgresql]', async t => {
   const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   const ownWire = await layWire(own.url)
   const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
@@ -471,7 +468,7 @@ tap.test('a server that began after a change knows of it, though those that were
   t.ok(data.some(({ kind, subject }: Json) => kind === 'api_key' && subject === id), 'not only what it changed itself')
 })
 
-tap.test('one that is the only server there ever was says it too, if it cannot compare everything [postgresql]', async t => {
+tap.test('the only server there ever was reports it too, if it cannot compare everything [postgresql]', async t => {
   const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   const ownWire = await layWire(own.url)
   const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
@@ -482,7 +479,7 @@ tap.test('one that is the only server there ever was says it too, if it cannot c
     await own.drop()
   })
   await server.createKey()
-  // As after an outage that was longer than entries stay.
+  // As after an outage that was longer than entries are kept.
   await interrupted(async () => {
     await administer(
       own.url,
@@ -500,7 +497,7 @@ tap.test('one that is the only server there ever was says it too, if it cannot c
 
 const knowsLogins = process.env.LATCHKEY_TEST_POSTGRES_AS === 'pgbouncer' &&
   'a pooler lets in the logins of its file alone'
-tap.test('what a login may not ask the database is not known, and no reason not to start [postgresql]', {
+tap.test('a role that may not read the history of the database and its standbys does not keep a server from starting [postgresql]', {
   skip: knowsLogins
 }, async t => {
   const own = await freshDatabase()
@@ -527,7 +524,7 @@ tap.test('what a login may not ask the database is not known, and no reason not 
   }])
 })
 
-tap.test('what is remembered is bounded by age and by number; while the database is away it does not age', t => {
+tap.test('remembered entries are bounded by age and by number; they do not age while the database is unreachable', t => {
   const entry = (id: string) => ({ id, createdAt: new Date(0), changes: [{ of: 'client' as const, id }] })
   const at = (milliseconds: number) => ({ monotonic: milliseconds, wall: milliseconds })
   const ids = (entries: RememberedEntries) => entries.all().map(({ id }) => id)
@@ -535,9 +532,9 @@ tap.test('what is remembered is bounded by age and by number; while the database
   entries.add([entry('one'), entry('two')], at(0))
   entries.add([entry('two'), { id: 'nothing', createdAt: new Date(0), changes: [] }, entry('three')], at(1))
   t.strictSame(ids(entries), ['one', 'two', 'three'], 'each once, and only what was about something')
-  entries.forget(at(remembered - 1))
+  entries.expire(at(retentionMs - 1))
   t.equal(entries.size, 3)
-  entries.forget({ monotonic: 0, wall: remembered })
+  entries.expire({ monotonic: 0, wall: retentionMs })
   t.strictSame(ids(entries), ['three'], 'either clock makes old')
   t.ok(entries.isComplete)
   entries.add([entry('four'), entry('five'), entry('six')], at(2))

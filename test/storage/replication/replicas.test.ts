@@ -1,4 +1,4 @@
-/** Several servers on one PostgreSQL, in one process: what was changed on one is so for all when the answer arrives. */
+/** Several servers on one PostgreSQL, in one process: a change on one holds on all when its answer arrives. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import tap from 'tap'
@@ -12,7 +12,7 @@ import { eventually, patience, timed, until } from '../../support/waiting.ts'
 import { layWire } from '../../support/network-proxy.ts'
 
 const lease = 1_200
-/** Milliseconds within which a change is answered that waited for a lease, and not for two. */
+/** Milliseconds within which a change is answered that waited for one lease, not for two. */
 const oneLease = 2 * lease
 const issuer = 'http://localhost:3999'
 const environment = {
@@ -34,15 +34,15 @@ tap.teardown(async () => {
   await database.drop()
 })
 
-/** What `administer` says of this database. */
+/** Queries this database. */
 const sql = async (statement: string): Promise<Json[]> => (await administer(database.url, statement)).rows
-/** How many servers there are. */
+/** The number of registered servers. */
 const live = async (): Promise<number> =>
   (await sql('SELECT count(*)::int AS n FROM "Replica" WHERE "leftAt" IS NULL'))[0]!.n
 const isTrusted = async (server: TestServer): Promise<boolean> =>
   /^latchkey_registry_trusted 1$/m.test((await server.send({ path: '/prom' })).text)
 
-/** How often a change on `server` was held back for the others while `act` ran, by why it was no longer. */
+/** Acknowledgements of `server` during `act`, by outcome. */
 async function heldBack (
   { latchkey: { telemetry: { metrics: { acknowledgements } } } }: TestServer, act: () => Promise<unknown>
 ): Promise<Json> {
@@ -54,7 +54,7 @@ async function heldBack (
   )
 }
 
-/** Fails unless it was done. */
+/** Throws unless the request succeeded. */
 async function done (answer: Promise<Answer>): Promise<Answer> {
   const { status, text } = await answer
   if (status >= 300) throw new Error(`${status} ${text}`)
@@ -62,7 +62,7 @@ async function done (answer: Promise<Answer>): Promise<Answer> {
 }
 
 const on = (server: TestServer, method: string, path: string, body?: Json) => done(server.admin(method, path, body))
-/** A key that the second server has in its memory. */
+/** A key that the second server has cached. */
 async function keyInMemory (server: TestServer = b, input: Json = {}) {
   const made = await a.createKey(input)
   await until('trust', () => isTrusted(server))
@@ -150,10 +150,7 @@ async function assertedBy (clientId: string, { privateKey }: { privateKey: Crypt
   })
 }
 
-/**
- * Each: what passes on the second server, what ends it, on whichever server, and whether it has ended for whoever
- * reads.
- */
+/** Each: a request that passes on the second server, the change that ends it, and a query that finds the change. */
 const endings: [
   string,
   (
@@ -259,7 +256,7 @@ tap.test('Y7: of two imported keys with one digest each ends on every server whe
       resourceId: resource.id
     })
   }
-  /** Whether each is there and not revoked, by the memory of each server. */
+  /** Whether each key is valid, by the cache of each server. */
   const living = async () =>
     await Promise.all([a, b].map(async ({ latchkey: { registry } }) =>
       await Promise.all(keys.map(async key => {
@@ -275,7 +272,7 @@ tap.test('Y7: of two imported keys with one digest each ends on every server whe
   t.strictSame(await living(), [[false, false], [false, false]])
 })
 
-tap.test('CK-04: whoever asks again, on whichever server, before all have heard, is answered when they have [postgresql]', async t => {
+tap.test('CK-04: a change that is repeated, on any server, is answered only when all servers have applied it [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   for (const again of [a, b]) {
     const cases = await Promise.all(
@@ -283,12 +280,12 @@ tap.test('CK-04: whoever asks again, on whichever server, before all have heard,
     )
     await until('trust', () => isTrusted(b))
     for (const { what, ask } of [...cases, ...cases]) t.equal((await ask()).status, 200, `before: ${what}`)
-    // Long enough for a second answer to come before the first one, and too short for trust to end.
+    // Long enough for the second answer to precede the first, and too short for the lease to end.
     wire.delay.listener = lease / 4
     const first = Promise.all(cases.map(({ end }) => end(a)))
     await Promise.all(cases.map(async ({ what, ask, end, hasEnded }) => {
       await until(`${what} is so in the database`, async () => (await sql(hasEnded)).length > 0)
-      // The same server answers 409 as long as it is about the same Idempotency-Key.
+      // The same server answers 409 while the first request has the same Idempotency-Key.
       if (
         await end(again).catch((error: Error) =>
           /^409 .*IN_PROGRESS/.test(error.message) ? null : Promise.reject(error)
@@ -301,12 +298,12 @@ tap.test('CK-04: whoever asks again, on whichever server, before all have heard,
   }
 })
 
-tap.test('CK-04: who answered while it did not go by its memory does not do so again by what it had asked for before [postgresql]', async t => {
+tap.test('CK-04: a server that answered while its cache was unusable does not use it again by an earlier poll [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   for (let round = 0; round < 2; round++) {
     wire.delay.listener = 0
     const { id, key } = await keyInMemory()
-    // Each poll is answered when little of its trust is left, so there is none when the next one has been sent.
+    // Each poll is answered shortly before its lease ends, so the lease has ended when the next one is sent.
     wire.delay.listener = lease * 5 / 6
     await pause(lease)
     await until('trust', () => isTrusted(b))
@@ -335,7 +332,7 @@ tap.test('a check that memory can answer asks the database nothing [postgresql]'
     for (let i = 0; i < 20; i++) t.equal((await b.withKey(key)).status, 200)
     return [asked() - before[0], registry.misses - before[1]]
   }
-  // Somebody else may keep this machine busy for longer than the lease: then the database is asked, and rightly so.
+  // Other load may block this machine for longer than the lease: then the server rightly queries the database.
   t.strictSame(await eventually(check, ([statements, misses]) => statements === 0 && misses === 0), [0, 0])
 })
 
@@ -344,7 +341,7 @@ tap.test('Y3: what was read before a change and arrives after it is not kept [po
   await until('trust', () => isTrusted(b))
   const { caught, release } = wire.hold('pool')
   const early = b.withKey(key)
-  // The key is the first thing that is looked up; its answer is on the way.
+  // The key is looked up first; the answer is under way.
   await caught
   await on(a, 'POST', `/api-keys/${id}/revoke`)
   release()
@@ -352,7 +349,7 @@ tap.test('Y3: what was read before a change and arrives after it is not kept [po
   for (let i = 0; i < 3; i++) t.equal((await b.withKey(key)).status, 401)
 })
 
-tap.test('of two changes at once, each is so everywhere when it is answered, in whichever order they commit [postgresql]', async t => {
+tap.test('of two concurrent changes, each is applied everywhere when it is answered, in whichever order they commit [postgresql]', async t => {
   const one = await keyInMemory()
   const other = await keyInMemory()
   const { promise: gate, resolve: open } = Promise.withResolvers<void>()
@@ -372,7 +369,7 @@ tap.test('of two changes at once, each is so everywhere when it is answered, in 
   t.equal((await b.withKey(one.key)).status, 401, 'the earlier transaction, which committed later')
 })
 
-tap.test('a server that hears slowly is never stale, and holds a change up for a lease at most [postgresql]', async t => {
+tap.test('a server that receives changes late never uses an outdated cache, and delays a change for a lease at most [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   for (const delay of [lease / 4, lease * 1.5]) {
     const { id, key } = await keyInMemory()
@@ -385,13 +382,13 @@ tap.test('a server that hears slowly is never stale, and holds a change up for a
   }
 })
 
-tap.test('B3: a server that is cut off from the database passes nobody, holds a change up for a lease at most, and recovers [postgresql]', async t => {
+tap.test('B3: a server that is cut off from the database lets nothing pass, delays a change for a lease at most, and recovers [postgresql]', async t => {
   const revoked = await keyInMemory()
   const good = await keyInMemory()
   await wire.cut()
   t.equal((await b.withKey(revoked.key)).status, 503, 'its listener has gone')
   t.ok(await timed(() => on(a, 'POST', `/api-keys/${revoked.id}/revoke`)) < oneLease)
-  await until('it is counted out', async () => await live() === 1)
+  await until('it is evicted', async () => await live() === 1)
   const next = await a.createKey()
   t.strictSame(
     await heldBack(a, () => on(a, 'POST', `/api-keys/${next.id}/revoke`)), { alone: 1 }, 'is not waited for again'
@@ -411,7 +408,7 @@ tap.test('B3: while the database is silent no key passes that was revoked meanwh
   wire.swallow = true
   t.teardown(() => { wire.swallow = false })
   t.ok(await timed(() => on(a, 'POST', `/api-keys/${id}/revoke`)) < oneLease)
-  // What it asked the silent database first is given up when its time is over.
+  // The first query to the silent database times out.
   const silent = b.withKey(key)
   await pause(lease)
   await wire.cut()
@@ -421,7 +418,7 @@ tap.test('B3: while the database is silent no key passes that was revoked meanwh
   t.equal((await b.withKey(key)).status, 401)
 })
 
-tap.test('B3: once the connection that listens is closed, the view is out of use at once; it is joined anew [postgresql]', async t => {
+tap.test('B3: once the listening connection is closed, the cache is unusable at once; the server joins again [postgresql]', async t => {
   const { key } = await keyInMemory()
   const { misses } = b.latchkey.telemetry.metrics.registry
   await sql('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = \'latchkey ' +
@@ -444,13 +441,13 @@ tap.test('a server that dies costs one wait, and one that leaves costs none [pos
   })
   t.ok(waited >= lease && waited < oneLease, `${waited} ms`)
   await until(
-    'it is counted out',
+    'it is evicted',
     async () => (await sql(`SELECT "leftAt" IS NOT NULL AS gone FROM "Replica" WHERE id = '${left}'`))[0]!.gone === true
   )
   t.notOk('lapsed' in await heldBack(a, () => on(a, 'POST', `/api-keys/${keys[2]!.id}/revoke`)))
 })
 
-tap.test('what no check looks at is written without waiting for other servers: credits that are given back [postgresql]', async t => {
+tap.test('data that no check reads is written without waiting for other servers: credits that are given back [postgresql]', async t => {
   t.teardown(() => { wire.delay.listener = 0 })
   const { id: organizationId } = await a.createOrganization()
   await on(a, 'POST', `/organizations/${organizationId}/credits`, { environment: 'live', amount: 5, reason: 'test' })
@@ -463,7 +460,7 @@ tap.test('what no check looks at is written without waiting for other servers: c
   t.equal(await a.latchkey.operation.store.credits.balance({ organizationId, environment: 'live' }), 5)
 })
 
-tap.test('a server that was counted out joins again by itself [postgresql]', async t => {
+tap.test('an evicted server joins again by itself [postgresql]', async t => {
   await sql('UPDATE "Replica" SET "leftAt" = now()')
   await until('everybody is there', async () => await live() === 2)
   const { id, key } = await keyInMemory()
@@ -471,7 +468,7 @@ tap.test('a server that was counted out joins again by itself [postgresql]', asy
   t.equal((await b.withKey(key)).status, 401)
 })
 
-tap.test('K1: a server that cannot open what others sealed is waited for by nobody, signs nothing, and gets on by itself once it can [postgresql]', async t => {
+tap.test('K1: a server that cannot open what others sealed delays no change, signs nothing, and recovers by itself once it can [postgresql]', async t => {
   const old = environment.LATCHKEY_SECRET
   const fresh = newSecret()
   const startWith = async (secrets: string) => {
@@ -524,12 +521,12 @@ tap.test('K1: a server that cannot open what others sealed is waited for by nobo
   const { id, key } = await keyInMemory()
   await on(c, 'POST', `/api-keys/${id}/revoke`)
   t.equal((await b.withKey(key)).status, 401)
-  // What it has written is sealed under a secret that the others lack; a start with both seals it for them.
+  // It has sealed keys under a secret that the others lack; a start with both secrets reseals them.
   await c.close()
   await startWith(`${old},${fresh}`)
 })
 
-tap.test('servers that join go by the lease of those that are there [postgresql]', async t => {
+tap.test('servers that join adopt the lease of those that are there [postgresql]', async t => {
   const longer = await startServer({
     database: database.url, issuer, environment: { ...environment, LATCHKEY_REPLICA_LEASE: '60000' }
   })
@@ -582,8 +579,8 @@ tap.test('a change that is kept on a server that has joined waits for the lease 
   for (const server of [a, b]) t.equal((await server.withKey(key)).status, 401)
 })
 
-tap.test('what another server speaks of and this version does not know is a reason to forget everything [postgresql]', async t => {
-  // The second is how a version spoke that looked keys up by their digest alone.
+tap.test('a change of a kind that this version does not know clears the cache [postgresql]', async t => {
+  // The second was written by a version that looked keys up by their digest alone.
   for (const [i, change] of ['{"of": "somethingNew"}', '{"of": "apiKey", "digest": "of another key"}'].entries()) {
     const { id, key } = await keyInMemory()
     await sql(`UPDATE "ApiKey" SET "revokedAt" = now() WHERE id = '${id}';
@@ -593,7 +590,7 @@ tap.test('what another server speaks of and this version does not know is a reas
   }
 })
 
-tap.test('what nobody needs any more is removed from the feed once it is too old to be missed [postgresql]', async t => {
+tap.test('feed entries that every server has applied are pruned once they are old [postgresql]', async t => {
   await sql(`INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
     SELECT 'fed_' || what || '_' || minutes, CASE what WHEN 'foreign' THEN 9000000000000000000 ELSE pg_current_xact_id()::text::bigint END, '[]', 'rpl_x', timezone('UTC', now()) - make_interval(mins => minutes)
     FROM unnest(ARRAY[19, 21]) AS minutes, unnest(ARRAY['foreign', 'applied']) AS what`)
@@ -631,8 +628,8 @@ tap.test('OC-17: drift that somebody made in the database is reported, and mende
 
 tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]', async t => {
   await until('trust', () => isTrusted(b))
-  // What a server made itself it reports with the next poll that comes anyway.
-  // One of another test that could not say good-bye stays until a change waits for it.
+  // A server reports its own change with its next regular poll.
+  // A server of another test that could not deregister stays until a change waits for it.
   let json: Json = {}
   let live: Json[] = []
   await until('both are alive, and neither is behind', async () => {
@@ -659,7 +656,8 @@ tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]
   const drift = (await b.admin('GET', '/effective-access/drift')).json.replicas[0].replica
   t.ok(live.some(({ id }: Json) => id === drift), 'by the same id')
   const { key } = await a.createKey({ resource: `${issuer}/api/v1`, scopes: ['replicas:read'] })
-  t.equal((await a.send({ path: '/api/v1/replicas', headers: { 'x-api-key': key } })).status, 403, 'they are the whole deployment\'s')
+  const ofOrganization = await a.send({ path: '/api/v1/replicas', headers: { 'x-api-key': key } })
+  t.equal(ofOrganization.status, 403, 'they are the whole deployment\'s')
   t.equal(decodeJwt(await a.tokenFor(await a.createClient())).payload.iss, issuer)
 })
 
@@ -690,7 +688,7 @@ tap.test('a hundred changes that wait for a server that has died read who is the
   )
   const { acknowledgements } = telemetry.metrics
   t.ok(Math.max(...waits) >= lease, 'some waited for all of a lease')
-  // One of each change is the entry that it leaves in the feed.
+  // One statement of each change appends its feed entry.
   const looks = reads() - before - 100
   t.ok(looks >= 1 && looks < 200, `${looks} reads`)
   t.comment(

@@ -1,4 +1,4 @@
-/** The repositories of publishable keys and webhook tokens, and what the registry says of them, on both databases. */
+/** Publishable keys and webhook tokens, in their repositories and in the registry, on both databases. */
 import type { Repositories } from '../../../src/domain/store.ts'
 import tap, { type Test } from 'tap'
 import { rotateApiKey } from '../../../src/domain/credentials/api-key-change.ts'
@@ -10,7 +10,8 @@ import { createResource } from '../../../src/domain/declaration/resource-declara
 import type { Operation } from '../../../src/domain/core/operation.ts'
 import { styles } from '../../../src/domain/resources/style.ts'
 import type { WebhookToken } from '../../../src/domain/credentials/webhook-token.ts'
-import { openStorage, type Storage } from '../../../src/storage/index.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import type { Storage } from '../../../src/storage/storage.ts'
 import { databases } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
 

@@ -1,3 +1,4 @@
+/** Every repository, and the registry over them, on both databases. */
 import t, { type Test } from 'tap'
 import type { ApiKey } from '../../../src/domain/credentials/api-key.ts'
 import type { AuditEvent } from '../../../src/domain/audit/event.ts'
@@ -13,9 +14,11 @@ import type { Resource } from '../../../src/domain/resources/resource.ts'
 import type { SigningKey } from '../../../src/domain/tokens/signing-key.ts'
 import { negativeFactsIn } from '../../../src/storage/cache/negative-facts.ts'
 import { migrate, openDatabase } from '../../../src/storage/engine/database.ts'
-import { openStorage, type Storage } from '../../../src/storage/index.ts'
-import { repositoriesOver } from '../../../src/storage/tables/repositories.ts'
-import { uncachedRegistry, CachedRegistry } from '../../../src/storage/cache/cached-registry.ts'
+import { openStorage } from '../../../src/storage/index.ts'
+import type { Storage } from '../../../src/storage/storage.ts'
+import { repositoriesOver } from '../../../src/storage/store/repositories.ts'
+import { CachedRegistry } from '../../../src/storage/cache/cached-registry.ts'
+import { uncachedRegistry } from '../../../src/storage/cache/uncached-registry.ts'
 import { newTelemetry, type Telemetry } from '../../../src/telemetry/telemetry.ts'
 import { databases, type FreshDatabase } from '../../support/databases.ts'
 import { patientLimits } from '../../support/waiting.ts'
@@ -169,7 +172,7 @@ const event: AuditEvent = {
   detail: { name: 'machine', grants: [{ scopes: ['a'] }] },
 }
 
-/** A store with an organization and two resources in it, open until the test is over. */
+/** A store with an organization and two resources, open until the test ends. */
 async function opened (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Storage & { telemetry: Telemetry }> {
   const { url, drop } = await fresh()
   const telemetry = newTelemetry()
@@ -471,7 +474,7 @@ for (const { name, fresh } of databases) {
           type: i === 6 ? 'client.revoked' : 'client.created'
         })
       }
-      // Beside those that chains write of themselves.
+      // Beside the events of the chains themselves.
       const rows: AuditFilter = { types: ['client.created', 'client.revoked'] }
       const newestFirst = ['evt_6', 'evt_5', 'evt_4', 'evt_3', 'evt_2', 'evt_1', 'evt_0']
       for (const limit of [1, 2, 3, 7, 200]) {

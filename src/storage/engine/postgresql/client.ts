@@ -1,43 +1,43 @@
 /**
- * A connection to PostgreSQL that is as Latchkey needs it from its first statement on, whatever the database, the role
- * or a pooler in between has set. There is no other way to one: the pool, the listener, the migrations and the doctor
- * take theirs here.
+ * A connection to PostgreSQL with Latchkey's settings from its first statement on, whatever the database, the role or a
+ * pooler has set. Every connection is made here: those of the pool, the listener, the migrations and the doctor.
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { postgresqlTarget } from '../../../config/database-url.ts'
 import type { PostgresqlTarget, Tls } from '../../../config/postgresql/target.ts'
 import { UnusableDatabase } from '../unusable-database.ts'
+import { standby } from './unusable-server.ts'
 
 /** Milliseconds; 0: no limit. */
 export interface Waits {
   connect: number
-  /** Until the server gives a statement up. */
+  /** Until the server cancels a statement. */
   statement: number
-  /** Until this side gives an answer up. */
+  /** Until this side stops waiting for an answer. */
   answer: number
-  /** That a transaction may be idle. */
+  /** For which a transaction may be idle. */
   idle: number
 }
 
-/** What the driver is to know of a connection, and what the connection itself is to be told. */
+/** The driver's options for a connection, and the settings of its session. */
 export interface ClientConfig extends pg.ClientConfig {
   /** In this order, before the first statement. */
   settings: readonly (readonly [name: string, value: string])[]
 }
 
-/** What a connection says of its server. */
+/** Facts about the server, read on a connection. */
 export interface ServerFacts {
-  /** The number of the process that serves it, also behind a pooler, which tells another one. */
+  /** The process that serves the connection, also behind a pooler, which reports another number to the client. */
   pid: number
-  /** As in 150004. */
+  /** Such as 150004. */
   version: number
   encoding: string
-  /** Whether transactions may not write, by a default of the database or the role. */
+  /** Whether transactions are read-only by a default of the database or the role. */
   readOnly: boolean
 }
 
-/** How the connections to `url` are made. `suffix`: what they are for, behind the name that the database shows. */
+/** The configuration of connections to `url`. `suffix`: their purpose, appended to the application name. */
 export function clientConfig (url: string, suffix: string, waits: Waits): ClientConfig & { target: PostgresqlTarget } {
   const { connect, statement, answer, idle } = waits
   const target = postgresqlTarget(url)
@@ -53,7 +53,7 @@ export function clientConfig (url: string, suffix: string, waits: Waits): Client
     application_name: `${applicationName}${suffix}`,
     keepAlive: true,
     connectionTimeoutMillis: connect,
-    // None of the limits goes along with the start of a connection: poolers refuse what they do not know there.
+    // The limits are no startup parameters: poolers refuse those that they do not know.
     ...(answer === 0 ? {} : { query_timeout: answer }),
     settings: [...target.settings, ...settingsFor(target.schema, statement, idle)],
     target,
@@ -61,21 +61,21 @@ export function clientConfig (url: string, suffix: string, waits: Waits): Client
 }
 
 /**
- * What all statements rely on. Not here: `default_transaction_read_only`, by which operators and hosts (whose disk is
- * full) keep a database from being written, and mean it.
+ * The settings that all statements rely on. Not among them: `default_transaction_read_only`, by which operators, and
+ * hosts whose disk is full, prevent writes on purpose.
  */
 function settingsFor (schema: string, statement: number, idle: number): [string, string][] {
   return [
     ['search_path', `"${schema}"`],
-    // Both drivers read dates as ISO alone, and times without a zone as UTC.
+    // Both drivers parse ISO dates only, and times without a zone as UTC.
     ['DateStyle', 'ISO, MDY'],
     ['IntervalStyle', 'postgres'],
     ['TimeZone', 'UTC'],
     ['client_encoding', 'UTF8'],
     ['standard_conforming_strings', 'on'],
     ['bytea_output', 'hex'],
-    // A statement that is its own transaction would be refused for another's sake, and nobody runs it again: what needs
-    // more than this says so when it begins.
+    // A stricter default would make single statements fail with conflicts, which are not retried. Transactions that
+    // need more set their isolation level.
     ['default_transaction_isolation', 'read committed'],
     ['default_transaction_deferrable', 'off'],
     ['statement_timeout', String(statement)],
@@ -85,10 +85,13 @@ function settingsFor (schema: string, statement: number, idle: number): [string,
   ]
 }
 
-/** For each connection anew: certificates are replaced while a server runs. One that cannot be read stays as it was. */
+/**
+ * Reads the files for each connection: certificates are replaced while a server runs. An unreadable one keeps its last
+ * content.
+ */
 function tlsOptions ({ verify, ca, certificate, key }: Tls): object {
   const lastRead = new Map<string, string>()
-  const reread = (path: string): string => {
+  const readAgain = (path: string): string => {
     try {
       lastRead.set(path, readFileSync(path, 'utf8'))
     } catch (error) {
@@ -100,13 +103,13 @@ function tlsOptions ({ verify, ca, certificate, key }: Tls): object {
   const options = verify === 'none' ? { rejectUnauthorized: false } : chain
   for (const [name, path] of Object.entries({ ca, cert: certificate, key })) {
     if (path === null) continue
-    reread(path)
-    Object.defineProperty(options, name, { enumerable: true, configurable: true, get: () => reread(path) })
+    readAgain(path)
+    Object.defineProperty(options, name, { enumerable: true, configurable: true, get: () => readAgain(path) })
   }
   return options
 }
 
-/** Not connected yet. */
+/** A client that sets up its session while connecting. */
 export class PostgresqlClient extends pg.Client {
   readonly #settings: ClientConfig['settings']
   #facts: ServerFacts | null = null
@@ -116,14 +119,14 @@ export class PostgresqlClient extends pg.Client {
     this.#settings = config.settings
   }
 
-  /** Of a connection that there is. */
+  /** Once connected. */
   get facts (): ServerFacts {
     return this.#facts!
   }
 
   /**
-   * Resolves once the connection has everything set.
-   * @throws what the driver throws; for a standby, as it would for a write there.
+   * Resolves once the session is set up.
+   * @throws the driver's errors; for a standby, the error that a write there would cause.
    */
   override connect (): Promise<this>
   override connect (callback: (error: Error) => void): void
@@ -134,19 +137,19 @@ export class PostgresqlClient extends pg.Client {
   }
 
   async #prepare (): Promise<void> {
-    // What breaks rejects the statement that waits for it; the event besides would end the process.
+    // A broken connection rejects the pending statement; its error event, unhandled, would end the process.
     const ignore = () => {}
     this.on('error', ignore)
     try {
       const { rows: [row] } = await this.query<Record<keyof ServerFacts | 'standby', never>>(this.#statement())
-      // What it last heard of a revocation may be long ago: no check may go by it.
+      // A standby may lag: a check that read from it could miss a revocation.
       if (row!.standby) throw Object.assign(new Error(standby), { code: '25006', severity: 'FATAL' })
       this.#facts = { pid: row!.pid, version: row!.version, encoding: row!.encoding, readOnly: row!.readOnly }
     } catch (error) {
       (this as unknown as { connection: { stream: { destroy (): void } } }).connection.stream.destroy()
       if (!isOfSettings(error)) throw error
-      const reason = `its options cannot be set (${error.message})`
-      throw new UnusableDatabase(reason, 'correct the parameter options, or leave it out')
+      const reason = `its options cannot be applied (${error.message})`
+      throw new UnusableDatabase(reason, 'correct the parameter options, or remove it')
     } finally {
       this.off('error', ignore)
     }
@@ -166,9 +169,7 @@ export class PostgresqlClient extends pg.Client {
   }
 }
 
-/** No such setting, no such value, not now, not by this role: of what the URL brings, since ours can be set. */
+/** No such setting, no such value, not now, not by this role: settings of the URL, since ours are always valid. */
 function isOfSettings (error: unknown): error is Error {
   return ['42704', '22023', '55P02', '42501'].includes((error as { code?: string }).code ?? '')
 }
-
-export const standby = 'this server is a standby, which cannot be written and may lag behind'

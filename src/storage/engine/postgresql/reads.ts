@@ -1,17 +1,15 @@
+/** The prepared reads on PostgreSQL. */
 import type { Pool } from 'pg'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
 import { readClient } from '../../tables/clients.ts'
-import { postgresqlColumns } from '../../tables/columns.ts'
+import { postgresqlColumns } from '../../rows/columns.ts'
 import { readOrganization } from '../../tables/organizations.ts'
-import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
+import { readsOfSeveral, statements, type Reads, type SharedRead } from '../reads.ts'
 import { readResource } from '../../tables/resources.ts'
-import type { Row } from '../../tables/rows.ts'
+import type { Row } from '../../rows/rows.ts'
 
-/**
- * Rows that belong to another, in their order, in the one statement that reads it: another server may change them
- * between two.
- */
+/** Child rows in their order, read in the statement of their parent: another server may change them between two. */
 const parts = (table: string, owner: string) =>
   `(SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p."position"), '[]') FROM "${table}" p WHERE p."${owner}" = t."id")`
 
@@ -22,7 +20,7 @@ const withParts: Record<string, string> = {
   Resource: `to_jsonb(t) || jsonb_build_object('scopes', ${parts('Scope', 'resourceId')})`
 }
 
-function textOf (name: Shared): string {
+function textOf (name: SharedRead): string {
   const { table, rows, columns } = statements[name]
   const row = columns === undefined
     ? withParts[table] ?? 'to_jsonb(t)'
@@ -31,15 +29,15 @@ function textOf (name: Shared): string {
   return `SELECT ${row} AS "row" FROM "${table}" t ${rows.replaceAll('?', () => `$${++parameters}`)}`
 }
 
-/** Reads by named statements, which each connection of the pool prepares once. */
+/** Uses named statements, which each connection of the pool prepares once. */
 export function postgresqlReads (pool: Pool): Reads {
   const columns = postgresqlColumns()
-  const several = <T>(name: Shared, read: (row: Row) => T) => {
+  const several = <T>(name: SharedRead, read: (row: Row) => T) => {
     const text = textOf(name)
     return async (...values: (string | number)[]): Promise<T[]> =>
       (await pool.query<{ row: Row }>({ name, text, values })).rows.map(({ row }) => read(row))
   }
-  const one = <T>(name: Shared, read: (row: Row) => T) => {
+  const one = <T>(name: SharedRead, read: (row: Row) => T) => {
     const rows = several(name, read)
     return async (...values: string[]): Promise<T | null> => (await rows(...values))[0] ?? null
   }

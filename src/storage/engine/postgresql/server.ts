@@ -1,14 +1,15 @@
-/** Whether a PostgreSQL server, as it is reached, is one that Latchkey can work on. */
+/** Checks whether Latchkey can use a PostgreSQL server, including the way to it. */
 import { postgresqlTarget } from '../../../config/database-url.ts'
-import { PostgresqlClient, type ServerFacts } from './client.ts'
 import { UnusableDatabase } from '../unusable-database.ts'
+import type { PostgresqlClient, ServerFacts } from './client.ts'
+import { readOnly, sharedSession } from './unusable-server.ts'
 
-/** As `server_version_num` has it: the oldest that is still maintained and was tested. */
+/** As in `server_version_num`: the oldest maintained version, which was tested. */
 const oldestVersion = 140_000
 
 /**
- * `another` makes one more connection. @throws UnusableDatabase for a server that is too old, for a database that is
- * not UTF-8, and for a pooler that hands the connections of the server to another client after each transaction.
+ * `another` makes one more client. @throws UnusableDatabase for a server that is too old, for a database that is not
+ * UTF-8, and for a pooler that shares the server's connections between clients.
  */
 export async function requireUsable (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
   const { version, encoding } = client.facts
@@ -18,15 +19,15 @@ export async function requireUsable (client: PostgresqlClient, another: () => Po
     throw new UnusableDatabase(`the server is PostgreSQL ${major(version)}`, remedy)
   }
   if (encoding !== 'UTF8') {
-    const remedy = 'make one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name that'
-    throw new UnusableDatabase(`the encoding of the database is ${encoding}, which cannot hold every name`, remedy)
+    const remedy = 'create one with CREATE DATABASE … ENCODING \'UTF8\' TEMPLATE template0, and name it'
+    throw new UnusableDatabase(`the encoding of the database is ${encoding}, which cannot store every name`, remedy)
   }
   await requireOwnSession(client, another)
 }
 
 interface Rights { role: string, path: string, present: boolean, permitted: boolean, database: boolean }
 
-/** `isNew`: whether there are no tables yet. @throws UnusableDatabase where none can be made in the schema of `url`. */
+/** `isNew`: there are no tables yet. @throws UnusableDatabase if tables cannot be created in the schema of `url`. */
 export async function requireWritable (client: PostgresqlClient, url: string, isNew: boolean): Promise<void> {
   const { schema, namesSchema } = postgresqlTarget(url)
   const { rows: [found] } = await client.query<Rights>(`
@@ -38,59 +39,51 @@ export async function requireWritable (client: PostgresqlClient, url: string, is
   if (client.facts.readOnly) throw readOnly()
   if (isNew && !namesSchema && firstOf(path) !== schema) {
     throw new UnusableDatabase(
-      `names no schema, and the role ${role} has the search_path ${path}, by which Latchkey does not go`,
-      `write schema=NAME for where the tables are to be, or schema=${schema}`
+      `names no schema, and the role ${role} has the search_path ${path}, which Latchkey does not use`,
+      `set schema=NAME to the schema for the tables, or schema=${schema}`
     )
   }
   if (present && !permitted) {
     throw new UnusableDatabase(
-      `the role ${role} may make no tables in the schema ${schema}`,
-      `GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}", or write schema=NAME for one of its own`
+      `the role ${role} may not create tables in the schema ${schema}`,
+      `GRANT CREATE, USAGE ON SCHEMA "${schema}" TO "${role}", or set schema=NAME to a schema of its own`
     )
   }
   if (!present && !database) {
     throw new UnusableDatabase(
-      `there is no schema ${schema}, and the role ${role} may make none in this database`,
+      `there is no schema ${schema}, and the role ${role} may not create one in this database`,
       `CREATE SCHEMA "${schema}" AUTHORIZATION "${role}"`
     )
   }
 }
 
-/** Where there is none: the migration engine would make it, too, but not beside another server that does. */
+/** Creates the schema if it is missing: the migration engine fails when two servers create it at once. */
 export async function makeSchema (client: PostgresqlClient, url: string): Promise<void> {
   const { schema } = postgresqlTarget(url)
   const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])
   if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`).catch(unlessThere)
 }
 
-/** The schema that a search_path leads to, unless the role has one of its own name. */
+/** The first schema of a search_path other than the role's own. */
 function firstOf (path: string): string {
   return path.split(',').map(each => each.trim().replaceAll('"', '')).find(name => name !== '$user') ?? ''
 }
 
-/** Another server was quicker, which PostgreSQL may find out only at the end. */
+/** Another server created it first, which PostgreSQL may report only at the commit. */
 function unlessThere (error: { code?: string }): void {
   if (error.code !== '42P06' && error.code !== '23505') throw error
 }
 
-export function readOnly (): UnusableDatabase {
-  return new UnusableDatabase(
-    'the database can only be read (default_transaction_read_only is on for it or the role, as hosts set it ' +
-      'when the disk is full)',
-    'make room, then, from another database, ALTER DATABASE … RESET default_transaction_read_only'
-  )
-}
-
-/** Connections besides the first that are made to find a pooler out. */
+/** Additional connections that are made to detect a pooler's mode. */
 const witnesses = 3
 
-/** How often the first is asked beside each of them, which holds a server connection in a transaction meanwhile. */
-const questions = 5
+/** Queries on the first connection for each witness, which holds a server connection in a transaction meanwhile. */
+const queriesPerWitness = 5
 
 /**
- * A pooler tells its clients a number of its own for the process that serves them, so direct connections need no
- * further look. By one, each client has a server connection for itself (session mode), or only for as long as a
- * transaction takes: then it shows that another is served by the same process, or the first one by several.
+ * A pooler reports its own process number to clients, so a matching number proves a direct connection. Behind a pooler
+ * a client keeps its server connection (session mode), or has one for a transaction only: then a witness is served by
+ * the process of the first connection, or the first connection by several processes.
  */
 async function requireOwnSession (client: PostgresqlClient, another: () => PostgresqlClient): Promise<void> {
   const { pid } = client.facts
@@ -103,9 +96,11 @@ async function requireOwnSession (client: PostgresqlClient, another: () => Postg
       held.push(witness)
       await witness.connect()
       await witness.query('BEGIN')
-      const { pid: its } = await served(witness)
-      if (witness.facts.pid === pid || its === pid) throw sharedSession()
-      for (let asked = 0; asked < questions; asked++) if ((await served(client)).pid !== pid) throw sharedSession()
+      const { pid: witnessPid } = await servedBy(witness)
+      if (witness.facts.pid === pid || witnessPid === pid) throw sharedSession()
+      for (let query = 0; query < queriesPerWitness; query++) {
+        if ((await servedBy(client)).pid !== pid) throw sharedSession()
+      }
     }
   } catch (error) {
     throw isOfStatementMode(error) ? sharedSession() : error
@@ -114,20 +109,11 @@ async function requireOwnSession (client: PostgresqlClient, another: () => Postg
   }
 }
 
-async function served (client: PostgresqlClient): Promise<Pick<ServerFacts, 'pid'>> {
+async function servedBy (client: PostgresqlClient): Promise<Pick<ServerFacts, 'pid'>> {
   return (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!
 }
 
-/** PgBouncer refuses BEGIN in its third mode. */
+/** PgBouncer refuses BEGIN in statement mode. */
 function isOfStatementMode (error: unknown): boolean {
   return error instanceof Error && error.message.includes('statement pooling')
-}
-
-/** Also for what shows later: a prepared statement that is there already, or is not. */
-export function sharedSession (): UnusableDatabase {
-  return new UnusableDatabase(
-    'a pooler in transaction or statement mode hands the connections of the server to other clients in between, where ' +
-      'prepared statements, notifications and settings get lost',
-    'name the server itself, or a pooler in session mode (PgBouncer: pool_mode = session)'
-  )
 }

@@ -1,21 +1,20 @@
 /**
- * The SQLite driver has one connection. While Prisma has an interactive transaction open on it, every other statement
- * would run inside that transaction: it would see rows that were never committed, and a write that was acknowledged to
- * its caller would vanish with the transaction's rollback. So statements from outside wait at a gate while a
- * transaction is open. Inside a transaction only its own client may be used: the outer one would wait for itself.
+ * Holds statements back while a transaction is open on SQLite's one connection. Without it they would run inside the
+ * transaction that Prisma has open: they would see uncommitted rows, and an acknowledged write would vanish with a
+ * rollback. Inside a transaction only its own client may be used: the outer one would deadlock.
  */
 import type { SqlDriverAdapter, SqlQuery, Transaction } from '@prisma/driver-adapter-utils'
 
 class Gate {
   #reopened: Promise<void> | null = null
 
-  /** Runs `act` as soon as the gate is open, in the very turn in which it is seen open. */
+  /** Runs `act` once the gate is open, in the same turn in which it finds it open. */
   async whenOpen<T> (act: () => T | Promise<T>): Promise<T> {
     while (this.#reopened !== null) await this.#reopened
     return await act()
   }
 
-  /** Closes the gate as soon as it is open. The result opens it again; calling that twice does no more than once. */
+  /** Closes the gate once it is open. The result reopens it; a second call does nothing. */
   async close (): Promise<() => void> {
     return await this.whenOpen(() => {
       let resolve = (): void => {}
@@ -29,7 +28,7 @@ class Gate {
   }
 }
 
-/** `adapter`, one connection, with the gate before it. */
+/** `adapter`, one connection, behind a gate. */
 export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
   const gate = new Gate()
   return {
@@ -42,7 +41,7 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
     async startTransaction () {
       const open = await gate.close()
       try {
-        // Not adapter.startTransaction(): when BEGIN fails it keeps its own lock for ever.
+        // Not adapter.startTransaction(): when BEGIN fails it never releases its own lock.
         await adapter.executeRaw(statement('BEGIN IMMEDIATE'))
       } catch (error) {
         open()
@@ -53,13 +52,10 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
   }
 }
 
-/**
- * Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, whether the statement failed or
- * not.
- */
+/** Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, even if the statement failed. */
 function transaction (adapter: SqlDriverAdapter, open: () => void): Transaction {
   const end = async (): Promise<void> => {
-    // Only when COMMIT or ROLLBACK failed is there still something to roll back: with nothing open, SQLite refuses.
+    // Rolls back only after a failed COMMIT or ROLLBACK: with no open transaction, SQLite refuses.
     await adapter.executeRaw(statement('ROLLBACK')).catch(() => {})
     open()
   }

@@ -1,18 +1,18 @@
+/** The prepared reads on SQLite. */
 import Database from 'better-sqlite3'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
 import { readClient } from '../../tables/clients.ts'
-import { sqliteColumns } from '../../tables/columns.ts'
+import { sqliteColumns } from '../../rows/columns.ts'
 import type { Limits } from '../timeouts.ts'
 import { readOrganization } from '../../tables/organizations.ts'
-import { readsOfSeveral, statements, type Reads, type Shared } from '../reads.ts'
+import { readsOfSeveral, statements, type Reads, type SharedRead } from '../reads.ts'
 import { readResource } from '../../tables/resources.ts'
-import type { Row } from '../../tables/rows.ts'
+import type { Row } from '../../rows/rows.ts'
 
 /**
- * Reads on a connection of their own, which sees what is committed and nothing of a transaction that is open. Opened by
- * the first of them: before that the tables may not be there. `close` before the writing connection, which tidies up
- * behind itself only when it is the last.
+ * Reads on a separate connection, which sees committed rows only. The first read opens it: before that the tables may
+ * not exist. Call `close` before closing the writing connection, which checkpoints only if it is the last one.
  */
 export function sqliteReads (path: string, limits: Limits): { reads: Required<Reads>, close (): void } {
   let open: { database: InstanceType<typeof Database>, reads: Required<Reads> } | null = null
@@ -47,20 +47,20 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
 function openReads (path: string, limits: Limits) {
   const database = new Database(path, { readonly: true, timeout: limits.busy })
   const columns = sqliteColumns()
-  const prepared = (name: Shared) => {
+  const prepared = (name: SharedRead) => {
     const { table, rows, columns } = statements[name]
     return database.prepare<(string | number)[], Row>(
       `SELECT ${columns?.map(column => `"${column}"`).join(', ') ?? '*'} FROM "${table}" ${rows}`
     )
   }
-  const one = <T>(name: Shared, read: (row: Row, value: string) => T) => {
+  const one = <T>(name: SharedRead, read: (row: Row, value: string) => T) => {
     const statement = prepared(name)
     return (value: string, ...more: string[]): T | null => {
       const row = statement.get(value, ...more)
       return row === undefined ? null : read(row, value)
     }
   }
-  const several = <T>(name: Shared, read: (row: Row) => T) => {
+  const several = <T>(name: SharedRead, read: (row: Row) => T) => {
     const statement = prepared(name)
     return (...values: (string | number)[]): T[] => statement.all(...values).map(read)
   }
@@ -70,19 +70,22 @@ function openReads (path: string, limits: Limits) {
     parts('ClientSecret', 'clientId'), parts('ClientGrant', 'clientId'), parts('Scope', 'resourceId')
   ]
   const resource = (row: Row) => readResource({ ...row, scopes: scopes.all(row.id as string) }, columns)
-  // By rowid, the order in which they are stored: by any other order each key costs a search.
+  // By rowid, the order of storage: any other order costs a search for each key.
   const nextKeys = database.prepare<[number, number], { through: number | null, keys: string }>(`
     SELECT max("place") AS "through", json_group_array(json_array("digest", "resourceId", (
       SELECT "organizationId" IS NULL FROM "Resource" WHERE "id" = "resourceId"
     ))) FILTER (WHERE "imported") AS "keys"
-    FROM (SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey" WHERE rowid > ? ORDER BY rowid LIMIT ?)`)
+    FROM (
+      SELECT rowid AS "place", "digest", "resourceId", "imported" FROM "ApiKey"
+      WHERE rowid > ? ORDER BY rowid LIMIT ?
+    )`)
   const resourceByNormalForm = one('resourceByIdentifier', resource)
   const reads: Required<Reads> = {
-    // The text that was asked for, which memory keeps the record by, is the record's too: one string, not two.
+    // Reuses the argument, which is also the cache key, as the record's digest: one string instead of two.
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
     importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
-    // Several statements in one turn: this process makes every change, and makes none between them.
+    // Several statements in one turn: this process makes every change, and none between them.
     client: one(
       'client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)
     ),

@@ -1,3 +1,4 @@
+/** SQLite's file: path, lock, backup, and the driver on it. */
 import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
@@ -8,32 +9,31 @@ import { makeFolder } from '../../../base/private-folder.ts'
 import { defaultLimits, type Limits } from '../timeouts.ts'
 import { gated } from './gate.ts'
 
-/** The path of `file:…`, absolute; relative ones start at the working directory. */
+/** The absolute path of `file:…`; a relative one is resolved against the working directory. */
 export function sqlitePath (url: string): string {
   return resolve(url.slice('file:'.length))
 }
 
 /**
- * Creates the file, readable by its owner only, and the folder above it. Leaves what is there as it is.
- * @throws ConfigurationError when there can be no file.
+ * Creates the file, readable by its owner only, and its folder, unless they exist.
+ * @throws ConfigurationError when the file cannot be created.
  */
 export function ensureFile (path: string): void {
-  // Not opened when it is there: closing it again would let go of the locks that this process has on it.
+  // Does not open an existing file: closing it would release this process's locks on it.
   if (existsSync(path)) return
   try {
     makeFolder(dirname(path))
     closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     throw new ConfigurationError([
-      `DATABASE_URL: ${path} cannot be written (${
-        (error as NodeJS.ErrnoException).code
-      }); name a file that this account may use`
+      `DATABASE_URL: ${path} cannot be written (${code}); name a file that this account can use`
     ])
   }
 }
 
 /**
- * @throws ConfigurationError when the file is something else than a SQLite database. An empty one is a new database.
+ * @throws ConfigurationError when the file is not a SQLite database. An empty one is a new database.
  */
 export function requireDatabase (path: string): void {
   let database: InstanceType<typeof Database> | undefined
@@ -48,7 +48,7 @@ export function requireDatabase (path: string): void {
       ])
     }
     if (code === 'SQLITE_CANTOPEN') {
-      throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account may use`])
+      throw new ConfigurationError([`DATABASE_URL: ${path} cannot be opened; name a file that this account can use`])
     }
     throw error
   } finally {
@@ -57,9 +57,9 @@ export function requireDatabase (path: string): void {
 }
 
 /**
- * Makes this process the only server of the database file, until the result is called or the process ends, however it
- * ends: the lock is the operating system's. It is taken on a file of its own, so that backups may read the database.
- * @throws ConfigurationError when another server, or another part of this process, has it.
+ * Locks the database file for this server, until the result is called or the process ends in any way: it is a lock of
+ * the operating system. It is taken on a separate file, so that backups can read the database.
+ * @throws ConfigurationError when another server, or another part of this process, holds the lock.
  */
 export function lockForOneServer (path: string): () => void {
   const lockPath = `${path}.lock`
@@ -72,17 +72,14 @@ export function lockForOneServer (path: string): () => void {
     lock.close()
     if (!isBusy(error)) throw error
     throw new ConfigurationError([
-      `DATABASE_URL: another Latchkey server is running on ${path}; one SQLite file serves one server. Stop that ` +
-        'one, or use PostgreSQL for several'
+      `DATABASE_URL: another Latchkey server is running on ${path}; a SQLite file serves one server. ` +
+        'Stop that one, or use PostgreSQL for several'
     ])
   }
   return () => lock.close()
 }
 
-/**
- * Whether a server has the database file now. Takes nothing away from one that starts at the same moment but its first
- * try.
- */
+/** Whether a server has locked the database file. At worst it fails the first attempt of one that starts just now. */
 export function isLocked (path: string): boolean {
   if (!existsSync(`${path}.lock`)) return false
   const lock = new Database(`${path}.lock`, { timeout: 0, readonly: true })
@@ -98,8 +95,8 @@ export function isLocked (path: string): boolean {
 }
 
 /**
- * Writes what the database holds at this moment into a new file that its owner alone may read; a server may go on
- * writing meanwhile. The copy is checked before it gets its name.
+ * Writes a consistent copy of the database into a new file that only its owner can read, while a server may write. The
+ * copy is checked before it gets its name.
  * @throws ConfigurationError when there is no database or the file exists already.
  */
 export function copyDatabase (path: string, target: string): void {
@@ -124,10 +121,10 @@ function claim (path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     throw new ConfigurationError([
-      `${path} cannot be made (${
-        (error as NodeJS.ErrnoException).code
-      }); choose a folder that this account may write to, without a backup that was broken off`
+      `${path} cannot be created (${code}); choose a folder that this account can write to and that has no ` +
+        'unfinished backup'
     ])
   }
 }
@@ -136,7 +133,7 @@ function requireWhole (path: string): void {
   const copy = new Database(path, { readonly: true })
   try {
     const found = copy.pragma('integrity_check', { simple: true })
-    if (found !== 'ok') throw new Error(`the copy is not whole: ${String(found)}`)
+    if (found !== 'ok') throw new Error(`the copy is corrupt: ${String(found)}`)
   } finally {
     copy.close()
   }
@@ -146,7 +143,7 @@ function isBusy (error: unknown): boolean {
   return (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false
 }
 
-/** Prisma's adapter with what it leaves at SQLite's defaults, and with the gate. */
+/** Prisma's adapter behind the gate, with durable settings instead of SQLite's defaults. */
 export function sqliteAdapter (path: string, limits: Limits): SqlDriverAdapterFactory {
   const factory = new PrismaBetterSqlite3({ url: path, timeout: limits.busy })
   return {
@@ -154,14 +151,14 @@ export function sqliteAdapter (path: string, limits: Limits): SqlDriverAdapterFa
     adapterName: factory.adapterName,
     async connect () {
       const adapter = await factory.connect()
-      // FULL: what was acknowledged survives a power cut, not only a crash of the process.
+      // FULL: an acknowledged write survives a power cut, not only a crash of the process.
       await adapter.executeScript('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
       return gated(adapter)
     },
   }
 }
 
-/** For migrations: a connection of its own, as the engine wants it. */
+/** For migrations: the engine needs a separate connection. */
 export function sqliteMigrationAdapter (path: string): PrismaBetterSqlite3 {
   return new PrismaBetterSqlite3({ url: path, timeout: defaultLimits.busy })
 }

@@ -1,24 +1,21 @@
-/**
- * How the values of columns come out of a database, so that there is one mapping from a row to its record whatever read
- * the row.
- */
+/** Decodes columns, so that each table maps rows to records once, for Prisma and for both drivers. */
 
-/** Reads values of one kind of column each. */
+/** Decodes the value of a column by its kind. */
 export interface Columns {
   text (value: unknown): string
-  /** Of a text that many rows have in common, such as an id that they refer to: one string for all of them. */
+  /** A text that many rows share, such as an id that they refer to: interned. */
   common (value: unknown): string
   json (value: unknown): unknown
   instant (value: unknown): Date
   flag (value: unknown): boolean
 }
 
-/** `read`, where the column may hold NULL. */
+/** `read` for a nullable column. */
 export function orNull<T> (read: (value: unknown) => T, value: unknown): T | null {
   return value === null ? null : read(value)
 }
 
-/** Of rows that Prisma read: it has done all of it. */
+/** For rows that Prisma read and has decoded. */
 export const prismaColumns: Columns = {
   text: value => value as string,
   common: value => value as string,
@@ -27,10 +24,10 @@ export const prismaColumns: Columns = {
   flag: value => value as boolean,
 }
 
-/** Of rows as SQLite gives them. A text of JSON that was read before is the same value again: nobody changes one. */
+/** For rows of the SQLite driver. Interns parsed JSON; values are immutable. */
 export function sqliteColumns (): Columns {
-  const texts = new Shared((text: string) => text)
-  const values = new Shared((text: string) => JSON.parse(text) as unknown)
+  const texts = new Interned((text: string) => text)
+  const values = new Interned((text: string) => JSON.parse(text) as unknown)
   return {
     text: value => value as string,
     common: value => texts.of(value as string),
@@ -40,10 +37,10 @@ export function sqliteColumns (): Columns {
   }
 }
 
-/** Of rows that PostgreSQL turned into JSON (`to_jsonb`), in which instants are in UTC and do not say so. */
+/** For rows that PostgreSQL converted to JSON (`to_jsonb`), whose instants are in UTC without saying so. */
 export function postgresqlColumns (): Columns {
-  const texts = new Shared((text: string) => text)
-  const values = new Shared((text: string) => JSON.parse(text) as unknown)
+  const texts = new Interned((text: string) => text)
+  const values = new Interned((text: string) => JSON.parse(text) as unknown)
   return {
     text: value => value as string,
     common: value => texts.of(value as string),
@@ -53,12 +50,12 @@ export function postgresqlColumns (): Columns {
   }
 }
 
-/** How many texts are remembered, and how long they may be. Most records have theirs in common with many others. */
-const most = 20_000
-const longest = 256
+/** The number of interned texts, and their length, at most. Most records share theirs with many others. */
+const maxTexts = 20_000
+const maxLength = 256
 
-/** What was made of a text is made once, as long as it is remembered. */
-class Shared<T> {
+/** Values by the text that they are made of. */
+class Interned<T> {
   readonly #make: (text: string) => T
   readonly #made = new Map<string, T>()
 
@@ -70,8 +67,8 @@ class Shared<T> {
     const known = this.#made.get(text)
     if (known !== undefined) return known
     const made = this.#make(text)
-    if (text.length > longest) return made
-    if (this.#made.size >= most) this.#made.clear()
+    if (text.length > maxLength) return made
+    if (this.#made.size >= maxTexts) this.#made.clear()
     this.#made.set(text, made)
     return made
   }

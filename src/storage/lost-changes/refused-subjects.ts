@@ -1,4 +1,4 @@
-/** What is refused because a change of it was lost, in the way of every look-up that would let it pass. */
+/** Refuses the subjects of lost changes in every look-up that would let them pass. */
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { inPages } from '../../base/batches.ts'
 import { everyone, type LostKind, type Refused } from '../../domain/maintenance/lost-change.ts'
@@ -7,17 +7,16 @@ import { Failure } from '../../base/errors.ts'
 import { oneAfterTheOther } from '../../base/serial-reload.ts'
 import type { Reads } from '../engine/reads.ts'
 
-/** Whether anything is refused, and what. */
-export interface Refusing {
-  /** Nearly always: then a look-up costs nothing more. */
+export interface RefusalLookup {
+  /** Nearly always true: then a look-up costs nothing more. */
   readonly isEmpty: boolean
   refuses (kind: LostKind, subject: string): Awaitable<boolean>
 }
 
 const pageSize = 2_000
 
-/** In memory. Right as long as `reload` was waited for after each change of it. */
-export class RefusedSubjects implements Refusing {
+/** In memory. Correct if `reload` is awaited after each change of the lost changes. */
+export class RefusedSubjects implements RefusalLookup {
   readonly #reads: Pick<Reads, 'refused'>
   #names: ReadonlySet<string> = new Set()
 
@@ -48,8 +47,8 @@ export class RefusedSubjects implements Refusing {
   })
 }
 
-/** As the database has it at the moment of each question. */
-export function refusedInDatabase (reads: Pick<Reads, 'refusedSubject'>): Refusing {
+/** Queries the database each time. */
+export function refusedInDatabase (reads: Pick<Reads, 'refusedSubject'>): RefusalLookup {
   return {
     isEmpty: false,
     refuses (kind, subject) {
@@ -63,24 +62,22 @@ function nameOf (kind: LostKind, subject: string): string {
   return `${kind} ${subject}`
 }
 
-/**
- * What is refused with the whole deployment: every credential, but not what the server itself looks up when it starts.
- */
+/** Refused with the whole deployment: every credential, but not the records that the server reads when it starts. */
 function isCredential (kind: LostKind): boolean {
   return kind !== 'deployment' && kind !== 'organization' && kind !== 'member' && kind !== 'access_token'
 }
 
-/** `registry`, of which nothing is found that is refused. Throws Failure `change_lost` instead. */
-export function withholding (registry: Registry, refusing: Refusing): Registry {
-  const judge = <T extends { id: string } | null>(found: T, kind: LostKind): Awaitable<T> => {
-    if (found === null || refusing.isEmpty) return found
-    return whenKnown(refusing.refuses(kind, found.id), allow, found, kind)
+/** `registry`, whose look-ups throw Failure `change_lost` for refused subjects. */
+export function withoutRefused (registry: Registry, refusals: RefusalLookup): Registry {
+  const check = <T extends { id: string } | null>(found: T, kind: LostKind): Awaitable<T> => {
+    if (found === null || refusals.isEmpty) return found
+    return whenKnown(refusals.refuses(kind, found.id), allow, found, kind)
   }
   const pass = <T extends { id: string } | null>(found: Awaitable<T>, kind: LostKind): Awaitable<T> =>
-    refusing.isEmpty && !(found instanceof Promise) ? found : whenKnown(found, judge, kind) as Awaitable<T>
+    refusals.isEmpty && !(found instanceof Promise) ? found : whenKnown(found, check, kind) as Awaitable<T>
   return {
-    // What follows from records may not be gone by without asking for each of them again.
-    get state () { return refusing.isEmpty ? registry.state : null },
+    // While anything is refused, verdicts must not be memoized.
+    get state () { return refusals.isEmpty ? registry.state : null },
     apiKey: digest => pass(registry.apiKey(digest), 'api_key'),
     cachedApiKey: digest => pass(registry.cachedApiKey(digest), 'api_key') as ReturnType<Registry['cachedApiKey']>,
     importedApiKey: (digest, resourceId) => pass(registry.importedApiKey(digest, resourceId), 'api_key'),
@@ -96,8 +93,8 @@ export function withholding (registry: Registry, refusing: Refusing): Registry {
     resourceByIdentifier: identifier => registry.resourceByIdentifier(identifier),
     isTokenRevoked: jti => {
       const isRevoked = registry.isTokenRevoked(jti)
-      if (refusing.isEmpty && !(isRevoked instanceof Promise)) return isRevoked
-      return whenKnown(isRevoked, judgeToken, refusing, jti)
+      if (refusals.isEmpty && !(isRevoked instanceof Promise)) return isRevoked
+      return whenKnown(isRevoked, checkToken, refusals, jti)
     },
     signingKeys: () => registry.signingKeys(),
     webhookToken: digest => pass(registry.webhookToken(digest), 'webhook_token'),
@@ -109,9 +106,9 @@ function allow<T extends { id: string } | null> (isRefused: boolean, found: T, k
   return found
 }
 
-function judgeToken (isRevoked: boolean, refusing: Refusing, jti: string): Awaitable<boolean> {
-  if (isRevoked || refusing.isEmpty) return isRevoked
-  return whenKnown(refusing.refuses('access_token', jti), isRefused => {
+function checkToken (isRevoked: boolean, refusals: RefusalLookup, jti: string): Awaitable<boolean> {
+  if (isRevoked || refusals.isEmpty) return isRevoked
+  return whenKnown(refusals.refuses('access_token', jti), isRefused => {
     if (isRefused) throw refusal('access_token', jti)
     return false
   })
@@ -119,27 +116,4 @@ function judgeToken (isRevoked: boolean, refusing: Refusing, jti: string): Await
 
 function refusal (kind: LostKind, subject: string): Failure {
   return new Failure('change_lost', { detail: `${kind} ${subject}` })
-}
-
-/** Each of a registry's answers as `ask` gets it. */
-export function askedBy (registry: Registry, ask: <T>(read: () => Awaitable<T>) => Promise<T>): Registry {
-  return {
-    get state () { return registry.state },
-    apiKey: digest => ask(() => registry.apiKey(digest)),
-    cachedApiKey: digest => registry.cachedApiKey(digest),
-    importedApiKey: (digest, resourceId) => ask(() => registry.importedApiKey(digest, resourceId)),
-    apiKeyById: id => ask(() => registry.apiKeyById(id)),
-    client: id => ask(() => registry.client(id)),
-    managementToken: digest => ask(() => registry.managementToken(digest)),
-    member: id => ask(() => registry.member(id)),
-    organization: id => ask(() => registry.organization(id)),
-    policies: organizationId => ask(() => registry.policies(organizationId)),
-    publishableKey: id => ask(() => registry.publishableKey(id)),
-    registrationToken: digest => ask(() => registry.registrationToken(digest)),
-    resource: id => ask(() => registry.resource(id)),
-    resourceByIdentifier: identifier => ask(() => registry.resourceByIdentifier(identifier)),
-    isTokenRevoked: jti => ask(() => registry.isTokenRevoked(jti)),
-    signingKeys: () => ask(() => registry.signingKeys()),
-    webhookToken: digest => ask(() => registry.webhookToken(digest)),
-  }
 }

@@ -1,35 +1,35 @@
+/** The domain's transactions: they report their changes, and acknowledge them once every server has applied them. */
 import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories, Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Change, ChangeListener, ChangeReport } from '../cache/changes.ts'
-import type { Database } from './database.ts'
-import type { Appended } from '../replication/feed.ts'
-import type { Queries } from './prisma.ts'
-import { repositoriesOver } from '../tables/repositories.ts'
+import type { Database } from '../engine/engine.ts'
+import type { Queries } from '../engine/prisma.ts'
+import type { AppendedEntry } from '../replication/feed.ts'
+import { repositoriesOver } from './repositories.ts'
 
-/** What is done about what a transaction changed. */
-export interface Keeping {
-  /** For each change, once it is kept. */
+/** What happens with the changes of a transaction. */
+export interface TransactionHooks {
+  /** Called with each change once it is committed. */
   note: ChangeReport
-  followers: readonly ChangeListener[]
-  /** Adds to a transaction what follows from what it changed. */
+  listeners: readonly ChangeListener[]
+  /** Adds to the transaction what its changes entail. */
   complete? (queries: Queries, changes: readonly Change[], note: ChangeReport): Promise<void>
   /**
-   * Writes the changes down for other servers, as the last statement; returns the entry that it wrote. No changes: they
-   * are to know what this transaction found. Null: nobody else has to know.
+   * Appends the changes to the feed, as the last statement, and returns the entry. Without changes the entry makes the
+   * other servers apply what this transaction has seen. Null: no other server needs it.
    */
-  append? (queries: Queries, changes: readonly Change[]): Promise<Appended | null>
-  /** Resolves once every server knows. */
-  acknowledge? (entry: Appended): Promise<void>
+  append? (queries: Queries, changes: readonly Change[]): Promise<AppendedEntry | null>
+  /** Resolves once every server has applied the entry. */
+  acknowledge? (entry: AppendedEntry): Promise<void>
 }
 
-/** Transactions that tell what they changed of that which checks look at. */
 export function transactions (
-  database: Database, keys: ChainKeys, { note, followers, complete, append, acknowledge }: Keeping
+  database: Database, keys: ChainKeys, { note, listeners, complete, append, acknowledge }: TransactionHooks
 ): Store['transaction'] {
   return async (work, isolation) => {
     let changes: Change[] = []
-    let entry: Appended | null = null
+    let entry: AppendedEntry | null = null
     const result = await database.transaction(async queries => {
       changes = []
       let recorded = false
@@ -44,19 +44,19 @@ export function transactions (
         audit: { ...audit, append: recording(audit.append) },
         credits: { ...credits, append: recording(credits.append) }
       })
-      // What changes nothing because it is so already may go by what another server did a moment ago, which not all
-      // have heard.
-      const found = changes.length === 0 && !recorded && isolation !== 'read committed'
+      // A transaction that finds nothing to change may have seen another server's recent change, which not every server
+      // has applied yet.
+      const foundOnly = changes.length === 0 && !recorded && isolation !== 'read committed'
       if (changes.length > 0) await complete?.(queries, changes, record)
-      entry = found || changes.length > 0 ? await append?.(queries, changes) ?? null : null
+      entry = foundOnly || changes.length > 0 ? await append?.(queries, changes) ?? null : null
       return result
     }, isolation).catch(error => {
-      // Nothing was kept; only when the database went away in the middle of COMMIT does nobody know.
+      // Rolled back; but if the connection was lost during COMMIT it may be committed, so the changes are applied.
       if (!(error instanceof Failure && error.code === 'storage_unavailable')) changes = []
       throw error
     }).finally(async () => {
       changes.forEach(note)
-      await Promise.all(changes.flatMap(change => followers.map(follower => follower(change))))
+      await Promise.all(changes.flatMap(change => listeners.map(listener => listener(change))))
     })
     if (entry !== null) await acknowledge?.(entry)
     return result
@@ -64,10 +64,10 @@ export function transactions (
 }
 
 /**
- * A row of the audit log and the head of its chain are two: outside of a transaction they get one of their own, that
- * waits for the head.
+ * `audit.append` writes two rows, the event and the head of its chain; outside a transaction it opens one, which waits
+ * for the head.
  */
-export function withAuditOfItsOwn (repositories: Repositories, transaction: Store['transaction']): Store {
+export function withTransactionalAudit (repositories: Repositories, transaction: Store['transaction']): Store {
   return {
     ...repositories,
     audit: {
@@ -80,7 +80,7 @@ export function withAuditOfItsOwn (repositories: Repositories, transaction: Stor
   }
 }
 
-/** What writes something that checks look at, by port. */
+/** The methods that change what checks read, by port. */
 const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Port])[] } = {
   organizations: ['update'],
   resources: ['update', 'revokeAll'],
@@ -99,8 +99,8 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
 
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>
 
-/** Where others have to be told of a change, what makes one outside of a transaction gets one of its own. */
-export function withTransactionsOfTheirOwn (
+/** Each of these methods opens a transaction when called outside of one, so that its change reaches the feed. */
+export function withTransactionalChanges (
   repositories: Repositories, transaction: Store['transaction']
 ): Repositories {
   const ports = Object.entries(changing).map(([port, methods]) => {

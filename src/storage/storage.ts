@@ -1,0 +1,47 @@
+/** What the rest of a server sees of its database. */
+import type { Registry } from '../domain/access/registry.ts'
+import type { Replica } from '../domain/maintenance/drift.ts'
+import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
+import type { Peers } from '../domain/metering/shared-counters.ts'
+import type { Store } from '../domain/store.ts'
+import type { ChangeListener } from './cache/changes.ts'
+
+/** An open store, migrated to this version. */
+export interface Storage {
+  store: Store
+  /** The names of the migrations that opening it applied. */
+  migrated: readonly string[]
+  registry: Registry
+  /** The servers on this database whose cache can be compared with it: this one. */
+  replicas: readonly Replica[]
+  /** Calls `listener` with each change from now on: of this server and, once it has joined, of the others. */
+  subscribe (listener: ChangeListener): void
+  /** The servers on this database. */
+  directory: ReplicaDirectory
+  /**
+   * Registers this server with the others on its database. From then on checks use the cache while its lease is valid,
+   * and the others' changes wait until this server has applied them. SQLite has one server. Resolves once checks use
+   * the cache, or once the first attempt failed and they still query the database.
+   */
+  join (): Promise<void>
+  /** Broadcasts counts to the other servers. Null: there can be no others. */
+  peers: Peers | null
+  /** Whether checks use the cache. */
+  isTrusted (): boolean
+  /** Null: the change feed is followed; else the problem, in public words. */
+  feedProblem (): string | null
+  /** Resolves when the database answers on the connection that changes use. @throws Failure `storage_unavailable`. */
+  ping (): Promise<void>
+  /** Whether a write failed recently for lack of space, and none has succeeded since. */
+  isFull (): boolean
+  /** The migrations that this version needs and the database lacks. @throws Failure `storage_unavailable`. */
+  pendingMigrations (): Promise<string[]>
+  /** The number of cached records, by kind. */
+  inMemory (): Record<string, number>
+  /** The number of subjects that are refused because a change was lost. */
+  refusedSubjects (): number
+  /** Connections of this server to its database, by state. */
+  connections (): Record<string, number>
+  /** Deregisters this server and rolls back open transactions; every later call is `storage_unavailable`. */
+  close (): Promise<void>
+}
