@@ -26,7 +26,7 @@ export interface Api {
   download (path: string, query?: Query): Promise<Readable>
 }
 
-const patience = 30_000
+const timeoutMs = 30_000
 
 /** Calls the management API behind `connection`. Every method throws CommandError when the answer is not a success. */
 export function managementApi (connection: Connection): Api {
@@ -69,25 +69,25 @@ async function requireOwnServer ({ url, local }: Connection): Promise<void> {
 }
 
 async function call<T> (
-  connection: Connection, method: Method, path: string, body?: object, wait = patience
+  connection: Connection, method: Method, path: string, body?: object, wait = timeoutMs
 ): Promise<Answer<T>> {
   await requireOwnServer(connection)
   const { url, token } = connection
-  const response = await reach(url, `${url}/api/v1${path}`, {
+  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
     method,
     headers: {
-      ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' })
+      ...credentialHeaders(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' })
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect is not followed: the token was meant for this server.
     redirect: 'manual',
     signal: AbortSignal.timeout(wait),
   })
-  return await read(url, response)
+  return await readAnswer(url, response)
 }
 
 /** An API key of the management API is a credential like the others, but never a bearer one. */
-function proof (token: string): Record<string, string> {
+function credentialHeaders (token: string): Record<string, string> {
   return resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }
 }
 
@@ -97,25 +97,25 @@ async function download (connection: Connection, path: string): Promise<Readable
   const began = new AbortController()
   const timer = setTimeout(() => {
     began.abort(new DOMException('', 'TimeoutError'))
-  }, patience)
-  const response = await reach(url, `${url}/api/v1${path}`, {
-    headers: proof(token), redirect: 'manual', signal: began.signal
+  }, timeoutMs)
+  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
+    headers: credentialHeaders(token), redirect: 'manual', signal: began.signal
   })
   clearTimeout(timer)
-  if (!response.ok || response.body === null) await read(url, response)
+  if (!response.ok || response.body === null) await readAnswer(url, response)
   if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) {
     throw notOurs(url, response, 'NDJSON')
   }
   return Readable.fromWeb(response.body as never)
 }
 
-async function read<T> (url: string, response: Response): Promise<Answer<T>> {
+async function readAnswer<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
   const warnings = readWarnings(response.headers.get('warning') ?? '')
   if (response.status === 204) return { body: bytes, value: null as T, warnings }
   const value = parse(bytes)
   if (value === undefined) throw notOurs(url, response, 'JSON')
-  if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
+  if (!response.ok) throw new RefusedError(refusalText(response.status, value, url), bytes)
   return { body: bytes, value: value as T, warnings }
 }
 
@@ -125,7 +125,7 @@ function notOurs (url: string, { status }: Response, missing: string): CommandEr
   )
 }
 
-async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
+async function fetchFrom (server: string, url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
   } catch (error) {
@@ -155,7 +155,7 @@ function parse (bytes: Buffer): unknown {
 }
 
 /** The server's own sentence and code; the way out where only this side knows it. */
-function explain (status: number, value: unknown, url: string): string {
+function refusalText (status: number, value: unknown, url: string): string {
   const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
   // On one line: what a server says must not look like something that this program says.
   const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
@@ -163,4 +163,9 @@ function explain (status: number, value: unknown, url: string): string {
   return status === 401
     ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.`
     : marked
+}
+
+/** Where a resource is found, by id or identifier. */
+export function resourcePath (id: string): string {
+  return `/resources/${segment(id)}`
 }

@@ -13,7 +13,7 @@ export type Flags = Record<string, unknown>
 type Ask<T, F> = (api: Api, flags: F, name: string) => Promise<Answer<T>>
 
 /** The action of a command: `ask` the server, then print its answer, as it came (`--json`) or as `show` puts it. */
-export function answering<T, F extends object> (show: (value: T) => string, ask: Ask<T, F>) {
+export function calling<T, F extends object> (show: (value: T) => string, ask: Ask<T, F>) {
   return async function (this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & GlobalOptions>()
     const answer = await ask(managementApi(findConnection(flags)), flags, this.args[0] ?? '')
@@ -120,4 +120,9 @@ export function expiryOption (): Option {
 export function requireChange<T extends object> (change: T, flags: string): T {
   if (Object.values(change).some(value => value !== undefined)) return change
   throw new UsageError(`Nothing to change: give at least one of ${flags}.`)
+}
+
+/** `--algorithm`: one of those that tokens are signed by. */
+export function algorithmOption (description: string): Option {
+  return new Option('--algorithm <name>', description).choices(['ES256', 'RS256', 'EdDSA'])
 }

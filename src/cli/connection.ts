@@ -49,7 +49,7 @@ function readFolder (
 ): { server: LocalServer | null, token: string | null } {
   const tokenFile = join(dataFolder, 'admin-token')
   const serverFile = join(dataFolder, 'server.json')
-  const server = orSay(serverFile, () => readServerFile(dataFolder))
+  const server = readOrExplain(serverFile, () => readServerFile(dataFolder))
   if (server !== null && !isAnnounceable(server)) {
     throw new CommandError(
       `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is ` +
@@ -59,12 +59,12 @@ function readFolder (
   }
   return {
     server,
-    token: adminToken ?? orSay(tokenFile, () => readOwn(tokenFile)?.trim() || null),
+    token: adminToken ?? readOrExplain(tokenFile, () => readOwn(tokenFile)?.trim() || null),
   }
 }
 
 /** @throws CommandError for what keeps a file from being read. */
-function orSay<T> (file: string, read: () => T): T {
+function readOrExplain<T> (file: string, read: () => T): T {
   try {
     return read()
   } catch (error) {

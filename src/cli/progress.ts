@@ -4,17 +4,17 @@ export interface Progress {
   end (): void
 }
 
-const every = 200
+const refreshMs = 200
 
 /** Shows `what` was counted so far on standard error, a few times a second; null: shows nothing. */
-export function progress (what: string | null): Progress {
+export function showProgress (what: string | null): Progress {
   let total = 0
   let shown = 0
   const visible = what !== null && process.stderr.isTTY
   return {
     add (count) {
       total += count
-      if (!visible || Date.now() - shown < every) return
+      if (!visible || Date.now() - shown < refreshMs) return
       shown = Date.now()
       process.stderr.write(`\r${total} ${what}`)
     },

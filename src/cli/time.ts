@@ -3,13 +3,13 @@ import { InvalidArgumentError } from 'commander'
 import { secondsAfter, systemClock, type Clock } from '../base/clock.ts'
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
-const longest = 3650 * 86_400
+const longestSeconds = 3650 * 86_400
 
 /** `90s`, `30m`, `24h`, `90d`, `4w` or `0` in seconds. @throws InvalidArgumentError. */
 export function readDuration (text: string): number {
   const match = /^(\d{1,9})([smhdw])$/.exec(text)
   const seconds = text === '0' ? 0 : match === null ? NaN : Number(match[1]) * secondsOf[match[2]!]!
-  if (seconds <= longest) return seconds
+  if (seconds <= longestSeconds) return seconds
   throw new InvalidArgumentError('Write a number with s, m, h, d or w, up to ten years: 24h, 90d.')
 }
 
@@ -33,7 +33,7 @@ function readFuture (text: string, clock: Clock): string {
 }
 
 /** A day (its first moment in UTC) or a time with a zone. @throws InvalidArgumentError. */
-export function readPast (text: string): string {
+export function readMoment (text: string): string {
   return readInstant(text)
 }
 

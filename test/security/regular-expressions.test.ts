@@ -102,7 +102,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],
   ['management/conventions/unknown-path.ts', '/\\/(?:token|access_token)$/i', 'headers'],
   ['protocol/provider/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
-  ['management/routes/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
+  ['management/routes/audit-chains.ts', '/^[\\w-]{0,64}$/', 'field'],
   ['management/routes/audit.ts', 'pattern ^[a-z_]+\\.[a-z_]*$', 'field'],
   ['management/documentation/openapi.ts', '/:(\\w+)/g', 'own'],
   ['management/documentation/openapi.ts', '/\\{(\\w+)\\}/g', 'own'],
@@ -111,8 +111,8 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/conventions/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
   ['management/routes/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
   ['management/routes/resources.ts', 'pattern ^[a-z][a-z0-9]{0,15}$', 'body'],
-  ['management/routes/resources.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
-  ['management/routes/audit.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
+  ['management/conventions/declared-scopes.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
+  ['management/conventions/schemas.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
   [
     'management/conventions/idempotent-creation.ts', 'pattern ^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$',
     'headers'

@@ -3,8 +3,8 @@ import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOf,
   allowlistOption,
-  answering,
   anyAddressOption,
+  calling,
   expiryOption,
   pageQuery,
   requireChange,
@@ -61,30 +61,30 @@ export function accessTokenCommands (): Command {
     .addOption(allowlistOption())
     .option('--creator <id>', 'the member it never does more than')
     .addOption(expiryOption())
-    .action(answering<AccessToken, TokenFlags>(show, create))
+    .action(calling<AccessToken, TokenFlags>(showToken, create))
   withPageFlags(token.command('list').description('list the access tokens, newest first'), { org: true })
     .addOption(
       new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'revoked'])
     )
     .option('--name <text>', 'only those of exactly this name')
     .action(
-      answering<Page<AccessToken>, TokenListFlags>(showList, (api, { status, name, ...flags }) =>
+      calling<Page<AccessToken>, TokenListFlags>(showTokens, (api, { status, name, ...flags }) =>
         api.get('/access-tokens', { ...pageQuery(flags), status, name }))
     )
   token.command('show').description('show an access token, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change an access token; its secret stays').argument('<id>')
     .option('--name <text>', 'what people call it')
     .addOption(scopeOption('what it may do; the ones given replace the ones it has; repeat it for several'))
     .addOption(allowlistOption())
     .addOption(anyAddressOption())
     .addOption(expiryOption())
-    .action(answering<AccessToken, TokenFlags>(show, update))
+    .action(calling<AccessToken, TokenFlags>(showToken, update))
   token.command('revoke').description('revoke an access token at once').argument('<id>').option(
     '--reason <text>', 'why, for those who look later'
   )
     .action(
-      answering<AccessToken, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<AccessToken, { reason?: string }>(showToken, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/revoke`, { reason }))
     )
   return token
@@ -114,7 +114,7 @@ async function update (api: Api, flags: TokenFlags, id: string): Promise<Answer<
   return await api.patch(pathOf(id), requireChange(change, '--name, --scope, --allow-ip, --allow-any-ip, --expires'))
 }
 
-function show (token: AccessToken): string {
+function showToken (token: AccessToken): string {
   return fieldLines([
     ['id', token.id],
     ['name', token.name],
@@ -132,11 +132,11 @@ function show (token: AccessToken): string {
   ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
 }
 
-const showList = showPage<AccessToken>(
+const showTokens = showPage<AccessToken>(
   ['ID', 'NAME', 'REACHES', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [
-    each.id, each.name, each.organization ?? 'everything', each.status, instant(each.expiresAt) ?? 'never',
-    instant(each.lastUsedAt)
+  token => [
+    token.id, token.name, token.organization ?? 'everything', token.status, instant(token.expiresAt) ?? 'never',
+    instant(token.lastUsedAt)
   ],
   'There is no access token yet. Create one: npx latchkey access-token create --org ORG --scope NAME --name NAME'
 )

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, tableLines, words } from '../print.ts'
 
 interface Reason {
@@ -39,7 +39,7 @@ export function accessCommands (): Command {
     .option('--resource <id>', 'only on this API')
     .option('--address <ip>', 'used from here')
     .action(
-      answering<Page<CredentialAccess>, AccessFlags>(
+      calling<Page<CredentialAccess>, AccessFlags>(
         showAccess,
         (api, { credential, resource, address, ...flags }, id) =>
           api.get(`/organizations/${segment(id)}/effective-access`, {
@@ -48,11 +48,11 @@ export function accessCommands (): Command {
       )
     )
   access.command('drift').description('compare what the server holds in memory with the database')
-    .action(answering<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
+    .action(calling<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
   access.command('repair').description('tell what would be mended; with --apply, mend it')
     .option('--apply', 'make the server read anew what it holds')
     .action(
-      answering<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
+      calling<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
         api.post('/effective-access/repair', { dryRun: apply !== true }))
     )
   return access
@@ -74,9 +74,9 @@ function showAccess (page: Page<CredentialAccess>): string {
   })
   return showPage<Row>(
     ['CREDENTIAL', 'NAME', 'API', 'SCOPE', 'USABLE', 'BECAUSE'],
-    each => [
-      each.credential, each.name, each.resource, each.scope, each.usable ? 'yes' : 'no',
-      words(decisive(each).map(reasonWords))
+    row => [
+      row.credential, row.name, row.resource, row.scope, row.usable ? 'yes' : 'no',
+      words(decisive(row).map(reasonWords))
     ],
     'The organization has no credential yet. Create one: npx latchkey key create --help'
   )({ ...page, data: rows })
@@ -95,7 +95,7 @@ function reasonWords ({ effect, by, pattern, id, name }: Reason): string {
 
 function showDrift ({ dryRun, differences, replicas }: Drift): string {
   const rows = replicas.flatMap(({ replica, differences }) =>
-    differences.map(each => [replica, each.kind, each.id, each.difference, words(each.fields)])
+    differences.map(({ kind, id, difference, fields }) => [replica, kind, id, difference, words(fields)])
   )
   const summary = fieldLines([
     ...replicas.map(({ replica, source, held }) =>

@@ -1,16 +1,14 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  anyAddressOption, calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import {
   keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects
 } from '../key-flags.ts'
-import { addFileImport } from './key-import.ts'
 import { limitsText } from '../limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import { readDuration } from '../time.ts'
-import { keyUsageCommand } from './usage.ts'
 
 interface ApiKey {
   id: string
@@ -48,7 +46,7 @@ interface KeyListFlags extends ListFlags { status?: string, name?: string }
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
   withNewKeyFlags(key.command('create').description('create an API key; it is shown once'))
-    .action(answering<ApiKey, KeyFlags>(show, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
+    .action(calling<ApiKey, KeyFlags>(showKey, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
   withNewKeyFlags(
     key.command('import').description(
       'take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'
@@ -57,31 +55,29 @@ export function keyCommands (): Command {
     .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
     .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
     .action(
-      answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) =>
+      calling<ApiKey, ImportFlags>(showKey, (api, { digest, hint, ...flags }) =>
         api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint }))
     )
-  addFileImport(key)
   addList(key)
   key.command('show').description('show a key, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(key)
   key.command('rotate').description('replace a key by a new one, which is shown once').argument('<id>')
     .option(
       '--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h')
     )
     .action(
-      answering<ApiKey, { overlap: number }>(show, (api, { overlap }, id) =>
+      calling<ApiKey, { overlap: number }>(showKey, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap }))
     )
   key.command('revoke').description('revoke a key at once').argument('<id>').option(
     '--reason <text>', 'why, for those who look later'
   )
     .action(
-      answering<ApiKey, { reason?: string }>(
-        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      calling<ApiKey, { reason?: string }>(
+        showKey, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
-  key.addCommand(keyUsageCommand())
   return key
 }
 
@@ -94,7 +90,7 @@ function addList (key: Command): void {
     )
     .option('--name <text>', 'only those of exactly this name')
     .action(
-      answering<Page<ApiKey>, KeyListFlags>(showList, (api, { status, name, ...flags }) =>
+      calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, ...flags }) =>
         api.get('/api-keys', { ...pageQuery(flags), status, name }))
     )
 }
@@ -107,7 +103,7 @@ function addUpdate (key: Command): void {
     .addOption(new Option('--only-own-org', 'let it reach no organization but its own').conflicts('alsoOrg'))
     .addOption(anyAddressOption())
     .action(
-      answering<ApiKey, KeyFlags>(show, (api, flags, id) =>
+      calling<ApiKey, KeyFlags>(showKey, (api, flags, id) =>
         api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists')))
     )
 }
@@ -116,7 +112,7 @@ function pathOf (id: string): string {
   return `/api-keys/${segment(id)}`
 }
 
-function show (key: ApiKey): string {
+function showKey (key: ApiKey): string {
   return fieldLines([
     ['id', key.id],
     ['name', key.name],
@@ -145,11 +141,11 @@ function authorityOf ({ access, scopes }: ApiKey): string {
   return access === 'full' ? 'everything' : 'read everything'
 }
 
-const showList = showPage<ApiKey>(
+const showKeys = showPage<ApiKey>(
   ['ID', 'NAME', 'LOOKS LIKE', 'ORGANIZATION', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [
-    each.id, each.name, each.hint, each.organization, each.status, instant(each.expiresAt) ?? 'never',
-    instant(each.lastUsedAt)
+  key => [
+    key.id, key.name, key.hint, key.organization, key.status, instant(key.expiresAt) ?? 'never',
+    instant(key.lastUsedAt)
   ],
   'There is no key yet. Create one: npx latchkey key create --org ORG --resource API --scope NAME --env live --name ' +
     'NAME'

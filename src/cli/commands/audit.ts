@@ -4,12 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Command, Option } from 'commander'
 import { managementApi, type Answer, type Api } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { findConnection, type GlobalOptions } from '../connection.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { fieldLines, instant, jsonLines, printable, tableLines } from '../print.ts'
-import { progress } from '../progress.ts'
-import { readPast } from '../time.ts'
+import { showProgress } from '../progress.ts'
+import { readMoment } from '../time.ts'
 
 interface AuditEvent {
   id: string
@@ -36,7 +36,7 @@ interface PruneFlags extends ChainFlags { before: string }
 interface RecoverFlags extends GlobalOptions, ChainFlags { offline?: boolean }
 
 /** Milliseconds that a chain may take to be read as a whole. */
-const recoveryPatience = 280_000
+const wholeChainTimeoutMs = 280_000
 
 /** The audit log: read, export, verify, prune, recover. */
 export function auditCommands (): Command {
@@ -45,7 +45,7 @@ export function auditCommands (): Command {
   )
   withFilters(withPageFlags(audit.command('list').description('list what happened, newest first'), { org: true }))
     .action(
-      answering<Page<AuditEvent>, ListFlags & FilterFlags>(showList, (api, flags) =>
+      calling<Page<AuditEvent>, ListFlags & FilterFlags>(showEvents, (api, flags) =>
         api.get('/audit', { ...filterQuery(flags), ...pageQuery(flags) }))
     )
   withFilters(
@@ -66,9 +66,9 @@ export function auditCommands (): Command {
     )
     .action(verify)
   withChainFlags(audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole'))
-    .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readPast)
+    .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readMoment)
     .option('--yes', 'yes, remove them')
-    .action(answering<Pruned, PruneFlags>(showPruned, prune))
+    .action(calling<Pruned, PruneFlags>(showPruned, prune))
   withChainFlags(
     audit.command('recover').description(
       'close off a chain that `audit verify` finds broken, with a row that says what was found; it goes on from there'
@@ -91,15 +91,15 @@ function withFilters (command: Command): Command {
     .option('--actor <id>', 'only what this credential did')
     .option('--type <name>', 'only this type, api_key.revoked, or all that begin alike, api_key.')
     .option('--subject <id>', 'only what happened to this')
-    .option('--from <when>', 'from this day or time on', readPast)
-    .option('--until <when>', 'before this day or time', readPast)
+    .option('--from <when>', 'from this day or time on', readMoment)
+    .option('--until <when>', 'before this day or time', readMoment)
 }
 
 function filterQuery ({ org, actor, type, subject, from, until }: FilterFlags): Record<string, string | undefined> {
   return { organization: org, actor, type, subject, from, until }
 }
 
-const showList = showPage<AuditEvent>(
+const showEvents = showPage<AuditEvent>(
   ['TIME', 'TYPE', 'ACTOR', 'SUBJECT', 'ADDRESS', 'REASON'],
   (
     { createdAt, type, actor, subject, address, detail }
@@ -114,7 +114,7 @@ function reasonOf ({ reason, revokedReason, omitted }: AuditEvent['detail']): st
 async function exportRows (this: Command): Promise<void> {
   const { output, ...flags } = this.optsWithGlobals<FilterFlags & GlobalOptions & { output?: string }>()
   const rows = await managementApi(findConnection(flags)).download('/audit/export', filterQuery(flags))
-  const shown = progress(output === undefined ? null : 'rows exported')
+  const shown = showProgress(output === undefined ? null : 'rows exported')
   const counted = async function * (chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
       shown.add(chunk.filter(byte => byte === 10).length)
@@ -122,7 +122,7 @@ async function exportRows (this: Command): Promise<void> {
     }
   }
   try {
-    if (output === undefined) await show(rows)
+    if (output === undefined) await writeRows(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
     throw new CommandError(
@@ -133,7 +133,7 @@ async function exportRows (this: Command): Promise<void> {
 }
 
 /** As it comes; a file gets the bytes as they are, a terminal nothing that steers it. */
-async function show (rows: AsyncIterable<Buffer>): Promise<void> {
+async function writeRows (rows: AsyncIterable<Buffer>): Promise<void> {
   const text = new TextDecoder()
   for await (const chunk of rows) {
     if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) {
@@ -160,7 +160,7 @@ async function printHeads (this: Command): Promise<void> {
 async function verify (this: Command): Promise<void> {
   const flags = this.optsWithGlobals<VerifyFlags>()
   const heads = flags.heads === undefined ? [] : await readHeads(flags.heads)
-  const shown = progress('rows verified')
+  const shown = showProgress('rows verified')
   const result = flags.offline
     ? await verifyOffline(heads, shown.add)
     : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
@@ -247,9 +247,9 @@ function parse (line: string): Head | null {
 async function prune (api: Api, { before, yes, ...whose }: PruneFlags): Promise<Answer<Pruned>> {
   const organization = chainOf(whose)
   if (!yes) throw new UsageError('Rows that are removed are gone: export them first, then say --yes.')
-  const shown = progress('rows removed')
+  const shown = showProgress('rows removed')
   for (let rows = 0; ;) {
-    const { value } = await api.post<Pruned>('/audit/prune', { organization, before }, recoveryPatience)
+    const { value } = await api.post<Pruned>('/audit/prune', { organization, before }, wholeChainTimeoutMs)
     rows += value.rows
     shown.add(value.rows)
     if (value.more) continue
@@ -273,7 +273,7 @@ async function recover (this: Command): Promise<void> {
   }
   const { fault, rows, sequence } = flags.offline
     ? await (await import('../../app.ts')).recoverAuditOffline(organization)
-    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience))
+    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, wholeChainTimeoutMs))
         .value
   if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)
   else {

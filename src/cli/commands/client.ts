@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from '../api.ts'
+import { resourcePath, segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOf,
   allowlistOption,
-  answering,
   anyAddressOption,
+  calling,
   pageQuery,
   repeated,
   requireChange,
@@ -17,7 +17,6 @@ import {
 } from '../command.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { fieldLines, instant, words, type Field } from '../print.ts'
-import { pathOf as resourcePath } from './resource.ts'
 import { readDuration } from '../time.ts'
 
 interface Grant { resource: string, scopes: string[] }
@@ -58,9 +57,9 @@ export function clientCommands (): Command {
   const client = new Command('client').description('clients: machines that ask for access tokens')
   addCreate(client)
   withPageFlags(client.command('list').description('list the clients, newest first'), { org: true })
-    .action(answering<Page<Client>, ListFlags>(showList, (api, flags) => api.get('/clients', pageQuery(flags))))
+    .action(calling<Page<Client>, ListFlags>(showClients, (api, flags) => api.get('/clients', pageQuery(flags))))
   client.command('show').description('show a client').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showClient, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(client)
   client.command('rotate-secret').description('give a client a new secret').argument('<id>')
     .option(
@@ -68,15 +67,15 @@ export function clientCommands (): Command {
       readDuration, readDuration('24h')
     )
     .action(
-      answering<Client, { overlap: number }>(show, (api, { overlap }, id) =>
+      calling<Client, { overlap: number }>(showClient, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap }))
     )
   client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option(
     '--reason <text>', 'why, for those who look later'
   )
     .action(
-      answering<Client, { reason?: string }>(
-        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      calling<Client, { reason?: string }>(
+        showClient, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
   return client
@@ -97,7 +96,7 @@ function addCreate (client: Command): void {
       ])
     )
     .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
-    .action(answering<Client, ClientFlags>(show, create))
+    .action(calling<Client, ClientFlags>(showClient, create))
 }
 
 function addUpdate (client: Command): void {
@@ -112,7 +111,7 @@ function addUpdate (client: Command): void {
     .addOption(profileOption())
     .option('--name <text>', 'what people call it')
     .option('--org <id>', 'claim a client that registered openly for this organization')
-    .action(answering<Client, ClientFlags>(show, update))
+    .action(calling<Client, ClientFlags>(showClient, update))
 }
 
 function introspectOption (): Option {
@@ -212,7 +211,7 @@ function readJson (file: string): unknown {
   }
 }
 
-function show (client: Client): string {
+function showClient (client: Client): string {
   return fieldLines([
     ['client id', client.clientId],
     ['name', client.name],
@@ -233,8 +232,8 @@ function show (client: Client): string {
   ]) + (client.clientSecret === undefined ? '' : 'Keep the secret: it is not shown again.\n')
 }
 
-const showList = showPage<Client>(
+const showClients = showPage<Client>(
   ['CLIENT ID', 'NAME', 'ORGANIZATION', 'LAST USED', 'REVOKED'],
-  each => [each.clientId, each.name, each.organization, instant(each.lastUsedAt), instant(each.revokedAt)],
+  client => [client.clientId, client.name, client.organization, instant(client.lastUsedAt), instant(client.revokedAt)],
   'There is no client yet. Create one: npx latchkey client create --org ORG --resource API --scope NAME --name NAME'
 )

@@ -16,13 +16,13 @@ export function doctorCommand (): Command {
       process.stdout.write(
         this.optsWithGlobals<GlobalOptions>().json
           ? `${jsonLines(JSON.stringify({ healthy, findings }))}\n`
-          : show(findings)
+          : findingsText(findings)
       )
       if (!healthy) process.exitCode = 1
     })
 }
 
-function show (findings: readonly Finding[]): string {
+function findingsText (findings: readonly Finding[]): string {
   const remedies = findings.filter(finding => finding.remedy !== null)
   return [
     tableLines(['CHECK', 'STATUS', 'FOUND'], findings.map(({ check, status, found }) => [check, status, found])),

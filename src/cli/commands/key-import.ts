@@ -2,22 +2,22 @@
  * Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it.
  */
 import { open } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { managementApi, type Api } from '../api.ts'
 import { findConnection, type GlobalOptions } from '../connection.ts'
 import { CommandError, RefusedError } from '../failure.ts'
-import { progress } from '../progress.ts'
+import { showProgress } from '../progress.ts'
 
-/** Under the name `import-file` of `key`. */
-export function addFileImport (key: Command): void {
-  key.command('import-file').description(
-    'take over many keys, from a file with a line of JSON for each; to be run again when it broke off'
-  )
+/** `latchkey key import-file FILE` */
+export function importFileCommand (): Command {
+  return new Command('import-file')
+    .description('import many keys from a file with one JSON object a line; safe to run again after it stopped')
     .argument(
       '<file>',
-      'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test","environment":"live","scopes":["invoices:read"]}'
+      'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test",' +
+        '"environment":"live","scopes":["invoices:read"]}'
     )
-    .option('--org <id>', 'whose keys they are, where a line does not say')
+    .option('--org <id>', 'the organization of keys whose line names none')
     .action(importFile)
 }
 
@@ -27,7 +27,7 @@ async function importFile (this: Command, file: string): Promise<void> {
   const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(`${file} cannot be read (${error.code}).`)
   })
-  const shown = progress('keys imported')
+  const shown = showProgress('keys imported')
   const counts = { imported: 0, present: 0 }
   let line = 0
   for await (const text of handle.readLines()) {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
@@ -29,16 +29,16 @@ export function memberCommands (): Command {
       scopeOption('what they may do instead of what their role may: a scope or a pattern; repeat it for several')
     )
     .action(
-      answering<Member, MemberFlags>(show, (api, { org, role, scope }, name) =>
+      calling<Member, MemberFlags>(showMember, (api, { org, role, scope }, name) =>
         api.post('/members', { organization: org, name, role, scopes: scope }))
     )
   withPageFlags(member.command('list').description('list the members, newest first'), { org: true })
-    .action(answering<Page<Member>, ListFlags>(showList, (api, flags) => api.get('/members', pageQuery(flags))))
+    .action(calling<Page<Member>, ListFlags>(showMembers, (api, flags) => api.get('/members', pageQuery(flags))))
   member.command('show').description('show a member').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showMember, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(member)
   member.command('remove').description('remove a member; their keys may do nothing from now on').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/remove`)))
+    .action(calling(showMember, (api, _flags, id) => api.post(`${pathOf(id)}/remove`)))
   return member
 }
 
@@ -48,7 +48,7 @@ function addUpdate (member: Command): void {
     .addOption(roleOption())
     .addOption(scopeOption('what they may do; the ones given replace all they may now; repeat it for several'))
     .addOption(new Option('--role-scopes', 'they may do what their role may again').conflicts('scope'))
-    .action(answering<Member, MemberFlags>(show, (api, { name, role, scope, roleScopes }, id) => {
+    .action(calling<Member, MemberFlags>(showMember, (api, { name, role, scope, roleScopes }, id) => {
       const change = { name, role, scopes: roleScopes ? null : scope }
       return api.patch(pathOf(id), requireChange(change, '--name, --role, --scope, --role-scopes'))
     }))
@@ -63,7 +63,7 @@ function pathOf (id: string): string {
   return `/members/${segment(id)}`
 }
 
-function show (member: Member): string {
+function showMember (member: Member): string {
   return fieldLines([
     ['id', member.id],
     ['name', member.name],
@@ -75,8 +75,8 @@ function show (member: Member): string {
   ])
 }
 
-const showList = showPage<Member>(
+const showMembers = showPage<Member>(
   ['ID', 'NAME', 'ORGANIZATION', 'ROLE', 'REMOVED'],
-  each => [each.id, each.name, each.organization, each.role, instant(each.removedAt)],
+  member => [member.id, member.name, member.organization, member.role, instant(member.removedAt)],
   'There is no member yet. Add one: npx latchkey member create NAME --org ORG --role member'
 )

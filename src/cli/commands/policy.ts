@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
@@ -81,13 +81,13 @@ export function policyCommands (): Command {
     .option('--description <text>', 'what it is for')
     .addOption(effectOption().makeOptionMandatory())
     .option('--disabled', 'it is not in force yet')
-  withRehearsal(withConditions(create)).action(answering<Policy | Impact, PolicyFlags>(showEither, createPolicy))
+  withDryRun(withConditions(create)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, createPolicy))
   withPageFlags(policy.command('list').description('list the policies, newest first'), { org: true })
     .option('--deployment', 'only those that belong to no organization')
-    .action(answering<Page<Policy>, ListFlags & { deployment?: boolean }>(showList, (api, { deployment, ...flags }) =>
+    .action(calling<Page<Policy>, ListFlags & { deployment?: boolean }>(showPolicies, (api, { deployment, ...flags }) =>
       api.get('/policies', { ...pageQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
   policy.command('show').description('show a policy').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showPolicy, (api, _flags, id) => api.get(pathOf(id))))
   const update = policy.command('update').description(
     'change a policy; conditions that are given replace all there were'
   ).argument('<id>')
@@ -95,19 +95,19 @@ export function policyCommands (): Command {
     .option('--description <text>', 'what it is for')
     .addOption(effectOption())
     .addOption(new Option('--always', 'no condition at all'))
-  withRehearsal(withConditions(update)).action(answering<Policy | Impact, PolicyFlags>(showEither, updatePolicy))
+  withDryRun(withConditions(update)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, updatePolicy))
   for (const [name, enabled] of [['enable', true], ['disable', false]] as const) {
-    withRehearsal(
+    withDryRun(
       policy.command(name).description(enabled ? 'put a policy in force' : 'put a policy out of force and keep it')
         .argument('<id>')
     )
       .action(
-        answering<Policy | Impact, PolicyFlags>(showEither, (api, { dryRun, force }, id) =>
+        calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, (api, { dryRun, force }, id) =>
           api.patch(pathOf(id), { enabled, dryRun, force }))
       )
   }
-  withRehearsal(policy.command('delete').description('delete a policy').argument('<id>'))
-    .action(answering<Policy | Impact, PolicyFlags>(showEither, async (api, { dryRun, force }, id) => {
+  withDryRun(policy.command('delete').description('delete a policy').argument('<id>'))
+    .action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, async (api, { dryRun, force }, id) => {
       const policy = await api.get<Policy>(pathOf(id))
       const impact = await api.delete<Impact | null>(pathOf(id), {
         dryRun: dryRun ? 'true' : undefined, force: force ? 'true' : undefined
@@ -123,7 +123,7 @@ function effectOption (): Option {
   ).choices(['allow', 'deny'])
 }
 
-function withRehearsal (command: Command): Command {
+function withDryRun (command: Command): Command {
   return command
     .option('--dry-run', 'change nothing, and tell who would gain or lose what')
     .option('--force', 'also if nobody in the organization could undo it')
@@ -157,13 +157,13 @@ function readHours (text: string): { from: string, until: string } {
 function conditionsOf (
   { forOrg, group, kind, resource, scope, address, from, until, day, hours, zone }: ConditionFlags
 ): Conditions | undefined {
-  const times = given({ from, until, days: day, hours, zone })
-  return given({
+  const times = presentMembers({ from, until, days: day, hours, zone })
+  return presentMembers({
     organizations: forOrg, groups: group, kinds: kind, resources: resource, scopes: scope, addresses: address, times
   })
 }
 
-function given<T extends object> (members: T): { [Name in keyof T]: NonNullable<T[Name]> } | undefined {
+function presentMembers<T extends object> (members: T): { [Name in keyof T]: NonNullable<T[Name]> } | undefined {
   const present = Object.entries(members).filter(([, value]) => value !== undefined)
   return present.length === 0 ? undefined : Object.fromEntries(present) as { [Name in keyof T]: NonNullable<T[Name]> }
 }
@@ -192,7 +192,7 @@ function pathOf (id: string): string {
   return `/policies/${segment(id)}`
 }
 
-function show (policy: Policy): string {
+function showPolicy (policy: Policy): string {
   return fieldLines([
     ['id', policy.id],
     ['name', policy.name],
@@ -223,13 +223,14 @@ function conditionFields (conditions: Conditions | null): Field[] {
   ]
 }
 
-function showEither (answer: Policy | Impact): string {
-  if (!('dryRun' in answer)) return show(answer)
+function showPolicyOrImpact (answer: Policy | Impact): string {
+  if (!('dryRun' in answer)) return showPolicy(answer)
   const { totals: { credentials, gaining, losing }, wouldLockOut, data, pagination } = answer
   if (pagination.hasMore) process.stderr.write('There are more than are shown; --json and the API go page by page.\n')
   const rows = data.flatMap(({ credential, name, resources }) =>
     resources.map(
-      each => [credential, name, each.resource, words(each.gains), words(each.loses), words(each.sometimes)]
+      ({ resource, gains, loses, sometimes }) =>
+        [credential, name, resource, words(gains), words(loses), words(sometimes)]
     )
   )
   const table = rows.length === 0
@@ -241,9 +242,9 @@ function showEither (answer: Policy | Impact): string {
   } would gain and ${Number(losing)} would lose.\n${warning}${table}`
 }
 
-const showList = showPage<Policy>(
+const showPolicies = showPage<Policy>(
   ['ID', 'NAME', 'BINDS', 'EFFECT', 'IN FORCE'],
-  each => [each.id, each.name, each.organization ?? 'the deployment', each.effect, each.enabled ? 'yes' : 'no'],
+  policy => [policy.id, policy.name, policy.organization ?? 'the deployment', policy.effect, policy.enabled ? 'yes' : 'no'],
   'There is no policy yet: every credential may do what it was given. Create one: npx latchkey policy create NAME ' +
     '--effect deny --scope NAME'
 )

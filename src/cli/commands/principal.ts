@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { answering } from '../command.ts'
+import { calling } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface Principal {
@@ -17,10 +17,10 @@ interface Principal {
 /** `latchkey whoami` */
 export function whoamiCommand (): Command {
   return new Command('whoami').description('what the credential in use amounts to')
-    .action(answering<Principal, object>(show, api => api.get('/principal')))
+    .action(calling<Principal, object>(showPrincipal, api => api.get('/principal')))
 }
 
-function show (principal: Principal): string {
+function showPrincipal (principal: Principal): string {
   return fieldLines([
     ['id', principal.id],
     ['kind', principal.kind],

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { block, fieldLines, instant, words } from '../print.ts'
 
 interface PublishableKey {
@@ -32,21 +32,21 @@ export function publishableKeyCommands (): Command {
     )
     .requiredOption('--name <text>', 'what people call it')
     .addOption(scopeOption('a scope that its sessions have; repeat it for several'))
-    .action(answering<PublishableKey, KeyFlags>(show, (api, { org, resource, env, name, scope = [] }) =>
+    .action(calling<PublishableKey, KeyFlags>(showKey, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
   withPageFlags(key.command('list').description('list the publishable keys, newest first'), { org: true })
     .action(
-      answering<Page<PublishableKey>, ListFlags>(
-        showList, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
+      calling<Page<PublishableKey>, ListFlags>(
+        showKeys, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
       )
     )
   key.command('show').description('show a publishable key, without its signing key').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   key.command('revoke').description('revoke a publishable key and its sessions at once').argument('<id>').option(
     '--reason <text>', 'why, for those who look later'
   )
     .action(
-      answering<PublishableKey, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<PublishableKey, { reason?: string }>(showKey, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/revoke`, { reason }))
     )
   return key
@@ -56,7 +56,7 @@ function pathOf (id: string): string {
   return `/publishable-keys/${segment(id)}`
 }
 
-function show (key: PublishableKey): string {
+function showKey (key: PublishableKey): string {
   return fieldLines([
     ['id', key.id],
     ['name', key.name],
@@ -70,9 +70,9 @@ function show (key: PublishableKey): string {
     (key.signingKey === undefined ? '' : `${block(key.signingKey.pem)}Keep the signing key: it is not shown again.\n`)
 }
 
-const showList = showPage<PublishableKey>(
+const showKeys = showPage<PublishableKey>(
   ['ID', 'NAME', 'PUBLISHABLE KEY', 'ORGANIZATION', 'REVOKED'],
-  each => [each.id, each.name, each.publishableKey, each.organization, instant(each.revokedAt)],
+  key => [key.id, key.name, key.publishableKey, key.organization, instant(key.revokedAt)],
   'There is no publishable key yet. Create one: npx latchkey publishable-key create --org ORG --resource API --scope ' +
     'NAME --env live --name NAME'
 )

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOption,
-  answering,
+  calling,
   expiryOption,
   pageQuery,
   readAmount,
@@ -58,21 +58,21 @@ export function registrationTokenCommands (): Command {
     .option('--uses <n>', 'how many clients may register with it', readAmount)
     .addOption(expiryOption())
     .option('--name <text>', 'what people call it')
-    .action(answering<RegistrationToken, TokenFlags>(show, create))
+    .action(calling<RegistrationToken, TokenFlags>(showToken, create))
   withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
     .action(
-      answering<Page<RegistrationToken>, ListFlags>(showList, (api, flags) =>
+      calling<Page<RegistrationToken>, ListFlags>(showTokens, (api, flags) =>
         api.get('/registration-tokens', pageQuery(flags)))
     )
   token.command('show').description('show a registration token, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change a registration token').argument('<id>')
     .option('--name <text>', 'what people call it')
     .option('--uses <n>', 'how many more clients may register with it, or unlimited', readAmount)
     .addOption(expiryOption())
-    .action(answering<RegistrationToken, TokenFlags>(show, update))
+    .action(calling<RegistrationToken, TokenFlags>(showToken, update))
   token.command('revoke').description('revoke a registration token; clients that used it stay').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+    .action(calling(showToken, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return token
 }
 
@@ -101,7 +101,7 @@ async function update (api: Api, { name, uses, expires }: TokenFlags, id: string
   )
 }
 
-function show (token: RegistrationToken): string {
+function showToken (token: RegistrationToken): string {
   return fieldLines([
     ['id', token.id],
     ['name', token.name],
@@ -117,11 +117,11 @@ function show (token: RegistrationToken): string {
   ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
 }
 
-const showList = showPage<RegistrationToken>(
+const showTokens = showPage<RegistrationToken>(
   ['ID', 'NAME', 'ORGANIZATION', 'USES LEFT', 'EXPIRES', 'REVOKED'],
-  each => [
-    each.id, each.name, each.organization, each.usesLeft ?? 'unlimited', instant(each.expiresAt) ?? 'never',
-    instant(each.revokedAt)
+  token => [
+    token.id, token.name, token.organization, token.usesLeft ?? 'unlimited', instant(token.expiresAt) ?? 'never',
+    instant(token.revokedAt)
   ],
   'There is no registration token yet. Create one: npx latchkey registration-token create --org ORG'
 )

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface Replica {
@@ -23,7 +23,7 @@ export function replicasCommand (): Command {
     ),
     { org: false }
   )
-    .action(answering<Page<Replica>, ListFlags>(showList, (api, flags) => api.get('/replicas', pageQuery(flags))))
+    .action(calling<Page<Replica>, ListFlags>(showReplicas, (api, flags) => api.get('/replicas', pageQuery(flags))))
   const lost = replicas.command('lost')
     .description(
       'what is refused because a failover of the database has lost a change of it; revoke it again, or accept it'
@@ -33,7 +33,7 @@ export function replicasCommand (): Command {
     .addOption(new Option('--state <name>', 'only those in this state').choices(states).default('undecided'))
     .addOption(new Option('--accept <id>', 'refuse it no longer: the database is right about it').conflicts('all'))
     .option('--all', 'refuse nothing of it any longer')
-    .action(answering<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
+    .action(calling<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
       if (accept !== undefined) return await api.post(`/lost-changes/${segment(accept)}/accept`)
       if (all === true) return await api.post('/lost-changes/accept')
       return await api.get('/lost-changes', { ...pageQuery(flags), state })
@@ -69,16 +69,16 @@ const showLostChanges = showPage<LostChange>(
   'Nothing of that is known.'
 )
 
-const showList = showPage<Replica>(
+const showReplicas = showPage<Replica>(
   ['REPLICA', 'STATE', 'BEHIND', 'HOST', 'PID', 'VERSION', 'STARTED', 'LAST SEEN'],
-  each => [
-    each.id, state(each), String(each.behind), each.host, String(each.pid), each.version, instant(each.startedAt),
-    instant(each.seenAt)
+  replica => [
+    replica.id, stateOf(replica), String(replica.behind), replica.host, String(replica.pid), replica.version, instant(replica.startedAt),
+    instant(replica.seenAt)
   ],
   'There is no server.'
 )
 
-function state ({ live, leftAt }: Replica): string {
+function stateOf ({ live, leftAt }: Replica): string {
   if (leftAt !== null) return 'left'
   return live ? 'live' : 'silent'
 }

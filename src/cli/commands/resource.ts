@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from '../api.ts'
+import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
-  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  algorithmOption, calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
-import { algorithmOption } from './signing-key.ts'
 
 interface Scope { name: string, keyOnly?: boolean, description?: string | null }
 
@@ -38,27 +37,22 @@ export function resourceCommands (): Command {
     resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL')
   )
     .option('--org <id>', 'the organization it belongs to; without, every organization can have credentials for it')
-    .action(answering<Resource, ResourceFlags>(show, create))
+    .action(calling<Resource, ResourceFlags>(showResource, create))
   withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
-    .action(answering<Page<Resource>, ListFlags>(showList, (api, flags) => api.get('/resources', pageQuery(flags))))
+    .action(calling<Page<Resource>, ListFlags>(showResources, (api, flags) => api.get('/resources', pageQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showResource, (api, _flags, id) => api.get(resourcePath(id))))
   withResourceFlags(
     resource.command('update').description('change a resource; --scope replaces all of its scopes').argument(
       '<id>', 'its id or identifier'
     )
   )
-    .action(answering<Resource, ResourceFlags>(show, update))
+    .action(calling<Resource, ResourceFlags>(showResource, update))
   resource.command('revoke').description('end a resource: nothing passes for it any more').argument(
     '<id>', 'its id or identifier'
   )
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+    .action(calling(showResource, (api, _flags, id) => api.post(`${resourcePath(id)}/revoke`)))
   return resource
-}
-
-/** Where a resource is found, by id or identifier. */
-export function pathOf (id: string): string {
-  return `/resources/${segment(id)}`
 }
 
 function withResourceFlags (command: Command): Command {
@@ -89,8 +83,8 @@ async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answ
   )
   const scopes = scope === undefined
     ? undefined
-    : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
-  return await api.patch(pathOf(id), { name, scopes, style, keyPrefix, signingAlgorithm })
+    : withDescriptions(scope.map(readScope), (await api.get<Resource>(resourcePath(id))).value.scopes)
+  return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm })
 }
 
 /** Scopes may hold colons; only the one suffix means something. */
@@ -101,12 +95,12 @@ function readScope (text: string): Scope {
 /** A scope that stays keeps its description. */
 function withDescriptions (scopes: Scope[], before: readonly Scope[]): Scope[] {
   return scopes.map(scope => {
-    const description = before.find(each => each.name === scope.name)?.description
+    const description = before.find(({ name }) => name === scope.name)?.description
     return description ? { ...scope, description } : scope
   })
 }
 
-function show (resource: Resource): string {
+function showResource (resource: Resource): string {
   return fieldLines([
     ['id', resource.id],
     ['identifier', resource.identifier],
@@ -125,8 +119,8 @@ function scopesOf ({ scopes }: Resource): string {
   return scopes.map(scope => scope.keyOnly ? `${scope.name} (API keys only)` : scope.name).join(', ') || 'none'
 }
 
-const showList = showPage<Resource>(
+const showResources = showPage<Resource>(
   ['ID', 'IDENTIFIER', 'STYLE', 'REVOKED', 'SCOPES'],
-  each => [each.id, each.identifier, each.style, instant(each.revokedAt), scopesOf(each)],
+  resource => [resource.id, resource.identifier, resource.style, instant(resource.revokedAt), scopesOf(resource)],
   'There is no resource yet. Create one: npx latchkey resource create https://api.example.com --scope NAME'
 )

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { algorithmOption, calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface SigningKey {
@@ -26,13 +26,13 @@ export function signingKeyCommands (): Command {
     )
     .addOption(algorithmOption('only those of this algorithm'))
     .action(
-      answering<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(
-        showList,
+      calling<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(
+        showKeys,
         (api, { state, algorithm, ...flags }) => api.get('/signing-keys', { ...pageQuery(flags), state, algorithm })
       )
     )
   key.command('show').description('show a signing key').argument('<kid>')
-    .action(answering(show, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
+    .action(calling(showKey, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
   key.command('rotate').description(
     'make another key the one that signs, once it has been published for five minutes; tokens signed before stay good'
   )
@@ -41,7 +41,7 @@ export function signingKeyCommands (): Command {
     )
     .addOption(algorithmOption('of which algorithm; ES256 unless given'))
     .action(
-      answering<SigningKey, { now?: boolean, algorithm?: string }>(show, (api, { now, algorithm }) =>
+      calling<SigningKey, { now?: boolean, algorithm?: string }>(showKey, (api, { now, algorithm }) =>
         api.post('/signing-keys/rotate', { now, algorithm }))
     )
   key.command('revoke').description(
@@ -49,18 +49,13 @@ export function signingKeyCommands (): Command {
   ).argument('<kid>')
     .option('--reason <text>', 'why, for those who look later')
     .action(
-      answering<SigningKey, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<SigningKey, { reason?: string }>(showKey, (api, { reason }, id) =>
         api.post(`/signing-keys/${segment(id)}/revoke`, { reason }))
     )
   return key
 }
 
-/** `--algorithm`: one of those that tokens are signed by. */
-export function algorithmOption (description: string): Option {
-  return new Option('--algorithm <name>', description).choices(['ES256', 'RS256', 'EdDSA'])
-}
-
-function show (key: SigningKey): string {
+function showKey (key: SigningKey): string {
   return fieldLines([
     ['kid', key.id],
     ['algorithm', key.algorithm],
@@ -74,11 +69,11 @@ function show (key: SigningKey): string {
   ])
 }
 
-const showList = showPage<SigningKey>(
+const showKeys = showPage<SigningKey>(
   ['KID', 'ALGORITHM', 'STATE', 'SIGNS FROM', 'SIGNS UNTIL', 'PUBLISHED UNTIL'],
-  each => [
-    each.id, each.algorithm, each.state, instant(each.activatedAt), instant(each.retiredAt),
-    instant(each.publishedUntil)
+  key => [
+    key.id, key.algorithm, key.state, instant(key.activatedAt), instant(key.retiredAt),
+    instant(key.publishedUntil)
   ],
   'There is no signing key.'
 )

@@ -1,7 +1,7 @@
 /** `latchkey key usage` and `latchkey org credits`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
-import { answering } from '../command.ts'
+import { calling } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
 
@@ -34,7 +34,7 @@ export function keyUsageCommand (): Command {
     .option('--from <day>', 'the first day: 2027-01-01')
     .option('--to <day>', 'the last day')
     .action(
-      answering<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
+      calling<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
         api.get(`/api-keys/${segment(id)}/usage`, { from, to }))
     )
 }
@@ -45,7 +45,7 @@ export function creditsCommand (): Command {
     .option('--grant <n>', 'grant so many credits', readCredits)
     .addOption(new Option('--env <name>', 'on which account').choices(['live', 'test']))
     .option('--reason <text>', 'why, for those who look later')
-    .action(answering<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
+    .action(calling<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
 }
 
 async function creditsOrGrant (
@@ -79,7 +79,7 @@ function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits,
   ])
   return days.length === 0
     ? total
-    : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(each => [each.day, each.calls, each.credits]))}`
+    : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(({ day, calls, credits }) => [day, calls, credits]))}`
 }
 
 function showCredits (answer: Credits | CreditEntry): string {

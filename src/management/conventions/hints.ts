@@ -6,7 +6,7 @@ import { isLoopback } from '../../config/config.ts'
 import { warnings } from '../../base/process-warning.ts'
 
 /** Adds to the answers of `app` what is to be said beside them. */
-export function hint (app: FastifyInstance): void {
+export function addHints (app: FastifyInstance): void {
   app.addHook('preSerialization', (request, reply, payload, done) => {
     const { method, routeOptions: { url = '' } } = request
     const hintsOf = reply.statusCode < 300 ? hints[`${method} ${url.slice(app.prefix.length)}`] : undefined

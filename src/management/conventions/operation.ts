@@ -79,7 +79,7 @@ export function readInstant (text: string | null | undefined, field = 'expiresAt
 }
 
 /** The members that were given: what is undefined narrows nothing. */
-export function given<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
+export function definedMembers<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
     [Member in keyof T]?: Exclude<T[Member], undefined>
   }

@@ -83,3 +83,22 @@ function formOf ({ keyword, parentSchema }: Problem & { parentSchema?: { descrip
     ? ` ${parentSchema.description}`
     : ''
 }
+
+/**
+ * Refusals of the routes about oneself have one shape, the guard's there, whether it refuses or the schema of the query
+ * does.
+ */
+export function presentAsLedgerBee (
+  request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void): void {
+  const { error, code, details } = payload as { error?: string; code?: string; details?: object }
+  if (reply.statusCode < 400 || error === undefined) return done(null, payload)
+  const path = request.url.split('?', 1)[0]
+  done(null, {
+    statusCode: reply.statusCode,
+    timestamp: new Date().toISOString(),
+    path,
+    message: error,
+    code,
+    details: details ?? {}
+  })
+}

@@ -33,7 +33,7 @@ export const Pagination = Type.Object({
 })
 
 /** Of a collection of what belongs to organizations. */
-export const listed = 'A page, newest first. Of the caller\'s organization; of all, to a credential for the whole ' +
+export const ownPage = 'A page, newest first. Of the caller\'s organization; of all, to a credential for the whole ' +
   'deployment.'
 
 /** A page of a collection, as pages.ts makes them (OC-16). */
@@ -56,14 +56,17 @@ export const Name = as(
   }),
   'billing'
 )
+
 /** What people may see of a secret: as a name, but short. */
 export const Hint = as(Type.String({ ...Name, maxLength: 40, description: 'What people may see of the key.' }), '…4f2a')
+
 /** What something is for, in up to 1000 characters; null: nobody said. */
 export const Description = Type.Union([Type.String({
   maxLength: 1_000, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$',
 }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const OrganizationId = as(Id, 'org_47oJu8Rmoptz2RZvzs30qU')
+
 /** The organization that something is made in; owning-organization.ts puts in what a caller may leave out. */
 export const Owner = Type.With(OrganizationId, {
   description: 'Whose it is to be. A credential that is confined to an organization may leave it out: its own is meant.'
@@ -83,14 +86,17 @@ export const Instant = as(
   Type.String({ maxLength: 35, format: 'date-time', description: 'An instant by RFC 3339: 2027-01-31T00:00:00Z.' }),
   '2027-01-31T00:00:00Z'
 )
+
 /** May be left out as a whole: Fastify hands a missing body to the schema as null. */
 export const Reason = Type.Union([
   exactly({ reason: Type.Optional(as(Name, 'left a laptop on the train')) }, 'Reason'), Type.Null()
 ])
+
 /** What a plan includes, a route asks for: `embedding`. */
 export const Features = as(
   Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), { maxItems: 50, uniqueItems: true }), ['embedding']
 )
+
 /** From 1 to what a column holds; null: no limit. */
 export const Allowance = Type.Union([Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), Type.Null()])
 export const limits = {
@@ -98,6 +104,7 @@ export const limits = {
   creditsPerMonth: Type.Optional(Allowance),
   callsPerMinute: Type.Optional(Allowance),
 }
+
 export const ObjectType = as(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), 'projects')
 export const ObjectId = as(
   Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' }), 'prj_1'
@@ -111,6 +118,7 @@ export const Objects = Type.Record(
     description: 'Type of object: the ids it is restricted to. A type that is not named is not restricted.'
   }
 )
+
 /** At most 30 days: an overlap is for switching over, not for keeping two secrets. */
 export const Rotation = exactly({
   overlapSeconds: as(
@@ -124,21 +132,25 @@ export const IdParams = exactly({ id: Id })
 
 /** A yes or a no in a query. */
 export const Flag = Type.Optional(Type.Boolean())
+
 /** As cursors.ts gives them out: behind the point stands a mark. */
 export function cursor (maxLength: number, description: string) {
   return Type.Optional(Type.String({ maxLength, pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{22}$', description }))
 }
+
 export const PageQuerystring = {
   limit: Type.Optional(
     Type.Integer({ minimum: 1, maximum: greatestLimit, default: defaultLimit, description: 'Rows per page.' })
   ),
   cursor: cursor(512, '`nextCursor` of the page before.')
 }
+
 /** In answers. */
 export const Moment = Type.Unsafe<Date>(Type.String({ format: 'date-time', examples: ['2026-11-22T19:48:29.000Z'] }))
 export const Texts = list(Type.String())
 export const GivenScopes = as(Texts, ['invoices:read'])
 export const GivenObjects = Type.Unsafe<ObjectRestriction>(Type.Record(Type.String(), Type.Array(Type.String())))
+
 /** What a secret looks like where it is shown, this once. */
 export function shownOnce (example: string) {
   return Type.String({ description: 'Shown this once.', examples: [example] })
@@ -149,3 +161,14 @@ export const RevocationStatus = Type.Enum(['active', 'revoked'])
 export function isRevoked (status: Static<typeof RevocationStatus> | undefined): boolean | undefined {
   return status === undefined ? undefined : status === 'revoked'
 }
+
+export const Chain = as(
+  Type.String({ minLength: 1, maxLength: 512, description: 'The id of an organization, or `deployment`.' }),
+  'deployment'
+)
+export const Digest = as(
+  Type.String({
+    maxLength: 64, pattern: '^[A-Za-z0-9_-]*$', description: 'SHA-256, base64url; empty where there is no row.'
+  }),
+  'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg'
+)

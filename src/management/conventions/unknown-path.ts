@@ -23,7 +23,7 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
       app.addHook('onRoute', ({ url, method, config }) => {
         if (config?.refusesMethod === true) return
         const path = known.get(url) ?? { segments: url.split('/'), methods: new Set() }
-        for (const each of [method].flat()) path.methods.add(each)
+        for (const name of [method].flat()) path.methods.add(name)
         known.set(url, path)
       })
     },

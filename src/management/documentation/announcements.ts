@@ -18,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-const repetition = {
+const idempotencyHeader = {
   name: 'Idempotency-Key',
   schema: as(
     Type.String({
@@ -28,7 +28,7 @@ const repetition = {
   ),
   failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused']
 } as const
-const precondition = {
+const ifMatchHeader = {
   name: 'If-Match',
   schema: as(
     Type.String({
@@ -44,8 +44,8 @@ const precondition = {
 export function announceConventions (app: FastifyInstance): void {
   app.addHook('onRoute', route => {
     const repeatable = isRepeatable(route)
-    const taken = [...(repeatable ? [repetition] : []), ...(isChange(route) ? [precondition] : [])]
-    const failures = new Set<FailureCode>([...route.config?.failures ?? [], ...taken.flatMap(each => each.failures)])
+    const taken = [...(repeatable ? [idempotencyHeader] : []), ...(isChange(route) ? [ifMatchHeader] : [])]
+    const failures = new Set<FailureCode>([...route.config?.failures ?? [], ...taken.flatMap(header => header.failures)])
     route.config = { ...route.config, repeatable, failures: [...failures] }
     if (taken.length === 0) return
     route.schema = {
@@ -56,8 +56,8 @@ export function announceConventions (app: FastifyInstance): void {
   // In front of the schema of the headers, which knows no better words than `must match pattern`.
   app.addHook('preValidation', async request => {
     const { properties = {} } = (request.routeOptions.schema?.headers ?? {}) as { properties?: object }
-    if (repetition.name in properties) idempotencyKey(request)
-    if (precondition.name in properties) expectedRevisions(request)
+    if (idempotencyHeader.name in properties) idempotencyKey(request)
+    if (ifMatchHeader.name in properties) expectedRevisions(request)
   })
 }
 

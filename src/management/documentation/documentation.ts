@@ -30,7 +30,7 @@ export function documentation (options: DocumentationOptions): FastifyPluginAsyn
 
 /** HEAD is what GET is, without a body. */
 function described ({ method, url, schema = {}, config = {} }: RouteOptions): DescribedRoute[] {
-  return [method].flat().filter(each => each !== 'HEAD').map(each => ({ method: each, url, schema, config }))
+  return [method].flat().filter(name => name !== 'HEAD').map(name => ({ method: name, url, schema, config }))
 }
 
 const shared = {

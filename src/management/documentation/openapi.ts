@@ -8,6 +8,7 @@ import { exampleOf, type Schema } from './examples.ts'
 import { groupDescriptions } from './operation-groups.ts'
 import { groupOf, operationName, requestName } from './operation-names.ts'
 import { envelopes, refusalsOf, type Envelope } from './refusal-responses.ts'
+import { securityOf, securitySchemes } from './security-schemes.ts'
 
 type Json = Record<string, unknown>
 
@@ -140,15 +141,15 @@ function parametersOf (url: string, schema: FastifySchema): Json[] {
   const inPath = [...pathOf(url).matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
     parameter('path', name, params[name] ?? { type: 'string' }, true)
   )
-  const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, given]) => {
-    const { properties = {}, required = [] } = (given ?? {}) as Schema
-    return Object.entries(properties).map(([name, each]) => parameter(place, name, each, required.includes(name)))
+  const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, schema]) => {
+    const { properties = {}, required = [] } = (schema ?? {}) as Schema
+    return Object.entries(properties).map(([name, member]) => parameter(place, name, member, required.includes(name)))
   })
   return [...inPath, ...others]
 }
 
 function parameter (place: string, name: string, schema: Schema, required: boolean): Json {
-  const { description, ...rest } = plain(schema)
+  const { description, ...rest } = jsonSchemaOf(schema)
   return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest }
 }
 
@@ -165,15 +166,15 @@ function bodyOf (components: Components, schema: Schema | undefined, name: strin
 }
 
 function contentOf (components: Components, schema: Schema, name?: string): Json {
-  if (schema.content === undefined) return { 'application/json': media(components, schema, name) }
+  if (schema.content === undefined) return { 'application/json': mediaOf(components, schema, name) }
   return Object.fromEntries(
-    Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each, name)])
+    Object.entries(schema.content).map(([type, media]) => [type, mediaOf(components, media.schema, name)])
   )
 }
 
-function media (components: Components, schema: Schema, name?: string): Json {
-  const named = { ...(name === undefined ? {} : { title: name }), ...plain(schema) }
-  return { schema: place(components, named), example: exampleOf(named) }
+function mediaOf (components: Components, schema: Schema, name?: string): Json {
+  const named = { ...(name === undefined ? {} : { title: name }), ...jsonSchemaOf(schema) }
+  return { schema: hoistTitled(components, named), example: exampleOf(named) }
 }
 
 function answersOf (components: Components, responses: Record<string, Schema> = {}): Record<string, Json> {
@@ -225,8 +226,8 @@ function refusal (components: Components, envelope: Envelope, status: number, re
     ...headersOf(status),
     content: {
       'application/json': {
-        schema: { allOf: [place(components, plain(envelope.schema)), codesOf(refused)] },
-        examples: Object.fromEntries(refused.map(each => [each.code, { value: envelope.wrap(each) }])),
+        schema: { allOf: [hoistTitled(components, jsonSchemaOf(envelope.schema)), codesOf(refused)] },
+        examples: Object.fromEntries(refused.map(reason => [reason.code, { value: envelope.wrap(reason) }])),
       },
     },
   }
@@ -246,7 +247,7 @@ function headersOf (status: number): Json {
 }
 
 /** Drops what TypeBox keeps beside the schema, and adds the type to an enum of texts: generators need it. */
-function plain (schema: Schema): Schema {
+function jsonSchemaOf (schema: Schema): Schema {
   return JSON.parse(
     JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value
   ) as Schema
@@ -254,17 +255,17 @@ function plain (schema: Schema): Schema {
 
 function isUntypedEnum (value: unknown): value is Schema {
   const { enum: values, type } = (value ?? {}) as Schema
-  return Array.isArray(values) && type === undefined && values.every(each => typeof each === 'string')
+  return Array.isArray(values) && type === undefined && values.every(value => typeof value === 'string')
 }
 
 /** Puts schemas that have a title among the components, wherever they stand. */
-function place (components: Components, schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(each => place(components, each))
+function hoistTitled (components: Components, schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(item => hoistTitled(components, item))
   if (typeof schema !== 'object' || schema === null) return schema
   const placed = Object.fromEntries(
     Object.entries(schema).map((
       [keyword, value]
-    ) => [keyword, keyword === 'examples' ? value : place(components, value)])
+    ) => [keyword, keyword === 'examples' ? value : hoistTitled(components, value)])
   )
   const { title } = schema as Schema
   if (typeof title !== 'string') return placed
@@ -274,51 +275,6 @@ function place (components: Components, schema: unknown): unknown {
   }
   components.schemas[title] = placed
   return { $ref: `#/components/schemas/${title}` }
-}
-
-/** Nothing: the route is public. Every scheme names the scopes, since a key and a token need the same. */
-function securityOf ({ scopes, apiKeyOnly }: FastifyContextConfig): Readonly<Record<string, readonly string[]>>[] {
-  if (scopes === undefined) return []
-  return apiKeyOnly === true ? [{ apiKey: scopes }] : [{ apiKey: scopes }, { bearer: scopes }, { oauth2: scopes }]
-}
-
-function securitySchemes ({ tokenUrl, scopes }: Described): Json {
-  return {
-    apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key for the management API.' },
-    bearer: {
-      type: 'http', scheme: 'bearer', description: 'An access token for the management API, or the admin token.'
-    },
-    oauth2: {
-      type: 'oauth2',
-      description: 'A client asks for a token with `resource` set to the identifier of the management API.',
-      flows: {
-        clientCredentials: {
-          tokenUrl,
-          scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)]))
-        }
-      }
-    },
-    clientBasic: {
-      type: 'http',
-      scheme: 'basic',
-      description:
-        'client_secret_basic: `client_id` and `client_secret`. The other ways (client_secret_post, private_key_jwt) ' +
-          'put theirs into the body.'
-    },
-    registrationToken: {
-      type: 'http',
-      scheme: 'bearer',
-      description: 'A registration token that an operator gave out.'
-    },
-    registrationAccessToken: {
-      type: 'http', scheme: 'bearer', description: 'The `registration_access_token` of the client (RFC 7592).'
-    }
-  }
-}
-
-function meaningOf (scope: string): string {
-  const [what = '', verb] = scope.split(':')
-  return `${verb === 'read' ? 'Read' : 'Change'} ${what.replaceAll('-', ' ')}`
 }
 
 function requireDistinctNames (paths: OpenApiDocument['paths']): void {

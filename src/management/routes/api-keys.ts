@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -12,19 +11,20 @@ import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import {
-  given, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf
+  definedMembers, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf
 } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, listed, Moment, Name,
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, ownPage, Moment, Name,
   nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
   shownOnce, Texts,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['api-keys:read'] }
-const write = { scopes: ['api-keys:write'] }
+const readAccess = { scopes: ['api-keys:read'] }
+const writeAccess = { scopes: ['api-keys:write'] }
 
 const changeable = {
   organizations: Type.Optional(
@@ -39,7 +39,7 @@ const changeable = {
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
   ...limits,
 }
-const made = {
+const newKeyMembers = {
   ...changeable,
   organization: Owner,
   resource: ResourceName,
@@ -47,9 +47,9 @@ const made = {
   name: Name,
   creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
 }
-const NewKey = exactly(made)
+const NewKey = exactly(newKeyMembers)
 const ImportedKey = exactly({
-  ...made,
+  ...newKeyMembers,
   digest: as(
     Type.String({
       pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$',
@@ -78,137 +78,154 @@ const authorityFailures: readonly FailureCode[] = [
 /** What a key that has ended can fail at. */
 const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential_superseded', 'credential_expired']
 
-export function apiKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const { clock } = dependencies
-  const wire = async ({ store }: Operation, key: ApiKey) => wireKey(
-    key, await resourcesById(store, [key.resourceId]), clock()
-  )
-  return async app => {
-    app.post('/api-keys', {
-      config: { ...write, failures: authorityFailures },
-      schema: {
-        summary: 'Create an API key',
-        description: 'The key is in this answer and in no other.',
-        body: NewKey,
-        response: { 201: ApiKeyWithText },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { key, text } = await createApiKey(operation, readKey(operation, request.body))
-      return { ...await wire(operation, key), key: text }
-    }))
+export const apiKeyRoutes = routes<CreationDependencies>(
+  createApiKeyRoute, importApiKeyRoute, listApiKeysRoute, getApiKeyRoute, updateApiKeyRoute, rotateApiKeyRoute,
+  revokeApiKeyRoute, deleteApiKeyRoute
+)
 
-    app.post('/api-keys/import', {
-      config: { ...write, failures: [...authorityFailures, 'conflict'] },
-      schema: {
-        summary: 'Take over a key that was made elsewhere',
-        description: 'By its SHA-256, so that its holder need not change anything.',
-        body: ImportedKey,
-        response: { 201: WireKey },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { digest, hint, ...input } = request.body
-      return await wire(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
-    }))
+function createApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys', {
+    config: { ...writeAccess, failures: authorityFailures },
+    schema: {
+      summary: 'Create an API key',
+      description: 'The key is in this answer and in no other.',
+      body: NewKey,
+      response: { 201: ApiKeyWithText },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { key, text } = await createApiKey(operation, readKey(operation, request.body))
+    return { ...await keyAnswer(operation, key), key: text }
+  }))
+}
 
-    app.get('/api-keys', {
-      config: read,
-      schema: {
-        summary: 'List API keys',
-        description: listed,
-        querystring: KeyQuerystring,
-        response: { 200: pageOf(WireKey) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, status, environment, resource, creator } = request.query
-      const now = clock()
-      const page = await operation.store.apiKeys.page(query, {
-        ...organizationFilter(operation, organization),
-        ...given({ name, environment, resourceId: await resourceIdOf(operation, resource), creatorId: creator }),
-        ...(status === undefined ? {} : { status: { is: status, at: now } }),
+function importApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/import', {
+    config: { ...writeAccess, failures: [...authorityFailures, 'conflict'] },
+    schema: {
+      summary: 'Take over a key that was made elsewhere',
+      description: 'By its SHA-256, so that its holder need not change anything.',
+      body: ImportedKey,
+      response: { 201: WireKey },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { digest, hint, ...input } = request.body
+    return await keyAnswer(operation, await importApiKey(operation, { ...readKey(operation, input), digest, hint }))
+  }))
+}
+
+function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/api-keys', {
+    config: readAccess,
+    schema: {
+      summary: 'List API keys',
+      description: ownPage,
+      querystring: KeyQuerystring,
+      response: { 200: pageOf(WireKey) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, status, environment, resource, creator } = request.query
+    const now = dependencies.clock()
+    const page = await operation.store.apiKeys.page(query, {
+      ...organizationFilter(operation, organization),
+      ...definedMembers({ name, environment, resourceId: await resourceIdOf(operation, resource), creatorId: creator }),
+      ...(status === undefined ? {} : { status: { is: status, at: now } }),
+    })
+    const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
+    return wirePage(query, page, key => wireKey(key, resources, now))
+  })
+}
+
+function getApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/api-keys/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read an API key',
+      description: 'With a hint of the key, never the key.',
+      params: IdParams,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await getApiKey(operation, request.params.id))
+  })
+}
+
+function updateApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/api-keys/:id', {
+    config: { ...writeAccess, failures: [...authorityFailures, ...endedFailures] },
+    schema: {
+      summary: 'Change an API key',
+      description:
+        'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
+      params: IdParams,
+      body: KeyChange,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireMayLimit(operation, request.body)
+    const { expiresAt, ...change } = request.body
+    const instant = readInstant(expiresAt)
+    return await keyAnswer(
+      operation,
+      await updateApiKey(operation, request.params.id, {
+        ...change, ...(instant === undefined ? {} : { expiresAt: instant })
       })
-      const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
-      return wirePage(query, page, key => wireKey(key, resources, now))
-    })
+    )
+  })
+}
 
-    app.get('/api-keys/:id', {
-      config: read,
-      schema: {
-        summary: 'Read an API key',
-        description: 'With a hint of the key, never the key.',
-        params: IdParams,
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await getApiKey(operation, request.params.id))
-    })
+function rotateApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/:id/rotate', {
+    config: { ...writeAccess, failures: [...authorityFailures, ...endedFailures] },
+    schema: {
+      summary: 'Replace an API key',
+      description:
+        'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the ' +
+          'emergency. The key is in this answer and in no other.',
+      params: IdParams,
+      body: Rotation,
+      response: { 201: ApiKeyWithText },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
+    return { ...await keyAnswer(operation, key), key: text }
+  }))
+}
 
-    app.patch('/api-keys/:id', {
-      config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: {
-        summary: 'Change an API key',
-        description:
-          'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
-        params: IdParams,
-        body: KeyChange,
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      requireMayLimit(operation, request.body)
-      const { expiresAt, ...change } = request.body
-      const instant = readInstant(expiresAt)
-      return await wire(
-        operation,
-        await updateApiKey(operation, request.params.id, {
-          ...change, ...(instant === undefined ? {} : { expiresAt: instant })
-        })
-      )
-    })
+function revokeApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an API key',
+      description: 'Refused from the next request on. Doing it twice changes nothing.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
+  })
+}
 
-    app.post('/api-keys/:id/rotate', {
-      config: { ...write, failures: [...authorityFailures, ...endedFailures] },
-      schema: {
-        summary: 'Replace an API key',
-        description:
-          'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the ' +
-            'emergency. The key is in this answer and in no other.',
-        params: IdParams,
-        body: Rotation,
-        response: { 201: ApiKeyWithText },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
-      return { ...await wire(operation, key), key: text }
-    }))
+function deleteApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/api-keys/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an API key',
+      description: 'As `revoke` without a reason; nothing is left to answer.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeApiKey(operationOf(dependencies, request), request.params.id, null)))
+}
 
-    app.post('/api-keys/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke an API key',
-        description: 'Refused from the next request on. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await revokeApiKey(operation, request.params.id, request.body?.reason ?? null))
-    })
-
-    app.delete('/api-keys/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke an API key',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeApiKey(operationOf(dependencies, request), request.params.id, null)))
-  }
+async function keyAnswer ({ store, clock }: Operation, key: ApiKey) {
+  return wireKey(key, await resourcesById(store, [key.resourceId]), clock())
 }
 
 function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInput {

@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { canonicalAddress } from '../../base/ip-address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../../domain/maintenance/drift.ts'
@@ -14,10 +13,11 @@ import { requireVisible, type Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { exactly, Id, IdParams, Moment, pageOf, PageQuerystring } from '../conventions/schemas.ts'
 
-const read = { scopes: ['effective-access:read'] }
-const write = { scopes: ['effective-access:write'] }
+const readAccess = { scopes: ['effective-access:read'] }
+const writeAccess = { scopes: ['effective-access:write'] }
 const tags = ['effective access']
 
 const Reason = exactly({
@@ -74,68 +74,73 @@ const Repair = Type.Union([
   exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'True unless given.' })) }), Type.Null()
 ])
 
+interface Dependencies extends ManagementDependencies { replicas: readonly Replica[] }
+
 /** What credentials can do, and whether the servers go by what the database says (OC-17). */
-export function effectiveAccessRoutes (
-  dependencies: ManagementDependencies & { replicas: readonly Replica[] }
-): FastifyPluginAsyncTypebox {
-  const { replicas } = dependencies
-  return async app => {
-    app.get('/organizations/:id/effective-access', {
-      config: read,
-      schema: {
-        summary: 'What each credential of an organization can do now, and why',
-        description: 'A page of credentials, each with its scopes on each resource and what grants or takes them.',
-        tags,
-        params: IdParams,
-        querystring: AccessQuerystring,
-        response: { 200: pageOf(WireCredential) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { id } = await getOrganization(operation, request.params.id)
-      const address = readAddress(request.query.address)
-      const resourceId = request.query.resource === undefined
-        ? null
-        : (await getResource(operation, request.query.resource)).id
-      const source = request.query.credential === undefined
-        ? credentialAccesses(operation.store, id, operation.clock(), query.after)
-        : one(await credentialOf(operation, id, request.query.credential))
-      const items = await take(query.limit + 1, source, resourceId)
-      const sets = await setsOf(operation.store, id)
-      const page = { items: items.slice(0, query.limit), hasMore: items.length > query.limit }
-      return wirePage(query, page, credential => wireCredential(credential, sets, { address, now: operation.clock() }))
-    })
+export const effectiveAccessRoutes = routes<Dependencies>(
+  listOrganizationEffectiveAccessRoute, getEffectiveAccessDriftRoute, repairEffectiveAccessRoute
+)
 
-    app.get('/effective-access/drift', {
-      config: read,
-      schema: {
-        summary: 'What a server holds in memory otherwise than the database',
-        description: 'Takes a credential for the whole deployment.',
-        tags,
-        response: { 200: WireDrift },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Comparing the servers with the database')
-      return wireDrift(await driftOf(replicas))
-    })
+function listOrganizationEffectiveAccessRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/organizations/:id/effective-access', {
+    config: readAccess,
+    schema: {
+      summary: 'What each credential of an organization can do now, and why',
+      description: 'A page of credentials, each with its scopes on each resource and what grants or takes them.',
+      tags,
+      params: IdParams,
+      querystring: AccessQuerystring,
+      response: { 200: pageOf(WireCredential) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { id } = await getOrganization(operation, request.params.id)
+    const address = readAddress(request.query.address)
+    const resourceId = request.query.resource === undefined
+      ? null
+      : (await getResource(operation, request.query.resource)).id
+    const source = request.query.credential === undefined
+      ? credentialAccesses(operation.store, id, operation.clock(), query.after)
+      : one(await credentialOf(operation, id, request.query.credential))
+    const items = await take(query.limit + 1, source, resourceId)
+    const sets = await setsOf(operation.store, id)
+    const page = { items: items.slice(0, query.limit), hasMore: items.length > query.limit }
+    return wirePage(query, page, credential => wireCredential(credential, sets, { address, now: operation.clock() }))
+  })
+}
 
-    app.post('/effective-access/repair', {
-      config: write,
-      schema: {
-        summary: 'Mend drift; a dry run unless `dryRun` is false',
-        description: 'Loads anew what differs, and answers what that was. Takes a credential for the whole deployment.',
-        tags,
-        body: Repair,
-        response: { 200: WireRepair },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      requireDeployment(operation, 'Mending drift')
-      const dryRun = request.body?.dryRun ?? true
-      return { dryRun, ...wireDrift(await repairDrift(operation, replicas, dryRun)) }
-    })
-  }
+function getEffectiveAccessDriftRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/effective-access/drift', {
+    config: readAccess,
+    schema: {
+      summary: 'What a server holds in memory otherwise than the database',
+      description: 'Takes a credential for the whole deployment.',
+      tags,
+      response: { 200: WireDrift },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Comparing the servers with the database')
+    return wireDrift(await driftOf(dependencies.replicas))
+  })
+}
+
+function repairEffectiveAccessRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/effective-access/repair', {
+    config: writeAccess,
+    schema: {
+      summary: 'Mend drift; a dry run unless `dryRun` is false',
+      description: 'Loads anew what differs, and answers what that was. Takes a credential for the whole deployment.',
+      tags,
+      body: Repair,
+      response: { 200: WireRepair },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Mending drift')
+    const dryRun = request.body?.dryRun ?? true
+    return { dryRun, ...wireDrift(await repairDrift(operation, dependencies.replicas, dryRun)) }
+  })
 }
 
 function readAddress (text: string | undefined): string | null {
@@ -204,7 +209,7 @@ function wireDrift (reports: readonly DriftReport[]) {
       replica: replica.id,
       source: replica.source,
       held: replica.held,
-      differences: differences.map(each => ({ ...each, fields: [...each.fields] }))
+      differences: differences.map(difference => ({ ...difference, fields: [...difference.fields] }))
     }))
   }
 }

@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
@@ -6,17 +5,18 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { challenge } from '../../guard/index.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
-import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
+import { wireScope, readScope, DeclaredScopes, NewScopes } from '../conventions/declared-scopes.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['mcp-servers:read'] }
-const write = { scopes: ['mcp-servers:write'] }
+const readAccess = { scopes: ['mcp-servers:read'] }
+const writeAccess = { scopes: ['mcp-servers:write'] }
 
 const DefaultScopes = Type.Optional(
   Type.With(ScopeNames, {
@@ -73,98 +73,115 @@ const WireServer = Type.Object({
 /** What declaring scopes can fail at. */
 const scopeFailures: readonly FailureCode[] = ['unknown_scope', 'scope_api_key_only']
 
+interface Dependencies extends CreationDependencies { issuer: string }
+
 /** An MCP server is named by its id or, URL-encoded, by its identifier. */
-export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: string }): FastifyPluginAsyncTypebox {
-  const wire = (server: Resource) => wireServer(server, dependencies.issuer)
-  return async app => {
-    app.post('/mcp-servers', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
-      schema: {
-        summary: 'Create an MCP server',
-        description: 'The answer holds what the server itself has to serve and to say.',
-        body: NewServer,
-        response: { 201: WireServer },
-      },
-    }, async (request, reply) =>
-      await created(dependencies, request, reply, async operation => {
-        const { organization, scopes, ...input } = request.body
-        return wire(
-          await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization })
-        )
-      }))
+export const mcpServerRoutes = routes<Dependencies>(
+  createMcpServerRoute, listMcpServersRoute, getMcpServerRoute, updateMcpServerRoute, deleteMcpServerRoute,
+  revokeMcpServerRoute
+)
 
-    app.get('/mcp-servers', {
-      config: read,
-      schema: {
-        summary: 'List MCP servers',
-        description: listed,
-        querystring: ServerQuerystring,
-        response: { 200: pageOf(WireServer) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, identifier, status } = request.query
-      const filter = {
-        kind: 'mcp' as const,
-        ...organizationFilter(operation, organization),
-        ...given({ name, identifier, revoked: isRevoked(status) })
-      }
-      return wirePage(query, await operation.store.resources.page(query, filter), wire)
-    })
-
-    app.get('/mcp-servers/:id', {
-      config: read,
-      schema: {
-        summary: 'Read an MCP server',
-        description: 'By its id or, URL-encoded, by its identifier.',
-        params: IdParams,
-        response: { 200: WireServer },
-      },
-    }, async request =>
-      wire(await getMcpServer(operationOf(dependencies, request), request.params.id)))
-
-    app.patch('/mcp-servers/:id', {
-      config: { ...write, failures: scopeFailures },
-      schema: {
-        summary: 'Change an MCP server',
-        description: 'A scope that is left out is taken from every credential that has it, for good.',
-        params: IdParams,
-        body: ServerChange,
-        response: { 200: WireServer },
-      },
-    }, async request => {
-      const { scopes, ...change } = request.body
-      return wire(
-        await updateMcpServer(operationOf(dependencies, request), request.params.id, {
-          ...change, ...given({ scopes: scopes?.map(readScope) })
-        })
+function createMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/mcp-servers', {
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
+    schema: {
+      summary: 'Create an MCP server',
+      description: 'The answer holds what the server itself has to serve and to say.',
+      body: NewServer,
+      response: { 201: WireServer },
+    },
+  }, async (request, reply) =>
+    await created(dependencies, request, reply, async operation => {
+      const { organization, scopes, ...input } = request.body
+      return wireServer(
+        await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization }),
+        dependencies.issuer
       )
-    })
+    }))
+}
 
-    app.delete('/mcp-servers/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke an MCP server',
-        description: 'As `revoke`; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
+function listMcpServersRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/mcp-servers', {
+    config: readAccess,
+    schema: {
+      summary: 'List MCP servers',
+      description: ownPage,
+      querystring: ServerQuerystring,
+      response: { 200: pageOf(WireServer) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, identifier, status } = request.query
+    const filter = {
+      kind: 'mcp' as const,
+      ...organizationFilter(operation, organization),
+      ...definedMembers({ name, identifier, revoked: isRevoked(status) })
+    }
+    const page = await operation.store.resources.page(query, filter)
+    return wirePage(query, page, server => wireServer(server, dependencies.issuer))
+  })
+}
 
-    app.post('/mcp-servers/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke an MCP server',
-        description: 'No token for it passes any more. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireServer },
-      },
-    }, async request =>
-      wire(await revokeMcpServer(operationOf(dependencies, request), request.params.id)))
-  }
+function getMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/mcp-servers/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read an MCP server',
+      description: 'By its id or, URL-encoded, by its identifier.',
+      params: IdParams,
+      response: { 200: WireServer },
+    },
+  }, async request =>
+    wireServer(await getMcpServer(operationOf(dependencies, request), request.params.id), dependencies.issuer))
+}
+
+function updateMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.patch('/mcp-servers/:id', {
+    config: { ...writeAccess, failures: scopeFailures },
+    schema: {
+      summary: 'Change an MCP server',
+      description: 'A scope that is left out is taken from every credential that has it, for good.',
+      params: IdParams,
+      body: ServerChange,
+      response: { 200: WireServer },
+    },
+  }, async request => {
+    const { scopes, ...change } = request.body
+    return wireServer(
+      await updateMcpServer(operationOf(dependencies, request), request.params.id, {
+        ...change, ...definedMembers({ scopes: scopes?.map(readScope) })
+      }),
+      dependencies.issuer
+    )
+  })
+}
+
+function deleteMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.delete('/mcp-servers/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an MCP server',
+      description: 'As `revoke`; nothing is left to answer.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
+}
+
+function revokeMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/mcp-servers/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an MCP server',
+      description: 'No token for it passes any more. Doing it twice changes nothing.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireServer },
+    },
+  }, async request =>
+    wireServer(await revokeMcpServer(operationOf(dependencies, request), request.params.id), dependencies.issuer))
 }
 
 function wireServer (server: Resource, issuer: string) {

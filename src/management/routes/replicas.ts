@@ -2,17 +2,19 @@
  * The servers on this database, and what it has lost in a failover. They are the whole deployment's: no credential of
  * an organization sees them.
  */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   acceptLostChange, acceptLostChanges, lostKinds, lostStates, type LostChange
 } from '../../domain/maintenance/lost-change.ts'
 import type { ReplicaDirectory, ReplicaState } from '../../domain/maintenance/replica.ts'
-import { given, operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
+import { definedMembers, operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
   as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring
 } from '../conventions/schemas.ts'
+
+const tags = ['server']
 
 const WireReplica = Type.Object({
   id: Id,
@@ -64,86 +66,90 @@ const LostQuerystring = exactly({ ...PageQuerystring, state: Type.Optional(Type.
  * What a failover of the database has lost (domain/maintenance/lost-change.ts): whatever organization it was of, the
  * deployment's operators decide.
  */
-export function lostChangeRoutes (dependencies: ManagementDependencies): FastifyPluginAsyncTypebox {
-  const { store } = dependencies
-  const tags = ['server']
-  return async app => {
-    app.get('/lost-changes', {
-      config: { scopes: ['replicas:read'] },
-      schema: {
-        summary: 'List what is refused because the database has lost a change',
-        description: 'After a failover to a standby that had not received everything. Newest first; also what was ' +
-          'decided already.',
-        tags,
-        querystring: LostQuerystring,
-        response: { 200: pageOf(WireLostChange) },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Seeing what was lost')
-      const query = pageQuery(request.query)
-      return wirePage(query, await store.lostChanges.page(query, given({ state: request.query.state })), wireLostChange)
-    })
+export const lostChangeRoutes = routes<ManagementDependencies>(
+  listLostChangesRoute, acceptLostChangeRoute, acceptLostChangesRoute
+)
 
-    app.post('/lost-changes/:id/accept', {
-      config: { scopes: ['replicas:write'] },
-      schema: {
-        summary: 'Accept what the database says, and refuse it no longer',
-        description: 'To refuse it for good, revoke it by its own operation instead.',
-        tags,
-        params: IdParams,
-        body: NoMembers,
-        response: { 200: WireLostChange },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      requireDeployment(operation, 'Deciding about what was lost')
-      return wireLostChange(await acceptLostChange(operation, request.params.id))
-    })
+function listLostChangesRoute (app: RouteContext, dependencies: ManagementDependencies): void {
+  app.get('/lost-changes', {
+    config: { scopes: ['replicas:read'] },
+    schema: {
+      summary: 'List what is refused because the database has lost a change',
+      description: 'After a failover to a standby that had not received everything. Newest first; also what was ' +
+        'decided already.',
+      tags,
+      querystring: LostQuerystring,
+      response: { 200: pageOf(WireLostChange) },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Seeing what was lost')
+    const query = pageQuery(request.query)
+    return wirePage(query, await dependencies.store.lostChanges.page(query, definedMembers({ state: request.query.state })), wireLostChange)
+  })
+}
 
-    app.post('/lost-changes/accept', {
-      config: { scopes: ['replicas:write'] },
-      schema: {
-        summary: 'Accept all that is undecided',
-        description:
-          'What the database says counts again for everything that it lost a change of. One audit event tells of it.',
-        operationId: 'acceptLostChanges',
-        tags,
-        body: NoMembers,
-        response: { 200: exactly({ accepted: Type.Integer({ description: 'How many there were.' }) }) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      requireDeployment(operation, 'Deciding about what was lost')
-      return { accepted: await acceptLostChanges(operation) }
-    })
-  }
+function acceptLostChangeRoute (app: RouteContext, dependencies: ManagementDependencies): void {
+  app.post('/lost-changes/:id/accept', {
+    config: { scopes: ['replicas:write'] },
+    schema: {
+      summary: 'Accept what the database says, and refuse it no longer',
+      description: 'To refuse it for good, revoke it by its own operation instead.',
+      tags,
+      params: IdParams,
+      body: NoMembers,
+      response: { 200: WireLostChange },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Deciding about what was lost')
+    return wireLostChange(await acceptLostChange(operation, request.params.id))
+  })
+}
+
+function acceptLostChangesRoute (app: RouteContext, dependencies: ManagementDependencies): void {
+  app.post('/lost-changes/accept', {
+    config: { scopes: ['replicas:write'] },
+    schema: {
+      summary: 'Accept all that is undecided',
+      description:
+        'What the database says counts again for everything that it lost a change of. One audit event tells of it.',
+      operationId: 'acceptLostChanges',
+      tags,
+      body: NoMembers,
+      response: { 200: exactly({ accepted: Type.Integer({ description: 'How many there were.' }) }) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Deciding about what was lost')
+    return { accepted: await acceptLostChanges(operation) }
+  })
 }
 
 function wireLostChange ({ organizationId, entryId, createdAt, ...change }: LostChange) {
   return { ...change, organization: organizationId, entry: entryId, noticedAt: createdAt }
 }
 
-export function replicaRoutes (
-  dependencies: ManagementDependencies & { directory: ReplicaDirectory }
-): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get('/replicas', {
-      config: { scopes: ['replicas:read'] },
-      schema: {
-        summary: 'List the servers on this database',
-        description:
-          'A page, those that started last first; with those that have left. Takes a credential for the whole ' +
-            'deployment.',
-        tags: ['server'],
-        querystring: exactly(PageQuerystring),
-        response: { 200: pageOf(WireReplica) },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Seeing the servers')
-      const query = pageQuery(request.query)
-      return wirePage(query, await dependencies.directory.page(query), wireReplica)
-    })
-  }
+interface ReplicaDependencies extends ManagementDependencies { directory: ReplicaDirectory }
+
+export const replicaRoutes = routes<ReplicaDependencies>(listReplicasRoute)
+
+function listReplicasRoute (app: RouteContext, dependencies: ReplicaDependencies): void {
+  app.get('/replicas', {
+    config: { scopes: ['replicas:read'] },
+    schema: {
+      summary: 'List the servers on this database',
+      description:
+        'A page, those that started last first; with those that have left. Takes a credential for the whole ' +
+          'deployment.',
+      tags,
+      querystring: exactly(PageQuerystring),
+      response: { 200: pageOf(WireReplica) },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Seeing the servers')
+    const query = pageQuery(request.query)
+    return wirePage(query, await dependencies.directory.page(query), wireReplica)
+  })
 }
 
 function wireReplica ({ id, host, pid, version, createdAt, seenAt, leftAt, live, behind, lease }: ReplicaState) {

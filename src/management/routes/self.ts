@@ -1,11 +1,11 @@
 /** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { accessLevels } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { as, GivenObjects, GivenScopes, Moment, nullable, OrganizationId, Texts } from '../conventions/schemas.ts'
 
-const seen = {
+const principalMembers = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   name: as(Type.String(), 'ci'),
   organization: Type.Union([OrganizationId, Type.Null()], {
@@ -17,15 +17,17 @@ const seen = {
   allowlist: Texts,
   expiresAt: nullable(Moment),
 }
-const reach = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
-const Own = Type.Object({ ...seen, ...Type.Partial(Type.Object(reach)).properties }, { title: 'OwnApiKey' })
-const Seen = Type.Object({
-  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...seen, ...reach
+const reachMembers = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
+const OwnApiKey = Type.Object({ ...principalMembers, ...Type.Partial(Type.Object(reachMembers)).properties }, { title: 'OwnApiKey' })
+const WirePrincipal = Type.Object({
+  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...principalMembers, ...reachMembers
 }, { title: 'Principal' })
 const tags = ['self']
 
-export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
-  /** LB-06: an API key reads its own scopes, allowlist and expiry. */
+export const selfRoutes = routes<void>(getOwnApiKeyRoute, getPrincipalRoute)()
+
+/** LB-06: an API key reads its own scopes, allowlist and expiry. */
+function getOwnApiKeyRoute (app: RouteContext): void {
   app.get('/api-key', {
     config: { scopes: [], apiKeyOnly: true },
     schema: {
@@ -33,7 +35,7 @@ export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
       description: 'Its scopes, allowlist and end (LB-06), whatever the resource that it is for.',
       operationId: 'getOwnApiKey',
       tags,
-      response: { 200: Own },
+      response: { 200: OwnApiKey },
     },
   }, async ({ principal }) => {
     const { id, name, organizationId, environment, resource, scopes, allowlist, expiresAt } = principal
@@ -41,30 +43,20 @@ export const selfRoutes: FastifyPluginAsyncTypebox = async app => {
       id, name, organization: organizationId, environment, resource, scopes, allowlist, expiresAt, ...reachOf(principal)
     }
   })
+}
 
+function getPrincipalRoute (app: RouteContext): void {
   app.get('/principal', {
     config: { scopes: [] },
     schema: {
       summary: 'What this credential amounts to',
       description: 'Any credential, for any resource of the deployment.',
       tags,
-      response: { 200: Seen },
+      response: { 200: WirePrincipal },
     },
   }, async ({ principal }) => {
-    const {
-      kind,
-      id,
-      name,
-      organizationId,
-      organizations,
-      environment,
-      resource,
-      access,
-      scopes,
-      objects,
-      allowlist,
-      expiresAt
-    } = principal
+    const { kind, id, name, organizationId, organizations, environment } = principal
+    const { resource, access, scopes, objects, allowlist, expiresAt } = principal
     return {
       kind,
       id,
