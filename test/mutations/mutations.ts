@@ -358,8 +358,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'policies: rehearsed, created, listed, changed, deleted; access says why',
-    find: 'const what = id ?? name ?? pattern',
-    replace: 'const what = pattern ?? id ?? name',
+    find: 'const subject = id ?? name ?? pattern',
+    replace: 'const subject = pattern ?? id ?? name',
   },
   {
     title: 'CD-13: access tokens open the same routes, with the same answers',

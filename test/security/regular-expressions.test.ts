@@ -109,15 +109,15 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/documentation/operation-names.ts', '/[^A-Za-z0-9]+/', 'own'],
   ['management/documentation/operation-names.ts', '/^\\/api\\/v1\\//', 'own'],
   ['management/conventions/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
-  ['management/routes/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
+  ['management/schemas/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
   ['management/routes/resources.ts', 'pattern ^[a-z][a-z0-9]{0,15}$', 'body'],
-  ['management/conventions/declared-scopes.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
+  ['management/schemas/declared-scopes.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
   ['management/conventions/schemas.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
   [
     'management/conventions/idempotent-creation.ts', 'pattern ^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$',
     'headers'
   ],
-  ['management/routes/policies.ts', 'pattern ^([01][0-9]|2[0-4]):[0-5][0-9]$', 'body'],
+  ['management/schemas/policies.ts', 'pattern ^([01][0-9]|2[0-4]):[0-5][0-9]$', 'body'],
   [
     'management/conventions/etags.ts',
     'pattern ^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$', 'headers'
@@ -206,7 +206,7 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
   if (ts.isRegularExpressionLiteral(node)) return true
   if (ts.isPropertyAssignment(node)) {
     const name = node.name.getText(source)
-    return ts.isStringLiteralLike(node.initializer) &&
+    return textOf(node.initializer) !== null &&
       (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
   }
   if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
@@ -224,7 +224,15 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
 
 /** As `pattern …` or `format …`. */
 function schemaExpression (node: ts.PropertyAssignment): string {
-  return `${node.name.getText()} ${(node.initializer as ts.StringLiteralLike).text}`
+  return `${node.name.getText()} ${textOf(node.initializer)}`
+}
+
+/** The value of a string literal, or of several joined by `+`; null: another expression. */
+function textOf (node: ts.Expression): string | null {
+  if (ts.isStringLiteralLike(node)) return node.text
+  if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.PlusToken) return null
+  const [left, right] = [textOf(node.left), textOf(node.right)]
+  return left === null || right === null ? null : left + right
 }
 
 function sources (): Found[] {

@@ -1,3 +1,4 @@
+/** `latchkey access …`: the effective access of credentials, and drift of caches. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
 import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
@@ -26,18 +27,18 @@ interface Drift {
 
 interface AccessFlags extends ListFlags { credential?: string, resource?: string, address?: string }
 
-/** `latchkey access …` */
 export function accessCommands (): Command {
-  const access = new Command('access').description('effective access: what each credential can do now, and why')
+  const access = new Command('access').description('effective access: the scopes that each credential can use now, ' +
+    'and why')
   withPageFlags(
-    access.command('show').description('show what the credentials of an organization can do').argument(
+    access.command('show').description('show the effective access of the credentials of an organization').argument(
       '<organization>'
     ),
     { org: false }
   )
-    .option('--credential <id>', 'only this one')
+    .option('--credential <id>', 'only this credential')
     .option('--resource <id>', 'only on this API')
-    .option('--address <ip>', 'used from here')
+    .option('--address <ip>', 'as used from this address')
     .action(
       calling<Page<CredentialAccess>, AccessFlags>(
         showAccess,
@@ -47,10 +48,10 @@ export function accessCommands (): Command {
           })
       )
     )
-  access.command('drift').description('compare what the server holds in memory with the database')
+  access.command('drift').description('compare the caches of the servers with the database')
     .action(calling<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
-  access.command('repair').description('tell what would be mended; with --apply, mend it')
-    .option('--apply', 'make the server read anew what it holds')
+  access.command('repair').description('list the drift that would be repaired; with --apply, repair it')
+    .option('--apply', 'reload the records that differ')
     .action(
       calling<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
         api.post('/effective-access/repair', { dryRun: apply !== true }))
@@ -62,7 +63,7 @@ interface Row {
   credential: string, name: string, resource: string | null, scope: string | null, usable: boolean, reasons: Reason[]
 }
 
-/** One line for each scope; a credential without any has one, too. */
+/** One row per scope; a credential without scopes has one row, too. */
 function showAccess (page: Page<CredentialAccess>): string {
   const rows = page.data.flatMap(({ credential, name, access }) => {
     const own: Row[] = access.flatMap(({ resource, lines }) =>
@@ -82,15 +83,15 @@ function showAccess (page: Page<CredentialAccess>): string {
   )({ ...page, data: rows })
 }
 
-/** Of what is usable everything; of what is not, what took it away. */
+/** All reasons of a usable scope; of an unusable one, those that remove it. */
 function decisive ({ usable, reasons }: Row): Reason[] {
   return usable ? reasons : reasons.filter(({ effect }) => effect === 'takes_away')
 }
 
 /** `policy=pol_…`, `role=viewer`, `expired`. */
 function reasonWords ({ effect, by, pattern, id, name }: Reason): string {
-  const what = id ?? name ?? pattern
-  return `${effect === 'depends' ? 'depends-on-' : ''}${by}${what === undefined ? '' : `=${what}`}`
+  const subject = id ?? name ?? pattern
+  return `${effect === 'depends' ? 'depends-on-' : ''}${by}${subject === undefined ? '' : `=${subject}`}`
 }
 
 function showDrift ({ dryRun, differences, replicas }: Drift): string {
@@ -100,13 +101,16 @@ function showDrift ({ dryRun, differences, replicas }: Drift): string {
   const summary = fieldLines([
     ...replicas.map(({ replica, source, held }) =>
       [
-        'server', source === 'memory' ? `${replica} holds ${held} records` : `${replica} asks the database every time`
+        'server', source === 'memory'
+          ? `${replica} has ${held} records in memory`
+          : `${replica} reads the database ` +
+          'for every check'
       ] as const
     ),
     ['differences', differences],
-    ['mended', dryRun === undefined ? null : dryRun ? 'no, this was a dry run: add --apply' : 'yes'],
+    ['repaired', dryRun === undefined ? null : dryRun ? 'no, this was a dry run: add --apply' : 'yes'],
   ])
   return rows.length === 0
     ? summary
-    : `${summary}\n${tableLines(['SERVER', 'WHAT', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
+    : `${summary}\n${tableLines(['SERVER', 'KIND', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
 }

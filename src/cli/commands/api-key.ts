@@ -1,3 +1,4 @@
+/** `latchkey key …`: API keys. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
@@ -42,18 +43,17 @@ interface ApiKey {
 interface ImportFlags extends KeyFlags { digest: string, hint: string }
 interface KeyListFlags extends ListFlags { status?: string, name?: string }
 
-/** `latchkey key …` */
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
   withNewKeyFlags(key.command('create').description('create an API key; it is shown once'))
     .action(calling<ApiKey, KeyFlags>(showKey, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
   withNewKeyFlags(
     key.command('import').description(
-      'take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'
+      'import a key that was made elsewhere, by its SHA-256; its holder keeps using it'
     )
   )
     .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
-    .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
+    .requiredOption('--hint <text>', 'its visible part, such as its last four characters')
     .action(
       calling<ApiKey, ImportFlags>(showKey, (api, { digest, hint, ...flags }) =>
         api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint }))
@@ -62,16 +62,16 @@ export function keyCommands (): Command {
   key.command('show').description('show a key, without its secret').argument('<id>')
     .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(key)
-  key.command('rotate').description('replace a key by a new one, which is shown once').argument('<id>')
+  key.command('rotate').description('replace a key with a new one, which is shown once').argument('<id>')
     .option(
-      '--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h')
+      '--overlap <duration>', 'how long the old key stays valid; 0 ends it at once', readDuration, readDuration('24h')
     )
     .action(
       calling<ApiKey, { overlap: number }>(showKey, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap }))
     )
   key.command('revoke').description('revoke a key at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
       calling<ApiKey, { reason?: string }>(
@@ -84,11 +84,11 @@ export function keyCommands (): Command {
 function addList (key: Command): void {
   withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
     .addOption(
-      new Option('--status <name>', 'only those whose status is this one').choices([
+      new Option('--status <name>', 'only with this status').choices([
         'active', 'expired', 'rotated', 'revoked'
       ])
     )
-    .option('--name <text>', 'only those of exactly this name')
+    .option('--name <text>', 'only with exactly this name')
     .action(
       calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, ...flags }) =>
         api.get('/api-keys', { ...pageQuery(flags), status, name }))
@@ -96,15 +96,15 @@ function addList (key: Command): void {
 }
 
 function addUpdate (key: Command): void {
-  const update = key.command('update').description('change a key; its secret stays').argument('<id>')
-  withAuthorityFlags(update, 'a scope or a pattern; the ones given replace the ones it has; repeat it for several')
-    .option('--name <text>', 'what people call it')
-    .addOption(new Option('--any-object', 'restrict it to no objects any more').conflicts('object'))
-    .addOption(new Option('--only-own-org', 'let it reach no organization but its own').conflicts('alsoOrg'))
+  const update = key.command('update').description('change a key; its secret does not change').argument('<id>')
+  withAuthorityFlags(update, 'a scope or a pattern; replaces the present ones; repeat it for several')
+    .option('--name <text>', 'a display name')
+    .addOption(new Option('--any-object', 'remove its restriction to objects').conflicts('object'))
+    .addOption(new Option('--only-own-org', 'let it reach only its own organization').conflicts('alsoOrg'))
     .addOption(anyAddressOption())
     .action(
       calling<ApiKey, KeyFlags>(showKey, (api, flags, id) =>
-        api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists')))
+        api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'the flags in --help')))
     )
 }
 
@@ -120,7 +120,7 @@ function showKey (key: ApiKey): string {
     ['reaches also', words(key.organizations.filter(id => id !== key.organization))],
     ['may', `${authorityOf(key)} at ${key.resource}`],
     ['objects', words(Object.entries(key.objects).map(([type, ids]) => `${type}:${ids.join(',') || 'none'}`))],
-    ['as far as', key.creator === null ? null : `${key.creator} may`],
+    ['bounded by', key.creator],
     ['environment', key.environment],
     ['addresses', words(key.allowlist) ?? 'any'],
     ['limits', limitsText(key)],

@@ -1,3 +1,4 @@
+/** `latchkey mcp-server …`: MCP servers as resources. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
@@ -23,14 +24,13 @@ interface ServerFlags {
   org?: string, name?: string, scope?: string[], defaultScope?: string[], withoutDefaults?: boolean
 }
 
-/** `latchkey mcp-server …` */
 export function mcpServerCommands (): Command {
   const server = new Command('mcp-server').description(
-    'MCP servers: resources that agents find and register for by themselves'
+    'MCP servers: resources that agents discover and register for'
   )
   server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
-    .requiredOption('--org <id>', 'the organization it belongs to')
-    .option('--name <text>', 'what people call it')
+    .requiredOption('--org <id>', 'the organization that it belongs to')
+    .option('--name <text>', 'a display name')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
     .action(
@@ -41,23 +41,23 @@ export function mcpServerCommands (): Command {
     )
   withPageFlags(server.command('list').description('list the MCP servers, newest first'), { org: true })
     .action(calling<Page<McpServer>, ListFlags>(showServers, (api, flags) => api.get('/mcp-servers', pageQuery(flags))))
-  server.command('show').description('show an MCP server, and what it has to answer to who comes without a token')
+  server.command('show').description('show an MCP server, and the challenge that it sends to requests without a token')
     .argument('<id>', 'its id or URL')
     .action(calling(showServer, (api, _flags, id) => api.get(pathOf(id))))
   server.command('update').description('change an MCP server; --scope replaces all of its scopes').argument(
     '<id>', 'its id or URL'
   )
-    .option('--name <text>', 'what people call it')
+    .option('--name <text>', 'a display name')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
-    .addOption(new Option('--without-defaults', 'give nothing to clients that register').conflicts('defaultScope'))
+    .addOption(new Option('--without-defaults', 'grant no scopes to clients that register').conflicts('defaultScope'))
     .action(calling<McpServer, ServerFlags>(showServer, (api, { name, scope, defaultScope, withoutDefaults }, id) => {
       const change = {
         name, scopes: scope?.map(name => ({ name })), defaultScopes: withoutDefaults ? [] : defaultScope
       }
       return api.patch(pathOf(id), requireChange(change, '--name, --scope, --default-scope, --without-defaults'))
     }))
-  server.command('revoke').description('end an MCP server: nothing passes for it any more').argument(
+  server.command('revoke').description('revoke an MCP server: every token for it is refused').argument(
     '<id>', 'its id or URL'
   )
     .action(calling(showServer, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
@@ -66,7 +66,7 @@ export function mcpServerCommands (): Command {
 
 function defaultScopeOption (): Option {
   return new Option(
-    '--default-scope <name>', 'a scope that clients get when they register with the organization; repeat it for several'
+    '--default-scope <name>', 'a scope granted to clients that register with the organization; repeat it for several'
   ).argParser(repeated)
 }
 

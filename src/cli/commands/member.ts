@@ -1,3 +1,4 @@
+/** `latchkey member …`: members of organizations. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
@@ -17,16 +18,15 @@ interface Member {
 
 interface MemberFlags { org?: string, name?: string, role?: string, scope?: string[], roleScopes?: boolean }
 
-/** `latchkey member …` */
 export function memberCommands (): Command {
   const member = new Command('member').description(
-    'members: the people of an organization, who bound what the keys they made may do'
+    'members: the people of an organization, whose permissions bound their keys'
   )
   member.command('create').description('add a member to an organization').argument('<name>')
-    .option('--org <id>', 'the organization they belong to; the token\'s own unless given')
+    .option('--org <id>', 'the organization that they belong to; default: the token\'s own')
     .addOption(roleOption().makeOptionMandatory())
     .addOption(
-      scopeOption('what they may do instead of what their role may: a scope or a pattern; repeat it for several')
+      scopeOption('a scope or a pattern, instead of the role\'s; repeat it for several')
     )
     .action(
       calling<Member, MemberFlags>(showMember, (api, { org, role, scope }, name) =>
@@ -37,17 +37,17 @@ export function memberCommands (): Command {
   member.command('show').description('show a member').argument('<id>')
     .action(calling(showMember, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(member)
-  member.command('remove').description('remove a member; their keys may do nothing from now on').argument('<id>')
+  member.command('remove').description('remove a member; their keys lose all access at once').argument('<id>')
     .action(calling(showMember, (api, _flags, id) => api.post(`${pathOf(id)}/remove`)))
   return member
 }
 
 function addUpdate (member: Command): void {
-  member.command('update').description('change a member; what their keys may do follows at once').argument('<id>')
-    .option('--name <text>', 'what people call them')
+  member.command('update').description('change a member; their keys follow at once').argument('<id>')
+    .option('--name <text>', 'a display name')
     .addOption(roleOption())
-    .addOption(scopeOption('what they may do; the ones given replace all they may now; repeat it for several'))
-    .addOption(new Option('--role-scopes', 'they may do what their role may again').conflicts('scope'))
+    .addOption(scopeOption('a scope or a pattern; replaces the present ones; repeat it for several'))
+    .addOption(new Option('--role-scopes', 'use the scopes of their role again').conflicts('scope'))
     .action(calling<Member, MemberFlags>(showMember, (api, { name, role, scope, roleScopes }, id) => {
       const change = { name, role, scopes: roleScopes ? null : scope }
       return api.patch(pathOf(id), requireChange(change, '--name, --role, --scope, --role-scopes'))
@@ -55,7 +55,7 @@ function addUpdate (member: Command): void {
 }
 
 function roleOption (): Option {
-  return new Option('--role <name>', 'what they may do: owner and admin everything, member read and write, viewer read')
+  return new Option('--role <name>', 'owner and admin: everything; member: read and write; viewer: read')
     .choices(['owner', 'admin', 'member', 'viewer'])
 }
 
@@ -69,7 +69,7 @@ function showMember (member: Member): string {
     ['name', member.name],
     ['organization', member.organization],
     ['role', member.role],
-    ['may', member.scopes === null ? 'what the role may' : words(member.scopes) ?? 'nothing'],
+    ['may', member.scopes === null ? 'the scopes of the role' : words(member.scopes) ?? 'nothing'],
     ['created', instant(member.createdAt)],
     ['removed', instant(member.removedAt)],
   ])

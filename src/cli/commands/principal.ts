@@ -1,3 +1,4 @@
+/** `latchkey whoami`: the principal of the credential in use. */
 import { Command } from 'commander'
 import { calling } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -14,9 +15,8 @@ interface Principal {
   expiresAt: string | null
 }
 
-/** `latchkey whoami` */
 export function whoamiCommand (): Command {
-  return new Command('whoami').description('what the credential in use amounts to')
+  return new Command('whoami').description('show the principal of the credential in use')
     .action(calling<Principal, object>(showPrincipal, api => api.get('/principal')))
 }
 

@@ -1,3 +1,4 @@
+/** `latchkey publishable-key …`: publishable keys. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import { calling, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
@@ -19,19 +20,18 @@ interface PublishableKey {
 
 interface KeyFlags { org?: string, resource?: string, env?: string, name?: string, scope?: string[] }
 
-/** `latchkey publishable-key …` */
 export function publishableKeyCommands (): Command {
   const key = new Command('publishable-key').description(
-    'publishable keys: may be seen by everybody; their signing keys start sessions for end users'
+    'publishable keys: public; their signing keys start sessions for end users'
   )
   key.command('create').description('create a publishable key; its signing key is shown once')
-    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
-    .requiredOption('--resource <identifier>', 'the protected API that its sessions are for')
+    .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
+    .requiredOption('--resource <identifier>', 'the protected API of its sessions')
     .addOption(
-      new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory()
+      new Option('--env <name>', 'its environment').choices(['live', 'test']).makeOptionMandatory()
     )
-    .requiredOption('--name <text>', 'what people call it')
-    .addOption(scopeOption('a scope that its sessions have; repeat it for several'))
+    .requiredOption('--name <text>', 'a display name')
+    .addOption(scopeOption('a scope of its sessions; repeat it for several'))
     .action(calling<PublishableKey, KeyFlags>(showKey, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
   withPageFlags(key.command('list').description('list the publishable keys, newest first'), { org: true })
@@ -43,7 +43,7 @@ export function publishableKeyCommands (): Command {
   key.command('show').description('show a publishable key, without its signing key').argument('<id>')
     .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   key.command('revoke').description('revoke a publishable key and its sessions at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
       calling<PublishableKey, { reason?: string }>(showKey, (api, { reason }, id) =>

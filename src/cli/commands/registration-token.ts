@@ -1,3 +1,4 @@
+/** `latchkey registration-token …`: tokens for the registration of clients. */
 import { Command } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
@@ -44,20 +45,18 @@ interface TokenFlags {
   expires?: Expiry
 }
 
-/** `latchkey registration-token …` */
 export function registrationTokenCommands (): Command {
   const token = new Command('registration-token').description(
-    'registration tokens: let agents register themselves, with scopes set beforehand'
+    'registration tokens: let clients register themselves, with the scopes of the token'
   )
   token.command('create').description('create a registration token; it is shown once')
-    .option('--org <id>', 'the organization that clients which register with it belong to; the token\'s own unless ' +
-      'given')
-    .option('--resource <identifier>', 'the protected API they get scopes for')
-    .addOption(scopeOption('a scope they get; repeat it for several'))
+    .option('--org <id>', 'the organization of clients that register with it; default: the token\'s own')
+    .option('--resource <identifier>', 'the protected API of their scopes')
+    .addOption(scopeOption('a scope of the clients; repeat it for several'))
     .addOption(allowlistOption())
-    .option('--uses <n>', 'how many clients may register with it', readAmount)
+    .option('--uses <n>', 'the number of clients that may register with it', readAmount)
     .addOption(expiryOption())
-    .option('--name <text>', 'what people call it')
+    .option('--name <text>', 'a display name')
     .action(calling<RegistrationToken, TokenFlags>(showToken, create))
   withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
     .action(
@@ -67,11 +66,13 @@ export function registrationTokenCommands (): Command {
   token.command('show').description('show a registration token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change a registration token').argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .option('--uses <n>', 'how many more clients may register with it, or unlimited', readAmount)
+    .option('--name <text>', 'a display name')
+    .option('--uses <n>', 'the number of further clients that may register with it, or unlimited', readAmount)
     .addOption(expiryOption())
     .action(calling<RegistrationToken, TokenFlags>(showToken, update))
-  token.command('revoke').description('revoke a registration token; clients that used it stay').argument('<id>')
+  token.command('revoke').description('revoke a registration token; clients that registered with it stay').argument(
+    '<id>'
+  )
     .action(calling(showToken, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return token
 }

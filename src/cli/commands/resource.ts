@@ -1,3 +1,4 @@
+/** `latchkey resource …`: protected APIs. */
 import { Command, Option } from 'commander'
 import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
@@ -25,18 +26,18 @@ interface ResourceFlags {
   name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string
 }
 
-/** Those of the API; test/cli/choices.test.ts compares them. */
+/** The styles of the API; test/cli/choices.test.ts compares the two. */
 const styleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457']
 
 const keyOnlySuffix = ':key-only'
 
-/** `latchkey resource …` */
 export function resourceCommands (): Command {
   const resource = new Command('resource').description('resources: the protected APIs, with their scopes')
   withResourceFlags(
     resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL')
   )
-    .option('--org <id>', 'the organization it belongs to; without, every organization can have credentials for it')
+    .option('--org <id>', 'the organization that it belongs to; default: none, so that every organization can have ' +
+      'credentials for it')
     .action(calling<Resource, ResourceFlags>(showResource, create))
   withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
     .action(calling<Page<Resource>, ListFlags>(showResources, (api, flags) => api.get('/resources', pageQuery(flags))))
@@ -48,7 +49,7 @@ export function resourceCommands (): Command {
     )
   )
     .action(calling<Resource, ResourceFlags>(showResource, update))
-  resource.command('revoke').description('end a resource: nothing passes for it any more').argument(
+  resource.command('revoke').description('revoke a resource: every credential for it is refused').argument(
     '<id>', 'its id or identifier'
   )
     .action(calling(showResource, (api, _flags, id) => api.post(`${resourcePath(id)}/revoke`)))
@@ -57,11 +58,11 @@ export function resourceCommands (): Command {
 
 function withResourceFlags (command: Command): Command {
   return command
-    .addOption(scopeOption(`a scope; repeat it for several; "${keyOnlySuffix}" behind it keeps it from OAuth clients`))
-    .option('--name <text>', 'what people call it')
-    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(styleNames))
-    .option('--key-prefix <text>', 'what its API keys start with')
-    .addOption(algorithmOption('what its access tokens are signed by'))
+    .addOption(scopeOption(`a scope; repeat it for several; the suffix "${keyOnlySuffix}" excludes OAuth clients`))
+    .option('--name <text>', 'a display name')
+    .addOption(new Option('--style <name>', 'the style of credentials and errors').choices(styleNames))
+    .option('--key-prefix <text>', 'the prefix of its API keys')
+    .addOption(algorithmOption('the algorithm that signs its access tokens'))
 }
 
 async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
@@ -87,12 +88,12 @@ async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answ
   return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm })
 }
 
-/** Scopes may hold colons; only the one suffix means something. */
+/** Scopes may contain colons; only this suffix has a meaning. */
 function readScope (text: string): Scope {
   return text.endsWith(keyOnlySuffix) ? { name: text.slice(0, -keyOnlySuffix.length), keyOnly: true } : { name: text }
 }
 
-/** A scope that stays keeps its description. */
+/** A remaining scope keeps its description. */
 function withDescriptions (scopes: Scope[], before: readonly Scope[]): Scope[] {
   return scopes.map(scope => {
     const description = before.find(({ name }) => name === scope.name)?.description

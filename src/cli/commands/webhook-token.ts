@@ -1,3 +1,4 @@
+/** `latchkey webhook-token …`: tokens for the URLs of webhooks. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
 import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
@@ -18,15 +19,14 @@ interface WebhookToken {
 
 interface TokenFlags { key?: string, type?: string, object?: string }
 
-/** `latchkey webhook-token …` */
 export function webhookTokenCommands (): Command {
   const token = new Command('webhook-token').description(
-    'webhook tokens: secrets for the path of a webhook, each for one object'
+    'webhook tokens: secrets for the URL of a webhook, each for one object'
   )
   token.command('create').description('create a webhook token; it is shown once')
-    .requiredOption('--key <id>', 'the API key in whose name it acts')
-    .requiredOption('--type <name>', 'the type of its object: templates')
-    .requiredOption('--object <id>', 'the one object that it reaches')
+    .requiredOption('--key <id>', 'the API key that it acts for')
+    .requiredOption('--type <name>', 'the type of its object, such as templates')
+    .requiredOption('--object <id>', 'the id of its object')
     .action(calling<WebhookToken, TokenFlags>(showToken, (api, { key, type, object }) =>
       api.post('/webhook-tokens', { apiKey: key, object: { type, id: object } })))
   withPageFlags(token.command('list').description('list the webhook tokens, newest first'), { org: true })
@@ -36,7 +36,7 @@ export function webhookTokenCommands (): Command {
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('revoke').description('revoke a webhook token at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
       calling<WebhookToken, { reason?: string }>(showToken, (api, { reason }, id) =>
@@ -64,6 +64,8 @@ function showToken (token: WebhookToken): string {
 
 const showTokens = showPage<WebhookToken>(
   ['ID', 'REACHES', 'IN THE NAME OF', 'ORGANIZATION', 'REVOKED'],
-  token => [token.id, `${token.object.type} ${token.object.id}`, token.apiKey, token.organization, instant(token.revokedAt)],
+  token => [
+    token.id, `${token.object.type} ${token.object.id}`, token.apiKey, token.organization, instant(token.revokedAt)
+  ],
   'There is no webhook token yet. Create one: npx latchkey webhook-token create --key KEY --type TYPE --object ID'
 )

@@ -3,7 +3,9 @@ import type { FastifyContextConfig } from 'fastify'
 import type { Scope } from '../../domain/resources/scope.ts'
 
 /** Empty: the route is public. Every scheme names the scopes: a key and a token need the same ones. */
-export function securityOf ({ scopes, apiKeyOnly }: FastifyContextConfig): Readonly<Record<string, readonly string[]>>[] {
+export function securityOf (
+  { scopes, apiKeyOnly }: FastifyContextConfig
+): Readonly<Record<string, readonly string[]>>[] {
   if (scopes === undefined) return []
   return apiKeyOnly === true ? [{ apiKey: scopes }] : [{ apiKey: scopes }, { bearer: scopes }, { oauth2: scopes }]
 }

@@ -1,4 +1,4 @@
-/** Tokens of the management API that people make for automation (OC-08). */
+/** Access tokens of the management API, made by an operator for automation (OC-08). */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createManagementToken,
@@ -29,12 +29,12 @@ const ManagementScopes = as(ScopeNames, ['clients:read'])
 const NewToken = exactly({
   ...changeable,
   organization: Type.Optional(Type.Union([OrganizationId, Type.Null()], {
-    description: 'The one that it is confined ' +
-    'to. Null: the whole deployment, which takes the admin token. The caller\'s own unless given.'
+    description: 'The organization that it is confined to; the caller\'s own if omitted. Null: the whole deployment, ' +
+      'which requires a deployment-wide credential.'
   })),
   name: Name,
   scopes: ManagementScopes,
-  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
+  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member whose permissions bound it.' })),
 })
 const TokenChange = exactly({ ...changeable, name: Type.Optional(Name), scopes: Type.Optional(ManagementScopes) })
 const TokenQuerystring = exactly({
@@ -65,7 +65,7 @@ const ManagementTokenWithText = Type.Object({ ...wireMembers, token: shownOnce('
   title: 'ManagementTokenWithText'
 })
 
-/** What giving a token its authority can fail at. */
+/** Failures of setting the authority of a token. */
 const authorityFailures: readonly FailureCode[] = ['unknown_scope', 'invalid_allowlist', 'invalid_expiry']
 
 export const accessTokenRoutes = routes<CreationDependencies>(
@@ -78,7 +78,7 @@ function createAccessTokenRoute (app: RouteContext, dependencies: CreationDepend
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active', ...authorityFailures] },
     schema: {
       summary: 'Create an access token for automation',
-      description: 'The token is in this answer and in no other.',
+      description: 'Only this answer contains the token.',
       body: NewToken,
       response: { 201: ManagementTokenWithText },
     },
@@ -123,7 +123,7 @@ function getAccessTokenRoute (app: RouteContext, dependencies: CreationDependenc
     config: readAccess,
     schema: {
       summary: 'Read an access token',
-      description: 'With a hint of the token, never the token.',
+      description: 'Includes a hint of the token, never the token itself.',
       params: IdParams,
       response: { 200: WireToken },
     },
@@ -136,7 +136,7 @@ function updateAccessTokenRoute (app: RouteContext, dependencies: CreationDepend
     config: { ...writeAccess, failures: ['credential_revoked', 'credential_expired', ...authorityFailures] },
     schema: {
       summary: 'Change an access token',
-      description: 'True from the next request on.',
+      description: 'Takes effect on the next request.',
       params: IdParams,
       body: TokenChange,
       response: { 200: WireToken },
@@ -157,7 +157,7 @@ function deleteAccessTokenRoute (app: RouteContext, dependencies: CreationDepend
       config: writeAccess,
       schema: {
         summary: 'Revoke an access token',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
+        description: 'Same as `revoke` without a reason; the answer is empty.',
         params: IdParams,
         response: { 204: Type.Null() }
       }
@@ -174,7 +174,7 @@ function revokeAccessTokenRoute (app: RouteContext, dependencies: CreationDepend
       config: writeAccess,
       schema: {
         summary: 'Revoke an access token',
-        description: 'Refused from the next request on. Doing it twice changes nothing.',
+        description: 'Takes effect on the next request. Idempotent.',
         params: IdParams,
         body: Reason,
         response: { 200: WireToken }

@@ -1,8 +1,8 @@
+/** API keys: created or imported, changed, rotated and revoked. */
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  accessLevels, getApiKey, keyStatuses, statusOf,
-  type ApiKey,
+  getApiKey, statusOf, type ApiKey
 } from '../../domain/credentials/api-key.ts'
 import { rotateApiKey, revokeApiKey, updateApiKey } from '../../domain/credentials/api-key-change.ts'
 import { importApiKey, createApiKey, type ApiKeyInput } from '../../domain/credentials/api-key-creation.ts'
@@ -18,64 +18,20 @@ import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, IdParams, Instant, limits, ownPage, Moment, Name,
-  nullable, Objects, OrganizationId, Owner, pageOf, PageQuerystring, Reason, ResourceName, Rotation, ScopeNames,
-  shownOnce, Texts,
+  IdParams, ownPage,
+  pageOf, Reason, Rotation,
 } from '../conventions/schemas.ts'
+import { ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, NewKey, WireKey } from '../schemas/api-keys.ts'
 
 const readAccess = { scopes: ['api-keys:read'] }
 const writeAccess = { scopes: ['api-keys:write'] }
 
-const changeable = {
-  organizations: Type.Optional(
-    Type.Array(Id, {
-      maxItems: 100, description: 'The organizations whose data it reaches, besides the one that it belongs to.'
-    })
-  ),
-  access: Type.Optional(Type.Enum([...accessLevels])),
-  scopes: Type.Optional(ScopeNames),
-  objects: Type.Optional(Objects),
-  allowlist: Type.Optional(Allowlist),
-  expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
-  ...limits,
-}
-const newKeyMembers = {
-  ...changeable,
-  organization: Owner,
-  resource: ResourceName,
-  environment: Type.Enum(['live', 'test']),
-  name: Name,
-  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member it never does more than.' })),
-}
-const NewKey = exactly(newKeyMembers)
-const ImportedKey = exactly({
-  ...newKeyMembers,
-  digest: as(
-    Type.String({
-      pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$',
-      description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.'
-    }),
-    '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
-  ),
-  hint: Hint
-})
-const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
-const KeyQuerystring = exactly({
-  ...PageQuerystring,
-  organization: Type.Optional(Id),
-  status: Type.Optional(Type.Enum([...keyStatuses])),
-  name: Type.Optional(Name),
-  environment: Type.Optional(Type.Enum(['live', 'test'])),
-  resource: Type.Optional(Id),
-  creator: Type.Optional(Id),
-})
-
-/** What giving a key its authority can fail at. */
+/** Failures of setting the authority of a key. */
 const authorityFailures: readonly FailureCode[] = [
   'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry',
   'feature_not_included'
 ]
-/** What a key that has ended can fail at. */
+/** Failures of changing a key that has ended. */
 const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential_superseded', 'credential_expired']
 
 export const apiKeyRoutes = routes<CreationDependencies>(
@@ -88,7 +44,7 @@ function createApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: authorityFailures },
     schema: {
       summary: 'Create an API key',
-      description: 'The key is in this answer and in no other.',
+      description: 'Only this answer contains the key.',
       body: NewKey,
       response: { 201: ApiKeyWithText },
     },
@@ -102,8 +58,8 @@ function importApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
   app.post('/api-keys/import', {
     config: { ...writeAccess, failures: [...authorityFailures, 'conflict'] },
     schema: {
-      summary: 'Take over a key that was made elsewhere',
-      description: 'By its SHA-256, so that its holder need not change anything.',
+      summary: 'Import a key that was made elsewhere',
+      description: 'By its SHA-256: its holder keeps using the same key.',
       body: ImportedKey,
       response: { 201: WireKey },
     },
@@ -142,7 +98,7 @@ function getApiKeyRoute (app: RouteContext, dependencies: CreationDependencies):
     config: readAccess,
     schema: {
       summary: 'Read an API key',
-      description: 'With a hint of the key, never the key.',
+      description: 'Includes a hint of the key, never the key itself.',
       params: IdParams,
       response: { 200: WireKey },
     },
@@ -158,7 +114,7 @@ function updateApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'Change an API key',
       description:
-        'True from the next request on. Limits are those of its chain: they bind what it replaced as well.',
+        'Takes effect on the next request. Limits apply to its rotation chain, so also to the keys that it replaced.',
       params: IdParams,
       body: KeyChange,
       response: { 200: WireKey },
@@ -183,8 +139,8 @@ function rotateApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'Replace an API key',
       description:
-        'By a new one with the same properties; the old one works for `overlapSeconds` more, and 0 is the ' +
-          'emergency. The key is in this answer and in no other.',
+        'By a new key with the same properties. The old key stays valid for `overlapSeconds`; 0 ends it at once, for ' +
+          'emergencies. Only this answer contains the key.',
       params: IdParams,
       body: Rotation,
       response: { 201: ApiKeyWithText },
@@ -200,7 +156,7 @@ function revokeApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     config: writeAccess,
     schema: {
       summary: 'Revoke an API key',
-      description: 'Refused from the next request on. Doing it twice changes nothing.',
+      description: 'Takes effect on the next request. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireKey },
@@ -216,7 +172,7 @@ function deleteApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     config: writeAccess,
     schema: {
       summary: 'Revoke an API key',
-      description: 'As `revoke` without a reason; nothing is left to answer.',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },
@@ -240,42 +196,12 @@ function readKey (operation: Operation, body: Static<typeof NewKey>): ApiKeyInpu
 }
 
 /**
- * What a key may take is a matter of the plan: who is limited by it does not set it (Y2). @throws Failure
+ * Limits belong to the plan: an organization cannot set the limits of its own keys (Y2). @throws Failure
  * `insufficient_permissions`.
  */
 function requireMayLimit (operation: Operation, given: Partial<Limits>): void {
   if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
 }
-
-const apiKey = {
-  id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
-  hint: as(Type.String({ description: 'What people may see of the key.' }), 'lb_live_…Xq3f'),
-  status: Type.Enum([...keyStatuses]),
-  organization: OrganizationId,
-  organizations: Texts,
-  resource: as(Type.String(), 'https://api.acme.test'),
-  environment: Type.Enum(['live', 'test']),
-  name: as(Type.String(), 'ci'),
-  access: Type.Enum([...accessLevels]),
-  scopes: GivenScopes,
-  objects: GivenObjects,
-  allowlist: Texts,
-  callsPerMonth: nullable(Type.Integer()),
-  creditsPerMonth: nullable(Type.Integer()),
-  callsPerMinute: nullable(Type.Integer()),
-  createdBy: as(Type.String(), 'admin'),
-  creator: nullable(Type.String()),
-  imported: Type.Boolean(),
-  rotatedFrom: nullable(Type.String()),
-  rotatedTo: nullable(Type.String()),
-  createdAt: Moment,
-  expiresAt: nullable(Moment),
-  revokedAt: nullable(Moment),
-  revokedReason: nullable(Type.String()),
-  lastUsedAt: nullable(Moment),
-}
-const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
-const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
 
 function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
   const { resource, scopes } = wireScopes(resources, key.resourceId, key.scopes)

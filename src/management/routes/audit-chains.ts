@@ -26,7 +26,7 @@ const Head = Type.Object({
   chain: Chain,
   sequence: Sequence,
   hash: Digest,
-  pruned: Type.Integer({ description: 'Rows up to this one were removed.' }),
+  pruned: Type.Integer({ description: 'Rows up to this number were removed.' }),
   createdAt: Moment
 }, { title: 'AuditHead' })
 const KnownHeads = exactly({
@@ -40,7 +40,7 @@ const Break = Type.Object({
   chain: Chain,
   sequence: as(
     Type.Integer({
-      description: 'The number of the row that records it. Those before it prove nothing but what they were then.'
+      description: 'The number of the row that records it. The rows before it only prove their state at that time.'
     }),
     43
   ),
@@ -49,31 +49,34 @@ const Break = Type.Object({
   message: text,
 }, { title: 'AuditBreak' })
 const Verified = Type.Object({
-  checked: as(Type.Integer({ description: 'Rows or heads that were looked at.' }), 42),
-  fault: Type.Union([Fault, Type.Null()], { description: 'The first thing that is wrong.' }),
-  recovered: Type.Array(Break, { description: 'What was wrong earlier, and is recorded.' }),
+  checked: as(Type.Integer({ description: 'Number of rows or heads that were checked.' }), 42),
+  fault: Type.Union([Fault, Type.Null()], { description: 'The first fault; null: none.' }),
+  recovered: Type.Array(Break, { description: 'Faults that were recovered earlier.' }),
   nextCursor: Type.Optional(
-    Type.String({ description: 'Where to go on. Without it everything was looked at, or a fault was found.' })
+    Type.String({ description: 'Where to continue. Absent: everything was checked, or a fault was found.' })
   )
 }, { title: 'AuditVerification' })
 
-const Whose = Type.Union([OrganizationId, Type.Null()], { description: 'Whose rows; null: the deployment\'s own.' })
+const Whose = Type.Union([OrganizationId, Type.Null()], {
+  description: 'The organization of the chain; null: the ' +
+  'chain of the deployment.'
+})
 const Prune = exactly({ organization: Whose, before: Instant })
 const Pruned = Type.Object({
   organization: nullable(OrganizationId),
   rows: Type.Integer(),
-  through: Type.Integer({ description: 'The number of the last row that was removed, now or before.' }),
-  more: Type.Boolean({ description: 'There are more, for which there was no time: ask again.' }),
+  through: Type.Integer({ description: 'The number of the last row removed, by this or an earlier request.' }),
+  more: Type.Boolean({ description: 'More rows remain: repeat the request.' }),
 }, { title: 'PrunedAudit' })
-/** Milliseconds that an answer is worth waiting for; what is left to remove is for the next request. */
+/** Milliseconds that one request prunes for; the next request removes the rest. */
 const pruningPatience = 10_000
 
 const Recover = exactly({ organization: Whose })
 const Recovered = Type.Object({
   organization: nullable(OrganizationId),
   fault: Fault,
-  rows: as(Type.Integer({ description: 'Rows that are closed off.' }), 42),
-  sequence: as(Type.Integer({ description: 'The number of the row that says so.' }), 43),
+  rows: as(Type.Integer({ description: 'Number of rows that were closed off.' }), 42),
+  sequence: as(Type.Integer({ description: 'The number of the row that records it.' }), 43),
 }, { title: 'RecoveredAudit' })
 
 export interface AuditDependencies extends ManagementDependencies { auditKeys: ChainKeys }
@@ -86,8 +89,8 @@ function listAuditHeadsRoute (app: RouteContext, dependencies: AuditDependencies
   app.get('/audit/head', {
     config: readAccess,
     schema: {
-      summary: 'The newest row of each chain',
-      description: 'To be kept elsewhere.',
+      summary: 'List the newest row of each chain',
+      description: 'Store them outside of the server, to compare with later.',
       operationId: 'listAuditHeads',
       querystring: exactly({ ...PageQuerystring, organization: Type.Optional(Id) }),
       response: { 200: pageOf(Head) },
@@ -104,10 +107,10 @@ function verifyAuditLogRoute (app: RouteContext, dependencies: AuditDependencies
   app.get('/audit/verify', {
     config: readAccess,
     schema: {
-      summary: 'Verify some thousand rows',
-      description: 'Takes a credential for the whole deployment.',
+      summary: 'Verify the next thousands of rows',
+      description: 'Requires a deployment-wide credential.',
       operationId: 'verifyAuditLog',
-      querystring: exactly({ cursor: cursor(1_024, '`nextCursor` of the answer before.') }),
+      querystring: exactly({ cursor: cursor(1_024, '`nextCursor` of the previous answer.') }),
       response: { 200: Verified },
     },
   }, async request => {
@@ -129,8 +132,8 @@ function compareAuditHeadsRoute (app: RouteContext, dependencies: AuditDependenc
   app.post('/audit/verify', {
     config: readAccess,
     schema: {
-      summary: 'Compare with heads that were kept elsewhere',
-      description: 'Takes a credential for the whole deployment.',
+      summary: 'Compare the chains with stored heads',
+      description: 'Requires a deployment-wide credential.',
       operationId: 'compareAuditHeads',
       body: KnownHeads,
       response: { 200: Verified },
@@ -152,7 +155,7 @@ function pruneAuditLogRoute (app: RouteContext, dependencies: AuditDependencies)
     config: { ...writeAccess, failures: ['not_found', 'invalid_expiry'] },
     schema: {
       summary: 'Remove old rows of a chain',
-      description: 'And add one that says so. Takes a credential for the whole deployment.',
+      description: 'Adds a row that records it. Requires a deployment-wide credential.',
       operationId: 'pruneAuditLog',
       body: Prune,
       response: { 200: Pruned },
@@ -172,10 +175,9 @@ function recoverAuditLogRoute (app: RouteContext, dependencies: AuditDependencie
   app.post('/audit/recover', {
     config: { ...writeAccess, failures: ['not_found', 'conflict'] },
     schema: {
-      summary: 'Close off a chain that is broken',
+      summary: 'Recover a broken chain',
       description:
-        'A row says what is wrong with it, and the chain goes on behind that row. Takes a credential for the whole ' +
-          'deployment.',
+        'Adds a row that records the fault; the chain continues after it. Requires a deployment-wide credential.',
       operationId: 'recoverAuditLog',
       body: Recover,
       response: { 200: Recovered },
@@ -201,7 +203,7 @@ function wireBreak ({ chain, sequence, id, createdAt, message }: RecoveredBreak)
   return { chain, sequence, id, createdAt, message }
 }
 
-/** A forged one leads astray only whoever forged it: the faults that it may name are not there at the next start. */
+/** A forged cursor can only mislead its forger: verification from the start does not depend on it. */
 function readPlace (cursor: string): VerifiedPlace {
   try {
     const { chain, sequence, hash, kept, pin, unproved } = JSON.parse(
@@ -213,9 +215,9 @@ function readPlace (cursor: string): VerifiedPlace {
       return { chain, sequence, hash, kept, pin, unproved } as VerifiedPlace
     }
   } catch {
-    // Not ours: answered below.
+    // Not a cursor of this route: refused below.
   }
   throw new Failure('invalid_request', {
-    message: 'This cursor was not given out by this route; start again without one.', details: { field: 'cursor' }
+    message: 'This cursor was not issued by this route; start again without one.', details: { field: 'cursor' }
   })
 }

@@ -23,7 +23,7 @@ const filters = {
     Type.String({
       pattern: '^[a-z_]+\\.[a-z_]*$',
       maxLength: 64,
-      description: 'A type of event, `api_key.revoked`, or all that begin alike, `api_key.`.'
+      description: 'A type of event, such as `api_key.revoked`, or a prefix, such as `api_key.`.'
     })
   ),
   subject: Type.Optional(Id),
@@ -39,12 +39,12 @@ const eventMembers = {
   createdAt: Moment,
   type: Type.Enum([...auditEventTypes, unreadableType], {
     description:
-      '`unreadable`: somebody made a row of the database something that is no row; nothing else of it is known.'
+      '`unreadable`: the stored row was altered and cannot be parsed; its other members are unknown.'
   }),
   actor: as(Type.String({ description: '`admin`, `system`, or the id of a credential.' }), 'admin'),
   organization: nullable(OrganizationId),
   subject: nullable(
-    as(Type.String({ description: 'The id of what was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')
+    as(Type.String({ description: 'The id of the record that was changed or refused.' }), 'cli_SMFY997Oo6f1bZteLcSAnl')
   ),
   address: nullable(as(text, '203.0.113.7')),
   requestId: nullable(text),
@@ -55,11 +55,11 @@ const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
 const Row = Type.Object({
   ...eventMembers,
   chain: Chain,
-  sequence: as(Type.Integer({ minimum: 1, description: 'Its place in the chain, from 1, without gaps.' }), 42),
+  sequence: as(Type.Integer({ minimum: 1, description: 'Its position in the chain, from 1, without gaps.' }), 42),
   previous: Type.With(Digest, { description: '`hash` of the row before; empty in the first.' }),
   hash: Digest,
   mac: Type.String({ description: 'HMAC of `hash`.' }),
-  key: Type.String({ description: 'The name of the key that `mac` is under; empty: the row is older than the chain.' }),
+  key: Type.String({ description: 'The id of the key of `mac`; empty: the row predates the chain.' }),
 }, { title: 'AuditRow' })
 
 export const auditRoutes = routes<ManagementDependencies>(listAuditEventsRoute, exportAuditLogRoute)
@@ -68,7 +68,7 @@ function listAuditEventsRoute (app: RouteContext, dependencies: ManagementDepend
   app.get('/audit', {
     config: { ...readAccess, failures: ['invalid_expiry'] },
     schema: {
-      summary: 'List what happened',
+      summary: 'List audit events',
       description: 'Newest first.',
       operationId: 'listAuditEvents',
       querystring: Query,
@@ -86,13 +86,13 @@ function exportAuditLogRoute (app: RouteContext, dependencies: ManagementDepende
     config: { ...readAccess, failures: ['invalid_expiry'] },
     exposeHeadRoute: false,
     schema: {
-      summary: 'Export what happened',
-      description: 'All rows that the filters let pass, as they come: the answer has no length beforehand.',
+      summary: 'Export audit events',
+      description: 'Streams every row that matches the filters, without Content-Length.',
       operationId: 'exportAuditLog',
       querystring: ExportQuery,
       response: {
         200: {
-          description: 'NDJSON: a row on each line, chain by chain and each oldest first.',
+          description: 'NDJSON: one row per line, chain by chain, oldest first.',
           content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Row) } }
         }
       }
@@ -110,11 +110,11 @@ interface Filters {
   organization?: string, actor?: string, type?: string, subject?: string, from?: string, until?: string
 }
 
-/** @throws Failure `invalid_request` for a type that there is not. */
+/** @throws Failure `invalid_request` for an unknown type. */
 function filterOf (operation: Operation, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
   if (types === null) {
-    throw new Failure('invalid_request', { message: `There is no type of event ${type}.`, details: { field: 'type' } })
+    throw new Failure('invalid_request', { message: `There is no event type ${type}.`, details: { field: 'type' } })
   }
   const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
   return {
@@ -127,7 +127,7 @@ function filterOf (operation: Operation, { organization, actor, type, subject, f
   }
 }
 
-/** A line for each row; the rows of a batch together, so that a million rows are not a million writes. */
+/** One line per row, written in batches: a million rows must not be a million writes. */
 async function * lines (batches: AsyncIterable<ChainedEvent[]>): AsyncGenerator<string> {
   for await (const rows of batches) yield rows.map(row => `${JSON.stringify(wireRow(row))}\n`).join('')
 }

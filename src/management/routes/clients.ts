@@ -1,3 +1,4 @@
+/** OAuth clients: created or claimed, changed, and their secrets rotated. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   assertionProfiles, clientAuthMethods, getClient,
@@ -22,15 +23,15 @@ const readAccess = { scopes: ['clients:read'] }
 const writeAccess = { scopes: ['clients:write'] }
 
 const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), {
-  maxItems: 50, description: 'The first is the default resource.'
+  maxItems: 50, description: 'The first one is the default resource.'
 })
 const Introspects = Type.Array(ResourceName, {
   maxItems: 50, description: 'Resources whose credentials it may introspect.'
 })
 const Profile = Type.Enum([...assertionProfiles], {
   description:
-    'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or ' +
-      'a list, an hour at most.'
+    'For private_key_jwt. `strict`: `aud` is the issuer, lifetime at most five minutes. `rfc7523`: `aud` may also be ' +
+      'the token endpoint or a list, lifetime at most an hour.'
 })
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
@@ -52,7 +53,7 @@ const ClientChange = exactly({
   assertionProfile: Type.Optional(Profile),
   organization: Type.Optional(
     Type.String({
-      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.'
+      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and has no organization.'
     })
   )
 })
@@ -65,7 +66,7 @@ const ClientQuerystring = exactly({
   resource: Type.Optional(Id),
 })
 
-/** What giving scopes and addresses can fail at. */
+/** Failures of setting grants and allowlist. */
 const authorityFailures: readonly FailureCode[] = [
   'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist'
 ]
@@ -80,7 +81,7 @@ function createClientRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: authorityFailures },
     schema: {
       summary: 'Create a client',
-      description: 'The secret is in this answer and in no other; a client with `private_key_jwt` has none.',
+      description: 'Only this answer contains the secret; a client with `private_key_jwt` has none.',
       body: NewClient,
       response: { 201: CreatedClient },
     },
@@ -106,7 +107,9 @@ function listClientsRoute (app: RouteContext, dependencies: CreationDependencies
     const { organization, name, origin, status, resource } = request.query
     const page = await operation.store.clients.page(query, {
       ...organizationFilter(operation, organization),
-      ...definedMembers({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+      ...definedMembers({
+        name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
+      })
     })
     const resources = await resourcesOf(operation.store, page.items)
     return wirePage(query, page, client => wireClient(client, resources))
@@ -118,7 +121,7 @@ function getClientRoute (app: RouteContext, dependencies: CreationDependencies):
     config: readAccess,
     schema: {
       summary: 'Read a client',
-      description: 'With hints of its secrets, never a secret.',
+      description: 'Includes hints of its secrets, never a secret itself.',
       params: IdParams,
       response: { 200: WireClient },
     },
@@ -133,7 +136,7 @@ function updateClientRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
     schema: {
       summary: 'Change a client',
-      description: 'Other grants or another allowlist end every token that it holds.',
+      description: 'A change of grants or allowlist revokes every token of the client.',
       params: IdParams,
       body: ClientChange,
       response: { 200: WireClient },
@@ -152,7 +155,7 @@ function revokeClientRoute (app: RouteContext, dependencies: CreationDependencie
     config: writeAccess,
     schema: {
       summary: 'Revoke a client',
-      description: 'Its tokens are dead from here on.',
+      description: 'Revokes its tokens at once. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireClient },
@@ -168,7 +171,7 @@ function deleteClientRoute (app: RouteContext, dependencies: CreationDependencie
     config: writeAccess,
     schema: {
       summary: 'Revoke a client',
-      description: 'As `revoke` without a reason; nothing is left to answer.',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },
@@ -182,7 +185,7 @@ function rotateClientSecretRoute (app: RouteContext, dependencies: CreationDepen
     schema: {
       summary: 'Give a client a new secret',
       description:
-        'The one that it had works for `overlapSeconds` more. The new one is in this answer and in no other.',
+        'The previous secret stays valid for `overlapSeconds`. Only this answer contains the new one.',
       params: IdParams,
       body: Rotation,
       response: { 200: ClientWithSecret },
@@ -206,7 +209,7 @@ async function resourcesOf (store: Store, clients: readonly Client[]): Promise<R
 const client = {
   clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
   organization: Type.Union([OrganizationId, Type.Null()], {
-    description: 'Null: it registered openly and belongs to nobody yet.'
+    description: 'Null: it registered openly and no organization has claimed it yet.'
   }),
   name: as(Type.String(), 'billing'),
   origin: Type.Enum(['operator', 'registered']),
@@ -215,7 +218,7 @@ const client = {
   allowlist: Texts,
   introspects: Texts,
   assertionProfile: Profile,
-  generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
+  generation: Type.Integer({ description: 'Tokens issued under another generation are revoked.' }),
   secrets: list(
     Type.Object({
       id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'),
@@ -230,10 +233,10 @@ const client = {
   revokedReason: nullable(Type.String()),
 }
 const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
-/** Not `Client`: that is what generators call the class that sends requests. */
+/** Not `Client`: generators give that name to the class that sends requests. */
 const WireClient = Type.Object(client, { title: 'OAuthClient' })
 const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'OAuthClientWithSecret' })
-/** Who proves itself by a key of its own has no secret. */
+/** A client with `private_key_jwt` has no secret. */
 const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedOAuthClient' })
 
 function wireClient (client: Client, resources: ResourcesById) {

@@ -1,3 +1,4 @@
+/** Groups (OC-07): their members have the scopes of the group besides their own. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group
@@ -35,7 +36,6 @@ const GroupChange = exactly({
 const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
 const MembershipParams = exactly({ id: Id, memberId: Id })
 
-/** Groups (OC-07): their members may do what the group may, besides what they may themselves. */
 export const groupRoutes = routes<CreationDependencies>(
   createGroupRoute, listGroupsRoute, getGroupRoute, updateGroupRoute, deleteGroupRoute, listGroupMembersRoute,
   replaceGroupMemberRoute, deleteGroupMemberRoute
@@ -46,7 +46,7 @@ function createGroupRoute (app: RouteContext, dependencies: CreationDependencies
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active'] },
     schema: {
       summary: 'Create a group',
-      description: 'Members who are put into it may do what it may, besides what they may themselves.',
+      description: 'Members of the group have its scopes besides their own.',
       tags,
       body: NewGroup,
       response: { 201: WireGroup },
@@ -61,7 +61,7 @@ function listGroupsRoute (app: RouteContext, dependencies: CreationDependencies)
   app.get('/groups', {
     config: readAccess,
     schema: {
-      summary: 'List groups; with `member`, those that this member is in',
+      summary: 'List groups; with `member`, the groups of that member',
       description: ownPage,
       tags,
       querystring: GroupQuerystring,
@@ -83,7 +83,7 @@ function getGroupRoute (app: RouteContext, dependencies: CreationDependencies): 
     config: readAccess,
     schema: {
       summary: 'Show a group',
-      description: 'Its scopes; its members are a collection of their own.',
+      description: 'Its members are a separate collection.',
       tags,
       params: IdParams,
       response: { 200: WireGroup },
@@ -95,8 +95,8 @@ function updateGroupRoute (app: RouteContext, dependencies: CreationDependencies
   app.patch('/groups/:id', {
     config: { ...writeAccess, failures: ['would_lock_out'] },
     schema: {
-      summary: 'Change a group; what its members\' keys may do follows with the next request',
-      description: 'Scopes that are given replace all there were.',
+      summary: 'Change a group; the keys of its members follow on the next request',
+      description: 'Given scopes replace all previous ones.',
       tags,
       params: IdParams,
       body: GroupChange,
@@ -109,8 +109,8 @@ function deleteGroupRoute (app: RouteContext, dependencies: CreationDependencies
   app.delete('/groups/:id', {
     config: { ...writeAccess, failures: ['conflict', 'would_lock_out'] },
     schema: {
-      summary: 'Delete a group that no policy names',
-      description: 'Its members keep what they may themselves.',
+      summary: 'Delete a group that no policy refers to',
+      description: 'Its members keep their own scopes.',
       tags,
       params: IdParams,
       response: { 204: Type.Null() },
@@ -145,7 +145,7 @@ function replaceGroupMemberRoute (app: RouteContext, dependencies: CreationDepen
       config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out'] },
       schema: {
         summary: 'Add a member to a group',
-        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+        description: 'The keys of the member follow on the next request. Idempotent.',
         tags,
         params: MembershipParams,
         response: { 200: WireGroup }
@@ -162,8 +162,8 @@ function deleteGroupMemberRoute (app: RouteContext, dependencies: CreationDepend
     {
       config: { ...writeAccess, failures: ['would_lock_out'] },
       schema: {
-        summary: 'Take a member out of a group',
-        description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
+        summary: 'Remove a member from a group',
+        description: 'The keys of the member follow on the next request. Idempotent.',
         tags,
         params: MembershipParams,
         response: { 204: Type.Null() }

@@ -1,3 +1,4 @@
+/** MCP servers as resources. A path names one by its id or, URL-encoded, by its identifier. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
@@ -9,7 +10,7 @@ import { definedMembers, operationOf, organizationFilter } from '../conventions/
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
-import { wireScope, readScope, DeclaredScopes, NewScopes } from '../conventions/declared-scopes.ts'
+import { wireScope, readScope, DeclaredScopes, NewScopes } from '../schemas/declared-scopes.ts'
 import {
   as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
@@ -21,8 +22,8 @@ const writeAccess = { scopes: ['mcp-servers:write'] }
 const DefaultScopes = Type.Optional(
   Type.With(ScopeNames, {
     description:
-      'What clients get that register with a registration token of the organization, unless that names a resource ' +
-        'itself.'
+      'Scopes granted to clients that register with a registration token of the organization, unless the token names ' +
+        'a resource.'
   })
 )
 const NewServer = exactly({
@@ -49,7 +50,7 @@ const ServerQuerystring = exactly({
 })
 const Metadata = Type.Object({}, {
   additionalProperties: true,
-  description: 'That document: the server may serve it itself, at its own well-known path.'
+  description: 'The metadata document; the server may also serve it at its own well-known path.'
 })
 const WireServer = Type.Object({
   id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
@@ -59,23 +60,22 @@ const WireServer = Type.Object({
   status: RevocationStatus,
   scopes: DeclaredScopes,
   defaultScopes: Texts,
-  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  tokenLifetime: as(Type.Integer({ description: 'Lifetime of its access tokens, in seconds.' }), 3_600),
   metadataUrl: as(
-    Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }),
+    Type.String({ description: 'URL of its metadata document (RFC 9728).' }),
     'https://auth.acme.test/.well-known/oauth-protected-resource/mcp-servers/res_9sTuVwXyZaBcDeFgHiJkLm'
   ),
   metadata: Type.Unsafe<ResourceMetadata>(Metadata),
-  wwwAuthenticate: Type.String({ description: 'What the server answers in WWW-Authenticate, beside a 401.' }),
+  wwwAuthenticate: Type.String({ description: 'The WWW-Authenticate header that the server sends with a 401.' }),
   createdAt: Moment,
   revokedAt: nullable(Moment),
 }, { title: 'McpServer' })
 
-/** What declaring scopes can fail at. */
+/** Failures of declaring scopes. */
 const scopeFailures: readonly FailureCode[] = ['unknown_scope', 'scope_api_key_only']
 
 interface Dependencies extends CreationDependencies { issuer: string }
 
-/** An MCP server is named by its id or, URL-encoded, by its identifier. */
 export const mcpServerRoutes = routes<Dependencies>(
   createMcpServerRoute, listMcpServersRoute, getMcpServerRoute, updateMcpServerRoute, deleteMcpServerRoute,
   revokeMcpServerRoute
@@ -86,7 +86,7 @@ function createMcpServerRoute (app: RouteContext, dependencies: Dependencies): v
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
     schema: {
       summary: 'Create an MCP server',
-      description: 'The answer holds what the server itself has to serve and to say.',
+      description: 'The answer contains the metadata and the challenge that the server has to serve.',
       body: NewServer,
       response: { 201: WireServer },
     },
@@ -141,7 +141,7 @@ function updateMcpServerRoute (app: RouteContext, dependencies: Dependencies): v
     config: { ...writeAccess, failures: scopeFailures },
     schema: {
       summary: 'Change an MCP server',
-      description: 'A scope that is left out is taken from every credential that has it, for good.',
+      description: 'An omitted scope is removed from every credential for good.',
       params: IdParams,
       body: ServerChange,
       response: { 200: WireServer },
@@ -162,7 +162,7 @@ function deleteMcpServerRoute (app: RouteContext, dependencies: Dependencies): v
     config: writeAccess,
     schema: {
       summary: 'Revoke an MCP server',
-      description: 'As `revoke`; nothing is left to answer.',
+      description: 'Same as `revoke`; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },
@@ -175,7 +175,7 @@ function revokeMcpServerRoute (app: RouteContext, dependencies: Dependencies): v
     config: writeAccess,
     schema: {
       summary: 'Revoke an MCP server',
-      description: 'No token for it passes any more. Doing it twice changes nothing.',
+      description: 'Refuses every token for it. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireServer },
@@ -199,7 +199,7 @@ function wireServer (server: Resource, issuer: string) {
     tokenLifetime,
     metadataUrl,
     metadata: resourceMetadata(server, issuer),
-    // What a request without a credential is answered (RFC 9728 §5.1).
+    // The challenge for a request without a credential (RFC 9728 §5.1).
     wwwAuthenticate: challenge(
       { reason: 'no_credential', presented: null, subject: null, organizationId: null }, metadataUrl
     ),

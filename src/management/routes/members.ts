@@ -1,3 +1,4 @@
+/** Members of organizations, whose permissions bound keys and tokens. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMember, getMember, removeMember, updateMember } from '../../domain/members/member.ts'
 import { roles, type Member } from '../../domain/members/permissions.ts'
@@ -17,8 +18,7 @@ const writeAccess = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], {
-  description: 'Patterns of scopes that stand instead of the ' +
-  'role\'s; null: the role\'s.'
+  description: 'Scope patterns that replace those of the role; null: those of the role.'
 })
 const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
@@ -39,7 +39,7 @@ function createMemberRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active'] },
     schema: {
       summary: 'Add a member',
-      description: 'Never gives more than the caller may do itself.',
+      description: 'Cannot grant more than the caller has.',
       body: NewMember,
       response: { 201: WireMember },
     },
@@ -75,7 +75,7 @@ function getMemberRoute (app: RouteContext, dependencies: CreationDependencies):
     config: readAccess,
     schema: {
       summary: 'Read a member',
-      description: 'With the role, and the scopes that stand in its place.',
+      description: 'Includes the role, and the scopes that replace it.',
       params: IdParams,
       response: { 200: WireMember },
     },
@@ -88,7 +88,7 @@ function updateMemberRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out'] },
     schema: {
       summary: 'Change a member',
-      description: 'What keys of the member may do follows with the next request.',
+      description: 'The keys of the member follow on the next request.',
       params: IdParams,
       body: MemberChange,
       response: { 200: WireMember },
@@ -102,7 +102,7 @@ function removeMemberRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: ['would_lock_out'] },
     schema: {
       summary: 'Remove a member',
-      description: 'What the member made can do nothing any more.',
+      description: 'The credentials of the member lose all access.',
       params: IdParams,
       body: Reason,
       response: { 200: WireMember },
@@ -116,7 +116,7 @@ function deleteMemberRoute (app: RouteContext, dependencies: CreationDependencie
     config: { ...writeAccess, failures: ['would_lock_out'] },
     schema: {
       summary: 'Remove a member',
-      description: 'As `remove`; nothing is left to answer.',
+      description: 'Same as `remove`; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },

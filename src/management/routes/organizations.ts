@@ -1,3 +1,4 @@
+/** Organizations, the tenants of the deployment: created, suspended, resumed and deleted. */
 import { Type } from '../../http/typebox-lite.ts'
 import { namesLimits } from '../../domain/tenancy/limits.ts'
 import {
@@ -29,7 +30,12 @@ const OrganizationChange = exactly({
 })
 
 export const organizationRoutes = routes<CreationDependencies>(
-  createOrganizationRoute, listOrganizationsRoute, getOrganizationRoute, updateOrganizationRoute, suspendOrganizationRoute, resumeOrganizationRoute,
+  createOrganizationRoute,
+  listOrganizationsRoute,
+  getOrganizationRoute,
+  updateOrganizationRoute,
+  suspendOrganizationRoute,
+  resumeOrganizationRoute,
   deleteOrganizationRoute
 )
 
@@ -38,7 +44,7 @@ function createOrganizationRoute (app: RouteContext, dependencies: CreationDepen
     config: writeAccess,
     schema: {
       summary: 'Create an organization',
-      description: 'Takes a credential for the whole deployment.',
+      description: 'Requires a deployment-wide credential.',
       body: NewOrganization,
       response: { 201: WireOrganization },
     },
@@ -53,7 +59,7 @@ function listOrganizationsRoute (app: RouteContext, dependencies: CreationDepend
     config: readAccess,
     schema: {
       summary: 'List organizations',
-      description: 'A page, newest first. A credential that is confined to an organization sees that one alone.',
+      description: 'A page, newest first. A credential of an organization sees only that organization.',
       querystring: OrganizationQuerystring,
       response: { 200: pageOf(WireOrganization) },
     },
@@ -62,7 +68,8 @@ function listOrganizationsRoute (app: RouteContext, dependencies: CreationDepend
     const query = pageQuery(request.query)
     const { name, status } = request.query
     return wirePage(
-      query, await store.organizations.page(query, definedMembers({ id: actor.organizationId ?? undefined, name, status })),
+      query,
+      await store.organizations.page(query, definedMembers({ id: actor.organizationId ?? undefined, name, status })),
       wireOrganization
     )
   })
@@ -73,7 +80,7 @@ function getOrganizationRoute (app: RouteContext, dependencies: CreationDependen
     config: readAccess,
     schema: {
       summary: 'Read an organization',
-      description: 'With the limits and features of its plan.',
+      description: 'Includes the limits and features of its plan.',
       params: IdParams,
       response: { 200: WireOrganization }
     }
@@ -85,7 +92,7 @@ function updateOrganizationRoute (app: RouteContext, dependencies: CreationDepen
     config: { ...writeAccess, failures: ['organization_not_active'] },
     schema: {
       summary: 'Rename, suspend or resume an organization',
-      description: 'Status, features and limits take a credential for the whole deployment.',
+      description: 'Status, features and limits require a deployment-wide credential.',
       params: IdParams,
       body: OrganizationChange,
       response: { 200: WireOrganization },
@@ -94,7 +101,7 @@ function updateOrganizationRoute (app: RouteContext, dependencies: CreationDepen
     const operation = operationOf(dependencies, request)
     if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
     if (request.body.features !== undefined) {
-      requireDeployment(operation, 'Changing what the plan of an organization includes')
+      requireDeployment(operation, 'Changing the features of an organization')
     }
     if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
     return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
@@ -103,15 +110,16 @@ function updateOrganizationRoute (app: RouteContext, dependencies: CreationDepen
 
 function suspendOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
   setStatusRoute(app, dependencies, 'suspend', {
-    summary: 'Refuse every credential of an organization from now on',
-    description: 'Until it is resumed; nothing of it is lost. Takes a credential for the whole deployment.'
+    summary: 'Suspend an organization',
+    description: 'Refuses every credential of the organization until it is resumed. Requires a deployment-wide ' +
+      'credential.'
   })
 }
 
 function resumeOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
   setStatusRoute(app, dependencies, 'resume', {
-    summary: 'Accept the credentials of an organization again',
-    description: 'All that were not revoked meanwhile. Takes a credential for the whole deployment.'
+    summary: 'Resume an organization',
+    description: 'Accepts its credentials again, except revoked ones. Requires a deployment-wide credential.'
   })
 }
 
@@ -119,10 +127,10 @@ function deleteOrganizationRoute (app: RouteContext, dependencies: CreationDepen
   app.delete('/organizations/:id', {
     config: writeAccess,
     schema: {
-      summary: 'End an organization for good',
+      summary: 'Delete an organization for good',
       description:
-        'Every credential of it is dead, and nothing passes for its resources, from the next request on. Takes a ' +
-          'credential for the whole deployment.',
+        'Takes effect on the next request: every credential of the organization, and every credential for its ' +
+          'resources, is refused. Requires a deployment-wide credential.',
       params: IdParams,
       response: { 204: Type.Null() },
     },

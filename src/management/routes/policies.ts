@@ -1,9 +1,8 @@
+/** Access policies (OC-05). docs/policies.md describes their evaluation. */
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { impactOf, type Impact } from '../../domain/access/policy-impact.ts'
 import {
-  credentialKinds,
-  effects,
   getPolicy,
   type Policy,
   type PolicyConditions,
@@ -12,7 +11,6 @@ import {
 import { changePolicy, planDeletion, planUpdate, planCreation } from '../../domain/access/policy-change.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { Store } from '../../domain/store.ts'
-import { days } from '../../domain/policy/time-window.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
@@ -21,104 +19,19 @@ import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourceNames } from '../conventions/resource-names.ts'
 import {
-  Allowlist, Description, exactly, Flag, Id, IdParams, Instant, ownPage, Moment, Name, pageOf, PageQuerystring,
-  Pagination, ScopeNames,
+  exactly, Flag, IdParams, ownPage, pageOf, PageQuerystring,
 } from '../conventions/schemas.ts'
+import { Conditions, NewPolicy, PolicyChange, PolicyQuerystring, WireImpact, WirePolicy } from '../schemas/policies.ts'
 
 const readAccess = { scopes: ['policies:read'] }
 const writeAccess = { scopes: ['policies:write'] }
 const tags = ['policies']
 
-/** What a change of policies, and of what they are about, can fail at. */
+/** Failures of changing a policy or its conditions. */
 const conditionFailures: readonly FailureCode[] = ['unknown_resource', 'invalid_allowlist', 'would_lock_out']
 
-const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
-const Hour = Type.String({ pattern: '^([01][0-9]|2[0-4]):[0-5][0-9]$' })
-const Conditions = exactly({
-  organizations: Type.Optional({ ...Ids, description: 'Whose credentials; only in a policy of the deployment.' }),
-  groups: Type.Optional({ ...Ids, description: 'API keys that are bound to a member of one of these groups.' }),
-  kinds: Type.Optional(Type.Array(Type.Enum([...credentialKinds]), { minItems: 1, maxItems: credentialKinds.length })),
-  resources: Type.Optional({ ...Ids, description: 'By id or identifier.' }),
-  scopes: Type.Optional(
-    Type.Array(Type.String({ maxLength: 128 }), {
-      ...ScopeNames, minItems: 1, description: 'Scopes and patterns of scopes; left out: the request as a whole.'
-    })
-  ),
-  addresses: Type.Optional(
-    Type.Array(Type.String({ maxLength: 64 }), {
-      ...Allowlist, minItems: 1, description: 'IP addresses and CIDR ranges that the caller may come from.'
-    })
-  ),
-  times: Type.Optional(exactly({
-    from: Type.Optional(Instant),
-    until: Type.Optional(Instant),
-    days: Type.Optional(Type.Array(Type.Enum([...days]), { minItems: 1, maxItems: 7 })),
-    hours: Type.Optional(exactly({ from: Hour, until: Hour })),
-    zone: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone of days and hours; UTC unless given.' })
-    )
-  }))
-})
-const rehearsal = {
-  dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and tell what would change.' })),
-  force: Type.Optional(Type.Boolean({ description: 'Also if nobody in the organization could undo it.' })),
-}
-const Effect = Type.Enum([...effects])
-const NewPolicy = exactly({
-  organization: Type.Optional(Id),
-  name: Name,
-  description: Type.Optional(Description),
-  effect: Effect,
-  enabled: Type.Optional(Type.Boolean()),
-  conditions: Type.Optional(Conditions),
-  ...rehearsal,
-})
-const PolicyChange = exactly({
-  name: Type.Optional(Name),
-  description: Type.Optional(Description),
-  effect: Type.Optional(Effect),
-  enabled: Type.Optional(Type.Boolean()),
-  conditions: Type.Optional(Conditions),
-  ...rehearsal,
-})
-const PolicyQuerystring = exactly({
-  ...PageQuerystring,
-  organization: Type.Optional({ ...Id, description: 'An organization, or `deployment`: those that belong to none.' }),
-  effect: Type.Optional(Effect),
-  enabled: Flag,
-})
-
-const WirePolicy = exactly({
-  id: Id,
-  organization: Type.Union([Id, Type.Null()]),
-  name: Type.String(),
-  description: Type.Union([Type.String(), Type.Null()]),
-  effect: Effect,
-  enabled: Type.Boolean(),
-  conditions: Type.Union([Conditions, Type.Null()], {
-    description: 'Null: what is stored cannot be read; the policy denies everything.'
-  }),
-  createdBy: Type.String(),
-  createdAt: Moment,
-  updatedAt: Moment,
-})
-const Scopes = Type.Array(Type.String())
-const WireImpact = exactly({
-  dryRun: Type.Literal(true),
-  wouldLockOut: Type.Boolean(),
-  totals: exactly({ credentials: Type.Integer(), gaining: Type.Integer(), losing: Type.Integer() }),
-  data: Type.Array(exactly({
-    credential: Id,
-    kind: Type.String(),
-    name: Type.String(),
-    organization: Type.Union([Id, Type.Null()]),
-    resources: Type.Array(exactly({ resource: Type.String(), gains: Scopes, loses: Scopes, sometimes: Scopes })),
-  })),
-  pagination: Pagination,
-})
 const answered = Type.Union([WirePolicy, WireImpact])
 
-/** Access policies (OC-05): docs/policies.md says how they are weighed. */
 export const policyRoutes = routes<CreationDependencies>(
   createPolicyRoute, listPoliciesRoute, getPolicyRoute, updatePolicyRoute, deletePolicyRoute
 )
@@ -129,8 +42,8 @@ function createPolicyRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'Create a policy',
       description:
-        'With `dryRun` nothing is made, and the answer tells whose access would change; `limit` and `cursor` are ' +
-          'for that answer.',
+        'With `dryRun` nothing is created: the answer lists the credentials whose access would change, in pages ' +
+          'of `limit` and `cursor`.',
       tags,
       querystring: exactly(PageQuerystring),
       body: NewPolicy,
@@ -183,7 +96,7 @@ function getPolicyRoute (app: RouteContext, dependencies: CreationDependencies):
     config: readAccess,
     schema: {
       summary: 'Show a policy',
-      description: 'With its conditions.',
+      description: 'Includes its conditions.',
       tags,
       params: IdParams,
       response: { 200: WirePolicy },
@@ -198,10 +111,10 @@ function updatePolicyRoute (app: RouteContext, dependencies: CreationDependencie
   app.patch('/policies/:id', {
     config: { ...writeAccess, failures: conditionFailures },
     schema: {
-      summary: 'Change a policy; conditions that are given replace all there were',
+      summary: 'Change a policy; given conditions replace all previous ones',
       description:
-        'With `dryRun` nothing changes, and the answer tells whose access would; `limit` and `cursor` are for that ' +
-          'answer.',
+        'With `dryRun` nothing changes: the answer lists the credentials whose access would, in pages of `limit` ' +
+          'and `cursor`.',
       tags,
       params: IdParams,
       querystring: exactly(PageQuerystring),
@@ -224,8 +137,8 @@ function deletePolicyRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'Delete a policy',
       description:
-        'With `dryRun` nothing is deleted, and the answer tells whose access would change; `limit` and `cursor` ' +
-          'are for that answer.',
+        'With `dryRun` nothing is deleted: the answer lists the credentials whose access would change, in pages ' +
+          'of `limit` and `cursor`.',
       tags,
       params: IdParams,
       querystring: exactly({ ...PageQuerystring, dryRun: Flag, force: Flag }),
@@ -256,7 +169,7 @@ async function rehearse (operation: Operation, plan: PolicyPlan, query: { limit?
   return wireImpact(await impactOf(operation, plan, page), page)
 }
 
-/** The body with its conditions as the domain has them: the schema has let nothing else pass. */
+/** The body with the domain's type of its conditions: the schema has validated them. */
 function readPolicy<T extends { conditions?: Static<typeof Conditions> }> (
   body: T
 ): Omit<T, 'conditions'> & { conditions?: PolicyConditions } {

@@ -1,3 +1,4 @@
+/** Publishable keys, whose signing keys start sessions of end users. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createPublishableKey, getPublishableKey, revokePublishableKey, updatePublishableKey, type PrivateSigningKey,
@@ -50,7 +51,7 @@ function createPublishableKeyRoute (app: RouteContext, dependencies: CreationDep
     },
     schema: {
       summary: 'Create a publishable key',
-      description: 'With the private key that signs assertions for the session endpoint.',
+      description: 'Includes the private key that signs assertions for the session endpoint.',
       body: NewKey,
       response: { 201: PublishableKeyWithSigningKey },
     },
@@ -76,7 +77,9 @@ function listPublishableKeysRoute (app: RouteContext, dependencies: CreationDepe
     const { organization, name, environment, status, resource } = request.query
     const page = await operation.store.publishableKeys.page(query, {
       ...organizationFilter(operation, organization),
-      ...definedMembers({ name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+      ...definedMembers({
+        name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
+      })
     })
     const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
     return wirePage(query, page, key => wireKey(key, resources))
@@ -88,7 +91,7 @@ function getPublishableKeyRoute (app: RouteContext, dependencies: CreationDepend
     config: readAccess,
     schema: {
       summary: 'Read a publishable key',
-      description: 'With the public half of the key that signs.',
+      description: 'Includes the public half of its signing key.',
       params: IdParams,
       response: { 200: WireKey },
     },
@@ -103,7 +106,7 @@ function revokePublishableKeyRoute (app: RouteContext, dependencies: CreationDep
     config: writeAccess,
     schema: {
       summary: 'Revoke a publishable key',
-      description: 'Its sessions end with it.',
+      description: 'Revokes its sessions too.',
       params: IdParams,
       body: Reason,
       response: { 200: WireKey },
@@ -121,7 +124,7 @@ function updatePublishableKeyRoute (app: RouteContext, dependencies: CreationDep
     config: { ...writeAccess, failures: ['credential_revoked'] },
     schema: {
       summary: 'Rename a publishable key',
-      description: 'Nothing else of it can be changed.',
+      description: 'Only the name can be changed.',
       params: IdParams,
       body: exactly({ name: Type.Optional(Name) }),
       response: { 200: WireKey },
@@ -137,7 +140,7 @@ function deletePublishableKeyRoute (app: RouteContext, dependencies: CreationDep
     config: writeAccess,
     schema: {
       summary: 'Revoke a publishable key',
-      description: 'As `revoke` without a reason; nothing is left to answer.',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },

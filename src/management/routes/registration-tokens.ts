@@ -1,3 +1,4 @@
+/** Registration tokens, which clients register with (RFC 7591). */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createRegistrationToken,
@@ -100,7 +101,7 @@ function getRegistrationTokenRoute (app: RouteContext, dependencies: CreationDep
     config: readAccess,
     schema: {
       summary: 'Read a registration token',
-      description: 'With a hint of the token, never the token.',
+      description: 'Includes a hint of the token, never the token itself.',
       params: IdParams,
       response: { 200: WireToken },
     },
@@ -115,7 +116,7 @@ function updateRegistrationTokenRoute (app: RouteContext, dependencies: Creation
     config: { ...writeAccess, failures: ['credential_revoked', 'invalid_expiry'] },
     schema: {
       summary: 'Change a registration token',
-      description: 'What clients have registered with it stays as it is.',
+      description: 'Clients that registered with it do not change.',
       params: IdParams,
       body: TokenChange,
       response: { 200: WireToken },
@@ -136,7 +137,7 @@ function revokeRegistrationTokenRoute (app: RouteContext, dependencies: Creation
     schema: {
       summary: 'Revoke a registration token',
       description:
-        'Registers no client any more; those that registered with it live on. Doing it twice changes nothing.',
+        'Registers no further client; clients that registered with it stay. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireToken },
@@ -152,7 +153,7 @@ function deleteRegistrationTokenRoute (app: RouteContext, dependencies: Creation
     config: writeAccess,
     schema: {
       summary: 'Revoke a registration token',
-      description: 'As `revoke`; nothing is left to answer.',
+      description: 'Same as `revoke`; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },

@@ -1,3 +1,4 @@
+/** Protected APIs. A path names one by its id or, URL-encoded, by its identifier. */
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
@@ -17,7 +18,7 @@ import {
   as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
   RevocationStatus
 } from '../conventions/schemas.ts'
-import { DeclaredScopes, NewScopes, readScope, wireScope } from '../conventions/declared-scopes.ts'
+import { DeclaredScopes, NewScopes, readScope, wireScope } from '../schemas/declared-scopes.ts'
 
 const readAccess = { scopes: ['resources:read'] }
 const writeAccess = { scopes: ['resources:write'] }
@@ -26,10 +27,10 @@ const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
   keyPrefix: Type.Optional(
-    Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })
+    Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'The prefix of its API keys.' })
   ),
   signingAlgorithm: Type.Optional(
-    Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })
+    Type.With(Type.Enum([...signingAlgorithms]), { description: 'The algorithm that signs its access tokens.' })
   )
 }
 const NewResource = exactly({
@@ -50,7 +51,6 @@ const ResourceQuerystring = exactly({
 
 interface Dependencies extends CreationDependencies { signingKeys: SigningKeys }
 
-/** A resource is named by its id or, URL-encoded, by its identifier. */
 export const resourceRoutes = routes<Dependencies>(
   createResourceRoute, listResourcesRoute, getResourceRoute, updateResourceRoute, revokeResourceRoute,
   deleteResourceRoute
@@ -61,15 +61,14 @@ function createResourceRoute (app: RouteContext, dependencies: Dependencies): vo
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict'] },
     schema: {
       summary: 'Declare a resource',
-      description: 'A protected API: its identifier, its scopes, and how its keys and errors look.',
+      description: 'A protected API: its identifier, its scopes, and the style of its keys and errors.',
       body: NewResource,
       response: { 201: WireResource },
     },
   }, async (request, reply) => {
     const { signingAlgorithm } = request.body
     return await createdAfter(dependencies, request, reply, async operation => {
-      // A refused creation makes no key. A new resource has no verifiers yet, so no cache lacks the key that signs at
-      // once.
+      // A refused creation makes no key. The key may sign at once: no verifier of a new resource has cached a key set.
       if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
         await dependencies.signingKeys.provide(operation, signingAlgorithm, true)
       }
@@ -82,7 +81,7 @@ function listResourcesRoute (app: RouteContext, dependencies: Dependencies): voi
     config: readAccess,
     schema: {
       summary: 'List resources',
-      description: 'A page, newest first. Those of the deployment are there for every organization.',
+      description: 'A page, newest first. Every organization sees the resources of the deployment.',
       querystring: ResourceQuerystring,
       response: { 200: pageOf(WireResource) },
     },
@@ -120,9 +119,8 @@ function updateResourceRoute (app: RouteContext, dependencies: Dependencies): vo
     schema: {
       summary: 'Change a resource',
       description:
-        'A scope that is left out is taken from every credential that has it, for good: declared anew, it is ' +
-          'another one. Another signing algorithm holds once its key has been published for five minutes; tokens ' +
-          'of before stay good.',
+        'An omitted scope is removed from every credential for good, even if it is declared again. A new signing ' +
+          'algorithm applies after its key has been published for five minutes; earlier tokens stay valid.',
       params: IdParams,
       body: ResourceChange,
       response: { 200: WireResource },
@@ -146,7 +144,7 @@ function revokeResourceRoute (app: RouteContext, dependencies: Dependencies): vo
     config: writeAccess,
     schema: {
       summary: 'Revoke a resource',
-      description: 'No credential for it passes any more. Doing it twice changes nothing.',
+      description: 'Refuses every credential for it. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireResource },
@@ -160,7 +158,7 @@ function deleteResourceRoute (app: RouteContext, dependencies: Dependencies): vo
     config: writeAccess,
     schema: {
       summary: 'Revoke a resource',
-      description: 'As `revoke` without a reason; nothing is left to answer.',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },
@@ -181,7 +179,7 @@ const WireResource = Type.Object({
   scopes: DeclaredScopes,
   style: Type.Enum([...errorStyleNames]),
   keyPrefix: as(Type.String(), 'lb'),
-  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  tokenLifetime: as(Type.Integer({ description: 'Lifetime of its access tokens, in seconds.' }), 3_600),
   signingAlgorithm: Type.Enum([...signingAlgorithms]),
   createdAt: Moment,
   revokedAt: nullable(Moment),

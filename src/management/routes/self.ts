@@ -1,4 +1,4 @@
-/** What a credential can learn about itself. Both routes take a credential for any resource of the deployment. */
+/** A credential reads about itself. Both routes accept a credential for any resource of the deployment. */
 import { Type } from '../../http/typebox-lite.ts'
 import { accessLevels } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
@@ -18,9 +18,13 @@ const principalMembers = {
   expiresAt: nullable(Moment),
 }
 const reachMembers = { access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects }
-const OwnApiKey = Type.Object({ ...principalMembers, ...Type.Partial(Type.Object(reachMembers)).properties }, { title: 'OwnApiKey' })
+const OwnApiKey = Type.Object({ ...principalMembers, ...Type.Partial(Type.Object(reachMembers)).properties }, {
+  title: 'OwnApiKey'
+})
 const WirePrincipal = Type.Object({
-  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']), ...principalMembers, ...reachMembers
+  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']),
+  ...principalMembers,
+  ...reachMembers
 }, { title: 'Principal' })
 const tags = ['self']
 
@@ -31,8 +35,8 @@ function getOwnApiKeyRoute (app: RouteContext): void {
   app.get('/api-key', {
     config: { scopes: [], apiKeyOnly: true },
     schema: {
-      summary: 'What this API key may do',
-      description: 'Its scopes, allowlist and end (LB-06), whatever the resource that it is for.',
+      summary: 'Read this API key',
+      description: 'Its scopes, allowlist and expiry (LB-06), for a key of any resource.',
       operationId: 'getOwnApiKey',
       tags,
       response: { 200: OwnApiKey },
@@ -49,8 +53,8 @@ function getPrincipalRoute (app: RouteContext): void {
   app.get('/principal', {
     config: { scopes: [] },
     schema: {
-      summary: 'What this credential amounts to',
-      description: 'Any credential, for any resource of the deployment.',
+      summary: 'Read the principal of this credential',
+      description: 'For any credential of any resource of the deployment.',
       tags,
       response: { 200: WirePrincipal },
     },
@@ -74,7 +78,7 @@ function getPrincipalRoute (app: RouteContext): void {
   })
 }
 
-/** What sets a key apart from a plain one, whose answer holds the members of LB-06 and no others. */
+/** Members beyond those of LB-06, present only for a key that differs from a plain one. */
 function reachOf ({ access, organizations, objects }: Principal): Partial<Principal> {
   return {
     ...(access === 'custom' ? {} : { access }),

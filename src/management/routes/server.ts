@@ -1,7 +1,4 @@
-/**
- * The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees
- * it.
- */
+/** Health and metrics of this server as JSON (OC-13). Both require a deployment-wide credential. */
 import { Type } from '../../http/typebox-lite.ts'
 import type { Aggregate } from '../../observability/aggregate.ts'
 import type { Prober } from '../../observability/readiness.ts'
@@ -59,8 +56,8 @@ function getHealthRoute (app: RouteContext, dependencies: Dependencies): void {
   app.get('/health', {
     config: readAccess,
     schema: {
-      summary: 'How this server is',
-      description: 'Looks at once, as `/readyz` does. Takes a credential for the whole deployment.',
+      summary: 'Read the health of this server',
+      description: 'Runs the checks of `/readyz` now. Requires a deployment-wide credential.',
       tags: ['server'],
       response: { 200: Health },
     },
@@ -83,13 +80,13 @@ function getMetricsRoute (app: RouteContext, dependencies: Dependencies): void {
   app.get('/metrics', {
     config: readAccess,
     schema: {
-      summary: 'What this server has done since it started',
-      description: 'Takes a credential for the whole deployment.',
+      summary: 'Read the metrics of this server since its start',
+      description: 'Requires a deployment-wide credential.',
       tags: ['server'],
       response: { 200: Metrics },
     },
   }, async request => {
-    requireDeployment(operationOf(dependencies, request), 'Reading the numbers of the server')
+    requireDeployment(operationOf(dependencies, request), 'Reading the metrics of the server')
     return dependencies.server.aggregate()
   })
 }

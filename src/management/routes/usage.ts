@@ -1,6 +1,4 @@
-/**
- * What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much.
- */
+/** Usage of keys, and credits of organizations. docs/usage.md says which numbers may lag, and by how much. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   balancesOf, environments, grantCredits, greatestCredits, type CreditEntry
@@ -32,7 +30,7 @@ const Grant = exactly({
 
 const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
 const counts = {
-  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12)
+  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent minus refunded.' }), 12)
 }
 const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -43,7 +41,7 @@ const KeyUsage = Type.Object({
   lastUsedAt: nullable(Moment),
   ...counts,
   callsToday: as(Type.Integer(), 42),
-  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days on which it did nothing are left out.' })
+  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days without calls are omitted.' })
 }, { title: 'KeyUsage' })
 const OrganizationUsage = Type.Object({
   organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
@@ -61,10 +59,10 @@ const TokenQuery = exactly({
 })
 const IssuedTokens = Type.Object({
   client: as(
-    Type.String({ description: 'Of a session: the id of the publishable key.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'
+    Type.String({ description: 'A client, or the publishable key of a session.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'
   ),
   organization: nullable(OrganizationId),
-  minute: Type.With(Moment, { description: 'When it began, UTC.' }),
+  minute: Type.With(Moment, { description: 'Start of the minute, UTC.' }),
   tokens: as(Type.Integer(), 42),
 }, { title: 'TokenUsage' })
 
@@ -79,15 +77,15 @@ function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): vo
   app.get('/api-keys/:id/usage', {
     config: readUsage,
     schema: {
-      summary: 'What a key did, by day',
-      description: 'Days are of UTC; the range is this month unless given, and 366 days at most.',
+      summary: 'Read the usage of a key by day',
+      description: 'Days are UTC. Default range: the current month; at most 366 days.',
       tags: ['usage'],
       params: IdParams,
       querystring: Range,
       response: { 200: KeyUsage },
     },
   }, async request => {
-    // What this server counted is in the answer; what another one counted in the last second may not be.
+    // Includes everything this server counted; the last second of other servers may be missing.
     await dependencies.meter.flush()
     const { key, range, today, days } = await usageOfKey(
       operationOf(dependencies, request), request.params.id, request.query
@@ -110,7 +108,7 @@ function listTokenUsageRoute (app: RouteContext, dependencies: Dependencies): vo
   app.get('/usage/tokens', {
     config: { ...readUsage, failures: ['invalid_expiry'] },
     schema: {
-      summary: 'List access tokens that were issued',
+      summary: 'List numbers of issued access tokens',
       description: 'By client and minute, newest first.',
       operationId: 'listTokenUsage',
       querystring: TokenQuery,
@@ -129,7 +127,7 @@ function listTokenUsageRoute (app: RouteContext, dependencies: Dependencies): vo
     }
     await dependencies.tokens.flush()
     const { items, hasMore } = await operation.store.tokenUsage.page(query, filter)
-    // A page is continued behind a minute and a client.
+    // The cursor of this page is a minute and a client.
     return wirePage(query, {
       hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute }))
     }, wireTokens)
@@ -140,10 +138,9 @@ function getOrganizationUsageRoute (app: RouteContext, dependencies: Dependencie
   app.get('/organizations/:id/usage', {
     config: readUsage,
     schema: {
-      summary: 'What the keys of an organization did',
+      summary: 'Read the usage of an organization',
       description:
-        'Its live and its test keys apart. Days are of UTC; the range is this month unless given, and 366 days at ' +
-          'most.',
+        'Separately for live and test keys. Days are UTC. Default range: the current month; at most 366 days.',
       tags: ['usage'],
       params: IdParams,
       querystring: Range,
@@ -162,8 +159,8 @@ function getOrganizationCreditsRoute (app: RouteContext, dependencies: Dependenc
   app.get('/organizations/:id/credits', {
     config: readCredits,
     schema: {
-      summary: 'What an organization has to spend',
-      description: 'Live and test apart.',
+      summary: 'Read the credit balances of an organization',
+      description: 'Separately for live and test.',
       tags: ['credits'],
       params: IdParams,
       response: { 200: Balances },
@@ -177,7 +174,7 @@ function grantCreditsRoute (app: RouteContext, dependencies: Dependencies): void
     config: { ...writeCredits, appends: true },
     schema: {
       summary: 'Grant credits',
-      description: 'Takes a credential for the whole deployment.',
+      description: 'Requires a deployment-wide credential.',
       tags: ['credits'],
       operationId: 'grantCredits',
       params: IdParams,
@@ -194,8 +191,8 @@ function listCreditEntriesRoute (app: RouteContext, dependencies: Dependencies):
   app.get('/organizations/:id/credits/entries', {
     config: readCredits,
     schema: {
-      summary: 'List what was granted, spent and refunded',
-      description: 'A page, newest first, with the balance after each.',
+      summary: 'List credits granted, spent and refunded',
+      description: 'A page, newest first, with the balance after each entry.',
       tags: ['credits'],
       operationId: 'listCreditEntries',
       params: IdParams,
@@ -229,9 +226,11 @@ const Entry = Type.Object({
   id: as(Type.String(), 'crd_4fGhJkLmNpQrStUvWxYzAb'),
   organization: OrganizationId,
   environment: Environment,
-  apiKey: Type.Union([Type.String(), Type.Null()], { description: 'The key that spent; null: an operator granted.' }),
+  apiKey: Type.Union([Type.String(), Type.Null()], {
+    description: 'The key that spent; null: granted by an operator.'
+  }),
   amount: as(Type.Integer({ description: 'Negative: spent.' }), 1_000),
-  balance: as(Type.Integer({ description: 'Of the account, after this.' }), 1_000),
+  balance: as(Type.Integer({ description: 'Balance of the account after this entry.' }), 1_000),
   reason: as(Type.String(), 'invoice 2027-001'),
   createdAt: Moment,
 }, { title: 'CreditEntry' })

@@ -1,3 +1,4 @@
+/** Webhook tokens, each bound to one object of an API key. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   createWebhookToken, getWebhookToken, revokeWebhookToken, type WebhookToken
@@ -45,7 +46,7 @@ function createWebhookTokenRoute (app: RouteContext, dependencies: CreationDepen
     },
     schema: {
       summary: 'Create a webhook token',
-      description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.',
+      description: 'Bound to one object of the API key: a secret in a URL should reach nothing else.',
       body: NewToken,
       response: { 201: WebhookTokenWithText },
     },
@@ -71,7 +72,9 @@ function listWebhookTokensRoute (app: RouteContext, dependencies: CreationDepend
     const { organization, apiKey, status, resource } = request.query
     const page = await operation.store.webhookTokens.page(query, {
       ...organizationFilter(operation, organization),
-      ...definedMembers({ apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+      ...definedMembers({
+        apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
+      })
     })
     const names = await resourceNames(operation.store, page.items.map(token => token.resourceId))
     return wirePage(query, page, token => wireToken(token, names))
@@ -83,7 +86,7 @@ function getWebhookTokenRoute (app: RouteContext, dependencies: CreationDependen
     config: readAccess,
     schema: {
       summary: 'Read a webhook token',
-      description: 'With a hint of the token, never the token.',
+      description: 'Includes a hint of the token, never the token itself.',
       params: IdParams,
       response: { 200: WireToken },
     },
@@ -98,14 +101,16 @@ function revokeWebhookTokenRoute (app: RouteContext, dependencies: CreationDepen
     config: writeAccess,
     schema: {
       summary: 'Revoke a webhook token',
-      description: 'Refused from the next request on. Doing it twice changes nothing.',
+      description: 'Takes effect on the next request. Idempotent.',
       params: IdParams,
       body: Reason,
       response: { 200: WireToken },
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    return await tokenAnswer(operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null))
+    return await tokenAnswer(
+      operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null)
+    )
   })
 }
 
@@ -114,7 +119,7 @@ function deleteWebhookTokenRoute (app: RouteContext, dependencies: CreationDepen
     config: writeAccess,
     schema: {
       summary: 'Revoke a webhook token',
-      description: 'As `revoke` without a reason; nothing is left to answer.',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
       params: IdParams,
       response: { 204: Type.Null() },
     },

@@ -2,7 +2,7 @@
 import type { Static } from 'typebox'
 import type { Scope } from '../../domain/resources/scope.ts'
 import { Type } from '../../http/typebox-lite.ts'
-import { as, exactly, list, Name, nullable } from './schemas.ts'
+import { as, exactly, list, Name, nullable } from '../conventions/schemas.ts'
 
 const NewScope = exactly({
   name: as(
