@@ -206,7 +206,7 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
   if (ts.isRegularExpressionLiteral(node)) return true
   if (ts.isPropertyAssignment(node)) {
     const name = node.name.getText(source)
-    return textOf(node.initializer) !== null &&
+    return literalText(node.initializer) !== null &&
       (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
   }
   if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
@@ -224,14 +224,14 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
 
 /** As `pattern …` or `format …`. */
 function schemaExpression (node: ts.PropertyAssignment): string {
-  return `${node.name.getText()} ${textOf(node.initializer)}`
+  return `${node.name.getText()} ${literalText(node.initializer)}`
 }
 
 /** The value of a string literal, or of several joined by `+`; null: another expression. */
-function textOf (node: ts.Expression): string | null {
+function literalText (node: ts.Expression): string | null {
   if (ts.isStringLiteralLike(node)) return node.text
   if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.PlusToken) return null
-  const [left, right] = [textOf(node.left), textOf(node.right)]
+  const [left, right] = [literalText(node.left), literalText(node.right)]
   return left === null || right === null ? null : left + right
 }
 
