@@ -1,12 +1,12 @@
 /**
- * The closed table of failures. What travels inside is a `Failure`; what a caller sees is made from it in one place per
- * edge (management/conventions/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause`
- * reach the log only.
+ * The closed table of failures. Code throws a `Failure`; each edge has one place that turns it into an answer
+ * (management/conventions/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause` are only
+ * logged.
  */
 export const failures = {
   invalid_request: { status: 400, message: 'The request is malformed.' },
-  unsupported_media_type: { status: 415, message: 'The body has a content type that this route does not read.' },
-  payload_too_large: { status: 413, message: 'The body is larger than this server reads.' },
+  unsupported_media_type: { status: 415, message: 'This route does not accept the content type of the body.' },
+  payload_too_large: { status: 413, message: 'The body is too large.' },
   unknown_resource: { status: 400, message: 'There is no resource with this identifier.' },
   unknown_scope: { status: 400, message: 'The resource does not declare this scope.' },
   scope_api_key_only: { status: 400, message: 'This scope is API-key only: no OAuth client can be granted it.' },
@@ -16,64 +16,66 @@ export const failures = {
   insufficient_credits: { status: 402, message: 'There are not enough credits left.' },
   organization_not_active: { status: 409, message: 'The organization is suspended.' },
   credential_superseded: {
-    status: 409, message: 'The credential was rotated already; rotate the one that replaced it.'
+    status: 409, message: 'The credential was already rotated; rotate its replacement.'
   },
-  would_lock_out: { status: 409, message: 'After this nobody in the organization could administer it any more.' },
-  credential_revoked: { status: 409, message: 'The credential was revoked and cannot be changed any more.' },
-  credential_expired: { status: 409, message: 'The credential has expired and cannot be given another end.' },
+  would_lock_out: { status: 409, message: 'This would leave the organization without an administrator.' },
+  credential_revoked: { status: 409, message: 'The credential is revoked and cannot be changed.' },
+  credential_expired: { status: 409, message: 'The credential has expired, and its expiry cannot be changed.' },
   unauthorized: { status: 401, message: 'The request carries no valid credential.' },
   insufficient_permissions: { status: 403, message: 'The credential does not cover this operation.' },
-  tls_required: { status: 403, message: 'This server is only spoken to over TLS; use https.' },
-  registration_closed: { status: 403, message: 'This server does not register clients; ask its operator for one.' },
-  not_found: { status: 404, message: 'There is nothing here under this name, or it is not yours to see.' },
-  method_not_allowed: { status: 405, message: 'This path does not take this method.' },
-  conflict: { status: 409, message: 'Something with this name exists already.' },
+  tls_required: { status: 403, message: 'HTTPS is required.' },
+  registration_closed: {
+    status: 403, message: 'This server does not register clients; ask its operator to create one.'
+  },
+  not_found: { status: 404, message: 'Not found, or not visible to this credential.' },
+  method_not_allowed: { status: 405, message: 'This path does not support this method.' },
+  conflict: { status: 409, message: 'A record with this name already exists.' },
   precondition_failed: {
-    status: 412, message: 'It was changed meanwhile: get it again, and decide anew with its present ETag.'
+    status: 412, message: 'It changed since you read it; fetch it and retry with the new ETag.'
   },
   idempotency_in_progress: {
-    status: 409, message: 'A request with this Idempotency-Key is being answered; send it again in a moment.'
+    status: 409, message: 'A request with this Idempotency-Key is in progress; retry shortly.'
   },
   idempotency_key_reused: { status: 422, message: 'This Idempotency-Key was used for another request; use a new one.' },
   too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
   audit_chain_broken: {
     status: 500,
     message:
-      'The audit log is not what this server wrote: what cannot be recorded in it is refused until an operator has ' +
-        'looked at it.'
+      'The audit log was altered outside of this server; operations that it must record are refused until an ' +
+        'operator recovers it.'
   },
-  internal: { status: 500, message: 'The server failed to answer. The request id leads to the reason in its log.' },
-  not_ready: { status: 503, message: 'The server is not ready to serve.' },
-  overloaded: { status: 503, message: 'The server has more to do than it can; try again shortly.' },
-  shutting_down: { status: 503, message: 'The server is shutting down; try again, another one will answer.' },
+  internal: { status: 500, message: 'The server failed. Its log has the reason under the request id.' },
+  not_ready: { status: 503, message: 'The server is not ready.' },
+  overloaded: { status: 503, message: 'The server is overloaded; retry shortly.' },
+  shutting_down: { status: 503, message: 'The server is shutting down; retry, another server will answer.' },
   storage_full: {
-    status: 503, message: 'The database of the server is full: it takes no change until its operator has made room.'
+    status: 503, message: 'The database is full; changes are refused until an operator frees space.'
   },
   change_lost: {
     status: 503,
     message:
-      'The database has lost a change that may have taken this away; it is refused until an operator has decided.'
+      'The database lost a change that may have revoked this; it is refused until an operator decides.'
   },
-  storage_unavailable: { status: 503, message: 'The server cannot reach its database; try again shortly.' },
+  storage_unavailable: { status: 503, message: 'The server cannot reach its database; retry shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>
 
-/** The name of a row of the table. On the wire of the management API it is spelled in capitals. */
+/** The name of a row of the table. The management API sends it in capitals. */
 export type FailureCode = keyof typeof failures
 
-/** What a failure may carry besides its code. */
+/** Optional parts of a failure. */
 export interface FailureContext {
   /**
-   * For people who called: replaces the table's sentence; names the thing, the reason and the way out. Never a secret.
+   * For the caller: replaces the sentence of the table; names the record, the reason and the remedy. Never a secret.
    */
   message?: string
-  /** For programs that called: machine-readable, public. */
+  /** For the calling program: machine-readable, public. */
   details?: Record<string, unknown>
   /** For the operator's log only. */
   detail?: string
   cause?: unknown
 }
 
-/** Thrown to stop a request. Whatever is not a `Failure` is a defect and is presented as `internal`. */
+/** Thrown to stop a request. Any other exception is a defect and is answered as `internal`. */
 export class Failure extends Error {
   readonly code: FailureCode
   readonly status: number
@@ -90,7 +92,7 @@ export class Failure extends Error {
   }
 }
 
-/** Start-up was refused. Lists every problem at once, each naming its variable. */
+/** The configuration prevents the start. Lists every problem, each with its variable. */
 export class ConfigurationError extends Error {
   readonly problems: readonly string[]
 

@@ -1,4 +1,4 @@
-/** The management API as commands use it. */
+/** The client of the management API that commands use. */
 import { Readable } from 'node:stream'
 import { isAnswering } from '../config/server-file.ts'
 import { whyUnreachable } from '../base/reachability.ts'
@@ -8,7 +8,7 @@ import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { printable } from './print.ts'
 import type { Connection } from './connection.ts'
 
-/** What the server answered: the bytes for `--json`, the value for people, and what it said beside them. */
+/** An answer: the body for `--json`, its value for text output, and the texts of its `Warning` header. */
 export interface Answer<T> { body: Buffer, value: T, warnings: readonly string[] }
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
@@ -16,23 +16,23 @@ type Query = Record<string, string | undefined>
 
 export interface Api {
   get<T> (path: string, query?: Query): Promise<Answer<T>>
-  /** `patience`, in milliseconds: for what takes longer than most. */
-  post<T> (path: string, body?: object, patience?: number): Promise<Answer<T>>
+  /** `timeoutMs`: for requests that take longer than most. */
+  post<T> (path: string, body?: object, timeoutMs?: number): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
   put<T> (path: string): Promise<Answer<T>>
-  /** Ends a thing. There is no answer about it, only about what was not done: the value is null then. */
+  /** The value is null if the answer is empty, and the impact of a dry run otherwise. */
   delete<T> (path: string, query?: Query): Promise<Answer<T>>
-  /** What may be too long for memory, as it comes. It fails when it ends too early. */
+  /** A stream of an answer too long for memory. It fails if the answer is truncated. */
   download (path: string, query?: Query): Promise<Readable>
 }
 
-const patience = 30_000
+const defaultTimeoutMs = 30_000
 
-/** Calls the management API behind `connection`. Every method throws CommandError when the answer is not a success. */
+/** The API at `connection`. Every method throws CommandError if the answer is not a success. */
 export function managementApi (connection: Connection): Api {
   return {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
-    post: (path, body, patience) => call(connection, 'POST', path, body ?? {}, patience),
+    post: (path, body, timeoutMs) => call(connection, 'POST', path, body ?? {}, timeoutMs),
     patch: (path, body) => call(connection, 'PATCH', path, body),
     put: path => call(connection, 'PUT', path),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
@@ -40,92 +40,93 @@ export function managementApi (connection: Connection): Api {
   }
 }
 
-/** A piece of a path that came from the command line. */
+/** A path segment from the command line. */
 export function segment (text: string): string {
-  // What a URL would read as "here" or "one up" names nothing and must not lead to another route.
+  // A URL would resolve `.` and `..`, and so reach another route.
   if (text === '' || text === '.' || text === '..') throw new UsageError(`${JSON.stringify(text)} is not an id.`)
   return encodeURIComponent(text)
 }
 
 function queryString (query: Query = {}): string {
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+  const present = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return present.length === 0 ? '' : `?${new URLSearchParams(present)}`
 }
 
 /**
- * Nothing is sent to an address that a server left in its data folder before what answers there has shown that it is
- * that server: once it has ended, another program may listen in its place.
+ * Before a token is sent to the address in a data folder, the server there proves that it wrote the file: after it
+ * ended, another program may listen on its port.
  */
 async function requireOwnServer ({ url, local }: Connection): Promise<void> {
   if (local === null) return
   const isOwn = await isAnswering(local).catch(error => { throw new CommandError(unreachable(url, error as Error)) })
   if (!isOwn) {
     throw new CommandError(
-      `What answers at ${url} is not the server that wrote server.json into the data folder: that one has ended, and ` +
-      'its ' +
-      'token is sent to no other. Start it again, or name another with --url and --token.'
+      `The server at ${url} is not the one that wrote server.json to the data folder. That server has ended, and ` +
+      'its token is not sent to another. Start it again, or name another with --url and --token.'
     )
   }
 }
 
 async function call<T> (
-  connection: Connection, method: Method, path: string, body?: object, wait = patience
+  connection: Connection, method: Method, path: string, body?: object, timeoutMs = defaultTimeoutMs
 ): Promise<Answer<T>> {
   await requireOwnServer(connection)
   const { url, token } = connection
-  const response = await reach(url, `${url}/api/v1${path}`, {
+  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
     method,
     headers: {
-      ...proof(token), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' })
+      ...credentialHeaders(token),
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    // A redirect is not followed: the token was meant for this server.
+    // Redirects are not followed: the token is for this server only.
     redirect: 'manual',
-    signal: AbortSignal.timeout(wait),
+    signal: AbortSignal.timeout(timeoutMs),
   })
-  return await read(url, response)
+  return await readAnswer(url, response)
 }
 
-/** An API key of the management API is a credential like the others, but never a bearer one. */
-function proof (token: string): Record<string, string> {
+/** API keys travel in `x-api-key`, never as bearer tokens. */
+function credentialHeaders (token: string): Record<string, string> {
   return resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }
 }
 
 async function download (connection: Connection, path: string): Promise<Readable> {
   await requireOwnServer(connection)
   const { url, token } = connection
-  const began = new AbortController()
+  const start = new AbortController()
   const timer = setTimeout(() => {
-    began.abort(new DOMException('', 'TimeoutError'))
-  }, patience)
-  const response = await reach(url, `${url}/api/v1${path}`, {
-    headers: proof(token), redirect: 'manual', signal: began.signal
+    start.abort(new DOMException('', 'TimeoutError'))
+  }, defaultTimeoutMs)
+  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
+    headers: credentialHeaders(token), redirect: 'manual', signal: start.signal
   })
   clearTimeout(timer)
-  if (!response.ok || response.body === null) await read(url, response)
+  if (!response.ok || response.body === null) await readAnswer(url, response)
   if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) {
     throw notOurs(url, response, 'NDJSON')
   }
   return Readable.fromWeb(response.body as never)
 }
 
-async function read<T> (url: string, response: Response): Promise<Answer<T>> {
+async function readAnswer<T> (url: string, response: Response): Promise<Answer<T>> {
   const bytes = Buffer.from(await response.arrayBuffer())
   const warnings = readWarnings(response.headers.get('warning') ?? '')
   if (response.status === 204) return { body: bytes, value: null as T, warnings }
   const value = parse(bytes)
   if (value === undefined) throw notOurs(url, response, 'JSON')
-  if (!response.ok) throw new RefusedError(explain(response.status, value, url), bytes)
+  if (!response.ok) throw new RefusedError(refusalText(response.status, value, url), bytes)
   return { body: bytes, value: value as T, warnings }
 }
 
 function notOurs (url: string, { status }: Response, missing: string): CommandError {
   return new CommandError(
-    `${url} answered ${status} without ${missing}. Is it a Latchkey server? Name the right one with --url.`
+    `${url} answered ${status} without ${missing}. Is it a Latchkey server? Name another with --url.`
   )
 }
 
-async function reach (server: string, url: string, init: RequestInit): Promise<Response> {
+async function fetchFrom (server: string, url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
   } catch (error) {
@@ -139,9 +140,9 @@ function unreachable (server: string, error: Error): string {
     return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return `The host of ${server} is not known here. Check --url or LATCHKEY_URL.`
+    return `The host of ${server} cannot be resolved. Check --url or LATCHKEY_URL.`
   }
-  if (code === 'TimeoutError') return `${server} did not answer in time. Look at its log, or name another with --url.`
+  if (code === 'TimeoutError') return `${server} did not answer in time. Check its log, or name another with --url.`
   if (remedy !== null) return `${found}. ${remedy}`
   return `${server} cannot be reached (${code}). Check --url or LATCHKEY_URL.`
 }
@@ -154,13 +155,18 @@ function parse (bytes: Buffer): unknown {
   }
 }
 
-/** The server's own sentence and code; the way out where only this side knows it. */
-function explain (status: number, value: unknown, url: string): string {
+/** The server's own sentence and code, with the remedy where only the command line knows it. */
+function refusalText (status: number, value: unknown, url: string): string {
   const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
-  // On one line: what a server says must not look like something that this program says.
+  // On one line: text of a server must not look like output of this program.
   const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
   const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
   return status === 401
-    ? `${marked}\n${url} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.`
+    ? `${marked}\n${url} refuses the token in use. Set LATCHKEY_TOKEN, or pass --token.`
     : marked
+}
+
+/** The path of a resource, by id or identifier. */
+export function resourcePath (id: string): string {
+  return `/resources/${segment(id)}`
 }

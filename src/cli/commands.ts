@@ -1,4 +1,4 @@
-/** What `latchkey` does besides running a server. */
+/** The commands of `latchkey` besides `serve` and `migrate`, in the order of its help. */
 import type { Command } from 'commander'
 import { accessCommands } from './commands/access.ts'
 import { accessTokenCommands } from './commands/access-token.ts'
@@ -9,6 +9,7 @@ import { clientCommands } from './commands/client.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { groupCommands } from './commands/group.ts'
 import { mcpServerCommands } from './commands/mcp-server.ts'
+import { importFileCommand } from './commands/key-import.ts'
 import { memberCommands } from './commands/member.ts'
 import { organizationCommands } from './commands/organization.ts'
 import { policyCommands } from './commands/policy.ts'
@@ -18,20 +19,21 @@ import { registrationTokenCommands } from './commands/registration-token.ts'
 import { replicasCommand } from './commands/replica.ts'
 import { resourceCommands } from './commands/resource.ts'
 import { signingKeyCommands } from './commands/signing-key.ts'
+import { creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
 
 export function commands (): Command[] {
   return [
     doctorCommand(),
     backupCommand(),
-    organizationCommands(),
+    withSubcommands(organizationCommands(), creditsCommand()),
     memberCommands(),
     groupCommands(),
     policyCommands(),
     accessCommands(),
     resourceCommands(),
     clientCommands(),
-    keyCommands(),
+    withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand()),
     publishableKeyCommands(),
     webhookTokenCommands(),
     registrationTokenCommands(),
@@ -42,4 +44,10 @@ export function commands (): Command[] {
     replicasCommand(),
     whoamiCommand()
   ]
+}
+
+/** Adds commands that are files of their own: files of commands do not import each other. */
+function withSubcommands (command: Command, ...subcommands: readonly Command[]): Command {
+  for (const subcommand of subcommands) command.addCommand(subcommand)
+  return command
 }

@@ -1,4 +1,4 @@
-/** Where a command finds its server and what it proves itself with. */
+/** The server that a command calls, and its credential. */
 import { join } from 'node:path'
 import { readClientEnvironment, type ClientEnvironment } from '../config/client-environment.ts'
 import { isAnnounceable, readServerFile, type LocalServer } from '../config/server-file.ts'
@@ -6,65 +6,63 @@ import { ForeignFile, readOwn } from '../base/file-ownership.ts'
 import { CommandError } from './failure.ts'
 
 export interface Connection {
-  /** An origin, perhaps with a path; no trailing slash. */
+  /** An origin, optionally with a path; no trailing slash. */
   url: string
   token: string
-  /** What answers at the address has to be this before it is sent the token; null: the caller has named the address. */
+  /** The server that must answer at the address before it gets the token; null: the caller named the address. */
   local: LocalServer | null
 }
 
-/** The options that every command takes. */
+/** Options of every command. */
 export interface GlobalOptions { url?: string, token?: string, json?: boolean }
 
 /**
- * Options first, then the environment, then what a local server left in its data folder. Its admin token, from the
- * environment or from the folder, is sent to the local server and to no other, and no token to an address that another
- * account may have written there.
- * @throws CommandError saying what is missing and where to get it.
+ * Options come first, then the environment, then the files of a local server in its data folder. The admin token, from
+ * the environment or the folder, is only sent to that local server. No token is sent to an address that another account
+ * may have written.
+ * @throws CommandError naming what is missing and the remedy.
  */
 export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
   const named = options.url ?? environment.url
   const chosen = options.token ?? environment.token
-  // A folder that is not ours is not looked into where everything was said: whatever it names is no business of this
-  // command.
+  // With both URL and token given, the data folder is not read: a folder of another account must not matter.
   const local = named !== null && chosen !== null ? { server: null, token: null } : readFolder(environment)
   const localUrl = local.server === null ? null : readUrl(local.server.url)
   const url = named === null ? localUrl : readUrl(named)
   if (url === null) {
     throw new CommandError(
-      `No server is known: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one ` +
+      `No server found: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one ` +
         'with --url or LATCHKEY_URL.'
     )
   }
   const token = chosen ?? (url === localUrl ? local.token : null)
   if (token === null) {
-    throw new CommandError(`There is no token for ${url}: set LATCHKEY_TOKEN, or pass --token.`)
+    throw new CommandError(`No token for ${url}: set LATCHKEY_TOKEN, or pass --token.`)
   }
   return { url, token: requireToken(token), local: named === null || chosen === null ? local.server : null }
 }
 
-/** The server that wrote there, and its token as it reads it: the variable first, else the file. */
+/** The server that wrote to the folder, and its admin token: from the variable, else from the file. */
 function readFolder (
   { dataFolder, adminToken }: ClientEnvironment
 ): { server: LocalServer | null, token: string | null } {
   const tokenFile = join(dataFolder, 'admin-token')
   const serverFile = join(dataFolder, 'server.json')
-  const server = orSay(serverFile, () => readServerFile(dataFolder))
+  const server = readOrExplain(serverFile, () => readServerFile(dataFolder))
   if (server !== null && !isAnnounceable(server)) {
     throw new CommandError(
-      `${serverFile} names ${server.url}, where no server of this machine listens: no token is sent there. If it is ` +
-      'the ' +
-      'right one, name it with --url and --token.'
+      `${serverFile} names ${server.url}, which is not an http address of this machine: no token is sent there. ` +
+      'If it is right, name it with --url and --token.'
     )
   }
   return {
     server,
-    token: adminToken ?? orSay(tokenFile, () => readOwn(tokenFile)?.trim() || null),
+    token: adminToken ?? readOrExplain(tokenFile, () => readOwn(tokenFile)?.trim() || null),
   }
 }
 
-/** @throws CommandError for what keeps a file from being read. */
-function orSay<T> (file: string, read: () => T): T {
+/** @throws CommandError if the file cannot be read. */
+function readOrExplain<T> (file: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -74,7 +72,7 @@ function orSay<T> (file: string, read: () => T): T {
     }
     if (error instanceof ForeignFile) {
       throw new CommandError(
-        `${error.message}: what it says is not gone by. Use the account that runs the server, or name it with ` +
+        `${error.message}: it is not trusted. Use the account that runs the server, or name the server with ` +
         'LATCHKEY_URL and LATCHKEY_TOKEN.'
       )
     }
@@ -86,15 +84,16 @@ function orSay<T> (file: string, read: () => T): T {
 
 function readUrl (text: string): string {
   const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
-    throw new CommandError('The server\'s URL is not one: write it like https://auth.example.com.')
+  const isPlain = url !== null && [url.search, url.hash, url.username, url.password].every(part => part === '')
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
+    throw new CommandError('The server\'s URL is not a URL: write it like https://auth.example.com.')
   }
   return url.href.replace(/(?<!\/)\/+$/, '')
 }
 
-/** Checked here, because fetch would repeat a token that cannot travel in a header in its error message. */
+/** Checked here: the error message of fetch would contain a token that a header cannot carry. */
 function requireToken (text: string): string {
   const token = text.trim()
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new CommandError('The token is empty or has characters that no token has; copy it again.')
+  throw new CommandError('The token is empty or has characters that tokens cannot have; copy it again.')
 }

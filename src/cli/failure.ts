@@ -1,14 +1,16 @@
-/** Stops a command. The message names the mistake and the way out; it goes to stderr and the exit code is 1. */
+/** Errors of commands: each message goes to stderr, and the class decides the exit code. */
+
+/** Stops a command with exit code 1. The message names the mistake and the remedy. */
 export class CommandError extends Error {
   override name = 'CommandError'
 }
 
-/** The command line itself is wrong; exit code 2. */
+/** The command line is wrong: exit code 2. */
 export class UsageError extends CommandError {
   override name = 'UsageError'
 }
 
-/** The server refused. Holds its answer, for `--json`. */
+/** The server refused. `body` is its answer, for `--json`. */
 export class RefusedError extends CommandError {
   override name = 'RefusedError'
   readonly body: Buffer

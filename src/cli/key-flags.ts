@@ -1,4 +1,4 @@
-/** What the command line says about a key, and what the API is told of it. */
+/** The flags of an API key, and the request that they stand for. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { allowlistOf, allowlistOption, expiryOption, repeated, scopeOption } from './command.ts'
 import { limitChangeOf, withLimitFlags, type LimitFlags } from './limit-flags.ts'
@@ -21,40 +21,41 @@ export interface KeyFlags extends LimitFlags {
   expires?: Expiry
 }
 
-/** Type of object → the ids of those that a key is restricted to. */
+/** For each object type, the ids that a key is restricted to. */
 export type Objects = Record<string, string[]>
 
-/** The flags of what a key may do, for all that make or change one. */
+/** Adds the flags of a key's authority, for commands that create or change a key. */
 export function withAuthorityFlags (command: Command, scopes?: string): Command {
   command
     .addOption(
-      new Option('--access <level>', 'all its creator may, all they may read, or what is named here').choices([
+      new Option('--access <level>', 'everything its creator may do, everything its creator may read, or the given ' +
+        'scopes').choices([
         'full', 'read-only', 'custom'
       ])
     )
     .addOption(scopeOption(scopes ?? 'a scope or a pattern (invoices:*, *:read); repeat it for several'))
     .addOption(
-      new Option('--object <type:id>', 'an object that it is restricted to, of the type; repeat it for several')
+      new Option('--object <type:id>', 'an object that it is restricted to; repeat it for several')
         .argParser(collectObject)
     )
-    .option('--also-org <id>', 'a further organization whose data it reaches; repeat it for several', repeated)
+    .option('--also-org <id>', 'another organization whose data it reaches; repeat it for several', repeated)
     .addOption(allowlistOption())
   return withLimitFlags(command).addOption(expiryOption())
 }
 
-/** The flags of a new key, made here or taken over. */
+/** Adds the flags of a new key, created or imported. */
 export function withNewKeyFlags (command: Command): Command {
   command
-    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
+    .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
     .requiredOption('--resource <identifier>', 'the protected API it is for')
     .addOption(
-      new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory()
+      new Option('--env <name>', 'its environment').choices(['live', 'test']).makeOptionMandatory()
     )
-    .requiredOption('--name <text>', 'what people call it')
-  return withAuthorityFlags(command).option('--creator <id>', 'the member that it never does more than')
+    .requiredOption('--name <text>', 'a display name')
+  return withAuthorityFlags(command).option('--creator <id>', 'the member whose permissions bound it')
 }
 
-/** What the flags say of a new key. */
+/** The request for a new key. */
 export function newKeyOf (flags: KeyFlags): object {
   return {
     organization: flags.org,
@@ -65,7 +66,7 @@ export function newKeyOf (flags: KeyFlags): object {
   }
 }
 
-/** What the flags say that may be said of any key; undefined: leave it as it is. */
+/** The request for a change of a key; undefined: no change. */
 export function keyChangeOf (flags: KeyFlags): object {
   return {
     name: flags.name,
@@ -79,7 +80,7 @@ export function keyChangeOf (flags: KeyFlags): object {
   }
 }
 
-/** The type ends at the first colon; an id may hold more of them. */
+/** The type ends at the first colon: ids may contain colons. */
 function collectObject (text: string, before: Objects = {}): Objects {
   const match = /^([^:]+):(.+)$/s.exec(text)
   if (match === null) throw new InvalidArgumentError('Write its type and its id: projects:prj_1.')

@@ -1,4 +1,4 @@
-/** How much a key, or an organization with all its keys, may have. */
+/** The flags of limits, of a key or of an organization with all its keys. */
 import type { Command } from 'commander'
 import { readAmount, type Amount } from './command.ts'
 
@@ -8,22 +8,22 @@ export interface LimitFlags { callsPerMonth?: Amount, creditsPerMonth?: Amount, 
 
 export function withLimitFlags (command: Command): Command {
   return command
-    .option('--calls-per-month <n>', 'how many calls it has in a month (UTC), or unlimited', readAmount)
-    .option('--credits-per-month <n>', 'how many credits it may spend in a month (UTC), or unlimited', readAmount)
-    .option('--calls-per-minute <n>', 'how many calls it has in a minute, or unlimited', readAmount)
+    .option('--calls-per-month <n>', 'calls per month (UTC), or unlimited', readAmount)
+    .option('--credits-per-month <n>', 'credits per month (UTC), or unlimited', readAmount)
+    .option('--calls-per-minute <n>', 'calls per minute, or unlimited', readAmount)
 }
 
-/** What the flags say of limits; undefined: leave it as it is. */
+/** The limits in a request; undefined: no change. */
 export function limitChangeOf ({ callsPerMonth, creditsPerMonth, callsPerMinute }: LimitFlags) {
   return {
     callsPerMonth: callsPerMonth?.count, creditsPerMonth: creditsPerMonth?.count, callsPerMinute: callsPerMinute?.count
   }
 }
 
-/** Null: there are none. */
+/** The limits as one line; null: none. */
 export function limitsText ({ callsPerMonth, creditsPerMonth, callsPerMinute }: Limits): string | null {
-  const limits = [[callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [
-    callsPerMinute, 'calls a minute'
-  ]] as const
-  return limits.filter(([count]) => count !== null).map(([count, of]) => `${count} ${of}`).join(', ') || null
+  const limits = [
+    [callsPerMonth, 'calls a month'], [creditsPerMonth, 'credits a month'], [callsPerMinute, 'calls a minute']
+  ] as const
+  return limits.filter(([count]) => count !== null).map(([count, unit]) => `${count} ${unit}`).join(', ') || null
 }

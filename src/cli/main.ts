@@ -1,11 +1,11 @@
-/** Runs one command line. Exit code 0: done; 1: it could not be done; 2: the command line is wrong. */
+/** Runs one command line. Exit code 0: success; 1: failure; 2: the command line is wrong. */
 import { CommanderError } from 'commander'
 import { ConfigurationError, Failure } from '../base/errors.ts'
 import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { jsonLines, printableLines } from './print.ts'
 import { program } from './program.ts'
 
-// Whoever reads may have seen enough: `latchkey client list | head -1`.
+// The reader of a pipe may close it: `latchkey client list | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
@@ -18,10 +18,10 @@ try {
 }
 
 function report (error: unknown): number {
-  // Commander has printed its own already; only help that was asked for is a success.
+  // Commander has printed its own errors; only requested help is a success.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof RefusedError && latchkey.opts().json) process.stderr.write(jsonLines(error.body.toString()))
-  // Whatever it quotes, of a server's answer say: it steers no terminal.
+  // Escaped: an error may quote a server's answer, which must not control the terminal.
   else process.stderr.write(`${printableLines(explain(error))}\n`)
   return error instanceof UsageError ? 2 : 1
 }

@@ -1,9 +1,9 @@
 /**
- * What is written to a terminal: short aligned lines, and JSON. Names come from strangers and answers from servers:
- * nothing they hold steers it.
+ * Output for a terminal: aligned lines, tables and JSON. Text of users and servers is escaped, so that it cannot
+ * control the terminal.
  */
 
-/** A label and its value; null and undefined are left out. */
+/** A label and its value; null and undefined are omitted. */
 export type Field = readonly [label: string, value: string | number | null | undefined]
 
 /** Aligned `label  value` lines. */
@@ -22,12 +22,12 @@ export function tableLines (
   return cells.map(row => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('')
 }
 
-/** Several lines as they are, a key in PEM say. */
+/** Several lines unchanged, such as a PEM key. */
 export function block (text: string): string {
   return `${printableLines(text.trimEnd())}\n`
 }
 
-/** An instant of the API without its milliseconds. */
+/** An instant of the API without milliseconds. */
 export function instant (text: string | null | undefined): string | null {
   return text?.replace(/\.\d+Z$/, 'Z') ?? null
 }
@@ -37,14 +37,11 @@ export function words (list: readonly string[] | undefined): string | null {
   return list === undefined || list.length === 0 ? null : list.join(' ')
 }
 
-/**
- * The API's JSON as it is, but for characters that steer a terminal: those are spelled as JSON spells them, which
- * changes no value.
- */
+/** The JSON of the API, with characters that control a terminal as JSON escapes, which changes no value. */
 export function jsonLines (json: string): string {
   return json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
     if (character === '\n' || character === '\t') return character
-    // No string of JSON holds one as it is: it stands between tokens.
+    // JSON strings cannot contain it: it stands between tokens.
     if (character === '\r') return ' '
     return Array.from(
       { length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
@@ -52,7 +49,7 @@ export function jsonLines (json: string): string {
   })
 }
 
-/** As `printable`, for a text of several lines. */
+/** Like `printable`, for several lines. */
 export function printableLines (text: string): string {
   return text.split('\n').map(printable).join('\n')
 }

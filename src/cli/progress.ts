@@ -1,25 +1,25 @@
-/** A count on the terminal while something long goes on; nothing where nobody watches. */
+/** A running count on stderr during long commands; silent without a terminal. */
 export interface Progress {
   add (count: number): void
   end (): void
 }
 
-const every = 200
+const refreshMs = 200
 
-/** Shows `what` was counted so far on standard error, a few times a second; null: shows nothing. */
-export function progress (what: string | null): Progress {
+/** Shows the count of `unit` a few times a second; null: shows nothing. */
+export function showProgress (unit: string | null): Progress {
   let total = 0
   let shown = 0
-  const visible = what !== null && process.stderr.isTTY
+  const visible = unit !== null && process.stderr.isTTY
   return {
     add (count) {
       total += count
-      if (!visible || Date.now() - shown < every) return
+      if (!visible || Date.now() - shown < refreshMs) return
       shown = Date.now()
-      process.stderr.write(`\r${total} ${what}`)
+      process.stderr.write(`\r${total} ${unit}`)
     },
     end () {
-      if (visible) process.stderr.write(`\r${total} ${what}\n`)
+      if (visible) process.stderr.write(`\r${total} ${unit}\n`)
     },
   }
 }

@@ -1,22 +1,22 @@
-/** Durations and expiries as people write them. */
+/** Durations, instants and expiries on the command line. */
 import { InvalidArgumentError } from 'commander'
 import { secondsAfter, systemClock, type Clock } from '../base/clock.ts'
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
-const longest = 3650 * 86_400
+const longestSeconds = 3650 * 86_400
 
 /** `90s`, `30m`, `24h`, `90d`, `4w` or `0` in seconds. @throws InvalidArgumentError. */
 export function readDuration (text: string): number {
   const match = /^(\d{1,9})([smhdw])$/.exec(text)
   const seconds = text === '0' ? 0 : match === null ? NaN : Number(match[1]) * secondsOf[match[2]!]!
-  if (seconds <= longest) return seconds
+  if (seconds <= longestSeconds) return seconds
   throw new InvalidArgumentError('Write a number with s, m, h, d or w, up to ten years: 24h, 90d.')
 }
 
-/** An expiry of the command line. Wrapped, because commander takes a bare null for "not given". */
+/** An expiry from the command line. Wrapped, because commander treats null as absent. */
 export interface Expiry { at: string | null }
 
-/** An instant by duration, day (its first moment in UTC) or time; null for `never`. @throws InvalidArgumentError. */
+/** An instant as duration, day (its start in UTC) or time; null for `never`. @throws InvalidArgumentError. */
 export function readExpiry (text: string, clock: Clock = systemClock): Expiry {
   return { at: text === 'never' ? null : readFuture(text, clock) }
 }
@@ -32,8 +32,8 @@ function readFuture (text: string, clock: Clock): string {
   }
 }
 
-/** A day (its first moment in UTC) or a time with a zone. @throws InvalidArgumentError. */
-export function readPast (text: string): string {
+/** A day (its start in UTC) or a time with a zone. @throws InvalidArgumentError. */
+export function readMoment (text: string): string {
   return readInstant(text)
 }
 
@@ -44,10 +44,10 @@ function readInstant (text: string): string {
   const day = timeWithZone.exec(whole)?.[1]
   const instant = new Date(whole)
   if (day !== undefined && isCalendarDay(day) && !Number.isNaN(instant.getTime())) return instant.toISOString()
-  throw new InvalidArgumentError('This is no day and no time with a zone: write 2027-01-31 or 2027-01-31T12:00:00Z.')
+  throw new InvalidArgumentError('Write a day, 2027-01-31, or a time with a zone, 2027-01-31T12:00:00Z.')
 }
 
-/** Whether the day exists: 31 February would come back as 3 March. */
+/** Whether the day exists: Date would read 31 February as 3 March. */
 function isCalendarDay (day: string): boolean {
   const midnight = new Date(`${day}T00:00:00Z`)
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)

@@ -115,7 +115,7 @@ name              billing
 organization      {org}
 may               invoices:read at https://api.acme.test
 addresses         127.0.0.1
-proves itself by  client_secret_basic
+authenticates by  client_secret_basic
 secret            {hint}
 created           {}
 client secret     {secret}
@@ -126,7 +126,7 @@ name              billing
 organization      {org}
 may               invoices:read at https://api.acme.test
 addresses         127.0.0.1
-proves itself by  client_secret_basic
+authenticates by  client_secret_basic
 secret            {hint}
 created           {}
 $ latchkey client update {client} --scope invoices:read --scope invoices:write
@@ -230,7 +230,7 @@ id            {member}
 name          Ada L.
 organization  {org}
 role          member
-may           what the role may
+may           the scopes of the role
 created       {}
 $ latchkey member update {member} --role viewer --scope invoices:*
 ...
@@ -239,7 +239,7 @@ may           invoices:*
 created       {}
 $ latchkey member update {member} --role-scopes
 ...
-may           what the role may
+may           the scopes of the role
 created       {}
 $ latchkey member list --org {org}
 ID                          NAME    ORGANIZATION                ROLE    REMOVED
@@ -256,7 +256,7 @@ name          full
 organization  {org}
 reaches also  {other}
 may           everything at https://api.acme.test
-as far as     {member} may
+bounded by    {member}
 environment   test
 addresses     any
 limits        1000 calls a month, 5 calls a minute
@@ -268,7 +268,7 @@ $ latchkey key update {full} --access custom --scope invoices:* --object project
 ...
 may           invoices:* at https://api.acme.test
 objects       projects:prj_1,a:b tasks:t1
-as far as     {member} may
+bounded by    {member}
 environment   test
 addresses     any
 limits        7 credits a month, 5 calls a minute
@@ -278,7 +278,7 @@ id            {full}
 name          full
 organization  {org}
 may           invoices:* at https://api.acme.test
-as far as     {member} may
+bounded by    {member}
 ...
 $ latchkey key rotate {full} --overlap 1h
 id            {next}
@@ -558,9 +558,9 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
       ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
       ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
       ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
-      ['key list --limit 0', /whole number from 1 up/],
+      ['key list --limit 0', /whole number, 1 or greater/],
       ['key list --status gone', /Allowed choices are active, expired, rotated, revoked/],
-      ['key update x', /Nothing to change: give at least one of those that --help lists/],
+      ['key update x', /Nothing to change: give at least one of the flags in --help/],
       ['key update x --object projects', /projects:prj_1/],
       ['key update x --object constructor:', /projects:prj_1/],
       ['key update x --object a:b --any-object', /cannot be used with/],
@@ -613,7 +613,7 @@ tap.test('where the server is: options before environment before the local data 
   const elsewhere = { LATCHKEY_DATA: '/nonexistent/latchkey' }
   const token = await adminToken()
   t.match(await latchkey('org list', elsewhere), {
-    code: 1, stderr: /No server is known.*npm start.*--url or LATCHKEY_URL/
+    code: 1, stderr: /No server found.*npm start.*--url or LATCHKEY_URL/
   })
   t.match(await latchkey('org list', { ...elsewhere, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }), { code: 0 })
   t.match(
@@ -630,7 +630,7 @@ tap.test('where the server is: options before environment before the local data 
 
 tap.test('the local admin token goes to the local server and to nobody else', async t => {
   t.match(await latchkey('org list --url http://127.0.0.1:2'), {
-    code: 1, stderr: /There is no token for http:\/\/127\.0\.0\.1:2: set LATCHKEY_TOKEN, or pass --token/
+    code: 1, stderr: /No token for http:\/\/127\.0\.0\.1:2: set LATCHKEY_TOKEN, or pass --token/
   })
 })
 
@@ -680,13 +680,13 @@ tap.test('a client with keys of its own: public ones are sent, private ones neve
     JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }] })
 
   t.match(await create(await write('public.json', set(publicKey))), {
-    code: 0, stdout: /proves itself by {2}private_key_jwt\n(?!.*secret)/s
+    code: 0, stdout: /authenticates by {2}private_key_jwt\n(?!.*secret)/s
   })
   t.match(await create(await write('private.json', set(privateKey))), {
-    code: 1, stderr: /holds a private key.*Nothing was sent/
+    code: 1, stderr: /contains a private key.*Nothing was sent/
   })
   t.match(await create(await write('one.json', JSON.stringify(publicKey.export({ format: 'jwk' })))), {
-    code: 1, stderr: /is no JWK set/
+    code: 1, stderr: /is not a JWK set/
   })
   t.match(await create(await write('broken.json', '{')), { code: 1, stderr: /is not JSON/ })
   t.match(await create(join(folder, 'missing.json')), { code: 1, stderr: /cannot be read \(ENOENT\)/ })
@@ -718,7 +718,7 @@ organization  {org}
 live          500
 test          0
 $ latchkey org credits {org} --grant 5
-! latchkey: Say which account is to have them: --env live or --env test.
+! latchkey: Name the account: --env live or --env test.
 [2]
 $ latchkey org credits {org} --env live
 ! latchkey: --env and --reason go with --grant.
@@ -728,7 +728,7 @@ $ latchkey org credits {org} --env live
 tap.test('a number of credits is a whole one', async t => {
   for (const amount of ['0', '-1', '1.5', 'many', '9007199254740993']) {
     t.match(await latchkey(`org credits ${words.get('org')} --env live --grant ${amount}`), {
-      code: 2, stderr: /Write a whole number from 1 up/
+      code: 2, stderr: /Write a whole number, 1 or greater/
     }, amount)
   }
 })
@@ -795,7 +795,7 @@ tap.test('on a terminal, what destroys asks first, and --yes answers beforehand'
   const statusOf = async () =>
     (JSON.parse((await latchkey(`org show ${id} --json`)).stdout) as { status: string }).status
   const refused = await onTerminal(`org delete ${id}`, 'n')
-  t.match(refused, { code: 2, stdout: /there is no way back\. Do it\? \[y\/N\].*Nothing was changed\./s })
+  t.match(refused, { code: 2, stdout: /this cannot be undone\. Continue\? \[y\/N\].*Nothing was changed\./s })
   t.equal(await statusOf(), 'active')
   t.equal((await onTerminal(`org delete ${id}`, 'y')).code, 0)
   t.equal(await statusOf(), 'deleted')
@@ -827,7 +827,7 @@ tap.test('many keys are taken over from a file, which can be given again, and a 
   await writeFile(file, Array.from({ length: 30 }, (_, i) => `${line(i)}\n`).join('') + '\n')
   const { id } = JSON.parse((await latchkey('org create Importing --json')).stdout) as { id: string }
   t.match(await latchkey(`key import-file ${file} --org ${id}`), {
-    code: 0, stdout: '30 keys imported; 0 were here already.\n'
+    code: 0, stdout: '30 keys imported; 0 were already present.\n'
   })
   t.match(await latchkey(`key import-file ${file} --org ${id} --json`), {
     code: 0, stdout: '{"imported":0,"present":30}\n'

@@ -21,7 +21,8 @@ const record = `{${
 },"sequence":1,"detail":{"reason":${raw}},"conditions":{},"scopes":[${raw}],"features":[${raw}],"allowlist":[],"objects":{},"grants":[],"secrets":[],"limits":{}}`
 const page = `{"data":[${record}],"pagination":{"limit":1,"hasMore":true,"nextCursor":${raw}}}`
 const impact =
-  `{"dryRun":true,"wouldLockOut":false,"totals":{"credentials":${raw},"gaining":${raw},"losing":${raw}},"data":[],"pagination":{"limit":1,"hasMore":true}}`
+  `{"dryRun":true,"wouldLockOut":false,"totals":{"credentials":${raw},"gaining":${raw},"losing":${raw}},` +
+  '"data":[],"pagination":{"limit":1,"hasMore":true}}'
 const fault = `{"checked":1,"fault":${record}}`
 const refusal = `{\r\n"error":${raw},"code":${raw}}`
 

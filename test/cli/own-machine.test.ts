@@ -53,7 +53,7 @@ tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', asyn
     { code: 1, stderr: /refuses the token/ },
     'what is meant for commands comes first'
   )
-  t.match(await latchkey({ LATCHKEY_DATA: server.folder }, 'whoami'), { code: 1, stderr: /There is no token for http/ })
+  t.match(await latchkey({ LATCHKEY_DATA: server.folder }, 'whoami'), { code: 1, stderr: /No token for http/ })
 })
 
 tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named', async t => {
@@ -74,7 +74,7 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
         await latchkey(own, 'whoami', '--url', url), await latchkey({ ...own, LATCHKEY_URL: url }, 'whoami')
       ]
     ) {
-      t.match(ran, { code: 1, stderr: /^latchkey: There is no token for http/ })
+      t.match(ran, { code: 1, stderr: /^latchkey: No token for http/ })
       t.notMatch(ran.stdout + ran.stderr, server.adminToken)
     }
   }
@@ -87,7 +87,7 @@ tap.test('a server that has ended leaves no address behind, and no token is sent
   const own = { LATCHKEY_DATA: ended.folder, LATCHKEY_ADMIN_TOKEN: ended.adminToken }
   await ended.latchkey.close()
   await ended.app.close()
-  t.match(await latchkey(own, 'whoami'), { code: 1, stderr: /^latchkey: No server is known/ })
+  t.match(await latchkey(own, 'whoami'), { code: 1, stderr: /^latchkey: No server found/ })
   // As a process that was killed leaves it, with another account's program on the port by now.
   const seen: string[] = []
   const stranger = createServer((request, response) => {

@@ -38,7 +38,7 @@ organization  {org}
 members may   invoices:*
 created       {}
 $ latchkey group members {group}
-! Nobody is in the group yet. Add somebody: npx latchkey group add GROUP --member MEMBER
+! The group has no member yet. Add one: npx latchkey group add GROUP --member MEMBER
 $ latchkey group add {group} --member {member}
 id            {group}
 ...
@@ -59,7 +59,7 @@ $ latchkey key create --org {org} --resource https://api.acme.test --env live --
 id            {key}
 ...
 $ latchkey policy list
-! There is no policy yet: every credential may do what it was given. Create one: npx latchkey policy create NAME --effect deny --scope NAME
+! There is no policy yet, so none restricts a credential. Create one: npx latchkey policy create NAME --effect deny --scope NAME
 $ latchkey policy create "No writing" --org {org} --effect deny --kind api_key --scope *:write --dry-run
 Nothing was changed. Of 1 credentials that it would change, 0 would gain and 1 would lose.
 CREDENTIAL                  NAME  API                    GAINS  LOSES           ONLY SOMETIMES
@@ -103,15 +103,15 @@ $ latchkey group remove {group} --member {member}
 $ latchkey group delete {group}
 ...
 $ latchkey access drift
-server       {} holds {} records
+server       {} has {} records in memory
 differences  0
 $ latchkey access repair
-server       {} holds {} records
+server       {} has {} records in memory
 differences  0
-mended       no, this was a dry run: add --apply
+repaired     no, this was a dry run: add --apply
 $ latchkey access repair --apply
 ...
-mended       yes
+repaired     yes
 `))
 
 tap.test('what is mistyped is said on stderr', async t => {

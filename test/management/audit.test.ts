@@ -268,7 +268,7 @@ for (const { name, database, server } of ready) {
       }
     })
     t.match(await command('audit', 'recover', '--org', later), { code: 2, stderr: /keep a copy of the database/ })
-    t.match(await command('audit', 'recover', '--yes'), { code: 2, stderr: /Say whose rows/ })
+    t.match(await command('audit', 'recover', '--yes'), { code: 2, stderr: /Give --org ID/ })
     t.match(await command('audit', 'recover', '--org', later, '--yes'), {
       code: 0,
       stdout: new RegExp(
@@ -283,7 +283,7 @@ for (const { name, database, server } of ready) {
     t.match(await command('audit', 'verify'), {
       code: 0,
       stdout: /^verified/,
-      stderr: new RegExp(`Broken earlier, and closed off since:\n.*\n${later} +1 .*the head was altered`)
+      stderr: new RegExp(`Broken earlier, closed off since:\n.*\n${later} +1 .*the head was altered`)
     }, 'and says so from then on')
     t.match((await admin('GET', '/audit/verify')).json.recovered, [{ chain: later, sequence: 2 }])
 

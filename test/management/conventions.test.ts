@@ -122,7 +122,7 @@ for (const { name, server } of servers) {
     for (const stale of ['"1"', '"99"', '"1", "3"', 'W/"2"', '"abc"', '""', '"02"', '"2.0"']) {
       const answer = await change(stale, { name: 'stale' })
       t.strictSame([answer.status, answer.json], [412, {
-        error: 'It was changed meanwhile: get it again, and decide anew with its present ETag.',
+        error: 'It changed since you read it; fetch it and retry with the new ETag.',
         code: 'PRECONDITION_FAILED'
       }], stale)
     }

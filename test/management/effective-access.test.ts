@@ -214,7 +214,8 @@ tap.test('OC-17: drift that somebody made in the file is reported, mended, and t
   file.prepare('UPDATE ApiKey SET revokedAt = ? WHERE id = ?').run(new Date().toISOString(), id)
   file.prepare('UPDATE Policy SET enabled = 1 WHERE id = ?').run(policy.id)
   file.prepare("UPDATE \"Group\" SET scopes = '[\"company:read\"]' WHERE id = ?").run(group.id)
-  file.prepare('INSERT INTO RevokedToken (jti, clientId, revokedAt, expiresAt) VALUES (?, ?, ?, ?)').run(jti, client.clientId, new Date().toISOString(), new Date(Date.now() + 3_600_000).toISOString())
+  file.prepare('INSERT INTO RevokedToken (jti, clientId, revokedAt, expiresAt) VALUES (?, ?, ?, ?)')
+    .run(jti, client.clientId, new Date().toISOString(), new Date(Date.now() + 3_600_000).toISOString())
   file.prepare('UPDATE Client SET lastUsedAt = ? WHERE id = ?').run(new Date().toISOString(), client.clientId)
   file.close()
   for (const status of [(await withKey(key)).status, (await bearer(token)).status]) {
@@ -261,8 +262,13 @@ tap.test('a policy that cannot be read denies everything it could be about, unti
   const file = new Database(url.slice('file:'.length))
   t.teardown(() => { file.close() })
   const breakages = [
-    ['conditions', "'{\"moonPhase\":[\"full\"]}'"], ['conditions', "'[]'"], ['conditions', "'{\"kinds\":[\"fax\"]}'"], ['conditions', "'{\"kinds\":[]}'"],
-    ['conditions', "'{\"addresses\":[\"everywhere\"]}'"], ['conditions', "'{\"times\":{\"days\":[\"someday\"]}}'"], ['conditions', "'{\"times\":{\"days\":[\"mon\"],\"zone\":\"Mars/Olympus\"}}'"],
+    ['conditions', "'{\"moonPhase\":[\"full\"]}'"],
+    ['conditions', "'[]'"],
+    ['conditions', "'{\"kinds\":[\"fax\"]}'"],
+    ['conditions', "'{\"kinds\":[]}'"],
+    ['conditions', "'{\"addresses\":[\"everywhere\"]}'"],
+    ['conditions', "'{\"times\":{\"days\":[\"someday\"]}}'"],
+    ['conditions', "'{\"times\":{\"days\":[\"mon\"],\"zone\":\"Mars/Olympus\"}}'"],
     ['effect', "'quarantine'"],
   ] as const
   for (const [column, value] of breakages) {

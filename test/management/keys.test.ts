@@ -463,7 +463,7 @@ for (const { name, fresh } of databases) {
     }
     for (const [field, value] of Object.entries(privileged)) {
       const expected = {
-        error: `body.${field} is not a member that this route knows.`, code: 'INVALID_REQUEST', details: { field }
+        error: `body.${field} is not a known member of this route.`, code: 'INVALID_REQUEST', details: { field }
       }
       const created = await admin('POST', '/api-keys', {
         organization, resource: issuer, environment: 'live', name: 'x', scopes: [], [field]: value
@@ -700,7 +700,7 @@ for (const { name, fresh } of databases) {
         const expected = {
           status: 403,
           json: {
-            error: `Setting the limits of a key takes the admin token; this credential is confined to ${own}.`,
+            error: `Setting the limits of a key requires a deployment-wide credential; this one is confined to ${own}.`,
             code: 'INSUFFICIENT_PERMISSIONS'
           }
         }
@@ -734,7 +734,7 @@ for (const { name, fresh } of databases) {
       status: 403,
       json: {
         error:
-          'Changing what the plan of an organization includes takes the admin token; this credential is confined to ' +
+          'Changing the features of an organization requires a deployment-wide credential; this one is confined to ' +
             `${own}.`
       }
     })
@@ -744,7 +744,8 @@ for (const { name, fresh } of databases) {
           status: 403,
           json: {
             error:
-              `Setting the limits of an organization takes the admin token; this credential is confined to ${own}.`,
+              'Setting the limits of an organization requires a deployment-wide credential; this one is confined to ' +
+                `${own}.`,
             code: 'INSUFFICIENT_PERMISSIONS'
           }
         })

@@ -13,7 +13,7 @@ import tap from 'tap'
 import { Type } from 'typebox'
 import { serverOptions } from '../../src/server/http-server.ts'
 import { failures } from '../../src/base/errors.ts'
-import { managementScopes } from '../../src/management/management.ts'
+import { managementScopes } from '../../src/management/resource.ts'
 import { judgeOf, operationsOf } from '../support/openapi-document.ts'
 import { startServer, type Json, type Outgoing } from '../support/test-server.ts'
 import { routesOf } from '../support/routes.ts'
@@ -324,8 +324,8 @@ tap.test('the reference page loads nothing from another host, and its policy wou
   t.match(
     (await server.send({ path: '/reference/start.js' })).text, /"url":"\/api\/v1\/openapi\.json".*"validatorUrl":null/
   )
-  for (const path of ['/reference/package.json', '/reference/..%2fpackage.json', '/reference/swagger-ui-bundle.js.map']) {
-    t.equal((await server.send({ path })).status, 404)
+  for (const name of ['package.json', '..%2fpackage.json', 'swagger-ui-bundle.js.map']) {
+    t.equal((await server.send({ path: `/reference/${name}` })).status, 404)
   }
 })
 

@@ -157,8 +157,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'dryRun changes nothing and tells who would gain or lose what [${database}]',
-    find: 'return dryRun === true ? await rehearse(operation, plan, request.query) : await wire(',
-    replace: 'return dryRun === \'true\' ? await rehearse(operation, plan, request.query) : await wire(',
+    find: 'return dryRun === true ? await rehearse(operation, plan, request.query) : await policyAnswer(',
+    replace: 'return dryRun === \'true\' ? await rehearse(operation, plan, request.query) : await policyAnswer(',
   },
   {
     title:
@@ -358,8 +358,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'policies: rehearsed, created, listed, changed, deleted; access says why',
-    find: 'const what = id ?? name ?? pattern',
-    replace: 'const what = pattern ?? id ?? name',
+    find: 'const subject = id ?? name ?? pattern',
+    replace: 'const subject = pattern ?? id ?? name',
   },
   {
     title: 'CD-13: access tokens open the same routes, with the same answers',
@@ -654,7 +654,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LATCHKEY_ADMIN_TOKEN is good for the server of this data folder',
-    find: 'token: adminToken ?? orSay(tokenFile',
-    replace: 'token: orSay(tokenFile',
+    find: 'token: adminToken ?? readOrExplain(tokenFile',
+    replace: 'token: readOrExplain(tokenFile',
   },
 ]

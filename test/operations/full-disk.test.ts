@@ -67,7 +67,7 @@ async function isToldAsFull (t: Test, url: string, { fill, clear }: { fill (): v
   t.equal(refused.status, 503, refused.text)
   t.match(refused.json, {
     code: 'STORAGE_FULL',
-    error: 'The database of the server is full: it takes no change until its operator has made room.'
+    error: 'The database is full; changes are refused until an operator frees space.'
   })
   t.match(refused.headers['retry-after'], /^\d+$/)
   const told = await eventually(ready, ({ status }) => status !== 200)

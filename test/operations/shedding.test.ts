@@ -49,7 +49,7 @@ tap.test('under pressure new requests get 503 and Retry-After in the words of th
   t.match(token.json, { error: 'temporarily_unavailable' })
   const { requestId } = management.json.details
   t.equal(requestId, management.headers['x-request-id'])
-  const error = 'The server has more to do than it can; try again shortly.'
+  const error = 'The server is overloaded; retry shortly.'
   t.strictSame(management.json, { error, code: 'OVERLOADED', details: { requestId } })
   t.equal(health.status, 200)
   t.equal(ready.status, 200, 'a server that catches its breath is not taken out: the others would be next')

@@ -143,7 +143,7 @@ tap.test('a token is sent to no address that another account may have written', 
         stderr,
         `latchkey: ${
           join(folder, 'data', 'server.json')
-        } belongs to another account, or another account may write to it: what it says is not gone by. Use the account that runs the server, or name it with LATCHKEY_URL and LATCHKEY_TOKEN.\n`
+        } belongs to another account, or another account may write to it: it is not trusted. Use the account that runs the server, or name the server with LATCHKEY_URL and LATCHKEY_TOKEN.\n`
       )
       t.strictSame(seen, [])
       t.equal((await latchkey(folder, ['org', 'list', '--url', url, '--token', secret])).code, 0, 'unless it is named')

@@ -21,7 +21,8 @@ tap.test('a client without a scope: at its creation, at its change, and when the
   const made = await admin('POST', '/clients', none([]))
   const { clientId } = made.json
   const sentence =
-    `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: latchkey client update ` +
+    `The client ${clientId} has no scope yet, so its tokens are refused by every route that requires one: latchkey ` +
+    'client update ' +
       `${clientId} --resource API --scope NAME`
   t.strictSame([made.status, saidOf(made)], [201, [sentence]])
   t.strictSame(saidOf(await admin('PATCH', `/clients/${clientId}`, { grants: [some] })), [])
@@ -59,7 +60,7 @@ tap.test('a resource without a scope, and one that is named by http', async t =>
   const inClear = await create('http://clear.test', ['a'])
   t.match(
     saidOf(inClear),
-    [`The identifier of ${inClear.json.id} is http, so its credentials cross the network in clear`]
+    [`The identifier of ${inClear.json.id} uses http, so its credentials are sent unencrypted`]
   )
   t.equal(saidOf(await create('http://both.test', [])).length, 2)
   t.strictSame(saidOf(await create('http://localhost:8080', ['a'])), [], 'on this machine nothing crosses a network')
@@ -78,7 +79,8 @@ tap.test('an API key, a publishable key and an access token without a scope', as
   const { id } = custom.json
   t.strictSame(
     saidOf(custom),
-    [`The key ${id} has no scope yet, so it passes no route that asks for one: latchkey key update ${id} --scope NAME`]
+    [`The key ${id} has no scope yet, so every route that requires one refuses it: latchkey key update ${id} --scope ` +
+      'NAME']
   )
   t.strictSame(saidOf(await admin('POST', '/api-keys', { ...key, access: 'read-only' })), [])
   t.strictSame(saidOf(await admin('POST', '/api-keys', { ...key, scopes: ['invoices:read'] })), [])
@@ -92,8 +94,7 @@ tap.test('an API key, a publishable key and an access token without a scope', as
       [
         201,
         [
-          `${json.id} has no scope, so what it stands for passes no route that asks for one: make another with ` +
-          '--scope NAME',
+          `${json.id} has no scope, so every route that requires one refuses it: create another with --scope NAME`,
         ],
       ]
     )
@@ -143,7 +144,7 @@ tap.test('the command line says it on standard error, with --json too', async t 
     {
       code: 0,
       stderr:
-        /^The client (cli_\w+) has no scope yet, so its tokens pass no route that asks for one: latchkey client update \1 --resource API --scope NAME\.\n$/
+        /^The client (cli_\w+) has no scope yet, so its tokens are refused by every route that requires one: latchkey client update \1 --resource API --scope NAME\.\n$/
     }
   )
   t.notMatch(shown.stdout, 'no scope')

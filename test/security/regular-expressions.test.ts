@@ -105,22 +105,22 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],
   ['management/conventions/unknown-path.ts', '/\\/(?:token|access_token)$/i', 'headers'],
   ['protocol/provider/client-assertion.ts', '/[^\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]/g', 'field'],
-  ['management/routes/audit.ts', '/^[\\w-]{0,64}$/', 'field'],
+  ['management/routes/audit-chains.ts', '/^[\\w-]{0,64}$/', 'field'],
   ['management/routes/audit.ts', 'pattern ^[a-z_]+\\.[a-z_]*$', 'field'],
   ['management/documentation/openapi.ts', '/:(\\w+)/g', 'own'],
   ['management/documentation/openapi.ts', '/\\{(\\w+)\\}/g', 'own'],
   ['management/documentation/operation-names.ts', '/[^A-Za-z0-9]+/', 'own'],
   ['management/documentation/operation-names.ts', '/^\\/api\\/v1\\//', 'own'],
   ['management/conventions/pages.ts', '/^[\\w-]{1,64}$/', 'field'],
-  ['management/routes/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
+  ['management/schemas/api-keys.ts', 'pattern ^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$', 'body'],
   ['management/routes/resources.ts', 'pattern ^[a-z][a-z0-9]{0,15}$', 'body'],
-  ['management/routes/resources.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
-  ['management/routes/audit.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
+  ['management/schemas/declared-scopes.ts', 'pattern ^[!#-\\[\\]-~]{1,128}$', 'body'],
+  ['management/conventions/schemas.ts', 'pattern ^[A-Za-z0-9_-]*$', 'field'],
   [
     'management/conventions/idempotent-creation.ts', 'pattern ^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$',
     'headers'
   ],
-  ['management/routes/policies.ts', 'pattern ^([01][0-9]|2[0-4]):[0-5][0-9]$', 'body'],
+  ['management/schemas/policies.ts', 'pattern ^([01][0-9]|2[0-4]):[0-5][0-9]$', 'body'],
   [
     'management/conventions/etags.ts',
     'pattern ^(\\*|(W/)?"[!#-~\\x80-\\xff]*"([ \\t]*,[ \\t]*(W/)?"[!#-~\\x80-\\xff]*")*)$', 'headers'
@@ -209,7 +209,7 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
   if (ts.isRegularExpressionLiteral(node)) return true
   if (ts.isPropertyAssignment(node)) {
     const name = node.name.getText(source)
-    return ts.isStringLiteralLike(node.initializer) &&
+    return literalText(node.initializer) !== null &&
       (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
   }
   if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
@@ -227,7 +227,15 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
 
 /** As `pattern …` or `format …`. */
 function schemaExpression (node: ts.PropertyAssignment): string {
-  return `${node.name.getText()} ${(node.initializer as ts.StringLiteralLike).text}`
+  return `${node.name.getText()} ${literalText(node.initializer)}`
+}
+
+/** The value of a string literal, or of several joined by `+`; null: another expression. */
+function literalText (node: ts.Expression): string | null {
+  if (ts.isStringLiteralLike(node)) return node.text
+  if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.PlusToken) return null
+  const [left, right] = [literalText(node.left), literalText(node.right)]
+  return left === null || right === null ? null : left + right
 }
 
 function sources (): Found[] {

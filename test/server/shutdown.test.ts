@@ -76,7 +76,7 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
   t.match(refused.headers.get('retry-after'), /^\d+$/)
   t.equal(refused.headers.get('connection'), 'close')
   t.strictSame(await refused.json(), {
-    error: 'The server is shutting down; try again, another one will answer.',
+    error: 'The server is shutting down; retry, another server will answer.',
     code: 'SHUTTING_DOWN',
     details: { requestId: refused.headers.get('x-request-id') }
   })
@@ -178,7 +178,7 @@ tap.test('while it shuts down each route says so in its own words', async t => {
   const token = turnedAway(await server.tokenRequest({ clientId: 'x', clientSecret: 'y' }), 'the token endpoint')
   t.strictSame(token, {
     error: 'temporarily_unavailable',
-    error_description: 'The server is shutting down; try again, another one will answer.'
+    error_description: 'The server is shutting down; retry, another server will answer.'
   })
   t.match(turnedAway(await server.withKey(key), 'ledgerbee'), { statusCode: 503, path: '/api/v1/invoices' })
   t.match(turnedAway(await server.send({ path: '/problem' }), 'problem details'), {

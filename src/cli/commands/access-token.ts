@@ -1,10 +1,11 @@
+/** `latchkey access-token …`: access tokens of the management API. */
 import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOf,
   allowlistOption,
-  answering,
   anyAddressOption,
+  calling,
   expiryOption,
   pageQuery,
   requireChange,
@@ -48,43 +49,44 @@ interface TokenFlags {
 }
 interface TokenListFlags extends ListFlags { status?: string, name?: string }
 
-/** `latchkey access-token …` */
 export function accessTokenCommands (): Command {
   const token = new Command('access-token').description(
-    'access tokens: what automation manages this server with, in --token or LATCHKEY_TOKEN'
+    'access tokens of the management API, for automation; pass one in --token or LATCHKEY_TOKEN'
   )
   token.command('create').description('create an access token; it is shown once')
     .option('--org <id>', 'the organization that it is confined to')
-    .addOption(new Option('--deployment', 'let it reach the whole deployment; takes the admin token').conflicts('org'))
-    .requiredOption('--name <text>', 'what people call it')
+    .addOption(
+      new Option('--deployment', 'for the whole deployment; requires a deployment-wide credential').conflicts('org')
+    )
+    .requiredOption('--name <text>', 'a display name')
     .addOption(scopeOption('a scope of the management API, or a pattern: clients:read, *:read; repeat it for several'))
     .addOption(allowlistOption())
-    .option('--creator <id>', 'the member it never does more than')
+    .option('--creator <id>', 'the member whose permissions bound it')
     .addOption(expiryOption())
-    .action(answering<AccessToken, TokenFlags>(show, create))
+    .action(calling<AccessToken, TokenFlags>(showToken, create))
   withPageFlags(token.command('list').description('list the access tokens, newest first'), { org: true })
     .addOption(
-      new Option('--status <name>', 'only those whose status is this one').choices(['active', 'expired', 'revoked'])
+      new Option('--status <name>', 'only with this status').choices(['active', 'expired', 'revoked'])
     )
-    .option('--name <text>', 'only those of exactly this name')
+    .option('--name <text>', 'only with exactly this name')
     .action(
-      answering<Page<AccessToken>, TokenListFlags>(showList, (api, { status, name, ...flags }) =>
+      calling<Page<AccessToken>, TokenListFlags>(showTokens, (api, { status, name, ...flags }) =>
         api.get('/access-tokens', { ...pageQuery(flags), status, name }))
     )
   token.command('show').description('show an access token, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  token.command('update').description('change an access token; its secret stays').argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .addOption(scopeOption('what it may do; the ones given replace the ones it has; repeat it for several'))
+    .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
+  token.command('update').description('change an access token; its secret does not change').argument('<id>')
+    .option('--name <text>', 'a display name')
+    .addOption(scopeOption('a scope; replaces the present ones; repeat it for several'))
     .addOption(allowlistOption())
     .addOption(anyAddressOption())
     .addOption(expiryOption())
-    .action(answering<AccessToken, TokenFlags>(show, update))
+    .action(calling<AccessToken, TokenFlags>(showToken, update))
   token.command('revoke').description('revoke an access token at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
-      answering<AccessToken, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<AccessToken, { reason?: string }>(showToken, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/revoke`, { reason }))
     )
   return token
@@ -97,7 +99,7 @@ function pathOf (id: string): string {
 async function create (api: Api, flags: TokenFlags): Promise<Answer<AccessToken>> {
   const { org, deployment, name, scope = [], creator, expires } = flags
   if (org === undefined && !deployment) {
-    throw new UsageError('Say what it reaches: --org ORG, or --deployment for everything.')
+    throw new UsageError('Give --org ORG, or --deployment for the whole deployment.')
   }
   return await api.post('/access-tokens', {
     organization: deployment ? null : org,
@@ -114,13 +116,13 @@ async function update (api: Api, flags: TokenFlags, id: string): Promise<Answer<
   return await api.patch(pathOf(id), requireChange(change, '--name, --scope, --allow-ip, --allow-any-ip, --expires'))
 }
 
-function show (token: AccessToken): string {
+function showToken (token: AccessToken): string {
   return fieldLines([
     ['id', token.id],
     ['name', token.name],
     ['reaches', token.organization ?? 'the whole deployment'],
     ['may', words(token.scopes) ?? 'nothing'],
-    ['as far as', token.creator === null ? null : `${token.creator} may`],
+    ['bounded by', token.creator],
     ['addresses', words(token.allowlist) ?? 'any'],
     ['looks like', token.token === undefined ? token.hint : null],
     ['created', `${instant(token.createdAt)} by ${token.createdBy}`],
@@ -132,11 +134,11 @@ function show (token: AccessToken): string {
   ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
 }
 
-const showList = showPage<AccessToken>(
+const showTokens = showPage<AccessToken>(
   ['ID', 'NAME', 'REACHES', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [
-    each.id, each.name, each.organization ?? 'everything', each.status, instant(each.expiresAt) ?? 'never',
-    instant(each.lastUsedAt)
+  token => [
+    token.id, token.name, token.organization ?? 'everything', token.status, instant(token.expiresAt) ?? 'never',
+    instant(token.lastUsedAt)
   ],
   'There is no access token yet. Create one: npx latchkey access-token create --org ORG --scope NAME --name NAME'
 )

@@ -1,6 +1,7 @@
+/** `latchkey access …`: the effective access of credentials, and drift of caches. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, tableLines, words } from '../print.ts'
 
 interface Reason {
@@ -26,20 +27,20 @@ interface Drift {
 
 interface AccessFlags extends ListFlags { credential?: string, resource?: string, address?: string }
 
-/** `latchkey access …` */
 export function accessCommands (): Command {
-  const access = new Command('access').description('effective access: what each credential can do now, and why')
+  const access = new Command('access').description('effective access: the scopes that each credential can use now, ' +
+    'and why')
   withPageFlags(
-    access.command('show').description('show what the credentials of an organization can do').argument(
+    access.command('show').description('show the effective access of the credentials of an organization').argument(
       '<organization>'
     ),
     { org: false }
   )
-    .option('--credential <id>', 'only this one')
+    .option('--credential <id>', 'only this credential')
     .option('--resource <id>', 'only on this API')
-    .option('--address <ip>', 'used from here')
+    .option('--address <ip>', 'as used from this address')
     .action(
-      answering<Page<CredentialAccess>, AccessFlags>(
+      calling<Page<CredentialAccess>, AccessFlags>(
         showAccess,
         (api, { credential, resource, address, ...flags }, id) =>
           api.get(`/organizations/${segment(id)}/effective-access`, {
@@ -47,12 +48,12 @@ export function accessCommands (): Command {
           })
       )
     )
-  access.command('drift').description('compare what the server holds in memory with the database')
-    .action(answering<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
-  access.command('repair').description('tell what would be mended; with --apply, mend it')
-    .option('--apply', 'make the server read anew what it holds')
+  access.command('drift').description('compare the caches of the servers with the database')
+    .action(calling<Drift, object>(showDrift, api => api.get('/effective-access/drift')))
+  access.command('repair').description('list the drift that would be repaired; with --apply, repair it')
+    .option('--apply', 'reload the records that differ')
     .action(
-      answering<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
+      calling<Drift, { apply?: boolean }>(showDrift, (api, { apply }) =>
         api.post('/effective-access/repair', { dryRun: apply !== true }))
     )
   return access
@@ -62,7 +63,7 @@ interface Row {
   credential: string, name: string, resource: string | null, scope: string | null, usable: boolean, reasons: Reason[]
 }
 
-/** One line for each scope; a credential without any has one, too. */
+/** One row per scope; a credential without scopes has one row, too. */
 function showAccess (page: Page<CredentialAccess>): string {
   const rows = page.data.flatMap(({ credential, name, access }) => {
     const own: Row[] = access.flatMap(({ resource, lines }) =>
@@ -74,39 +75,42 @@ function showAccess (page: Page<CredentialAccess>): string {
   })
   return showPage<Row>(
     ['CREDENTIAL', 'NAME', 'API', 'SCOPE', 'USABLE', 'BECAUSE'],
-    each => [
-      each.credential, each.name, each.resource, each.scope, each.usable ? 'yes' : 'no',
-      words(decisive(each).map(reasonWords))
+    row => [
+      row.credential, row.name, row.resource, row.scope, row.usable ? 'yes' : 'no',
+      words(decisive(row).map(reasonWords))
     ],
     'The organization has no credential yet. Create one: npx latchkey key create --help'
   )({ ...page, data: rows })
 }
 
-/** Of what is usable everything; of what is not, what took it away. */
+/** All reasons of a usable scope; of an unusable one, those that remove it. */
 function decisive ({ usable, reasons }: Row): Reason[] {
   return usable ? reasons : reasons.filter(({ effect }) => effect === 'takes_away')
 }
 
 /** `policy=pol_…`, `role=viewer`, `expired`. */
 function reasonWords ({ effect, by, pattern, id, name }: Reason): string {
-  const what = id ?? name ?? pattern
-  return `${effect === 'depends' ? 'depends-on-' : ''}${by}${what === undefined ? '' : `=${what}`}`
+  const subject = id ?? name ?? pattern
+  return `${effect === 'depends' ? 'depends-on-' : ''}${by}${subject === undefined ? '' : `=${subject}`}`
 }
 
 function showDrift ({ dryRun, differences, replicas }: Drift): string {
   const rows = replicas.flatMap(({ replica, differences }) =>
-    differences.map(each => [replica, each.kind, each.id, each.difference, words(each.fields)])
+    differences.map(({ kind, id, difference, fields }) => [replica, kind, id, difference, words(fields)])
   )
   const summary = fieldLines([
     ...replicas.map(({ replica, source, held }) =>
       [
-        'server', source === 'memory' ? `${replica} holds ${held} records` : `${replica} asks the database every time`
+        'server', source === 'memory'
+          ? `${replica} has ${held} records in memory`
+          : `${replica} reads the database ` +
+          'for every check'
       ] as const
     ),
     ['differences', differences],
-    ['mended', dryRun === undefined ? null : dryRun ? 'no, this was a dry run: add --apply' : 'yes'],
+    ['repaired', dryRun === undefined ? null : dryRun ? 'no, this was a dry run: add --apply' : 'yes'],
   ])
   return rows.length === 0
     ? summary
-    : `${summary}\n${tableLines(['SERVER', 'WHAT', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
+    : `${summary}\n${tableLines(['SERVER', 'KIND', 'ID', 'DIFFERENCE', 'FIELDS'], rows)}`
 }

@@ -1,16 +1,15 @@
+/** `latchkey key …`: API keys. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, anyAddressOption, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  anyAddressOption, calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import {
   keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects
 } from '../key-flags.ts'
-import { addFileImport } from './key-import.ts'
 import { limitsText } from '../limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import { readDuration } from '../time.ts'
-import { keyUsageCommand } from './usage.ts'
 
 interface ApiKey {
   id: string
@@ -44,71 +43,68 @@ interface ApiKey {
 interface ImportFlags extends KeyFlags { digest: string, hint: string }
 interface KeyListFlags extends ListFlags { status?: string, name?: string }
 
-/** `latchkey key …` */
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
   withNewKeyFlags(key.command('create').description('create an API key; it is shown once'))
-    .action(answering<ApiKey, KeyFlags>(show, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
+    .action(calling<ApiKey, KeyFlags>(showKey, (api, flags) => api.post('/api-keys', newKeyOf(flags))))
   withNewKeyFlags(
     key.command('import').description(
-      'take over a key that was made elsewhere, by its SHA-256; its holder need not change anything'
+      'import a key that was made elsewhere, by its SHA-256; its holder keeps using it'
     )
   )
     .requiredOption('--digest <sha256>', 'the SHA-256 of the key, hex or base64url')
-    .requiredOption('--hint <text>', 'what people may see of it: its last four characters, say')
+    .requiredOption('--hint <text>', 'its visible part, such as its last four characters')
     .action(
-      answering<ApiKey, ImportFlags>(show, (api, { digest, hint, ...flags }) =>
+      calling<ApiKey, ImportFlags>(showKey, (api, { digest, hint, ...flags }) =>
         api.post('/api-keys/import', { ...newKeyOf(flags), digest, hint }))
     )
-  addFileImport(key)
   addList(key)
   key.command('show').description('show a key, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(key)
-  key.command('rotate').description('replace a key by a new one, which is shown once').argument('<id>')
+  key.command('rotate').description('replace a key with a new one, which is shown once').argument('<id>')
     .option(
-      '--overlap <duration>', 'how long the old one stays good; 0 ends it at once', readDuration, readDuration('24h')
+      '--overlap <duration>', 'how long the old key stays valid; 0 ends it at once', readDuration, readDuration('24h')
     )
     .action(
-      answering<ApiKey, { overlap: number }>(show, (api, { overlap }, id) =>
+      calling<ApiKey, { overlap: number }>(showKey, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap }))
     )
   key.command('revoke').description('revoke a key at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
-      answering<ApiKey, { reason?: string }>(
-        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      calling<ApiKey, { reason?: string }>(
+        showKey, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
-  key.addCommand(keyUsageCommand())
   return key
 }
 
 function addList (key: Command): void {
   withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
     .addOption(
-      new Option('--status <name>', 'only those whose status is this one').choices([
+      new Option('--status <name>', 'only with this status').choices([
         'active', 'expired', 'rotated', 'revoked'
       ])
     )
-    .option('--name <text>', 'only those of exactly this name')
+    .option('--name <text>', 'only with exactly this name')
     .action(
-      answering<Page<ApiKey>, KeyListFlags>(showList, (api, { status, name, ...flags }) =>
+      calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, ...flags }) =>
         api.get('/api-keys', { ...pageQuery(flags), status, name }))
     )
 }
 
 function addUpdate (key: Command): void {
-  const update = key.command('update').description('change a key; its secret stays').argument('<id>')
-  withAuthorityFlags(update, 'a scope or a pattern; the ones given replace the ones it has; repeat it for several')
-    .option('--name <text>', 'what people call it')
-    .addOption(new Option('--any-object', 'restrict it to no objects any more').conflicts('object'))
-    .addOption(new Option('--only-own-org', 'let it reach no organization but its own').conflicts('alsoOrg'))
+  const update = key.command('update').description('change a key; its secret does not change').argument('<id>')
+  withAuthorityFlags(update, 'a scope or a pattern; replaces the present ones; repeat it for several')
+    .option('--name <text>', 'a display name')
+    .addOption(new Option('--any-object', 'remove its restriction to objects').conflicts('object'))
+    .addOption(new Option('--only-own-org', 'let it reach only its own organization').conflicts('alsoOrg'))
     .addOption(anyAddressOption())
     .action(
-      answering<ApiKey, KeyFlags>(show, (api, flags, id) =>
-        api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'those that --help lists')))
+      calling<ApiKey, KeyFlags>(showKey, (api, flags, id) =>
+        api.patch(pathOf(id), requireChange(keyChangeOf(flags), 'the flags in --help')))
     )
 }
 
@@ -116,7 +112,7 @@ function pathOf (id: string): string {
   return `/api-keys/${segment(id)}`
 }
 
-function show (key: ApiKey): string {
+function showKey (key: ApiKey): string {
   return fieldLines([
     ['id', key.id],
     ['name', key.name],
@@ -124,7 +120,7 @@ function show (key: ApiKey): string {
     ['reaches also', words(key.organizations.filter(id => id !== key.organization))],
     ['may', `${authorityOf(key)} at ${key.resource}`],
     ['objects', words(Object.entries(key.objects).map(([type, ids]) => `${type}:${ids.join(',') || 'none'}`))],
-    ['as far as', key.creator === null ? null : `${key.creator} may`],
+    ['bounded by', key.creator],
     ['environment', key.environment],
     ['addresses', words(key.allowlist) ?? 'any'],
     ['limits', limitsText(key)],
@@ -145,11 +141,11 @@ function authorityOf ({ access, scopes }: ApiKey): string {
   return access === 'full' ? 'everything' : 'read everything'
 }
 
-const showList = showPage<ApiKey>(
+const showKeys = showPage<ApiKey>(
   ['ID', 'NAME', 'LOOKS LIKE', 'ORGANIZATION', 'STATUS', 'EXPIRES', 'LAST USED'],
-  each => [
-    each.id, each.name, each.hint, each.organization, each.status, instant(each.expiresAt) ?? 'never',
-    instant(each.lastUsedAt)
+  key => [
+    key.id, key.name, key.hint, key.organization, key.status, instant(key.expiresAt) ?? 'never',
+    instant(key.lastUsedAt)
   ],
   'There is no key yet. Create one: npx latchkey key create --org ORG --resource API --scope NAME --env live --name ' +
     'NAME'

@@ -4,12 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Command, Option } from 'commander'
 import { managementApi, type Answer, type Api } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { findConnection, type GlobalOptions } from '../connection.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { fieldLines, instant, jsonLines, printable, tableLines } from '../print.ts'
-import { progress } from '../progress.ts'
-import { readPast } from '../time.ts'
+import { showProgress } from '../progress.ts'
+import { readMoment } from '../time.ts'
 
 interface AuditEvent {
   id: string
@@ -35,47 +35,48 @@ interface ChainFlags { org?: string, deployment?: boolean, yes?: boolean }
 interface PruneFlags extends ChainFlags { before: string }
 interface RecoverFlags extends GlobalOptions, ChainFlags { offline?: boolean }
 
-/** Milliseconds that a chain may take to be read as a whole. */
-const recoveryPatience = 280_000
+/** Timeout of requests that read a whole chain, ms. */
+const wholeChainTimeoutMs = 280_000
 
-/** The audit log: read, export, verify, prune, recover. */
+/** Commands that read, export, verify, prune and recover the audit log. */
 export function auditCommands (): Command {
   const audit = new Command('audit').description(
-    'the audit log: who did what, from where; chained, so that tampering is found'
+    'the audit log: every change and refusal, chained so that tampering is detected'
   )
-  withFilters(withPageFlags(audit.command('list').description('list what happened, newest first'), { org: true }))
+  withFilters(withPageFlags(audit.command('list').description('list audit events, newest first'), { org: true }))
     .action(
-      answering<Page<AuditEvent>, ListFlags & FilterFlags>(showList, (api, flags) =>
+      calling<Page<AuditEvent>, ListFlags & FilterFlags>(showEvents, (api, flags) =>
         api.get('/audit', { ...filterQuery(flags), ...pageQuery(flags) }))
     )
   withFilters(
-    audit.command('export').description('write the rows as NDJSON, one on each line, with their place in the chain')
-      .option('--org <id>', 'only what belongs to this organization')
+    audit.command('export').description('write the rows as NDJSON, with their positions in the chain')
+      .option('--org <id>', 'only of this organization')
   )
-    .option('--output <file>', 'into this file; else to standard output')
+    .option('--output <file>', 'the file to write; default: standard output')
     .action(exportRows)
   audit.command('head').description(
-    'print the newest row of each chain as NDJSON: keep it elsewhere, for `audit verify --heads`'
+    'print the newest row of each chain as NDJSON; store it elsewhere, for `audit verify --heads`'
   )
     .option('--org <id>', 'only of this organization')
     .action(printHeads)
-  audit.command('verify').description('verify every row; names the first one at fault, and exits with 1')
-    .option('--heads <file>', 'compare with the heads in this file, too: what `audit head` printed earlier')
+  audit.command('verify').description('verify every row; name the first fault and exit with 1')
+    .option('--heads <file>', 'also compare with the heads in this file, an earlier output of `audit head`')
     .option(
-      '--offline', 'read the database itself instead of asking a server; with SQLite the server has to be stopped'
+      '--offline', 'read the database directly, without a server; for SQLite, stop the server first'
     )
     .action(verify)
-  withChainFlags(audit.command('prune').description('remove old rows of one chain; a row that says so keeps it whole'))
-    .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readPast)
-    .option('--yes', 'yes, remove them')
-    .action(answering<Pruned, PruneFlags>(showPruned, prune))
+  withChainFlags(audit.command('prune').description('remove old rows of one chain; a row records the removal, so ' +
+    'that the chain verifies'))
+    .requiredOption('--before <when>', 'rows older than this: a day (2027-01-31) or a time', readMoment)
+    .option('--yes', 'do not ask for confirmation')
+    .action(calling<Pruned, PruneFlags>(showPruned, prune))
   withChainFlags(
     audit.command('recover').description(
-      'close off a chain that `audit verify` finds broken, with a row that says what was found; it goes on from there'
+      'close off a chain that `audit verify` finds broken: a row records the fault, and the chain continues after it'
     )
   )
-    .option('--offline', 'in the database itself instead of asking a server; with SQLite the server has to be stopped')
-    .option('--yes', 'yes, close it off')
+    .option('--offline', 'write to the database directly, without a server; for SQLite, stop the server first')
+    .option('--yes', 'do not ask for confirmation')
     .action(recover)
   return audit
 }
@@ -83,28 +84,28 @@ export function auditCommands (): Command {
 function withChainFlags (command: Command): Command {
   return command
     .option('--org <id>', 'the rows of this organization')
-    .addOption(new Option('--deployment', 'the rows that belong to no organization').conflicts('org'))
+    .addOption(new Option('--deployment', 'the rows without an organization').conflicts('org'))
 }
 
 function withFilters (command: Command): Command {
   return command
-    .option('--actor <id>', 'only what this credential did')
-    .option('--type <name>', 'only this type, api_key.revoked, or all that begin alike, api_key.')
-    .option('--subject <id>', 'only what happened to this')
-    .option('--from <when>', 'from this day or time on', readPast)
-    .option('--until <when>', 'before this day or time', readPast)
+    .option('--actor <id>', 'only by this credential')
+    .option('--type <name>', 'only this type, api_key.revoked, or this prefix, api_key.')
+    .option('--subject <id>', 'only about this record')
+    .option('--from <when>', 'since this day or time', readMoment)
+    .option('--until <when>', 'before this day or time', readMoment)
 }
 
 function filterQuery ({ org, actor, type, subject, from, until }: FilterFlags): Record<string, string | undefined> {
   return { organization: org, actor, type, subject, from, until }
 }
 
-const showList = showPage<AuditEvent>(
+const showEvents = showPage<AuditEvent>(
   ['TIME', 'TYPE', 'ACTOR', 'SUBJECT', 'ADDRESS', 'REASON'],
   (
     { createdAt, type, actor, subject, address, detail }
   ) => [instant(createdAt), type, actor, subject, address, reasonOf(detail)],
-  'Nothing happened that this shows.'
+  'There is no such event.'
 )
 
 function reasonOf ({ reason, revokedReason, omitted }: AuditEvent['detail']): string | null | undefined {
@@ -114,7 +115,7 @@ function reasonOf ({ reason, revokedReason, omitted }: AuditEvent['detail']): st
 async function exportRows (this: Command): Promise<void> {
   const { output, ...flags } = this.optsWithGlobals<FilterFlags & GlobalOptions & { output?: string }>()
   const rows = await managementApi(findConnection(flags)).download('/audit/export', filterQuery(flags))
-  const shown = progress(output === undefined ? null : 'rows exported')
+  const shown = showProgress(output === undefined ? null : 'rows exported')
   const counted = async function * (chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
       shown.add(chunk.filter(byte => byte === 10).length)
@@ -122,18 +123,18 @@ async function exportRows (this: Command): Promise<void> {
     }
   }
   try {
-    if (output === undefined) await show(rows)
+    if (output === undefined) await writeRows(rows)
     else await pipeline(rows, counted, createWriteStream(output, { mode: 0o600 }))
   } catch (error) {
     throw new CommandError(
-      `The export broke off (${(error as Error).message}); what was written of it is not complete. Run it again.`
+      `The export failed (${(error as Error).message}); its output is incomplete. Run it again.`
     )
   }
   shown.end()
 }
 
-/** As it comes; a file gets the bytes as they are, a terminal nothing that steers it. */
-async function show (rows: AsyncIterable<Buffer>): Promise<void> {
+/** Writes rows to stdout as they arrive, without characters that control a terminal. */
+async function writeRows (rows: AsyncIterable<Buffer>): Promise<void> {
   const text = new TextDecoder()
   for await (const chunk of rows) {
     if (!process.stdout.write(jsonLines(text.decode(chunk, { stream: true })))) {
@@ -160,21 +161,23 @@ async function printHeads (this: Command): Promise<void> {
 async function verify (this: Command): Promise<void> {
   const flags = this.optsWithGlobals<VerifyFlags>()
   const heads = flags.heads === undefined ? [] : await readHeads(flags.heads)
-  const shown = progress('rows verified')
+  const shown = showProgress('rows verified')
   const result = flags.offline
     ? await verifyOffline(heads, shown.add)
     : await verifyOnline(managementApi(findConnection(flags)), heads, shown.add)
   shown.end()
   const { checked, fault, recovered } = result
-  if (flags.json) { process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`)) } else if (fault === null) {
+  if (flags.json) {
+    process.stdout.write(jsonLines(`${JSON.stringify({ checked, heads: heads.length, fault, recovered })}\n`))
+  } else if (fault === null) {
     process.stdout.write(
       fieldLines([['verified', `${checked} rows`], ['heads', heads.length === 0 ? null : `${heads.length} compared`]])
     )
   }
   if (!flags.json && recovered.length > 0) {
     process.stderr.write(
-      `\nBroken earlier, and closed off since:\n${
-        tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'WHAT WAS FOUND'], recovered.map(showBreak))
+      `\nBroken earlier, closed off since:\n${
+        tableLines(['CHAIN', 'UP TO ROW', 'RECOVERED', 'FAULT'], recovered.map(showBreak))
       }`
     )
   }
@@ -182,7 +185,7 @@ async function verify (this: Command): Promise<void> {
     throw new CommandError(
       `The audit log was tampered with. ${
         printable(String(fault.message))
-      } (${checked} rows were checked.)\nKeep a copy of the database and find out how; then \`latchkey audit recover\` closes off the chain, and says so in it.`
+      } (${checked} rows were checked.)\nKeep a copy of the database and find the cause; then \`latchkey audit recover\` closes off the chain and records it there.`
     )
   }
 }
@@ -216,7 +219,7 @@ async function verifyOffline (heads: readonly Head[], onChecked: (rows: number) 
   return await (await import('../../server/offline-commands.ts')).verifyAudit(heads, onChecked)
 }
 
-/** @throws CommandError for a file that `audit head` did not write. */
+/** @throws CommandError if `audit head` did not write the file. */
 async function readHeads (file: string): Promise<Head[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(`${file} cannot be read (${error.code}).`)
@@ -225,7 +228,7 @@ async function readHeads (file: string): Promise<Head[]> {
     const head = parse(line)
     if (head === null) {
       throw new CommandError(
-        `${file}:${i + 1} is not the head of a chain: give a file that \`latchkey audit head\` wrote.`
+        `${file}:${i + 1} is not the head of a chain: give a file from \`latchkey audit head\`.`
       )
     }
     return head
@@ -243,13 +246,13 @@ function parse (line: string): Head | null {
   }
 }
 
-/** A server removes for some seconds at a time. */
-async function prune (api: Api, { before, yes, ...whose }: PruneFlags): Promise<Answer<Pruned>> {
-  const organization = chainOf(whose)
-  if (!yes) throw new UsageError('Rows that are removed are gone: export them first, then say --yes.')
-  const shown = progress('rows removed')
+/** Repeats the request until nothing is left: a server prunes for some seconds at a time. */
+async function prune (api: Api, { before, yes, ...chain }: PruneFlags): Promise<Answer<Pruned>> {
+  const organization = chainOf(chain)
+  if (!yes) throw new UsageError('Removed rows cannot be restored: export them first, then add --yes.')
+  const shown = showProgress('rows removed')
   for (let rows = 0; ;) {
-    const { value } = await api.post<Pruned>('/audit/prune', { organization, before }, recoveryPatience)
+    const { value } = await api.post<Pruned>('/audit/prune', { organization, before }, wholeChainTimeoutMs)
     rows += value.rows
     shown.add(value.rows)
     if (value.more) continue
@@ -268,25 +271,27 @@ async function recover (this: Command): Promise<void> {
   const organization = chainOf(flags)
   if (!flags.yes) {
     throw new UsageError(
-      'What is wrong is best looked at first: run `latchkey audit verify`, keep a copy of the database, then say --yes.'
+      'Investigate the fault first: run `latchkey audit verify`, keep a copy of the database, then add --yes.'
     )
   }
   const { fault, rows, sequence } = flags.offline
     ? await (await import('../../server/offline-commands.ts')).recoverAuditOffline(organization)
-    : (await managementApi(findConnection(flags)).post<Recovered>('/audit/recover', { organization }, recoveryPatience))
+    : (await managementApi(findConnection(flags)).post<Recovered>(
+        '/audit/recover', { organization }, wholeChainTimeoutMs
+      ))
         .value
   if (flags.json) process.stdout.write(`${JSON.stringify({ organization, fault, rows, sequence })}\n`)
   else {
     process.stdout.write(
       fieldLines([['chain', organization ?? 'deployment'], ['found', fault.message], ['closed off', `${rows} rows`], [
-        'goes on at', `row ${sequence}`
+        'continues at', `row ${sequence}`
       ]])
     )
   }
 }
 
-/** @throws UsageError where neither flag is given. */
+/** @throws UsageError if neither flag is given. */
 function chainOf ({ org, deployment }: Pick<ChainFlags, 'org' | 'deployment'>): string | null {
-  if (org === undefined && !deployment) throw new UsageError('Say whose rows: --org ID, or --deployment.')
+  if (org === undefined && !deployment) throw new UsageError('Give --org ID, or --deployment.')
   return org ?? null
 }

@@ -1,11 +1,12 @@
+/** `latchkey client …`: OAuth clients. */
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from '../api.ts'
+import { resourcePath, segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOf,
   allowlistOption,
-  answering,
   anyAddressOption,
+  calling,
   pageQuery,
   repeated,
   requireChange,
@@ -17,7 +18,6 @@ import {
 } from '../command.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { fieldLines, instant, words, type Field } from '../print.ts'
-import { pathOf as resourcePath } from './resource.ts'
 import { readDuration } from '../time.ts'
 
 interface Grant { resource: string, scopes: string[] }
@@ -53,30 +53,29 @@ interface ClientFlags {
   assertionProfile?: string
 }
 
-/** `latchkey client …` */
 export function clientCommands (): Command {
-  const client = new Command('client').description('clients: machines that ask for access tokens')
+  const client = new Command('client').description('clients: machines that request access tokens')
   addCreate(client)
   withPageFlags(client.command('list').description('list the clients, newest first'), { org: true })
-    .action(answering<Page<Client>, ListFlags>(showList, (api, flags) => api.get('/clients', pageQuery(flags))))
+    .action(calling<Page<Client>, ListFlags>(showClients, (api, flags) => api.get('/clients', pageQuery(flags))))
   client.command('show').description('show a client').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showClient, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(client)
   client.command('rotate-secret').description('give a client a new secret').argument('<id>')
     .option(
-      '--overlap <duration>', 'how long the secrets before stay good; 0 ends them and every token at once',
+      '--overlap <duration>', 'how long the previous secrets stay valid; 0 ends them and every token at once',
       readDuration, readDuration('24h')
     )
     .action(
-      answering<Client, { overlap: number }>(show, (api, { overlap }, id) =>
+      calling<Client, { overlap: number }>(showClient, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap }))
     )
   client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
-      answering<Client, { reason?: string }>(
-        show, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
+      calling<Client, { reason?: string }>(
+        showClient, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
   return client
@@ -84,35 +83,35 @@ export function clientCommands (): Command {
 
 function addCreate (client: Command): void {
   client.command('create').description('create a client; its secret is shown once')
-    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
-    .requiredOption('--name <text>', 'what people call it')
-    .option('--resource <identifier>', 'the protected API that its tokens are for')
+    .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
+    .requiredOption('--name <text>', 'a display name')
+    .option('--resource <identifier>', 'the protected API of its tokens')
     .addOption(scopeOption())
     .addOption(allowlistOption())
     .addOption(introspectOption())
     .addOption(profileOption())
     .addOption(
-      new Option('--auth-method <name>', 'how it proves itself').choices([
+      new Option('--auth-method <name>', 'its authentication method').choices([
         'client_secret_basic', 'client_secret_post', 'private_key_jwt'
       ])
     )
     .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
-    .action(answering<Client, ClientFlags>(show, create))
+    .action(calling<Client, ClientFlags>(showClient, create))
 }
 
 function addUpdate (client: Command): void {
   client.command('update').description('change a client; new scopes or addresses end its tokens at once').argument(
     '<id>'
   )
-    .addOption(scopeOption('a scope; the ones given replace the ones it has; repeat it for several'))
-    .option('--resource <identifier>', 'which API the scopes are for, if it has several or none')
+    .addOption(scopeOption('a scope; replaces the present ones; repeat it for several'))
+    .option('--resource <identifier>', 'the API of the scopes, if the client has several or none')
     .addOption(allowlistOption())
     .addOption(anyAddressOption())
     .addOption(introspectOption())
     .addOption(profileOption())
-    .option('--name <text>', 'what people call it')
+    .option('--name <text>', 'a display name')
     .option('--org <id>', 'claim a client that registered openly for this organization')
-    .action(answering<Client, ClientFlags>(show, update))
+    .action(calling<Client, ClientFlags>(showClient, update))
 }
 
 function introspectOption (): Option {
@@ -122,7 +121,7 @@ function introspectOption (): Option {
 
 function profileOption (): Option {
   return new Option(
-    '--assertion-profile <name>', 'what its assertions may look like: strict, or rfc7523 for older libraries'
+    '--assertion-profile <name>', 'the form of its assertions: strict, or rfc7523 for older libraries'
   ).choices(['strict', 'rfc7523'])
 }
 
@@ -153,9 +152,9 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
 async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
   const { scope, name, org, introspect, resource } = flags
   if (resource !== undefined && scope === undefined) {
-    throw new UsageError('--resource says which API the scopes are for: give --scope too.')
+    throw new UsageError('--resource names the API of the scopes: give --scope too.')
   }
-  const given = {
+  const change = {
     name,
     organization: org,
     allowlist: allowlistOf(flags),
@@ -163,18 +162,18 @@ async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer
     assertionProfile: flags.assertionProfile
   }
   requireChange(
-    { scope, ...given }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org'
+    { scope, ...change }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org'
   )
   const grants = scope === undefined ? undefined : await changedGrants(api, id, scope, resource)
-  return await api.patch(pathOf(id), { ...given, grants })
+  return await api.patch(pathOf(id), { ...change, grants })
 }
 
-/** The client's grants with the scopes of one replaced: of the named API's, else of the first, which is the default. */
+/** The grants of the client, with the scopes of one replaced: of the named API, else of the first, the default. */
 async function changedGrants (api: Api, id: string, scopes: string[], named: string | undefined): Promise<Grant[]> {
   const { grants } = (await api.get<Client>(pathOf(id))).value
   const resource = named === undefined ? grants[0]?.resource : await identifierOf(api, named)
   if (resource === undefined) {
-    throw new CommandError(`The client ${id} has no API yet: name the one the scopes are for with --resource.`)
+    throw new CommandError(`The client ${id} has no API yet: name the API of the scopes with --resource.`)
   }
   const changed = { resource, scopes }
   return grants.some(grant => grant.resource === resource)
@@ -186,14 +185,14 @@ async function identifierOf (api: Api, idOrIdentifier: string): Promise<string> 
   return (await api.get<{ identifier: string }>(resourcePath(idOrIdentifier))).value.identifier
 }
 
-/** Reads a JWK set and makes sure that no private half leaves this machine. */
+/** Reads a JWK set, and refuses private keys: none may leave this machine. */
 function readPublicKeys (file: string): unknown {
   const set = readJson(file) as { keys?: unknown } | null
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {
-    throw new CommandError(`${file} is no JWK set: it has to look like {"keys": [{"kty": …}]} (RFC 7517 §5).`)
+    throw new CommandError(`${file} is not a JWK set: it must have the form {"keys": [{"kty": …}]} (RFC 7517 §5).`)
   }
   if (set.keys.some(key => ['d', 'k', 'p', 'q'].some(member => Object.hasOwn(Object(key), member)))) {
-    throw new CommandError(`${file} holds a private key: send only the public ones. Nothing was sent.`)
+    throw new CommandError(`${file} contains a private key: send public keys only. Nothing was sent.`)
   }
   return set
 }
@@ -212,7 +211,7 @@ function readJson (file: string): unknown {
   }
 }
 
-function show (client: Client): string {
+function showClient (client: Client): string {
   return fieldLines([
     ['client id', client.clientId],
     ['name', client.name],
@@ -220,7 +219,7 @@ function show (client: Client): string {
     ...client.grants.map((grant): Field => ['may', `${words(grant.scopes) ?? 'nothing'} at ${grant.resource}`]),
     ['introspects', words(client.introspects)],
     ['addresses', words(client.allowlist) ?? 'any'],
-    ['proves itself by', client.tokenEndpointAuthMethod],
+    ['authenticates by', client.tokenEndpointAuthMethod],
     ['assertions', client.tokenEndpointAuthMethod === 'private_key_jwt' ? client.assertionProfile : null],
     ...client.secrets.map((
       { hint, expiresAt }
@@ -233,8 +232,8 @@ function show (client: Client): string {
   ]) + (client.clientSecret === undefined ? '' : 'Keep the secret: it is not shown again.\n')
 }
 
-const showList = showPage<Client>(
+const showClients = showPage<Client>(
   ['CLIENT ID', 'NAME', 'ORGANIZATION', 'LAST USED', 'REVOKED'],
-  each => [each.clientId, each.name, each.organization, instant(each.lastUsedAt), instant(each.revokedAt)],
+  client => [client.clientId, client.name, client.organization, instant(client.lastUsedAt), instant(client.revokedAt)],
   'There is no client yet. Create one: npx latchkey client create --org ORG --resource API --scope NAME --name NAME'
 )

@@ -1,14 +1,12 @@
+/** `latchkey doctor`: checks the installation. Exit code 1 if a check failed; a warning is not a failure. */
 import { Command } from 'commander'
 import type { Finding } from '../../server/doctor/finding.ts'
 import type { GlobalOptions } from '../connection.ts'
 import { jsonLines, printable, tableLines } from '../print.ts'
 
-/**
- * `latchkey doctor`: whether everything here is as it should be. Exit code 1 when something failed; a warning is none.
- */
 export function doctorCommand (): Command {
   return new Command('doctor').description(
-    'look the configuration, the database, the keys and the issuer over, and say what to do'
+    'check the configuration, the database, the keys and the issuer, and name remedies'
   )
     .action(async function (this: Command) {
       const findings = await (await import('../../server/doctor/doctor.ts')).examine()
@@ -16,17 +14,17 @@ export function doctorCommand (): Command {
       process.stdout.write(
         this.optsWithGlobals<GlobalOptions>().json
           ? `${jsonLines(JSON.stringify({ healthy, findings }))}\n`
-          : show(findings)
+          : findingsText(findings)
       )
       if (!healthy) process.exitCode = 1
     })
 }
 
-function show (findings: readonly Finding[]): string {
+function findingsText (findings: readonly Finding[]): string {
   const remedies = findings.filter(finding => finding.remedy !== null)
   return [
     tableLines(['CHECK', 'STATUS', 'FOUND'], findings.map(({ check, status, found }) => [check, status, found])),
-    // They name what answered, in its own words.
+    // Escaped: a remedy may quote another program's answer.
     ...remedies.map(({ check, remedy }) => `\n${check}: ${printable(remedy!)}`),
     remedies.length === 0 ? '' : '\n',
   ].join('')

@@ -1,7 +1,8 @@
+/** `latchkey group …`: groups of members. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
@@ -15,38 +16,37 @@ interface GroupFlags {
   org?: string, name?: string, description?: string, scope?: string[], member?: string
 }
 
-/** `latchkey group …` */
 export function groupCommands (): Command {
   const group = new Command('group').description(
-    'groups: their members may do what the group may, besides what they may themselves'
+    'groups: their members have the scopes of the group besides their own'
   )
   group.command('create').description('create a group').argument('<name>')
-    .requiredOption('--org <id>', 'the organization it belongs to')
-    .option('--description <text>', 'what it is for')
-    .addOption(scopeOption('what its members may do: a scope or a pattern; repeat it for several'))
+    .requiredOption('--org <id>', 'the organization that it belongs to')
+    .option('--description <text>', 'a description')
+    .addOption(scopeOption('a scope of its members, or a pattern; repeat it for several'))
     .action(
-      answering<Group, GroupFlags>(show, (api, { org, description, scope = [] }, name) =>
+      calling<Group, GroupFlags>(showGroup, (api, { org, description, scope = [] }, name) =>
         api.post('/groups', { organization: org, name, description, scopes: scope }))
     )
   withPageFlags(group.command('list').description('list the groups, newest first'), { org: true })
-    .option('--member <id>', 'only those that this member is in')
+    .option('--member <id>', 'only with this member')
     .action(
-      answering<Page<Group>, ListFlags & GroupFlags>(showList, (api, flags) =>
+      calling<Page<Group>, ListFlags & GroupFlags>(showGroups, (api, flags) =>
         api.get('/groups', { ...pageQuery(flags), member: flags.member }))
     )
   group.command('show').description('show a group').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
-  group.command('update').description('change a group; what its members\' keys may do follows at once').argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .option('--description <text>', 'what it is for')
-    .addOption(scopeOption('what its members may do; the ones given replace all there are; repeat it for several'))
+    .action(calling(showGroup, (api, _flags, id) => api.get(pathOf(id))))
+  group.command('update').description('change a group; its members\' keys follow at once').argument('<id>')
+    .option('--name <text>', 'a display name')
+    .option('--description <text>', 'a description')
+    .addOption(scopeOption('a scope of its members; replaces the present ones; repeat it for several'))
     .action(
-      answering<Group, GroupFlags>(show, (api, { name, description, scope }, id) =>
+      calling<Group, GroupFlags>(showGroup, (api, { name, description, scope }, id) =>
         api.patch(pathOf(id), requireChange({ name, description, scopes: scope }, '--name, --description, --scope')))
     )
-  group.command('delete').description('delete a group that no policy names; its members keep what they may themselves')
+  group.command('delete').description('delete a group that no policy refers to; its members keep their own scopes')
     .argument('<id>')
-    .action(answering<Group, GroupFlags>(show, async (api, _flags, id) => {
+    .action(calling<Group, GroupFlags>(showGroup, async (api, _flags, id) => {
       const group = await api.get<Group>(pathOf(id))
       await api.delete(pathOf(id))
       return group
@@ -60,18 +60,18 @@ function addMembership (group: Command): void {
     org: false
   })
     .action(
-      answering<Page<GroupMember>, ListFlags>(showMembers, (api, flags, id) =>
+      calling<Page<GroupMember>, ListFlags>(showMembers, (api, flags, id) =>
         api.get(`${pathOf(id)}/members`, pageQuery(flags)))
     )
   group.command('add').description('add a member to a group').argument('<id>')
-    .requiredOption('--member <id>', 'whom')
+    .requiredOption('--member <id>', 'the member')
     .action(
-      answering<Group, GroupFlags>(show, (api, { member = '' }, id) =>
+      calling<Group, GroupFlags>(showGroup, (api, { member = '' }, id) =>
         api.put(`${pathOf(id)}/members/${segment(member)}`))
     )
-  group.command('remove').description('take a member out of a group').argument('<id>')
-    .requiredOption('--member <id>', 'whom')
-    .action(answering<Group, GroupFlags>(show, async (api, { member = '' }, id) => {
+  group.command('remove').description('remove a member from a group').argument('<id>')
+    .requiredOption('--member <id>', 'the member')
+    .action(calling<Group, GroupFlags>(showGroup, async (api, { member = '' }, id) => {
       await api.delete(`${pathOf(id)}/members/${segment(member)}`)
       return await api.get(pathOf(id))
     }))
@@ -81,7 +81,7 @@ function pathOf (id: string): string {
   return `/groups/${segment(id)}`
 }
 
-function show (group: Group): string {
+function showGroup (group: Group): string {
   return fieldLines([
     ['id', group.id],
     ['name', group.name],
@@ -92,14 +92,14 @@ function show (group: Group): string {
   ])
 }
 
-const showList = showPage<Group>(
+const showGroups = showPage<Group>(
   ['ID', 'NAME', 'ORGANIZATION', 'MEMBERS MAY'],
-  each => [each.id, each.name, each.organization, words(each.scopes)],
+  group => [group.id, group.name, group.organization, words(group.scopes)],
   'There is no group yet. Create one: npx latchkey group create NAME --org ORG --scope NAME'
 )
 
 const showMembers = showPage<GroupMember>(
   ['ID', 'NAME', 'ROLE'],
-  each => [each.id, each.name, each.role],
-  'Nobody is in the group yet. Add somebody: npx latchkey group add GROUP --member MEMBER'
+  member => [member.id, member.name, member.role],
+  'The group has no member yet. Add one: npx latchkey group add GROUP --member MEMBER'
 )

@@ -1,23 +1,21 @@
-/**
- * Many keys that were made elsewhere, from a file: a line of JSON for each, as `POST /api/v1/api-keys/import` takes it.
- */
+/** `latchkey key import-file`: imports keys from a file with one body of `POST /api/v1/api-keys/import` a line. */
 import { open } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { managementApi, type Api } from '../api.ts'
 import { findConnection, type GlobalOptions } from '../connection.ts'
 import { CommandError, RefusedError } from '../failure.ts'
-import { progress } from '../progress.ts'
+import { showProgress } from '../progress.ts'
 
-/** Under the name `import-file` of `key`. */
-export function addFileImport (key: Command): void {
-  key.command('import-file').description(
-    'take over many keys, from a file with a line of JSON for each; to be run again when it broke off'
-  )
+/** `latchkey key import-file FILE` */
+export function importFileCommand (): Command {
+  return new Command('import-file')
+    .description('import many keys from a file with one JSON object a line; safe to run again after it stopped')
     .argument(
       '<file>',
-      'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test","environment":"live","scopes":["invoices:read"]}'
+      'lines such as {"digest":"…","hint":"…4f2a","name":"legacy","resource":"https://api.acme.test",' +
+        '"environment":"live","scopes":["invoices:read"]}'
     )
-    .option('--org <id>', 'whose keys they are, where a line does not say')
+    .option('--org <id>', 'the organization of keys whose line names none')
     .action(importFile)
 }
 
@@ -27,7 +25,7 @@ async function importFile (this: Command, file: string): Promise<void> {
   const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(`${file} cannot be read (${error.code}).`)
   })
-  const shown = progress('keys imported')
+  const shown = showProgress('keys imported')
   const counts = { imported: 0, present: 0 }
   let line = 0
   for await (const text of handle.readLines()) {
@@ -38,12 +36,12 @@ async function importFile (this: Command, file: string): Promise<void> {
   }
   shown.end()
   if (flags.json) process.stdout.write(`${JSON.stringify(counts)}\n`)
-  else process.stdout.write(`${counts.imported} keys imported; ${counts.present} were here already.\n`)
+  else process.stdout.write(`${counts.imported} keys imported; ${counts.present} were already present.\n`)
 }
 
 /**
- * A key that the organization has already is no mistake: so the file can be given again. @throws CommandError naming
- * the line.
+ * A key that the organization already has is not an error, so that a file can be imported again. @throws CommandError
+ * naming the line.
  */
 async function importLine (
   api: Api, organization: string | undefined, text: string, place: string
@@ -56,19 +54,21 @@ async function importLine (
   } catch (error) {
     if (error instanceof RefusedError && isPresent(error, key.organization)) return 'present'
     throw new CommandError(
-      `${place}: ${(error as Error).message} What stands above it was imported; mend the line and run it again.`
+      `${place}: ${(error as Error).message} The lines before it were imported; correct the line and run it again.`
     )
   }
 }
 
-/** @throws SyntaxError for what is no JSON object. */
+/** @throws SyntaxError if it is not a JSON object. */
 function parse (text: string): object {
   const value = JSON.parse(text) as unknown
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw new SyntaxError('It is not a JSON object.')
 }
 
-/** Whether the key is that organization's already; without one, that of the credential, which hears of no other. */
+/**
+ * Whether that organization already has the key; without a name it is the credential's own, the only one it can see.
+ */
 function isPresent ({ body }: RefusedError, organization: unknown): boolean {
   try {
     const { code, details } = JSON.parse(body.toString()) as { code?: unknown, details?: { organization?: unknown } }

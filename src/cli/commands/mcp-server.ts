@@ -1,7 +1,8 @@
+/** `latchkey mcp-server …`: MCP servers as resources. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
@@ -23,50 +24,49 @@ interface ServerFlags {
   org?: string, name?: string, scope?: string[], defaultScope?: string[], withoutDefaults?: boolean
 }
 
-/** `latchkey mcp-server …` */
 export function mcpServerCommands (): Command {
   const server = new Command('mcp-server').description(
-    'MCP servers: resources that agents find and register for by themselves'
+    'MCP servers: resources that agents discover and register for'
   )
   server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
-    .requiredOption('--org <id>', 'the organization it belongs to')
-    .option('--name <text>', 'what people call it')
+    .requiredOption('--org <id>', 'the organization that it belongs to')
+    .option('--name <text>', 'a display name')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
     .action(
-      answering<McpServer, ServerFlags>(show, (api, { org, name, scope = [], defaultScope }, identifier) =>
+      calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], defaultScope }, identifier) =>
         api.post('/mcp-servers', {
-          organization: org, identifier, name, scopes: scope.map(each => ({ name: each })), defaultScopes: defaultScope
+          organization: org, identifier, name, scopes: scope.map(name => ({ name })), defaultScopes: defaultScope
         }))
     )
   withPageFlags(server.command('list').description('list the MCP servers, newest first'), { org: true })
-    .action(answering<Page<McpServer>, ListFlags>(showList, (api, flags) => api.get('/mcp-servers', pageQuery(flags))))
-  server.command('show').description('show an MCP server, and what it has to answer to who comes without a token')
+    .action(calling<Page<McpServer>, ListFlags>(showServers, (api, flags) => api.get('/mcp-servers', pageQuery(flags))))
+  server.command('show').description('show an MCP server, and the challenge that it sends to requests without a token')
     .argument('<id>', 'its id or URL')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showServer, (api, _flags, id) => api.get(pathOf(id))))
   server.command('update').description('change an MCP server; --scope replaces all of its scopes').argument(
     '<id>', 'its id or URL'
   )
-    .option('--name <text>', 'what people call it')
+    .option('--name <text>', 'a display name')
     .addOption(scopeOption())
     .addOption(defaultScopeOption())
-    .addOption(new Option('--without-defaults', 'give nothing to clients that register').conflicts('defaultScope'))
-    .action(answering<McpServer, ServerFlags>(show, (api, { name, scope, defaultScope, withoutDefaults }, id) => {
+    .addOption(new Option('--without-defaults', 'grant no scopes to clients that register').conflicts('defaultScope'))
+    .action(calling<McpServer, ServerFlags>(showServer, (api, { name, scope, defaultScope, withoutDefaults }, id) => {
       const change = {
-        name, scopes: scope?.map(each => ({ name: each })), defaultScopes: withoutDefaults ? [] : defaultScope
+        name, scopes: scope?.map(name => ({ name })), defaultScopes: withoutDefaults ? [] : defaultScope
       }
       return api.patch(pathOf(id), requireChange(change, '--name, --scope, --default-scope, --without-defaults'))
     }))
-  server.command('revoke').description('end an MCP server: nothing passes for it any more').argument(
+  server.command('revoke').description('revoke an MCP server: every token for it is refused').argument(
     '<id>', 'its id or URL'
   )
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+    .action(calling(showServer, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return server
 }
 
 function defaultScopeOption (): Option {
   return new Option(
-    '--default-scope <name>', 'a scope that clients get when they register with the organization; repeat it for several'
+    '--default-scope <name>', 'a scope granted to clients that register with the organization; repeat it for several'
   ).argParser(repeated)
 }
 
@@ -74,7 +74,7 @@ function pathOf (id: string): string {
   return `/mcp-servers/${segment(id)}`
 }
 
-function show (server: McpServer): string {
+function showServer (server: McpServer): string {
   return fieldLines([
     ['id', server.id],
     ['url', server.identifier],
@@ -89,9 +89,9 @@ function show (server: McpServer): string {
   ])
 }
 
-const showList = showPage<McpServer>(
+const showServers = showPage<McpServer>(
   ['ID', 'URL', 'ORGANIZATION', 'STATUS', 'BY DEFAULT'],
-  each => [each.id, each.identifier, each.organization, each.status, words(each.defaultScopes)],
+  server => [server.id, server.identifier, server.organization, server.status, words(server.defaultScopes)],
   'There is no MCP server yet. Create one: npx latchkey mcp-server create https://mcp.example.com/mcp --org ORG ' +
     '--scope NAME'
 )

@@ -1,12 +1,12 @@
+/** `latchkey org …`: organizations, the tenants of the deployment. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
-import { creditsCommand } from './usage.ts'
 
 interface Organization extends Limits {
   id: string,
@@ -18,48 +18,48 @@ interface Organization extends Limits {
   deletedAt: string | null
 }
 
-/** `latchkey org …` */
 export function organizationCommands (): Command {
   const org = new Command('org').description('organizations: the tenants that clients and keys belong to')
   withLimitFlags(
-    org.command('create').description('create an organization; its limits bind all its keys together').argument(
+    org.command('create').description('create an organization; its limits apply to all its keys together').argument(
       '<name>'
     )
   )
     .addOption(featureOption())
     .action(
-      answering<Organization, OrganizationFlags>(show, (api, { feature, ...flags }, name) =>
+      calling<Organization, OrganizationFlags>(showOrganization, (api, { feature, ...flags }, name) =>
         api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) }))
     )
   withPageFlags(org.command('list').description('list the organizations, newest first'), { org: false })
     .action(
-      answering<Page<Organization>, ListFlags>(showList, (api, flags) => api.get('/organizations', pageQuery(flags)))
+      calling<Page<Organization>, ListFlags>(
+        showOrganizations, (api, flags) => api.get('/organizations', pageQuery(flags))
+      )
     )
   org.command('show').description('show an organization').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showOrganization, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(org)
-  org.command('suspend').description('refuse all of its credentials from now on').argument('<id>')
-    .option('--reason <text>', 'why, for those who look later')
+  org.command('suspend').description('refuse all of its credentials until it is resumed').argument('<id>')
+    .option('--reason <text>', 'the reason, kept with the record')
     .action(
-      answering<Organization, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<Organization, { reason?: string }>(showOrganization, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/suspend`, { reason }))
     )
   org.command('resume').description('accept its credentials again').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/resume`)))
-  org.command('delete').description('end an organization for good: every credential of it is dead from now on')
+    .action(calling(showOrganization, (api, _flags, id) => api.post(`${pathOf(id)}/resume`)))
+  org.command('delete').description('delete an organization for good: all of its credentials are refused at once')
     .argument('<id>')
-    .option('--yes', 'do it: there is no way back')
-    .action(answering<Organization, { yes?: boolean }>(show, async (api, { yes }, id) => {
+    .option('--yes', 'do not ask for confirmation; this cannot be undone')
+    .action(calling<Organization, { yes?: boolean }>(showOrganization, async (api, { yes }, id) => {
       if (!yes) {
         throw new UsageError(
-          `Every credential of ${id} would be dead for good, with no way back. To do it, add --yes; to refuse them ` +
+          `This refuses every credential of ${id} for good and cannot be undone. To do it, add --yes; to refuse them ` +
             `for a while: npx latchkey org suspend ${id}`
         )
       }
       await api.delete(pathOf(id))
       return await api.get(pathOf(id))
     }))
-  org.addCommand(creditsCommand())
   return org
 }
 
@@ -67,25 +67,29 @@ interface OrganizationFlags extends LimitFlags { name?: string, feature?: string
 
 function addUpdate (org: Command): void {
   withLimitFlags(
-    org.command('update').description('rename an organization, or change what its plan includes').argument('<id>')
+    org.command('update').description('rename an organization, or change its plan').argument('<id>')
   )
     .option('--name <text>', 'its new name')
-    .addOption(featureOption('what its plan includes; the ones given replace the ones it has; repeat it for several'))
-    .addOption(new Option('--without-features', 'its plan includes nothing of the kind any more').conflicts('feature'))
+    .addOption(featureOption('a feature of its plan; replaces the present ones; repeat it for several'))
+    .addOption(new Option('--without-features', 'remove all features of its plan').conflicts('feature'))
     .action(
-      answering<Organization, OrganizationFlags>(show, (api, { name, feature, withoutFeatures, ...flags }, id) => {
-        const change = { name, features: withoutFeatures ? [] : feature, ...limitChangeOf(flags) }
-        return api.patch(
-          pathOf(id),
-          requireChange(
-            change, '--name, --feature, --without-features, --calls-per-month, --credits-per-month, --calls-per-minute'
+      calling<Organization, OrganizationFlags>(
+        showOrganization,
+        (api, { name, feature, withoutFeatures, ...flags }, id) => {
+          const change = { name, features: withoutFeatures ? [] : feature, ...limitChangeOf(flags) }
+          return api.patch(
+            pathOf(id),
+            requireChange(
+              change,
+              '--name, --feature, --without-features, --calls-per-month, --credits-per-month, --calls-per-minute'
+            )
           )
-        )
-      })
+        }
+      )
     )
 }
 
-function featureOption (description = 'what its plan includes, custom-scopes say; repeat it for several'): Option {
+function featureOption (description = 'a feature of its plan, such as custom-scopes; repeat it for several'): Option {
   return new Option('--feature <name>', description).argParser(repeated)
 }
 
@@ -93,7 +97,7 @@ function pathOf (id: string): string {
   return `/organizations/${segment(id)}`
 }
 
-function show (organization: Organization): string {
+function showOrganization (organization: Organization): string {
   return fieldLines([
     ['id', organization.id],
     ['name', organization.name],
@@ -106,8 +110,8 @@ function show (organization: Organization): string {
   ])
 }
 
-const showList = showPage<Organization>(
+const showOrganizations = showPage<Organization>(
   ['ID', 'NAME', 'STATUS', 'CREATED'],
-  each => [each.id, each.name, each.status, instant(each.createdAt)],
+  organization => [organization.id, organization.name, organization.status, instant(organization.createdAt)],
   'There is no organization yet. Create one: npx latchkey org create NAME'
 )

@@ -1,7 +1,8 @@
+/** `latchkey policy …`: access policies, with dry runs. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  answering, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
@@ -31,7 +32,7 @@ interface Policy {
   updatedAt: string
 }
 
-/** What a change would do, told by a dry run. */
+/** The answer of a dry run: what a change would do. */
 interface Impact {
   dryRun: true
   wouldLockOut: boolean
@@ -70,44 +71,43 @@ interface PolicyFlags extends ConditionFlags {
   force?: boolean
 }
 
-/** `latchkey policy …` */
 export function policyCommands (): Command {
   const policy = new Command('policy').description(
-    'access policies: what credentials may do less than they were given (docs/policies.md)'
+    'access policies: restrictions of credentials (docs/policies.md)'
   )
   const create = policy.command('create').description('create a policy').argument('<name>')
-    .option('--org <id>', 'the organization it belongs to and binds; left out: it is the deployment\'s and binds ' +
-      'everybody')
-    .option('--description <text>', 'what it is for')
+    .option('--org <id>', 'the organization that it binds; omitted: the deployment, so that it binds every ' +
+      'organization')
+    .option('--description <text>', 'a description')
     .addOption(effectOption().makeOptionMandatory())
-    .option('--disabled', 'it is not in force yet')
-  withRehearsal(withConditions(create)).action(answering<Policy | Impact, PolicyFlags>(showEither, createPolicy))
+    .option('--disabled', 'create it without putting it in force')
+  withDryRun(withConditions(create)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, createPolicy))
   withPageFlags(policy.command('list').description('list the policies, newest first'), { org: true })
-    .option('--deployment', 'only those that belong to no organization')
-    .action(answering<Page<Policy>, ListFlags & { deployment?: boolean }>(showList, (api, { deployment, ...flags }) =>
+    .option('--deployment', 'only those of the deployment')
+    .action(calling<Page<Policy>, ListFlags & { deployment?: boolean }>(showPolicies, (api, { deployment, ...flags }) =>
       api.get('/policies', { ...pageQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
   policy.command('show').description('show a policy').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showPolicy, (api, _flags, id) => api.get(pathOf(id))))
   const update = policy.command('update').description(
-    'change a policy; conditions that are given replace all there were'
+    'change a policy; given conditions replace all previous ones'
   ).argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .option('--description <text>', 'what it is for')
+    .option('--name <text>', 'a display name')
+    .option('--description <text>', 'a description')
     .addOption(effectOption())
-    .addOption(new Option('--always', 'no condition at all'))
-  withRehearsal(withConditions(update)).action(answering<Policy | Impact, PolicyFlags>(showEither, updatePolicy))
+    .addOption(new Option('--always', 'remove all conditions'))
+  withDryRun(withConditions(update)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, updatePolicy))
   for (const [name, enabled] of [['enable', true], ['disable', false]] as const) {
-    withRehearsal(
-      policy.command(name).description(enabled ? 'put a policy in force' : 'put a policy out of force and keep it')
+    withDryRun(
+      policy.command(name).description(enabled ? 'put a policy in force' : 'put a policy out of force')
         .argument('<id>')
     )
       .action(
-        answering<Policy | Impact, PolicyFlags>(showEither, (api, { dryRun, force }, id) =>
+        calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, (api, { dryRun, force }, id) =>
           api.patch(pathOf(id), { enabled, dryRun, force }))
       )
   }
-  withRehearsal(policy.command('delete').description('delete a policy').argument('<id>'))
-    .action(answering<Policy | Impact, PolicyFlags>(showEither, async (api, { dryRun, force }, id) => {
+  withDryRun(policy.command('delete').description('delete a policy').argument('<id>'))
+    .action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, async (api, { dryRun, force }, id) => {
       const policy = await api.get<Policy>(pathOf(id))
       const impact = await api.delete<Impact | null>(pathOf(id), {
         dryRun: dryRun ? 'true' : undefined, force: force ? 'true' : undefined
@@ -119,31 +119,32 @@ export function policyCommands (): Command {
 
 function effectOption (): Option {
   return new Option(
-    '--effect <name>', 'deny: what it is about is refused; allow: what it is about passes under its conditions only'
+    '--effect <name>', 'deny: refuse what matches; allow: of its credentials, refuse what no allow policy matches'
   ).choices(['allow', 'deny'])
 }
 
-function withRehearsal (command: Command): Command {
+function withDryRun (command: Command): Command {
   return command
-    .option('--dry-run', 'change nothing, and tell who would gain or lose what')
-    .option('--force', 'also if nobody in the organization could undo it')
+    .option('--dry-run', 'change nothing, and list the credentials that would gain or lose scopes')
+    .option('--force', 'apply it even if no credential of the organization could undo it')
 }
 
 function withConditions (command: Command): Command {
   const several = (flags: string, description: string) =>
     new Option(flags, `${description}; repeat it for several`).argParser(repeated)
   return command
-    .addOption(several('--for-org <id>', 'whose credentials, in a policy of the deployment'))
-    .addOption(several('--group <id>', 'keys that are bound to a member of this group'))
+    .addOption(several('--for-org <id>', 'an organization whose credentials it applies to, in a policy of the ' +
+      'deployment'))
+    .addOption(several('--group <id>', 'keys bound to a member of this group'))
     .addOption(several('--kind <name>', 'api_key, access_token, management_token, session or webhook_token'))
     .addOption(several('--resource <id>', 'the API, by id or identifier'))
-    .addOption(several('--scope <name>', 'a scope or a pattern; left out: the request as a whole'))
+    .addOption(several('--scope <name>', 'a scope or a pattern; omitted: the whole request'))
     .addOption(several('--address <range>', 'an address or CIDR range'))
-    .option('--from <time>', 'from this instant on: 2027-01-31T00:00:00Z')
-    .option('--until <time>', 'up to this instant')
+    .option('--from <time>', 'since this instant: 2027-01-31T00:00:00Z')
+    .option('--until <time>', 'until this instant')
     .addOption(several('--day <name>', 'mon, tue, wed, thu, fri, sat or sun'))
     .option('--hours <from-until>', '09:00-17:30, or past midnight: 22:00-06:00', readHours)
-    .option('--zone <name>', 'the time zone of days and hours; UTC unless given')
+    .option('--zone <name>', 'the time zone of days and hours; default: UTC')
 }
 
 /** @throws InvalidArgumentError. */
@@ -153,17 +154,17 @@ function readHours (text: string): { from: string, until: string } {
   return { from: match[1]!, until: match[2]! }
 }
 
-/** Undefined: no flag names one. */
+/** The conditions of the flags; undefined: none. */
 function conditionsOf (
   { forOrg, group, kind, resource, scope, address, from, until, day, hours, zone }: ConditionFlags
 ): Conditions | undefined {
-  const times = given({ from, until, days: day, hours, zone })
-  return given({
+  const times = presentMembers({ from, until, days: day, hours, zone })
+  return presentMembers({
     organizations: forOrg, groups: group, kinds: kind, resources: resource, scopes: scope, addresses: address, times
   })
 }
 
-function given<T extends object> (members: T): { [Name in keyof T]: NonNullable<T[Name]> } | undefined {
+function presentMembers<T extends object> (members: T): { [Name in keyof T]: NonNullable<T[Name]> } | undefined {
   const present = Object.entries(members).filter(([, value]) => value !== undefined)
   return present.length === 0 ? undefined : Object.fromEntries(present) as { [Name in keyof T]: NonNullable<T[Name]> }
 }
@@ -185,14 +186,14 @@ async function createPolicy (api: Api, flags: PolicyFlags, name: string): Promis
 async function updatePolicy (api: Api, flags: PolicyFlags, id: string): Promise<Answer<Policy | Impact>> {
   const { name, description, effect, always, dryRun, force } = flags
   const change = { name, description, effect, conditions: conditionsOf(flags) ?? (always ? {} : undefined) }
-  return await api.patch(pathOf(id), { ...requireChange(change, 'those that --help lists'), dryRun, force })
+  return await api.patch(pathOf(id), { ...requireChange(change, 'the flags in --help'), dryRun, force })
 }
 
 function pathOf (id: string): string {
   return `/policies/${segment(id)}`
 }
 
-function show (policy: Policy): string {
+function showPolicy (policy: Policy): string {
   return fieldLines([
     ['id', policy.id],
     ['name', policy.name],
@@ -206,7 +207,7 @@ function show (policy: Policy): string {
 }
 
 function conditionFields (conditions: Conditions | null): Field[] {
-  if (conditions === null) return [['conditions', 'cannot be read: it denies everything']]
+  if (conditions === null) return [['conditions', 'cannot be parsed: it denies everything']]
   const { organizations, groups, kinds, resources, scopes, addresses, times } = conditions
   const { from, until, days, hours, zone } = times ?? {}
   return [
@@ -223,27 +224,30 @@ function conditionFields (conditions: Conditions | null): Field[] {
   ]
 }
 
-function showEither (answer: Policy | Impact): string {
-  if (!('dryRun' in answer)) return show(answer)
+function showPolicyOrImpact (answer: Policy | Impact): string {
+  if (!('dryRun' in answer)) return showPolicy(answer)
   const { totals: { credentials, gaining, losing }, wouldLockOut, data, pagination } = answer
-  if (pagination.hasMore) process.stderr.write('There are more than are shown; --json and the API go page by page.\n')
+  if (pagination.hasMore) process.stderr.write('There are more than shown; use the API with limit and cursor.\n')
   const rows = data.flatMap(({ credential, name, resources }) =>
     resources.map(
-      each => [credential, name, each.resource, words(each.gains), words(each.loses), words(each.sometimes)]
+      ({ resource, gains, loses, sometimes }) =>
+        [credential, name, resource, words(gains), words(loses), words(sometimes)]
     )
   )
   const table = rows.length === 0
     ? ''
     : tableLines(['CREDENTIAL', 'NAME', 'API', 'GAINS', 'LOSES', 'ONLY SOMETIMES'], rows)
-  const warning = wouldLockOut ? 'Nobody in the organization could undo it: it would take --force.\n' : ''
+  const warning = wouldLockOut ? 'No credential of the organization could undo it: it needs --force.\n' : ''
   return `Nothing was changed. Of ${Number(credentials)} credentials that it would change, ${
     Number(gaining)
   } would gain and ${Number(losing)} would lose.\n${warning}${table}`
 }
 
-const showList = showPage<Policy>(
+const showPolicies = showPage<Policy>(
   ['ID', 'NAME', 'BINDS', 'EFFECT', 'IN FORCE'],
-  each => [each.id, each.name, each.organization ?? 'the deployment', each.effect, each.enabled ? 'yes' : 'no'],
-  'There is no policy yet: every credential may do what it was given. Create one: npx latchkey policy create NAME ' +
+  policy => [
+    policy.id, policy.name, policy.organization ?? 'the deployment', policy.effect, policy.enabled ? 'yes' : 'no'
+  ],
+  'There is no policy yet, so none restricts a credential. Create one: npx latchkey policy create NAME ' +
     '--effect deny --scope NAME'
 )

@@ -1,5 +1,6 @@
+/** `latchkey whoami`: the principal of the credential in use. */
 import { Command } from 'commander'
-import { answering } from '../command.ts'
+import { calling } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface Principal {
@@ -14,13 +15,12 @@ interface Principal {
   expiresAt: string | null
 }
 
-/** `latchkey whoami` */
 export function whoamiCommand (): Command {
-  return new Command('whoami').description('what the credential in use amounts to')
-    .action(answering<Principal, object>(show, api => api.get('/principal')))
+  return new Command('whoami').description('show the principal of the credential in use')
+    .action(calling<Principal, object>(showPrincipal, api => api.get('/principal')))
 }
 
-function show (principal: Principal): string {
+function showPrincipal (principal: Principal): string {
   return fieldLines([
     ['id', principal.id],
     ['kind', principal.kind],

@@ -1,6 +1,7 @@
+/** `latchkey publishable-key …`: publishable keys. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { block, fieldLines, instant, words } from '../print.ts'
 
 interface PublishableKey {
@@ -19,34 +20,33 @@ interface PublishableKey {
 
 interface KeyFlags { org?: string, resource?: string, env?: string, name?: string, scope?: string[] }
 
-/** `latchkey publishable-key …` */
 export function publishableKeyCommands (): Command {
   const key = new Command('publishable-key').description(
-    'publishable keys: may be seen by everybody; their signing keys start sessions for end users'
+    'publishable keys: public; their signing keys start sessions for end users'
   )
   key.command('create').description('create a publishable key; its signing key is shown once')
-    .option('--org <id>', 'the organization it belongs to; the token\'s own unless given')
-    .requiredOption('--resource <identifier>', 'the protected API that its sessions are for')
+    .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
+    .requiredOption('--resource <identifier>', 'the protected API of its sessions')
     .addOption(
-      new Option('--env <name>', 'which environment it is for').choices(['live', 'test']).makeOptionMandatory()
+      new Option('--env <name>', 'its environment').choices(['live', 'test']).makeOptionMandatory()
     )
-    .requiredOption('--name <text>', 'what people call it')
-    .addOption(scopeOption('a scope that its sessions have; repeat it for several'))
-    .action(answering<PublishableKey, KeyFlags>(show, (api, { org, resource, env, name, scope = [] }) =>
+    .requiredOption('--name <text>', 'a display name')
+    .addOption(scopeOption('a scope of its sessions; repeat it for several'))
+    .action(calling<PublishableKey, KeyFlags>(showKey, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
   withPageFlags(key.command('list').description('list the publishable keys, newest first'), { org: true })
     .action(
-      answering<Page<PublishableKey>, ListFlags>(
-        showList, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
+      calling<Page<PublishableKey>, ListFlags>(
+        showKeys, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
       )
     )
   key.command('show').description('show a publishable key, without its signing key').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showKey, (api, _flags, id) => api.get(pathOf(id))))
   key.command('revoke').description('revoke a publishable key and its sessions at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
-      answering<PublishableKey, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<PublishableKey, { reason?: string }>(showKey, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/revoke`, { reason }))
     )
   return key
@@ -56,7 +56,7 @@ function pathOf (id: string): string {
   return `/publishable-keys/${segment(id)}`
 }
 
-function show (key: PublishableKey): string {
+function showKey (key: PublishableKey): string {
   return fieldLines([
     ['id', key.id],
     ['name', key.name],
@@ -70,9 +70,9 @@ function show (key: PublishableKey): string {
     (key.signingKey === undefined ? '' : `${block(key.signingKey.pem)}Keep the signing key: it is not shown again.\n`)
 }
 
-const showList = showPage<PublishableKey>(
+const showKeys = showPage<PublishableKey>(
   ['ID', 'NAME', 'PUBLISHABLE KEY', 'ORGANIZATION', 'REVOKED'],
-  each => [each.id, each.name, each.publishableKey, each.organization, instant(each.revokedAt)],
+  key => [key.id, key.name, key.publishableKey, key.organization, instant(key.revokedAt)],
   'There is no publishable key yet. Create one: npx latchkey publishable-key create --org ORG --resource API --scope ' +
     'NAME --env live --name NAME'
 )

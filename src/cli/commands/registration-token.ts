@@ -1,8 +1,9 @@
+/** `latchkey registration-token …`: tokens for the registration of clients. */
 import { Command } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
   allowlistOption,
-  answering,
+  calling,
   expiryOption,
   pageQuery,
   readAmount,
@@ -44,35 +45,35 @@ interface TokenFlags {
   expires?: Expiry
 }
 
-/** `latchkey registration-token …` */
 export function registrationTokenCommands (): Command {
   const token = new Command('registration-token').description(
-    'registration tokens: let agents register themselves, with scopes set beforehand'
+    'registration tokens: let clients register themselves, with the scopes of the token'
   )
   token.command('create').description('create a registration token; it is shown once')
-    .option('--org <id>', 'the organization that clients which register with it belong to; the token\'s own unless ' +
-      'given')
-    .option('--resource <identifier>', 'the protected API they get scopes for')
-    .addOption(scopeOption('a scope they get; repeat it for several'))
+    .option('--org <id>', 'the organization of clients that register with it; default: the token\'s own')
+    .option('--resource <identifier>', 'the protected API of their scopes')
+    .addOption(scopeOption('a scope of the clients; repeat it for several'))
     .addOption(allowlistOption())
-    .option('--uses <n>', 'how many clients may register with it', readAmount)
+    .option('--uses <n>', 'the number of clients that may register with it', readAmount)
     .addOption(expiryOption())
-    .option('--name <text>', 'what people call it')
-    .action(answering<RegistrationToken, TokenFlags>(show, create))
+    .option('--name <text>', 'a display name')
+    .action(calling<RegistrationToken, TokenFlags>(showToken, create))
   withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
     .action(
-      answering<Page<RegistrationToken>, ListFlags>(showList, (api, flags) =>
+      calling<Page<RegistrationToken>, ListFlags>(showTokens, (api, flags) =>
         api.get('/registration-tokens', pageQuery(flags)))
     )
   token.command('show').description('show a registration token, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('update').description('change a registration token').argument('<id>')
-    .option('--name <text>', 'what people call it')
-    .option('--uses <n>', 'how many more clients may register with it, or unlimited', readAmount)
+    .option('--name <text>', 'a display name')
+    .option('--uses <n>', 'the number of further clients that may register with it, or unlimited', readAmount)
     .addOption(expiryOption())
-    .action(answering<RegistrationToken, TokenFlags>(show, update))
-  token.command('revoke').description('revoke a registration token; clients that used it stay').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+    .action(calling<RegistrationToken, TokenFlags>(showToken, update))
+  token.command('revoke').description('revoke a registration token; clients that registered with it stay').argument(
+    '<id>'
+  )
+    .action(calling(showToken, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
   return token
 }
 
@@ -101,7 +102,7 @@ async function update (api: Api, { name, uses, expires }: TokenFlags, id: string
   )
 }
 
-function show (token: RegistrationToken): string {
+function showToken (token: RegistrationToken): string {
   return fieldLines([
     ['id', token.id],
     ['name', token.name],
@@ -117,11 +118,11 @@ function show (token: RegistrationToken): string {
   ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
 }
 
-const showList = showPage<RegistrationToken>(
+const showTokens = showPage<RegistrationToken>(
   ['ID', 'NAME', 'ORGANIZATION', 'USES LEFT', 'EXPIRES', 'REVOKED'],
-  each => [
-    each.id, each.name, each.organization, each.usesLeft ?? 'unlimited', instant(each.expiresAt) ?? 'never',
-    instant(each.revokedAt)
+  token => [
+    token.id, token.name, token.organization, token.usesLeft ?? 'unlimited', instant(token.expiresAt) ?? 'never',
+    instant(token.revokedAt)
   ],
   'There is no registration token yet. Create one: npx latchkey registration-token create --org ORG'
 )

@@ -1,6 +1,7 @@
+/** `latchkey replicas …`: the servers on a database, and changes that it lost. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface Replica {
@@ -15,25 +16,24 @@ interface Replica {
   behind: number
 }
 
-/** `latchkey replicas` */
 export function replicasCommand (): Command {
   const replicas = withPageFlags(
     new Command('replicas').description(
-      'the servers on this database: which are live, and how many changes each is behind'
+      'list the servers on this database: their state, and how many changes each is behind'
     ),
     { org: false }
   )
-    .action(answering<Page<Replica>, ListFlags>(showList, (api, flags) => api.get('/replicas', pageQuery(flags))))
+    .action(calling<Page<Replica>, ListFlags>(showReplicas, (api, flags) => api.get('/replicas', pageQuery(flags))))
   const lost = replicas.command('lost')
     .description(
-      'what is refused because a failover of the database has lost a change of it; revoke it again, or accept it'
+      'list what is refused because a failover of the database lost a change; revoke it again, or accept it'
     )
   const states = ['undecided', 'accepted', 'revoked', 'gone']
   withPageFlags(lost, { org: false })
-    .addOption(new Option('--state <name>', 'only those in this state').choices(states).default('undecided'))
-    .addOption(new Option('--accept <id>', 'refuse it no longer: the database is right about it').conflicts('all'))
-    .option('--all', 'refuse nothing of it any longer')
-    .action(answering<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
+    .addOption(new Option('--state <name>', 'only in this state').choices(states).default('undecided'))
+    .addOption(new Option('--accept <id>', 'stop refusing it: the state in the database is right').conflicts('all'))
+    .option('--all', 'accept every undecided change')
+    .action(calling<Lost, LostFlags>(showLost, async (api, { accept, all, state, ...flags }) => {
       if (accept !== undefined) return await api.post(`/lost-changes/${segment(accept)}/accept`)
       if (all === true) return await api.post('/lost-changes/accept')
       return await api.get('/lost-changes', { ...pageQuery(flags), state })
@@ -54,7 +54,7 @@ interface LostChange {
   decidedBy: string | null
 }
 
-/** What the three ways to call `latchkey replicas lost` answer. */
+/** The answers of `latchkey replicas lost`: a list, one accepted change, or the number of accepted changes. */
 type Lost = Page<LostChange> | LostChange | { accepted: number }
 
 function showLost (lost: Lost): string {
@@ -66,19 +66,25 @@ const showLostChanges = showPage<LostChange>(
   ['ID', 'KIND', 'SUBJECT', 'ORGANIZATION', 'STATE', 'CHANGED', 'NOTICED'],
   ({ id, kind, subject, organization, state, changedAt, noticedAt }) =>
     [id, kind, subject, organization, state, instant(changedAt), instant(noticedAt)],
-  'Nothing of that is known.'
+  'There is no such change.'
 )
 
-const showList = showPage<Replica>(
+const showReplicas = showPage<Replica>(
   ['REPLICA', 'STATE', 'BEHIND', 'HOST', 'PID', 'VERSION', 'STARTED', 'LAST SEEN'],
-  each => [
-    each.id, state(each), String(each.behind), each.host, String(each.pid), each.version, instant(each.startedAt),
-    instant(each.seenAt)
+  replica => [
+    replica.id,
+    stateOf(replica),
+    String(replica.behind),
+    replica.host,
+    String(replica.pid),
+    replica.version,
+    instant(replica.startedAt),
+    instant(replica.seenAt)
   ],
   'There is no server.'
 )
 
-function state ({ live, leftAt }: Replica): string {
+function stateOf ({ live, leftAt }: Replica): string {
   if (leftAt !== null) return 'left'
   return live ? 'live' : 'silent'
 }

@@ -1,10 +1,10 @@
+/** `latchkey resource …`: protected APIs. */
 import { Command, Option } from 'commander'
-import { segment, type Answer, type Api } from '../api.ts'
+import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
-  answering, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  algorithmOption, calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
-import { algorithmOption } from './signing-key.ts'
 
 interface Scope { name: string, keyOnly?: boolean, description?: string | null }
 
@@ -26,48 +26,43 @@ interface ResourceFlags {
   name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string
 }
 
-/** Those of the API; test/cli/choices.test.ts compares them. */
+/** The styles of the API; test/cli/choices.test.ts compares the two. */
 const styleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457']
 
 const keyOnlySuffix = ':key-only'
 
-/** `latchkey resource …` */
 export function resourceCommands (): Command {
   const resource = new Command('resource').description('resources: the protected APIs, with their scopes')
   withResourceFlags(
     resource.command('create').description('declare a protected API').argument('<identifier>', 'its URL')
   )
-    .option('--org <id>', 'the organization it belongs to; without, every organization can have credentials for it')
-    .action(answering<Resource, ResourceFlags>(show, create))
+    .option('--org <id>', 'the organization that it belongs to; default: none, so that every organization can have ' +
+      'credentials for it')
+    .action(calling<Resource, ResourceFlags>(showResource, create))
   withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
-    .action(answering<Page<Resource>, ListFlags>(showList, (api, flags) => api.get('/resources', pageQuery(flags))))
+    .action(calling<Page<Resource>, ListFlags>(showResources, (api, flags) => api.get('/resources', pageQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showResource, (api, _flags, id) => api.get(resourcePath(id))))
   withResourceFlags(
     resource.command('update').description('change a resource; --scope replaces all of its scopes').argument(
       '<id>', 'its id or identifier'
     )
   )
-    .action(answering<Resource, ResourceFlags>(show, update))
-  resource.command('revoke').description('end a resource: nothing passes for it any more').argument(
+    .action(calling<Resource, ResourceFlags>(showResource, update))
+  resource.command('revoke').description('revoke a resource: every credential for it is refused').argument(
     '<id>', 'its id or identifier'
   )
-    .action(answering(show, (api, _flags, id) => api.post(`${pathOf(id)}/revoke`)))
+    .action(calling(showResource, (api, _flags, id) => api.post(`${resourcePath(id)}/revoke`)))
   return resource
-}
-
-/** Where a resource is found, by id or identifier. */
-export function pathOf (id: string): string {
-  return `/resources/${segment(id)}`
 }
 
 function withResourceFlags (command: Command): Command {
   return command
-    .addOption(scopeOption(`a scope; repeat it for several; "${keyOnlySuffix}" behind it keeps it from OAuth clients`))
-    .option('--name <text>', 'what people call it')
-    .addOption(new Option('--style <name>', 'how credentials travel and errors look').choices(styleNames))
-    .option('--key-prefix <text>', 'what its API keys start with')
-    .addOption(algorithmOption('what its access tokens are signed by'))
+    .addOption(scopeOption(`a scope; repeat it for several; the suffix "${keyOnlySuffix}" excludes OAuth clients`))
+    .option('--name <text>', 'a display name')
+    .addOption(new Option('--style <name>', 'the style of credentials and errors').choices(styleNames))
+    .option('--key-prefix <text>', 'the prefix of its API keys')
+    .addOption(algorithmOption('the algorithm that signs its access tokens'))
 }
 
 async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
@@ -89,24 +84,24 @@ async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answ
   )
   const scopes = scope === undefined
     ? undefined
-    : withDescriptions(scope.map(readScope), (await api.get<Resource>(pathOf(id))).value.scopes)
-  return await api.patch(pathOf(id), { name, scopes, style, keyPrefix, signingAlgorithm })
+    : withDescriptions(scope.map(readScope), (await api.get<Resource>(resourcePath(id))).value.scopes)
+  return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm })
 }
 
-/** Scopes may hold colons; only the one suffix means something. */
+/** Scopes may contain colons; only this suffix has a meaning. */
 function readScope (text: string): Scope {
   return text.endsWith(keyOnlySuffix) ? { name: text.slice(0, -keyOnlySuffix.length), keyOnly: true } : { name: text }
 }
 
-/** A scope that stays keeps its description. */
+/** A remaining scope keeps its description. */
 function withDescriptions (scopes: Scope[], before: readonly Scope[]): Scope[] {
   return scopes.map(scope => {
-    const description = before.find(each => each.name === scope.name)?.description
+    const description = before.find(({ name }) => name === scope.name)?.description
     return description ? { ...scope, description } : scope
   })
 }
 
-function show (resource: Resource): string {
+function showResource (resource: Resource): string {
   return fieldLines([
     ['id', resource.id],
     ['identifier', resource.identifier],
@@ -125,8 +120,8 @@ function scopesOf ({ scopes }: Resource): string {
   return scopes.map(scope => scope.keyOnly ? `${scope.name} (API keys only)` : scope.name).join(', ') || 'none'
 }
 
-const showList = showPage<Resource>(
+const showResources = showPage<Resource>(
   ['ID', 'IDENTIFIER', 'STYLE', 'REVOKED', 'SCOPES'],
-  each => [each.id, each.identifier, each.style, instant(each.revokedAt), scopesOf(each)],
+  resource => [resource.id, resource.identifier, resource.style, instant(resource.revokedAt), scopesOf(resource)],
   'There is no resource yet. Create one: npx latchkey resource create https://api.example.com --scope NAME'
 )

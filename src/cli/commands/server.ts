@@ -1,16 +1,16 @@
+/** `latchkey serve` and `latchkey migrate`: the commands that run without a server. */
 import { Command } from 'commander'
 
-/** `latchkey serve`. The server is loaded only when it is wanted: the other commands start faster without it. */
+/** Loads the server on demand: other commands start faster without it. */
 export function serveCommand (): Command {
   return new Command('serve').description('run the server')
     .action(async () => await (await import('../../server/serve.ts')).serve())
 }
 
-/** `latchkey migrate` */
 export function migrateCommand (): Command {
-  return new Command('migrate').description('bring the database up to this version, and stop')
+  return new Command('migrate').description('migrate the database to this version, and exit')
     .option(
-      '--end-resource <id>', 'end one of two resources that are one URL; repeat it for several',
+      '--end-resource <id>', 'revoke one of two resources with the same URL; repeat it for several',
       (id: string, before: readonly string[] = []) => [...before, id]
     )
     .action(async ({ endResource = [] }: { endResource?: string[] }) =>

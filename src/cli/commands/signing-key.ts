@@ -1,6 +1,7 @@
+/** `latchkey signing-key …`: the keys that sign access tokens. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { algorithmOption, calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface SigningKey {
@@ -15,52 +16,46 @@ interface SigningKey {
   revokedReason: string | null
 }
 
-/** `latchkey signing-key …` */
 export function signingKeyCommands (): Command {
-  const key = new Command('signing-key').description('signing keys: what access tokens are signed with')
+  const key = new Command('signing-key').description('signing keys: the keys that sign access tokens')
   withPageFlags(key.command('list').description('list the signing keys, newest first'), { org: false })
     .addOption(
-      new Option('--state <name>', 'only those in this state').choices([
+      new Option('--state <name>', 'only in this state').choices([
         'pending', 'active', 'retired', 'revoked', 'gone'
       ])
     )
-    .addOption(algorithmOption('only those of this algorithm'))
+    .addOption(algorithmOption('only of this algorithm'))
     .action(
-      answering<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(
-        showList,
+      calling<Page<SigningKey>, ListFlags & { state?: string, algorithm?: string }>(
+        showKeys,
         (api, { state, algorithm, ...flags }) => api.get('/signing-keys', { ...pageQuery(flags), state, algorithm })
       )
     )
   key.command('show').description('show a signing key').argument('<kid>')
-    .action(answering(show, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
+    .action(calling(showKey, (api, _flags, id) => api.get(`/signing-keys/${segment(id)}`)))
   key.command('rotate').description(
-    'make another key the one that signs, once it has been published for five minutes; tokens signed before stay good'
+    'sign with a new key once it has been published for five minutes; earlier tokens stay valid'
   )
     .option(
-      '--now', 'at once, for emergencies: whoever keeps the keys in a cache refuses new tokens for up to five minutes'
+      '--now', 'at once, for emergencies: verifiers with a cached key set refuse new tokens for up to five minutes'
     )
-    .addOption(algorithmOption('of which algorithm; ES256 unless given'))
+    .addOption(algorithmOption('the algorithm; default: ES256'))
     .action(
-      answering<SigningKey, { now?: boolean, algorithm?: string }>(show, (api, { now, algorithm }) =>
+      calling<SigningKey, { now?: boolean, algorithm?: string }>(showKey, (api, { now, algorithm }) =>
         api.post('/signing-keys/rotate', { now, algorithm }))
     )
   key.command('revoke').description(
-    'revoke a signing key and every token that it signed, at once; if it is the one that signs, another one does'
+    'revoke a signing key and every token that it signed, at once; another key replaces an active one'
   ).argument('<kid>')
-    .option('--reason <text>', 'why, for those who look later')
+    .option('--reason <text>', 'the reason, kept with the record')
     .action(
-      answering<SigningKey, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<SigningKey, { reason?: string }>(showKey, (api, { reason }, id) =>
         api.post(`/signing-keys/${segment(id)}/revoke`, { reason }))
     )
   return key
 }
 
-/** `--algorithm`: one of those that tokens are signed by. */
-export function algorithmOption (description: string): Option {
-  return new Option('--algorithm <name>', description).choices(['ES256', 'RS256', 'EdDSA'])
-}
-
-function show (key: SigningKey): string {
+function showKey (key: SigningKey): string {
   return fieldLines([
     ['kid', key.id],
     ['algorithm', key.algorithm],
@@ -74,11 +69,11 @@ function show (key: SigningKey): string {
   ])
 }
 
-const showList = showPage<SigningKey>(
+const showKeys = showPage<SigningKey>(
   ['KID', 'ALGORITHM', 'STATE', 'SIGNS FROM', 'SIGNS UNTIL', 'PUBLISHED UNTIL'],
-  each => [
-    each.id, each.algorithm, each.state, instant(each.activatedAt), instant(each.retiredAt),
-    instant(each.publishedUntil)
+  key => [
+    key.id, key.algorithm, key.state, instant(key.activatedAt), instant(key.retiredAt),
+    instant(key.publishedUntil)
   ],
   'There is no signing key.'
 )

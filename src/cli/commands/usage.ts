@@ -1,7 +1,7 @@
-/** `latchkey key usage` and `latchkey org credits`. */
+/** `latchkey key usage` and `latchkey org credits`: usage of keys, and credits of organizations. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
-import { answering } from '../command.ts'
+import { calling } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
 
@@ -26,26 +26,28 @@ interface CreditEntry {
 
 interface GrantFlags { grant?: number, env?: string, reason?: string }
 
-/** `latchkey key usage ID`: whether a key is still in use, and how much. */
+/** `latchkey key usage ID` */
 export function keyUsageCommand (): Command {
   return new Command('usage').description(
-    'show how much a key is used, by day (UTC); this month unless you say which days'
+    'show the usage of a key by day (UTC); default: this month'
   ).argument('<id>')
     .option('--from <day>', 'the first day: 2027-01-01')
     .option('--to <day>', 'the last day')
     .action(
-      answering<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
+      calling<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
         api.get(`/api-keys/${segment(id)}/usage`, { from, to }))
     )
 }
 
-/** `latchkey org credits ID`: what an organization has to spend; with `--grant`, more of it. */
+/** `latchkey org credits ID` */
 export function creditsCommand (): Command {
-  return new Command('credits').description('show what an organization has to spend, or grant it more').argument('<id>')
-    .option('--grant <n>', 'grant so many credits', readCredits)
-    .addOption(new Option('--env <name>', 'on which account').choices(['live', 'test']))
-    .option('--reason <text>', 'why, for those who look later')
-    .action(answering<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
+  return new Command('credits').description('show the credit balances of an organization, or grant credits').argument(
+    '<id>'
+  )
+    .option('--grant <n>', 'the number of credits to grant', readCredits)
+    .addOption(new Option('--env <name>', 'the account').choices(['live', 'test']))
+    .option('--reason <text>', 'the reason, kept with the record')
+    .action(calling<Credits | CreditEntry, GrantFlags>(showCredits, creditsOrGrant))
 }
 
 async function creditsOrGrant (
@@ -56,7 +58,7 @@ async function creditsOrGrant (
     if (env !== undefined || reason !== undefined) throw new UsageError('--env and --reason go with --grant.')
     return await api.get<Credits>(path)
   }
-  if (env === undefined) throw new UsageError('Say which account is to have them: --env live or --env test.')
+  if (env === undefined) throw new UsageError('Name the account: --env live or --env test.')
   return await api.post<CreditEntry>(path, { environment: env, amount: grant, reason: reason ?? 'granted' })
 }
 
@@ -64,7 +66,7 @@ async function creditsOrGrant (
 function readCredits (text: string): number {
   const amount = /^[1-9]\d*$/.test(text) ? Number(text) : NaN
   if (Number.isSafeInteger(amount)) return amount
-  throw new InvalidArgumentError('Write a whole number from 1 up.')
+  throw new InvalidArgumentError('Write a whole number, 1 or greater.')
 }
 
 function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits, callsToday, days }: KeyUsage): string {
@@ -79,14 +81,19 @@ function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits,
   ])
   return days.length === 0
     ? total
-    : `${total}\n${tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(each => [each.day, each.calls, each.credits]))}`
+    : `${total}\n${
+      tableLines(['DAY', 'CALLS', 'CREDITS'], days.map(({ day, calls, credits }) => [day, calls, credits]))
+    }`
 }
 
 function showCredits (answer: Credits | CreditEntry): string {
   if ('live' in answer) {
     return fieldLines([['organization', answer.organization], ['live', answer.live], ['test', answer.test]])
   }
-  return fieldLines([['granted', `${answer.amount} ${answer.environment} credits`], ['balance', answer.balance], [
-    'reason', answer.reason
-  ], ['entry', answer.id]])
+  return fieldLines([
+    ['granted', `${answer.amount} ${answer.environment} credits`],
+    ['balance', answer.balance],
+    ['reason', answer.reason],
+    ['entry', answer.id],
+  ])
 }

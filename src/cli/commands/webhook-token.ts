@@ -1,6 +1,7 @@
+/** `latchkey webhook-token …`: tokens for the URLs of webhooks. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
-import { answering, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface WebhookToken {
@@ -18,28 +19,27 @@ interface WebhookToken {
 
 interface TokenFlags { key?: string, type?: string, object?: string }
 
-/** `latchkey webhook-token …` */
 export function webhookTokenCommands (): Command {
   const token = new Command('webhook-token').description(
-    'webhook tokens: secrets for the path of a webhook, each for one object'
+    'webhook tokens: secrets for the URL of a webhook, each for one object'
   )
   token.command('create').description('create a webhook token; it is shown once')
-    .requiredOption('--key <id>', 'the API key in whose name it acts')
-    .requiredOption('--type <name>', 'the type of its object: templates')
-    .requiredOption('--object <id>', 'the one object that it reaches')
-    .action(answering<WebhookToken, TokenFlags>(show, (api, { key, type, object }) =>
+    .requiredOption('--key <id>', 'the API key that it acts for')
+    .requiredOption('--type <name>', 'the type of its object, such as templates')
+    .requiredOption('--object <id>', 'the id of its object')
+    .action(calling<WebhookToken, TokenFlags>(showToken, (api, { key, type, object }) =>
       api.post('/webhook-tokens', { apiKey: key, object: { type, id: object } })))
   withPageFlags(token.command('list').description('list the webhook tokens, newest first'), { org: true })
     .action(
-      answering<Page<WebhookToken>, ListFlags>(showList, (api, flags) => api.get('/webhook-tokens', pageQuery(flags)))
+      calling<Page<WebhookToken>, ListFlags>(showTokens, (api, flags) => api.get('/webhook-tokens', pageQuery(flags)))
     )
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
-    .action(answering(show, (api, _flags, id) => api.get(pathOf(id))))
+    .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))
   token.command('revoke').description('revoke a webhook token at once').argument('<id>').option(
-    '--reason <text>', 'why, for those who look later'
+    '--reason <text>', 'the reason, kept with the record'
   )
     .action(
-      answering<WebhookToken, { reason?: string }>(show, (api, { reason }, id) =>
+      calling<WebhookToken, { reason?: string }>(showToken, (api, { reason }, id) =>
         api.post(`${pathOf(id)}/revoke`, { reason }))
     )
   return token
@@ -49,7 +49,7 @@ function pathOf (id: string): string {
   return `/webhook-tokens/${segment(id)}`
 }
 
-function show (token: WebhookToken): string {
+function showToken (token: WebhookToken): string {
   return fieldLines([
     ['id', token.id],
     ['organization', token.organization],
@@ -62,8 +62,10 @@ function show (token: WebhookToken): string {
   ]) + (token.token === undefined ? '' : 'Keep the token: it is not shown again.\n')
 }
 
-const showList = showPage<WebhookToken>(
+const showTokens = showPage<WebhookToken>(
   ['ID', 'REACHES', 'IN THE NAME OF', 'ORGANIZATION', 'REVOKED'],
-  each => [each.id, `${each.object.type} ${each.object.id}`, each.apiKey, each.organization, instant(each.revokedAt)],
+  token => [
+    token.id, `${token.object.type} ${token.object.id}`, token.apiKey, token.organization, instant(token.revokedAt)
+  ],
   'There is no webhook token yet. Create one: npx latchkey webhook-token create --key KEY --type TYPE --object ID'
 )

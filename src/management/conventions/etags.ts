@@ -1,17 +1,14 @@
-/**
- * Entity tags (RFC 9110 §8.8.3) and what is asked of them: an answer about one thing carries the revision of that
- * thing.
- */
+/** Entity tags (RFC 9110 §8.8.3) and If-Match: the answer about a record carries its revision as the ETag. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 
-/** Under this name an answer carries the revision of what it shows. It is no part of the JSON: it becomes the ETag. */
+/** The member of an answer with the revision of its record. It becomes the ETag and is not part of the JSON. */
 export const revision = Symbol('revision')
 
-/** What shows something that has a revision. */
+/** An answer about a record that may have a revision. */
 export interface Tagged { [revision]?: number }
 
-/** Sends the revision of every answer that carries one as its ETag. */
+/** Sends the revision of an answer as its ETag. */
 export function tagAnswers (app: FastifyInstance): void {
   app.addHook('preSerialization', async (_request, reply, payload) => {
     const shown = (payload as Tagged | null)?.[revision]
@@ -21,7 +18,7 @@ export function tagAnswers (app: FastifyInstance): void {
 }
 
 /**
- * `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1): as a schema, so that what is documented is what is read.
+ * `*`, or a list of entity tags (RFC 9110 §8.8.3, §13.1.1), as a schema: the document shows the form that is parsed.
  */
 export const ifMatch = {
   maxLength: 1_024,
@@ -30,16 +27,16 @@ export const ifMatch = {
 const form = new RegExp(ifMatch.pattern)
 
 /**
- * The revisions that `If-Match` lets pass (RFC 9110 §13.1.1); undefined: any that there is, because there is no such
- * header or it is `*`. A tag that was never ours, or a weak one, is no revision's and lets nothing pass.
- * @throws Failure `invalid_request` for what is no list of entity tags.
+ * The revisions that `If-Match` accepts (RFC 9110 §13.1.1); undefined: any, because the header is absent or `*`. A weak
+ * tag, or one that this server never issued, matches no revision.
+ * @throws Failure `invalid_request` if it is not a list of entity tags.
  */
 export function expectedRevisions ({ headers }: FastifyRequest): readonly number[] | undefined {
   const value = headers['if-match']
   if (value === undefined || value === '*') return undefined
   if (value.length > ifMatch.maxLength || !form.test(value)) {
     throw new Failure('invalid_request', {
-      message: 'If-Match must be * or entity tags as the ETag header gave them: "3".', details: { field: 'if-match' }
+      message: 'If-Match must be * or entity tags from the ETag header, such as "3".', details: { field: 'if-match' }
     })
   }
   return Array.from(

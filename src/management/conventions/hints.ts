@@ -1,12 +1,12 @@
 /**
- * What is said beside a success: that what was made can do nothing yet, and how it can. In the `Warning` of the answer.
+ * Hints of successful answers, in their `Warning` header: the created record has no effect yet, and how to change that.
  */
 import type { FastifyInstance } from 'fastify'
 import { isLoopback } from '../../config/loopback.ts'
 import { warnings } from '../../base/process-warning.ts'
 
-/** Adds to the answers of `app` what is to be said beside them. */
-export function hint (app: FastifyInstance): void {
+/** Adds the `Warning` header to the answers of `app`. */
+export function addHints (app: FastifyInstance): void {
   app.addHook('preSerialization', (request, reply, payload, done) => {
     const { method, routeOptions: { url = '' } } = request
     const hintsOf = reply.statusCode < 300 ? hints[`${method} ${url.slice(app.prefix.length)}`] : undefined
@@ -18,11 +18,11 @@ export function hint (app: FastifyInstance): void {
 
 interface Grants { clientId: string, grants: readonly { scopes: readonly string[] }[], introspects: readonly string[] }
 
-/** A client that introspects is for nothing else. */
+/** A client that introspects needs no scopes. */
 function hintsOfClient ({ clientId, grants, introspects }: Grants): string[] {
   if (introspects.length > 0 || grants.some(({ scopes }) => scopes.length > 0)) return []
   return [
-    `The client ${clientId} has no scope yet, so its tokens pass no route that asks for one: ` +
+    `The client ${clientId} has no scope yet, so its tokens are refused by every route that requires one: ` +
     `latchkey client update ${clientId} --resource API --scope NAME`,
   ]
 }
@@ -44,16 +44,16 @@ interface Held { id: string, scopes: readonly string[] }
 function hintsOfKey ({ id, access, scopes }: Held & { access: string }): string[] {
   if (access !== 'custom' || scopes.length > 0) return []
   const wayOut = `latchkey key update ${id} --scope NAME`
-  return [`The key ${id} has no scope yet, so it passes no route that asks for one: ${wayOut}`]
+  return [`The key ${id} has no scope yet, so every route that requires one refuses it: ${wayOut}`]
 }
 
-/** Of what gets its scopes when it is made, and never again. */
+/** For credentials whose scopes cannot change. */
 function hintsOfFixed ({ id, scopes }: Held): string[] {
   if (scopes.length > 0) return []
-  return [`${id} has no scope, so what it stands for passes no route that asks for one: make another with --scope NAME`]
+  return [`${id} has no scope, so every route that requires one refuses it: create another with --scope NAME`]
 }
 
-/** By the routes whose answers they are about. */
+/** By route. */
 const hints: Readonly<Record<string, (answer: never) => string[]>> = {
   'POST /clients': hintsOfClient,
   'PATCH /clients/:id': hintsOfClient,

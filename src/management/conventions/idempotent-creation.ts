@@ -1,4 +1,4 @@
-/** What every creation has in common: 201, and answered once for each Idempotency-Key. */
+/** Creations: status 201, and one answer for each Idempotency-Key. */
 import type { Repositories } from '../../domain/store.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Idempotency } from '../../domain/core/idempotency.ts'
@@ -10,8 +10,8 @@ import { revision, type Tagged } from './etags.ts'
 export interface CreationDependencies extends ManagementDependencies { answers: Idempotency }
 
 /**
- * Answers a creation with what `make` makes through the operation it is given, and through nothing else: with an
- * Idempotency-Key all of it is one transaction, and the same request gets the same answer again, secrets included.
+ * Answers a creation with the result of `make`, which writes through the given operation only: with an Idempotency-Key
+ * it runs in one transaction, and a repeated request gets the stored answer, secrets included.
  */
 export async function created<T extends object> (
   dependencies: CreationDependencies,
@@ -24,8 +24,8 @@ export async function created<T extends object> (
 }
 
 /**
- * As `created`, of what takes two steps: `prepare` is done, and known to every server, before `make` begins, which is
- * handed what it answers.
+ * Like `created`, in two steps: `prepare` is committed and applied on every server before `make` starts with its
+ * result.
  */
 export async function createdAfter<T extends object, P> (
   dependencies: CreationDependencies,
@@ -37,7 +37,7 @@ export async function createdAfter<T extends object, P> (
 ): Promise<T> {
   if (request.routeOptions.config.repeatable !== true) {
     throw new Error(
-      `The route ${request.method} ${request.routeOptions.url} creates and does not say so: give it a response 201, ` +
+      `The route ${request.method} ${request.routeOptions.url} creates without declaring it: give it a response 201, ` +
         'or config: { repeatable: true }.'
     )
   }
@@ -58,21 +58,21 @@ export async function createdAfter<T extends object, P> (
   return answer.shown === null ? answer.made : { ...answer.made, [revision]: answer.shown }
 }
 
-/** Answers the end of something: there is nothing left to show. */
+/** Answers 204 after `ending`. */
 export async function ended (reply: FastifyReply, ending: Promise<unknown>): Promise<FastifyReply> {
   await ending
   return await reply.code(204).send()
 }
 
-/** The form of an Idempotency-Key, as a schema, so that what is documented is what is read. */
+/** The form of an Idempotency-Key, as a schema: the document shows the form that is parsed. */
 export const idempotencyKeyForm = {
   pattern: '^("[!#-\\[\\]-~]{1,128}"|[!#-+\\x2d-\\[\\]-~]{1,128})$',
 } as const
 const form = new RegExp(idempotencyKeyForm.pattern)
 
 /**
- * The Idempotency-Key of a request; null: none. The draft (draft-ietf-httpapi-idempotency-key-header §2.1) has it in
- * quotation marks, most clients leave them out: both are one key. @throws Failure `invalid_request`.
+ * The Idempotency-Key of a request; null: none. The quoted form of draft-ietf-httpapi-idempotency-key-header §2.1 and
+ * the unquoted form that most clients send are the same key. @throws Failure `invalid_request`.
  */
 export function idempotencyKey ({ headers }: FastifyRequest): string | null {
   const value = headers['idempotency-key']
@@ -80,8 +80,8 @@ export function idempotencyKey ({ headers }: FastifyRequest): string | null {
   if (typeof value === 'string' && form.test(value)) return value.startsWith('"') ? value.slice(1, -1) : value
   throw new Failure('invalid_request', {
     message:
-      'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma; a new ' +
-        'UUID, say.',
+      'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma, such ' +
+        'as a new UUID.',
     details: { field: 'idempotency-key' }
   })
 }

@@ -1,3 +1,4 @@
+/** The operation that a request of the management API stands for, and the values that handlers read from it. */
 import type { FastifyRequest } from 'fastify'
 import { addressOf } from '../../base/ip-address.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -9,12 +10,12 @@ import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { expectedRevisions } from './etags.ts'
 
-/** What the routes of the management API work with. */
+/** Dependencies of every route of the management API. */
 export interface ManagementDependencies { store: Store, clock: Clock }
 
 /**
- * The operation that a request asks for, in the name of its principal.
- * @throws Failure `invalid_request` for an `If-Match` that is none.
+ * The operation of a request, on behalf of its principal.
+ * @throws Failure `invalid_request` for a malformed `If-Match`.
  */
 export function operationOf (
   { store, clock }: ManagementDependencies, request: FastifyRequest
@@ -23,10 +24,7 @@ export function operationOf (
   return { store, clock, actor: actorOf(request), ...(expects === undefined ? {} : { expects }) }
 }
 
-/**
- * @throws Failure `insufficient_permissions` for a credential that belongs to no organization: it has nothing to
- * manage.
- */
+/** @throws Failure `insufficient_permissions` for a credential without an organization: it has nothing to manage. */
 function actorOf (request: FastifyRequest): Actor {
   const { principal } = request
   const isAdmin = principal.kind === 'admin_token'
@@ -46,31 +44,29 @@ function actorOf (request: FastifyRequest): Actor {
   }
 }
 
-/** A client's token ends, its client does not. */
+/** The expiry of an access token does not restrict its client. */
 function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Restrictions {
   return { allowlist, expiresAt: kind === 'access_token' ? null : expiresAt, objects }
 }
 
-/** Refuses who is confined to an organization what concerns the whole deployment. */
-export function requireDeployment ({ actor }: Operation<Repositories>, what: string): void {
+/** Requires a deployment-wide credential. */
+export function requireDeployment ({ actor }: Operation<Repositories>, action: string): void {
   if (actor.organizationId !== null) {
     throw new Failure('insufficient_permissions', {
-      message: `${what} takes the admin token; this credential is confined to ${actor.organizationId}.`
+      message: `${action} requires a deployment-wide credential; this one is confined to ${actor.organizationId}.`
     })
   }
 }
 
-/** The organization a list is confined to: the actor's own, else the one asked for. */
-export function organizationFilter (
-  { actor }: Operation<Repositories>, asked: string | undefined
-): { organizationId?: string } {
+/** The organization that a list is confined to: the actor's own, else the requested one. */
+export function organizationFilter ({ actor }: Operation<Repositories>, asked: string | undefined): { organizationId?: string } {
   const organizationId = actor.organizationId ?? asked
   return organizationId === undefined ? {} : { organizationId }
 }
 
 /**
- * Reads an instant that the schema let pass. @throws Failure `invalid_expiry` for the 31st of February, and for one
- * that in UTC is outside the years 1 to 9999: RFC 3339 cannot spell it, and databases do not put it in order.
+ * Parses an instant that the schema accepted. @throws Failure `invalid_expiry` for 31 February, and for an instant
+ * outside the years 1 to 9999 in UTC: RFC 3339 cannot express it, and databases do not sort it.
  */
 export function readInstant (text: string | null | undefined, field = 'expiresAt'): Date | null | undefined {
   if (text === null || text === undefined) return text
@@ -82,17 +78,15 @@ export function readInstant (text: string | null | undefined, field = 'expiresAt
   return instant
 }
 
-/** The members that were given: what is undefined narrows nothing. */
-export function given<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
+/** The members that are not undefined: an undefined filter must not narrow a list. */
+export function definedMembers<T extends object> (members: T): { [Member in keyof T]?: Exclude<T[Member], undefined> } {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
     [Member in keyof T]?: Exclude<T[Member], undefined>
   }
 }
 
-/** The id of a resource that a filter names by id or identifier. One that does not exist has nothing. */
-export async function resourceIdOf (
-  { store }: Operation<Repositories>, named: string | undefined
-): Promise<string | undefined> {
+/** The id of a resource that a filter names by id or identifier. An unknown name matches nothing. */
+export async function resourceIdOf ({ store }: Operation<Repositories>, named: string | undefined): Promise<string | undefined> {
   if (named === undefined) return undefined
   return (await store.resources.get(named) ?? await store.resources.byIdentifier(named))?.id ?? named
 }

@@ -1,6 +1,6 @@
 /**
- * What belongs to an organization names it. A credential that is confined to one cannot mean another, and may leave it
- * out: it is put in before the schema looks.
+ * The default of `organization` in bodies: a credential of an organization may omit it, because it cannot name another.
+ * It is filled in before the schema validates.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
@@ -8,7 +8,7 @@ import { Owner } from './schemas.ts'
 
 interface ObjectSchema { properties?: Record<string, unknown> }
 
-/** Completes the bodies of a context whose routes take an `Owner`. Register it in front of the routes. */
+/** Completes the bodies of routes that take an `Owner`. Register it before the routes. */
 export function completeOwner (app: FastifyInstance): void {
   app.addHook('preValidation', async request => {
     const { body } = request
@@ -16,7 +16,7 @@ export function completeOwner (app: FastifyInstance): void {
     const { organizationId } = request.principal
     if (organizationId === null) {
       throw new Failure('invalid_request', {
-        message: 'Name the organization that it is to belong to.', details: { field: 'organization' }
+        message: 'Name the organization that it should belong to.', details: { field: 'organization' }
       })
     }
     Object.assign(body, { organization: organizationId })

@@ -7,13 +7,11 @@ export interface WirePage<T> {
   pagination: { limit: number, hasMore: boolean, nextCursor?: string }
 }
 
-/** Rows per page, unless the caller says otherwise. */
+/** Rows per page if the request has no `limit`. */
 export const defaultLimit = 100
 export const greatestLimit = 200
 
-/**
- * What a query that its schema let pass asks for. @throws Failure `invalid_request` for a cursor that no page gave out.
- */
+/** The page that a validated query requests. @throws Failure `invalid_request` for a cursor that no page issued. */
 export function pageQuery ({ limit = defaultLimit, cursor }: { limit?: number, cursor?: string }): PageQuery {
   return { limit, after: cursor === undefined ? null : readCursor(cursor) }
 }
@@ -35,8 +33,8 @@ function cursorAfter ({ id, createdAt }: { id: string, createdAt: Date }): strin
 function readCursor (cursor: string): Position {
   try {
     const [time, id, ...rest]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    // 8.64e15 ms is the last instant that a Date can hold; what was before 1970 is nobody's, and PostgreSQL cannot read
-    // all of it.
+    // 8.64e15 ms is the last instant of a Date; no row is older than 1970, and PostgreSQL cannot parse every such
+    // instant.
     if (
       Number.isSafeInteger(time) && time as number >= 0 && time as number <= 8.64e15 && typeof id === 'string' &&
       /^[\w-]{1,64}$/.test(id) && rest.length === 0
@@ -44,9 +42,9 @@ function readCursor (cursor: string): Position {
       return { createdAt: new Date(time as number), id }
     }
   } catch {
-    // Not ours: answered below.
+    // Not a cursor of ours: refused below.
   }
   throw new Failure('invalid_request', {
-    message: 'This cursor was not given out by this collection; start again without one.', details: { field: 'cursor' }
+    message: 'This cursor was not issued by this collection; start again without one.', details: { field: 'cursor' }
   })
 }

@@ -1,12 +1,12 @@
-/** Errors of the management API and of every path that is nobody's: `{error, code, details?}` (OC-15). */
+/** Errors of the management API and of paths without a route: `{error, code, details?}` (OC-15). */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure, failures } from '../../base/errors.ts'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
 
-/** Answers with the failure behind an error. What is not a `Failure` is told to the log alone. */
+/** Answers with the failure of an error. An error that is not a `Failure` is only logged. */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = failureOf(error, request)
-  // The log has the table's sentence: the failure's own may quote what was sent.
+  // The log gets the sentence of the table: the failure's own may quote the request.
   const { message } = failures[failure.code]
   if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, message)
   else request.log.info({ code: failure.code, detail: failure.detail }, message)
@@ -22,7 +22,7 @@ export function presentError (error: unknown, request: FastifyRequest, reply: Fa
   })
 }
 
-/** What was sent may be quoted, unless it was a secret. */
+/** Details may quote the request, but no secret. */
 function publicDetails (details: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(details).map(([name, value]) => [name, typeof value === 'string' ? withoutAnySecrets(value) : value])
@@ -41,7 +41,7 @@ function failureOf (error: unknown, request: FastifyRequest): Failure {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new Failure('payload_too_large')
   }
-  // Fastify's own 4xx (malformed JSON, a bad URL, a wrong length) quote what the caller sent: only their codes are
+  // Fastify's own 4xx errors (malformed JSON, a bad URL, a wrong length) quote the request: only their codes are
   // logged.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new Failure('invalid_request', {
@@ -55,8 +55,8 @@ function failureOf (error: unknown, request: FastifyRequest): Failure {
 }
 
 /**
- * `details.field` names the member by its path: `grants.0.scopes`, or `body` for the whole; `error` says where it
- * stands.
+ * `details.field` is the path of the member, such as `grants.0.scopes`, or `body` for the whole body; `error` names its
+ * place.
  */
 function invalid (problem: Problem, place = 'request', { body }: FastifyRequest): Failure {
   if (place === 'body' && body === undefined) {
@@ -70,16 +70,36 @@ function invalid (problem: Problem, place = 'request', { body }: FastifyRequest)
   const path = [...(problem.instancePath ?? '').split('/').filter(step => step !== ''), ...member]
   const named = [place, ...path].join('.')
   const message = typeof unknown === 'string'
-    ? `${named} is not a member that this route knows.`
+    ? `${named} is not a known member of this route.`
     : typeof missing === 'string'
       ? `${named} is missing.`
       : `${named} ${problem.message ?? 'is not valid'}.${formOf(problem)}`
   return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
 }
 
-/** A pattern or the name of a format says little to people: what stands beside it in the schema says it in words. */
+/** The description of a schema, which explains a pattern or a format to people. */
 function formOf ({ keyword, parentSchema }: Problem & { parentSchema?: { description?: unknown } }): string {
   return (keyword === 'pattern' || keyword === 'format') && typeof parentSchema?.description === 'string'
     ? ` ${parentSchema.description}`
     : ''
+}
+
+/** Refusals of the self routes have LedgerBee's shape, whether the guard refuses or the schema of the query. */
+export function presentAsLedgerBee (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: (error: Error | null, payload: unknown) => void
+): void {
+  const { error, code, details } = payload as { error?: string, code?: string, details?: object }
+  if (reply.statusCode < 400 || error === undefined) return done(null, payload)
+  const path = request.url.split('?', 1)[0]
+  done(null, {
+    statusCode: reply.statusCode,
+    timestamp: new Date().toISOString(),
+    path,
+    message: error,
+    code,
+    details: details ?? {}
+  })
 }

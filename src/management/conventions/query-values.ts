@@ -1,10 +1,10 @@
 /**
- * A query is text. What a route declares an integer or a boolean becomes one before its schema looks; what is none
+ * Typed query parameters: text becomes the integer or boolean that the schema declares before it validates; other text
  * stays text.
  */
 import type { FastifyInstance } from 'fastify'
 
-/** Reads the queries of a context. Register it in front of the routes. */
+/** Converts the queries of a context. Register it before the routes. */
 export function readQueryValues (app: FastifyInstance): void {
   app.addHook('preValidation', async ({ query, routeOptions: { schema } }) => {
     const { properties = {} } = (schema?.querystring ?? {}) as { properties?: Record<string, { type?: string }> }

@@ -1,4 +1,4 @@
-/** What is kept by the ids of resources is told in their words. */
+/** Identifiers of resources for answers: records store the ids of resources. */
 import type { Resource } from '../../domain/resources/resource.ts'
 import { shownScopes } from '../../domain/resources/scope.ts'
 import type { Store } from '../../domain/store.ts'
@@ -15,13 +15,13 @@ export async function resourcesById (store: Store, ids: Iterable<string>): Promi
   return found
 }
 
-/** The names of the resources with these ids. */
+/** The identifiers of the resources with these ids, by id. */
 export async function resourceNames (store: Store, ids: Iterable<string>): Promise<ReadonlyMap<string, string>> {
   const found = await resourcesById(store, ids)
   return new Map([...ids].map(id => [id, found.get(id)?.identifier ?? id]))
 }
 
-/** A resource by its identifier, and those of the scopes that something keeps of it which it still declares. */
+/** The identifier of a resource, and the stored scopes that it still declares. */
 export function wireScopes (
   resources: ResourcesById, resourceId: string, kept: readonly string[]
 ): { resource: string, scopes: string[] } {

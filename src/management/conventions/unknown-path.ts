@@ -1,10 +1,10 @@
-/** Answers to requests without a route: 405 where the path takes another method (RFC 9110 §15.5.6), else 404. */
+/** Answers to requests without a route: 405 if the path takes another method (RFC 9110 §15.5.6), else 404. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 import { presentError } from './presenter.ts'
 
 export interface UnknownPaths {
-  /** Learns the routes that are registered from now on in the context of `app` and within. */
+  /** Records the routes that are registered after this call in `app` and its child contexts. */
   learn (app: FastifyInstance): void
   /** A handler for Fastify's `setNotFoundHandler`. */
   answer (request: FastifyRequest, reply: FastifyReply): FastifyReply
@@ -12,8 +12,7 @@ export interface UnknownPaths {
 
 interface KnownPath { segments: readonly string[], methods: Set<string> }
 
-// How the paths of other servers' token endpoints end: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer;
-// GitHub's.
+// The ends of other servers' token endpoints: Keycloak, Hydra, Dex, Auth0, Okta, Entra, IdentityServer; GitHub.
 const elsewhere = /\/(?:token|access_token)$/i
 
 export function unknownPaths (tokenUrl: string): UnknownPaths {
@@ -23,7 +22,7 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
       app.addHook('onRoute', ({ url, method, config }) => {
         if (config?.refusesMethod === true) return
         const path = known.get(url) ?? { segments: url.split('/'), methods: new Set() }
-        for (const each of [method].flat()) path.methods.add(each)
+        for (const name of [method].flat()) path.methods.add(name)
         known.set(url, path)
       })
     },
@@ -43,29 +42,28 @@ export function unknownPaths (tokenUrl: string): UnknownPaths {
 }
 
 /**
- * Has `answer` answer what has no route in `app`, in front of the body: what was sent to no route is not looked at, and
- * a body that Fastify would refuse (a QUERY must name its type) is no other answer.
+ * Answers requests without a route in `app` before their body is parsed: a body that Fastify would refuse (a QUERY must
+ * name its type) must not change the answer.
  */
 export function refuseUnknownPaths (app: FastifyInstance, answer: UnknownPaths['answer']): void {
   app.setNotFoundHandler(answer)
   app.addHook('preParsing', (request, reply, payload, done) => {
-    // A context within may have a handler of its own.
+    // A child context may have its own handler.
     if (request.is404 && request.server === app) answer(request, reply)
     else done(null, payload)
   })
 }
 
-/** A path that is a route's to the letter is not one of another's parameter: `/api-keys/import` is no key. */
+/**
+ * The methods of a path. A literal route wins over one with a parameter: `import` in `/api-keys/import` is not an id.
+ */
 function methodsOf (known: readonly KnownPath[], asked: readonly string[]): string[] {
   const matching = known.filter(({ segments }) => matches(segments, asked))
   const literal = matching.filter(({ segments }) => segments.join('/') === asked.join('/'))
   return [...new Set((literal.length > 0 ? literal : matching).flatMap(({ methods }) => [...methods]))].sort()
 }
 
-/**
- * Whether a path is one of a route's: a parameter stands for one segment that is not empty, a wildcard for all that
- * follow.
- */
+/** Whether a path matches a route: a parameter stands for one non-empty segment, a wildcard for the rest. */
 function matches (segments: readonly string[], asked: readonly string[]): boolean {
   if (segments.at(-1) === '*') {
     return asked.length >= segments.length && matches(segments.slice(0, -1), asked.slice(0, segments.length - 1))

@@ -1,6 +1,4 @@
-/**
- * What the API says of itself, for programs, for people and for language models: one document, served in three ways.
- */
+/** The documentation of the API: one document, served as OpenAPI, as a reference page and as llms.txt. */
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { readFileSync } from 'node:fs'
@@ -16,8 +14,8 @@ export const documentPaths = { openapi: '/api/v1/openapi.json', reference: '/ref
 export interface DocumentationOptions { issuer: string, tokenUrl: string, scopes: readonly Scope[] }
 
 /**
- * Register it in front of the routes that it is to describe: those of its own context and of the contexts within. Adds
- * public routes for the document, the reference page and llms.txt. Nothing in them depends on a request.
+ * Adds public routes for the document, the reference page and llms.txt. Register it before the routes that it
+ * describes, those of its context and of child contexts. No answer depends on the request.
  */
 export function documentation (options: DocumentationOptions): FastifyPluginAsync {
   return plugin(async (app: FastifyInstance) => {
@@ -28,9 +26,9 @@ export function documentation (options: DocumentationOptions): FastifyPluginAsyn
   }, { name: 'latchkey-documentation', fastify: '5.x' })
 }
 
-/** HEAD is what GET is, without a body. */
+/** HEAD routes are omitted: HEAD is GET without a body. */
 function described ({ method, url, schema = {}, config = {} }: RouteOptions): DescribedRoute[] {
-  return [method].flat().filter(each => each !== 'HEAD').map(each => ({ method: each, url, schema, config }))
+  return [method].flat().filter(name => name !== 'HEAD').map(name => ({ method: name, url, schema, config }))
 }
 
 const shared = {
@@ -47,8 +45,8 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
 
   app.get(documentPaths.openapi, {
     schema: {
-      summary: 'This document',
-      description: 'Made from the schemas that the routes validate with, so that the two cannot differ.',
+      summary: 'Read this document',
+      description: 'Generated from the schemas that validate requests and answers.',
       operationId: 'getOpenApiDocument',
       tags,
       response: {
@@ -61,23 +59,23 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
 
   app.get(documentPaths.llms, {
     schema: {
-      summary: 'This API for language models',
-      description: 'In the form of llmstxt.org: a line for each operation, and the error codes.',
+      summary: 'Read the documentation for language models',
+      description: 'In the format of llmstxt.org: one line per operation, and the error codes.',
       operationId: 'getLlmsText',
       tags,
       response: {
-        200: { description: 'Markdown in the form of llmstxt.org.', content: { 'text/plain': { schema: Text } } }
+        200: { description: 'Markdown in the format of llmstxt.org.', content: { 'text/plain': { schema: Text } } }
       }
     }
   }, async (_request, reply) => await reply.headers(shared).type('text/plain; charset=utf-8').send(llms()))
 
   app.get(documentPaths.reference, {
     schema: {
-      summary: 'This API for people, to be tried out',
-      description: 'Loads nothing from another host.',
+      summary: 'Open the interactive reference',
+      description: 'Loads nothing from other hosts.',
       operationId: 'getReference',
       tags,
-      response: { 200: { description: 'A page.', content: { 'text/html': { schema: Text } } } },
+      response: { 200: { description: 'An HTML page.', content: { 'text/html': { schema: Text } } } },
     },
   }, async (_request, reply) => await reply.headers(referencePage.headers).send(referencePage.body))
 

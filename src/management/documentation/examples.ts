@@ -1,6 +1,6 @@
-/** What stands in the place of a value when a schema is shown: its own example, or what can be made from its parts. */
+/** Example values of schemas: the schema's own example, or one built from its parts. */
 
-/** The parts of JSON Schema that are used here. */
+/** The keywords of JSON Schema that the routes use. */
 export interface Schema {
   title?: string
   type?: string
@@ -18,7 +18,7 @@ export interface Schema {
   [keyword: string]: unknown
 }
 
-/** An instance of the schema. A member that may be left out is in it only when it has an example of its own. */
+/** An instance of the schema. An optional member is included only if it has an example of its own. */
 export function exampleOf (schema: Schema): unknown {
   if (schema.examples !== undefined) return schema.examples[0]
   if (schema.const !== undefined) return schema.const

@@ -1,8 +1,8 @@
-/** The document for language models, in the form of llmstxt.org: a name, a summary, what one has to know, and links. */
+/** The document for language models, in the format of llmstxt.org: name, summary, authentication, and links. */
 import { failures } from '../../base/errors.ts'
 import type { OpenApiDocument, Operation } from './openapi.ts'
 
-/** Markdown, made from the document. */
+/** Markdown, generated from the OpenAPI document. */
 export function llmsText (document: OpenApiDocument, paths: { openapi: string, reference: string }): string {
   const issuer = document.servers[0]!.url
   return [
@@ -14,8 +14,8 @@ export function llmsText (document: OpenApiDocument, paths: { openapi: string, r
     '',
     '## Documents',
     '',
-    `- [OpenAPI 3.1](${issuer}${paths.openapi}): every route, with schemas, examples and error codes; the contract`,
-    `- [Reference](${issuer}${paths.reference}): the same for people`,
+    `- [OpenAPI 3.1](${issuer}${paths.openapi}): every route, with schemas, examples and error codes`,
+    `- [Reference](${issuer}${paths.reference}): the same as an interactive page`,
     `- [Authorization server metadata](${issuer}/.well-known/oauth-authorization-server): RFC 8414`,
     '',
     ...document.tags.flatMap((
@@ -33,7 +33,7 @@ function authentication ({ servers, components }: OpenApiDocument): string[] {
     (components.securitySchemes.oauth2 as { flows: { clientCredentials: { tokenUrl: string } } }).flows
       .clientCredentials
   return [
-    'How to authenticate, one way at a time:',
+    'Authenticate with exactly one of:',
     '',
     '- an API key of the management API in the header `x-api-key`',
     `- an access token in \`Authorization: Bearer\`: \`POST ${tokenUrl}\` as \`application/x-www-form-urlencoded\` with \`grant_type=client_credentials\`, \`client_id\`, \`client_secret\` and \`resource=${
@@ -41,7 +41,7 @@ function authentication ({ servers, components }: OpenApiDocument): string[] {
     }/api/v1\``,
     '- the admin token of the deployment in `Authorization: Bearer`',
     '',
-    'An operation that names scopes needs all of them. `GET /api/v1/principal` says what a credential amounts to.',
+    'An operation that names scopes needs all of them. `GET /api/v1/principal` shows the principal of a credential.',
   ]
 }
 

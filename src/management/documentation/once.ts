@@ -1,4 +1,4 @@
-/** What is made when it is first asked for, and kept. What `make` throws is not. */
+/** A value that is computed on first use and kept. An exception of `make` is not kept. */
 export function once<T> (make: () => T): () => T {
   let made: { value: T } | null = null
   return () => {

@@ -1,5 +1,5 @@
 /**
- * The contract: an OpenAPI 3.1 document of every route, made from the schemas that the routes validate with (OC-01).
+ * The OpenAPI 3.1 document of every route, generated from the schemas that validate its requests and answers (OC-01).
  */
 import type { FastifyContextConfig, FastifySchema } from 'fastify'
 import type { Scope } from '../../domain/resources/scope.ts'
@@ -8,19 +8,20 @@ import { exampleOf, type Schema } from './examples.ts'
 import { groupDescriptions } from './operation-groups.ts'
 import { groupOf, operationName, requestName } from './operation-names.ts'
 import { envelopes, refusalsOf, type Envelope } from './refusal-responses.ts'
+import { securityOf, securitySchemes } from './security-schemes.ts'
 
 type Json = Record<string, unknown>
 
-/** A route as Fastify was told of it. */
+/** A route as it was registered with Fastify. */
 export interface DescribedRoute { method: string, url: string, schema: FastifySchema, config: FastifyContextConfig }
 
-/** What the document is about, besides routes. */
+/** Facts of the document besides the routes. */
 export interface Described {
-  /** The one server that the document names, whatever host was asked. */
+  /** The only server in the document, whatever the Host of the request. */
   issuer: string
   version: string
   tokenUrl: string
-  /** What a credential of the management API may be granted. */
+  /** The scopes of the management API. */
   scopes: readonly Scope[]
 }
 
@@ -42,7 +43,7 @@ export interface OpenApiDocument extends Json {
   components: { schemas: Record<string, unknown>, responses: Record<string, Json>, securitySchemes: Json }
 }
 
-/** The document of these routes. @throws when two schemas share a title or two operations a name. */
+/** The document of these routes. @throws if two different schemas share a title, or two operations a name. */
 export function openApiDocument (described: Described, routes: readonly DescribedRoute[]): OpenApiDocument {
   const components: Components = { schemas: {}, responses: {} }
   const shown = routes.filter(({ schema }) => schema.hide !== true)
@@ -73,12 +74,12 @@ export function openApiDocument (described: Described, routes: readonly Describe
 
 const introduction = [
   'The management API and the OAuth endpoints of this server.',
-  'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; hand `nextCursor` back as `cursor` for ' +
-    'the next page.',
+  'Collections answer `{data, pagination: {limit, hasMore, nextCursor?}}`; send `nextCursor` as `cursor` for the ' +
+    'next page.',
   'The management API refuses with `{error, code, details?}`, the OAuth endpoints with `{error, error_description}` ' +
     '(RFC 6749 §5.2).',
-  'What belongs to somebody else is answered like what does not exist. A member or parameter that a route does not ' +
-    'know is refused, not ignored.'
+  'Records of another organization are answered as if they did not exist. Unknown members and parameters are ' +
+    'refused, not ignored.'
 ].join(' ')
 
 function tagOf (name: string): { name: string, description?: string } {
@@ -113,7 +114,7 @@ function operationOf (
   }
 }
 
-/** An endpoint whose refusals another specification words names all of them itself. */
+/** Whether the route declares its refusals itself: those of endpoints that another specification defines. */
 function speaksForItself ({ response = {} }: FastifySchema, { scopes }: FastifyContextConfig): boolean {
   return scopes === undefined && Object.keys(response as object).some(status => Number(status) >= 400)
 }
@@ -126,7 +127,7 @@ function descriptionOf (
     scopes !== undefined && scopes.length > 0
       ? `Needs ${scopes.map(scope => `\`${scope}\``).join(' and ')}.`
       : undefined,
-    apiKeyOnly === true ? 'Answers API keys only.' : undefined
+    apiKeyOnly === true ? 'Accepts API keys only.' : undefined
   ].filter(sentence => sentence !== undefined)
   return sentences.length > 0 ? { description: sentences.join(' ') } : {}
 }
@@ -140,19 +141,19 @@ function parametersOf (url: string, schema: FastifySchema): Json[] {
   const inPath = [...pathOf(url).matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
     parameter('path', name, params[name] ?? { type: 'string' }, true)
   )
-  const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, given]) => {
-    const { properties = {}, required = [] } = (given ?? {}) as Schema
-    return Object.entries(properties).map(([name, each]) => parameter(place, name, each, required.includes(name)))
+  const others = ([['query', schema.querystring], ['header', schema.headers]] as const).flatMap(([place, schema]) => {
+    const { properties = {}, required = [] } = (schema ?? {}) as Schema
+    return Object.entries(properties).map(([name, member]) => parameter(place, name, member, required.includes(name)))
   })
   return [...inPath, ...others]
 }
 
 function parameter (place: string, name: string, schema: Schema, required: boolean): Json {
-  const { description, ...rest } = plain(schema)
+  const { description, ...rest } = jsonSchemaOf(schema)
   return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest }
 }
 
-/** A body that may be null may be left out. It is a component: under its own title, else under `name`. */
+/** The request body: a component under its title, else under `name`. A nullable body is optional. */
 function bodyOf (components: Components, schema: Schema | undefined, name: string): Json | null {
   if (schema === undefined) return null
   if (schema.content !== undefined) return { required: true, content: contentOf(components, schema, name) }
@@ -165,15 +166,15 @@ function bodyOf (components: Components, schema: Schema | undefined, name: strin
 }
 
 function contentOf (components: Components, schema: Schema, name?: string): Json {
-  if (schema.content === undefined) return { 'application/json': media(components, schema, name) }
+  if (schema.content === undefined) return { 'application/json': mediaOf(components, schema, name) }
   return Object.fromEntries(
-    Object.entries(schema.content).map(([type, { schema: each }]) => [type, media(components, each, name)])
+    Object.entries(schema.content).map(([type, media]) => [type, mediaOf(components, media.schema, name)])
   )
 }
 
-function media (components: Components, schema: Schema, name?: string): Json {
-  const named = { ...(name === undefined ? {} : { title: name }), ...plain(schema) }
-  return { schema: place(components, named), example: exampleOf(named) }
+function mediaOf (components: Components, schema: Schema, name?: string): Json {
+  const named = { ...(name === undefined ? {} : { title: name }), ...jsonSchemaOf(schema) }
+  return { schema: hoistTitled(components, named), example: exampleOf(named) }
 }
 
 function answersOf (components: Components, responses: Record<string, Schema> = {}): Record<string, Json> {
@@ -186,27 +187,27 @@ function answersOf (components: Components, responses: Record<string, Schema> = 
 const meanings: Readonly<Record<string, string>> = {
   200: 'Done.',
   201: 'Created.',
-  204: 'Done; there is nothing to say.',
+  204: 'Done; the answer is empty.',
   400: 'The request is malformed.',
   401: 'No valid credential.',
   402: 'Not enough credits.',
   403: 'The credential does not cover this.',
-  404: 'Not there, or not yours to see.',
-  409: 'The state of the thing forbids it.',
-  412: 'It was changed meanwhile.',
+  404: 'Not found, or not visible to this credential.',
+  409: 'The state of the record does not allow it.',
+  412: 'It changed since it was read.',
   413: 'The body is too large.',
-  415: 'The body has another content type.',
+  415: 'The content type of the body is not supported.',
   422: 'This Idempotency-Key was used for another request.',
   429: 'Too many requests.',
   500: 'The server failed.',
-  503: 'The server cannot reach its database, or has no room in it.',
+  503: 'The server cannot reach its database, or the database is full.',
 }
 
 function envelopeOf ({ errorStyle }: FastifyContextConfig): Envelope {
   return errorStyle === 'ledgerbee' ? envelopes.ledgerbee : envelopes.opencrane
 }
 
-/** Operations that refuse alike share a response. */
+/** Operations with the same refusals share a response. */
 function refusals (
   components: Components, envelope: Envelope, byStatus: Map<number, PublicRefusal[]>
 ): Record<string, Json> {
@@ -225,8 +226,8 @@ function refusal (components: Components, envelope: Envelope, status: number, re
     ...headersOf(status),
     content: {
       'application/json': {
-        schema: { allOf: [place(components, plain(envelope.schema)), codesOf(refused)] },
-        examples: Object.fromEntries(refused.map(each => [each.code, { value: envelope.wrap(each) }])),
+        schema: { allOf: [hoistTitled(components, jsonSchemaOf(envelope.schema)), codesOf(refused)] },
+        examples: Object.fromEntries(refused.map(reason => [reason.code, { value: envelope.wrap(reason) }])),
       },
     },
   }
@@ -245,8 +246,8 @@ function headersOf (status: number): Json {
   return named === null ? {} : { headers: { [named[0]!]: { description: named[1], schema: { type: 'string' } } } }
 }
 
-/** Drops what TypeBox keeps beside the schema, and adds the type to an enum of texts: generators need it. */
-function plain (schema: Schema): Schema {
+/** Drops TypeBox's own properties, and adds `type: string` to enums of strings: generators need it. */
+function jsonSchemaOf (schema: Schema): Schema {
   return JSON.parse(
     JSON.stringify(schema), (_, value) => isUntypedEnum(value) ? { type: 'string', ...value } : value
   ) as Schema
@@ -254,17 +255,17 @@ function plain (schema: Schema): Schema {
 
 function isUntypedEnum (value: unknown): value is Schema {
   const { enum: values, type } = (value ?? {}) as Schema
-  return Array.isArray(values) && type === undefined && values.every(each => typeof each === 'string')
+  return Array.isArray(values) && type === undefined && values.every(value => typeof value === 'string')
 }
 
-/** Puts schemas that have a title among the components, wherever they stand. */
-function place (components: Components, schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(each => place(components, each))
+/** Moves schemas with a title to the components, at any depth, and refers to them. */
+function hoistTitled (components: Components, schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(item => hoistTitled(components, item))
   if (typeof schema !== 'object' || schema === null) return schema
   const placed = Object.fromEntries(
     Object.entries(schema).map((
       [keyword, value]
-    ) => [keyword, keyword === 'examples' ? value : place(components, value)])
+    ) => [keyword, keyword === 'examples' ? value : hoistTitled(components, value)])
   )
   const { title } = schema as Schema
   if (typeof title !== 'string') return placed
@@ -274,51 +275,6 @@ function place (components: Components, schema: unknown): unknown {
   }
   components.schemas[title] = placed
   return { $ref: `#/components/schemas/${title}` }
-}
-
-/** Nothing: the route is public. Every scheme names the scopes, since a key and a token need the same. */
-function securityOf ({ scopes, apiKeyOnly }: FastifyContextConfig): Readonly<Record<string, readonly string[]>>[] {
-  if (scopes === undefined) return []
-  return apiKeyOnly === true ? [{ apiKey: scopes }] : [{ apiKey: scopes }, { bearer: scopes }, { oauth2: scopes }]
-}
-
-function securitySchemes ({ tokenUrl, scopes }: Described): Json {
-  return {
-    apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key for the management API.' },
-    bearer: {
-      type: 'http', scheme: 'bearer', description: 'An access token for the management API, or the admin token.'
-    },
-    oauth2: {
-      type: 'oauth2',
-      description: 'A client asks for a token with `resource` set to the identifier of the management API.',
-      flows: {
-        clientCredentials: {
-          tokenUrl,
-          scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)]))
-        }
-      }
-    },
-    clientBasic: {
-      type: 'http',
-      scheme: 'basic',
-      description:
-        'client_secret_basic: `client_id` and `client_secret`. The other ways (client_secret_post, private_key_jwt) ' +
-          'put theirs into the body.'
-    },
-    registrationToken: {
-      type: 'http',
-      scheme: 'bearer',
-      description: 'A registration token that an operator gave out.'
-    },
-    registrationAccessToken: {
-      type: 'http', scheme: 'bearer', description: 'The `registration_access_token` of the client (RFC 7592).'
-    }
-  }
-}
-
-function meaningOf (scope: string): string {
-  const [what = '', verb] = scope.split(':')
-  return `${verb === 'read' ? 'Read' : 'Change'} ${what.replaceAll('-', ' ')}`
 }
 
 function requireDistinctNames (paths: OpenApiDocument['paths']): void {

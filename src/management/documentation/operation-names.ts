@@ -1,14 +1,10 @@
-/**
- * What an operation is called when its route does not say: derived from method and path, so that no two can be alike.
- */
+/** Names of operations, derived from method and path if the route has no operationId: no two are alike. */
 
 const verbs: Readonly<Record<string, string>> = {
   GET: 'get', POST: 'create', PUT: 'replace', PATCH: 'update', DELETE: 'delete'
 }
 
-/**
- * What the name is derived from. `paged`: the route takes a cursor. `hasReading`: the same path is there to be read.
- */
+/** The facts a name is derived from. `paged`: the route takes a cursor. `hasReading`: the path has a GET route. */
 export interface Named { method: string, url: string, paged: boolean, hasReading: boolean }
 
 /**
@@ -29,7 +25,7 @@ export function operationName ({ method, url, paged, hasReading }: Named): strin
   return (paged && method === 'GET' ? 'list' : verbs[method] ?? method.toLowerCase()) + nouns.map(pascal).join('')
 }
 
-/** What the body of an operation is called, unless its schema has a title: `createClient` → CreateClientRequest. */
+/** The name of a body whose schema has no title: `createClient` → CreateClientRequest. */
 export function requestName (operationId: string): string {
   return `${pascal(operationId)}Request`
 }

@@ -1,5 +1,5 @@
 /**
- * The reference page: Swagger UI from its package, beside a page and a script of our own. Nothing comes from another
+ * The reference page: Swagger UI from its package, with a page and a script of our own. Nothing loads from another
  * host.
  */
 import { readFileSync } from 'node:fs'
@@ -10,7 +10,8 @@ import { once } from './once.ts'
 export interface Part { name: string, headers: Readonly<Record<string, string>>, body (): Buffer | string }
 
 /**
- * Scripts and styles from here only, none within the page; images of the style sheet are within it; requests go home.
+ * Scripts and styles from this host only, none inline; images as data URLs of the style sheet; requests to this host
+ * only.
  */
 const policy = [
   "default-src 'none'",
@@ -40,13 +41,13 @@ export const referencePage = {
   </head>
   <body>
     <div id="reference"></div>
-    <noscript>This page needs JavaScript; <a href="/api/v1/openapi.json">openapi.json</a> and <a href="/llms.txt">llms.txt</a> say the same without.</noscript>
+    <noscript>This page needs JavaScript; <a href="/api/v1/openapi.json">openapi.json</a> and <a href="/llms.txt">llms.txt</a> contain the same.</noscript>
   </body>
 </html>
 `,
 }
 
-/** What the page loads. `documentUrl` is below the issuer; the page asks for it on the host that it came from. */
+/** The files that the page loads. The page requests the path of `documentUrl` from its own host. */
 export function referenceParts (documentUrl: string): Part[] {
   return [
     {
@@ -67,7 +68,7 @@ export function referenceParts (documentUrl: string): Part[] {
   ]
 }
 
-/** No validator badge, which would ask another host; credentials are forgotten with the page. */
+/** No validator badge, which would call another host; credentials are not stored. */
 function startScript (documentPath: string): string {
   const options = {
     url: documentPath,
@@ -84,7 +85,7 @@ function startScript (documentPath: string): string {
   }, presets: [SwaggerUIBundle.presets.apis], layout: 'BaseLayout' })\n`
 }
 
-/** Read when it is first asked for: most servers are never. */
+/** Read on first use: most servers never serve it. */
 function packaged (name: string): () => Buffer {
   return once(() =>
     readFileSync(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name))

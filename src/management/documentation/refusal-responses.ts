@@ -1,6 +1,4 @@
-/**
- * What an operation can refuse with: derived from what its route takes, the guard's words and the table of failures.
- */
+/** Refusals of an operation, derived from its route, the guard's reasons and the table of failures. */
 import type { FastifyContextConfig } from 'fastify'
 import type { Reason } from '../../domain/access/principal.ts'
 import { managementStyle } from '../../domain/resources/style.ts'
@@ -10,12 +8,12 @@ import type { Schema } from './examples.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the route can fail with, beside what every route of its kind can. For the document. */
+    /** Failures of the route besides those of every route of its kind. For the document. */
     failures?: readonly FailureCode[]
   }
 }
 
-/** What a route takes. */
+/** Properties of a route that decide its refusals. */
 export interface Taken { config: FastifyContextConfig, mayHaveBody: boolean, hasParams: boolean, overTls: boolean }
 
 export interface Envelope {
@@ -25,7 +23,7 @@ export interface Envelope {
 
 const text: Schema = { type: 'string' }
 
-/** How refusals look on Latchkey's own routes, by the style of the guard in front of them. */
+/** The bodies of refusals on Latchkey's own routes, by the style of their guard. */
 export const envelopes = {
   opencrane: {
     schema: {
@@ -34,10 +32,10 @@ export const envelopes = {
       required: ['error', 'code'],
       properties: {
         error: { ...text, description: 'For people.' },
-        code: { ...text, description: 'For programs; docs/errors.md lists them.' },
+        code: { ...text, description: 'For programs; listed in docs/errors.md.' },
         details: {
           type: 'object',
-          description: 'Depends on the code: the field, the reason, the scopes that are missing, the request id.'
+          description: 'Depends on the code: field, reason, missing scopes, request id.'
         }
       }
     },

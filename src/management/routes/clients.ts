@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** OAuth clients: created or claimed, changed, and their secrets rotated. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   assertionProfiles, clientAuthMethods, getClient,
@@ -9,28 +9,29 @@ import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, listed, Moment, Name, nullable, OrganizationId,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, ownPage, Moment, Name, nullable, OrganizationId,
   Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce, Texts,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['clients:read'] }
-const write = { scopes: ['clients:write'] }
+const readAccess = { scopes: ['clients:read'] }
+const writeAccess = { scopes: ['clients:write'] }
 
 const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), {
-  maxItems: 50, description: 'The first is the default resource.'
+  maxItems: 50, description: 'The first one is the default resource.'
 })
 const Introspects = Type.Array(ResourceName, {
   maxItems: 50, description: 'Resources whose credentials it may introspect.'
 })
 const Profile = Type.Enum([...assertionProfiles], {
   description:
-    'Of private_key_jwt. `strict`: `aud` is the issuer, five minutes at most. `rfc7523`: also the token endpoint or ' +
-      'a list, an hour at most.'
+    'For private_key_jwt. `strict`: `aud` is the issuer, lifetime at most five minutes. `rfc7523`: `aud` may also be ' +
+      'the token endpoint or a list, lifetime at most an hour.'
 })
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
@@ -52,7 +53,7 @@ const ClientChange = exactly({
   assertionProfile: Type.Optional(Profile),
   organization: Type.Optional(
     Type.String({
-      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and belongs to nobody.'
+      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and has no organization.'
     })
   )
 })
@@ -65,119 +66,138 @@ const ClientQuerystring = exactly({
   resource: Type.Optional(Id),
 })
 
-/** What giving scopes and addresses can fail at. */
+/** Failures of setting grants and allowlist. */
 const authorityFailures: readonly FailureCode[] = [
   'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist'
 ]
 
-export function clientRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation<Repositories>, client: Client) =>
-    wireClient(client, await resourcesOf(store, [client]))
-  return async app => {
-    app.post('/clients', {
-      config: { ...write, failures: authorityFailures },
-      schema: {
-        summary: 'Create a client',
-        description: 'The secret is in this answer and in no other; a client with `private_key_jwt` has none.',
-        body: NewClient,
-        response: { 201: CreatedClient },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { organization, ...input } = request.body
-      const { client, secret } = await createClient(operation, { ...input, organizationId: organization })
-      return { ...await wire(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
-    }))
+export const clientRoutes = routes<CreationDependencies>(
+  createClientRoute, listClientsRoute, getClientRoute, updateClientRoute, revokeClientRoute, deleteClientRoute,
+  rotateClientSecretRoute
+)
 
-    app.get('/clients', {
-      config: read,
-      schema: {
-        summary: 'List clients',
-        description: listed,
-        querystring: ClientQuerystring,
-        response: { 200: pageOf(WireClient) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, origin, status, resource } = request.query
-      const page = await operation.store.clients.page(query, {
-        ...organizationFilter(operation, organization),
-        ...given({ name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+function createClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/clients', {
+    config: { ...writeAccess, failures: authorityFailures },
+    schema: {
+      summary: 'Create a client',
+      description: 'Only this answer contains the secret; a client with `private_key_jwt` has none.',
+      body: NewClient,
+      response: { 201: CreatedClient },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { organization, ...input } = request.body
+    const { client, secret } = await createClient(operation, { ...input, organizationId: organization })
+    return { ...await clientAnswer(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
+  }))
+}
+
+function listClientsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/clients', {
+    config: readAccess,
+    schema: {
+      summary: 'List clients',
+      description: ownPage,
+      querystring: ClientQuerystring,
+      response: { 200: pageOf(WireClient) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, origin, status, resource } = request.query
+    const page = await operation.store.clients.page(query, {
+      ...organizationFilter(operation, organization),
+      ...definedMembers({
+        name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
       })
-      const resources = await resourcesOf(operation.store, page.items)
-      return wirePage(query, page, client => wireClient(client, resources))
     })
+    const resources = await resourcesOf(operation.store, page.items)
+    return wirePage(query, page, client => wireClient(client, resources))
+  })
+}
 
-    app.get('/clients/:id', {
-      config: read,
-      schema: {
-        summary: 'Read a client',
-        description: 'With hints of its secrets, never a secret.',
-        params: IdParams,
-        response: { 200: WireClient },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await getClient(operation, request.params.id))
-    })
+function getClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/clients/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a client',
+      description: 'Includes hints of its secrets, never a secret itself.',
+      params: IdParams,
+      response: { 200: WireClient },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await clientAnswer(operation, await getClient(operation, request.params.id))
+  })
+}
 
-    app.patch('/clients/:id', {
-      config: { ...write, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
-      schema: {
-        summary: 'Change a client',
-        description: 'Other grants or another allowlist end every token that it holds.',
-        params: IdParams,
-        body: ClientChange,
-        response: { 200: WireClient },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const { organization, ...change } = request.body
-      return await wire(operation, await updateClient(operation, request.params.id, {
-        ...change, ...(organization === undefined ? {} : { organizationId: organization }),
-      }))
-    })
+function updateClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/clients/:id', {
+    config: { ...writeAccess, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
+    schema: {
+      summary: 'Change a client',
+      description: 'A change of grants or allowlist revokes every token of the client.',
+      params: IdParams,
+      body: ClientChange,
+      response: { 200: WireClient },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const { organization, ...change } = request.body
+    return await clientAnswer(operation, await updateClient(operation, request.params.id, {
+      ...change, ...(organization === undefined ? {} : { organizationId: organization }),
+    }))
+  })
+}
 
-    app.post('/clients/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke a client',
-        description: 'Its tokens are dead from here on.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireClient },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await revokeClient(operation, request.params.id, request.body?.reason ?? null))
-    })
+function revokeClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/clients/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a client',
+      description: 'Revokes its tokens at once. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireClient },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await clientAnswer(operation, await revokeClient(operation, request.params.id, request.body?.reason ?? null))
+  })
+}
 
-    app.delete('/clients/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke a client',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
+function deleteClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/clients/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a client',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
+}
 
-    app.post('/clients/:id/rotate-secret', {
-      config: { ...write, repeatable: true, failures: ['credential_revoked', 'conflict'] },
-      schema: {
-        summary: 'Give a client a new secret',
-        description:
-          'The one that it had works for `overlapSeconds` more. The new one is in this answer and in no other.',
-        params: IdParams,
-        body: Rotation,
-        response: { 200: ClientWithSecret },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
-      return { ...await wire(operation, client), clientSecret: secret }
-    }, 200))
-  }
+function rotateClientSecretRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/clients/:id/rotate-secret', {
+    config: { ...writeAccess, repeatable: true, failures: ['credential_revoked', 'conflict'] },
+    schema: {
+      summary: 'Give a client a new secret',
+      description:
+        'The previous secret stays valid for `overlapSeconds`. Only this answer contains the new one.',
+      params: IdParams,
+      body: Rotation,
+      response: { 200: ClientWithSecret },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { client, secret } = await rotateClientSecret(operation, request.params.id, request.body.overlapSeconds)
+    return { ...await clientAnswer(operation, client), clientSecret: secret }
+  }, 200))
+}
+
+async function clientAnswer ({ store }: Operation<Repositories>, client: Client) {
+  return wireClient(client, await resourcesOf(store, [client]))
 }
 
 async function resourcesOf (store: Store, clients: readonly Client[]): Promise<ResourcesById> {
@@ -189,7 +209,7 @@ async function resourcesOf (store: Store, clients: readonly Client[]): Promise<R
 const client = {
   clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
   organization: Type.Union([OrganizationId, Type.Null()], {
-    description: 'Null: it registered openly and belongs to nobody yet.'
+    description: 'Null: it registered openly and no organization has claimed it yet.'
   }),
   name: as(Type.String(), 'billing'),
   origin: Type.Enum(['operator', 'registered']),
@@ -198,7 +218,7 @@ const client = {
   allowlist: Texts,
   introspects: Texts,
   assertionProfile: Profile,
-  generation: Type.Integer({ description: 'A token that was issued under another one is dead.' }),
+  generation: Type.Integer({ description: 'Tokens issued under another generation are revoked.' }),
   secrets: list(
     Type.Object({
       id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'),
@@ -213,10 +233,10 @@ const client = {
   revokedReason: nullable(Type.String()),
 }
 const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
-/** Not `Client`: that is what generators call the class that sends requests. */
+/** Not `Client`: generators give that name to the class that sends requests. */
 const WireClient = Type.Object(client, { title: 'OAuthClient' })
 const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'OAuthClientWithSecret' })
-/** Who proves itself by a key of its own has no secret. */
+/** A client with `private_key_jwt` has no secret. */
 const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedOAuthClient' })
 
 function wireClient (client: Client, resources: ResourcesById) {

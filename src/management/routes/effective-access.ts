@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Effective access of credentials, and drift between the servers' caches and the database (OC-17). */
 import { Type } from '../../http/typebox-lite.ts'
 import { canonicalAddress } from '../../base/ip-address.ts'
 import { driftOf, repairDrift, type DriftReport, type Replica } from '../../domain/maintenance/drift.ts'
@@ -14,10 +14,11 @@ import { requireVisible, type Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { exactly, Id, IdParams, Moment, pageOf, PageQuerystring } from '../conventions/schemas.ts'
 
-const read = { scopes: ['effective-access:read'] }
-const write = { scopes: ['effective-access:write'] }
+const readAccess = { scopes: ['effective-access:read'] }
+const writeAccess = { scopes: ['effective-access:write'] }
 const tags = ['effective access']
 
 const Reason = exactly({
@@ -37,7 +38,7 @@ const WireCredential = exactly({
   access: Type.Array(
     exactly({
       resource: Type.String(),
-      scopes: Type.Array(Type.String(), { description: 'What it can use now.' }),
+      scopes: Type.Array(Type.String(), { description: 'Scopes that it can use now.' }),
       lines: Type.Array(Line)
     })
   )
@@ -48,16 +49,18 @@ const AccessQuerystring = exactly({
   resource: Type.Optional({ ...Id, description: 'By id or identifier.' }),
   address: Type.Optional(
     Type.String({
-      maxLength: 64, description: 'Where the credentials are used from. Left out: lines that depend on it say so.'
+      maxLength: 64,
+      description: 'The address that the credentials are used from. Omitted: lines that depend on it ' +
+        'say so.'
     })
   )
 })
 const WireReplica = exactly({
   replica: Id,
   source: Type.Enum(['memory', 'database'], {
-    description: 'What its checks go by. One that asks the database every time has nothing that could drift.'
+    description: 'Source of its checks. A server that reads the database for every check cannot drift.'
   }),
-  held: Type.Integer({ description: 'Records that it holds in memory.' }),
+  held: Type.Integer({ description: 'Number of records in memory.' }),
   differences: Type.Array(
     exactly({
       kind: Type.String(),
@@ -69,73 +72,77 @@ const WireReplica = exactly({
 })
 const WireDrift = exactly({ differences: Type.Integer(), replicas: Type.Array(WireReplica) })
 const WireRepair = exactly({ dryRun: Type.Boolean(), differences: Type.Integer(), replicas: Type.Array(WireReplica) })
-/** May be left out as a whole: Fastify hands a missing body to the schema as null. */
+/** Optional as a whole: Fastify passes a missing body to the schema as null. */
 const Repair = Type.Union([
-  exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'True unless given.' })) }), Type.Null()
+  exactly({ dryRun: Type.Optional(Type.Boolean({ description: 'Default: true.' })) }), Type.Null()
 ])
 
-/** What credentials can do, and whether the servers go by what the database says (OC-17). */
-export function effectiveAccessRoutes (
-  dependencies: ManagementDependencies & { replicas: readonly Replica[] }
-): FastifyPluginAsyncTypebox {
-  const { replicas } = dependencies
-  return async app => {
-    app.get('/organizations/:id/effective-access', {
-      config: read,
-      schema: {
-        summary: 'What each credential of an organization can do now, and why',
-        description: 'A page of credentials, each with its scopes on each resource and what grants or takes them.',
-        tags,
-        params: IdParams,
-        querystring: AccessQuerystring,
-        response: { 200: pageOf(WireCredential) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { id } = await getOrganization(operation, request.params.id)
-      const address = readAddress(request.query.address)
-      const resourceId = request.query.resource === undefined
-        ? null
-        : (await getResource(operation, request.query.resource)).id
-      const source = request.query.credential === undefined
-        ? credentialAccesses(operation.store, id, operation.clock(), query.after)
-        : one(await credentialOf(operation, id, request.query.credential))
-      const items = await take(query.limit + 1, source, resourceId)
-      const sets = await setsOf(operation.store, id)
-      const page = { items: items.slice(0, query.limit), hasMore: items.length > query.limit }
-      return wirePage(query, page, credential => wireCredential(credential, sets, { address, now: operation.clock() }))
-    })
+interface Dependencies extends ManagementDependencies { replicas: readonly Replica[] }
 
-    app.get('/effective-access/drift', {
-      config: read,
-      schema: {
-        summary: 'What a server holds in memory otherwise than the database',
-        description: 'Takes a credential for the whole deployment.',
-        tags,
-        response: { 200: WireDrift },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Comparing the servers with the database')
-      return wireDrift(await driftOf(replicas))
-    })
+export const effectiveAccessRoutes = routes<Dependencies>(
+  listOrganizationEffectiveAccessRoute, getEffectiveAccessDriftRoute, repairEffectiveAccessRoute
+)
 
-    app.post('/effective-access/repair', {
-      config: write,
-      schema: {
-        summary: 'Mend drift; a dry run unless `dryRun` is false',
-        description: 'Loads anew what differs, and answers what that was. Takes a credential for the whole deployment.',
-        tags,
-        body: Repair,
-        response: { 200: WireRepair },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      requireDeployment(operation, 'Mending drift')
-      const dryRun = request.body?.dryRun ?? true
-      return { dryRun, ...wireDrift(await repairDrift(operation, replicas, dryRun)) }
-    })
-  }
+function listOrganizationEffectiveAccessRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/organizations/:id/effective-access', {
+    config: readAccess,
+    schema: {
+      summary: 'List the effective access of the credentials of an organization',
+      description: 'A page of credentials, each with its scopes by resource and the reasons that grant or remove them.',
+      tags,
+      params: IdParams,
+      querystring: AccessQuerystring,
+      response: { 200: pageOf(WireCredential) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { id } = await getOrganization(operation, request.params.id)
+    const address = readAddress(request.query.address)
+    const resourceId = request.query.resource === undefined
+      ? null
+      : (await getResource(operation, request.query.resource)).id
+    const source = request.query.credential === undefined
+      ? credentialAccesses(operation.store, id, operation.clock(), query.after)
+      : one(await credentialOf(operation, id, request.query.credential))
+    const items = await take(query.limit + 1, source, resourceId)
+    const sets = await setsOf(operation.store, id)
+    const page = { items: items.slice(0, query.limit), hasMore: items.length > query.limit }
+    return wirePage(query, page, credential => wireCredential(credential, sets, { address, now: operation.clock() }))
+  })
+}
+
+function getEffectiveAccessDriftRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/effective-access/drift', {
+    config: readAccess,
+    schema: {
+      summary: 'Compare the caches of the servers with the database',
+      description: 'Requires a deployment-wide credential.',
+      tags,
+      response: { 200: WireDrift },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Comparing caches with the database')
+    return wireDrift(await driftOf(dependencies.replicas))
+  })
+}
+
+function repairEffectiveAccessRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/effective-access/repair', {
+    config: writeAccess,
+    schema: {
+      summary: 'Repair drift; a dry run unless `dryRun` is false',
+      description: 'Reloads the records that differ, and lists the differences. Requires a deployment-wide credential.',
+      tags,
+      body: Repair,
+      response: { 200: WireRepair },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Repairing drift')
+    const dryRun = request.body?.dryRun ?? true
+    return { dryRun, ...wireDrift(await repairDrift(operation, dependencies.replicas, dryRun)) }
+  })
 }
 
 function readAddress (text: string | undefined): string | null {
@@ -143,7 +150,7 @@ function readAddress (text: string | undefined): string | null {
   const address = canonicalAddress(text)
   if (address === null) {
     throw new Failure('invalid_request', {
-      message: `${JSON.stringify(text)} is no IP address.`, details: { field: 'address' }
+      message: `${JSON.stringify(text)} is not an IP address.`, details: { field: 'address' }
     })
   }
   return address
@@ -160,7 +167,7 @@ async function * one<T> (item: T): AsyncGenerator<T> {
   yield item
 }
 
-/** The first few that have to do with the resource, with what they have on it. */
+/** The first `count` credentials with access to the resource, with that access only; null: to any resource. */
 async function take (
   count: number, source: AsyncGenerator<CredentialAccess>, resourceId: string | null
 ): Promise<CredentialAccess[]> {
@@ -204,7 +211,7 @@ function wireDrift (reports: readonly DriftReport[]) {
       replica: replica.id,
       source: replica.source,
       held: replica.held,
-      differences: differences.map(each => ({ ...each, fields: [...each.fields] }))
+      differences: differences.map(difference => ({ ...difference, fields: [...difference.fields] }))
     }))
   }
 }

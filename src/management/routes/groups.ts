@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Groups (OC-07): their members have the scopes of the group besides their own. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group
@@ -7,13 +7,14 @@ import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  Description, exactly, Id, IdParams, listed, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames,
+  Description, exactly, Id, IdParams, ownPage, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['groups:read'] }
-const write = { scopes: ['groups:write'] }
+const readAccess = { scopes: ['groups:read'] }
+const writeAccess = { scopes: ['groups:write'] }
 const tags = ['groups']
 
 const Patterns = Type.Array(Type.String({ maxLength: 128 }), {
@@ -35,128 +36,144 @@ const GroupChange = exactly({
 const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
 const MembershipParams = exactly({ id: Id, memberId: Id })
 
-/** Groups (OC-07): their members may do what the group may, besides what they may themselves. */
-export function groupRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.post('/groups', {
-      config: { ...write, failures: ['not_found', 'organization_not_active'] },
-      schema: {
-        summary: 'Create a group',
-        description: 'Members who are put into it may do what it may, besides what they may themselves.',
-        tags,
-        body: NewGroup,
-        response: { 201: WireGroup },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { organization, ...input } = request.body
-      return wireGroup(await createGroup(operation, { ...input, organizationId: organization }))
-    }))
+export const groupRoutes = routes<CreationDependencies>(
+  createGroupRoute, listGroupsRoute, getGroupRoute, updateGroupRoute, deleteGroupRoute, listGroupMembersRoute,
+  replaceGroupMemberRoute, deleteGroupMemberRoute
+)
 
-    app.get('/groups', {
-      config: read,
+function createGroupRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/groups', {
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active'] },
+    schema: {
+      summary: 'Create a group',
+      description: 'Members of the group have its scopes besides their own.',
+      tags,
+      body: NewGroup,
+      response: { 201: WireGroup },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { organization, ...input } = request.body
+    return wireGroup(await createGroup(operation, { ...input, organizationId: organization }))
+  }))
+}
+
+function listGroupsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/groups', {
+    config: readAccess,
+    schema: {
+      summary: 'List groups; with `member`, the groups of that member',
+      description: ownPage,
+      tags,
+      querystring: GroupQuerystring,
+      response: { 200: pageOf(WireGroup) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, member } = request.query
+    const filter = {
+      ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member })
+    }
+    return wirePage(query, await operation.store.groups.page(query, filter), wireGroup)
+  })
+}
+
+function getGroupRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/groups/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Show a group',
+      description: 'Its members are a separate collection.',
+      tags,
+      params: IdParams,
+      response: { 200: WireGroup },
+    },
+  }, async request => wireGroup(await getGroup(operationOf(dependencies, request), request.params.id)))
+}
+
+function updateGroupRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/groups/:id', {
+    config: { ...writeAccess, failures: ['would_lock_out'] },
+    schema: {
+      summary: 'Change a group; the keys of its members follow on the next request',
+      description: 'Given scopes replace all previous ones.',
+      tags,
+      params: IdParams,
+      body: GroupChange,
+      response: { 200: WireGroup },
+    },
+  }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
+}
+
+function deleteGroupRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/groups/:id', {
+    config: { ...writeAccess, failures: ['conflict', 'would_lock_out'] },
+    schema: {
+      summary: 'Delete a group that no policy refers to',
+      description: 'Its members keep their own scopes.',
+      tags,
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
+}
+
+function listGroupMembersRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/groups/:id/members', {
+    config: readAccess,
+    schema: {
+      summary: 'List the members of a group',
+      description: 'A page, newest first.',
+      tags,
+      params: IdParams,
+      querystring: exactly(PageQuerystring),
+      response: { 200: pageOf(WireGroupMember) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { id, organizationId } = await getGroup(operation, request.params.id)
+    return wirePage(query, await operation.store.members.page(query, { organizationId, groupId: id }),
+      member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
+  })
+}
+
+function replaceGroupMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.put(
+    '/groups/:id/members/:memberId',
+    {
+      config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out'] },
       schema: {
-        summary: 'List groups; with `member`, those that this member is in',
-        description: listed,
+        summary: 'Add a member to a group',
+        description: 'The keys of the member follow on the next request. Idempotent.',
         tags,
-        querystring: GroupQuerystring,
-        response: { 200: pageOf(WireGroup) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, member } = request.query
-      const filter = {
-        ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member })
+        params: MembershipParams,
+        response: { 200: WireGroup }
       }
-      return wirePage(query, await operation.store.groups.page(query, filter), wireGroup)
-    })
+    },
+    async request =>
+      wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId))
+  )
+}
 
-    app.get('/groups/:id', {
-      config: read,
+function deleteGroupMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete(
+    '/groups/:id/members/:memberId',
+    {
+      config: { ...writeAccess, failures: ['would_lock_out'] },
       schema: {
-        summary: 'Show a group',
-        description: 'Its scopes; its members are a collection of their own.',
+        summary: 'Remove a member from a group',
+        description: 'The keys of the member follow on the next request. Idempotent.',
         tags,
-        params: IdParams,
-        response: { 200: WireGroup },
-      },
-    }, async request => wireGroup(await getGroup(operationOf(dependencies, request), request.params.id)))
-
-    app.patch('/groups/:id', {
-      config: { ...write, failures: ['would_lock_out'] },
-      schema: {
-        summary: 'Change a group; what its members\' keys may do follows with the next request',
-        description: 'Scopes that are given replace all there were.',
-        tags,
-        params: IdParams,
-        body: GroupChange,
-        response: { 200: WireGroup },
-      },
-    }, async request => wireGroup(await updateGroup(operationOf(dependencies, request), request.params.id, request.body)))
-
-    app.delete('/groups/:id', {
-      config: { ...write, failures: ['conflict', 'would_lock_out'] },
-      schema: {
-        summary: 'Delete a group that no policy names',
-        description: 'Its members keep what they may themselves.',
-        tags,
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) => await ended(reply, deleteGroup(operationOf(dependencies, request), request.params.id)))
-
-    app.get('/groups/:id/members', {
-      config: read,
-      schema: {
-        summary: 'List the members of a group',
-        description: 'A page, newest first.',
-        tags,
-        params: IdParams,
-        querystring: exactly(PageQuerystring),
-        response: { 200: pageOf(WireGroupMember) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { id, organizationId } = await getGroup(operation, request.params.id)
-      return wirePage(query, await operation.store.members.page(query, { organizationId, groupId: id }),
-        member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
-    })
-
-    app.put(
-      '/groups/:id/members/:memberId',
-      {
-        config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
-        schema: {
-          summary: 'Add a member to a group',
-          description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
-          tags,
-          params: MembershipParams,
-          response: { 200: WireGroup }
-        }
-      },
-      async request =>
-        wireGroup(await addToGroup(operationOf(dependencies, request), request.params.id, request.params.memberId))
-    )
-
-    app.delete(
-      '/groups/:id/members/:memberId',
-      {
-        config: { ...write, failures: ['would_lock_out'] },
-        schema: {
-          summary: 'Take a member out of a group',
-          description: 'What keys of the member may do follows with the next request. Doing it twice changes nothing.',
-          tags,
-          params: MembershipParams,
-          response: { 204: Type.Null() }
-        }
-      },
-      async (request, reply) =>
-        await ended(
-          reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)
-        )
-    )
-  }
+        params: MembershipParams,
+        response: { 204: Type.Null() }
+      }
+    },
+    async (request, reply) =>
+      await ended(
+        reply, removeFromGroup(operationOf(dependencies, request), request.params.id, request.params.memberId)
+      )
+  )
 }
 
 function wireGroup ({ id, organizationId, name, description, scopes, createdAt, revision: shown }: Group) {

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** MCP servers as resources. A path names one by its id or, URL-encoded, by its identifier. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
@@ -6,23 +6,24 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { challenge } from '../../guard/index.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
-import { DeclaredScopes, NewScopes, readScope, wireScope } from './resources.ts'
+import { wireScope, readScope, DeclaredScopes, NewScopes } from '../schemas/declared-scopes.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['mcp-servers:read'] }
-const write = { scopes: ['mcp-servers:write'] }
+const readAccess = { scopes: ['mcp-servers:read'] }
+const writeAccess = { scopes: ['mcp-servers:write'] }
 
 const DefaultScopes = Type.Optional(
   Type.With(ScopeNames, {
     description:
-      'What clients get that register with a registration token of the organization, unless that names a resource ' +
-        'itself.'
+      'Scopes granted to clients that register with a registration token of the organization, unless the token names ' +
+        'a resource.'
   })
 )
 const NewServer = exactly({
@@ -49,7 +50,7 @@ const ServerQuerystring = exactly({
 })
 const Metadata = Type.Object({}, {
   additionalProperties: true,
-  description: 'That document: the server may serve it itself, at its own well-known path.'
+  description: 'The metadata document; the server may also serve it at its own well-known path.'
 })
 const WireServer = Type.Object({
   id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
@@ -59,112 +60,128 @@ const WireServer = Type.Object({
   status: RevocationStatus,
   scopes: DeclaredScopes,
   defaultScopes: Texts,
-  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  tokenLifetime: as(Type.Integer({ description: 'Lifetime of its access tokens, in seconds.' }), 3_600),
   metadataUrl: as(
-    Type.String({ description: 'Where its metadata document (RFC 9728) is served.' }),
+    Type.String({ description: 'URL of its metadata document (RFC 9728).' }),
     'https://auth.acme.test/.well-known/oauth-protected-resource/mcp-servers/res_9sTuVwXyZaBcDeFgHiJkLm'
   ),
   metadata: Type.Unsafe<ResourceMetadata>(Metadata),
-  wwwAuthenticate: Type.String({ description: 'What the server answers in WWW-Authenticate, beside a 401.' }),
+  wwwAuthenticate: Type.String({ description: 'The WWW-Authenticate header that the server sends with a 401.' }),
   createdAt: Moment,
   revokedAt: nullable(Moment),
 }, { title: 'McpServer' })
 
-/** What declaring scopes can fail at. */
+/** Failures of declaring scopes. */
 const scopeFailures: readonly FailureCode[] = ['unknown_scope', 'scope_api_key_only']
 
-/** An MCP server is named by its id or, URL-encoded, by its identifier. */
-export function mcpServerRoutes (dependencies: CreationDependencies & { issuer: string }): FastifyPluginAsyncTypebox {
-  const wire = (server: Resource) => wireServer(server, dependencies.issuer)
-  return async app => {
-    app.post('/mcp-servers', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
-      schema: {
-        summary: 'Create an MCP server',
-        description: 'The answer holds what the server itself has to serve and to say.',
-        body: NewServer,
-        response: { 201: WireServer },
-      },
-    }, async (request, reply) =>
-      await created(dependencies, request, reply, async operation => {
-        const { organization, scopes, ...input } = request.body
-        return wire(
-          await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization })
-        )
-      }))
+interface Dependencies extends CreationDependencies { issuer: string }
 
-    app.get('/mcp-servers', {
-      config: read,
-      schema: {
-        summary: 'List MCP servers',
-        description: listed,
-        querystring: ServerQuerystring,
-        response: { 200: pageOf(WireServer) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, identifier, status } = request.query
-      const filter = {
-        kind: 'mcp' as const,
-        ...organizationFilter(operation, organization),
-        ...given({ name, identifier, revoked: isRevoked(status) })
-      }
-      return wirePage(query, await operation.store.resources.page(query, filter), wire)
-    })
+export const mcpServerRoutes = routes<Dependencies>(
+  createMcpServerRoute, listMcpServersRoute, getMcpServerRoute, updateMcpServerRoute, deleteMcpServerRoute,
+  revokeMcpServerRoute
+)
 
-    app.get('/mcp-servers/:id', {
-      config: read,
-      schema: {
-        summary: 'Read an MCP server',
-        description: 'By its id or, URL-encoded, by its identifier.',
-        params: IdParams,
-        response: { 200: WireServer },
-      },
-    }, async request =>
-      wire(await getMcpServer(operationOf(dependencies, request), request.params.id)))
-
-    app.patch('/mcp-servers/:id', {
-      config: { ...write, failures: scopeFailures },
-      schema: {
-        summary: 'Change an MCP server',
-        description: 'A scope that is left out is taken from every credential that has it, for good.',
-        params: IdParams,
-        body: ServerChange,
-        response: { 200: WireServer },
-      },
-    }, async request => {
-      const { scopes, ...change } = request.body
-      return wire(
-        await updateMcpServer(operationOf(dependencies, request), request.params.id, {
-          ...change, ...given({ scopes: scopes?.map(readScope) })
-        })
+function createMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/mcp-servers', {
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict', ...scopeFailures] },
+    schema: {
+      summary: 'Create an MCP server',
+      description: 'The answer contains the metadata and the challenge that the server has to serve.',
+      body: NewServer,
+      response: { 201: WireServer },
+    },
+  }, async (request, reply) =>
+    await created(dependencies, request, reply, async operation => {
+      const { organization, scopes, ...input } = request.body
+      return wireServer(
+        await createMcpServer(operation, { ...input, scopes: scopes.map(readScope), organizationId: organization }),
+        dependencies.issuer
       )
-    })
+    }))
+}
 
-    app.delete('/mcp-servers/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke an MCP server',
-        description: 'As `revoke`; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
+function listMcpServersRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/mcp-servers', {
+    config: readAccess,
+    schema: {
+      summary: 'List MCP servers',
+      description: ownPage,
+      querystring: ServerQuerystring,
+      response: { 200: pageOf(WireServer) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, identifier, status } = request.query
+    const filter = {
+      kind: 'mcp' as const,
+      ...organizationFilter(operation, organization),
+      ...definedMembers({ name, identifier, revoked: isRevoked(status) })
+    }
+    const page = await operation.store.resources.page(query, filter)
+    return wirePage(query, page, server => wireServer(server, dependencies.issuer))
+  })
+}
 
-    app.post('/mcp-servers/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke an MCP server',
-        description: 'No token for it passes any more. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireServer },
-      },
-    }, async request =>
-      wire(await revokeMcpServer(operationOf(dependencies, request), request.params.id)))
-  }
+function getMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/mcp-servers/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read an MCP server',
+      description: 'By its id or, URL-encoded, by its identifier.',
+      params: IdParams,
+      response: { 200: WireServer },
+    },
+  }, async request =>
+    wireServer(await getMcpServer(operationOf(dependencies, request), request.params.id), dependencies.issuer))
+}
+
+function updateMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.patch('/mcp-servers/:id', {
+    config: { ...writeAccess, failures: scopeFailures },
+    schema: {
+      summary: 'Change an MCP server',
+      description: 'An omitted scope is removed from every credential for good.',
+      params: IdParams,
+      body: ServerChange,
+      response: { 200: WireServer },
+    },
+  }, async request => {
+    const { scopes, ...change } = request.body
+    return wireServer(
+      await updateMcpServer(operationOf(dependencies, request), request.params.id, {
+        ...change, ...definedMembers({ scopes: scopes?.map(readScope) })
+      }),
+      dependencies.issuer
+    )
+  })
+}
+
+function deleteMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.delete('/mcp-servers/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an MCP server',
+      description: 'Same as `revoke`; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeMcpServer(operationOf(dependencies, request), request.params.id)))
+}
+
+function revokeMcpServerRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/mcp-servers/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke an MCP server',
+      description: 'Refuses every token for it. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireServer },
+    },
+  }, async request =>
+    wireServer(await revokeMcpServer(operationOf(dependencies, request), request.params.id), dependencies.issuer))
 }
 
 function wireServer (server: Resource, issuer: string) {
@@ -182,7 +199,7 @@ function wireServer (server: Resource, issuer: string) {
     tokenLifetime,
     metadataUrl,
     metadata: resourceMetadata(server, issuer),
-    // What a request without a credential is answered (RFC 9728 §5.1).
+    // The challenge for a request without a credential (RFC 9728 §5.1).
     wwwAuthenticate: challenge(
       { reason: 'no_credential', presented: null, subject: null, organizationId: null }, metadataUrl
     ),

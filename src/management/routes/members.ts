@@ -1,24 +1,24 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Members of organizations, whose permissions bound keys and tokens. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMember, getMember, removeMember, updateMember } from '../../domain/members/member.ts'
 import { roles, type Member } from '../../domain/members/permissions.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Id, IdParams, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason,
+  as, exactly, Id, IdParams, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason,
   ScopeNames, Texts,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['members:read'] }
-const write = { scopes: ['members:write'] }
+const readAccess = { scopes: ['members:read'] }
+const writeAccess = { scopes: ['members:write'] }
 
 const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], {
-  description: 'Patterns of scopes that stand instead of the ' +
-  'role\'s; null: the role\'s.'
+  description: 'Scope patterns that replace those of the role; null: those of the role.'
 })
 const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
 const MemberQuerystring = exactly({
@@ -30,86 +30,98 @@ const MemberQuerystring = exactly({
 })
 const MemberChange = exactly({ name: Type.Optional(Name), role: Type.Optional(Role), scopes: Type.Optional(Scopes) })
 
-export function memberRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.post('/members', {
-      config: { ...write, failures: ['not_found', 'organization_not_active'] },
-      schema: {
-        summary: 'Add a member',
-        description: 'Never gives more than the caller may do itself.',
-        body: NewMember,
-        response: { 201: WireMember },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { organization, ...input } = request.body
-      return wireMember(await createMember(operation, { ...input, organizationId: organization }))
-    }))
+export const memberRoutes = routes<CreationDependencies>(
+  createMemberRoute, listMembersRoute, getMemberRoute, updateMemberRoute, removeMemberRoute, deleteMemberRoute
+)
 
-    app.get('/members', {
-      config: read,
-      schema: {
-        summary: 'List members',
-        description: listed,
-        querystring: MemberQuerystring,
-        response: { 200: pageOf(WireMember) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, role, status } = request.query
-      const filter = {
-        ...organizationFilter(operation, organization),
-        ...given({ name, role, removed: status === undefined ? undefined : status === 'removed' })
-      }
-      return wirePage(query, await operation.store.members.page(query, filter), wireMember)
-    })
+function createMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/members', {
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active'] },
+    schema: {
+      summary: 'Add a member',
+      description: 'Cannot grant more than the caller has.',
+      body: NewMember,
+      response: { 201: WireMember },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { organization, ...input } = request.body
+    return wireMember(await createMember(operation, { ...input, organizationId: organization }))
+  }))
+}
 
-    app.get('/members/:id', {
-      config: read,
-      schema: {
-        summary: 'Read a member',
-        description: 'With the role, and the scopes that stand in its place.',
-        params: IdParams,
-        response: { 200: WireMember },
-      },
-    }, async request =>
-      wireMember(await getMember(operationOf(dependencies, request), request.params.id)))
+function listMembersRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/members', {
+    config: readAccess,
+    schema: {
+      summary: 'List members',
+      description: ownPage,
+      querystring: MemberQuerystring,
+      response: { 200: pageOf(WireMember) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, role, status } = request.query
+    const filter = {
+      ...organizationFilter(operation, organization),
+      ...definedMembers({ name, role, removed: status === undefined ? undefined : status === 'removed' })
+    }
+    return wirePage(query, await operation.store.members.page(query, filter), wireMember)
+  })
+}
 
-    app.patch('/members/:id', {
-      config: { ...write, failures: ['credential_revoked', 'would_lock_out'] },
-      schema: {
-        summary: 'Change a member',
-        description: 'What keys of the member may do follows with the next request.',
-        params: IdParams,
-        body: MemberChange,
-        response: { 200: WireMember },
-      },
-    }, async request =>
-      wireMember(await updateMember(operationOf(dependencies, request), request.params.id, request.body)))
+function getMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/members/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a member',
+      description: 'Includes the role, and the scopes that replace it.',
+      params: IdParams,
+      response: { 200: WireMember },
+    },
+  }, async request =>
+    wireMember(await getMember(operationOf(dependencies, request), request.params.id)))
+}
 
-    app.post('/members/:id/remove', {
-      config: { ...write, failures: ['would_lock_out'] },
-      schema: {
-        summary: 'Remove a member',
-        description: 'What the member made can do nothing any more.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireMember },
-      },
-    }, async request =>
-      wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
+function updateMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/members/:id', {
+    config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out'] },
+    schema: {
+      summary: 'Change a member',
+      description: 'The keys of the member follow on the next request.',
+      params: IdParams,
+      body: MemberChange,
+      response: { 200: WireMember },
+    },
+  }, async request =>
+    wireMember(await updateMember(operationOf(dependencies, request), request.params.id, request.body)))
+}
 
-    app.delete('/members/:id', {
-      config: { ...write, failures: ['would_lock_out'] },
-      schema: {
-        summary: 'Remove a member',
-        description: 'As `remove`; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
-  }
+function removeMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/members/:id/remove', {
+    config: { ...writeAccess, failures: ['would_lock_out'] },
+    schema: {
+      summary: 'Remove a member',
+      description: 'The credentials of the member lose all access.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireMember },
+    },
+  }, async request =>
+    wireMember(await removeMember(operationOf(dependencies, request), request.params.id)))
+}
+
+function deleteMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/members/:id', {
+    config: { ...writeAccess, failures: ['would_lock_out'] },
+    schema: {
+      summary: 'Remove a member',
+      description: 'Same as `remove`; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, removeMember(operationOf(dependencies, request), request.params.id)))
 }
 
 const WireMember = Type.Object({

@@ -1,134 +1,162 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Organizations, the tenants of the deployment: created, suspended, resumed and deleted. */
 import { Type } from '../../http/typebox-lite.ts'
 import { namesLimits } from '../../domain/tenancy/limits.ts'
 import {
   createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization
 } from '../../domain/tenancy/organization.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, requireDeployment } from '../conventions/operation.ts'
+import { definedMembers, operationOf, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
   as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
   Texts
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['organizations:read'] }
-const write = { scopes: ['organizations:write'] }
+const readAccess = { scopes: ['organizations:read'] }
+const writeAccess = { scopes: ['organizations:write'] }
 
 const OrganizationQuerystring = exactly({
   ...PageQuerystring, name: Type.Optional(Name), status: Type.Optional(Type.Enum([...organizationStatuses])),
 })
 
-const statusVerbs = [
-  [
-    'suspend', 'suspended', 'Refuse every credential of an organization from now on',
-    'Until it is resumed; nothing of it is lost.'
-  ],
-  ['resume', 'active', 'Accept the credentials of an organization again', 'All that were not revoked meanwhile.']
-] as const
+const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
+const OrganizationChange = exactly({
+  name: Type.Optional(Name),
+  status: Type.Optional(Type.Enum(['active', 'suspended'])),
+  features: Type.Optional(Features),
+  ...limits
+})
 
-export function organizationRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  return async app => {
-    const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
-    app.post('/organizations', {
-      config: write,
-      schema: {
-        summary: 'Create an organization',
-        description: 'Takes a credential for the whole deployment.',
-        body: NewOrganization,
-        response: { 201: WireOrganization },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      requireDeployment(operation, 'Creating an organization')
-      return wireOrganization(await createOrganization(operation, request.body))
-    }))
+export const organizationRoutes = routes<CreationDependencies>(
+  createOrganizationRoute,
+  listOrganizationsRoute,
+  getOrganizationRoute,
+  updateOrganizationRoute,
+  suspendOrganizationRoute,
+  resumeOrganizationRoute,
+  deleteOrganizationRoute
+)
 
-    app.get('/organizations', {
-      config: read,
-      schema: {
-        summary: 'List organizations',
-        description: 'A page, newest first. A credential that is confined to an organization sees that one alone.',
-        querystring: OrganizationQuerystring,
-        response: { 200: pageOf(WireOrganization) },
-      },
-    }, async request => {
-      const { actor, store } = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { name, status } = request.query
-      return wirePage(
-        query, await store.organizations.page(query, given({ id: actor.organizationId ?? undefined, name, status })),
-        wireOrganization
-      )
-    })
+function createOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/organizations', {
+    config: writeAccess,
+    schema: {
+      summary: 'Create an organization',
+      description: 'Requires a deployment-wide credential.',
+      body: NewOrganization,
+      response: { 201: WireOrganization },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    requireDeployment(operation, 'Creating an organization')
+    return wireOrganization(await createOrganization(operation, request.body))
+  }))
+}
 
-    app.get('/organizations/:id', {
-      config: read,
-      schema: {
-        summary: 'Read an organization',
-        description: 'With the limits and features of its plan.',
-        params: IdParams,
-        response: { 200: WireOrganization }
-      }
-    }, async request => wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
+function listOrganizationsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/organizations', {
+    config: readAccess,
+    schema: {
+      summary: 'List organizations',
+      description: 'A page, newest first. A credential of an organization sees only that organization.',
+      querystring: OrganizationQuerystring,
+      response: { 200: pageOf(WireOrganization) },
+    },
+  }, async request => {
+    const { actor, store } = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { name, status } = request.query
+    return wirePage(
+      query,
+      await store.organizations.page(query, definedMembers({ id: actor.organizationId ?? undefined, name, status })),
+      wireOrganization
+    )
+  })
+}
 
-    const change = exactly({
-      name: Type.Optional(Name),
-      status: Type.Optional(Type.Enum(['active', 'suspended'])),
-      features: Type.Optional(Features),
-      ...limits
-    })
-    app.patch('/organizations/:id', {
-      config: { ...write, failures: ['organization_not_active'] },
-      schema: {
-        summary: 'Rename, suspend or resume an organization',
-        description: 'Status, features and limits take a credential for the whole deployment.',
-        params: IdParams,
-        body: change,
-        response: { 200: WireOrganization },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
-      if (request.body.features !== undefined) {
-        requireDeployment(operation, 'Changing what the plan of an organization includes')
-      }
-      if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
-      return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
-    })
-
-    for (const [verb, status, summary, what] of statusVerbs) {
-      const description = `${what} Takes a credential for the whole deployment.`
-      const schema = { summary, description, params: IdParams, body: Reason, response: { 200: WireOrganization } }
-      app.post(
-        `/organizations/:id/${verb}`,
-        { config: { ...write, failures: ['organization_not_active'] }, schema },
-        async request => {
-          const operation = operationOf(dependencies, request)
-          requireDeployment(operation, 'Suspending or resuming an organization')
-          return wireOrganization(
-            await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null)
-          )
-        }
-      )
+function getOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/organizations/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read an organization',
+      description: 'Includes the limits and features of its plan.',
+      params: IdParams,
+      response: { 200: WireOrganization }
     }
+  }, async request => wireOrganization(await getOrganization(operationOf(dependencies, request), request.params.id)))
+}
 
-    app.delete('/organizations/:id', {
-      config: write,
-      schema: {
-        summary: 'End an organization for good',
-        description:
-          'Every credential of it is dead, and nothing passes for its resources, from the next request on. Takes a ' +
-            'credential for the whole deployment.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) => {
-      const operation = operationOf(dependencies, request)
-      requireDeployment(operation, 'Deleting an organization')
-      return await ended(reply, deleteOrganization(operation, request.params.id))
-    })
-  }
+function updateOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/organizations/:id', {
+    config: { ...writeAccess, failures: ['organization_not_active'] },
+    schema: {
+      summary: 'Rename, suspend or resume an organization',
+      description: 'Status, features and limits require a deployment-wide credential.',
+      params: IdParams,
+      body: OrganizationChange,
+      response: { 200: WireOrganization },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    if (request.body.status !== undefined) requireDeployment(operation, 'Suspending or resuming an organization')
+    if (request.body.features !== undefined) {
+      requireDeployment(operation, 'Changing the features of an organization')
+    }
+    if (namesLimits(request.body)) requireDeployment(operation, 'Setting the limits of an organization')
+    return wireOrganization(await updateOrganization(operation, request.params.id, request.body))
+  })
+}
+
+function suspendOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  setStatusRoute(app, dependencies, 'suspend', {
+    summary: 'Suspend an organization',
+    description: 'Refuses every credential of the organization until it is resumed. Requires a deployment-wide ' +
+      'credential.'
+  })
+}
+
+function resumeOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  setStatusRoute(app, dependencies, 'resume', {
+    summary: 'Resume an organization',
+    description: 'Accepts its credentials again, except revoked ones. Requires a deployment-wide credential.'
+  })
+}
+
+function deleteOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/organizations/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Delete an organization for good',
+      description:
+        'Takes effect on the next request: every credential of the organization, and every credential for its ' +
+          'resources, is refused. Requires a deployment-wide credential.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Deleting an organization')
+    return await ended(reply, deleteOrganization(operation, request.params.id))
+  })
+}
+
+/** Suspends or resumes an organization. */
+function setStatusRoute (
+  app: RouteContext, dependencies: CreationDependencies, verb: 'suspend' | 'resume',
+  { summary, description }: { summary: string, description: string }
+): void {
+  app.post(`/organizations/:id/${verb}`, {
+    config: { ...writeAccess, failures: ['organization_not_active'] },
+    schema: { summary, description, params: IdParams, body: Reason, response: { 200: WireOrganization } },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    requireDeployment(operation, 'Suspending or resuming an organization')
+    const status = verb === 'suspend' ? 'suspended' : 'active'
+    return wireOrganization(
+      await updateOrganization(operation, request.params.id, { status }, request.body?.reason ?? null)
+    )
+  })
 }
 
 const WireOrganization = Type.Object({

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Publishable keys, whose signing keys start sessions of end users. */
 import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -7,17 +7,18 @@ import {
 } from '../../domain/credentials/publishable-key.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  as, exactly, GivenScopes, Id, IdParams, isRevoked, listed, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  as, exactly, GivenScopes, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
   PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['publishable-keys:read'] }
-const write = { scopes: ['publishable-keys:write'] }
+const readAccess = { scopes: ['publishable-keys:read'] }
+const writeAccess = { scopes: ['publishable-keys:write'] }
 
 const NewKey = exactly({
   organization: Owner,
@@ -35,105 +36,121 @@ const KeyQuerystring = exactly({
   resource: Type.Optional(Id),
 })
 
-export function publishableKeyRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation<Repositories>, key: PublishableKey) => wireKey(
-    key, await resourcesById(store, [key.resourceId])
-  )
-  return async app => {
-    app.post('/publishable-keys', {
-      config: {
-        ...write,
-        failures: [
-          'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only',
-          'feature_not_included'
-        ]
-      },
-      schema: {
-        summary: 'Create a publishable key',
-        description: 'With the private key that signs assertions for the session endpoint.',
-        body: NewKey,
-        response: { 201: PublishableKeyWithSigningKey },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { organization, ...input } = request.body
-      const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organization })
-      return { ...await wire(operation, key), signingKey }
-    }))
+export const publishableKeyRoutes = routes<CreationDependencies>(
+  createPublishableKeyRoute, listPublishableKeysRoute, getPublishableKeyRoute, revokePublishableKeyRoute,
+  updatePublishableKeyRoute, deletePublishableKeyRoute
+)
 
-    app.get('/publishable-keys', {
-      config: read,
-      schema: {
-        summary: 'List publishable keys',
-        description: listed,
-        querystring: KeyQuerystring,
-        response: { 200: pageOf(WireKey) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, environment, status, resource } = request.query
-      const page = await operation.store.publishableKeys.page(query, {
-        ...organizationFilter(operation, organization),
-        ...given({ name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+function createPublishableKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/publishable-keys', {
+    config: {
+      ...writeAccess,
+      failures: [
+        'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only',
+        'feature_not_included'
+      ]
+    },
+    schema: {
+      summary: 'Create a publishable key',
+      description: 'Includes the private key that signs assertions for the session endpoint.',
+      body: NewKey,
+      response: { 201: PublishableKeyWithSigningKey },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { organization, ...input } = request.body
+    const { key, signingKey } = await createPublishableKey(operation, { ...input, organizationId: organization })
+    return { ...await keyAnswer(operation, key), signingKey }
+  }))
+}
+
+function listPublishableKeysRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/publishable-keys', {
+    config: readAccess,
+    schema: {
+      summary: 'List publishable keys',
+      description: ownPage,
+      querystring: KeyQuerystring,
+      response: { 200: pageOf(WireKey) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, environment, status, resource } = request.query
+    const page = await operation.store.publishableKeys.page(query, {
+      ...organizationFilter(operation, organization),
+      ...definedMembers({
+        name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
       })
-      const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
-      return wirePage(query, page, key => wireKey(key, resources))
     })
+    const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
+    return wirePage(query, page, key => wireKey(key, resources))
+  })
+}
 
-    app.get('/publishable-keys/:id', {
-      config: read,
-      schema: {
-        summary: 'Read a publishable key',
-        description: 'With the public half of the key that signs.',
-        params: IdParams,
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await getPublishableKey(operation, request.params.id))
-    })
+function getPublishableKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/publishable-keys/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a publishable key',
+      description: 'Includes the public half of its signing key.',
+      params: IdParams,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await getPublishableKey(operation, request.params.id))
+  })
+}
 
-    app.post('/publishable-keys/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke a publishable key',
-        description: 'Its sessions end with it.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(
-        operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null)
-      )
-    })
+function revokePublishableKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/publishable-keys/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a publishable key',
+      description: 'Revokes its sessions too.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(
+      operation, await revokePublishableKey(operation, request.params.id, request.body?.reason ?? null)
+    )
+  })
+}
 
-    app.patch('/publishable-keys/:id', {
-      config: { ...write, failures: ['credential_revoked'] },
-      schema: {
-        summary: 'Rename a publishable key',
-        description: 'Nothing else of it can be changed.',
-        params: IdParams,
-        body: exactly({ name: Type.Optional(Name) }),
-        response: { 200: WireKey },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await updatePublishableKey(operation, request.params.id, request.body))
-    })
+function updatePublishableKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/publishable-keys/:id', {
+    config: { ...writeAccess, failures: ['credential_revoked'] },
+    schema: {
+      summary: 'Rename a publishable key',
+      description: 'Only the name can be changed.',
+      params: IdParams,
+      body: exactly({ name: Type.Optional(Name) }),
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await updatePublishableKey(operation, request.params.id, request.body))
+  })
+}
 
-    app.delete('/publishable-keys/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke a publishable key',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokePublishableKey(operationOf(dependencies, request), request.params.id, null)))
-  }
+function deletePublishableKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/publishable-keys/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a publishable key',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokePublishableKey(operationOf(dependencies, request), request.params.id, null)))
+}
+
+async function keyAnswer ({ store }: Operation<Repositories>, key: PublishableKey) {
+  return wireKey(key, await resourcesById(store, [key.resourceId]))
 }
 
 const publicJwk = Type.Object({

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Protected APIs. A path names one by its id or, URL-encoded, by its identifier. */
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
@@ -8,42 +8,31 @@ import {
 } from '../../domain/resources/resource.ts'
 import { isDeclarable, createResource, type ResourceInput } from '../../domain/declaration/resource-declaration.ts'
 import { revokeResource, updateResource, getChangeableResource } from '../../domain/declaration/resource-change.ts'
-import type { Scope } from '../../domain/resources/scope.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
 import { createdAfter, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf } from '../conventions/operation.ts'
+import { definedMembers, operationOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, list, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
+  as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
   RevocationStatus
 } from '../conventions/schemas.ts'
+import { DeclaredScopes, NewScopes, readScope, wireScope } from '../schemas/declared-scopes.ts'
 
-const read = { scopes: ['resources:read'] }
-const write = { scopes: ['resources:write'] }
+const readAccess = { scopes: ['resources:read'] }
+const writeAccess = { scopes: ['resources:write'] }
 
-const NewScope = exactly({
-  name: as(
-    Type.String({
-      pattern: '^[!#-\\[\\]-~]{1,128}$',
-      description: 'Visible ASCII without quotation mark and backslash (RFC 6749 §3.3).'
-    }),
-    'invoices:read'
-  ),
-  keyOnly: Type.Optional(Type.Boolean()),
-  description: Type.Optional(Type.Union([Name, Type.Null()])),
-})
 const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
   keyPrefix: Type.Optional(
-    Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'What its API keys begin with.' })
+    Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', description: 'The prefix of its API keys.' })
   ),
   signingAlgorithm: Type.Optional(
-    Type.With(Type.Enum([...signingAlgorithms]), { description: 'What its access tokens are signed by.' })
+    Type.With(Type.Enum([...signingAlgorithms]), { description: 'The algorithm that signs its access tokens.' })
   )
 }
-export const NewScopes = Type.Array(NewScope, { maxItems: 200 })
 const NewResource = exactly({
   ...changeable,
   identifier: as(Type.String({ maxLength: 512 }), 'https://api.acme.test'),
@@ -60,116 +49,121 @@ const ResourceQuerystring = exactly({
   status: Type.Optional(RevocationStatus),
 })
 
-/** A resource is named by its id or, URL-encoded, by its identifier. */
-export function resourceRoutes (
-  dependencies: CreationDependencies & { signingKeys: SigningKeys }
-): FastifyPluginAsyncTypebox {
-  const { signingKeys } = dependencies
-  return async app => {
-    app.post('/resources', {
-      config: { ...write, failures: ['not_found', 'organization_not_active', 'conflict'] },
-      schema: {
-        summary: 'Declare a resource',
-        description: 'A protected API: its identifier, its scopes, and how its keys and errors look.',
-        body: NewResource,
-        response: { 201: WireResource },
-      },
-    }, async (request, reply) => {
-      const { signingAlgorithm } = request.body
-      return await createdAfter(dependencies, request, reply, async operation => {
-        // A refused creation makes no key. A new resource has no verifiers yet, so no cache lacks the key that signs at
-        // once.
-        if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
-          await signingKeys.provide(operation, signingAlgorithm, true)
-        }
-      }, async operation => wireResource(await createResource(operation, inputOf(request.body))))
-    })
+interface Dependencies extends CreationDependencies { signingKeys: SigningKeys }
 
-    app.get('/resources', {
-      config: read,
-      schema: {
-        summary: 'List resources',
-        description: 'A page, newest first. Those of the deployment are there for every organization.',
-        querystring: ResourceQuerystring,
-        response: { 200: pageOf(WireResource) },
-      },
-    }, async request => {
-      const { actor, store } = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, name, identifier, status } = request.query
-      const filter = given({
-        visibleTo: actor.organizationId ?? undefined,
-        organizationId: organization,
-        name,
-        identifier,
-        revoked: isRevoked(status)
-      })
-      return wirePage(query, await store.resources.page(query, filter), wireResource)
-    })
+export const resourceRoutes = routes<Dependencies>(
+  createResourceRoute, listResourcesRoute, getResourceRoute, updateResourceRoute, revokeResourceRoute,
+  deleteResourceRoute
+)
 
-    app.get('/resources/:id', {
-      config: read,
-      schema: {
-        summary: 'Read a resource',
-        description: 'By its id or, URL-encoded, by its identifier.',
-        params: IdParams,
-        response: { 200: WireResource },
-      },
-    }, async request =>
-      wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
-
-    app.patch('/resources/:id', {
-      config: { ...write, failures: ['conflict'] },
-      schema: {
-        summary: 'Change a resource',
-        description:
-          'A scope that is left out is taken from every credential that has it, for good: declared anew, it is ' +
-            'another one. Another signing algorithm holds once its key has been published for five minutes; tokens ' +
-            'of before stay good.',
-        params: IdParams,
-        body: ResourceChange,
-        response: { 200: WireResource },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const { name, scopes, style, keyPrefix, signingAlgorithm } = request.body
-      const before = await getChangeableResource(operation, request.params.id)
-      if (signingAlgorithm !== undefined) await signingKeys.provide(operation, signingAlgorithm, false)
-      return wireResource(await updateResource(operation, before.id, {
-        ...(name === undefined ? {} : { name }),
-        ...(signingAlgorithm === undefined ? {} : { signingAlgorithm }),
-        ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
-        ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
-      }))
-    })
-
-    app.post('/resources/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke a resource',
-        description: 'No credential for it passes any more. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireResource },
-      },
-    }, async request =>
-      wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
-
-    app.delete('/resources/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke a resource',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeResource(operationOf(dependencies, request), request.params.id)))
-  }
+function createResourceRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/resources', {
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict'] },
+    schema: {
+      summary: 'Declare a resource',
+      description: 'A protected API: its identifier, its scopes, and the style of its keys and errors.',
+      body: NewResource,
+      response: { 201: WireResource },
+    },
+  }, async (request, reply) => {
+    const { signingAlgorithm } = request.body
+    return await createdAfter(dependencies, request, reply, async operation => {
+      // A refused creation makes no key. The key may sign at once: no verifier of a new resource has cached a key set.
+      if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
+        await dependencies.signingKeys.provide(operation, signingAlgorithm, true)
+      }
+    }, async operation => wireResource(await createResource(operation, inputOf(request.body))))
+  })
 }
 
-export function readScope ({ name, keyOnly = false, description = null }: Static<typeof NewScope>): Scope {
-  return { name, keyOnly, description }
+function listResourcesRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/resources', {
+    config: readAccess,
+    schema: {
+      summary: 'List resources',
+      description: 'A page, newest first. Every organization sees the resources of the deployment.',
+      querystring: ResourceQuerystring,
+      response: { 200: pageOf(WireResource) },
+    },
+  }, async request => {
+    const { actor, store } = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, identifier, status } = request.query
+    const filter = definedMembers({
+      visibleTo: actor.organizationId ?? undefined,
+      organizationId: organization,
+      name,
+      identifier,
+      revoked: isRevoked(status)
+    })
+    return wirePage(query, await store.resources.page(query, filter), wireResource)
+  })
+}
+
+function getResourceRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/resources/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a resource',
+      description: 'By its id or, URL-encoded, by its identifier.',
+      params: IdParams,
+      response: { 200: WireResource },
+    },
+  }, async request =>
+    wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
+}
+
+function updateResourceRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.patch('/resources/:id', {
+    config: { ...writeAccess, failures: ['conflict'] },
+    schema: {
+      summary: 'Change a resource',
+      description:
+        'An omitted scope is removed from every credential for good, even if it is declared again. A new signing ' +
+          'algorithm applies after its key has been published for five minutes; earlier tokens stay valid.',
+      params: IdParams,
+      body: ResourceChange,
+      response: { 200: WireResource },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const { name, scopes, style, keyPrefix, signingAlgorithm } = request.body
+    const before = await getChangeableResource(operation, request.params.id)
+    if (signingAlgorithm !== undefined) await dependencies.signingKeys.provide(operation, signingAlgorithm, false)
+    return wireResource(await updateResource(operation, before.id, {
+      ...(name === undefined ? {} : { name }),
+      ...(signingAlgorithm === undefined ? {} : { signingAlgorithm }),
+      ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
+      ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
+    }))
+  })
+}
+
+function revokeResourceRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/resources/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a resource',
+      description: 'Refuses every credential for it. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireResource },
+    },
+  }, async request =>
+    wireResource(await revokeResource(operationOf(dependencies, request), request.params.id)))
+}
+
+function deleteResourceRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.delete('/resources/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a resource',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeResource(operationOf(dependencies, request), request.params.id)))
 }
 
 function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: string | undefined): Style {
@@ -177,12 +171,6 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
 
-/** What a resource declares, in answers. */
-export const DeclaredScopes = list(
-  Type.Object({
-    name: as(Type.String(), 'invoices:read'), keyOnly: Type.Boolean(), description: nullable(Type.String())
-  })
-)
 const WireResource = Type.Object({
   id: as(Type.String(), 'res_krcP3gFsOzRniAsjnDnqaT'),
   identifier: as(Type.String(), 'https://api.acme.test'),
@@ -191,7 +179,7 @@ const WireResource = Type.Object({
   scopes: DeclaredScopes,
   style: Type.Enum([...errorStyleNames]),
   keyPrefix: as(Type.String(), 'lb'),
-  tokenLifetime: as(Type.Integer({ description: 'Seconds that an access token for it lives.' }), 3_600),
+  tokenLifetime: as(Type.Integer({ description: 'Lifetime of its access tokens, in seconds.' }), 3_600),
   signingAlgorithm: Type.Enum([...signingAlgorithms]),
   createdAt: Moment,
   revokedAt: nullable(Moment),
@@ -204,10 +192,6 @@ function inputOf ({ organization, scopes, style, keyPrefix, ...rest }: Static<ty
     scopes: scopes.map(readScope),
     style: readStyle(styles.ledgerbee, style, keyPrefix)
   }
-}
-
-export function wireScope ({ name, keyOnly, description }: Scope): Scope {
-  return { name, keyOnly, description }
 }
 
 function wireResource (

@@ -1,12 +1,9 @@
-/**
- * The server itself, as JSON for operators (OC-13). It is the whole deployment's: no credential of an organization sees
- * it.
- */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Health and metrics of this server as JSON (OC-13). Both require a deployment-wide credential. */
 import { Type } from '../../http/typebox-lite.ts'
 import type { Aggregate } from '../../observability/aggregate.ts'
 import type { Prober } from '../../observability/readiness.ts'
 import { operationOf, requireDeployment, type ManagementDependencies } from '../conventions/operation.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 
 export interface ServerDependencies {
   prober: Prober
@@ -14,7 +11,7 @@ export interface ServerDependencies {
   version: string
 }
 
-const read = { scopes: ['server:read'] }
+const readAccess = { scopes: ['server:read'] }
 
 const Count = Type.Integer({ minimum: 0 })
 const Counts = Type.Record(Type.String(), Count)
@@ -49,43 +46,47 @@ const Metrics = Type.Object({
   memory: Type.Object({ residentBytes: Count, heapUsedBytes: Count }),
 })
 
-export function serverRoutes (
-  dependencies: ManagementDependencies & { server: ServerDependencies }
-): FastifyPluginAsyncTypebox {
-  const { prober, aggregate, version } = dependencies.server
-  return async app => {
-    app.get('/health', {
-      config: read,
-      schema: {
-        summary: 'How this server is',
-        description: 'Looks at once, as `/readyz` does. Takes a credential for the whole deployment.',
-        tags: ['server'],
-        response: { 200: Health },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Reading the health of the server')
-      const { ready, checks } = await prober.probe()
-      const uptimeSeconds = Math.floor(process.uptime())
-      return {
-        status: ready ? 'ready' as const : 'not_ready' as const,
-        version,
-        startedAt: new Date(Date.now() - uptimeSeconds * 1000).toISOString(),
-        uptimeSeconds,
-        checks
-      }
-    })
+interface Dependencies extends ManagementDependencies { server: ServerDependencies }
 
-    app.get('/metrics', {
-      config: read,
-      schema: {
-        summary: 'What this server has done since it started',
-        description: 'Takes a credential for the whole deployment.',
-        tags: ['server'],
-        response: { 200: Metrics },
-      },
-    }, async request => {
-      requireDeployment(operationOf(dependencies, request), 'Reading the numbers of the server')
-      return aggregate()
-    })
-  }
+export const serverRoutes = routes<Dependencies>(
+  getHealthRoute, getMetricsRoute
+)
+
+function getHealthRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/health', {
+    config: readAccess,
+    schema: {
+      summary: 'Read the health of this server',
+      description: 'Runs the checks of `/readyz` now. Requires a deployment-wide credential.',
+      tags: ['server'],
+      response: { 200: Health },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Reading the health of the server')
+    const { prober, version } = dependencies.server
+    const { ready, checks } = await prober.probe()
+    const uptimeSeconds = Math.floor(process.uptime())
+    return {
+      status: ready ? 'ready' as const : 'not_ready' as const,
+      version,
+      startedAt: new Date(Date.now() - uptimeSeconds * 1000).toISOString(),
+      uptimeSeconds,
+      checks
+    }
+  })
+}
+
+function getMetricsRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/metrics', {
+    config: readAccess,
+    schema: {
+      summary: 'Read the metrics of this server since its start',
+      description: 'Requires a deployment-wide credential.',
+      tags: ['server'],
+      response: { 200: Metrics },
+    },
+  }, async request => {
+    requireDeployment(operationOf(dependencies, request), 'Reading the metrics of the server')
+    return dependencies.server.aggregate()
+  })
 }

@@ -1,7 +1,4 @@
-/**
- * What keys did and what organizations have to spend. docs/usage.md says which of the numbers may lag, and by how much.
- */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Usage of keys, and credits of organizations. docs/usage.md says which numbers may lag, and by how much. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
   balancesOf, environments, grantCredits, greatestCredits, type CreditEntry
@@ -13,6 +10,7 @@ import { usageOfOrganization, usageOfKey } from '../../domain/metering/usage-rep
 import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter, readInstant, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
   as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring
 } from '../conventions/schemas.ts'
@@ -32,7 +30,7 @@ const Grant = exactly({
 
 const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
 const counts = {
-  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent, less what was refunded.' }), 12)
+  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent minus refunded.' }), 12)
 }
 const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -43,7 +41,7 @@ const KeyUsage = Type.Object({
   lastUsedAt: nullable(Moment),
   ...counts,
   callsToday: as(Type.Integer(), 42),
-  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days on which it did nothing are left out.' })
+  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days without calls are omitted.' })
 }, { title: 'KeyUsage' })
 const OrganizationUsage = Type.Object({
   organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
@@ -61,148 +59,159 @@ const TokenQuery = exactly({
 })
 const IssuedTokens = Type.Object({
   client: as(
-    Type.String({ description: 'Of a session: the id of the publishable key.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'
+    Type.String({ description: 'A client, or the publishable key of a session.' }), 'cli_SMFY997Oo6f1bZteLcSAnl'
   ),
   organization: nullable(OrganizationId),
-  minute: Type.With(Moment, { description: 'When it began, UTC.' }),
+  minute: Type.With(Moment, { description: 'Start of the minute, UTC.' }),
   tokens: as(Type.Integer(), 42),
 }, { title: 'TokenUsage' })
 
-export function usageRoutes (
-  dependencies: CreationDependencies & { meter: Meter, tokens: TokenMeter }
-): FastifyPluginAsyncTypebox {
-  const { meter, tokens } = dependencies
-  return async app => {
-    app.get('/api-keys/:id/usage', {
-      config: readUsage,
-      schema: {
-        summary: 'What a key did, by day',
-        description: 'Days are of UTC; the range is this month unless given, and 366 days at most.',
-        tags: ['usage'],
-        params: IdParams,
-        querystring: Range,
-        response: { 200: KeyUsage },
-      },
-    }, async request => {
-      // What this server counted is in the answer; what another one counted in the last second may not be.
-      await meter.flush()
-      const { key, range, today, days } = await usageOfKey(
-        operationOf(dependencies, request), request.params.id, request.query
-      )
-      return {
-        apiKey: key.id,
-        organization: key.organizationId,
-        environment: key.environment,
-        ...range,
-        lastUsedAt: key.lastUsedAt,
-        calls: sum(days.map(({ calls }) => calls)),
-        credits: sum(days.map(({ credits }) => credits)),
-        callsToday: days.find(({ day }) => day === today)?.calls ?? 0,
-        days,
-      }
-    })
+interface Dependencies extends CreationDependencies { meter: Meter, tokens: TokenMeter }
 
-    app.get('/usage/tokens', {
-      config: { ...readUsage, failures: ['invalid_expiry'] },
-      schema: {
-        summary: 'List access tokens that were issued',
-        description: 'By client and minute, newest first.',
-        operationId: 'listTokenUsage',
-        querystring: TokenQuery,
-        response: { 200: pageOf(IssuedTokens) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, client, from, until } = request.query
-      const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
-      const filter = {
-        ...organizationFilter(operation, organization),
-        ...(client ? { clientId: client } : {}),
-        ...(since ? { from: since } : {}),
-        ...(end ? { until: end } : {})
-      }
-      await tokens.flush()
-      const { items, hasMore } = await operation.store.tokenUsage.page(query, filter)
-      // A page is continued behind a minute and a client.
-      return wirePage(query, {
-        hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute }))
-      }, wireTokens)
-    })
+export const usageRoutes = routes<Dependencies>(
+  getApiKeyUsageRoute, listTokenUsageRoute, getOrganizationUsageRoute, getOrganizationCreditsRoute, grantCreditsRoute,
+  listCreditEntriesRoute
+)
 
-    app.get('/organizations/:id/usage', {
-      config: readUsage,
-      schema: {
-        summary: 'What the keys of an organization did',
-        description:
-          'Its live and its test keys apart. Days are of UTC; the range is this month unless given, and 366 days at ' +
-            'most.',
-        tags: ['usage'],
-        params: IdParams,
-        querystring: Range,
-        response: { 200: OrganizationUsage },
-      },
-    }, async request => {
-      await meter.flush()
-      return {
-        organization: request.params.id,
-        ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query)
-      }
-    })
+function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/api-keys/:id/usage', {
+    config: readUsage,
+    schema: {
+      summary: 'Read the usage of a key by day',
+      description: 'Days are UTC. Default range: the current month; at most 366 days.',
+      tags: ['usage'],
+      params: IdParams,
+      querystring: Range,
+      response: { 200: KeyUsage },
+    },
+  }, async request => {
+    // Includes everything this server counted; the last second of other servers may be missing.
+    await dependencies.meter.flush()
+    const { key, range, today, days } = await usageOfKey(
+      operationOf(dependencies, request), request.params.id, request.query
+    )
+    return {
+      apiKey: key.id,
+      organization: key.organizationId,
+      environment: key.environment,
+      ...range,
+      lastUsedAt: key.lastUsedAt,
+      calls: sum(days.map(({ calls }) => calls)),
+      credits: sum(days.map(({ credits }) => credits)),
+      callsToday: days.find(({ day }) => day === today)?.calls ?? 0,
+      days,
+    }
+  })
+}
 
-    app.get('/organizations/:id/credits', {
-      config: readCredits,
-      schema: {
-        summary: 'What an organization has to spend',
-        description: 'Live and test apart.',
-        tags: ['credits'],
-        params: IdParams,
-        response: { 200: Balances },
-      },
-    }, async request =>
-      ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
+function listTokenUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/usage/tokens', {
+    config: { ...readUsage, failures: ['invalid_expiry'] },
+    schema: {
+      summary: 'List numbers of issued access tokens',
+      description: 'By client and minute, newest first.',
+      operationId: 'listTokenUsage',
+      querystring: TokenQuery,
+      response: { 200: pageOf(IssuedTokens) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, client, from, until } = request.query
+    const [since, end] = [readInstant(from, 'from'), readInstant(until, 'until')]
+    const filter = {
+      ...organizationFilter(operation, organization),
+      ...(client ? { clientId: client } : {}),
+      ...(since ? { from: since } : {}),
+      ...(end ? { until: end } : {})
+    }
+    await dependencies.tokens.flush()
+    const { items, hasMore } = await operation.store.tokenUsage.page(query, filter)
+    // The cursor of this page is a minute and a client.
+    return wirePage(query, {
+      hasMore, items: items.map(usage => ({ ...usage, id: usage.clientId, createdAt: usage.minute }))
+    }, wireTokens)
+  })
+}
 
-    app.post('/organizations/:id/credits', {
-      config: { ...writeCredits, appends: true },
-      schema: {
-        summary: 'Grant credits',
-        description: 'Takes a credential for the whole deployment.',
-        tags: ['credits'],
-        operationId: 'grantCredits',
-        params: IdParams,
-        body: Grant,
-        response: { 201: Entry },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      requireDeployment(operation, 'Granting credits')
-      return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
-    }))
+function getOrganizationUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/organizations/:id/usage', {
+    config: readUsage,
+    schema: {
+      summary: 'Read the usage of an organization',
+      description:
+        'Separately for live and test keys. Days are UTC. Default range: the current month; at most 366 days.',
+      tags: ['usage'],
+      params: IdParams,
+      querystring: Range,
+      response: { 200: OrganizationUsage },
+    },
+  }, async request => {
+    await dependencies.meter.flush()
+    return {
+      organization: request.params.id,
+      ...await usageOfOrganization(operationOf(dependencies, request), request.params.id, request.query)
+    }
+  })
+}
 
-    app.get('/organizations/:id/credits/entries', {
-      config: readCredits,
-      schema: {
-        summary: 'List what was granted, spent and refunded',
-        description: 'A page, newest first, with the balance after each.',
-        tags: ['credits'],
-        operationId: 'listCreditEntries',
-        params: IdParams,
-        querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }),
-        response: { 200: pageOf(Entry) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { id: organizationId } = await getOrganization(operation, request.params.id)
-      const { environment } = request.query
-      return wirePage(
-        query,
-        await operation.store.credits.page(query, {
-          organizationId, ...(environment === undefined ? {} : { environment })
-        }),
-        wireEntry
-      )
-    })
-  }
+function getOrganizationCreditsRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/organizations/:id/credits', {
+    config: readCredits,
+    schema: {
+      summary: 'Read the credit balances of an organization',
+      description: 'Separately for live and test.',
+      tags: ['credits'],
+      params: IdParams,
+      response: { 200: Balances },
+    },
+  }, async request =>
+    ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
+}
+
+function grantCreditsRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/organizations/:id/credits', {
+    config: { ...writeCredits, appends: true },
+    schema: {
+      summary: 'Grant credits',
+      description: 'Requires a deployment-wide credential.',
+      tags: ['credits'],
+      operationId: 'grantCredits',
+      params: IdParams,
+      body: Grant,
+      response: { 201: Entry },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    requireDeployment(operation, 'Granting credits')
+    return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
+  }))
+}
+
+function listCreditEntriesRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/organizations/:id/credits/entries', {
+    config: readCredits,
+    schema: {
+      summary: 'List credits granted, spent and refunded',
+      description: 'A page, newest first, with the balance after each entry.',
+      tags: ['credits'],
+      operationId: 'listCreditEntries',
+      params: IdParams,
+      querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }),
+      response: { 200: pageOf(Entry) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { id: organizationId } = await getOrganization(operation, request.params.id)
+    const { environment } = request.query
+    return wirePage(
+      query,
+      await operation.store.credits.page(query, {
+        organizationId, ...(environment === undefined ? {} : { environment })
+      }),
+      wireEntry
+    )
+  })
 }
 
 function sum (numbers: readonly number[]): number {
@@ -217,9 +226,11 @@ const Entry = Type.Object({
   id: as(Type.String(), 'crd_4fGhJkLmNpQrStUvWxYzAb'),
   organization: OrganizationId,
   environment: Environment,
-  apiKey: Type.Union([Type.String(), Type.Null()], { description: 'The key that spent; null: an operator granted.' }),
+  apiKey: Type.Union([Type.String(), Type.Null()], {
+    description: 'The key that spent; null: granted by an operator.'
+  }),
   amount: as(Type.Integer({ description: 'Negative: spent.' }), 1_000),
-  balance: as(Type.Integer({ description: 'Of the account, after this.' }), 1_000),
+  balance: as(Type.Integer({ description: 'Balance of the account after this entry.' }), 1_000),
   reason: as(Type.String(), 'invoice 2027-001'),
   createdAt: Moment,
 }, { title: 'CreditEntry' })

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Webhook tokens, each bound to one object of an API key. */
 import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -6,17 +6,18 @@ import {
 } from '../../domain/credentials/webhook-token.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { given, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
+import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourceNames } from '../conventions/resource-names.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, listed, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf,
+  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf,
   PageQuerystring, Reason, RevocationStatus, shownOnce,
 } from '../conventions/schemas.ts'
 
-const read = { scopes: ['webhook-tokens:read'] }
-const write = { scopes: ['webhook-tokens:write'] }
+const readAccess = { scopes: ['webhook-tokens:read'] }
+const writeAccess = { scopes: ['webhook-tokens:write'] }
 
 const TokenQuerystring = exactly({
   ...PageQuerystring,
@@ -30,88 +31,105 @@ const NewToken = exactly({
   object: exactly({ type: ObjectType, id: ObjectId })
 })
 
-export function webhookTokenRoutes (dependencies: CreationDependencies): FastifyPluginAsyncTypebox {
-  const wire = async ({ store }: Operation<Repositories>, token: WebhookToken) =>
-    wireToken(token, await resourceNames(store, [token.resourceId]))
-  return async app => {
-    app.post('/webhook-tokens', {
-      config: {
-        ...write,
-        failures: [
-          'not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded',
-          'credential_expired'
-        ]
-      },
-      schema: {
-        summary: 'Create a webhook token',
-        description: 'Bound to one object that the key may touch; what stands in a URL can do nothing else.',
-        body: NewToken,
-        response: { 201: WebhookTokenWithText },
-      },
-    }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-      const { apiKey, object } = request.body
-      const { token, text } = await createWebhookToken(operation, { apiKeyId: apiKey, object })
-      return { ...await wire(operation, token), token: text }
-    }))
+export const webhookTokenRoutes = routes<CreationDependencies>(
+  createWebhookTokenRoute, listWebhookTokensRoute, getWebhookTokenRoute, revokeWebhookTokenRoute,
+  deleteWebhookTokenRoute
+)
 
-    app.get('/webhook-tokens', {
-      config: read,
-      schema: {
-        summary: 'List webhook tokens',
-        description: listed,
-        querystring: TokenQuerystring,
-        response: { 200: pageOf(WireToken) },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      const query = pageQuery(request.query)
-      const { organization, apiKey, status, resource } = request.query
-      const page = await operation.store.webhookTokens.page(query, {
-        ...organizationFilter(operation, organization),
-        ...given({ apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource) })
+function createWebhookTokenRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/webhook-tokens', {
+    config: {
+      ...writeAccess,
+      failures: [
+        'not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded',
+        'credential_expired'
+      ]
+    },
+    schema: {
+      summary: 'Create a webhook token',
+      description: 'Bound to one object of the API key: a secret in a URL should reach nothing else.',
+      body: NewToken,
+      response: { 201: WebhookTokenWithText },
+    },
+  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
+    const { apiKey, object } = request.body
+    const { token, text } = await createWebhookToken(operation, { apiKeyId: apiKey, object })
+    return { ...await tokenAnswer(operation, token), token: text }
+  }))
+}
+
+function listWebhookTokensRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/webhook-tokens', {
+    config: readAccess,
+    schema: {
+      summary: 'List webhook tokens',
+      description: ownPage,
+      querystring: TokenQuerystring,
+      response: { 200: pageOf(WireToken) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, apiKey, status, resource } = request.query
+    const page = await operation.store.webhookTokens.page(query, {
+      ...organizationFilter(operation, organization),
+      ...definedMembers({
+        apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
       })
-      const names = await resourceNames(operation.store, page.items.map(token => token.resourceId))
-      return wirePage(query, page, token => wireToken(token, names))
     })
+    const names = await resourceNames(operation.store, page.items.map(token => token.resourceId))
+    return wirePage(query, page, token => wireToken(token, names))
+  })
+}
 
-    app.get('/webhook-tokens/:id', {
-      config: read,
-      schema: {
-        summary: 'Read a webhook token',
-        description: 'With a hint of the token, never the token.',
-        params: IdParams,
-        response: { 200: WireToken },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await getWebhookToken(operation, request.params.id))
-    })
+function getWebhookTokenRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/webhook-tokens/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a webhook token',
+      description: 'Includes a hint of the token, never the token itself.',
+      params: IdParams,
+      response: { 200: WireToken },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await tokenAnswer(operation, await getWebhookToken(operation, request.params.id))
+  })
+}
 
-    app.post('/webhook-tokens/:id/revoke', {
-      config: write,
-      schema: {
-        summary: 'Revoke a webhook token',
-        description: 'Refused from the next request on. Doing it twice changes nothing.',
-        params: IdParams,
-        body: Reason,
-        response: { 200: WireToken },
-      },
-    }, async request => {
-      const operation = operationOf(dependencies, request)
-      return await wire(operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null))
-    })
+function revokeWebhookTokenRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/webhook-tokens/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a webhook token',
+      description: 'Takes effect on the next request. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireToken },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await tokenAnswer(
+      operation, await revokeWebhookToken(operation, request.params.id, request.body?.reason ?? null)
+    )
+  })
+}
 
-    app.delete('/webhook-tokens/:id', {
-      config: write,
-      schema: {
-        summary: 'Revoke a webhook token',
-        description: 'As `revoke` without a reason; nothing is left to answer.',
-        params: IdParams,
-        response: { 204: Type.Null() },
-      },
-    }, async (request, reply) =>
-      await ended(reply, revokeWebhookToken(operationOf(dependencies, request), request.params.id, null)))
-  }
+function deleteWebhookTokenRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/webhook-tokens/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'Revoke a webhook token',
+      description: 'Same as `revoke` without a reason; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, revokeWebhookToken(operationOf(dependencies, request), request.params.id, null)))
+}
+
+async function tokenAnswer ({ store }: Operation<Repositories>, token: WebhookToken) {
+  return wireToken(token, await resourceNames(store, [token.resourceId]))
 }
 
 const webhookToken = {

@@ -1,0 +1,83 @@
+/** Schemas of API keys: creation, import, change, and the answers. */
+import { accessLevels, keyStatuses } from '../../domain/credentials/api-key.ts'
+import { Type } from '../../http/typebox-lite.ts'
+import {
+  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, Instant, limits, Moment, Name, nullable, Objects,
+  OrganizationId, Owner, PageQuerystring, ResourceName, ScopeNames, shownOnce, Texts,
+} from '../conventions/schemas.ts'
+
+const changeable = {
+  organizations: Type.Optional(
+    Type.Array(Id, {
+      maxItems: 100, description: 'Organizations whose data it reaches besides its own.'
+    })
+  ),
+  access: Type.Optional(Type.Enum([...accessLevels])),
+  scopes: Type.Optional(ScopeNames),
+  objects: Type.Optional(Objects),
+  allowlist: Type.Optional(Allowlist),
+  expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
+  ...limits,
+}
+
+const newKeyMembers = {
+  ...changeable,
+  organization: Owner,
+  resource: ResourceName,
+  environment: Type.Enum(['live', 'test']),
+  name: Name,
+  creator: Type.Optional(Type.Union([Id, Type.Null()], { description: 'The member whose permissions bound it.' })),
+}
+
+export const NewKey = exactly(newKeyMembers)
+export const ImportedKey = exactly({
+  ...newKeyMembers,
+  digest: as(
+    Type.String({
+      pattern: '^([0-9A-Fa-f]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$',
+      description: 'SHA-256 of the key: 64 hex digits, or 43 base64url characters.'
+    }),
+    '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+  ),
+  hint: Hint
+})
+export const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
+export const KeyQuerystring = exactly({
+  ...PageQuerystring,
+  organization: Type.Optional(Id),
+  status: Type.Optional(Type.Enum([...keyStatuses])),
+  name: Type.Optional(Name),
+  environment: Type.Optional(Type.Enum(['live', 'test'])),
+  resource: Type.Optional(Id),
+  creator: Type.Optional(Id),
+})
+const apiKey = {
+  id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+  hint: as(Type.String({ description: 'The visible part of the key.' }), 'lb_live_…Xq3f'),
+  status: Type.Enum([...keyStatuses]),
+  organization: OrganizationId,
+  organizations: Texts,
+  resource: as(Type.String(), 'https://api.acme.test'),
+  environment: Type.Enum(['live', 'test']),
+  name: as(Type.String(), 'ci'),
+  access: Type.Enum([...accessLevels]),
+  scopes: GivenScopes,
+  objects: GivenObjects,
+  allowlist: Texts,
+  callsPerMonth: nullable(Type.Integer()),
+  creditsPerMonth: nullable(Type.Integer()),
+  callsPerMinute: nullable(Type.Integer()),
+  createdBy: as(Type.String(), 'admin'),
+  creator: nullable(Type.String()),
+  imported: Type.Boolean(),
+  rotatedFrom: nullable(Type.String()),
+  rotatedTo: nullable(Type.String()),
+  createdAt: Moment,
+  expiresAt: nullable(Moment),
+  revokedAt: nullable(Moment),
+  revokedReason: nullable(Type.String()),
+  lastUsedAt: nullable(Moment),
+}
+
+export const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
+export const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
