@@ -3,6 +3,7 @@
  * It takes an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody
  * else.
  */
+import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
@@ -40,10 +41,7 @@ export function session (options: SessionOptions) {
   )
   return async (app: FastifyInstance): Promise<void> => {
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser(
-      'application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit },
-      (_request, body, done) => done(null, new URLSearchParams(String(body)))
-    )
+    await app.register(formbody, { bodyLimit })
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(noStore)
       requireNothingElse(request)
@@ -78,18 +76,17 @@ function requireNothingElse ({ headers, query }: FastifyRequest): void {
   if (named.length > 0) throw invalid('The parameters belong into the body, never into the URI.')
 }
 
-/** The assertion of a form whose parameters are each there once (RFC 6749 §3.2). What else it holds is not read. */
+/** The assertion of a form in which no parameter is repeated (RFC 6749 §3.2). Other parameters are ignored. */
 function assertionOf (body: unknown): string {
-  const form = body instanceof URLSearchParams ? body : new URLSearchParams()
-  if (new Set(form.keys()).size !== form.size) throw invalid('A parameter must not be repeated.')
-  const type = form.get('grant_type')
+  const form = (body ?? {}) as Readonly<Record<string, string | string[] | undefined>>
+  if (Object.values(form).some(Array.isArray)) throw invalid('A parameter must not be repeated.')
+  const { grant_type: type, assertion } = form
   if (!type) throw invalid(`grant_type is missing; send ${grantType}.`)
   if (type !== grantType) {
     throw new OAuthError(400, 'unsupported_grant_type', `This endpoint takes the grant ${grantType} only.`)
   }
-  const assertion = form.get('assertion')
   if (!assertion) throw invalid('assertion is missing; send a JWT that the signing key signed.')
-  return assertion
+  return assertion as string
 }
 
 /** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
