@@ -5,7 +5,7 @@ import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import { unseal } from '../../secrets/secrets.ts'
 import { systemActor } from '../core/actor.ts'
 import {
@@ -72,7 +72,7 @@ export async function openSigningKeys (
     loaded = opened
     stored = found
   }
-  const reload = oneAfterTheOther(() => readAgain().catch(notNow))
+  const reload = serialReload(() => readAgain().catch(notNow))
   const compare = (seen: Stored): Awaitable<void> => {
     if (seen !== known && !areSame(seen, stored)) return reload()
     known = seen

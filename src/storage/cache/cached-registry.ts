@@ -16,7 +16,7 @@ import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { SigningKey } from '../../domain/tokens/signing-key.ts'
 import type { Repositories } from '../../domain/store.ts'
 import type { WebhookToken } from '../../domain/credentials/webhook-token.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import type { NegativeFacts } from './negative-facts.ts'
 import type { Change } from './changes.ts'
 import { ImportedKeys, type ImportedKey } from './imported-keys.ts'
@@ -275,7 +275,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
    * call. One after the other: what is read waits for the database, and the earlier answer must not come in the place
    * of the later one.
    */
-  readonly reload = oneAfterTheOther(async () => {
+  readonly reload = serialReload(async () => {
     for (const { kept } of this.#memories()) kept.clear()
     // Answers that are under way were read before: they are not kept.
     this.#state = {}

@@ -4,7 +4,7 @@
  */
 import type { LostChange, LostEntry } from '../../domain/maintenance/lost-change.ts'
 import { Failure } from '../../base/errors.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import { search, type Entry } from './feed.ts'
 import type { Instant } from './lease.ts'
 import { aboutOf, type About } from '../tables/lost-changes.ts'
@@ -77,7 +77,7 @@ export class Recollection {
     if (this.#certainOf !== this.#doubts) await this.#makeCertain()
   }
 
-  readonly #makeCertain = oneAfterTheOther(async () => {
+  readonly #makeCertain = serialReload(async () => {
     const doubts = this.#doubts
     if (this.#certainOf === doubts) return
     await this.settle(await this.lookFor(this.#options.run))
