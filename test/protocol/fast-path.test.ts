@@ -132,7 +132,10 @@ for (const database of databases) {
     await ask('a deleted organization', deleted, false)
 
     const grantless = await server.client()
-    await server.store.clients.update({ ...(await server.store.clients.get(grantless.client.id))!, metadata: { ...grantless.client.metadata, grant_types: [] } })
+    await server.store.clients.update({
+      ...(await server.store.clients.get(grantless.client.id))!,
+      metadata: { ...grantless.client.metadata, grant_types: [] }
+    })
     await ask('a grant that is not the client\'s', grantless, false)
     const byKey = await server.client()
     await server.store.clients.update({
@@ -383,7 +386,8 @@ tap.test('however a request is put, the shortcut and the provider answer alike',
       `${grant}&client_id=&client_secret=${secret}`, `${grant}&${post(who)}&client_id=${id}`,
       `${grant}&${post(who)}&client_secret=${secret}`, `${grant}&client_id=${id}&client_secret=+${secret}`,
       `${grant}&${post(who)}&client_assertion=a.b.c`, `${grant}&${post(who)}&client_assertion_type=x`,
-      `${grant}&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer`
+      `${grant}&client_assertion=a.b.c` +
+        '&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer'
     ]
   ) {
     all.push([`post ${body.slice(30, 70)}…`, written({ body }), false], [

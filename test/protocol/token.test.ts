@@ -218,7 +218,8 @@ tap.test('T3, T6: a parameter twice, and two ways to authenticate, are refused',
     [`${form}&${credentials}&client_secret=${secret}`, {}],
     [`${form}&${credentials}`, { authorization }],
     [
-      `${form}&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer`,
+      `${form}&client_assertion=a.b.c` +
+        '&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer',
       { authorization }
     ],
     [`${form}&client_id=somebody_else`, { authorization }],
@@ -324,7 +325,7 @@ tap.test('LB-24, N1: the address is the one that a trusted proxy tells, and nobo
   }
 })
 
-tap.test('T14: a grant that is not the client\'s, and one that nobody has', async t => {
+tap.test('T14: a grant that is not the client\'s, and one that the server does not support', async t => {
   const server = await startServer(t)
   const { client, secret } = await server.client()
   for (

@@ -145,7 +145,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['protocol/registration/client-metadata.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],
   ['protocol/registration/client-metadata.ts', '/[\\s\\p{Cc}]/u', 'body'],
   ['protocol/registration/client-metadata.ts', '/^https:/i', 'body'],
-  ['protocol/shared/descriptions.ts', 'format uri', 'own'],
+  ['protocol/shared/schemas.ts', 'format uri', 'own'],
   ['protocol/fast-path/plain-request.ts', '/^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^[1-9]\\d{0,3}$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^application\\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i', 'headers'],

@@ -80,7 +80,7 @@ async function twin (
     },
     usage: {
       touch (id) {
-        if (new Error().stack!.includes('shortcut.ts')) short = true
+        if (new Error().stack!.includes('fast-path.ts')) short = true
         effects.push(`used ${id}`)
       },
       flush: async () => {},
