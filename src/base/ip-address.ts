@@ -129,11 +129,11 @@ export function isAllowed (address: string | null | undefined, allowlist: readon
 export function addressBlock (address: string): string {
   const canonical = canonicalAddress(address)
   if (canonical === null || isIPv4(canonical)) return canonical ?? unknownAddress
-  const groups = parsed(canonical).toNormalizedString().split(':')
-  return `${groups.slice(0, 4).join(':')}::/64`
+  const { parts } = ipaddr.IPv6.parse(canonical)
+  return `${parts.slice(0, 4).map(part => part.toString(16)).join(':')}::/64`
 }
 
-/** ipaddr.js takes `::192.0.2.1` for an IPv4-mapped address; with a zero in front it reads all 128 bits. */
+/** ipaddr.js takes `::192.0.2.1` for an IPv4-mapped address, unless a zero is in front of it. */
 function parsed (canonical: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return ipaddr.parse(canonical.startsWith('::') && canonical.includes('.') ? `0${canonical}` : canonical)
 }

@@ -18,10 +18,6 @@ import { paths } from './shared/paths.ts'
 import { registration } from './registration/registration.ts'
 import { session } from './endpoints/session.ts'
 
-export { defaultLimits, type ProtocolLimits } from './shared/limits.ts'
-export type { ProtocolOptions, RegistrationMode } from './shared/options.ts'
-export { paths } from './shared/paths.ts'
-
 /** All endpoints that clients of the authorization server use. */
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
   return async app => {

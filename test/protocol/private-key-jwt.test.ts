@@ -111,8 +111,8 @@ tap.test('P2: an assertion lives five minutes at most and says who it is', async
     t.equal((await exchange(server, await assertion(server, signer, claims))).status, 200, JSON.stringify(claims))
   }
   const refused: [Record<string, unknown>, RegExp][] = [
-    [{ exp: now + 400 }, /may live for 300 seconds at most, from iat to exp/],
-    [{ iat: undefined, exp: now + 420 }, /may live for 300 seconds/],
+    [{ exp: now + 400 }, /its lifetime, from iat to exp, is limited to 300 seconds/],
+    [{ iat: undefined, exp: now + 420 }, /limited to 300 seconds/],
     [{ iat: now + 120, exp: now + 180 }, /iat or nbf is in the future; check the clocks/],
     [{ iat: now - 120, exp: now - 90 }, /expired/],
     [{ exp: undefined }, /expiration must be specified/],

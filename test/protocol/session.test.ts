@@ -190,7 +190,7 @@ for (const database of databases) {
     const after = await embedding.session()
     t.equal(parts(after).payload.aud, renamed.identifier)
     for (const each of [renamed, null]) t.equal(await embedding.reasonAgainst(after, each), 'passes')
-    // The name is free: what takes it has nothing to do with the sessions of the one before.
+    // The name is free: sessions of the earlier resource do not work on the one that takes it.
     const heir = await createResource(server.operation, {
       identifier: resource.identifier, scopes: resource.scopes, style: styles.craftkit
     })

@@ -503,7 +503,7 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
     registry: real => overridden(real, { client: async id => await client(real, id) })
   })
   const { client: machine, secret } = await server.client()
-  // What the shortcut answers, and what only the provider answers.
+  // Answered by the fast path, and by the provider only.
   const answers = [server.token(machine, secret), server.token(machine, secret, { unknown: 'x' })]
   await until('both wait for the registry', () => waiting === answers.length)
   const closed = server.app.close()
@@ -518,10 +518,10 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
   t.ok(performance.now() - before < server.app.server.keepAliveTimeout / 2)
 })
 
-/** A registry with some of its answers replaced. */
+/** A registry with some of its methods replaced. */
 function overridden (real: Registry, change: Partial<Registry>): Registry {
   return {
-    // What is replaced here changes without its knowing.
+    // The registry does not see that the replaced methods answer differently.
     state: null,
     client: id => real.client(id),
     managementToken: digest => real.managementToken(digest),

@@ -45,7 +45,7 @@ export function providerAdapter (
         if (name === 'token') await options.catchUp?.()
         const context: RequestContext = { request, lookedUp: null, warning: null, failure: null, refused: null }
         hijack(reply)
-        const body = options.shortcut === false ? null : await tryFastPath(fastPath, context)
+        const body = options.fastPath === false ? null : await tryFastPath(fastPath, context)
         if (body !== null) {
           endIfClosing(reply.raw)
           return sendFastAnswer(reply.raw, body, context)

@@ -38,7 +38,7 @@ export interface ProtocolOptions {
   /** Shares the counts of limits between servers; by default each server counts for itself. */
   counts?: SharedCounters
   /** False: oidc-provider answers every request, also those that the fast path would have answered alike. */
-  shortcut?: boolean
+  fastPath?: boolean
   /** Metrics, traces and availability; by default its own. */
   telemetry?: Telemetry
 }
