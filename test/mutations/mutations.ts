@@ -432,7 +432,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'const foreignKey = refuse(\'unknown\', \'api_key\')',
   },
   {
-    title: 'the shortcut and the provider answer a token request alike, whoever asks [${database.name}]',
+    title: 'the fast path and the provider answer a token request alike, for any client [${database.name}]',
     find: `if (deniedBy !== null) return null
   const scope = granted`,
     replace: 'const scope = granted',
