@@ -43,7 +43,7 @@ const post = ({ client, secret }: Known): string => `client_id=${client.id}&clie
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 const absent = undefined as unknown as string
 
-/** Compares both answers, and returns whether the fast path answered. `short`: whether it must have; undefined: either. */
+/** Compares both answers. `short`: whether the fast path must answer; undefined: either may. Returns whether it did. */
 async function same (t: Test, pair: Twins, what: string, pieces: string | string[], short?: boolean): Promise<boolean> {
   const compared = await pair.compare(...[pieces].flat())
   t.strictSame(compared.withShortcut, compared.without, what)
